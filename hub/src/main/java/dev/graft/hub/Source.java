@@ -1,0 +1,170 @@
+package dev.graft.hub;
+
+import dev.graft.formats.InputException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Where a model, an adapter or a data set comes from. Its text forms:
+ *
+ * <ul>
+ *   <li>{@code file:DIR}, or the bare path of something that exists
+ *   <li>{@code hf:org/name} or {@code hf:org/name@revision} (branch, tag or commit; {@code main} if not said)
+ *   <li>{@code maven:group:artifact:version}
+ *   <li>{@code pypi:name==version}
+ *   <li>a short name of the {@link Catalogue}; it wins over a folder of the same name, which is {@code file:NAME}
+ * </ul>
+ *
+ * <pre>{@code Source source = Source.parse("hf:HuggingFaceTB/SmolLM2-135M-Instruct@main");}</pre>
+ *
+ * {@link #toString()} gives the text form back.
+ */
+public sealed interface Source {
+    /** A folder or file on this machine. */
+    record Local(Path path) implements Source {
+        @Override
+        public String toString() {
+            return "file:" + path;
+        }
+    }
+
+    /** A model repository of the Hugging Face hub. */
+    record HuggingFace(String repository, String revision) implements Source {
+        private static final Pattern REPOSITORY = Pattern.compile("(?:\\w[\\w.-]*/)?\\w[\\w.-]*", Pattern.UNICODE_CASE);
+        private static final Pattern REVISION = Pattern.compile("[\\w.+-]+(?:/[\\w.+-]+)*");
+
+        public HuggingFace {
+            if (!REPOSITORY.matcher(repository).matches()
+                    || repository.contains("..")
+                    || repository.contains("--")
+                    || repository.endsWith(".git")
+                    || repository.length() > 96) {
+                throw new InputException(
+                        "hf:" + repository + ": '" + repository
+                                + "' is not a repository name; expected hf:org/name[@revision]"
+                                + " of letters, digits, '-', '_' and '.', without '--' or '..', not ending in .git, at most 96 characters");
+            }
+            if (!REVISION.matcher(revision).matches() || revision.contains("..")) {
+                throw new InputException("hf:" + repository + "@" + revision + ": '" + revision
+                        + "' is not a revision; expected a branch, a tag or a commit");
+            }
+        }
+
+        @Override
+        public String toString() {
+            return "hf:" + repository + (revision.equals("main") ? "" : "@" + revision);
+        }
+    }
+
+    /** A jar of a Maven repository. */
+    record Maven(String group, String artifact, String version) implements Source {
+        public Maven {
+            requirePlain("maven:group:artifact:version", "group", group);
+            requirePlain("maven:group:artifact:version", "artifact", artifact);
+            requirePlain("maven:group:artifact:version", "version", version);
+        }
+
+        @Override
+        public String toString() {
+            return "maven:" + group + ":" + artifact + ":" + version;
+        }
+    }
+
+    /** A wheel of a Python package index. */
+    record Pypi(String name, String version) implements Source {
+        public Pypi {
+            requirePlain("pypi:name==version", "name", name);
+            requirePlain("pypi:name==version", "version", version);
+        }
+
+        @Override
+        public String toString() {
+            return "pypi:" + name + "==" + version;
+        }
+    }
+
+    /**
+     * Reads a source from its text form.
+     *
+     * @throws InputException if the text is none of the forms, with the nearest catalogue name where one is near
+     */
+    static Source parse(String text) {
+        Matcher scheme =
+                Pattern.compile("([A-Za-z][A-Za-z0-9+]+):(.*)", Pattern.DOTALL).matcher(text);
+        if (!scheme.matches()) {
+            return bare(text);
+        }
+        String rest = scheme.group(2);
+        return switch (scheme.group(1)) {
+            case "file" -> new Local(path(text, rest.startsWith("//") ? rest.substring(2) : rest));
+            case "hf" -> huggingFace(rest);
+            case "maven" -> maven(text, rest);
+            case "pypi" -> pypi(text, rest);
+            default ->
+                throw new InputException(text + ": there is no source '" + scheme.group(1)
+                        + ":'; expected file:DIR, hf:org/name[@revision], maven:group:artifact:version, pypi:name==version or one of "
+                        + String.join(", ", Catalogue.names()));
+        };
+    }
+
+    private static Source bare(String text) {
+        var entry = Catalogue.find(text);
+        if (entry.isPresent()) {
+            return entry.get().source();
+        }
+        Path path = path(text, text);
+        if (Files.exists(path)) {
+            return new Local(path);
+        }
+        String hint = Catalogue.nearest(text)
+                .map(name -> "; did you mean '" + name + "'?")
+                .orElse(text.matches("[\\w.-]+/[\\w.-]+(@.+)?") ? "; for the Hugging Face hub write hf:" + text : "");
+        throw new InputException("'" + text + "' is neither a file or folder here nor a known name ("
+                + String.join(", ", Catalogue.names()) + ")" + hint);
+    }
+
+    private static Source huggingFace(String rest) {
+        int at = rest.indexOf('@');
+        return at < 0 ? new HuggingFace(rest, "main") : new HuggingFace(rest.substring(0, at), rest.substring(at + 1));
+    }
+
+    private static Source maven(String text, String rest) {
+        String[] parts = rest.split(":", -1);
+        if (parts.length != 3) {
+            throw new InputException(
+                    text + ": expected maven:group:artifact:version, found " + parts.length + " part(s) after maven:");
+        }
+        return new Maven(parts[0], parts[1], parts[2]);
+    }
+
+    private static Source pypi(String text, String rest) {
+        int equal = rest.indexOf("==");
+        if (equal < 0) {
+            throw new InputException(
+                    text
+                            + ": expected pypi:name==version; an exact version is needed so that every run gets the same files");
+        }
+        return new Pypi(rest.substring(0, equal), rest.substring(equal + 2));
+    }
+
+    private static Path path(String text, String rest) {
+        if (rest.isBlank()) {
+            throw new InputException("'" + text + "': a path is missing; expected file:DIR");
+        }
+        try {
+            return rest.startsWith("~/") ? Path.of(System.getProperty("user.home"), rest.substring(2)) : Path.of(rest);
+        } catch (InvalidPathException e) {
+            throw new InputException("'" + text + "' is not a path: " + e.getReason());
+        }
+    }
+
+    private static void requirePlain(String form, String part, String value) {
+        if (!value.matches("[A-Za-z0-9][A-Za-z0-9._+!-]*") || value.contains("..")) {
+            throw new InputException(
+                    form + ": '" + value + "' is not a " + part + "; expected letters, digits, '.', '-', '_', '+'");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+package dev.graft.hub.internal;
+
+import dev.graft.hub.FetchException;
+import dev.graft.hub.Progress;
+import dev.graft.hub.Source;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Lets the installed {@code pip} fetch a wheel, with whatever index, proxies and certificates its configuration has. */
+public record PipClient(Environment environment) {
+
+    /** Puts the wheel into {@code destination}; {@code work} is an empty folder for the run. */
+    public void fetch(Source.Pypi source, Path work, Path destination, long bytes, Progress progress) {
+        environment.offline().ifPresent(name -> {
+            throw new FetchException(source + " is not in the cache and " + name
+                    + " is set: fetch it once while online (graft pull " + source + "), then it needs no network");
+        });
+        String requirement = source.name() + "==" + source.version();
+        for (List<String> pip : installed()) {
+            List<String> words = new ArrayList<>(pip);
+            words.addAll(List.of(
+                    "download",
+                    "--no-deps",
+                    "--only-binary=:all:",
+                    "--no-input",
+                    "--progress-bar=off",
+                    "--disable-pip-version-check",
+                    "--dest",
+                    destination.toString(),
+                    requirement));
+            Map<String, String> variables = new HashMap<>(environment.variables());
+            variables.put("TMPDIR", folder(work, "download-" + pip.size()).toString());
+            Command command = Command.run(
+                    words,
+                    folder(work, "run-" + pip.get(0).hashCode()),
+                    variables,
+                    work,
+                    "pip " + requirement,
+                    bytes,
+                    progress);
+            if (command.exitCode() == 0) {
+                return;
+            }
+            if (!command.output().contains("No module named pip")) {
+                throw new FetchException(source + ": pip ended with exit code " + command.exitCode()
+                        + ". To see it by itself run:\n  pip download --no-deps --only-binary=:all: " + requirement
+                        + "\nIt said:\n"
+                        + command.tail());
+            }
+        }
+        throw new FetchException(
+                source + " needs pip, and neither 'python3 -m pip' nor 'pip3' nor 'pip' works here. Install it (Debian,"
+                        + " Ubuntu: apt-get install python3-pip; macOS: brew install python) and try again.");
+    }
+
+    private List<List<String>> installed() {
+        List<List<String>> found = new ArrayList<>();
+        environment.executable("python3").ifPresent(python -> found.add(List.of(python.toString(), "-m", "pip")));
+        environment.executable("pip3").ifPresent(pip -> found.add(List.of(pip.toString())));
+        environment.executable("pip").ifPresent(pip -> found.add(List.of(pip.toString())));
+        return found;
+    }
+
+    private static Path folder(Path parent, String name) {
+        try {
+            return Files.createDirectories(parent.resolve(name));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
