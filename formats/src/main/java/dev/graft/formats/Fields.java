@@ -1,0 +1,356 @@
+package dev.graft.formats;
+
+import dev.graft.formats.internal.Nearest;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * Strict access to the fields of a JSON object, for configuration files. A field of the wrong type or out of range is refused with its
+ * name, value and what was expected ({@code adapter_config.json: r is "8", expected an integer of at least 1}); what nobody asked for
+ * is found by {@link #unread} at the end, so no field is ignored by accident. A field that is {@code null} counts as absent only for
+ * the methods ending in {@code OrNull}. Not safe for several threads.
+ *
+ * <pre>{@code
+ * Fields config = Fields.read(folder.resolve("adapter_config.json"));
+ * int rank = config.integer("r", 8, 1);
+ * double alpha = config.number("lora_alpha", 8);
+ * List<String> targets = config.strings("target_modules");
+ * config.refuseUnread("Remove it, or use a version that knows it.");
+ * }</pre>
+ */
+public final class Fields {
+
+    private final String source;
+    private final String prefix;
+    private final JsonNode object;
+    private final Set<String> asked = new LinkedHashSet<>();
+    private final Map<String, Fields> children = new LinkedHashMap<>();
+
+    private Fields(String source, String prefix, JsonNode object) {
+        this.source = source;
+        this.prefix = prefix;
+        this.object = object;
+    }
+
+    /** Reads a file that holds one JSON object; see {@link Json}. */
+    public static Fields read(Path file) {
+        return of(file.toString(), Json.read(file));
+    }
+
+    /** The fields of an object; {@code source} stands for the file in messages. */
+    public static Fields of(String source, JsonNode object) {
+        if (!object.isObject()) {
+            throw new FormatException(source, "holds " + shown(object) + ", expected a JSON object", null);
+        }
+        return new Fields(source, "", object);
+    }
+
+    /** The file, as it appears in messages. */
+    public String source() {
+        return source;
+    }
+
+    /** All field names in the order of the file. */
+    public Set<String> names() {
+        return new LinkedHashSet<>(object.propertyNames());
+    }
+
+    /** Whether the field is there, even as {@code null}. Does not count as reading it. */
+    public boolean has(String name) {
+        return object.has(name);
+    }
+
+    /** The value as it is, {@code null} where the field is absent; a JSON null is a node. */
+    public @Nullable JsonNode node(String name) {
+        asked.add(name);
+        return object.get(name);
+    }
+
+    /** A required integer. */
+    public int integer(String name) {
+        return integer(name, required(name, "an integer"), Integer.MIN_VALUE, Integer.MAX_VALUE);
+    }
+
+    public int integer(String name, int absent) {
+        return integer(name, absent, Integer.MIN_VALUE);
+    }
+
+    public int integer(String name, int absent, int min) {
+        return integer(name, absent, min, Integer.MAX_VALUE);
+    }
+
+    public int integer(String name, int absent, int min, int max) {
+        JsonNode value = node(name);
+        return value == null ? absent : integer(name, value, min, max);
+    }
+
+    public @Nullable Integer integerOrNull(String name) {
+        return integerOrNull(name, Integer.MIN_VALUE, Integer.MAX_VALUE);
+    }
+
+    public @Nullable Integer integerOrNull(String name, int min, int max) {
+        JsonNode value = present(name);
+        return value == null ? null : (Integer) integer(name, value, min, max);
+    }
+
+    /** A required number; integers count. */
+    public double number(String name) {
+        return number(name, required(name, "a number"), Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY);
+    }
+
+    public double number(String name, double absent) {
+        return number(name, absent, Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY);
+    }
+
+    /** A number in {@code [min, max]}. */
+    public double number(String name, double absent, double min, double max) {
+        JsonNode value = node(name);
+        return value == null ? absent : number(name, value, min, max);
+    }
+
+    public @Nullable Double numberOrNull(String name) {
+        JsonNode value = present(name);
+        return value == null
+                ? null
+                : (Double) number(name, value, Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY);
+    }
+
+    /** A required boolean. */
+    public boolean bool(String name) {
+        return bool(name, required(name, "true or false"));
+    }
+
+    public boolean bool(String name, boolean absent) {
+        JsonNode value = node(name);
+        return value == null ? absent : bool(name, value);
+    }
+
+    public @Nullable Boolean boolOrNull(String name) {
+        JsonNode value = present(name);
+        return value == null ? null : (Boolean) bool(name, value);
+    }
+
+    /** A required string. */
+    public String string(String name) {
+        return string(name, required(name, "a string"));
+    }
+
+    public String string(String name, String absent) {
+        JsonNode value = node(name);
+        return value == null ? absent : string(name, value);
+    }
+
+    public @Nullable String stringOrNull(String name) {
+        JsonNode value = present(name);
+        return value == null ? null : string(name, value);
+    }
+
+    /** A string that must be one of these. */
+    public String choice(String name, String absent, String... allowed) {
+        JsonNode value = node(name);
+        if (value == null) {
+            return absent;
+        }
+        if (!value.isString() || !Arrays.asList(allowed).contains(value.stringValue())) {
+            String hint = value.isString() ? Nearest.hint(value.stringValue(), Arrays.asList(allowed)) : "";
+            throw wrong(name, value, "one of \"" + String.join("\", \"", allowed) + "\"" + hint);
+        }
+        return value.stringValue();
+    }
+
+    /** A required array of strings. */
+    public List<String> strings(String name) {
+        return strings(name, required(name, "an array of strings"));
+    }
+
+    public List<String> strings(String name, List<String> absent) {
+        JsonNode value = node(name);
+        return value == null ? absent : strings(name, value);
+    }
+
+    public @Nullable List<String> stringsOrNull(String name) {
+        JsonNode value = present(name);
+        return value == null ? null : strings(name, value);
+    }
+
+    public @Nullable List<Integer> integersOrNull(String name) {
+        JsonNode value = present(name);
+        if (value == null) {
+            return null;
+        }
+        List<Integer> result = new ArrayList<>();
+        for (JsonNode element : array(name, value, "an array of integers")) {
+            if (!element.isInt()) {
+                throw wrong(name, value, "an array of integers");
+            }
+            result.add(element.intValue());
+        }
+        return List.copyOf(result);
+    }
+
+    /** A required array of anything. */
+    public List<JsonNode> list(String name) {
+        return array(name, required(name, "an array"), "an array");
+    }
+
+    public @Nullable List<JsonNode> listOrNull(String name) {
+        JsonNode value = present(name);
+        return value == null ? null : array(name, value, "an array");
+    }
+
+    /** A required object. Its unread fields count as unread fields of this one. */
+    public Fields object(String name) {
+        return object(name, required(name, "an object"));
+    }
+
+    public @Nullable Fields objectOrNull(String name) {
+        JsonNode value = present(name);
+        return value == null ? null : object(name, value);
+    }
+
+    /** Counts fields as read that carry information only, for example {@code transformers_version}. */
+    public void informational(String... names) {
+        asked.addAll(Arrays.asList(names));
+    }
+
+    /** Fields that were not asked for, those of nested objects as {@code parent.child}, in the order of the file. */
+    public List<String> unread() {
+        List<String> result = new ArrayList<>();
+        for (String name : object.propertyNames()) {
+            Fields child = children.get(name);
+            if (!asked.contains(name)) {
+                result.add(prefix + name);
+            } else if (child != null) {
+                result.addAll(child.unread());
+            }
+        }
+        return result;
+    }
+
+    /**
+     * Refuses fields that nobody asked for.
+     *
+     * @param whatToDo a sentence for the end of the message
+     */
+    public void refuseUnread(String whatToDo) {
+        for (Fields child : children.values()) {
+            child.refuseUnread(whatToDo);
+        }
+        for (String name : unread()) {
+            Set<String> candidates = new LinkedHashSet<>(asked);
+            candidates.removeAll(object.propertyNames());
+            String hint = Nearest.hint(name.substring(prefix.length()), candidates);
+            throw new FormatException(
+                    source, "unknown field \"" + name + "\"" + (hint.isEmpty() ? "." : hint) + " " + whatToDo, null);
+        }
+    }
+
+    /** An error about a field: {@code <file>: <name> is <value>, expected <what>}. */
+    public FormatException wrong(String name, String expected) {
+        JsonNode value = object.get(name);
+        return value == null ? missing(name, expected) : wrong(name, value, expected);
+    }
+
+    private FormatException wrong(String name, JsonNode value, String expected) {
+        return new FormatException(source, prefix + name + " is " + shown(value) + ", expected " + expected, null);
+    }
+
+    private FormatException missing(String name, String expected) {
+        return new FormatException(source, prefix + name + " is missing, expected " + expected, null);
+    }
+
+    private JsonNode required(String name, String expected) {
+        JsonNode value = node(name);
+        if (value == null) {
+            throw missing(name, expected);
+        }
+        return value;
+    }
+
+    private @Nullable JsonNode present(String name) {
+        JsonNode value = node(name);
+        return value == null || value.isNull() ? null : value;
+    }
+
+    private int integer(String name, JsonNode value, int min, int max) {
+        if (!value.isInt() || value.intValue() < min || value.intValue() > max) {
+            throw wrong(name, value, "an integer" + range(min, max));
+        }
+        return value.intValue();
+    }
+
+    private static String range(int min, int max) {
+        if (min == Integer.MIN_VALUE) {
+            return max == Integer.MAX_VALUE ? "" : " of at most " + max;
+        }
+        return max == Integer.MAX_VALUE ? " of at least " + min : " from " + min + " to " + max;
+    }
+
+    private double number(String name, JsonNode value, double min, double max) {
+        double number = value.isNumber() ? value.doubleValue() : Double.NaN;
+        if (!Double.isFinite(number) || number < min || number > max) {
+            String range = min == Double.NEGATIVE_INFINITY
+                    ? max == Double.POSITIVE_INFINITY ? "" : " of at most " + max
+                    : max == Double.POSITIVE_INFINITY ? " of at least " + min : " from " + min + " to " + max;
+            throw wrong(name, value, "a number" + range);
+        }
+        return number;
+    }
+
+    private boolean bool(String name, JsonNode value) {
+        if (!value.isBoolean()) {
+            throw wrong(name, value, "true or false");
+        }
+        return value.booleanValue();
+    }
+
+    private String string(String name, JsonNode value) {
+        if (!value.isString()) {
+            throw wrong(name, value, "a string");
+        }
+        return value.stringValue();
+    }
+
+    private List<String> strings(String name, JsonNode value) {
+        List<String> result = new ArrayList<>();
+        for (JsonNode element : array(name, value, "an array of strings")) {
+            if (!element.isString()) {
+                throw wrong(name, value, "an array of strings");
+            }
+            result.add(element.stringValue());
+        }
+        return List.copyOf(result);
+    }
+
+    private List<JsonNode> array(String name, JsonNode value, String expected) {
+        if (!value.isArray()) {
+            throw wrong(name, value, expected);
+        }
+        return List.copyOf(value.values());
+    }
+
+    private Fields object(String name, JsonNode value) {
+        if (!value.isObject()) {
+            throw wrong(name, value, "an object");
+        }
+        return children.computeIfAbsent(name, n -> new Fields(source, prefix + n + ".", value));
+    }
+
+    private static String shown(JsonNode value) {
+        if (value.isDouble() && !Double.isFinite(value.doubleValue())) {
+            return String.valueOf(value.doubleValue());
+        }
+        String text = value.isContainer() && value.size() > 20
+                ? (value.isArray() ? "an array of " : "an object of ") + value.size()
+                : Json.compact(value);
+        return text.length() <= 80 ? text : text.substring(0, 77) + "...";
+    }
+}

@@ -1,0 +1,60 @@
+package dev.graft.formats;
+
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Named tensors in a file, read when asked for. Safe for use by several threads.
+ *
+ * <pre>{@code
+ * try (TensorSource file = Safetensors.open(Path.of("adapter_model.safetensors"))) {
+ *     for (String name : file.names()) {
+ *         System.out.println(file.info(name) + " starts with " + file.tensor(name).floats()[0]);
+ *     }
+ * }
+ * }</pre>
+ */
+public interface TensorSource extends AutoCloseable {
+
+    /** All names, in the order of the file. */
+    Set<String> names();
+
+    /**
+     * @throws InputException if there is no such tensor; the message has the nearest name
+     */
+    TensorInfo info(String name);
+
+    /**
+     * The values, row-major and little endian, read-only. A view of the mapped file where the file holds the type as it is,
+     * else a decoded copy. Views stay valid after {@link #close}, but not after the file was shortened: code that hands memory to
+     * native libraries uses {@link #read}.
+     *
+     * @throws InputException if there is no such tensor or it has more than 2³¹-1 bytes
+     * @throws FormatException if the file changed since it was opened
+     */
+    ByteBuffer bytes(String name);
+
+    /**
+     * Copies the values into a buffer with at least {@code info(name).bytes()} bytes remaining, and advances its position. Unlike
+     * reading through a view, this cannot fault when the file is shortened by somebody else.
+     */
+    default void read(String name, ByteBuffer into) {
+        into.put(bytes(name));
+    }
+
+    /** What the file says about itself; for safetensors the {@code __metadata__} map. */
+    Map<String, String> metadata();
+
+    /** The file, or the index of a sharded one. */
+    Path path();
+
+    /** The tensor with its values; see {@link #bytes}. */
+    default TensorData tensor(String name) {
+        return new TensorData(info(name), bytes(name));
+    }
+
+    @Override
+    void close();
+}
