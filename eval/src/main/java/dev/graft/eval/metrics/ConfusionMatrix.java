@@ -1,0 +1,130 @@
+package dev.graft.eval.metrics;
+
+import java.util.Arrays;
+
+/**
+ * Counts of rows by true class (matrix row) and predicted class (column), {@code [classes, classes]}, and the scores
+ * that follow from them.
+ *
+ * <pre>{@code
+ * var confusion = new ConfusionMatrix(25);
+ * confusion.add(new ClassPrediction(3, 7));
+ * confusion.count(3, 7); // 1
+ * }</pre>
+ */
+public final class ConfusionMatrix {
+
+    private final long[][] counts;
+    private long total;
+
+    public ConfusionMatrix(int classes) {
+        if (classes < 1) {
+            throw new IllegalArgumentException("a confusion matrix needs at least 1 class, got " + classes);
+        }
+        counts = new long[classes][classes];
+    }
+
+    /** @throws IllegalArgumentException if a class is not in 0 .. classes - 1 */
+    public void add(ClassPrediction row) {
+        counts[inRange("label", row.label())][inRange("prediction", row.prediction())]++;
+        total++;
+    }
+
+    public int classes() {
+        return counts.length;
+    }
+
+    public long count(int label, int prediction) {
+        return counts[label][prediction];
+    }
+
+    /** A copy, {@code [label][prediction]}. */
+    public long[][] counts() {
+        return Arrays.stream(counts).map(long[]::clone).toArray(long[][]::new);
+    }
+
+    /** How many rows were counted. */
+    public long total() {
+        return total;
+    }
+
+    /** How many rows have this class. */
+    public long support(int label) {
+        return Arrays.stream(counts[label]).sum();
+    }
+
+    /** How many rows were predicted as this class. */
+    public long predicted(int prediction) {
+        long sum = 0;
+        for (long[] row : counts) {
+            sum += row[prediction];
+        }
+        return sum;
+    }
+
+    /** The share of rows whose prediction is the label. */
+    public double accuracy() {
+        requireRows("accuracy");
+        long correct = 0;
+        for (int i = 0; i < classes(); i++) {
+            correct += counts[i][i];
+        }
+        return (double) correct / total;
+    }
+
+    /** Precision, recall and F1 of one class against the rest. */
+    public ClassScores scores(int label) {
+        return ClassScores.of(counts[label][label], predicted(label), support(label));
+    }
+
+    /** @throws IllegalArgumentException for {@link Average#BINARY} with other than two classes */
+    public ClassScores scores(Average average) {
+        requireRows(average.prefixed("f1"));
+        int classes = classes();
+        long[] truePositives = new long[classes];
+        long[] predicted = new long[classes];
+        long[] support = new long[classes];
+        for (int i = 0; i < classes; i++) {
+            truePositives[i] = counts[i][i];
+            predicted[i] = predicted(i);
+            support[i] = support(i);
+        }
+        return ClassScores.average(average, truePositives, predicted, support);
+    }
+
+    /**
+     * The Matthews correlation coefficient R_K of Gorodkin (2004), in [-1, 1]; 0 where labels or predictions are all of
+     * one class.
+     */
+    public double matthews() {
+        requireRows("matthews");
+        double n = total;
+        double correct = 0;
+        double both = 0;
+        double predictions = 0;
+        double labels = 0;
+        for (int i = 0; i < classes(); i++) {
+            double predicted = predicted(i);
+            double support = support(i);
+            correct += counts[i][i];
+            both += predicted * support;
+            predictions += predicted * predicted;
+            labels += support * support;
+        }
+        double scale = Math.sqrt(n * n - predictions) * Math.sqrt(n * n - labels);
+        return ClassScores.ratio(correct * n - both, scale);
+    }
+
+    private void requireRows(String score) {
+        if (total == 0) {
+            throw new NoRowsException(score);
+        }
+    }
+
+    private int inRange(String what, int value) {
+        if (value < 0 || value >= classes()) {
+            throw new IllegalArgumentException(what + " " + value + " is no class, expected 0 to " + (classes() - 1));
+        }
+        return value;
+    }
+}
