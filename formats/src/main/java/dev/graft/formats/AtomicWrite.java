@@ -132,7 +132,9 @@ public final class AtomicWrite {
     }
 
     private static Path resolve(Path path) throws IOException {
-        return Files.isSymbolicLink(path) ? path.toRealPath() : path.toAbsolutePath().normalize();
+        return Files.isSymbolicLink(path)
+                ? path.toRealPath()
+                : path.toAbsolutePath().normalize();
     }
 
     private static Path parent(Path target) throws IOException {
@@ -153,7 +155,8 @@ public final class AtomicWrite {
         Files.createDirectories(parent);
         String prefix = "." + target.getFileName() + ".tmp-";
         try (Stream<Path> siblings = Files.list(parent)) {
-            List<Path> leftovers = siblings.filter(sibling -> isLeftover(sibling.getFileName().toString(), prefix))
+            List<Path> leftovers = siblings.filter(
+                            sibling -> isLeftover(sibling.getFileName().toString(), prefix))
                     .toList();
             for (Path leftover : leftovers) {
                 FileSteps.deleteTree(leftover);
@@ -180,6 +183,8 @@ public final class AtomicWrite {
 
     private static String reason(IOException e) {
         String type = e.getClass().getSimpleName();
-        return type.equals("IOException") ? String.valueOf(e.getMessage()) : type.replace("Exception", "") + " " + e.getMessage();
+        return type.equals("IOException")
+                ? String.valueOf(e.getMessage())
+                : type.replace("Exception", "") + " " + e.getMessage();
     }
 }

@@ -67,7 +67,8 @@ public enum DType {
     /** As {@link #toFloats(ByteBuffer)}, into {@code target} from {@code offset} on. The buffer's position does not move. */
     public void toFloats(ByteBuffer source, float[] target, int offset) {
         if (source.remaining() % bytes != 0) {
-            throw new IllegalArgumentException(source.remaining() + " bytes are not a whole number of " + this + " elements");
+            throw new IllegalArgumentException(
+                    source.remaining() + " bytes are not a whole number of " + this + " elements");
         }
         int count = source.remaining() / bytes;
         if (offset < 0 || target.length - offset < count) {
@@ -137,7 +138,8 @@ public enum DType {
      * @throws IllegalArgumentException for integer types
      */
     public ByteBuffer fromFloats(float[] values) {
-        ByteBuffer out = ByteBuffer.allocate(Math.multiplyExact(values.length, bytes)).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer out =
+                ByteBuffer.allocate(Math.multiplyExact(values.length, bytes)).order(ByteOrder.LITTLE_ENDIAN);
         switch (this) {
             case F32 -> out.asFloatBuffer().put(values);
             case F64 -> {

@@ -118,9 +118,7 @@ public final class Fields {
 
     public @Nullable Double numberOrNull(String name) {
         JsonNode value = present(name);
-        return value == null
-                ? null
-                : (Double) number(name, value, Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY);
+        return value == null ? null : (Double) number(name, value, Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY);
     }
 
     /** A required boolean. */

@@ -114,7 +114,9 @@ public final class Json {
                 Number number = tokens.number();
                 yield number instanceof Integer small
                         ? nodes.numberNode(small)
-                        : number instanceof Long large ? nodes.numberNode(large) : nodes.numberNode((BigInteger) number);
+                        : number instanceof Long large
+                                ? nodes.numberNode(large)
+                                : nodes.numberNode((BigInteger) number);
             }
             case VALUE_NUMBER_FLOAT -> {
                 double number = tokens.number().doubleValue();

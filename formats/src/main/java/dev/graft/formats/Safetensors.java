@@ -109,7 +109,9 @@ public final class Safetensors implements TensorSource {
         SafetensorsHeader.Entry entry = header.entries().get(name);
         if (entry == null) {
             throw new FormatException(
-                    path(), "has no tensor \"" + name + "\"" + Nearest.hint(name, header.entries().keySet()));
+                    path(),
+                    "has no tensor \"" + name + "\""
+                            + Nearest.hint(name, header.entries().keySet()));
         }
         return entry;
     }

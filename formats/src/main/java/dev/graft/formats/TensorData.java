@@ -20,7 +20,8 @@ public record TensorData(TensorInfo info, ByteBuffer bytes) {
 
     /** An F32 tensor of these values. */
     public static TensorData of(String name, float[] values, long... shape) {
-        ByteBuffer bytes = ByteBuffer.allocate(Math.multiplyExact(4, values.length)).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer bytes =
+                ByteBuffer.allocate(Math.multiplyExact(4, values.length)).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asFloatBuffer().put(values);
         return new TensorData(new TensorInfo(name, DType.F32, shape), bytes);
     }

@@ -13,7 +13,8 @@ public record TensorInfo(String name, DType dtype, long[] shape) {
         shape = shape.clone();
         for (long size : shape) {
             if (size < 0) {
-                throw new IllegalArgumentException("tensor " + name + " has a negative size in " + Arrays.toString(shape));
+                throw new IllegalArgumentException(
+                        "tensor " + name + " has a negative size in " + Arrays.toString(shape));
             }
         }
         if (Arrays.stream(shape).noneMatch(size -> size == 0)) {

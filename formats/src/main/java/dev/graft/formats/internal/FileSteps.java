@@ -34,8 +34,7 @@ public final class FileSteps {
 
     public static void write(Path file, Body body) throws IOException {
         observer.before("create", file);
-        try (FileChannel channel =
-                FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
             body.write(new WritableByteChannel() {
                 @Override
                 public int write(ByteBuffer source) throws IOException {

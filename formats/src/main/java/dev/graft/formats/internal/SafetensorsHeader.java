@@ -61,7 +61,8 @@ public record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> 
             throw new FormatException(
                     path, "is too small for a safetensors file: " + file.size() + " bytes, expected at least 8");
         }
-        long length = ByteBuffer.wrap(file.copy(0, 8)).order(ByteOrder.LITTLE_ENDIAN).getLong();
+        long length =
+                ByteBuffer.wrap(file.copy(0, 8)).order(ByteOrder.LITTLE_ENDIAN).getLong();
         if (length < 0 || length > MAX_HEADER_BYTES) {
             throw new FormatException(
                     path,
@@ -97,7 +98,8 @@ public record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> 
                 throw new FormatException(
                         path,
                         "tensor " + name + " starts at offset " + entry.begin() + ", expected " + end + " ("
-                                + (entry.begin() > end ? "bytes before it belong to no tensor" : "it overlaps another") + ")");
+                                + (entry.begin() > end ? "bytes before it belong to no tensor" : "it overlaps another")
+                                + ")");
             }
             end = entry.end();
             ordered.put(name, entry);
@@ -114,14 +116,17 @@ public record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> 
     /** The order in which tensors are written. */
     public static List<TensorData> layOut(Collection<TensorData> tensors) {
         List<TensorData> sorted = new ArrayList<>(tensors);
-        sorted.sort(Comparator.comparingInt((TensorData tensor) -> TYPE_ORDER.indexOf(tensor.info().dtype()))
+        sorted.sort(Comparator.comparingInt(
+                        (TensorData tensor) -> TYPE_ORDER.indexOf(tensor.info().dtype()))
                 .thenComparing(tensor -> tensor.info().name(), JsonText.BY_CODE_POINT));
         Set<String> names = new HashSet<>();
         for (TensorData tensor : sorted) {
             String name = tensor.info().name();
             if (name.equals(METADATA) || !names.add(name)) {
                 throw new IllegalArgumentException(
-                        name.equals(METADATA) ? "a tensor cannot be called " + METADATA : "two tensors are called " + name);
+                        name.equals(METADATA)
+                                ? "a tensor cannot be called " + METADATA
+                                : "two tensors are called " + name);
             }
         }
         return sorted;
@@ -207,7 +212,9 @@ public record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> 
             while (tokens.next() != JsonToken.END_OBJECT) {
                 String key = tokens.text();
                 tokens.require(
-                        tokens.next(), JsonToken.VALUE_STRING, METADATA + " to hold strings only, but \"" + key + "\" is none");
+                        tokens.next(),
+                        JsonToken.VALUE_STRING,
+                        METADATA + " to hold strings only, but \"" + key + "\" is none");
                 if (result.put(key, tokens.text()) != null) {
                     throw tokens.error("the key \"" + key + "\" appears twice in " + METADATA);
                 }
@@ -236,8 +243,9 @@ public record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> 
                         again = offsets != null;
                         offsets = sizes(name, field, 2);
                     }
-                    default -> throw tokens.error("tensor " + name + " has the unknown field \"" + field
-                            + "\", expected dtype, shape and data_offsets");
+                    default ->
+                        throw tokens.error("tensor " + name + " has the unknown field \"" + field
+                                + "\", expected dtype, shape and data_offsets");
                 }
                 if (again) {
                     throw tokens.error("tensor " + name + ": the key \"" + field + "\" appears twice");
@@ -252,8 +260,8 @@ public record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> 
                         path, "tensor " + name + " needs dtype, shape and data_offsets with a begin and an end");
             }
             if (offsets[1] < offsets[0]) {
-                throw new FormatException(path, "tensor " + name + " ends before it begins: data_offsets "
-                        + Arrays.toString(offsets));
+                throw new FormatException(
+                        path, "tensor " + name + " ends before it begins: data_offsets " + Arrays.toString(offsets));
             }
             TensorInfo info;
             try {
@@ -263,7 +271,8 @@ public record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> 
             }
             if (info.bytes() != offsets[1] - offsets[0]) {
                 throw new FormatException(
-                        path, "tensor " + info + " needs " + info.bytes() + " bytes, its data_offsets "
+                        path,
+                        "tensor " + info + " needs " + info.bytes() + " bytes, its data_offsets "
                                 + Arrays.toString(offsets) + " hold " + (offsets[1] - offsets[0]));
             }
             return new Entry(info, offsets[0], offsets[1]);

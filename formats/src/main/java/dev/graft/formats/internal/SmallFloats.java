@@ -87,7 +87,8 @@ public final class SmallFloats {
             int shifted = magnitude - (127 - bias << 23);
             code = shifted + (1 << drop - 1) - 1 + (shifted >>> drop & 1) >>> drop;
         } else {
-            // Subnormal: one unit is 2^(1 - bias - mantissaBits). The scaling is by a power of two, so rint rounds once.
+            // Subnormal: one unit is 2^(1 - bias - mantissaBits). The scaling is by a power of two, so rint rounds
+            // once.
             code = (int) Math.rint(Math.scalb((double) Math.abs(value), bias + mantissaBits - 1));
         }
         return sign | Math.min(code, overflow);
