@@ -1,0 +1,154 @@
+package dev.graft.train.schedules;
+
+import dev.graft.formats.InputException;
+import dev.graft.train.schedules.Schedule.Span;
+import dev.graft.train.schedules.Schedule.WarmupStableDecay.Curve;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/** Schedules by the names and options of transformers. */
+final class Schedules {
+    private static final List<String> NAMES = List.of(
+            "constant",
+            "constant_with_warmup",
+            "cosine",
+            "cosine_warmup_with_min_lr",
+            "cosine_with_min_lr",
+            "cosine_with_restarts",
+            "inverse_sqrt",
+            "linear",
+            "polynomial",
+            "warmup_stable_decay");
+
+    private final String schedule;
+    private final Span span;
+    private final Map<String, ?> options;
+    private final Set<String> known = new HashSet<>();
+
+    private Schedules(String schedule, Span span, Map<String, ?> options) {
+        this.schedule = schedule;
+        this.span = span;
+        this.options = options;
+    }
+
+    static Schedule create(String name, Span span, Map<String, ?> options) {
+        Schedules reader = new Schedules(name, span, options);
+        Schedule schedule = reader.create();
+        for (String option : options.keySet()) {
+            if (!reader.known.contains(option)) {
+                throw new InputException("lr_scheduler " + name + " has no option " + option
+                        + (reader.known.isEmpty() ? "; it has none" : "; it has " + new TreeSet<>(reader.known)));
+            }
+        }
+        return schedule;
+    }
+
+    private Schedule create() {
+        return switch (schedule) {
+            case "constant" -> {
+                if (span.warmupSteps() > 0) {
+                    throw new InputException("lr_scheduler constant has no warm-up, but warmup_steps is "
+                            + span.warmupSteps() + ": use constant_with_warmup, or no warm-up");
+                }
+                yield new Schedule.Constant(span);
+            }
+            case "constant_with_warmup" -> new Schedule.Constant(span);
+            case "linear" -> new Schedule.Linear(span);
+            case "cosine" -> new Schedule.Cosine(span, number("num_cycles", 0.5), 0);
+            case "cosine_with_restarts" -> new Schedule.CosineWithRestarts(span, number("num_cycles", 1));
+            case "cosine_with_min_lr" -> new Schedule.Cosine(span, number("num_cycles", 0.5), lowestRate());
+            case "cosine_warmup_with_min_lr" ->
+                new Schedule.EagerCosine(
+                        span, number("num_cycles", 0.5), lowestRate(), number("warmup_lr_rate", Double.NaN));
+            case "polynomial" -> {
+                double end = number("lr_end", 1e-7);
+                if (end >= span.learningRate()) {
+                    throw new InputException("lr_scheduler polynomial: lr_end " + end
+                            + " must be below learning_rate " + span.learningRate());
+                }
+                yield new Schedule.Polynomial(span, end, number("power", 1));
+            }
+            case "inverse_sqrt" -> {
+                double timescale = number("timescale", span.warmupSteps() > 0 ? span.warmupSteps() : 10_000);
+                if (timescale == 0) {
+                    throw new InputException("lr_scheduler inverse_sqrt: timescale is 0, expected more");
+                }
+                yield new Schedule.InverseSqrt(span, timescale);
+            }
+            case "warmup_stable_decay" -> warmupStableDecay();
+            default ->
+                throw new InputException("lr_scheduler " + schedule + " does not exist; choose one of "
+                        + String.join(", ", NAMES)
+                        + (schedule.equals("reduce_lr_on_plateau")
+                                ? " (reduce_lr_on_plateau depends on scores, so a resumed run could not repeat it)"
+                                : ""));
+        };
+    }
+
+    private Schedule warmupStableDecay() {
+        double decay = number("num_decay_steps", Double.NaN);
+        if (Double.isNaN(decay)) {
+            throw new InputException("lr_scheduler warmup_stable_decay needs the option num_decay_steps");
+        }
+        double stable = number("num_stable_steps", span.totalSteps() - span.warmupSteps() - decay);
+        if (stable != Math.rint(stable) || decay != Math.rint(decay) || stable < 0) {
+            throw new InputException("lr_scheduler warmup_stable_decay: " + span.warmupSteps() + " warm-up, " + stable
+                    + " stable and " + decay + " decay steps do not fit into " + span.totalSteps());
+        }
+        return new Schedule.WarmupStableDecay(
+                span,
+                (long) stable,
+                (long) decay,
+                curve("warmup_type", Curve.LINEAR),
+                curve("decay_type", Curve.COSINE),
+                number("min_lr_ratio", 0),
+                number("num_cycles", 0.5));
+    }
+
+    private double lowestRate() {
+        double absolute = number("min_lr", Double.NaN);
+        double relative = number("min_lr_rate", Double.NaN);
+        if (Double.isNaN(absolute) == Double.isNaN(relative)) {
+            throw new InputException("lr_scheduler " + schedule + " needs one of the options min_lr and min_lr_rate");
+        }
+        return Double.isNaN(absolute) ? relative : absolute / span.learningRate();
+    }
+
+    private double number(String option, double otherwise) {
+        Object value = option(option);
+        if (value == null) {
+            return otherwise;
+        }
+        if (!(value instanceof Number number)
+                || !Double.isFinite(number.doubleValue())
+                || number.doubleValue() < 0) {
+            throw new InputException(
+                    "lr_scheduler " + schedule + ": " + option + " is " + value + ", expected a number of at least 0");
+        }
+        return number.doubleValue();
+    }
+
+    private Curve curve(String option, Curve otherwise) {
+        Object value = option(option);
+        if (value == null) {
+            return otherwise;
+        }
+        return switch (value.toString()) {
+            case "linear" -> Curve.LINEAR;
+            case "cosine" -> Curve.COSINE;
+            case "1-sqrt" -> Curve.ONE_MINUS_SQRT;
+            default ->
+                throw new InputException("lr_scheduler " + schedule + ": " + option + " is " + value
+                        + ", expected linear, cosine or 1-sqrt");
+        };
+    }
+
+    private @Nullable Object option(String option) {
+        known.add(option);
+        return options.get(option);
+    }
+}
