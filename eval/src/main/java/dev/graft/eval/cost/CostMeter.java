@@ -1,0 +1,77 @@
+package dev.graft.eval.cost;
+
+import java.lang.management.ManagementFactory;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Measures what this process uses from {@link #start} on.
+ *
+ * <pre>{@code
+ * try (CostMeter meter = CostMeter.start()) {
+ *     trainer.run();
+ *     Cost cost = meter.read();
+ * }
+ * }</pre>
+ */
+public final class CostMeter implements AutoCloseable {
+
+    private static final String CPU_SOURCE = "user and system time of all threads of the process";
+
+    private final long startNanos = System.nanoTime();
+    private final long startCpuNanos = cpuNanos();
+    private final EnergyCounter energy;
+    private final @Nullable ScheduledExecutorService sampler;
+
+    private CostMeter(EnergyCounter energy) {
+        this.energy = energy;
+        sampler = energy.available() ? sampling(energy) : null;
+    }
+
+    public static CostMeter start() {
+        return new CostMeter(EnergyCounter.open(EnergyCounter.POWERCAP));
+    }
+
+    static CostMeter start(EnergyCounter energy) {
+        return new CostMeter(energy);
+    }
+
+    /** The cost up to now; may be called as often as wanted. */
+    public Cost read() {
+        double wall = (System.nanoTime() - startNanos) / 1e9;
+        long cpu = cpuNanos();
+        return new Cost(
+                new Measured<>(wall, "seconds", "monotonic clock"),
+                cpu < 0 || startCpuNanos < 0
+                        ? Measured.unavailable("seconds", "this JVM does not state its processor time")
+                        : new Measured<>((cpu - startCpuNanos) / 1e9, "seconds", CPU_SOURCE),
+                ProcessMemory.peakResident(),
+                ProcessMemory.resident(),
+                energy.joules());
+    }
+
+    @Override
+    public void close() {
+        if (sampler != null) {
+            sampler.shutdownNow();
+        }
+    }
+
+    private static long cpuNanos() {
+        return ManagementFactory.getOperatingSystemMXBean() instanceof com.sun.management.OperatingSystemMXBean system
+                ? system.getProcessCpuTime()
+                : -1;
+    }
+
+    private static ScheduledExecutorService sampling(EnergyCounter energy) {
+        ScheduledExecutorService sampler = Executors.newSingleThreadScheduledExecutor(task -> {
+            Thread thread = new Thread(task, "energy counter");
+            thread.setDaemon(true);
+            return thread;
+        });
+        sampler.scheduleAtFixedRate(energy::joules, 30, 30, TimeUnit.SECONDS);
+        return sampler;
+    }
+}
