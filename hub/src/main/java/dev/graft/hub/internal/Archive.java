@@ -5,14 +5,15 @@ import dev.graft.hub.Progress;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Enumeration;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Set;
 import java.util.zip.ZipEntry;
+import java.util.zip.ZipException;
 import java.util.zip.ZipFile;
 
 /** Unpacks a jar or wheel that is not trusted: nothing lands outside the folder, and nothing fills the disk. */
@@ -56,9 +57,9 @@ public final class Archive {
                     write(zip, entry, target, budget);
                 }
             }
-        } catch (java.util.zip.ZipException | IllegalArgumentException e) {
+        } catch (ZipException | IllegalArgumentException e) {
             throw refused(name, "it is not a readable zip archive (" + e.getMessage() + ")");
-        } catch (java.nio.file.FileAlreadyExistsException e) {
+        } catch (FileAlreadyExistsException e) {
             throw refused(name, "two entries claim '" + folder.relativize(Path.of(e.getFile())) + "'");
         }
     }
@@ -78,11 +79,7 @@ public final class Archive {
     /** The entry's name as a path below any folder, or a refusal. */
     static Path relative(String archive, String entry) {
         String plain = entry.endsWith("/") ? entry.substring(0, entry.length() - 1) : entry;
-        boolean clean = !plain.isEmpty()
-                && plain.chars().noneMatch(c -> c == '\\' || c == ':' || Character.isISOControl(c))
-                && List.of(plain.split("/", -1)).stream()
-                        .noneMatch(part -> part.isEmpty() || part.equals(".") || part.equals(".."));
-        if (!clean) {
+        if (!PlainPath.is(plain)) {
             throw refused(archive, "entry '" + entry + "' is not a plain relative path");
         }
         return Path.of(plain);

@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /** The environment variables that decide where files lie and whether the network may be used. */
 public record Environment(Map<String, String> variables) {
@@ -45,7 +46,7 @@ public record Environment(Map<String, String> variables) {
 
     /** The name of the variable that forbids the network, if one does. */
     public Optional<String> offline() {
-        return java.util.stream.Stream.of("GRAFT_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+        return Stream.of("GRAFT_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
                 .filter(this::isTrue)
                 .findFirst();
     }

@@ -1,6 +1,7 @@
 package dev.graft.hub.internal;
 
 import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.Json;
 import dev.graft.hub.Catalogue;
 import dev.graft.hub.FetchException;
 import dev.graft.hub.Fingerprint;
@@ -11,11 +12,10 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.stream.Stream;
-import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Packages unpacked once: {@code <cache>/maven/<group>/<artifact>/<version>} and {@code <cache>/pypi/<name>/<version>}, each with
@@ -58,12 +58,12 @@ public record PackageCache(Path root) {
             known.ifPresent(entry -> check(source, artifact, entry.sha256(), sha256));
             AtomicWrite.folder(home, folder -> {
                 Archive.unpack(artifact, Files.createDirectories(folder.resolve("files")), progress);
-                Map<String, String> marker = new LinkedHashMap<>();
+                ObjectNode marker = JsonNodeFactory.instance.objectNode();
                 marker.put("source", source.toString());
                 marker.put("artifact", artifact.getFileName().toString());
                 marker.put("sha256", sha256);
                 marker.put("licence", known.map(Catalogue.Entry::licence).orElse("see the package"));
-                AtomicWrite.bytes(folder.resolve("source.json"), new JsonMapper().writeValueAsBytes(marker));
+                AtomicWrite.text(folder.resolve("source.json"), Json.pretty(marker));
             });
         } catch (IOException e) {
             throw new UncheckedIOException(source + ": cannot write into the cache " + root + ": " + e, e);
