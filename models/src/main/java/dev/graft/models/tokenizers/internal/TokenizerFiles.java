@@ -1,0 +1,77 @@
+package dev.graft.models.tokenizers.internal;
+
+import dev.graft.formats.FormatException;
+import dev.graft.formats.Json;
+import dev.graft.models.tokenizers.Tokenizer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Which files make a tokenizer. */
+public final class TokenizerFiles {
+
+    private TokenizerFiles() {}
+
+    public static Tokenizer folder(Path folder) {
+        for (String name : List.of("tokenizer.json", "vocab.txt")) {
+            if (Files.isRegularFile(folder.resolve(name))) {
+                return file(folder.resolve(name));
+            }
+        }
+        throw new FormatException(
+                folder,
+                "has no tokenizer: expected tokenizer.json, or vocab.txt of a BERT model, among " + names(folder)
+                        + sentencePieceHint(folder));
+    }
+
+    private static String sentencePieceHint(Path folder) {
+        return Files.exists(folder.resolve("tokenizer.model"))
+                ? "; tokenizer.model alone is not read: AutoTokenizer.from_pretrained(...).save_pretrained(...) writes the tokenizer.json"
+                : "";
+    }
+
+    private static List<String> names(Path folder) {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(file -> file.getFileName().toString()).sorted().limit(20).toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
+        }
+    }
+
+    public static Tokenizer file(Path file) {
+        JsonNode config = configBeside(file);
+        if (file.getFileName().toString().endsWith(".txt")) {
+            return tokenizer(file.toString(), WordPieceVocabulary.read(file, config), config);
+        }
+        return tokenizer(file.toString(), Json.read(file), config);
+    }
+
+    public static Tokenizer tokenizer(String source, JsonNode tokenizer, JsonNode config) {
+        return new NativeTokenizer(Definition.of(source, tokenizer, config));
+    }
+
+    /** {@code tokenizer_config.json}, with what only {@code special_tokens_map.json} says. */
+    private static JsonNode configBeside(Path tokenizer) {
+        ObjectNode config = JsonNodeFactory.instance.objectNode();
+        for (String name : List.of("special_tokens_map.json", "tokenizer_config.json")) {
+            Path file = tokenizer.resolveSibling(name);
+            if (Files.isRegularFile(file)) {
+                JsonNode read = Json.read(file);
+                if (!read.isObject()) {
+                    throw new FormatException(file, "expected an object");
+                }
+                for (Map.Entry<String, JsonNode> field : read.properties()) {
+                    config.set(field.getKey(), field.getValue());
+                }
+            }
+        }
+        return config;
+    }
+}
