@@ -1,0 +1,60 @@
+package dev.graft.train;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** What a {@link TrainingListener} is told. Steps are optimiser steps and count from 1; epochs are fractional. */
+public sealed interface TrainingEvent {
+
+    /** The last finished optimiser step; 0 before the first. */
+    long step();
+
+    /**
+     * @param step steps done before this run: 0, or that of the checkpoint it resumes
+     */
+    record Started(long step, long totalSteps) implements TrainingEvent {}
+
+    /**
+     * @param loss mean over the step's loss tokens (causal) or rows (classification)
+     * @param gradientNorm before clipping
+     * @param learningRate the rate this step used
+     * @param tokens real tokens of this step, without padding
+     * @param tokensPerSecond smoothed
+     * @param memoryBytes resident memory of the process; 0 where the system does not say
+     * @param elapsed since the start of this run
+     * @param remaining estimate; null before there is one
+     */
+    record Stepped(
+            long step,
+            long totalSteps,
+            double epoch,
+            double loss,
+            double gradientNorm,
+            double learningRate,
+            long tokens,
+            double tokensPerSecond,
+            long memoryBytes,
+            Duration elapsed,
+            @Nullable Duration remaining)
+            implements TrainingEvent {}
+
+    /**
+     * @param metrics by name, {@code loss} among them, in the order to show them
+     * @param best whether the watched metric was never better
+     */
+    record Evaluated(long step, double epoch, Map<String, Double> metrics, boolean best, Duration took)
+            implements TrainingEvent {}
+
+    record Saved(long step, Path folder) implements TrainingEvent {}
+
+    record Ended(long step, Reason reason, Duration elapsed) implements TrainingEvent {}
+
+    enum Reason {
+        FINISHED,
+        STOPPED_EARLY,
+        INTERRUPTED,
+        FAILED
+    }
+}

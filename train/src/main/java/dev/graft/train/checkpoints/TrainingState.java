@@ -1,0 +1,142 @@
+package dev.graft.train.checkpoints;
+
+import dev.graft.formats.FormatException;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import dev.graft.train.BestScore;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Where a run stands, apart from its tensors: the content of {@code state.json} in a checkpoint.
+ *
+ * @param step optimiser steps done
+ * @param epoch the epoch that the next batch belongs to, from 0
+ * @param batch the next batch within that epoch, from 0: the data cursor
+ * @param best the watched metric, null if none is watched
+ * @param random seeds and counters of the generators, by name
+ * @param config every setting that influences the result; a run resumes only with an equal one
+ */
+public record TrainingState(
+        long step, int epoch, int batch, @Nullable BestScore best, Map<String, Long> random, JsonNode config) {
+
+    public TrainingState {
+        random = new TreeMap<>(random);
+    }
+
+    /** SHA-256 of the settings, independent of the order of their keys. */
+    public String configHash() {
+        try {
+            byte[] text = Json.pretty(config).getBytes(StandardCharsets.UTF_8);
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(text));
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /**
+     * @throws InputException naming the first setting in which a run differs from the one that saved this state
+     */
+    public void requireConfig(JsonNode now, Path checkpoint) {
+        String difference = difference("", config, now);
+        if (difference != null) {
+            throw new InputException(checkpoint + " cannot be resumed: " + difference
+                    + ". Resume with the same settings, or start anew in another folder.");
+        }
+    }
+
+    private static @Nullable String difference(String path, JsonNode saved, JsonNode now) {
+        if (saved.isObject() && now.isObject()) {
+            TreeSet<String> keys = new TreeSet<>(saved.propertyNames());
+            keys.addAll(now.propertyNames());
+            for (String key : keys) {
+                String difference =
+                        difference(path.isEmpty() ? key : path + "." + key, saved.path(key), now.path(key));
+                if (difference != null) {
+                    return difference;
+                }
+            }
+            return null;
+        }
+        String was = shown(saved);
+        String is = shown(now);
+        return was.equals(is) ? null : path + " was " + was + " and is now " + is;
+    }
+
+    private static String shown(JsonNode value) {
+        return value.isMissingNode() ? "absent" : Json.compact(value);
+    }
+
+    JsonNode toJson() {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        json.put("step", step);
+        json.put("epoch", epoch);
+        json.put("batch", batch);
+        if (best != null) {
+            ObjectNode score = json.putObject("best");
+            score.put("metric", best.metric());
+            score.put("greater_is_better", best.greaterIsBetter());
+            score.put("step", best.step());
+            score.put("stale", best.stale());
+            if (best.value() != null) {
+                score.put("value", best.value());
+            }
+            if (best.reference() != null) {
+                score.put("reference", best.reference());
+            }
+        }
+        ObjectNode generators = json.putObject("random");
+        random.forEach(generators::put);
+        json.set("config", config);
+        json.put("config_sha256", configHash());
+        return json;
+    }
+
+    static TrainingState fromJson(Path file, JsonNode json) {
+        TrainingState state;
+        try {
+            JsonNode score = json.path("best");
+            BestScore best = score.isMissingNode()
+                    ? null
+                    : new BestScore(
+                            score.required("metric").stringValue(),
+                            score.required("greater_is_better").booleanValue(),
+                            optional(score, "value"),
+                            score.required("step").longValue(),
+                            score.required("stale").intValue(),
+                            optional(score, "reference"));
+            Map<String, Long> random = new TreeMap<>();
+            json.required("random").properties().forEach(entry -> random.put(
+                    entry.getKey(), entry.getValue().longValue()));
+            state = new TrainingState(
+                    json.required("step").longValue(),
+                    json.required("epoch").intValue(),
+                    json.required("batch").intValue(),
+                    best,
+                    random,
+                    json.required("config"));
+        } catch (JacksonException | IllegalArgumentException e) {
+            throw new FormatException(file.toString(), "is not the state of a checkpoint: " + e.getMessage(), e);
+        }
+        String hash = json.path("config_sha256").asString("");
+        if (!hash.equals(state.configHash())) {
+            throw new FormatException(file, "config_sha256 is " + hash + ", but config has " + state.configHash());
+        }
+        return state;
+    }
+
+    private static @Nullable Double optional(JsonNode score, String field) {
+        return score.has(field) ? score.get(field).doubleValue() : null;
+    }
+}

@@ -1,0 +1,36 @@
+package dev.graft.formats.internal;
+
+import java.io.IOException;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** Dies or fails at a chosen step of the atomic writes; in this package because only tests may watch the steps. */
+public final class FileStepCounter {
+
+    private FileStepCounter() {}
+
+    /** Ends the process at the k-th step from now, counting from 1, as a power cut would: no finally blocks, no hooks. */
+    public static AtomicInteger haltAt(int k) {
+        AtomicInteger steps = new AtomicInteger();
+        FileSteps.observer = (operation, path) -> {
+            if (steps.incrementAndGet() == k) {
+                Runtime.getRuntime().halt(99);
+            }
+        };
+        return steps;
+    }
+
+    /** From the k-th step on, every step that needs space fails as on a full disk. */
+    public static AtomicInteger fullFrom(int k) {
+        AtomicInteger steps = new AtomicInteger();
+        FileSteps.observer = (operation, path) -> {
+            if (!operation.equals("delete") && steps.incrementAndGet() >= k) {
+                throw new IOException("No space left on device");
+            }
+        };
+        return steps;
+    }
+
+    public static void stop() {
+        FileSteps.observer = (operation, path) -> {};
+    }
+}
