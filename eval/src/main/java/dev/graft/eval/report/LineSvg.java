@@ -1,0 +1,218 @@
+package dev.graft.eval.report;
+
+import dev.graft.eval.report.Section.LineChart;
+import dev.graft.eval.report.Section.Point;
+import dev.graft.eval.report.Section.Series;
+import dev.graft.eval.report.Section.YScale;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.DoubleSummaryStatistics;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/** A line chart as SVG. */
+record LineSvg(LineChart chart, int width, int height) {
+
+    private static final double TOP = 12;
+    private static final double BOTTOM = 48;
+    private static final int MARKED = 40;
+    private static final int DRAWN = 1500;
+
+    String render() {
+        Markup svg = new Markup();
+        svg.open(
+                "svg",
+                "viewBox",
+                "0 0 " + width + " " + height,
+                "role",
+                "img",
+                "aria-label",
+                chart.title() + ": " + chart.yLabel() + " over " + chart.xLabel() + " of "
+                        + chart.series().stream().map(Series::name).collect(Collectors.joining(", ")));
+        List<Point> drawn = chart.series().stream()
+                .flatMap(series -> series.points().stream())
+                .filter(this::drawable)
+                .toList();
+        if (drawn.isEmpty()) {
+            return svg.element("text", "no points", "x", "" + width / 2, "y", "" + height / 2, "text-anchor", "middle")
+                    .close("svg")
+                    .toString();
+        }
+        Axis y = yAxis(drawn);
+        double left = y.ticks().stream()
+                        .mapToDouble(tick -> Labels.width(tick.label(), 13))
+                        .max()
+                        .orElse(0)
+                + 34;
+        DoubleSummaryStatistics xs = drawn.stream().mapToDouble(Point::x).summaryStatistics();
+        Axis x = Axis.tight(xs.getMin(), xs.getMax(), left, width - 14.0, width / 90);
+        grid(svg, x, y, left);
+        for (int i = 0; i < chart.series().size(); i++) {
+            series(svg, chart.series().get(i), i, x, y);
+        }
+        return svg.close("svg").toString();
+    }
+
+    /** How many points have no place in the drawing. */
+    long undrawable() {
+        return chart.series().stream()
+                .flatMap(series -> series.points().stream())
+                .filter(point -> !drawable(point))
+                .count();
+    }
+
+    private boolean drawable(Point point) {
+        return Double.isFinite(point.x())
+                && Double.isFinite(point.y())
+                && (chart.yScale() == YScale.LINEAR || point.y() > 0);
+    }
+
+    private Axis yAxis(List<Point> drawn) {
+        DoubleSummaryStatistics ys = drawn.stream().mapToDouble(Point::y).summaryStatistics();
+        double bottom = height - BOTTOM;
+        return chart.yScale() == YScale.LOG
+                ? Axis.log(ys.getMin(), ys.getMax(), bottom, TOP)
+                : Axis.linear(ys.getMin(), ys.getMax(), bottom, TOP, 5);
+    }
+
+    private void grid(Markup svg, Axis x, Axis y, double left) {
+        for (Axis.Tick tick : y.ticks()) {
+            String at = Numbers.position(y.position(tick.value()));
+            svg.empty(
+                    "line", "class", "grid", "x1", Numbers.position(left), "x2", "" + (width - 14), "y1", at, "y2", at);
+            svg.element(
+                    "text",
+                    tick.label(),
+                    "x",
+                    Numbers.position(left - 8),
+                    "y",
+                    at,
+                    "dy",
+                    "0.35em",
+                    "text-anchor",
+                    "end");
+        }
+        double bottom = y.from();
+        for (Axis.Tick tick : x.ticks()) {
+            String at = Numbers.position(x.position(tick.value()));
+            svg.empty(
+                    "line",
+                    "class",
+                    "axis",
+                    "x1",
+                    at,
+                    "x2",
+                    at,
+                    "y1",
+                    Numbers.position(bottom),
+                    "y2",
+                    Numbers.position(bottom + 5));
+            svg.element("text", tick.label(), "x", at, "y", Numbers.position(bottom + 20), "text-anchor", "middle");
+        }
+        String floor = Numbers.position(bottom);
+        svg.empty(
+                "line",
+                "class",
+                "axis",
+                "x1",
+                Numbers.position(left),
+                "x2",
+                "" + (width - 14),
+                "y1",
+                floor,
+                "y2",
+                floor);
+        svg.element(
+                "text",
+                chart.xLabel(),
+                "class",
+                "label",
+                "x",
+                Numbers.position((left + width - 14) / 2),
+                "y",
+                "" + (height - 6),
+                "text-anchor",
+                "middle");
+        String middle = Numbers.position((TOP + bottom) / 2);
+        svg.element(
+                "text",
+                chart.yScale() == YScale.LOG ? chart.yLabel() + " (log scale)" : chart.yLabel(),
+                "class",
+                "label",
+                "transform",
+                "translate(14 " + middle + ") rotate(-90)",
+                "text-anchor",
+                "middle");
+    }
+
+    private void series(Markup svg, Series series, int index, Axis x, Axis y) {
+        boolean marked = series.points().size() <= MARKED;
+        StringBuilder path = new StringBuilder();
+        List<Point> marks = new ArrayList<>();
+        for (List<Point> run : runs(series.points())) {
+            List<Point> thinned = thin(run);
+            for (int i = 0; i < thinned.size(); i++) {
+                Point point = thinned.get(i);
+                path.append(i == 0 ? 'M' : 'L')
+                        .append(Numbers.position(x.position(point.x())))
+                        .append(' ')
+                        .append(Numbers.position(y.position(point.y())));
+            }
+            if (marked || run.size() == 1) {
+                marks.addAll(thinned);
+            }
+        }
+        svg.open("g", "class", "series s" + index % Palette.SIZE);
+        svg.element("title", series.name());
+        if (path.length() > 0) {
+            svg.empty("path", "d", path.toString());
+        }
+        for (Point mark : marks) {
+            svg.empty(
+                    "circle",
+                    "cx",
+                    Numbers.position(x.position(mark.x())),
+                    "cy",
+                    Numbers.position(y.position(mark.y())),
+                    "r",
+                    "3");
+        }
+        svg.close("g");
+    }
+
+    /** The stretches between points that cannot be drawn. */
+    private List<List<Point>> runs(List<Point> points) {
+        List<List<Point>> runs = new ArrayList<>();
+        List<Point> run = new ArrayList<>();
+        for (Point point : points) {
+            if (drawable(point)) {
+                run.add(point);
+            } else if (!run.isEmpty()) {
+                runs.add(run);
+                run = new ArrayList<>();
+            }
+        }
+        if (!run.isEmpty()) {
+            runs.add(run);
+        }
+        return runs;
+    }
+
+    /** The lowest and the highest of each bucket where there are more points than pixels: peaks stay. */
+    private static List<Point> thin(List<Point> run) {
+        if (run.size() <= DRAWN) {
+            return run;
+        }
+        int bucket = (2 * run.size() + DRAWN - 1) / DRAWN;
+        List<Point> kept = new ArrayList<>();
+        for (int start = 0; start < run.size(); start += bucket) {
+            List<Point> part = run.subList(start, Math.min(start + bucket, run.size()));
+            Point low = part.stream().min(Comparator.comparingDouble(Point::y)).orElseThrow();
+            Point high = part.stream().max(Comparator.comparingDouble(Point::y)).orElseThrow();
+            boolean lowFirst = part.indexOf(low) < part.indexOf(high);
+            kept.add(lowFirst ? low : high);
+            kept.add(lowFirst ? high : low);
+        }
+        return kept;
+    }
+}
