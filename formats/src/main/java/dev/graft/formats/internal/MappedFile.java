@@ -114,7 +114,8 @@ public final class MappedFile implements AutoCloseable {
         return new FormatException(path.toString(), "changed while it was being read: it became shorter", e);
     }
 
-    private void requireUnchanged() {
+    /** Refuses a file that was cut or written to since it was opened. */
+    public void requireUnchanged() {
         try {
             long size = channel.size();
             if (size != size()) {

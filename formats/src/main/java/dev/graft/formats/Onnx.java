@@ -1,0 +1,195 @@
+package dev.graft.formats;
+
+import dev.graft.formats.internal.MappedFile;
+import dev.graft.formats.internal.Nearest;
+import dev.graft.formats.internal.OnnxTensor;
+import dev.graft.formats.internal.ProtoReader;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * The initialisers and nodes of an ONNX model. Initialisers are views of the mapped file; data in other files is refused. Nodes say
+ * which initialiser belongs to which layer: the weight of a linear layer is often called {@code onnx::MatMul_1234}, and only the
+ * node that uses it, or the bias that is added to its output, knows the name. Subgraphs and attributes are not read. Source:
+ * {@code onnx.proto} of onnx/onnx.
+ *
+ * <pre>{@code
+ * try (Onnx model = Onnx.open(Path.of("model.onnx"))) {
+ *     for (Onnx.Node node : model.nodes()) {
+ *         if (node.opType().equals("MatMul") && model.names().contains(node.inputs().get(1))) {
+ *             System.out.println(node.name() + " " + model.info(node.inputs().get(1)));
+ *         }
+ *     }
+ * }
+ * }</pre>
+ */
+public final class Onnx implements TensorSource {
+
+    /** One operation of the graph; an input that is left out has the empty name. */
+    public record Node(String name, String opType, List<String> inputs, List<String> outputs) {
+        public Node {
+            inputs = List.copyOf(inputs);
+            outputs = List.copyOf(outputs);
+        }
+    }
+
+    private final MappedFile file;
+    private final Map<String, OnnxTensor> initialisers = new LinkedHashMap<>();
+    private final Set<String> readable = new LinkedHashSet<>();
+    private final List<Node> nodes = new ArrayList<>();
+    private final Map<String, String> metadata = new LinkedHashMap<>();
+
+    private Onnx(MappedFile file) {
+        this.file = file;
+    }
+
+    /**
+     * Opens a model and reads its graph.
+     *
+     * @throws FormatException if there is no such file, it is no ONNX model, or data is kept in other files
+     */
+    public static Onnx open(Path path) {
+        MappedFile file = MappedFile.open(path);
+        try {
+            Onnx onnx = new Onnx(file);
+            onnx.model(new ProtoReader(file.view(0, file.size(), "an ONNX model")));
+            return onnx;
+        } catch (ProtoReader.Malformed e) {
+            file.close();
+            throw new FormatException(path.toString(), "not a readable ONNX model: " + e.getMessage(), e);
+        } catch (InternalError e) {
+            file.close();
+            throw file.fault(e);
+        } catch (RuntimeException | Error e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    /** All nodes of the graph, in its topological order. */
+    public List<Node> nodes() {
+        return Collections.unmodifiableList(nodes);
+    }
+
+    private void model(ProtoReader in) throws ProtoReader.Malformed {
+        boolean graph = false;
+        while (in.next()) {
+            switch (in.field()) {
+                case 7 -> {
+                    if (graph) {
+                        throw new ProtoReader.Malformed("it has two graphs");
+                    }
+                    graph = true;
+                    graph(in.message());
+                }
+                case 14 -> property(in.message());
+                default -> in.skip();
+            }
+        }
+        if (!graph) {
+            throw new ProtoReader.Malformed("it has no graph");
+        }
+    }
+
+    private void graph(ProtoReader in) throws ProtoReader.Malformed {
+        while (in.next()) {
+            switch (in.field()) {
+                case 1 -> nodes.add(node(in.message()));
+                case 5 -> {
+                    OnnxTensor tensor = OnnxTensor.read(in.message());
+                    if (initialisers.put(tensor.name(), tensor) != null) {
+                        throw new ProtoReader.Malformed("two initialisers are called " + tensor.name());
+                    }
+                    if (tensor.data() != null) {
+                        readable.add(tensor.name());
+                    }
+                }
+                case 15 -> throw new ProtoReader.Malformed("it has a sparse initialiser, which is not supported");
+                default -> in.skip();
+            }
+        }
+    }
+
+    private static Node node(ProtoReader in) throws ProtoReader.Malformed {
+        String name = "";
+        String opType = "";
+        List<String> inputs = new ArrayList<>();
+        List<String> outputs = new ArrayList<>();
+        while (in.next()) {
+            switch (in.field()) {
+                case 1 -> inputs.add(in.string());
+                case 2 -> outputs.add(in.string());
+                case 3 -> name = in.string();
+                case 4 -> opType = in.string();
+                default -> in.skip();
+            }
+        }
+        return new Node(name, opType, inputs, outputs);
+    }
+
+    private void property(ProtoReader in) throws ProtoReader.Malformed {
+        String key = "";
+        String value = "";
+        while (in.next()) {
+            switch (in.field()) {
+                case 1 -> key = in.string();
+                case 2 -> value = in.string();
+                default -> in.skip();
+            }
+        }
+        metadata.put(key, value);
+    }
+
+    /** Names of the initialisers, in the order of the file, without those of types that have no {@link DType}, such as strings. */
+    @Override
+    public Set<String> names() {
+        return Collections.unmodifiableSet(readable);
+    }
+
+    @Override
+    public TensorInfo info(String name) {
+        return data(name).info();
+    }
+
+    @Override
+    public ByteBuffer bytes(String name) {
+        file.requireUnchanged();
+        return data(name).bytes();
+    }
+
+    /** The model's {@code metadata_props}. */
+    @Override
+    public Map<String, String> metadata() {
+        return Collections.unmodifiableMap(metadata);
+    }
+
+    @Override
+    public Path path() {
+        return file.path();
+    }
+
+    private TensorData data(String name) {
+        OnnxTensor tensor = initialisers.get(name);
+        if (tensor == null) {
+            throw new FormatException(path(), "has no initialiser \"" + name + "\"" + Nearest.hint(name, readable));
+        }
+        TensorData data = tensor.data();
+        if (data == null) {
+            throw new FormatException(
+                    path(), "initialiser " + name + " has the ONNX type " + tensor.type() + ", which is not supported");
+        }
+        return data;
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}
