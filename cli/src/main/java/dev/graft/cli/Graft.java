@@ -1,0 +1,76 @@
+package dev.graft.cli;
+
+import dev.graft.cli.doctor.DoctorCommand;
+import java.io.PrintWriter;
+import java.nio.charset.Charset;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/**
+ * The command {@code graft}. Exit codes: 0 done, 1 it failed, 2 the input is not usable, 130 after Ctrl-C, 143 after SIGTERM.
+ * What a program reads goes to standard output, what a person reads while waiting to standard error.
+ */
+@Command(
+        name = "graft",
+        description = "Fine-tunes pretrained transformers by training a few parameters grafted onto a frozen base.",
+        mixinStandardHelpOptions = true,
+        versionProvider = Version.class,
+        synopsisSubcommandLabel = "COMMAND",
+        subcommands = {DoctorCommand.class, ConfigSchemaCommand.class, CompletionCommand.class},
+        footer = {"", "`graft COMMAND --help` explains a command."})
+public final class Graft implements Runnable {
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Print the stack trace of an error.")
+    private boolean debug;
+
+    private Graft() {}
+
+    public static void main(String[] arguments) {
+        int code;
+        try (Interruption ignored = Interruption.install()) {
+            code = run(
+                    new PrintWriter(System.out, false, Charset.defaultCharset()),
+                    new PrintWriter(System.err, true, Charset.defaultCharset()),
+                    Ansi.AUTO,
+                    arguments);
+        }
+        System.exit(code);
+    }
+
+    /** Runs a command line and returns its exit code. */
+    static int run(PrintWriter out, PrintWriter err, Ansi colours, String... arguments) {
+        Graft graft = new Graft();
+        CommandLine command = commandLine(graft, colours).setOut(out).setErr(err);
+        int code = new Failures(() -> graft.debug).guard(command, arguments);
+        out.flush();
+        err.flush();
+        return code;
+    }
+
+    static CommandLine commandLine() {
+        return commandLine(new Graft(), Ansi.OFF);
+    }
+
+    private static CommandLine commandLine(Graft graft, Ansi colours) {
+        return new CommandLine(graft)
+                .setColorScheme(CommandLine.Help.defaultColorScheme(colours))
+                .setAbbreviatedOptionsAllowed(false)
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setUsageHelpAutoWidth(false)
+                .setUsageHelpWidth(110);
+    }
+
+    @Override
+    public void run() {
+        throw new CommandLine.ParameterException(spec.commandLine(), "which command?");
+    }
+}

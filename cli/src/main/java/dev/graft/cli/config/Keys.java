@@ -1,0 +1,60 @@
+package dev.graft.cli.config;
+
+import java.lang.reflect.RecordComponent;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+
+/** All options of {@link RunConfig} by name, in the order of their declaration, and the other names that they go by. */
+final class Keys {
+    static final Map<String, ConfigKey> RUN = new LinkedHashMap<>();
+    static final Map<String, ConfigKey> LOW_RANK = new LinkedHashMap<>();
+
+    /** Other names to names; those of a method's options have the name that comes after the dot, with the dot: {@code .r}. */
+    static final Map<String, String> ALIASES = new LinkedHashMap<>();
+
+    /** Methods whose options {@link LowRank} describes. */
+    static final List<String> LOW_RANK_METHODS = List.of("lora", "dora");
+
+    static {
+        for (RecordComponent section : RunConfig.class.getRecordComponents()) {
+            Topic topic = section.getAnnotation(Topic.class);
+            if (topic != null) {
+                for (RecordComponent component : section.getType().getRecordComponents()) {
+                    ConfigKey key = ConfigKey.of(topic.prefix(), topic.value(), component);
+                    RUN.put(key.name(), key);
+                    addAliases(key, key.name());
+                }
+            }
+        }
+        for (RecordComponent component : LowRank.class.getRecordComponents()) {
+            ConfigKey key = ConfigKey.of("", "Options of lora and dora", component);
+            LOW_RANK.put(key.name(), key);
+            addAliases(key, "." + key.name());
+        }
+    }
+
+    static final ConfigKey METHOD = Objects.requireNonNull(RUN.get("method"));
+
+    private Keys() {}
+
+    private static void addAliases(ConfigKey key, String canonical) {
+        for (String alias : key.declaration().aliases()) {
+            if (RUN.containsKey(alias) || ALIASES.put(alias, canonical) != null) {
+                throw new IllegalStateException(alias + " names two options");
+            }
+        }
+    }
+
+    /** Every name that somebody may have meant. */
+    static Collection<String> candidates(String method) {
+        List<String> names = new ArrayList<>(RUN.keySet());
+        LOW_RANK.keySet().forEach(option -> names.add(method + "." + option));
+        names.addAll(ALIASES.keySet());
+        names.addAll(PeerNames.names());
+        return names;
+    }
+}

@@ -1,0 +1,61 @@
+package dev.graft.cli.doctor;
+
+import java.io.IOException;
+import java.nio.charset.Charset;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+
+/** The programs that fetch models and data. */
+final class ProgramCheck implements Check {
+    private static final int PATIENCE_SECONDS = 20;
+
+    @Override
+    public String title() {
+        return "Programs";
+    }
+
+    @Override
+    public List<Finding> findings(Machine machine) {
+        return List.of(
+                finding(machine, "Maven", List.of("mvn", "-v"), "it builds Graft and fetches maven: models; install Maven 3.9"),
+                finding(machine, "pip", List.of("pip3", "--version"), "it fetches pypi: models; install pip if you want those"));
+    }
+
+    private static Finding finding(Machine machine, String name, List<String> command, String advice) {
+        Optional<Path> program = machine.program(command.get(0));
+        if (program.isEmpty()) {
+            return Finding.warning(name, "not found", advice);
+        }
+        String version = firstLine(program.get(), command.get(1));
+        return version.isEmpty()
+                ? Finding.warning(name, program.get() + " does not run", advice)
+                : Finding.ok(name, version);
+    }
+
+    private static String firstLine(Path program, String argument) {
+        Process process = null;
+        try {
+            process = new ProcessBuilder(program.toString(), argument)
+                    .redirectErrorStream(true)
+                    .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
+                    .start();
+            String output = new String(process.getInputStream().readAllBytes(), Charset.defaultCharset());
+            boolean ended = process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS);
+            boolean fine = ended && process.exitValue() == 0;
+            return fine
+                    ? output.replaceAll("\033\\[[0-9;]*m", "").strip().lines().findFirst().orElse("")
+                    : "";
+        } catch (IOException e) {
+            return "";
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return "";
+        } finally {
+            if (process != null) {
+                process.destroyForcibly();
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+/** {@code graft doctor}: what a run depends on outside of Graft, and what is wrong with it. */
+@NullMarked
+package dev.graft.cli.doctor;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,97 @@
+package dev.graft.cli.terminal;
+
+import java.io.PrintWriter;
+import java.util.function.LongSupplier;
+
+/**
+ * Shows progress: on a terminal as one line that is drawn again and again, elsewhere as a line every few steps. Lines in between
+ * ({@link #print}) go above the live one. Safe for use by several threads.
+ */
+public final class ProgressLine implements AutoCloseable {
+    private static final long REDRAW_NANOS = 100_000_000;
+    private static final String START = "\r\033[K";
+    // Without automatic wrapping the terminal cuts the line at its edge, however wide it is now.
+    private static final String NO_WRAP = "\033[?7l";
+    private static final String WRAP = "\033[?7h";
+
+    private final PrintWriter out;
+    private final boolean live;
+    private final int loggingSteps;
+    private final LongSupplier nanos;
+    private long drawnAt;
+    private long shownStep = -1;
+    private String shown = "";
+    private String latest = "";
+    private boolean latestIsShown = true;
+
+    /**
+     * @param live whether {@code out} is a terminal
+     * @param loggingSteps steps between two lines where it isn't
+     */
+    public ProgressLine(PrintWriter out, boolean live, int loggingSteps) {
+        this(out, live, loggingSteps, System::nanoTime);
+    }
+
+    ProgressLine(PrintWriter out, boolean live, int loggingSteps, LongSupplier nanos) {
+        this.out = out;
+        this.live = live;
+        this.loggingSteps = loggingSteps;
+        this.nanos = nanos;
+        this.drawnAt = nanos.getAsLong() - REDRAW_NANOS;
+    }
+
+    /** Shows where the run is, if it is time to. */
+    public synchronized void update(Progress progress) {
+        boolean last = progress.step() == progress.steps();
+        latest = progress.line();
+        latestIsShown = false;
+        if (live) {
+            if (last || nanos.getAsLong() - drawnAt >= REDRAW_NANOS) {
+                draw(latest);
+            }
+        } else if ((last || progress.step() % loggingSteps == 0) && progress.step() != shownStep) {
+            shownStep = progress.step();
+            out.println(latest);
+            out.flush();
+            latestIsShown = true;
+        }
+    }
+
+    /** Prints a line that stays. */
+    public synchronized void print(String line) {
+        if (live && !shown.isEmpty()) {
+            out.print(START);
+            out.println(line);
+            draw(shown);
+        } else {
+            out.println(line);
+            out.flush();
+        }
+    }
+
+    private void draw(String line) {
+        out.print(START + NO_WRAP + line + WRAP);
+        out.flush();
+        shown = line;
+        drawnAt = nanos.getAsLong();
+        latestIsShown = line.equals(latest);
+    }
+
+    /** Leaves the last state standing. */
+    @Override
+    public synchronized void close() {
+        if (!latestIsShown) {
+            if (live) {
+                draw(latest);
+            } else {
+                out.println(latest);
+            }
+        }
+        if (!shown.isEmpty()) {
+            out.println();
+            shown = "";
+        }
+        latestIsShown = true;
+        out.flush();
+    }
+}

@@ -1,0 +1,64 @@
+package dev.graft.cli.terminal;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Pattern;
+
+/**
+ * A table of text: columns two spaces apart, those that hold only numbers flush right.
+ *
+ * <pre>{@code
+ * Table table = new Table("method", "accuracy");
+ * table.row("lora", "0.765");
+ * out.print(table);
+ * }</pre>
+ */
+public final class Table {
+    private static final Pattern NUMBER = Pattern.compile("[-+]?[0-9][0-9.,eE+-]*( ?(%|[a-zA-Z]{1,3}))?|-|");
+    private static final String GAP = "  ";
+
+    private final List<String> header;
+    private final List<List<String>> rows = new ArrayList<>();
+
+    public Table(String... header) {
+        this.header = List.of(header);
+    }
+
+    /** Adds a row; a cell may have several lines no more than a name may, so line breaks become spaces. */
+    public Table row(Object... cells) {
+        if (cells.length != header.size()) {
+            throw new IllegalArgumentException(cells.length + " cells for " + header.size() + " columns");
+        }
+        rows.add(List.of(cells).stream()
+                .map(cell -> String.valueOf(cell).replaceAll("\\s*\\R\\s*", " "))
+                .toList());
+        return this;
+    }
+
+    /** The table, each line ended; without the header if all of its names are empty. */
+    @Override
+    public String toString() {
+        List<List<String>> lines = new ArrayList<>();
+        if (header.stream().anyMatch(name -> !name.isEmpty())) {
+            lines.add(header);
+        }
+        lines.addAll(rows);
+        int[] widths = new int[header.size()];
+        boolean[] right = new boolean[header.size()];
+        for (int column = 0; column < widths.length; column++) {
+            int c = column;
+            widths[c] = lines.stream().mapToInt(line -> TextWidth.of(line.get(c))).max().orElse(0);
+            right[c] = !rows.isEmpty() && rows.stream().allMatch(row -> NUMBER.matcher(row.get(c)).matches());
+        }
+        StringBuilder text = new StringBuilder();
+        for (List<String> line : lines) {
+            StringBuilder padded = new StringBuilder();
+            for (int c = 0; c < widths.length; c++) {
+                String space = " ".repeat(widths[c] - TextWidth.of(line.get(c)));
+                padded.append(c == 0 ? "" : GAP).append(right[c] ? space + line.get(c) : line.get(c) + space);
+            }
+            text.append(padded.toString().stripTrailing()).append('\n');
+        }
+        return text.toString();
+    }
+}

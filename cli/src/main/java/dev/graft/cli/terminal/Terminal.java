@@ -1,0 +1,31 @@
+package dev.graft.cli.terminal;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+
+/** Whether somebody watches. */
+public final class Terminal {
+    private Terminal() {}
+
+    /** Whether standard error is a terminal that can redraw a line. */
+    public static boolean isLive() {
+        return isTerminal(2) && canRedraw(System.getenv());
+    }
+
+    static boolean canRedraw(Map<String, String> environment) {
+        String term = environment.getOrDefault("TERM", "");
+        return !term.isEmpty() && !term.equals("dumb") && !environment.containsKey("CI");
+    }
+
+    /** The JDK tells only whether input and output both are terminals; Linux tells for each descriptor. */
+    private static boolean isTerminal(int descriptor) {
+        try {
+            String target = Files.readSymbolicLink(Path.of("/proc/self/fd/" + descriptor)).toString();
+            return target.startsWith("/dev/pts/") || target.startsWith("/dev/tty") || target.equals("/dev/console");
+        } catch (IOException | UnsupportedOperationException e) {
+            return System.console() != null;
+        }
+    }
+}
