@@ -67,7 +67,7 @@ public record OnnxTensor(String name, int type, @Nullable TensorData data) {
             info = new TensorInfo(
                     name, dtype, dims.stream().mapToLong(Long::longValue).toArray());
         } catch (ArithmeticException | IllegalArgumentException e) {
-            throw new ProtoReader.Malformed(e.getMessage());
+            throw new ProtoReader.Malformed(String.valueOf(e.getMessage()));
         }
         ByteBuffer typed = values.bytes(name, dtype);
         if (raw != null && typed.hasRemaining()) {
