@@ -15,8 +15,10 @@ record Axis(double low, double high, boolean log, double from, double to, List<T
 
     /** An axis from the tick below the smallest to the tick above the largest value, with about {@code count} ticks. */
     static Axis linear(double min, double max, double from, double to, int count) {
-        if (min == max) {
-            double half = min == 0 ? 1 : Math.abs(min) / 2;
+        double size = Math.max(Math.abs(min), Math.abs(max));
+        if (max / 2 - min / 2 <= Math.max(1e-10 * size, 1e-290)) {
+            // no step between the two would be exact: as for a constant
+            double half = size <= 1e-290 ? 1 : size / 2;
             return linear(min - half, max + half, from, to, count);
         }
         // halves, so that the span of the largest doubles does not overflow
@@ -46,8 +48,9 @@ record Axis(double low, double high, boolean log, double from, double to, List<T
 
     /** Positive values only. Ticks at 1, 2, 5 of each decade while there are few decades, then at decades. */
     static Axis log(double min, double max, double from, double to) {
-        int[] digits = max / min < 100 ? new int[] {1, 2, 5} : new int[] {1};
-        int every = max / min < 100 ? 1 : Math.max(1, (int) Math.ceil(Math.log10(max / min) / 8));
+        double decades = Math.log10(max) - Math.log10(min);
+        int[] digits = decades < 2 ? new int[] {1, 2, 5} : new int[] {1};
+        int every = decades < 2 ? 1 : (int) Math.ceil(decades / 8);
         List<Tick> ticks = new ArrayList<>();
         int first = (int) Math.floor(Math.log10(min) + 1e-9);
         int last = (int) Math.ceil(Math.log10(max) - 1e-9);
@@ -75,8 +78,9 @@ record Axis(double low, double high, boolean log, double from, double to, List<T
     }
 
     double position(double value) {
-        double share =
-                log ? Math.log(value / low) / Math.log(high / low) : (value / 2 - low / 2) / (high / 2 - low / 2);
+        double share = log
+                ? (Math.log(value) - Math.log(low)) / (Math.log(high) - Math.log(low))
+                : (value / 2 - low / 2) / (high / 2 - low / 2);
         return from + share * (to - from);
     }
 

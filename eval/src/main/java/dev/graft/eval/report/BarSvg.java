@@ -27,7 +27,7 @@ record BarSvg(BarChart chart, int width, boolean labelsAbove) {
                 Math.min(0, chart.bars().stream().mapToDouble(Bar::value).min().orElse(0));
         double max =
                 Math.max(0, chart.bars().stream().mapToDouble(Bar::value).max().orElse(1));
-        double left = (labelsAbove ? 8 : longest + 16) + (min < 0 ? values + 8 : 0);
+        double left = (labelsAbove ? 14 : longest + 16) + (min < 0 ? values + 8 : 0);
         Axis x = Axis.linear(min, max, left, width - values - 14, Math.max(2, width / 130));
         double row = labelsAbove ? BAR + 26 : BAR + 10;
         double bottom = 6 + row * chart.bars().size();
@@ -80,7 +80,7 @@ record BarSvg(BarChart chart, int width, boolean labelsAbove) {
                 "text",
                 Labels.cut(bar.label(), LABEL_UNITS),
                 "x",
-                labelsAbove ? "8" : Numbers.position(labelEnd),
+                labelsAbove ? "20" : Numbers.position(labelEnd),
                 "y",
                 labelsAbove ? Numbers.position(top + 13) : middle,
                 "dy",

@@ -31,7 +31,7 @@ public final class Html {
     private static final String STYLE = style();
 
     /** More rows than this in the table of a figure are thinned out. */
-    private static final int TABLE_ROWS = 400;
+    private static final int TABLE_ROWS = 1000;
 
     private Html() {}
 
@@ -101,10 +101,10 @@ public final class Html {
 
     private static void lineChart(Markup page, LineChart chart) {
         LineSvg wide = new LineSvg(chart, 960, 360);
-        page.open("figure").open("ul", "class", "legend");
+        page.open("figure", "aria-label", chart.title()).open("ul", "class", "legend");
         for (int i = 0; i < chart.series().size(); i++) {
             page.open("li")
-                    .open("svg", "class", "series s" + i % Palette.SIZE, "viewBox", "0 0 32 8", "aria-hidden", "true")
+                    .open("svg", "class", LineSvg.seriesClass(i), "viewBox", "0 0 32 8", "aria-hidden", "true")
                     .empty("path", "d", "M0 4L32 4")
                     .close("svg")
                     .text(chart.series().get(i).name())
@@ -116,11 +116,12 @@ public final class Html {
                 .markup(new LineSvg(chart, 380, 300).render())
                 .close("div");
         long undrawable = wide.undrawable();
-        String note = undrawable == 0
-                ? ""
-                : " " + undrawable + (undrawable == 1 ? " point is" : " points are")
-                        + " not drawn: not finite, or not positive on a log scale.";
-        page.element("figcaption", chart.yLabel() + " over " + chart.xLabel() + "." + note);
+        if (undrawable > 0) {
+            page.element(
+                    "figcaption",
+                    undrawable + (undrawable == 1 ? " point is" : " points are")
+                            + " not drawn: not finite, or not positive on a log scale.");
+        }
         List<List<String>> rows = new ArrayList<>();
         long points = 0;
         for (Series series : chart.series()) {
@@ -144,14 +145,13 @@ public final class Html {
     }
 
     private static void barChart(Markup page, BarChart chart) {
-        page.open("figure");
+        page.open("figure", "aria-label", chart.title());
         page.open("div", "class", "wide")
                 .markup(new BarSvg(chart, 960, false).render())
                 .close("div");
         page.open("div", "class", "narrow")
                 .markup(new BarSvg(chart, 380, true).render())
                 .close("div");
-        page.element("figcaption", chart.valueLabel() + ".");
         List<List<String>> rows = new ArrayList<>();
         for (Bar bar : chart.bars()) {
             rows.add(List.of(bar.label(), Numbers.text(bar.value())));
@@ -162,7 +162,7 @@ public final class Html {
 
     private static void confusion(Markup page, Confusion confusion) {
         long[][] counts = confusion.counts();
-        page.open("figure");
+        page.open("figure", "aria-label", confusion.title());
         scroll(page, confusion.title());
         page.markup(new ConfusionSvg(confusion).render()).close("div");
         page.element(

@@ -17,6 +17,12 @@ record LineSvg(LineChart chart, int width, int height) {
     private static final double BOTTOM = 48;
     private static final int MARKED = 40;
     private static final int DRAWN = 1500;
+    private static final int COLOURS = 8;
+
+    /** The style of the series with this index, which its entry in the legend has too. */
+    static String seriesClass(int index) {
+        return "series s" + index % COLOURS;
+    }
 
     String render() {
         Markup svg = new Markup();
@@ -162,7 +168,7 @@ record LineSvg(LineChart chart, int width, int height) {
                 marks.addAll(thinned);
             }
         }
-        svg.open("g", "class", "series s" + index % Palette.SIZE);
+        svg.open("g", "class", seriesClass(index));
         svg.element("title", series.name());
         if (path.length() > 0) {
             svg.empty("path", "d", path.toString());
