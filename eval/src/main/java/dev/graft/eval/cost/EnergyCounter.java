@@ -31,6 +31,9 @@ final class EnergyCounter {
 
     static EnergyCounter open(Path powercap) {
         List<Zone> zones = new ArrayList<>();
+        if (!Files.isDirectory(powercap)) {
+            return none("there is no " + powercap + ": this machine shows no RAPL counters");
+        }
         try (DirectoryStream<Path> folders = Files.newDirectoryStream(powercap, "intel-rapl:*")) {
             for (Path folder : folders) {
                 String name = Files.readString(folder.resolve("name")).strip();

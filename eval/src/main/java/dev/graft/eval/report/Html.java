@@ -103,12 +103,10 @@ public final class Html {
         LineSvg wide = new LineSvg(chart, 960, 360);
         page.open("figure", "aria-label", chart.title()).open("ul", "class", "legend");
         for (int i = 0; i < chart.series().size(); i++) {
-            page.open("li")
-                    .open("svg", "class", LineSvg.seriesClass(i), "viewBox", "0 0 32 8", "aria-hidden", "true")
-                    .empty("path", "d", "M0 4L32 4")
-                    .close("svg")
-                    .text(chart.series().get(i).name())
-                    .close("li");
+            page.open("li").open("svg", "class", LineSvg.seriesClass(i), "viewBox", "0 0 32 12", "aria-hidden", "true");
+            page.empty("path", "d", "M0 6L32 6");
+            LineSvg.mark(page, i, 16, 6);
+            page.close("svg").text(chart.series().get(i).name()).close("li");
         }
         page.close("ul");
         page.open("div", "class", "wide").markup(wide.render()).close("div");

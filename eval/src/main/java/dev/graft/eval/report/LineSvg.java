@@ -15,8 +15,15 @@ record LineSvg(LineChart chart, int width, int height) {
 
     private static final double TOP = 12;
     private static final double BOTTOM = 48;
+
+    /** A series of at most this many points has a mark at each, a longer one about {@link #MARKS} in all. */
     private static final int MARKED = 40;
+
+    private static final int MARKS = 8;
+
+    /** Of more points than this only the lowest and highest of each bucket are drawn. */
     private static final int DRAWN = 1500;
+
     private static final int COLOURS = 8;
 
     /** The style of the series with this index, which its entry in the legend has too. */
@@ -152,9 +159,10 @@ record LineSvg(LineChart chart, int width, int height) {
     }
 
     private void series(Markup svg, Series series, int index, Axis x, Axis y) {
-        boolean marked = series.points().size() <= MARKED;
         StringBuilder path = new StringBuilder();
-        List<Point> marks = new ArrayList<>();
+        List<Point> marked = new ArrayList<>();
+        int every = series.points().size() <= MARKED ? 1 : series.points().size() / MARKS;
+        int seen = every / 2;
         for (List<Point> run : runs(series.points())) {
             List<Point> thinned = thin(run);
             for (int i = 0; i < thinned.size(); i++) {
@@ -164,26 +172,29 @@ record LineSvg(LineChart chart, int width, int height) {
                         .append(' ')
                         .append(Numbers.position(y.position(point.y())));
             }
-            if (marked || run.size() == 1) {
-                marks.addAll(thinned);
+            for (Point point : run) {
+                if (seen++ % every == 0 || run.size() == 1) {
+                    marked.add(point);
+                }
             }
         }
-        svg.open("g", "class", seriesClass(index));
-        svg.element("title", series.name());
-        if (path.length() > 0) {
-            svg.empty("path", "d", path.toString());
-        }
-        for (Point mark : marks) {
-            svg.empty(
-                    "circle",
-                    "cx",
-                    Numbers.position(x.position(mark.x())),
-                    "cy",
-                    Numbers.position(y.position(mark.y())),
-                    "r",
-                    "3");
+        svg.open("g", "class", seriesClass(index)).element("title", series.name());
+        svg.empty("path", "d", path.toString());
+        for (Point point : marked) {
+            mark(svg, index, x.position(point.x()), y.position(point.y()));
         }
         svg.close("g");
+    }
+
+    /** The shape that tells this series from others without colour. */
+    static void mark(Markup svg, int index, double x, double y) {
+        String shape = switch ((index + index / COLOURS) % 4) {
+            case 0 -> "m-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z";
+            case 1 -> "m-3.5 -3.5h7v7h-7Z";
+            case 2 -> "m0 -5l4.6 8h-9.2Z";
+            default -> "m0 -5l5 5l-5 5l-5 -5Z";
+        };
+        svg.empty("path", "class", "mark", "d", "M" + Numbers.position(x) + " " + Numbers.position(y) + shape);
     }
 
     /** The stretches between points that cannot be drawn. */

@@ -86,7 +86,7 @@ class CostTest {
         assertThat(EnergyCounter.open(folder).joules().source())
                 .isEqualTo("unavailable: no RAPL counters under " + folder);
         assertThat(EnergyCounter.open(folder.resolve("absent")).joules().source())
-                .startsWith("unavailable: ");
+                .startsWith("unavailable: there is no " + folder.resolve("absent"));
         zone("intel-rapl:0", "package-0", 1, 0);
         EnergyCounter counter = EnergyCounter.open(folder);
         Files.delete(folder.resolve("intel-rapl:0/energy_uj"));
