@@ -29,8 +29,8 @@ import java.util.stream.IntStream;
  */
 public final class Gguf implements TensorSource {
 
-    /** Blocks that one task decodes at a time; with rows of any length the work splits evenly. */
-    private static final int CHUNK_ELEMENTS = 1 << 14;
+    /** Elements that one task decodes at a time, a multiple of every block size. */
+    private static final int CHUNK_ELEMENTS = 1 << 16;
 
     private final MappedFile file;
     private final GgufHeader header;
@@ -129,23 +129,23 @@ public final class Gguf implements TensorSource {
 
     /** Writes all values as float32, row-major, from the start of a buffer. Its position does not move. */
     public void dequantize(String name, FloatBuffer into) {
-        decode(name, into.remaining(), (values, count, at) -> into.put(into.position() + at, values, 0, count));
+        decode(name, into.remaining(), (values, at) -> into.put(into.position() + at, values));
     }
 
     /** Writes all values as bfloat16, rounded to nearest even, row-major, from the start of a buffer. Its position does not move. */
     public void dequantizeToBfloat16(String name, ShortBuffer into) {
-        decode(name, into.remaining(), (values, count, at) -> {
-            short[] rounded = new short[count];
-            for (int i = 0; i < count; i++) {
+        decode(name, into.remaining(), (values, at) -> {
+            short[] rounded = new short[values.length];
+            for (int i = 0; i < values.length; i++) {
                 rounded[i] = SmallFloats.toBfloat16(values[i]);
             }
-            into.put(into.position() + at, rounded, 0, count);
+            into.put(into.position() + at, rounded);
         });
     }
 
     @FunctionalInterface
     private interface Sink {
-        void put(float[] values, int count, int at);
+        void put(float[] values, int at);
     }
 
     private void decode(String name, int room, Sink sink) {
@@ -162,33 +162,24 @@ public final class Gguf implements TensorSource {
                     "tensor " + name + " is " + tensor.type()
                             + ", which cannot be decoded; use a file quantised to Q4_0 to Q8_0 or Q2_K to Q6_K");
         }
-        ByteBuffer raw = raw(name);
+        // Read calls instead of a view: if the file is cut meanwhile they fail cleanly.
+        int blockElements = tensor.type().blockElements();
+        int blockBytes = tensor.type().blockBytes();
         int chunks = (elements + CHUNK_ELEMENTS - 1) / CHUNK_ELEMENTS;
-        try {
-            IntStream.range(0, chunks).parallel().forEach(chunk -> {
-                int first = chunk * CHUNK_ELEMENTS;
-                int count = Math.min(CHUNK_ELEMENTS, elements - first);
-                float[] values = new float[count];
-                if (plain != null) {
-                    plain.toFloats(raw.slice(first * plain.bytes(), count * plain.bytes()), values, 0);
-                } else if (decoder != null) {
-                    decodeBlocks(decoder, tensor.type(), raw, first, values);
+        IntStream.range(0, chunks).parallel().forEach(chunk -> {
+            int first = chunk * CHUNK_ELEMENTS;
+            float[] values = new float[Math.min(CHUNK_ELEMENTS, elements - first)];
+            int blocks = values.length / blockElements;
+            byte[] in = file.copy(tensor.start() + (long) (first / blockElements) * blockBytes, blocks * blockBytes);
+            if (decoder != null) {
+                for (int block = 0; block < blocks; block++) {
+                    decoder.decode(in, block * blockBytes, values, block * blockElements);
                 }
-                sink.put(values, count, first);
-            });
-        } catch (InternalError e) {
-            throw file.fault(e);
-        }
-    }
-
-    private static void decodeBlocks(
-            GgmlBlocks.Decoder decoder, GgmlType type, ByteBuffer raw, int first, float[] values) {
-        int blocks = values.length / type.blockElements();
-        byte[] in = new byte[blocks * type.blockBytes()];
-        raw.get(first / type.blockElements() * type.blockBytes(), in);
-        for (int block = 0; block < blocks; block++) {
-            decoder.decode(in, block * type.blockBytes(), values, block * type.blockElements());
-        }
+            } else if (plain != null) {
+                plain.toFloats(ByteBuffer.wrap(in), values, 0);
+            }
+            sink.put(values, first);
+        });
     }
 
     private int elements(GgufHeader.Tensor tensor) {

@@ -28,8 +28,8 @@ public interface TensorSource extends AutoCloseable {
 
     /**
      * The values, row-major and little endian, read-only. A view of the mapped file where the file holds the type as it is,
-     * else a decoded copy. Views stay valid after {@link #close}, but not after the file was shortened: code that hands memory to
-     * native libraries uses {@link #read}.
+     * else a decoded copy. A view stays valid after {@link #close}. If somebody shortens the file under it, Java code that reads the
+     * lost part gets an {@link InternalError} and native code dies: memory for native libraries is filled by {@link #read}.
      *
      * @throws InputException if there is no such tensor or it has more than 2³¹-1 bytes
      * @throws FormatException if the file changed since it was opened
@@ -37,8 +37,9 @@ public interface TensorSource extends AutoCloseable {
     ByteBuffer bytes(String name);
 
     /**
-     * Copies the values into a buffer with at least {@code info(name).bytes()} bytes remaining, and advances its position. Unlike
-     * reading through a view, this cannot fault when the file is shortened by somebody else.
+     * Copies the values into a buffer with at least {@code info(name).bytes()} bytes remaining, and advances its position.
+     *
+     * @throws FormatException if the file changed since it was opened, or while it is being read
      */
     default void read(String name, ByteBuffer into) {
         into.put(bytes(name));
