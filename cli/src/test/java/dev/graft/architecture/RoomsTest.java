@@ -55,11 +55,13 @@ class RoomsTest {
 
     @Test
     void arrowsGoDownOnly() {
-        STANDS_ON.keySet().forEach(room -> classes()
-                .that(liveIn(room))
-                .should(useOnly(reachableFrom(room)))
-                .allowEmptyShould(true)
-                .check(GRAFT));
+        STANDS_ON
+                .keySet()
+                .forEach(room -> classes()
+                        .that(liveIn(room))
+                        .should(useOnly(reachableFrom(room)))
+                        .allowEmptyShould(true)
+                        .check(GRAFT));
     }
 
     @Test
@@ -106,7 +108,11 @@ class RoomsTest {
 
     @Test
     void nothingReadsSerialisedObjects() {
-        noClasses().should().dependOnClassesThat().areAssignableTo(ObjectInputStream.class).check(GRAFT);
+        noClasses()
+                .should()
+                .dependOnClassesThat()
+                .areAssignableTo(ObjectInputStream.class)
+                .check(GRAFT);
     }
 
     @Test
