@@ -1,7 +1,6 @@
 package dev.graft.cli;
 
 import dev.graft.cli.config.ConfigSchema;
-import dev.graft.formats.Json;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
@@ -24,6 +23,6 @@ final class ConfigSchemaCommand implements Runnable {
 
     @Override
     public void run() {
-        spec.commandLine().getOut().println(Json.pretty(ConfigSchema.schema()));
+        spec.commandLine().getOut().println(ConfigSchema.json());
     }
 }

@@ -52,10 +52,12 @@ final class Failures {
 
     private static String message(Throwable e) {
         if (e instanceof OutOfMemoryError) {
-            return "out of memory: " + oneLine(String.valueOf(e.getMessage())) + "; try a smaller batch_size or a larger -Xmx";
+            return "out of memory: " + oneLine(String.valueOf(e.getMessage()))
+                    + "; try a smaller batch_size or a larger -Xmx";
         }
         String message = e.getMessage();
-        // A message of ours is a sentence; one of the JDK's may be a bare file name or nothing, which the type completes.
+        // A message of ours is a sentence; one of the JDK's may be a bare file name or nothing, which the type
+        // completes.
         if (message != null && message.contains(" ")) {
             return oneLine(message);
         }

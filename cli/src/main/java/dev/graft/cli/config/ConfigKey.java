@@ -1,6 +1,5 @@
 package dev.graft.cli.config;
 
-import dev.graft.cli.config.YamlValue.Scalar;
 import dev.graft.formats.InputException;
 import java.lang.reflect.RecordComponent;
 import java.util.List;
@@ -25,9 +24,10 @@ record ConfigKey(String name, String topic, ValueType type, Key declaration) {
     }
 
     /** The default, or null where the option may stay unset. */
-    @Nullable Object defaultValue() {
+    @Nullable
+    Object defaultValue() {
         String text = declaration.byDefault();
-        return text.isEmpty() ? null : read(text.startsWith("[") ? Yaml.read(name, text) : new Scalar(text, false, 0), name);
+        return text.isEmpty() ? null : read(Yaml.inline(name, text), name);
     }
 
     /** Whether it may stay unset. */

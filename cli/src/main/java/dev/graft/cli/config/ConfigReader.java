@@ -48,8 +48,7 @@ public final class ConfigReader {
         }
         layers.add(overrides.stream().map(ConfigReader::override).toList());
         layers.add(flags.entrySet().stream()
-                .map(flag -> setting(
-                        flag.getKey().replace('-', '_'), flag.getValue(), "--" + flag.getKey()))
+                .map(flag -> setting(flag.getKey().replace('-', '_'), flag.getValue(), "--" + flag.getKey()))
                 .toList());
         return new ConfigReader(notices).read(layers);
     }
@@ -73,16 +72,19 @@ public final class ConfigReader {
             return List.of();
         }
         if (!(document instanceof Mapping mapping)) {
-            throw new InputException(
-                    file + ":" + document.line() + ": holds " + document.shown() + ", expected keys such as `model: …`");
+            throw new InputException(file + ":" + document.line() + ": holds " + document.shown()
+                    + ", expected keys such as `model: …`");
         }
         List<Setting> settings = new ArrayList<>();
         mapping.entries().forEach((name, entry) -> {
-            if (entry.value() instanceof Mapping group) {
-                group.entries().forEach((inner, innerEntry) -> settings.add(new Setting(
-                        name + "." + inner,
-                        innerEntry.value(),
-                        file + ":" + innerEntry.keyLine() + ": " + name + "." + inner)));
+            ConfigKey key = Keys.RUN.get(name);
+            boolean options = key != null && key.type() instanceof ValueType.Options;
+            if (entry.value() instanceof Mapping group && !options) {
+                group.entries()
+                        .forEach((inner, innerEntry) -> settings.add(new Setting(
+                                name + "." + inner,
+                                innerEntry.value(),
+                                file + ":" + innerEntry.keyLine() + ": " + name + "." + inner)));
             } else {
                 settings.add(new Setting(name, entry.value(), file + ":" + entry.keyLine() + ": " + name));
             }
@@ -97,16 +99,9 @@ public final class ConfigReader {
     }
 
     private static Setting setting(String name, String value, String origin) {
-        boolean structured = value.startsWith("[") || value.startsWith("{");
         ConfigKey key = Keys.RUN.get(name);
         boolean text = key != null && key.type() instanceof ValueType.Text;
-        return new Setting(name, structured && !text ? Yaml.read(origin, value) : scalar(value), origin);
-    }
-
-    /** A value of the command line: one in quotes that the shell let through is a string, as it is in YAML. */
-    private static YamlValue scalar(String value) {
-        boolean quoted = value.length() > 1 && value.startsWith("\"") && value.endsWith("\"");
-        return new Scalar(quoted ? value.substring(1, value.length() - 1) : value, quoted, 1);
+        return new Setting(name, text ? new Scalar(value, false, 1) : Yaml.inline(origin, value), origin);
     }
 
     private RunConfig read(List<List<Setting>> layers) {
@@ -127,8 +122,8 @@ public final class ConfigReader {
                 }
                 Setting earlier = given.put(canonical.name(), canonical);
                 if (earlier != null) {
-                    throw new InputException(canonical.origin() + ": " + canonical.name() + " is given twice, also as "
-                            + earlier.origin());
+                    String also = earlier.origin().equals(canonical.origin()) ? "" : ", also as " + earlier.origin();
+                    throw new InputException(canonical.origin() + ": " + canonical.name() + " is given twice" + also);
                 }
             }
             settings.putAll(given);
@@ -156,12 +151,16 @@ public final class ConfigReader {
         }
         PeerNames.Meaning meaning = PeerNames.meaning(setting.name(), setting.value());
         if (meaning instanceof PeerNames.Same same) {
-            return renamed(setting, same.name(), new Scalar(same.value(), false, setting.value().line()), tell);
+            return renamed(
+                    setting,
+                    same.name(),
+                    new Scalar(same.value(), false, setting.value().line()),
+                    tell);
         } else if (meaning instanceof PeerNames.Nothing) {
             return null;
         } else if (meaning instanceof PeerNames.Refused refused && tell) {
-            throw new InputException(
-                    setting.origin() + " is " + setting.value().shown() + ", which Graft does not have: " + refused.advice());
+            throw new InputException(setting.origin() + " is " + setting.value().shown()
+                    + ", which Graft does not have: " + refused.advice());
         }
         return tell ? unknown(setting) : null;
     }
@@ -169,7 +168,8 @@ public final class ConfigReader {
     private Setting option(Setting setting, boolean tell) {
         String name = setting.name().substring(method.length() + 1);
         String bare = name.startsWith(method + "_") ? name.substring(method.length() + 1) : name;
-        String alias = Keys.LOW_RANK_METHODS.contains(method) ? Keys.ALIASES.get(bare) : null;
+        boolean lowRank = Keys.LOW_RANK_METHODS.contains(method) && !Keys.LOW_RANK.containsKey(bare);
+        String alias = lowRank ? Keys.ALIASES.get(bare) : null;
         if (alias != null && alias.startsWith(".")) {
             return renamed(setting, alias, setting.value(), tell);
         }
@@ -188,11 +188,12 @@ public final class ConfigReader {
     private Setting unknown(Setting setting) {
         String name = setting.name();
         String owner = name.contains(".") ? name.substring(0, name.indexOf('.')) : "";
-        String advice = NearestName.to(name, Keys.candidates(method))
-                .map(nearest -> "; did you mean " + nearest + "?")
-                .orElse(Keys.LOW_RANK_METHODS.contains(owner)
-                        ? "; it belongs to method " + owner + ", but method is " + method
-                        : "; `graft config-schema` lists all, options of the method are written " + method + ".…");
+        String advice = Keys.LOW_RANK_METHODS.contains(owner)
+                ? "; it belongs to method " + owner + ", but method is " + method
+                : NearestName.to(name, Keys.candidates(method))
+                        .map(nearest -> "; did you mean " + nearest + "?")
+                        .orElse("; `graft config-schema` lists all, options of the method are written " + method
+                                + ".…");
         throw new InputException(setting.origin() + ": unknown option" + advice);
     }
 
@@ -211,8 +212,8 @@ public final class ConfigReader {
             ConfigKey key = ConfigKey.of(topic.prefix(), topic.value(), component);
             Setting setting = settings.get(key.name());
             if (setting == null && key.declaration().required()) {
-                throw new InputException(key.name() + " is missing; give " + key.flag() + ", for example " + key.flag() + " "
-                        + key.declaration().example());
+                throw new InputException(key.name() + " is missing; give " + key.flag() + ", for example " + key.flag()
+                        + " " + key.declaration().example());
             }
             values.add(setting == null ? key.defaultValue() : key.read(setting.value(), setting.origin()));
         }

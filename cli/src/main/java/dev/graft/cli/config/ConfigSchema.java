@@ -1,6 +1,8 @@
 package dev.graft.cli.config;
 
+import dev.graft.formats.Json;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
@@ -13,8 +15,13 @@ public final class ConfigSchema {
 
     private ConfigSchema() {}
 
+    /** The schema as text. */
+    public static String json() {
+        return Json.pretty(schema());
+    }
+
     /** The schema of a recipe in its canonical form: real names, the options of data and of the method nested. */
-    public static ObjectNode schema() {
+    static ObjectNode schema() {
         ObjectNode schema = JSON.objectNode();
         schema.put("$schema", "https://json-schema.org/draft/2020-12/schema");
         schema.put("title", "Graft training run");
@@ -25,9 +32,11 @@ public final class ConfigSchema {
                 properties.set(name, property(key));
             } else {
                 String group = name.substring(0, dot);
-                ObjectNode nested = properties.has(group) ? (ObjectNode) properties.get(group) : properties.putObject(group);
-                ObjectNode inner =
-                        nested.has("properties") ? (ObjectNode) nested.get("properties") : object(describe(nested, key.topic()));
+                ObjectNode nested =
+                        properties.has(group) ? (ObjectNode) properties.get(group) : properties.putObject(group);
+                ObjectNode inner = nested.has("properties")
+                        ? (ObjectNode) nested.get("properties")
+                        : object(describe(nested, key.topic()));
                 inner.set(name.substring(dot + 1), property(key));
             }
         });
@@ -70,11 +79,16 @@ public final class ConfigSchema {
         }
         Object byDefault = key.defaultValue();
         if (byDefault != null) {
-            property.set("default", node(Yaml.read(key.name(), key.type().write(byDefault)).resolve()));
+            property.set(
+                    "default",
+                    node(Yaml.read(key.name(), key.type().write(byDefault)).resolve()));
         }
         boolean text = key.type() instanceof ValueType.Text;
         property.putArray("examples")
-                .add(node(text ? declared.example() : Yaml.read(key.name(), declared.example()).resolve()));
+                .add(node(
+                        text
+                                ? declared.example()
+                                : Yaml.read(key.name(), declared.example()).resolve()));
         return property;
     }
 
@@ -105,6 +119,8 @@ public final class ConfigSchema {
             return "boolean";
         } else if (type instanceof ValueType.ListOf) {
             return "array";
+        } else if (type instanceof ValueType.Options) {
+            return "object";
         }
         return "string";
     }
@@ -126,6 +142,11 @@ public final class ConfigSchema {
             ArrayNode array = JSON.arrayNode();
             list.forEach(item -> array.add(node(item)));
             return array;
+        }
+        if (value instanceof Map<?, ?> map) {
+            ObjectNode object = JSON.objectNode();
+            map.forEach((name, inner) -> object.set(String.valueOf(name), node(inner)));
+            return object;
         }
         return JSON.stringNode(String.valueOf(value));
     }

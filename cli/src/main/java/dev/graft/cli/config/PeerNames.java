@@ -27,7 +27,14 @@ final class PeerNames {
     private static final Map<String, Function<YamlValue, Meaning>> MEANINGS = new LinkedHashMap<>();
 
     static {
-        flag("loss_on", "all", "completion", "train_on_input", "train_on_inputs", "train_on_prompt", "dataset.train_on_input");
+        flag(
+                "loss_on",
+                "all",
+                "completion",
+                "train_on_input",
+                "train_on_inputs",
+                "train_on_prompt",
+                "dataset.train_on_input");
         flag("loss_on", "completion", "all", "mask_prompt", "data.mask_prompt", "completion_only_loss");
         flag("loss_on", "assistant", null, "assistant_only_loss");
         text("roles_to_train", "loss_on", "assistant", Map.of("assistant", "assistant", "all", "all"));
@@ -36,7 +43,17 @@ final class PeerNames {
                 "torch_dtype",
                 "dtype",
                 null,
-                Map.of("auto", "auto", "bfloat16", "bf16", "torch.bfloat16", "bf16", "float32", "fp32", "torch.float32", "fp32"));
+                Map.of(
+                        "auto",
+                        "auto",
+                        "bfloat16",
+                        "bf16",
+                        "torch.bfloat16",
+                        "bf16",
+                        "float32",
+                        "fp32",
+                        "torch.float32",
+                        "fp32"));
         text("bf16", "dtype", null, Map.of("true", "bf16", "false", "fp32", "auto", "auto"));
         text("lora_target", ".target_modules", null, Map.of("all", "all-linear"));
         flag(".target_modules", "all-linear", null, "lora_target_linear");
@@ -45,32 +62,69 @@ final class PeerNames {
         MEANINGS.put("resume_from_checkpoint", PeerNames::resume);
 
         refuse("loss_on says which tokens count", "loss_scale");
-        refuse("rows are sorted by length instead (group_by_length), which wastes as little and mixes nothing",
-                "packing", "dataset.packed", "neat_packing", "sample_packing");
-        refuse("there is no recomputation of activations; take a smaller batch_size and gradient_accumulation_steps",
-                "gradient_checkpointing", "grad_checkpoint", "enable_activation_checkpointing");
-        refuse("a model in GGUF is dequantised while loading; dtype says in what the base is kept",
-                "base_quantization", "quantize", "quantization_bit", "quantization_config", "quant_bits", "load_in_4bit",
+        refuse(
+                "rows are sorted by length instead (group_by_length), which wastes as little and mixes nothing",
+                "packing",
+                "dataset.packed",
+                "neat_packing",
+                "sample_packing");
+        refuse(
+                "there is no recomputation of activations; take a smaller batch_size and gradient_accumulation_steps",
+                "gradient_checkpointing",
+                "grad_checkpoint",
+                "enable_activation_checkpointing");
+        refuse(
+                "a model in GGUF is dequantised while loading; dtype says in what the base is kept",
+                "base_quantization",
+                "quantize",
+                "quantization_bit",
+                "quantization_config",
+                "quant_bits",
+                "load_in_4bit",
                 "load_in_8bit");
         refuse("half precision is bf16 on a processor: dtype bf16, or auto", "fp16", "pure_bf16");
-        refuse("list the layers in lora.target_modules", "lora_query", "lora_key", "lora_value", "lora_projection", "lora_mlp",
-                "lora_head", "apply_lora_to_mlp", "apply_lora_to_output");
+        refuse(
+                "list the layers in lora.target_modules",
+                "lora_query",
+                "lora_key",
+                "lora_value",
+                "lora_projection",
+                "lora_mlp",
+                "lora_head",
+                "apply_lora_to_mlp",
+                "apply_lora_to_output");
         refuse("name one file or folder in data.train", "datasets", "dataset_dir", "dataset._component_");
-        refuse("it is batch_size x gradient_accumulation_steps; give these", "global_batch_size", "train.global_batch_size");
+        refuse(
+                "it is batch_size x gradient_accumulation_steps; give these",
+                "global_batch_size",
+                "train.global_batch_size");
         refuse("max_steps bounds the whole run", "max_steps_per_epoch");
         refuse("write betas: [0.9, 0.999]", "adam_beta1", "adam_beta2");
         refuse("it is alpha / r; write lora.alpha", "lora_parameters.scale");
-        refuse("eval_steps and save_steps count optimiser steps; leave them out for once each epoch",
-                "evals_per_epoch", "saves_per_epoch", "eval_strategy", "evaluation_strategy", "save_strategy");
+        refuse(
+                "eval_steps and save_steps count optimiser steps; leave them out for once each epoch",
+                "evals_per_epoch",
+                "saves_per_epoch",
+                "eval_strategy",
+                "evaluation_strategy",
+                "save_strategy");
         refuse("resume takes a checkpoint with the state of the optimiser", "resume_adapter_file");
-        refuse("runs are logged to files: report_to [csv, jsonl, tensorboard]", "wandb_project", "use_wandb", "swanlab_project",
+        refuse(
+                "runs are logged to files: report_to [csv, jsonl, tensorboard]",
+                "wandb_project",
+                "use_wandb",
+                "swanlab_project",
                 "metric_logger._component_");
         refuse("name the base in model", "model._component_", "checkpointer._component_");
         refuse("write optimizer: adamw or sgd", "optimizer._component_");
-        refuse("write lr_scheduler: linear, cosine, constant, constant_with_warmup or polynomial", "lr_scheduler._component_");
-        MEANINGS.put("disable_gradient_checkpointing", value -> isOff(value)
-                ? new Refused("there is no recomputation of activations; take a smaller batch_size")
-                : new Nothing());
+        refuse(
+                "write lr_scheduler: linear, cosine, constant, constant_with_warmup or polynomial",
+                "lr_scheduler._component_");
+        MEANINGS.put(
+                "disable_gradient_checkpointing",
+                value -> isOff(value)
+                        ? new Refused("there is no recomputation of activations; take a smaller batch_size")
+                        : new Nothing());
     }
 
     private PeerNames() {}
@@ -100,7 +154,9 @@ final class PeerNames {
     /** A peer's values word by word; {@code listed} is the one word that may also stand alone in a list. */
     private static void text(String peer, String name, @Nullable String listed, Map<String, String> translations) {
         MEANINGS.put(peer, value -> {
-            String word = value instanceof Sequence list && list.items().size() == 1 && text(list.items().get(0)).equals(listed)
+            String word = value instanceof Sequence list
+                            && list.items().size() == 1
+                            && text(list.items().get(0)).equals(listed)
                     ? listed
                     : text(value);
             String translated = translations.get(word);

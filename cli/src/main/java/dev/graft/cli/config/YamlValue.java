@@ -14,7 +14,8 @@ sealed interface YamlValue {
     int line();
 
     /** The value in Java: null, Boolean, Long, BigInteger, Double, String, List or Map. */
-    @Nullable Object resolve();
+    @Nullable
+    Object resolve();
 
     /** How many values this one holds, itself included. */
     int size();
@@ -28,8 +29,7 @@ sealed interface YamlValue {
         private static final Pattern INTEGER = Pattern.compile("[-+]?[0-9]+");
         private static final Pattern OCTAL = Pattern.compile("0o[0-7]+");
         private static final Pattern HEXADECIMAL = Pattern.compile("0x[0-9a-fA-F]+");
-        private static final Pattern FLOAT =
-                Pattern.compile("[-+]?(\\.[0-9]+|[0-9]+(\\.[0-9]*)?)([eE][-+]?[0-9]+)?");
+        private static final Pattern FLOAT = Pattern.compile("[-+]?(\\.[0-9]+|[0-9]+(\\.[0-9]*)?)([eE][-+]?[0-9]+)?");
 
         @Override
         public @Nullable Object resolve() {
@@ -105,7 +105,8 @@ sealed interface YamlValue {
 
         @Override
         public String shown() {
-            return "a mapping with " + String.join(", ", entries.keySet().stream().limit(5).toList());
+            return "a mapping with "
+                    + String.join(", ", entries.keySet().stream().limit(5).toList());
         }
     }
 }

@@ -32,9 +32,12 @@ final class CacheCheck implements Check {
                     free >= LITTLE
                             ? Finding.ok("disk", Figures.bytes(free) + " free")
                             : Finding.warning(
-                                    "disk", Figures.bytes(free) + " free", "a first start unpacks 350 MB of native libraries"));
+                                    "disk",
+                                    Figures.bytes(free) + " free",
+                                    "a first start unpacks 350 MB of native libraries"));
         } catch (IOException e) {
-            findings.add(Finding.problem("disk", String.valueOf(e.getMessage()), "the home folder " + machine.home() + " can't be read"));
+            findings.add(Finding.problem(
+                    "disk", String.valueOf(e.getMessage()), "the home folder " + machine.home() + " can't be read"));
         }
         return findings;
     }
@@ -48,15 +51,20 @@ final class CacheCheck implements Check {
                         .orElse(home.resolve(".cache"))
                         .resolve("huggingface"));
         Map<String, Path> folders = new LinkedHashMap<>();
-        folders.put("models (hf)", machine.variable("HF_HUB_CACHE").map(Path::of).orElse(huggingFace.resolve("hub")));
+        folders.put(
+                "models (hf)", machine.variable("HF_HUB_CACHE").map(Path::of).orElse(huggingFace.resolve("hub")));
         folders.put("Maven", home.resolve(".m2").resolve("repository"));
         folders.put(
                 "libtorch",
                 Path.of(System.getProperty(
-                        "org.bytedeco.javacpp.cachedir", home.resolve(".javacpp").resolve("cache").toString())));
+                        "org.bytedeco.javacpp.cachedir",
+                        home.resolve(".javacpp").resolve("cache").toString())));
         folders.put(
                 "tokenizers",
-                machine.variable("DJL_CACHE_DIR").map(Path::of).orElse(home.resolve(".djl.ai")).resolve("tokenizers"));
+                machine.variable("DJL_CACHE_DIR")
+                        .map(Path::of)
+                        .orElse(home.resolve(".djl.ai"))
+                        .resolve("tokenizers"));
         return folders;
     }
 

@@ -28,7 +28,12 @@ public final class DoctorCommand implements Callable<Integer> {
 
     private static List<Check> checks() {
         return List.of(
-                new JavaCheck(), new ProcessorCheck(), new MemoryCheck(), new CacheCheck(), new ProgramCheck(), new VariableCheck());
+                new JavaCheck(),
+                new ProcessorCheck(),
+                new MemoryCheck(),
+                new CacheCheck(),
+                new ProgramCheck(),
+                new VariableCheck());
     }
 
     @Override

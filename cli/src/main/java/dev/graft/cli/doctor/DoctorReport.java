@@ -18,12 +18,11 @@ final class DoctorReport {
         findings.forEach((title, group) -> {
             Table table = new Table("", "", "");
             for (Finding finding : group) {
-                String state =
-                        switch (finding.state()) {
-                            case OK -> "  ok";
-                            case WARNING -> "  warning";
-                            case PROBLEM -> "  PROBLEM";
-                        };
+                String state = switch (finding.state()) {
+                    case OK -> "  ok";
+                    case WARNING -> "  warning";
+                    case PROBLEM -> "  PROBLEM";
+                };
                 String advice = finding.advice() == null ? "" : ": " + finding.advice();
                 table.row(state, finding.name(), finding.value() + advice);
             }

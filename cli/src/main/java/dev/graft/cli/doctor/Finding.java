@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param advice what to do about it, null where nothing needs doing
  */
-public record Finding(State state, String name, String value, @Nullable String advice) {
+public record Finding(
+        State state, String name, String value, @Nullable String advice) {
 
     /** A warning costs speed or comfort; with a problem something does not work. */
     public enum State {

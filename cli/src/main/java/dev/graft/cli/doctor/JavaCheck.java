@@ -16,8 +16,11 @@ final class JavaCheck implements Check {
         return List.of(
                 Finding.ok(
                         "JDK",
-                        Runtime.version() + ", " + System.getProperty("java.vendor") + ", " + System.getProperty("java.home")),
-                Finding.ok("heap", "at most " + Figures.bytes(Runtime.getRuntime().maxMemory()) + " (tensors are outside of it)"),
+                        Runtime.version() + ", " + System.getProperty("java.vendor") + ", "
+                                + System.getProperty("java.home")),
+                Finding.ok(
+                        "heap",
+                        "at most " + Figures.bytes(Runtime.getRuntime().maxMemory()) + " (tensors are outside of it)"),
                 Finding.ok("encoding", System.getProperty("file.encoding")),
                 system(System.getProperty("os.name"), System.getProperty("os.version"), System.getProperty("os.arch")));
     }
@@ -27,6 +30,8 @@ final class JavaCheck implements Check {
         return name.equals("Linux") && List.of("amd64", "x86_64").contains(architecture)
                 ? Finding.ok("system", value)
                 : Finding.warning(
-                        "system", value, "the build takes libtorch for linux-x86_64; give natives.classifier for this system");
+                        "system",
+                        value,
+                        "the build takes libtorch for linux-x86_64; give natives.classifier for this system");
     }
 }

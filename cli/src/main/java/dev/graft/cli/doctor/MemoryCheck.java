@@ -22,22 +22,26 @@ final class MemoryCheck implements Check {
         List<Finding> findings = new ArrayList<>();
         OptionalLong total = kibibytes(meminfo, "MemTotal");
         OptionalLong available = kibibytes(meminfo, "MemAvailable");
-        findings.add(total.isPresent()
-                ? Finding.ok("total", Figures.bytes(total.getAsLong()))
-                : Finding.warning("total", "unknown", "this system has no /proc/meminfo"));
+        findings.add(
+                total.isPresent()
+                        ? Finding.ok("total", Figures.bytes(total.getAsLong()))
+                        : Finding.warning("total", "unknown", "this system has no /proc/meminfo"));
         available.ifPresent(bytes -> findings.add(
                 bytes >= LITTLE
                         ? Finding.ok("available", Figures.bytes(bytes))
-                        : Finding.warning("available", Figures.bytes(bytes), "end other programs, or take a small batch_size")));
+                        : Finding.warning(
+                                "available", Figures.bytes(bytes), "end other programs, or take a small batch_size")));
         machine.text("sys/fs/cgroup/memory.max")
                 .map(String::strip)
                 .filter(limit -> limit.matches("\\d{1,18}"))
-                .ifPresent(limit -> findings.add(Finding.ok("container", "at most " + Figures.bytes(Long.parseLong(limit)))));
+                .ifPresent(limit ->
+                        findings.add(Finding.ok("container", "at most " + Figures.bytes(Long.parseLong(limit)))));
         return findings;
     }
 
     private static OptionalLong kibibytes(String meminfo, String name) {
-        Matcher matcher = Pattern.compile("^" + name + ":\\s*(\\d{1,15}) kB", Pattern.MULTILINE).matcher(meminfo);
+        Matcher matcher = Pattern.compile("^" + name + ":\\s*(\\d{1,15}) kB", Pattern.MULTILINE)
+                .matcher(meminfo);
         return matcher.find() ? OptionalLong.of(Long.parseLong(matcher.group(1)) << 10) : OptionalLong.empty();
     }
 }

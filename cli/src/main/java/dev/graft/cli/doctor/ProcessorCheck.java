@@ -11,7 +11,16 @@ import java.util.regex.Pattern;
 /** The processor and those of its instructions that decide how fast tensors are. */
 final class ProcessorCheck implements Check {
     private static final List<String> WANTED = List.of(
-            "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16",
+            "avx2",
+            "fma",
+            "f16c",
+            "avx512f",
+            "avx512bw",
+            "avx512_vnni",
+            "avx512_bf16",
+            "avx512_fp16",
+            "amx_tile",
+            "amx_bf16",
             "amx_int8");
 
     @Override
@@ -23,8 +32,8 @@ final class ProcessorCheck implements Check {
     public List<Finding> findings(Machine machine) {
         String cpuinfo = machine.text("proc/cpuinfo").orElse("");
         int cores = Runtime.getRuntime().availableProcessors();
-        Set<String> flags =
-                new LinkedHashSet<>(Arrays.asList(field(cpuinfo, "flags").orElse("").split(" ")));
+        Set<String> flags = new LinkedHashSet<>(
+                Arrays.asList(field(cpuinfo, "flags").orElse("").split(" ")));
         List<String> has = WANTED.stream().filter(flags::contains).toList();
         return List.of(
                 Finding.ok("model", field(cpuinfo, "model name").orElse("unknown")),

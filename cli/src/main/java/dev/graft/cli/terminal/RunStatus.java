@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param memoryBytes resident memory of the process
  * @param remaining expected time to the end, null while unknown
  */
-public record Progress(
+public record RunStatus(
         long step,
         long steps,
         double epoch,

@@ -1,0 +1,55 @@
+package dev.graft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class InterruptionTest {
+
+    @ParameterizedTest
+    @CsvSource({"INT,130", "TERM,143"})
+    void theCommandEndsItsStepBeforeTheProcessEnds(String signal, int code) throws Exception {
+        Process child = new ProcessBuilder(
+                        System.getProperty("java.home") + "/bin/java",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        LongCommand.class.getName())
+                .redirectErrorStream(true)
+                .start();
+        try (BufferedReader output =
+                new BufferedReader(new InputStreamReader(child.getInputStream(), StandardCharsets.UTF_8))) {
+            assertThat(output.readLine()).isEqualTo("started");
+            send(signal, child);
+            assertThat(output.readLine()).isEqualTo("stopped by itself");
+        }
+        assertThat(child.waitFor(20, TimeUnit.SECONDS)).isTrue();
+        assertThat(child.exitValue()).isEqualTo(code);
+    }
+
+    private static void send(String signal, Process process) throws IOException, InterruptedException {
+        assertThat(new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid()))
+                        .start()
+                        .waitFor())
+                .isZero();
+    }
+
+    static final class LongCommand {
+        public static void main(String[] arguments) throws InterruptedException {
+            try (Interruption ignored = Interruption.install()) {
+                System.out.println("started");
+                while (!Interruption.requested()) {
+                    Thread.sleep(10);
+                }
+                Thread.sleep(200);
+                System.out.println("stopped by itself");
+            }
+            System.exit(0);
+        }
+    }
+}
