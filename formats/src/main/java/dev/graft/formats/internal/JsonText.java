@@ -117,20 +117,20 @@ public final class JsonText {
             return 1 / value < 0 ? "-0.0" : "0.0";
         }
         BigDecimal exact = new BigDecimal(value);
-        int digits = Math.abs(value) < Double.MIN_NORMAL ? 1 : 15;
-        BigDecimal shortest = round(exact, digits);
-        while (shortest.doubleValue() != value) {
-            shortest = round(exact, ++digits);
+        for (int digits = Math.abs(value) < Double.MIN_NORMAL ? 1 : 15; ; digits++) {
+            // Just above a power of two doubles lie wider apart than below, so the nearest decimal may miss and the
+            // next one up hit.
+            for (RoundingMode mode : new RoundingMode[] {RoundingMode.HALF_EVEN, RoundingMode.UP}) {
+                BigDecimal rounded = exact.round(new MathContext(digits, mode));
+                if (rounded.doubleValue() == value) {
+                    return layOut(rounded.stripTrailingZeros());
+                }
+            }
         }
-        return layOut(shortest.stripTrailingZeros());
     }
 
     private static String number(float value) {
         return Float.isFinite(value) ? number(Double.parseDouble(Float.toString(value))) : number((double) value);
-    }
-
-    private static BigDecimal round(BigDecimal exact, int digits) {
-        return exact.round(new MathContext(digits, RoundingMode.HALF_EVEN));
     }
 
     private static String layOut(BigDecimal decimal) {
