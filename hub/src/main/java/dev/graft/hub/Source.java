@@ -163,8 +163,8 @@ public sealed interface Source {
 
     private static void requirePlain(String form, String part, String value) {
         if (!value.matches("[A-Za-z0-9][A-Za-z0-9._+!-]*") || value.contains("..")) {
-            throw new InputException(
-                    form + ": '" + value + "' is not a " + part + "; expected letters, digits, '.', '-', '_', '+'");
+            throw new InputException(form + ": '" + value + "' cannot be the " + part
+                    + "; expected letters, digits, '.', '-', '_', '+'");
         }
     }
 }

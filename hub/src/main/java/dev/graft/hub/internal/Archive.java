@@ -2,6 +2,7 @@ package dev.graft.hub.internal;
 
 import dev.graft.formats.FormatException;
 import dev.graft.hub.Progress;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -69,10 +70,18 @@ public final class Archive {
         try (InputStream in = zip.getInputStream(entry);
                 OutputStream out =
                         Files.newOutputStream(target, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-            for (int n; (n = in.read(buffer)) >= 0; ) {
+            for (int n; (n = read(in, buffer, budget.archive)) >= 0; ) {
                 budget.spend(n);
                 out.write(buffer, 0, n);
             }
+        }
+    }
+
+    private static int read(InputStream in, byte[] buffer, String archive) throws IOException {
+        try {
+            return in.read(buffer);
+        } catch (ZipException | EOFException e) {
+            throw refused(archive, "its data is damaged (" + e.getMessage() + ")");
         }
     }
 

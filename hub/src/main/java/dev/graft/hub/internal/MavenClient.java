@@ -41,7 +41,16 @@ public record MavenClient(Environment environment) {
                             .offline()
                             .map(name -> " in offline mode (" + name + " is set)")
                             .orElse("")
-                    + ". To see it by itself run:\n  " + byHand + " -DoutputDirectory=.\nIt said:\n" + command.tail());
+                    + ". To see it by itself run:\n  " + byHand + " -DoutputDirectory=.\nIt said:\n" + reason(command));
         }
+    }
+
+    /** What went wrong, without the advice that follows it in every failure of Maven. */
+    private static String reason(Command command) {
+        String text = command.output().replaceAll("\u001B\\[[0-9;]*m", "");
+        int advice = text.indexOf("-> [Help 1]");
+        return (advice < 0 ? text : text.substring(0, advice))
+                .replaceAll("(?m)^\\[ERROR\\] *", "")
+                .strip();
     }
 }
