@@ -1,0 +1,213 @@
+package dev.graft.train.data;
+
+import dev.graft.formats.FormatException;
+import dev.graft.formats.InputException;
+import dev.graft.train.data.internal.RecordFile;
+import dev.graft.train.data.internal.RowReader;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * The rows of one file: JSONL, a JSON array of objects, CSV or TSV, in strict UTF-8. Opening reads and checks every row once; afterwards
+ * rows are read when asked for, so that a file may be larger than memory.
+ *
+ * <pre>{@code
+ * try (Dataset data = Dataset.open(Path.of("train.jsonl"))) {
+ *     System.out.println(data.detected());   // JSONL, classification, fields text,label, 12 labels, 4000 rows
+ *     Row first = data.get(0);
+ * }
+ * }</pre>
+ */
+public final class Dataset implements Rows {
+    private static final int SNIFFED_ROWS = 100;
+
+    private final Path path;
+    private final RecordFile file;
+    private final RowReader reader;
+    private final long[] hashes;
+    private final Map<String, Integer> labelCounts;
+
+    private Dataset(Path path, RecordFile file, Check check, RowReader reader) {
+        this.path = path;
+        this.file = file;
+        this.reader = reader;
+        this.hashes = Arrays.copyOf(check.hashes, check.rows);
+        this.labelCounts = Collections.unmodifiableMap(check.labelCounts);
+    }
+
+    /** Opens a file, finding out its format, shape and labels. */
+    public static Dataset open(Path path) {
+        return open(path, DataOptions.DETECT);
+    }
+
+    /**
+     * @throws InputException naming the line for the first row that breaks a rule: not UTF-8, not of the file's shape, a text or label
+     *     that is missing, empty, negative or not a number
+     */
+    public static Dataset open(Path path, DataOptions options) {
+        Check check = new Check(options);
+        RecordFile file = RecordFile.open(path, check::accept);
+        boolean complete = false;
+        try {
+            if (file.size() == 0) {
+                throw new FormatException(path, "has no rows");
+            }
+            RowReader reader = check.end(file);
+            complete = true;
+            return new Dataset(path, file, check, reader);
+        } finally {
+            if (!complete) {
+                file.close();
+            }
+        }
+    }
+
+    /** Reads every row once, the first ones together because they decide the shape. */
+    private static final class Check {
+        private final DataOptions options;
+        private final Map<String, Integer> labelCounts = new LinkedHashMap<>();
+        private final List<ObjectNode> first = new ArrayList<>();
+        private @Nullable RowReader reader;
+        private long[] hashes = new long[1024];
+        private int rows;
+
+        Check(DataOptions options) {
+            this.options = options;
+        }
+
+        void accept(RecordFile file, ObjectNode record) {
+            if (reader != null) {
+                count(reader.read(record, file.place(rows)));
+                return;
+            }
+            first.add(record);
+            if (first.size() == SNIFFED_ROWS) {
+                end(file);
+            }
+        }
+
+        RowReader end(RecordFile file) {
+            if (reader == null) {
+                reader = new RowReader(first, options, file.isTextOnly(), file.place(0));
+                for (ObjectNode record : first) {
+                    count(reader.read(record, file.place(rows)));
+                }
+                first.clear();
+            }
+            return reader;
+        }
+
+        private void count(Row row) {
+            if (rows == hashes.length) {
+                hashes = Arrays.copyOf(hashes, Math.addExact(rows, rows / 2));
+            }
+            hashes[rows++] = row.hash();
+            Label label = row.label();
+            if (label != null) {
+                label.names().forEach(name -> labelCounts.merge(name, 1, Integer::sum));
+            }
+        }
+    }
+
+    public Path path() {
+        return path;
+    }
+
+    public RowShape shape() {
+        return reader.shape();
+    }
+
+    /** What the labels are; null where rows have none. */
+    public Label.@Nullable Kind labelKind() {
+        return reader.labelKind();
+    }
+
+    /** SHA-256 of the file. */
+    public String sha256() {
+        return file.sha256();
+    }
+
+    /** One line that says what was found out. */
+    public String detected() {
+        StringBuilder text = new StringBuilder(file.format())
+                .append(", ")
+                .append(shape().title())
+                .append(", fields ")
+                .append(String.join(",", reader.fields()));
+        Label.Kind kind = labelKind();
+        if (kind != null) {
+            text.append(
+                    switch (kind) {
+                        case ONE -> ", " + labelCounts.size() + (labelCounts.size() == 1 ? " label" : " labels");
+                        case MANY -> ", " + labelCounts.size() + " labels, any number a row";
+                        case SCORE -> ", regression";
+                    });
+        }
+        text.append(", ").append(size()).append(size() == 1 ? " row" : " rows");
+        if (!reader.ignored().isEmpty()) {
+            text.append(" (not used: ").append(String.join(",", reader.ignored())).append(")");
+        }
+        return text.toString();
+    }
+
+    /** What is allowed but seldom meant: one row, one label, repeated rows. */
+    public List<String> warnings() {
+        List<String> warnings = new ArrayList<>();
+        if (size() == 1) {
+            warnings.add(path + " has a single row");
+        }
+        if (labelCounts.size() == 1 && labelKind() != Label.Kind.SCORE) {
+            warnings.add(path + ": every label is " + labelCounts.keySet().iterator().next()
+                    + ", so there is nothing to tell apart");
+        }
+        long[] sorted = hashes.clone();
+        Arrays.sort(sorted);
+        int repeated = 0;
+        for (int i = 1; i < sorted.length; i++) {
+            if (sorted[i] == sorted[i - 1]) {
+                repeated++;
+            }
+        }
+        if (repeated > 0) {
+            warnings.add(path + ": " + repeated + " of " + size() + " rows repeat the input of another row");
+        }
+        return warnings;
+    }
+
+    @Override
+    public int size() {
+        return hashes.length;
+    }
+
+    @Override
+    public Row get(int index) {
+        return reader.read(file.get(index), place(index));
+    }
+
+    @Override
+    public String place(int index) {
+        return file.place(index);
+    }
+
+    @Override
+    public long hash(int index) {
+        return hashes[index];
+    }
+
+    @Override
+    public Map<String, Integer> labelCounts() {
+        return labelCounts;
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}

@@ -1,0 +1,57 @@
+package dev.graft.train.data;
+
+import java.util.List;
+
+/** What a classifier should say about a row, as the data names it. */
+public sealed interface Label {
+
+    /** What a data set's labels are. */
+    enum Kind {
+        /** Each row has one class. */
+        ONE,
+        /** Each row has any number of classes. */
+        MANY,
+        /** Each row has a number to predict: regression. */
+        SCORE
+    }
+
+    Kind kind();
+
+    /** The classes named: one, any number, or none for a score. */
+    List<String> names();
+
+    record One(String name) implements Label {
+        @Override
+        public Kind kind() {
+            return Kind.ONE;
+        }
+
+        @Override
+        public List<String> names() {
+            return List.of(name);
+        }
+    }
+
+    record Many(List<String> names) implements Label {
+        public Many {
+            names = List.copyOf(names);
+        }
+
+        @Override
+        public Kind kind() {
+            return Kind.MANY;
+        }
+    }
+
+    record Score(double value) implements Label {
+        @Override
+        public Kind kind() {
+            return Kind.SCORE;
+        }
+
+        @Override
+        public List<String> names() {
+            return List.of();
+        }
+    }
+}

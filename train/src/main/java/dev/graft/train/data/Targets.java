@@ -1,0 +1,66 @@
+package dev.graft.train.data;
+
+import java.util.Arrays;
+import java.util.List;
+
+/** The {@link Target}s of a batch in the layout that the losses take. */
+@SuppressWarnings("ArrayRecordComponent") // made once for one step, never shared
+public sealed interface Targets {
+
+    /** Token ids or {@link Target#NONE}, [rows, width]. */
+    record Tokens(long[] labels) implements Targets {}
+
+    /** Class ids, [rows]. */
+    record ClassIds(long[] ids) implements Targets {}
+
+    /** 1 for each class of a row, else 0: [rows, classes]. */
+    record MultiHot(float[] values, int classes) implements Targets {}
+
+    /** Numbers to predict, [rows]. */
+    record Scores(float[] values) implements Targets {}
+
+    /**
+     * @throws IllegalArgumentException if the examples differ in kind
+     */
+    static Targets of(List<Example> examples, int width) {
+        Target first = examples.get(0).target();
+        for (Example example : examples) {
+            if (example.target().getClass() != first.getClass()) {
+                throw new IllegalArgumentException(
+                        "a batch holds " + first + " of row " + examples.get(0).row() + " and " + example.target() + " of row "
+                                + example.row());
+            }
+        }
+        int rows = examples.size();
+        if (first instanceof Target.ClassId) {
+            return new ClassIds(examples.stream()
+                    .mapToLong(example -> ((Target.ClassId) example.target()).id())
+                    .toArray());
+        }
+        if (first instanceof Target.Score) {
+            float[] values = new float[rows];
+            for (int row = 0; row < rows; row++) {
+                values[row] = ((Target.Score) examples.get(row).target()).value();
+            }
+            return new Scores(values);
+        }
+        if (first instanceof Target.MultiHot hot) {
+            int classes = hot.classes().length;
+            float[] values = new float[rows * classes];
+            for (int row = 0; row < rows; row++) {
+                System.arraycopy(
+                        ((Target.MultiHot) examples.get(row).target()).classes(), 0, values, row * classes, classes);
+            }
+            return new MultiHot(values, classes);
+        }
+        long[] labels = new long[rows * width];
+        Arrays.fill(labels, Target.NONE);
+        for (int row = 0; row < rows; row++) {
+            int[] from = ((Target.Tokens) examples.get(row).target()).labels();
+            for (int i = 0; i < from.length; i++) {
+                labels[row * width + i] = from[i];
+            }
+        }
+        return new Tokens(labels);
+    }
+}

@@ -1,0 +1,135 @@
+package dev.graft.train.data;
+
+import dev.graft.formats.FormatException;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+
+/**
+ * Definitions of nouns with the kind of thing they define, from WordNet's {@code data.noun} (format: wndb(5WN), lexnames(5WN)). The kind
+ * is the lexicographer file of the sense; the 25 kinds leave out {@code noun.Tops}, the heads of the hierarchy. The text is the gloss
+ * up to its first example sentence.
+ *
+ * <pre>{@code
+ * WordNet nouns = WordNet.read(folder.resolve("data.noun"));
+ * Splits splits = nouns.split(200, 60);
+ * }</pre>
+ */
+public final class WordNet {
+    private static final int FIRST_FILE = 4;
+    private static final List<String> KINDS = List.of(
+            "act", "animal", "artifact", "attribute", "body", "cognition", "communication", "event", "feeling", "food", "group",
+            "location", "motive", "object", "person", "phenomenon", "plant", "possession", "process", "quantity", "relation",
+            "shape", "state", "substance", "time");
+    private static final int TOPS = 3;
+
+    private final Map<String, List<String>> definitions;
+
+    private WordNet(Map<String, List<String>> definitions) {
+        this.definitions = definitions;
+    }
+
+    /**
+     * Reads {@code data.noun}.
+     *
+     * @throws FormatException naming the line that is not in the format
+     */
+    public static WordNet read(Path file) {
+        Map<String, String> kinds = new HashMap<>();
+        Set<String> ambiguous = new HashSet<>();
+        try (BufferedReader reader = Files.newBufferedReader(file)) {
+            int line = 0;
+            for (String text = reader.readLine(); text != null; text = reader.readLine()) {
+                line++;
+                if (text.startsWith("  ")) {
+                    continue; // the licence at the head of the file
+                }
+                String kind = kind(text, file + ":" + line);
+                String definition = definition(text, file + ":" + line);
+                String before = kind.isEmpty() ? null : kinds.put(definition, kind);
+                if (before != null && !before.equals(kind)) {
+                    ambiguous.add(definition);
+                }
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
+        }
+        Map<String, List<String>> definitions = new TreeMap<>();
+        kinds.forEach((definition, kind) -> {
+            if (!ambiguous.contains(definition)) {
+                definitions.computeIfAbsent(kind, key -> new ArrayList<>()).add(definition);
+            }
+        });
+        Comparator<String> byHash = Comparator.comparingLong(definition -> row(definition, "").hash());
+        definitions.values().forEach(list -> list.sort(byHash));
+        return new WordNet(definitions);
+    }
+
+    /** Empty for {@code noun.Tops}. */
+    private static String kind(String line, String place) {
+        String[] fields = line.split(" ", 4);
+        if (fields.length < 4 || !fields[1].matches("[0-9]{2}") || !fields[2].equals("n")) {
+            throw new FormatException(place, "is not a noun of WordNet: expected offset, two digits of a lexicographer file, n", null);
+        }
+        int number = Integer.parseInt(fields[1]);
+        if (number == TOPS) {
+            return "";
+        }
+        if (number < FIRST_FILE || number >= FIRST_FILE + KINDS.size()) {
+            throw new FormatException(place, "lexicographer file " + number + " has no nouns", null);
+        }
+        return KINDS.get(number - FIRST_FILE);
+    }
+
+    private static String definition(String line, String place) {
+        int gloss = line.indexOf(" | ");
+        if (gloss < 0) {
+            throw new FormatException(place, "has no gloss after \" | \"", null);
+        }
+        String text = line.substring(gloss + 3);
+        int example = text.indexOf("; \"");
+        String definition = (example < 0 ? text : text.substring(0, example)).strip();
+        if (definition.isEmpty()) {
+            throw new FormatException(place, "has an empty definition", null);
+        }
+        return definition;
+    }
+
+    private static Row.Text row(String definition, String kind) {
+        return new Row.Text(definition, null, new Label.One(kind));
+    }
+
+    /** Definitions by kind, each once, without those that define things of several kinds; in the order of their hashes. */
+    public Map<String, List<String>> definitions() {
+        return definitions;
+    }
+
+    /**
+     * Rows to train and to test on, the same on every machine: of each kind the first by hash train, the next test. A kind with too few
+     * definitions is divided in the same proportion.
+     *
+     * @param train rows of each kind to train on
+     * @param test rows of each kind to test on
+     */
+    public Splits split(int train, int test) {
+        List<Row> training = new ArrayList<>();
+        List<Row> testing = new ArrayList<>();
+        definitions.forEach((kind, list) -> {
+            int tests = (int) Math.min(test, (long) list.size() * test / (train + test));
+            int trainings = Math.min(train, list.size() - tests);
+            list.subList(0, trainings).forEach(definition -> training.add(row(definition, kind)));
+            list.subList(trainings, trainings + tests).forEach(definition -> testing.add(row(definition, kind)));
+        });
+        return new Splits(Rows.of("wordnet/train", training), null, Rows.of("wordnet/test", testing), List.of());
+    }
+}

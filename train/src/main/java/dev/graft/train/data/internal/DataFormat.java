@@ -1,0 +1,116 @@
+package dev.graft.train.data.internal;
+
+import dev.graft.formats.FormatException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+
+/** How a data file is written; told from its first bytes, since names lie. */
+enum DataFormat {
+    JSONL("JSONL", '\0'),
+    JSON_ARRAY("JSON array", '\0'),
+    CSV("CSV", ','),
+    SEMICOLONS("CSV with semicolons", ';'),
+    TSV("TSV", '\t');
+
+    private static final int HEAD = 1 << 16;
+
+    final String title;
+    final char delimiter;
+
+    DataFormat(String title, char delimiter) {
+        this.title = title;
+        this.delimiter = delimiter;
+    }
+
+    boolean isJson() {
+        return delimiter == '\0';
+    }
+
+    RecordScanner scanner(ByteReader in) {
+        return switch (this) {
+            case JSONL -> new LineScanner(in);
+            case JSON_ARRAY -> new ArrayScanner(in);
+            case CSV, SEMICOLONS, TSV -> new DelimitedScanner(in, delimiter);
+        };
+    }
+
+    static DataFormat of(Path file) throws IOException {
+        byte[] head;
+        try (InputStream in = Files.newInputStream(file)) {
+            head = in.readNBytes(HEAD);
+        }
+        requireText(file, head);
+        int start = startsWith(head, 0xef, 0xbb, 0xbf) ? 3 : 0;
+        while (start < head.length && head[start] <= ' ' && head[start] >= 0) {
+            start++;
+        }
+        if (start == head.length) {
+            throw new FormatException(file, "has no rows");
+        }
+        if (head[start] == '{') {
+            return JSONL;
+        }
+        if (head[start] == '[') {
+            return JSON_ARRAY;
+        }
+        String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
+        if (name.endsWith(".json") || name.endsWith(".jsonl") || name.endsWith(".ndjson")) {
+            throw new FormatException(
+                    file + ":1",
+                    "starts with neither { nor [: expected one JSON object a line, or an array of objects",
+                    null);
+        }
+        return delimited(head, start, name);
+    }
+
+    private static DataFormat delimited(byte[] head, int start, String name) {
+        int[] counts = new int[128];
+        for (int i = start; i < head.length && head[i] != '\n' && head[i] != '\r'; i++) {
+            if (head[i] >= 0) {
+                counts[head[i]]++;
+            }
+        }
+        if (name.endsWith(".tsv") || name.endsWith(".tab") || counts['\t'] > 0 && counts[','] == 0) {
+            return TSV;
+        }
+        return counts[','] == 0 && counts[';'] > 0 ? SEMICOLONS : CSV;
+    }
+
+    private static void requireText(Path file, byte[] head) {
+        if (startsWith(head, 0xff, 0xfe) || startsWith(head, 0xfe, 0xff)) {
+            throw new FormatException(file, "is in UTF-16; convert it: iconv -f UTF-16 -t UTF-8 IN > OUT");
+        }
+        String other = startsWith(head, 'P', 'A', 'R', '1')
+                ? "a Parquet file"
+                : startsWith(head, 'A', 'R', 'R', 'O', 'W', '1')
+                        ? "an Arrow file"
+                        : startsWith(head, 0x1f, 0x8b)
+                                ? "compressed with gzip"
+                                : startsWith(head, 0x28, 0xb5, 0x2f, 0xfd)
+                                        ? "compressed with Zstandard"
+                                        : startsWith(head, 'P', 'K', 3, 4) ? "a zip file (or a spreadsheet)" : null;
+        if (other != null) {
+            throw new FormatException(file, "is " + other + "; data is read as JSONL, a JSON array, CSV or TSV");
+        }
+        for (byte value : head) {
+            if (value == 0) {
+                throw new FormatException(file, "is binary; data is read as JSONL, a JSON array, CSV or TSV");
+            }
+        }
+    }
+
+    private static boolean startsWith(byte[] head, int... bytes) {
+        if (head.length < bytes.length) {
+            return false;
+        }
+        for (int i = 0; i < bytes.length; i++) {
+            if ((head[i] & 0xff) != bytes[i]) {
+                return false;
+            }
+        }
+        return true;
+    }
+}

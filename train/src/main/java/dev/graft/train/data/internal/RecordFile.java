@@ -1,0 +1,244 @@
+package dev.graft.train.data.internal;
+
+import dev.graft.formats.FormatException;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import dev.graft.train.data.internal.RecordScanner.Piece;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.security.DigestInputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.function.BiConsumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * A data file whose records are found by their place. Opening reads the file once, from front to back; after that any record is read
+ * alone, so that the file may be larger than memory (16 bytes a record are kept).
+ */
+public final class RecordFile implements AutoCloseable {
+    private static final Pattern JSON_ERROR = Pattern.compile("(?s):([0-9]+):([0-9]+): (.*)");
+
+    private final Path file;
+    private final FileChannel channel;
+    private final DataFormat format;
+    private List<String> columns = List.of();
+    private long[] offsets = new long[1024];
+    private int[] lengths = new int[1024];
+    private int[] lines = new int[1024];
+    private int size;
+    private String sha256 = "";
+
+    private RecordFile(Path file, FileChannel channel, DataFormat format) {
+        this.file = file;
+        this.channel = channel;
+        this.format = format;
+    }
+
+    /**
+     * @param visitor sees every record with its number, in order
+     * @throws InputException naming the line that breaks the format
+     */
+    public static RecordFile open(Path file, BiConsumer<RecordFile, ObjectNode> visitor) {
+        if (!Files.isRegularFile(file)) {
+            throw new FormatException(file, Files.exists(file) ? "is not a file" : "there is no such file");
+        }
+        RecordFile records = null;
+        boolean complete = false;
+        try {
+            records = new RecordFile(file, FileChannel.open(file, StandardOpenOption.READ), DataFormat.of(file));
+            records.scan(visitor);
+            complete = true;
+            return records;
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
+        } finally {
+            if (records != null && !complete) {
+                records.close();
+            }
+        }
+    }
+
+    private void scan(BiConsumer<RecordFile, ObjectNode> visitor) throws IOException {
+        MessageDigest sha = sha256Digest();
+        RecordScanner scanner =
+                format.scanner(new ByteReader(file, new DigestInputStream(Channels.newInputStream(channel), sha)));
+        if (!format.isJson()) {
+            Piece header = scanner.next();
+            if (header != null) {
+                columns = header(header);
+            }
+        }
+        for (Piece piece = scanner.next(); piece != null; piece = scanner.next()) {
+            if (size == offsets.length) {
+                int capacity = Math.addExact(size, size / 2);
+                offsets = Arrays.copyOf(offsets, capacity);
+                lengths = Arrays.copyOf(lengths, capacity);
+                lines = Arrays.copyOf(lines, capacity);
+            }
+            offsets[size] = piece.offset();
+            lengths[size] = piece.bytes().length;
+            lines[size] = piece.line();
+            size++;
+            visitor.accept(this, parse(piece.bytes(), piece.line()));
+        }
+        sha256 = HexFormat.of().formatHex(sha.digest());
+    }
+
+    public int size() {
+        return size;
+    }
+
+    /** The format in words. */
+    public String format() {
+        return format.title;
+    }
+
+    /** Whether fields are text only, so that numbers must be told from their look. */
+    public boolean isTextOnly() {
+        return !format.isJson();
+    }
+
+    /** Of the whole file. */
+    public String sha256() {
+        return sha256;
+    }
+
+    /** {@code file:line} of a record. */
+    public String place(int index) {
+        return at(lines[index]);
+    }
+
+    private String at(int line) {
+        return file + ":" + line;
+    }
+
+    /** A record by its number; safe for use by several threads. */
+    public ObjectNode get(int index) {
+        ByteBuffer bytes = ByteBuffer.allocate(lengths[index]);
+        try {
+            while (bytes.hasRemaining()) {
+                if (channel.read(bytes, offsets[index] + bytes.position()) < 0) {
+                    throw new FormatException(file, "became shorter while it was in use");
+                }
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + place(index) + ": " + e.getMessage(), e);
+        }
+        return parse(bytes.array(), lines[index]);
+    }
+
+    private ObjectNode parse(byte[] bytes, int line) {
+        return format.isJson() ? object(bytes, line) : cells(bytes, line);
+    }
+
+    private ObjectNode object(byte[] bytes, int line) {
+        JsonNode value;
+        try {
+            value = Json.parseWithNaN("", bytes);
+        } catch (FormatException e) {
+            throw located(e, line);
+        }
+        if (value instanceof ObjectNode object) {
+            return object;
+        }
+        throw new FormatException(at(line), "is not a JSON object but " + Json.compact(value), null);
+    }
+
+    /** The parser saw only this record; its line is counted from the record's. */
+    private FormatException located(FormatException e, int line) {
+        Matcher matcher = JSON_ERROR.matcher(String.valueOf(e.getMessage()));
+        if (!matcher.matches()) {
+            return e;
+        }
+        String what = matcher.group(3);
+        if (format == DataFormat.JSONL && what.contains("ends too early")) {
+            what += " (expected a whole JSON object on each line)";
+        }
+        int number = line + Integer.parseInt(matcher.group(1)) - 1;
+        String column = format == DataFormat.JSONL ? ":" + matcher.group(2) : "";
+        return new FormatException(at(number) + column, utf8Hint(what), e);
+    }
+
+    private static String utf8Hint(String what) {
+        return what.contains("not valid UTF-8")
+                ? what + "; if the file is in Latin-1: iconv -f ISO-8859-1 -t UTF-8 IN > OUT"
+                : what;
+    }
+
+    private List<String> header(Piece piece) {
+        List<String> names = fields(piece.bytes(), piece.line());
+        ObjectNode seen = JsonNodeFactory.instance.objectNode();
+        List<String> named = new ArrayList<>();
+        for (int i = 0; i < names.size(); i++) {
+            String name = names.get(i).isBlank() ? "column " + (i + 1) : names.get(i).strip();
+            if (seen.has(name)) {
+                throw new FormatException(at(piece.line()), "the column \"" + name + "\" appears twice", null);
+            }
+            seen.put(name, i);
+            named.add(name);
+        }
+        return named;
+    }
+
+    private ObjectNode cells(byte[] bytes, int line) {
+        List<String> cells = fields(bytes, line);
+        if (cells.size() != columns.size()) {
+            throw new FormatException(
+                    at(line),
+                    "has " + cells.size() + " fields, the first line names " + columns.size() + " columns " + columns
+                            + "; quote fields that hold a delimiter or a line end",
+                    null);
+        }
+        ObjectNode row = JsonNodeFactory.instance.objectNode();
+        for (int i = 0; i < cells.size(); i++) {
+            row.put(columns.get(i), cells.get(i));
+        }
+        return row;
+    }
+
+    private List<String> fields(byte[] bytes, int line) {
+        try {
+            String text = StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+            return DelimitedScanner.fields(text, format.delimiter, at(line));
+        } catch (CharacterCodingException e) {
+            throw new FormatException(at(line), utf8Hint("not valid UTF-8"), e);
+        }
+    }
+
+    private static MessageDigest sha256Digest() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot close " + file + ": " + e.getMessage(), e);
+        }
+    }
+}

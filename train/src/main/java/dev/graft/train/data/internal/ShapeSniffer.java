@@ -1,0 +1,162 @@
+package dev.graft.train.data.internal;
+
+import dev.graft.formats.InputException;
+import dev.graft.train.data.DataOptions;
+import dev.graft.train.data.Label;
+import dev.graft.train.data.RowShape;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Tells from the first rows which {@link RowShape} a file has, which of its keys play which part, and what its labels are. */
+final class ShapeSniffer {
+    /** Names that other tools and data sets use for the same thing, tried where the exact key is missing. */
+    private static final Map<String, List<String>> ACCEPTED = Map.of(
+            "text", List.of("sentence", "sentence1", "premise"),
+            "text_pair", List.of("sentence2", "hypothesis"),
+            "label", List.of("labels"));
+
+    /** Names that suggest a part but are too vague to take without being told. */
+    private static final Map<String, List<String>> SUGGESTED = Map.of(
+            "text", List.of("review", "content", "body", "comment", "tweet", "title", "document", "utterance", "description"),
+            "label", List.of("category", "class", "target", "sentiment", "intent", "tag", "score", "rating", "y", "stars"),
+            "messages", List.of("conversations", "conversation", "dialog", "dialogue", "chat"),
+            "prompt", List.of("instruction", "question", "query", "input", "source"),
+            "completion", List.of("output", "response", "answer", "target", "chosen"),
+            "input_ids", List.of("ids", "tokens", "token_ids"),
+            "labels", List.of("target_ids", "label_ids"));
+
+    private ShapeSniffer() {}
+
+    static RowShape shape(List<ObjectNode> rows, DataOptions options, String place) {
+        if (options.shape() != null) {
+            return options.shape();
+        }
+        Map<RowShape, Integer> votes = new EnumMap<>(RowShape.class);
+        for (ObjectNode row : rows) {
+            for (RowShape shape : RowShape.values()) {
+                if (fits(shape, row)) {
+                    votes.merge(shape, 1, Integer::sum);
+                }
+            }
+        }
+        if (votes.size() > 1) {
+            votes.remove(RowShape.TEXT);
+        }
+        if (votes.isEmpty()) {
+            throw new InputException(place + ": " + unknown(rows.get(0)));
+        }
+        int most = Collections.max(votes.values());
+        List<RowShape> best = votes.entrySet().stream()
+                .filter(vote -> vote.getValue() == most)
+                .map(Map.Entry::getKey)
+                .toList();
+        if (best.size() > 1) {
+            throw new InputException(place + ": the keys " + rows.get(0).propertyNames() + " fit more than one shape ("
+                    + best.stream().map(RowShape::title).collect(Collectors.joining(", "))
+                    + "): remove the keys of the others, or say which shape is meant");
+        }
+        return best.get(0);
+    }
+
+    private static boolean fits(RowShape shape, ObjectNode row) {
+        boolean complete = shape.keys().stream().allMatch(key -> find(row.propertyNames(), key) != null);
+        return switch (shape) {
+            case TOKENS -> complete && row.path("labels").isArray();
+            case LABELLED_TOKENS -> complete && !row.path("labels").isArray();
+            default -> complete;
+        };
+    }
+
+    /** The key of a row that plays a part; null if none does. */
+    static @Nullable String find(Iterable<String> keys, String part) {
+        Set<String> present = new LinkedHashSet<>();
+        keys.forEach(present::add);
+        if (present.contains(part)) {
+            return part;
+        }
+        return ACCEPTED.getOrDefault(part, List.of()).stream()
+                .filter(present::contains)
+                .findFirst()
+                .orElse(null);
+    }
+
+    /** What to say about keys that fit no shape: the nearest one, how to get there, and what it looks like. */
+    static String unknown(ObjectNode row) {
+        RowShape nearest = RowShape.CLASSIFICATION;
+        Map<String, String> renames = Map.of();
+        int found = 0;
+        for (RowShape shape : RowShape.values()) {
+            Map<String, String> candidate = new LinkedHashMap<>();
+            int score = 0;
+            for (String part : shape.keys()) {
+                String key = find(row.propertyNames(), part);
+                if (key != null) {
+                    score += 3;
+                    continue;
+                }
+                String similar = similar(row, part);
+                if (similar != null && !candidate.containsValue(similar)) {
+                    candidate.put(part, similar);
+                    score += 2;
+                }
+            }
+            if (score > found) {
+                nearest = shape;
+                renames = candidate;
+                found = score;
+            }
+        }
+        List<String> advice = new ArrayList<>();
+        renames.forEach((part, key) -> advice.add(part + ": " + key));
+        return "the keys " + row.propertyNames() + " fit no known shape. Nearest: " + nearest.title() + ", such as "
+                + nearest.sample()
+                + (advice.isEmpty() ? "" : ". Rename the keys, or map them with columns: {" + String.join(", ", advice) + "}")
+                + (row.has("conversations") ? " (and write from/value as role/content)" : "");
+    }
+
+    private static @Nullable String similar(ObjectNode row, String part) {
+        for (String key : row.propertyNames()) {
+            String lower = key.toLowerCase(Locale.ROOT);
+            if (lower.equals(part)
+                    || SUGGESTED.getOrDefault(part, List.of()).contains(lower)
+                    || ACCEPTED.getOrDefault(part, List.of()).contains(lower)) {
+                return key;
+            }
+        }
+        return null;
+    }
+
+    /** What the labels are, from the values of the first rows; missing values and NaN say nothing. */
+    static Label.Kind labels(List<ObjectNode> rows, String key, boolean textOnly) {
+        if (rows.get(0).path(key).isArray()) {
+            return Label.Kind.MANY;
+        }
+        boolean fraction = false;
+        for (ObjectNode row : rows) {
+            JsonNode value = row.path(key);
+            if (textOnly) {
+                String text = value.asString("").strip();
+                if (!text.isEmpty() && !LabelReader.isNumber(text)) {
+                    return Label.Kind.ONE;
+                }
+                fraction |= LabelReader.isFraction(text);
+            } else if (value.isNumber()) {
+                fraction |= value.isFloatingPointNumber() && !Double.isNaN(value.doubleValue());
+            } else if (!value.isNull() && !value.isMissingNode()) {
+                return Label.Kind.ONE;
+            }
+        }
+        return fraction ? Label.Kind.SCORE : Label.Kind.ONE;
+    }
+}
