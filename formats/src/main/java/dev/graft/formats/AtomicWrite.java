@@ -45,18 +45,20 @@ public final class AtomicWrite {
      * @throws UncheckedIOException naming the file, when the disk refuses
      */
     public static void file(Path file, FileBody body) {
+        boolean inPlace = false;
         try {
             Path target = resolve(file);
             Path temporary = temporary(target);
             try {
                 FileSteps.write(temporary, body::write);
                 FileSteps.rename(temporary, target);
+                inPlace = true;
             } finally {
                 FileSteps.deleteTree(temporary);
             }
             FileSteps.force(parent(target));
         } catch (IOException e) {
-            throw failed(file, e);
+            throw failed(file, inPlace, e);
         }
     }
 
@@ -83,6 +85,7 @@ public final class AtomicWrite {
      * @throws UncheckedIOException naming the folder, when the disk refuses
      */
     public static void folder(Path folder, FolderBody body) {
+        boolean inPlace = false;
         try {
             recover(folder);
             Path target = resolve(folder);
@@ -92,25 +95,30 @@ public final class AtomicWrite {
                 FileSteps.createFolder(temporary);
                 body.write(temporary);
                 FileSteps.forceTree(temporary);
-                if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
-                    FileSteps.deleteTree(old);
-                    FileSteps.rename(target, old);
-                    try {
-                        FileSteps.rename(temporary, target);
-                    } catch (IOException e) {
-                        FileSteps.rename(old, target);
-                        throw e;
-                    }
-                } else {
-                    FileSteps.rename(temporary, target);
-                }
+                replaceFolder(temporary, target, old);
+                inPlace = true;
             } finally {
                 FileSteps.deleteTree(temporary);
             }
             FileSteps.force(parent(target));
             FileSteps.deleteTree(old);
         } catch (IOException e) {
-            throw failed(folder, e);
+            throw failed(folder, inPlace, e);
+        }
+    }
+
+    private static void replaceFolder(Path temporary, Path target, Path old) throws IOException {
+        FileSteps.deleteTree(old);
+        if (!Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+            FileSteps.rename(temporary, target);
+            return;
+        }
+        FileSteps.rename(target, old);
+        try {
+            FileSteps.rename(temporary, target);
+        } catch (IOException e) {
+            FileSteps.rename(old, target);
+            throw e;
         }
     }
 
@@ -176,9 +184,11 @@ public final class AtomicWrite {
         return ProcessHandle.of(Long.parseLong(parts[0])).isEmpty();
     }
 
-    private static UncheckedIOException failed(Path path, IOException e) {
-        return new UncheckedIOException(
-                "cannot write " + path + ": " + reason(e) + "; what was there before is unchanged", e);
+    private static UncheckedIOException failed(Path path, boolean inPlace, IOException e) {
+        String state = inPlace
+                ? "the new version is in place, but may be lost if the machine fails now"
+                : "nothing was changed";
+        return new UncheckedIOException("cannot write " + path + ": " + reason(e) + "; " + state, e);
     }
 
     private static String reason(IOException e) {
