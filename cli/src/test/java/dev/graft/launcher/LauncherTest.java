@@ -110,7 +110,7 @@ class LauncherTest {
     void aChangedSourceIsBuiltAgain() throws Exception {
         graft();
         Files.writeString(tree.resolve("cli/src/main/java/A.java"), "class A { int b; }");
-        assertThat(graft().err()).contains("sources changed");
+        assertThat(graft().err()).contains("something changed");
         assertThat(graft().err()).isEmpty();
         assertThat(calls("mvn")).hasSize(2);
     }
@@ -199,6 +199,15 @@ class LauncherTest {
         Run run = run(Path.of("/"), second.toString(), "inspect", "two words", "");
         assertThat(run.status()).isZero();
         assertThat(run.out()).endsWith("inspect\ntwo words\n\n");
+    }
+
+    @Test
+    void optionsForTheBuildReachMavenAndBuildAgainWhenTheyChange() throws Exception {
+        graft();
+        environment.put("GRAFT_BUILD_OPTS", "-Pcuda -o");
+        graft();
+        graft();
+        assertThat(calls("mvn")).hasSize(2).last().asString().contains("-Pcuda -o package");
     }
 
     @Test
