@@ -7,6 +7,8 @@ public interface Progress {
     Progress SILENT = (what, done, total) -> {};
 
     /**
+     * Some bytes of a step are done.
+     *
      * @param what the step, such as {@code download model.safetensors}
      * @param done bytes done of this step
      * @param total bytes of the whole step, or -1 where the client does not say

@@ -20,7 +20,7 @@ import java.util.regex.Pattern;
  *
  * <pre>{@code Source source = Source.parse("hf:HuggingFaceTB/SmolLM2-135M-Instruct@main");}</pre>
  *
- * {@link #toString()} gives the text form back.
+ * {@code toString} gives the text form back.
  */
 public sealed interface Source {
     /** A folder or file on this machine. */
@@ -34,7 +34,7 @@ public sealed interface Source {
     /** A model repository of the Hugging Face hub. */
     record HuggingFace(String repository, String revision) implements Source {
         private static final Pattern REPOSITORY = Pattern.compile("(?:\\w[\\w.-]*/)?\\w[\\w.-]*", Pattern.UNICODE_CASE);
-        private static final Pattern REVISION = Pattern.compile("[\\w.+-]+(?:/[\\w.+-]+)*");
+        private static final Pattern REVISION = Pattern.compile("\\w[\\w.+-]*(?:/\\w[\\w.+-]*)*");
 
         public HuggingFace {
             if (!REPOSITORY.matcher(repository).matches()

@@ -79,20 +79,16 @@ record Download(HfHttp http, HfHttp.Target target, URI uri, Blob blob, LongConsu
         HttpResponse<InputStream> response =
                 http.get(target, uri, have > 0 ? Map.of("Range", "bytes=" + have + "-") : Map.of());
         boolean partial = response.statusCode() == 206;
-        if (partial
-                        && !response.headers()
-                                .firstValue("Content-Range")
-                                .orElse("")
-                                .startsWith("bytes " + have + "-")
-                || have > 0 && !partial) {
+        String range = response.headers().firstValue("Content-Range").orElse("");
+        if (!partial || !range.startsWith("bytes " + have + "-")) {
             received.accept(-have); // the server sends something else than the rest: begin again
-            out.truncate(have = 0);
-            if (partial) {
-                response.body().close();
-                throw new ConnectionLost("the server sent another range than asked for");
-            }
+            out.truncate(0);
         }
-        out.position(have);
+        if (partial && out.size() < have) {
+            response.body().close();
+            throw new ConnectionLost("the server sent the range '" + range + "'");
+        }
+        out.position(out.size());
         byte[] buffer = new byte[1 << 16];
         try (StallGuard in = new StallGuard(response.body(), http.timeout())) {
             for (int n; (n = read(in, buffer)) >= 0; ) {

@@ -24,7 +24,7 @@ final class EnvironmentProxy extends ProxySelector {
         String host = uri.getHost().toLowerCase(Locale.ROOT);
         for (String pattern : either("NO_PROXY").orElse("").split(",")) {
             String suffix = pattern.strip().toLowerCase(Locale.ROOT).replaceFirst("^\\*?\\.", "");
-            if (suffix.equals("*") || !suffix.isEmpty() && (host.equals(suffix) || host.endsWith("." + suffix))) {
+            if (suffix.equals("*") || host.equals(suffix) || (!suffix.isEmpty() && host.endsWith("." + suffix))) {
                 return List.of(Proxy.NO_PROXY);
             }
         }

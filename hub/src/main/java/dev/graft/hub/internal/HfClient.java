@@ -99,7 +99,7 @@ public final class HfClient {
         var target = new HfHttp.Target(source.repository(), source.revision(), "");
         URI uri = http.uri("/api/models/" + source.repository() + "/revision/"
                 + URLEncoder.encode(source.revision(), StandardCharsets.UTF_8));
-        try (InputStream body = http.get(target, uri, Map.of()).body()) {
+        try (InputStream body = new StallGuard(http.get(target, uri, Map.of()).body(), http.timeout())) {
             return Json.parse(uri.toString(), body.readNBytes(MAX_ANSWER_BYTES));
         } catch (IOException e) {
             throw new FetchException(target + ": the answer of " + uri + " broke off (" + e + "); try again", e);

@@ -49,8 +49,7 @@ public record MavenClient(Environment environment) {
     private static String reason(Command command) {
         String text = command.output().replaceAll("\u001B\\[[0-9;]*m", "");
         int advice = text.indexOf("-> [Help 1]");
-        return (advice < 0 ? text : text.substring(0, advice))
-                .replaceAll("(?m)^\\[ERROR\\] *", "")
-                .strip();
+        String plain = (advice < 0 ? text : text.substring(0, advice)).replaceAll("(?m)^\\[ERROR\\] *", "");
+        return plain.strip().split("\n\\s*\n", 2)[0];
     }
 }

@@ -89,7 +89,7 @@ class ArchiveTest {
 
     @Test
     void bytesThatAreNoZipAreRefused() {
-        assertThatThrownBy(() -> unpack("not a zip".getBytes()))
+        assertThatThrownBy(() -> unpack("not a zip".getBytes(StandardCharsets.UTF_8)))
                 .isInstanceOf(FormatException.class)
                 .hasMessageContaining("not a zip");
         byte[] cut = Zips.of("a", "some text");

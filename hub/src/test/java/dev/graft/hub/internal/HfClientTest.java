@@ -8,6 +8,7 @@ import dev.graft.hub.FetchException;
 import dev.graft.hub.Progress;
 import dev.graft.hub.Source;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -80,7 +81,8 @@ class HfClientTest {
         assertThat(Files.readSymbolicLink(snapshot.resolve("model.safetensors")))
                 .isEqualTo(Path.of("../../blobs/" + LocalHub.sha256(weights)));
         assertThat(Files.readSymbolicLink(snapshot.resolve("1_Pooling/config.json")))
-                .isEqualTo(Path.of("../../../blobs/" + LocalHub.gitSha1("{\"pooling\":\"mean\"}".getBytes())));
+                .isEqualTo(Path.of("../../../blobs/"
+                        + LocalHub.gitSha1("{\"pooling\":\"mean\"}".getBytes(StandardCharsets.UTF_8))));
         assertThat(cached().resolve("refs/main")).hasContent(COMMIT);
     }
 
