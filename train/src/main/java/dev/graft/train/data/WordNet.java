@@ -70,9 +70,17 @@ public final class WordNet {
                 definitions.computeIfAbsent(kind, key -> new ArrayList<>()).add(definition);
             }
         });
-        Comparator<String> byHash = Comparator.comparingLong(definition -> row(definition, "").hash());
-        definitions.values().forEach(list -> list.sort(byHash));
+        definitions.replaceAll((kind, list) -> byHash(list));
         return new WordNet(definitions);
+    }
+
+    private static List<String> byHash(List<String> definitions) {
+        record Hashed(long hash, String definition) {}
+        return definitions.stream()
+                .map(definition -> new Hashed(row(definition, "").hash(), definition))
+                .sorted(Comparator.comparingLong(Hashed::hash))
+                .map(Hashed::definition)
+                .toList();
     }
 
     /** Empty for {@code noun.Tops}. */
