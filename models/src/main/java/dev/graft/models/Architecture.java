@@ -1,0 +1,37 @@
+package dev.graft.models;
+
+import dev.graft.formats.Fields;
+import java.util.Set;
+
+/** A family of models; found by the {@code model_type} of config.json through {@link java.util.ServiceLoader}. */
+public interface Architecture {
+    /** The {@code model_type} it reads, for example {@code bert}. */
+    String modelType();
+
+    /** What a model with a head has before the names of its backbone, for example {@code bert.}. */
+    String prefix();
+
+    /** The tasks it has heads for. */
+    Set<Task> tasks();
+
+    /** Which task the names in {@code architectures} mean, for example {@code BertForMaskedLM}. */
+    Task task(String className);
+
+    /** The class name for {@code architectures} of a model with that head. */
+    String className(Task task);
+
+    /** Builds the model. */
+    Model build(Fields config, Weights weights, HeadSpec head);
+
+    /** A backbone with its head. */
+    record Model(Backbone backbone, Head head) {}
+
+    /**
+     * What head is wanted.
+     *
+     * @param labels how many outputs a classification head has
+     * @param pooling how a sequence becomes one row, where the checkpoint does not say
+     * @param seed for the initialisation of heads that the checkpoint lacks
+     */
+    record HeadSpec(Task task, int labels, Head.Pooling pooling, long seed) {}
+}

@@ -1,0 +1,52 @@
+package dev.graft.models;
+
+import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.Prefix;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which keys each query sees, worked out once for a pass: what is cached, then the prefix, then the pass's own positions.
+ *
+ * @param additive {@code [batch or 1, 1, queries, keys]}: 0 where visible, a very negative number where not; null if all is visible
+ * @param keys {@code [batch, keys]} int64: 1 for keys that are not padding
+ * @param shift {@code [batch, 1]} int64 to add to positions, or null for none
+ */
+public record AttentionMask(
+        @Nullable Tensor additive, Tensor keys, @Nullable Tensor shift) {
+    private static final double HIDDEN = -1e30;
+
+    /** The mask of a pass whose embeddings exist. */
+    public static AttentionMask of(Attention first, boolean causal, ScalarType type, Pass pass) {
+        Tensor own = pass.mask();
+        KvCache cache = pass.cache();
+        Tensor past = cache == null ? null : cache.mask();
+        Tensor keys = past == null ? own : Ops.cat(1, past, own);
+        Prefix prefix = past == null ? pass.hooks().prefix(first, own.size(0), pass) : null;
+        Tensor shift = null;
+        if (prefix != null) {
+            keys = Ops.cat(1, prefix.mask(), keys);
+            shift = prefix.shift().unsqueeze(1);
+        }
+        long queries = own.size(1);
+        long count = keys.size(1);
+        boolean padded = Tensors.item(keys.amin()) == 0;
+        boolean triangular = causal && queries > 1;
+        Tensor hidden = padded ? keys.eq(new Scalar(0L)).unsqueeze(1).unsqueeze(1) : null;
+        if (triangular) {
+            Tensor later = Tensors.ones(ScalarType.Bool, queries, count)
+                    .triu(count - queries + 1)
+                    .unsqueeze(0)
+                    .unsqueeze(0);
+            hidden = hidden == null ? later : hidden.logical_or(later);
+        }
+        Tensor additive = hidden == null
+                ? null
+                : Tensors.zeros(type, Tensors.shape(hidden)).masked_fill(hidden, new Scalar(HIDDEN));
+        return new AttentionMask(additive, keys, shift);
+    }
+}

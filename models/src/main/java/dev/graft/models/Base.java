@@ -1,0 +1,382 @@
+package dev.graft.models;
+
+import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.Fields;
+import dev.graft.formats.FormatException;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import dev.graft.formats.Safetensors;
+import dev.graft.formats.TensorData;
+import dev.graft.formats.TensorInfo;
+import dev.graft.formats.TensorSource;
+import dev.graft.models.sites.Site;
+import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.models.tokenizers.Tokenizers;
+import dev.graft.tensor.Numerics;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.ServiceLoader;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * A frozen pretrained model with a head. It never changes after loading, so any number of threads and adapters can use it at once.
+ *
+ * <pre>{@code
+ * Base base = Base.load(Path.of("MiniLM"), Base.Options.of(Task.SEQ_CLS).withLabels(List.of("ham", "spam")));
+ * Tensor logits = base.logits(Inputs.of(ids), Pass.inference(Hooks.NONE)); // [batch, 2]
+ * }</pre>
+ */
+public final class Base {
+    private final String name;
+    private final Checkpoint checkpoint;
+    private final Architecture architecture;
+    private final Options options;
+    private final Weights weights;
+    private final Backbone backbone;
+    private final Head head;
+    private final Map<String, Site> sites;
+    private @Nullable Tokenizer tokenizer;
+    private @Nullable String fingerprint;
+
+    /**
+     * How a base is loaded.
+     *
+     * @param task what head it gets; null for the one that config.json names
+     * @param labels the names of a classification head's outputs; empty for those of config.json
+     * @param pooling how a sequence becomes one row where the checkpoint has no pooler of its own
+     * @param seed for heads that the checkpoint lacks
+     */
+    public record Options(
+            @Nullable Task task, List<String> labels, Head.Pooling pooling, Numerics numerics, long seed) {
+        /** fp32, and the head that config.json names. */
+        public static final Options DEFAULT = new Options(null, List.of(), Head.Pooling.MEAN, Numerics.FP32, 42);
+
+        /** fp32, with that head. */
+        public static Options of(Task task) {
+            return DEFAULT.withTask(task);
+        }
+
+        public Options withTask(Task newTask) {
+            return new Options(newTask, labels, pooling, numerics, seed);
+        }
+
+        public Options withLabels(List<String> newLabels) {
+            return new Options(task, List.copyOf(newLabels), pooling, numerics, seed);
+        }
+
+        public Options withNumerics(Numerics newNumerics) {
+            return new Options(task, labels, pooling, newNumerics, seed);
+        }
+
+        public Options withSeed(long newSeed) {
+            return new Options(task, labels, pooling, numerics, newSeed);
+        }
+    }
+
+    private Base(String name, Checkpoint checkpoint, Options options, Map<String, Tensor> overrides) {
+        this.name = name;
+        this.checkpoint = checkpoint;
+        Fields config = checkpoint.config();
+        this.architecture = architecture(config);
+        if (config.has("quantization_config") && config.node("quantization_config") != null) {
+            throw new FormatException(
+                    config.source(), "quantization_config is set: quantised checkpoints are not supported", null);
+        }
+        Task task = options.task() == null ? declaredTask(config) : options.task();
+        if (!architecture.tasks().contains(task)) {
+            throw new InputException(name + ": " + architecture.modelType() + " has no head for " + task + ", it has "
+                    + architecture.tasks());
+        }
+        List<String> labels = options.labels().isEmpty() ? declaredLabels(config) : options.labels();
+        this.options = new Options(task, labels, options.pooling(), options.numerics(), options.seed());
+        this.weights = new Weights(checkpoint.tensors(), architecture.prefix(), options.numerics(), overrides);
+        Architecture.Model model = architecture.build(
+                config, weights, new Architecture.HeadSpec(task, labels.size(), options.pooling(), options.seed()));
+        this.backbone = model.backbone();
+        this.head = model.head();
+        Map<String, Site> byName = new LinkedHashMap<>();
+        for (Site site : backbone.sites()) {
+            byName.put(key(site), site);
+        }
+        for (Site site : head.sites()) {
+            byName.put(key(site), site);
+        }
+        this.sites = Collections.unmodifiableMap(byName);
+    }
+
+    private static String key(Site site) {
+        return site.getClass().getSimpleName() + " " + site.name();
+    }
+
+    /** Loads a model from a folder or file, in fp32, with the head that its config.json names. */
+    public static Base load(Path path) {
+        return load(path, Options.DEFAULT);
+    }
+
+    /** Loads a model from a Hugging Face folder, a GGUF file or an ONNX file. */
+    public static Base load(Path path, Options options) {
+        return new Base(path.toString(), Checkpoints.open(path), options, Map.of());
+    }
+
+    /** The same model under the name that people know it by, for example {@code hf:org/name}; adapters record it. */
+    public static Base load(String name, Path path, Options options) {
+        return new Base(name, Checkpoints.open(path), options, Map.of());
+    }
+
+    /** A model from an opened checkpoint, under the name that people know it by. */
+    public static Base of(String name, Checkpoint checkpoint, Options options) {
+        return new Base(name, checkpoint, options, Map.of());
+    }
+
+    /** A new base in which the named parameters have other values; this one stays as it is. */
+    public Base with(Map<String, Tensor> parameters) {
+        Map<String, Tensor> overrides = new LinkedHashMap<>();
+        for (String fresh : weights.fresh()) {
+            overrides.put(fresh, weights.loaded().get(fresh));
+        }
+        overrides.putAll(parameters);
+        Base changed = new Base(name, checkpoint, options, overrides);
+        for (String parameter : parameters.keySet()) {
+            if (!changed.parameters().containsKey(parameter)) {
+                throw new IllegalArgumentException(name + " has no parameter " + parameter);
+            }
+        }
+        return changed;
+    }
+
+    private static Architecture architecture(Fields config) {
+        String type = config.string("model_type");
+        Set<String> known = new TreeSet<>();
+        for (Architecture candidate : ServiceLoader.load(Architecture.class, Base.class.getClassLoader())) {
+            if (candidate.modelType().equals(type)) {
+                return candidate;
+            }
+            known.add(candidate.modelType());
+        }
+        throw config.wrong("model_type", "one of " + String.join(", ", known));
+    }
+
+    private Task declaredTask(Fields config) {
+        List<String> names = config.strings("architectures", List.of());
+        return names.isEmpty() ? Task.FEATURE_EXTRACTION : architecture.task(names.get(0));
+    }
+
+    private static List<String> declaredLabels(Fields config) {
+        Fields map = config.objectOrNull("id2label");
+        if (map == null) {
+            int count = config.integer("num_labels", 2, 1);
+            List<String> labels = new ArrayList<>();
+            for (int i = 0; i < count; i++) {
+                labels.add("LABEL_" + i);
+            }
+            return labels;
+        }
+        TreeMap<Integer, String> ordered = new TreeMap<>();
+        for (String id : map.names()) {
+            try {
+                ordered.put(Integer.valueOf(id), map.string(id));
+            } catch (NumberFormatException notANumber) {
+                throw map.wrong(id, "a label's number as key");
+            }
+        }
+        return List.copyOf(ordered.values());
+    }
+
+    /** The name it was loaded under. */
+    public String name() {
+        return name;
+    }
+
+    public Architecture architecture() {
+        return architecture;
+    }
+
+    public Backbone backbone() {
+        return backbone;
+    }
+
+    public Head head() {
+        return head;
+    }
+
+    /** The task of its head. */
+    public Task task() {
+        Task task = options.task();
+        if (task == null) {
+            throw new IllegalStateException("a loaded base knows its task");
+        }
+        return task;
+    }
+
+    /** The names of a classification head's outputs. */
+    public List<String> labels() {
+        return options.labels();
+    }
+
+    public Numerics numerics() {
+        return options.numerics();
+    }
+
+    /** The fields of its config.json. */
+    public Fields config() {
+        return checkpoint.config();
+    }
+
+    /** All places where it can be adapted, in the order of its modules. */
+    public List<Site> sites() {
+        return List.copyOf(sites.values());
+    }
+
+    /** The site of that kind and name, or null. */
+    public <S extends Site> @Nullable S site(Class<S> kind, String siteName) {
+        return kind.cast(sites.get(kind.getSimpleName() + " " + siteName));
+    }
+
+    /** The parameters by their Hugging Face names. Tied ones appear once. */
+    public Map<String, Tensor> parameters() {
+        return Collections.unmodifiableMap(weights.loaded());
+    }
+
+    /** The name of one of its parameters. */
+    public String nameOf(Tensor parameter) {
+        for (Map.Entry<String, Tensor> entry : weights.loaded().entrySet()) {
+            if (entry.getValue().equals(parameter)) {
+                return entry.getKey();
+            }
+        }
+        throw new IllegalArgumentException("not a parameter of " + name);
+    }
+
+    /** Parameters that the checkpoint lacks and that were newly initialised: they must be trained. */
+    public Set<String> freshParameters() {
+        return Collections.unmodifiableSet(weights.fresh());
+    }
+
+    /** Tensors of the checkpoint that this task has no use for. */
+    public Set<String> unusedTensors() {
+        return weights.unused();
+    }
+
+    /** How many parameters it has, tied ones counted once. */
+    public long parameterCount() {
+        return parameters().values().stream().mapToLong(Tensor::numel).sum();
+    }
+
+    /** The hidden states of a batch. */
+    public Hidden hidden(Inputs in, Pass pass) {
+        return backbone.hidden(in, pass);
+    }
+
+    /** The answer of the head: {@code [batch, seq, out]} for token heads, {@code [batch, out]} for sequence heads. */
+    public Tensor logits(Inputs in, Pass pass) {
+        Hidden hidden = hidden(in, pass);
+        return logits(hidden, pass);
+    }
+
+    /** The answer of the head for hidden states. */
+    public Tensor logits(Hidden hidden, Pass pass) {
+        return Ops.to(head.project(head.rows(hidden, pass), pass), numerics().small());
+    }
+
+    /** The tokenizer that came with the checkpoint. */
+    public synchronized Tokenizer tokenizer() {
+        if (tokenizer == null) {
+            Tokenizer read = Tokenizers.load(checkpoint.tokenizer());
+            read.requireFits(backbone.vocabSize(), name);
+            tokenizer = read;
+        }
+        return tokenizer;
+    }
+
+    /**
+     * SHA-256 of the checkpoint's backbone: names, types, shapes and bytes of its tensors as they are stored. Independent of the
+     * numerics and the head it was loaded with.
+     */
+    public synchronized String fingerprint() {
+        if (fingerprint == null) {
+            MessageDigest sha = sha256();
+            TensorSource tensors = checkpoint.tensors();
+            for (String tensor : new TreeSet<>(tensors.names())) {
+                TensorInfo info = tensors.info(tensor);
+                sha.update(info.toString().getBytes(StandardCharsets.UTF_8));
+                ByteBuffer copy = ByteBuffer.allocate(Math.toIntExact(info.bytes()));
+                tensors.read(tensor, copy);
+                sha.update(copy.flip());
+            }
+            fingerprint = HexFormat.of().formatHex(sha.digest());
+        }
+        return fingerprint;
+    }
+
+    /** SHA-256 of the parameters in memory: equal before and after whatever is done with this base. */
+    public String checksum() {
+        MessageDigest sha = sha256();
+        new TreeMap<>(parameters()).forEach((parameter, value) -> {
+            sha.update(parameter.getBytes(StandardCharsets.UTF_8));
+            sha.update(Tensors.bytes(value));
+        });
+        return HexFormat.of().formatHex(sha.digest());
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException everyJdkHasIt) {
+            throw new IllegalStateException(everyJdkHasIt);
+        }
+    }
+
+    /** Writes the model as a Hugging Face folder: config.json, model.safetensors and the tokenizer's files. */
+    public void save(Path folder) {
+        AtomicWrite.folder(folder, temporary -> {
+            List<TensorData> tensors = new ArrayList<>();
+            parameters()
+                    .forEach((parameter, value) -> tensors.add(new TensorData(
+                            new TensorInfo(parameter, Weights.dtype(value), Tensors.shape(value)),
+                            Tensors.bytes(value))));
+            Safetensors.write(temporary.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
+            Files.writeString(temporary.resolve("config.json"), Json.pretty(savedConfig()) + "\n");
+            checkpoint.copyTokenizer(temporary);
+        });
+    }
+
+    private ObjectNode savedConfig() {
+        Fields config = checkpoint.config();
+        ObjectNode saved = JsonNodeFactory.instance.objectNode();
+        for (String field : config.names()) {
+            saved.set(field, config.node(field));
+        }
+        if (weights.isOverridden("lm_head.weight")) {
+            saved.put("tie_word_embeddings", false);
+        }
+        saved.put("dtype", numerics().base().toString().equals("BFloat16") ? "bfloat16" : "float32");
+        saved.putArray("architectures").add(architecture.className(task()));
+        if (task() == Task.SEQ_CLS || task() == Task.TOKEN_CLS) {
+            ObjectNode names = saved.putObject("id2label");
+            ObjectNode ids = saved.putObject("label2id");
+            for (int i = 0; i < labels().size(); i++) {
+                names.put(Integer.toString(i), labels().get(i));
+                ids.put(labels().get(i), i);
+            }
+        }
+        return saved;
+    }
+}

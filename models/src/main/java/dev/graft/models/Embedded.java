@@ -1,0 +1,50 @@
+package dev.graft.models;
+
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Prompt;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Token embeddings with the prompt before them.
+ *
+ * @param rows {@code [batch, prompt + seq, hidden]}
+ * @param positions {@code [batch, prompt + seq]} or {@code [1, prompt + seq]} int64
+ * @param typeIds {@code [batch, prompt + seq]} int64, 0 for the prompt; or null for zeros
+ */
+public record Embedded(
+        Tensor rows, Tensor positions, @Nullable Tensor typeIds) {
+    /**
+     * Looks up the tokens and puts the prompt, if the hooks have one, before them. With a filled cache there is no prompt:
+     * it is in the cache.
+     */
+    public static Embedded of(Embedding table, Inputs in, ScalarType type, Pass pass) {
+        KvCache cache = pass.cache();
+        Tensor rows = Ops.to(pass.hooks().embedding(table, in.ids(), pass), type);
+        Tensor mask = in.mask();
+        Tensor typeIds = in.typeIds();
+        Tensor positions = in.positions();
+        long past = cache == null ? 0 : cache.length();
+        Prompt prompt = past > 0 ? null : pass.hooks().prompt(table, in.rows(), pass);
+        long promptRows = prompt == null ? 0 : prompt.length();
+        if (prompt != null) {
+            rows = Ops.cat(1, Ops.to(prompt.rows(), type), rows);
+            mask = Ops.cat(1, prompt.mask(), mask);
+            if (typeIds != null) {
+                typeIds = Ops.cat(1, Tensors.zeros(ScalarType.Long, in.rows(), promptRows), typeIds);
+            }
+            if (positions != null) {
+                positions = Inputs.positionsFromMask(mask);
+            }
+        }
+        if (positions == null) {
+            positions =
+                    Ops.plusLong(Tensors.arange(promptRows + in.width()), past).unsqueeze(0);
+        }
+        pass.sees(mask, promptRows);
+        return new Embedded(rows, positions, typeIds);
+    }
+}

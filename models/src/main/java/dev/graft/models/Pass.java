@@ -1,0 +1,90 @@
+package dev.graft.models;
+
+import dev.graft.models.sites.Hooks;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** One forward pass: which hooks act, whether it trains, and what it collects. Used by one thread, once. */
+public final class Pass {
+    private final Hooks hooks;
+    private final boolean training;
+    private final @Nullable KvCache cache;
+    private final @Nullable List<Tensor> hiddenStates;
+    private @Nullable Tensor mask;
+    private long prompt;
+
+    private Pass(Hooks hooks, boolean training, @Nullable KvCache cache, @Nullable List<Tensor> hiddenStates) {
+        this.hooks = hooks;
+        this.training = training;
+        this.cache = cache;
+        this.hiddenStates = hiddenStates;
+    }
+
+    /** Inference: no dropout. */
+    public static Pass inference(Hooks hooks) {
+        return new Pass(hooks, false, null, null);
+    }
+
+    /** Training: with dropout. */
+    public static Pass training(Hooks hooks) {
+        return new Pass(hooks, true, null, null);
+    }
+
+    /** Inference that keeps and reuses keys and values. */
+    public static Pass cached(Hooks hooks, KvCache cache) {
+        return new Pass(hooks, false, cache, null);
+    }
+
+    /** The same pass, collecting every layer's hidden states. */
+    public Pass withHiddenStates() {
+        return new Pass(hooks, training, cache, new ArrayList<>());
+    }
+
+    public Hooks hooks() {
+        return hooks;
+    }
+
+    public boolean isTraining() {
+        return training;
+    }
+
+    public @Nullable KvCache cache() {
+        return cache;
+    }
+
+    /** 1 for what the pass sees and 0 for padding, {@code [batch, prompt + seq]}; set when the embeddings are made. */
+    public Tensor mask() {
+        if (mask == null) {
+            throw new IllegalStateException("the mask is known only after the embeddings");
+        }
+        return mask;
+    }
+
+    /** The number of prompt rows before the tokens. */
+    public long prompt() {
+        return prompt;
+    }
+
+    void sees(Tensor newMask, long promptRows) {
+        this.mask = newMask;
+        this.prompt = promptRows;
+    }
+
+    /** Keeps a layer's output if the pass collects them. */
+    public void collect(Tensor hidden) {
+        if (hiddenStates != null) {
+            hiddenStates.add(hidden);
+        }
+    }
+
+    List<Tensor> collected() {
+        return hiddenStates == null ? List.of() : List.copyOf(hiddenStates);
+    }
+
+    /** The result of a backbone. */
+    public Hidden result(Tensor last) {
+        return new Hidden(last, mask(), prompt, collected());
+    }
+}

@@ -1,0 +1,105 @@
+package dev.graft.models;
+
+import dev.graft.formats.Fields;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * Rotary position embedding (Su et al., 2021), in the half-split form of Hugging Face's Llama: pair i of a head is
+ * (x[i], x[i + d/2]), turned by position · frequency[i].
+ *
+ * @param frequencies {@code [headDim / 2]}
+ */
+public record Rope(double[] frequencies) {
+    /**
+     * Reads {@code rope_parameters} (transformers 5) or {@code rope_theta} and {@code rope_scaling} (before).
+     *
+     * @throws dev.graft.formats.FormatException if the rope type isn't default, linear or llama3
+     */
+    public static Rope read(Fields config, int headDim) {
+        Fields rope = config.objectOrNull("rope_parameters");
+        if (rope == null) {
+            rope = config.objectOrNull("rope_scaling");
+        }
+        double theta = config.number("rope_theta", 10000.0);
+        String type = "default";
+        if (rope != null) {
+            theta = rope.number("rope_theta", theta);
+            type = rope.string("rope_type", rope.string("type", "default"));
+        }
+        double[] plain = new double[headDim / 2];
+        for (int i = 0; i < plain.length; i++) {
+            plain[i] = Math.pow(theta, -2.0 * i / headDim);
+        }
+        if (rope == null || type.equals("default")) {
+            return new Rope(plain);
+        }
+        return switch (type) {
+            case "linear" -> new Rope(divided(plain, rope.number("factor")));
+            case "llama3" -> llama3(plain, rope);
+            default -> throw rope.wrong("rope_type", "one of default, linear, llama3");
+        };
+    }
+
+    private static double[] divided(double[] frequencies, double factor) {
+        double[] result = frequencies.clone();
+        for (int i = 0; i < result.length; i++) {
+            result[i] /= factor;
+        }
+        return result;
+    }
+
+    /** Llama 3.1: long wavelengths are stretched by the factor, short ones kept, those between blended. */
+    private static Rope llama3(double[] plain, Fields rope) {
+        double factor = rope.number("factor");
+        double low = rope.number("low_freq_factor");
+        double high = rope.number("high_freq_factor");
+        double context = rope.integer("original_max_position_embeddings");
+        double[] result = plain.clone();
+        for (int i = 0; i < result.length; i++) {
+            double wavelength = 2 * Math.PI / plain[i];
+            if (wavelength > context / low) {
+                result[i] = plain[i] / factor;
+            } else if (wavelength >= context / high) {
+                double smooth = (context / wavelength - low) / (high - low);
+                result[i] = (1 - smooth) * plain[i] / factor + smooth * plain[i];
+            }
+        }
+        return new Rope(result);
+    }
+
+    /**
+     * Cosines and sines for positions {@code [batch or 1, seq]}, each {@code [batch or 1, 1, seq, headDim]}.
+     *
+     * @param type fp32 or wider
+     */
+    public Angles at(Tensor positions, ScalarType type) {
+        float[] narrow = new float[frequencies.length];
+        for (int i = 0; i < narrow.length; i++) {
+            narrow[i] = (float) frequencies[i];
+        }
+        Tensor half = Ops.to(positions, ScalarType.Float)
+                .unsqueeze(-1)
+                .mul(Tensors.of(narrow, narrow.length))
+                .unsqueeze(1);
+        Tensor angles = Ops.to(Ops.cat(-1, half, half), type);
+        return new Angles(angles.cos(), angles.sin());
+    }
+
+    /** Cosines and sines of a pass's positions. */
+    public record Angles(Tensor cos, Tensor sin) {
+        /** The same in another type. */
+        public Angles to(ScalarType type) {
+            return new Angles(Ops.to(cos, type), Ops.to(sin, type));
+        }
+
+        /** Turns x {@code [batch, heads, seq, headDim]}. */
+        public Tensor rotate(Tensor x) {
+            long half = x.size(3) / 2;
+            Tensor turned = Ops.cat(3, x.narrow(3, half, half).neg(), x.narrow(3, 0, half));
+            return x.mul(cos).add(turned.mul(sin));
+        }
+    }
+}

@@ -1,0 +1,5 @@
+/** The architectures, one file each. */
+@NullMarked
+package dev.graft.models.arch;
+
+import org.jspecify.annotations.NullMarked;

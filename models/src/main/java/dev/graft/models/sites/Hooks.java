@@ -1,0 +1,46 @@
+package dev.graft.models.sites;
+
+import dev.graft.models.Pass;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** What a model calls at its sites during a forward pass. Every method's default is the frozen model. */
+public interface Hooks {
+    /** The frozen model. */
+    Hooks NONE = new Hooks() {};
+
+    /** The output of a linear layer for x {@code [batch, ..., in]}. */
+    default Tensor linear(Linear site, Tensor x, Pass pass) {
+        return site.apply(x, pass);
+    }
+
+    /** The embeddings of ids {@code [batch, seq]}. */
+    default Tensor embedding(Embedding site, Tensor ids, Pass pass) {
+        return site.apply(ids, pass);
+    }
+
+    /** The normalised x {@code [batch, ..., hidden]}. */
+    default Tensor norm(Norm site, Tensor x, Pass pass) {
+        return site.apply(x);
+    }
+
+    /** What is added to the residual {@code [batch, seq, hidden]} in place of the block's output. */
+    default Tensor block(Block site, Tensor residual, Tensor output, Pass pass) {
+        return output;
+    }
+
+    /** The hidden states {@code [batch, seq, hidden]} that go to the next layer. */
+    default Tensor layer(Layer site, Tensor hidden, Pass pass) {
+        return hidden;
+    }
+
+    /** Keys and values to put before an attention layer's own, or null. */
+    default @Nullable Prefix prefix(Attention site, long batch, Pass pass) {
+        return null;
+    }
+
+    /** Rows to put before the token embeddings, or null. */
+    default @Nullable Prompt prompt(Embedding site, long batch, Pass pass) {
+        return null;
+    }
+}

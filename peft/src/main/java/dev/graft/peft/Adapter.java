@@ -1,0 +1,140 @@
+package dev.graft.peft;
+
+import dev.graft.models.Base;
+import dev.graft.models.sites.Site;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * The parameters of a method on one base, and what they do at its sites. The base doesn't know of it: it acts where a
+ * {@link Selection} says so.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, new Lora(LoraConfig.DEFAULT), 42);
+ * adapter.save(Path.of("out/adapter"));
+ * Adapter again = Adapter.load(base, Path.of("out/adapter"));
+ * }</pre>
+ */
+public final class Adapter {
+    private final Base base;
+    private final AdapterConfig config;
+    private final Map<String, Parameter> parameters;
+    private final Map<Site, List<Effect>> effects;
+
+    Adapter(Base base, AdapterConfig config, Grafter.Values values) {
+        this.base = base;
+        this.config = config;
+        Grafter grafter = new Grafter(base, config.modulesToSave(), values);
+        config.method().graft(grafter);
+        SavedModules.graft(grafter);
+        this.parameters = Collections.unmodifiableMap(grafter.parameters());
+        this.effects = new IdentityHashMap<>();
+        grafter.effects().forEach((site, list) -> {
+            // Other values for the base's own parameters come first: what is trained beside them acts on those.
+            List<Effect> ordered = new ArrayList<>(list);
+            ordered.sort((a, b) -> Boolean.compare(b instanceof Effect.Replace, a instanceof Effect.Replace));
+            effects.put(site, List.copyOf(ordered));
+        });
+    }
+
+    /** A new adapter. With a task head the head is trained and saved with it, as PEFT does for classification. */
+    public static Adapter create(Base base, Method method, long seed) {
+        return create(base, AdapterConfig.of(base, method), seed);
+    }
+
+    /** A new adapter; each of its values depends on the seed and the parameter's name alone. */
+    public static Adapter create(Base base, AdapterConfig config, long seed) {
+        return new Adapter(base, config, Grafter.fresh(seed));
+    }
+
+    /**
+     * Loads a folder that PEFT, AdapterHub or Graft wrote. Every tensor must be there, of the right shape and finite, and none besides.
+     *
+     * @throws dev.graft.formats.InputException if the folder isn't an adapter for this base; the message says what is wrong where
+     */
+    public static Adapter load(Base base, Path folder) {
+        return AdapterFolder.load(base, folder);
+    }
+
+    /** Writes the folder, whole or not at all. */
+    public void save(Path folder) {
+        AdapterFolder.save(this, folder);
+    }
+
+    public Base base() {
+        return base;
+    }
+
+    public AdapterConfig config() {
+        return config;
+    }
+
+    public Method method() {
+        return config.method();
+    }
+
+    /** All tensors, trained or not, by name. */
+    public Map<String, Parameter> parameters() {
+        return parameters;
+    }
+
+    /** The trained tensors by name. */
+    public Map<String, Tensor> trainable() {
+        Map<String, Tensor> trained = new LinkedHashMap<>();
+        parameters.forEach((key, parameter) -> {
+            if (parameter.trainable()) {
+                trained.put(key, parameter.value());
+            }
+        });
+        return trained;
+    }
+
+    /** How many numbers are trained. */
+    public long trainableCount() {
+        return trainable().values().stream().mapToLong(Tensor::numel).sum();
+    }
+
+    /** PEFT's line: {@code trainable params: 1,081,344 || all params: 135,596,352 || trainable%: 0.7975}. */
+    public String trainableLine() {
+        long trained = trainableCount();
+        long own = parameters.values().stream()
+                .mapToLong(parameter -> parameter.value().numel())
+                .sum();
+        long all = base.parameterCount() + own;
+        return String.format(
+                Locale.ROOT,
+                "trainable params: %,d || all params: %,d || trainable%%: %.4f",
+                trained,
+                all,
+                100.0 * trained / all);
+    }
+
+    /** The sites it acts on. */
+    public List<Site> sites() {
+        List<Site> sites = new ArrayList<>();
+        for (Site site : base.sites()) {
+            if (effects.containsKey(site)) {
+                sites.add(site);
+            }
+        }
+        return sites;
+    }
+
+    /** What it does at a site, in order. */
+    List<Effect> effects(Site site) {
+        return effects.getOrDefault(site, List.of());
+    }
+
+    boolean hasPrompt() {
+        return effects.values().stream()
+                .flatMap(List::stream)
+                .anyMatch(effect -> effect instanceof Effect.Prompt || effect instanceof Effect.Prefix);
+    }
+}

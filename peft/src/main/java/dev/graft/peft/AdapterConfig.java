@@ -1,0 +1,41 @@
+package dev.graft.peft;
+
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A method and what every adapter has beside it.
+ *
+ * @param modulesToSave names (or their ends) of modules that are trained and saved whole
+ * @param task PEFT's task type, or null
+ * @param baseName what the base was called when the adapter was made
+ * @param revision the base's revision, or null
+ */
+public record AdapterConfig(
+        Method method,
+        List<String> modulesToSave,
+        @Nullable Task task,
+        @Nullable String baseName,
+        @Nullable String revision) {
+    public AdapterConfig {
+        modulesToSave = List.copyOf(modulesToSave);
+    }
+
+    /** A method on a base; the head of a classifier or of an answer finder is saved whole, as PEFT does. */
+    public static AdapterConfig of(Base base, Method method) {
+        return new AdapterConfig(method, heads(base.task()), base.task(), base.name(), null);
+    }
+
+    public AdapterConfig withModulesToSave(List<String> names) {
+        return new AdapterConfig(method, names, task, baseName, revision);
+    }
+
+    static List<String> heads(@Nullable Task task) {
+        if (task == Task.SEQ_CLS || task == Task.TOKEN_CLS) {
+            return List.of("classifier", "score");
+        }
+        return task == Task.QUESTION_ANS ? List.of("qa_outputs") : List.of();
+    }
+}

@@ -1,0 +1,249 @@
+package dev.graft.peft;
+
+import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.Fields;
+import dev.graft.formats.FormatException;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import dev.graft.formats.Safetensors;
+import dev.graft.formats.TensorData;
+import dev.graft.formats.TensorInfo;
+import dev.graft.formats.TensorSource;
+import dev.graft.models.Base;
+import dev.graft.models.Weights;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Adapter folders: which layout one has, what is read and written, and what is refused. */
+final class AdapterFolder {
+    static final String CONFIG = "adapter_config.json";
+    static final String RECORD = "graft.json";
+
+    private AdapterFolder() {}
+
+    static Adapter load(Base base, Path folder) {
+        Path file = folder.resolve(CONFIG);
+        if (!Files.exists(file)) {
+            throw new InputException(folder + ": no " + CONFIG + " here, so this is not an adapter");
+        }
+        Fields config = Fields.read(file);
+        FolderLayout layout = layout(config);
+        AdapterConfig read = layout.read(config, base);
+        checkBase(base, folder);
+        try (TensorSource tensors = open(folder, layout)) {
+            Stored stored = new Stored(tensors, layout, read, base);
+            Adapter adapter = new Adapter(base, read, stored);
+            stored.refuseUnread(adapter);
+            return adapter;
+        }
+    }
+
+    /** Three tools call their file adapter_config.json: tell them apart by what is in it. */
+    private static FolderLayout layout(Fields config) {
+        if (config.has("peft_type")) {
+            return new PeftLayout();
+        }
+        if (config.has("config") || config.has("version")) {
+            return new AdapterHubLayout();
+        }
+        if (config.has("fine_tune_type") || config.has("lora_parameters")) {
+            throw new FormatException(config.source(), "is an mlx-lm adapter: convert it to PEFT's format first", null);
+        }
+        throw new FormatException(
+                config.source(), "has no peft_type: it is neither PEFT's nor AdapterHub's configuration", null);
+    }
+
+    private static TensorSource open(Path folder, FolderLayout layout) {
+        Path file = folder.resolve(layout.tensorFile());
+        if (!Files.exists(file)) {
+            for (String pickle : List.of("adapter_model.bin", "pytorch_adapter.bin", "adapter_model.pt")) {
+                if (Files.exists(folder.resolve(pickle))) {
+                    throw new InputException(folder.resolve(pickle)
+                            + ": pickle files are never read, they can run code; convert it to safetensors");
+                }
+            }
+            throw new InputException(folder + ": " + CONFIG + " is here but " + layout.tensorFile() + " is missing");
+        }
+        return Safetensors.open(file);
+    }
+
+    /** An adapter remembers what it was trained on; another base of equal shapes would give nonsense silently. */
+    private static void checkBase(Base base, Path folder) {
+        Path file = folder.resolve(RECORD);
+        if (!Files.exists(file)) {
+            return;
+        }
+        Fields record = Fields.read(file);
+        String fingerprint = record.stringOrNull("base_fingerprint");
+        if (fingerprint != null && !fingerprint.equals(base.fingerprint())) {
+            throw new InputException(file + ": the adapter was trained on another base ("
+                    + record.string("base", "unknown") + ", fingerprint " + fingerprint.substring(0, 12)
+                    + "…), this one is " + base.name() + ", fingerprint "
+                    + base.fingerprint().substring(0, 12) + "…");
+        }
+    }
+
+    static void save(Adapter adapter, Path folder) {
+        FolderLayout layout = adapter.method().type().layout() == Method.Layout.ADAPTER_HUB
+                ? new AdapterHubLayout()
+                : new PeftLayout();
+        ObjectNode config = layout.write(adapter);
+        List<TensorData> tensors = new ArrayList<>();
+        for (Parameter parameter : adapter.parameters().values()) {
+            String key = layout.toFile(adapter.config(), parameter.key());
+            tensors.add(data(key, parameter.value()));
+            for (String twin : layout.twins(adapter, parameter.key())) {
+                tensors.add(data(twin, parameter.value()));
+            }
+        }
+        layout.baseCopies(adapter).forEach((key, value) -> tensors.add(data(key, value)));
+        ObjectNode record = JsonNodeFactory.instance.objectNode();
+        record.put("base", adapter.base().name());
+        record.put("base_fingerprint", adapter.base().fingerprint());
+        AtomicWrite.folder(folder, temporary -> {
+            Files.writeString(temporary.resolve(CONFIG), Json.pretty(config));
+            Safetensors.write(temporary.resolve(layout.tensorFile()), tensors, Map.of("format", "pt"));
+            Files.writeString(temporary.resolve(RECORD), Json.pretty(record) + "\n");
+        });
+    }
+
+    private static TensorData data(String key, Tensor value) {
+        return new TensorData(new TensorInfo(key, Weights.dtype(value), Tensors.shape(value)), Tensors.bytes(value));
+    }
+
+    /** Values from a file. */
+    private static final class Stored implements Grafter.Values {
+        private final TensorSource tensors;
+        private final FolderLayout layout;
+        private final AdapterConfig config;
+        private final Map<String, String> keys = new LinkedHashMap<>();
+        private final Set<String> read = new HashSet<>();
+
+        Stored(TensorSource tensors, FolderLayout layout, AdapterConfig config, Base base) {
+            this.tensors = tensors;
+            this.layout = layout;
+            this.config = config;
+            for (String key : tensors.names()) {
+                keys.put(layout.canonical(key), key);
+            }
+        }
+
+        @Override
+        public Tensor get(String key, Initial initial, ScalarType type, long... shape) {
+            String wanted = layout.toFile(config, key);
+            String stored = keys.get(wanted);
+            if (stored == null) {
+                throw new FormatException(
+                        tensors.path(),
+                        "has no tensor " + wanted + " " + Arrays.toString(shape) + ", which " + CONFIG + " calls for"
+                                + hint(wanted));
+            }
+            read.add(stored);
+            TensorInfo info = tensors.info(stored);
+            if (!Arrays.equals(info.shape(), shape)) {
+                throw new FormatException(
+                        tensors.path(),
+                        stored + " has shape " + Arrays.toString(info.shape()) + ", expected " + Arrays.toString(shape)
+                                + " by " + CONFIG + " and the base");
+            }
+            if (!info.dtype().isFloat()) {
+                throw new FormatException(
+                        tensors.path(), stored + " is stored as " + info.dtype() + ", expected floating-point values");
+            }
+            return value(stored, info, type);
+        }
+
+        private Tensor value(String stored, TensorInfo info, ScalarType type) {
+            try (Scope scope = new Scope()) {
+                Tensor value = Ops.to(Tensors.of(tensors.bytes(stored), Weights.type(info), info.shape()), type);
+                if (!value.isfinite().all().item_bool()) {
+                    throw new FormatException(tensors.path(), stored + " has values that are not finite");
+                }
+                return scope.release(value);
+            }
+        }
+
+        private String hint(String wanted) {
+            if (tensors.names().isEmpty()) {
+                return "; the file has no tensors at all";
+            }
+            String bare = wanted.startsWith("base_model.model.") ? wanted.substring("base_model.model.".length()) : "";
+            if (tensors.names().contains(bare)) {
+                return "; it has " + bare + ": the keys lack the prefix base_model.model.";
+            }
+            return "";
+        }
+
+        void refuseUnread(Adapter adapter) {
+            Map<String, Tensor> copies = layout.baseCopies(adapter);
+            Set<String> unexpected = new TreeSet<>();
+            for (Map.Entry<String, String> entry : keys.entrySet()) {
+                if (!read.contains(entry.getValue())
+                        && !isKnownCopy(entry.getKey(), entry.getValue(), adapter, copies)) {
+                    unexpected.add(entry.getValue());
+                }
+            }
+            if (!unexpected.isEmpty()) {
+                throw new FormatException(
+                        tensors.path(),
+                        "has " + unexpected.size() + " tensors that " + CONFIG + " does not account for, such as "
+                                + unexpected.iterator().next());
+            }
+        }
+
+        /** Copies of the base's own tensors and of trained ones under a second name: accepted when they are equal. */
+        private boolean isKnownCopy(String key, String stored, Adapter adapter, Map<String, Tensor> copies) {
+            Tensor original = copies.get(key);
+            String what = "the base's";
+            if (original == null) {
+                original = twin(key, adapter);
+                what = "the trained one";
+            }
+            if (original == null) {
+                return layout.isLeftover(key, adapter);
+            }
+            TensorInfo info = tensors.info(stored);
+            if (!Arrays.equals(info.shape(), Tensors.shape(original))) {
+                throw new FormatException(
+                        tensors.path(),
+                        stored + " has shape " + Arrays.toString(info.shape()) + ", " + what + " has "
+                                + Arrays.toString(Tensors.shape(original))
+                                + ": the adapter was trained on a resized or another base");
+            }
+            try (Scope scope = new Scope()) {
+                Tensor copy = value(stored, info, original.scalar_type());
+                if (!copy.equal(original.detach())) {
+                    throw new FormatException(
+                            tensors.path(),
+                            stored + " differs from " + what + " weight: the adapter was trained on another base");
+                }
+            }
+            return true;
+        }
+
+        private @Nullable Tensor twin(String key, Adapter adapter) {
+            for (Parameter parameter : adapter.parameters().values()) {
+                if (layout.twins(adapter, parameter.key()).contains(key)) {
+                    return parameter.value();
+                }
+            }
+            return null;
+        }
+    }
+}

@@ -1,0 +1,162 @@
+package dev.graft.peft;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Site;
+import dev.graft.tensor.Ops;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A layer with an effect on it: again a layer, so that effects stack in their order, and what stacks forward also stacks when merged.
+ */
+sealed interface Composed extends Affine {
+    /** The layer with the effect, or the layer itself where the effect isn't one on layers. */
+    static Affine of(Site site, Affine inner, Effect effect) {
+        if (effect instanceof Effect.Delta delta) {
+            return new Plus(site, inner, delta);
+        }
+        if (effect instanceof Effect.Reweight reweight) {
+            return new Reweighted(inner, reweight);
+        }
+        if (effect instanceof Effect.Scale scale) {
+            return new Scaled(inner, scale);
+        }
+        if (effect instanceof Effect.Replace replace) {
+            return new Replaced(site, inner, replace);
+        }
+        throw new IllegalStateException(site.name() + " can't have the effect " + effect);
+    }
+
+    /** W + ΔW. */
+    record Plus(Site site, Affine inner, Effect.Delta delta) implements Composed {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            Tensor y = inner.apply(x, pass);
+            Tensor input = site instanceof Embedding ? x : Ops.to(x, y.scalar_type());
+            return y.add(delta.apply(input, pass));
+        }
+
+        @Override
+        public Tensor weight() {
+            Tensor change = delta.weight();
+            if (change == null) {
+                throw new InputException(site.name() + ": this adapter has no weight update to merge");
+            }
+            return Ops.to(inner.weight(), change.scalar_type()).add(change);
+        }
+
+        @Override
+        public @Nullable Tensor bias() {
+            Tensor bias = inner.bias();
+            Tensor change = delta.bias();
+            if (change == null) {
+                return bias;
+            }
+            return bias == null ? change : Ops.to(bias, change.scalar_type()).add(change);
+        }
+    }
+
+    /** g(W). */
+    record Reweighted(Affine inner, Effect.Reweight reweight) implements Composed {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            return reweight.apply(inner, x, pass);
+        }
+
+        @Override
+        public Tensor weight() {
+            return reweight.weight(inner.weight());
+        }
+
+        @Override
+        public @Nullable Tensor bias() {
+            return inner.bias();
+        }
+    }
+
+    /** out ⊙ (W (in ⊙ x) + b). */
+    record Scaled(Affine inner, Effect.Scale scale) implements Composed {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            Tensor in = scale.in();
+            Tensor out = scale.out();
+            Tensor y = inner.apply(in == null ? x : x.mul(Ops.to(in, x.scalar_type())), pass);
+            return out == null ? y : y.mul(Ops.to(out, y.scalar_type()));
+        }
+
+        @Override
+        public Tensor weight() {
+            Tensor in = scale.in();
+            Tensor out = scale.out();
+            Tensor weight = inner.weight();
+            weight = in == null ? weight : weight.mul(in);
+            return out == null ? weight : weight.mul(out.unsqueeze(1));
+        }
+
+        @Override
+        public @Nullable Tensor bias() {
+            Tensor bias = inner.bias();
+            Tensor out = scale.out();
+            return bias == null || out == null ? bias : bias.mul(out);
+        }
+    }
+
+    /** Other parameters. */
+    record Replaced(Site site, Affine inner, Effect.Replace replace) implements Composed {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            Tensor old = inner.bias();
+            Tensor fresh = replace.bias();
+            if (replace.weight() == null && old != null && fresh != null && inner instanceof Composed) {
+                Tensor y = inner.apply(x, pass);
+                return y.add(Ops.to(fresh.sub(old), y.scalar_type()));
+            }
+            Tensor weight = weight();
+            if (site instanceof Embedding) {
+                return Ops.embedding(weight, x);
+            }
+            Tensor bias = bias();
+            return Ops.linear(
+                    Ops.to(x, weight.scalar_type()), weight, bias == null ? null : Ops.to(bias, weight.scalar_type()));
+        }
+
+        @Override
+        public Tensor weight() {
+            Tensor weight = replace.weight();
+            return weight == null ? inner.weight() : weight;
+        }
+
+        @Override
+        public @Nullable Tensor bias() {
+            Tensor bias = replace.bias();
+            return bias == null ? inner.bias() : bias;
+        }
+    }
+
+    /** Part of the way from one layer to another: {@code inner + strength · (outer - inner)}. */
+    record Blend(Affine inner, Affine outer, double strength) implements Composed {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            Tensor from = inner.apply(x, pass);
+            return Ops.addScaled(from, outer.apply(x, pass).sub(from), strength);
+        }
+
+        @Override
+        public Tensor weight() {
+            return Ops.addScaled(inner.weight(), outer.weight().sub(inner.weight()), strength);
+        }
+
+        @Override
+        public @Nullable Tensor bias() {
+            Tensor from = inner.bias();
+            Tensor to = outer.bias();
+            if (to == null) {
+                return from;
+            }
+            return from == null ? Ops.scale(to, strength) : Ops.addScaled(from, to.sub(from), strength);
+        }
+    }
+}

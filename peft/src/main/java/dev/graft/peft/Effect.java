@@ -1,0 +1,77 @@
+package dev.graft.peft;
+
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Affine;
+import java.util.function.Function;
+import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What an adapter does at one site. Forward passes, merging, mixed batches and strengths are written once for each kind of effect, so a
+ * method only states its formula.
+ */
+public sealed interface Effect {
+    /** {@code y = W x + b + f(x)} on a linear layer or an embedding. */
+    non-sealed interface Delta extends Effect {
+        /** f(x): x is {@code [..., in]}, or ids {@code [...]} on an embedding; the result {@code [..., out]}. */
+        Tensor apply(Tensor x, Pass pass);
+
+        /** ΔW with {@code f(x) = ΔW x + Δb}, or null if f isn't linear. */
+        @Nullable
+        Tensor weight();
+
+        /** Δb, or null for none. */
+        default @Nullable Tensor bias() {
+            return null;
+        }
+    }
+
+    /** {@code y = g(W) x + b} on a linear layer or an embedding. */
+    non-sealed interface Reweight extends Effect {
+        /** g(W). */
+        Tensor weight(Tensor weight);
+
+        /** {@code g(W) x + b}, given the layer that has W and b. */
+        Tensor apply(Affine inner, Tensor x, Pass pass);
+    }
+
+    /** {@code y = out ⊙ (W (in ⊙ x) + b)} on a linear layer. */
+    record Scale(@Nullable Tensor in, @Nullable Tensor out) implements Effect {}
+
+    /** Other values for the parameters of a linear layer, an embedding or a norm; null keeps the base's. */
+    record Replace(@Nullable Tensor weight, @Nullable Tensor bias) implements Effect {}
+
+    /** Another output of an attention or feed-forward block. */
+    non-sealed interface Bottleneck extends Effect {
+        /**
+         * What is added to the residual in place of the block's output.
+         *
+         * @param residual {@code [batch, seq, hidden]}
+         * @param output {@code [batch, seq, hidden]}
+         * @param norm the normalisation after the addition in post-norm models, else the identity
+         */
+        Tensor apply(Tensor residual, Tensor output, UnaryOperator<Tensor> norm, Pass pass);
+    }
+
+    /**
+     * Keys and values before an attention layer's own.
+     *
+     * @param keyValues gives {@code [2, prefix, heads, headDim]}: keys, then values
+     * @param shifts whether the positions of the tokens move by the prefix's length
+     */
+    record Prefix(Function<Pass, Tensor> keyValues, boolean shifts) implements Effect {}
+
+    /**
+     * Rows before the token embeddings.
+     *
+     * @param rows gives {@code [prompt, hidden]}
+     */
+    record Prompt(Function<Pass, Tensor> rows) implements Effect {}
+
+    /** Other hidden states after a layer. */
+    non-sealed interface Intervene extends Effect {
+        /** The hidden states {@code [batch, seq, hidden]} to go on with; mask is {@code [batch, seq]}, 0 for padding. */
+        Tensor apply(Tensor hidden, Tensor mask, Pass pass);
+    }
+}

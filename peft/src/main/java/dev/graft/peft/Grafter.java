@@ -1,0 +1,117 @@
+package dev.graft.peft;
+
+import dev.graft.models.Base;
+import dev.graft.models.sites.Site;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * Where a method declares its parameters and effects. The same declaration creates a new adapter and loads a saved one: only where the
+ * values come from differs.
+ */
+public final class Grafter {
+    /** Where values come from. */
+    interface Values {
+        /** The value of a new parameter, in the wanted type; not yet a leaf. */
+        Tensor get(String key, Initial initial, ScalarType type, long... shape);
+    }
+
+    private final Base base;
+    private final List<String> modulesToSave;
+    private final Values values;
+    private final Map<String, Parameter> parameters = new LinkedHashMap<>();
+    private final Map<Site, List<Effect>> effects = new IdentityHashMap<>();
+    private final List<Site> touched = new ArrayList<>();
+
+    Grafter(Base base, List<String> modulesToSave, Values values) {
+        this.base = base;
+        this.modulesToSave = modulesToSave;
+        this.values = values;
+    }
+
+    /** New values from a seed: each depends on the seed and the parameter's name alone. */
+    static Values fresh(long seed) {
+        return (key, initial, type, shape) -> {
+            try (Scope scope = new Scope()) {
+                Tensor made = initial.make(Rng.of(seed, key), shape);
+                if (!Arrays.equals(Tensors.shape(made), shape)) {
+                    throw new IllegalStateException(key + ": the initialisation gives "
+                            + Arrays.toString(Tensors.shape(made)) + ", declared is "
+                            + Arrays.toString(shape));
+                }
+                return scope.release(Ops.to(made, type).contiguous());
+            }
+        };
+    }
+
+    public Base base() {
+        return base;
+    }
+
+    /** The sites that the targets choose, in the order of the base; modules saved whole are left out. */
+    public List<Site> targets(Targets targets) {
+        return targets.match(base, modulesToSave);
+    }
+
+    /** Whether the site belongs to a module that is trained and saved whole. */
+    public boolean isSavedWhole(Site site) {
+        return SavedModules.contains(modulesToSave, site.name());
+    }
+
+    /** A trained parameter of a site, named by a suffix such as {@code lora_A.weight}. */
+    public Tensor parameter(Site site, String suffix, Initial initial, long... shape) {
+        return parameter(site.name() + "." + suffix, initial, shape);
+    }
+
+    /** A trained parameter with a name of its own. */
+    public Tensor parameter(String key, Initial initial, long... shape) {
+        return declare(key, true, initial, shape);
+    }
+
+    /** A saved tensor that isn't trained. */
+    public Tensor frozen(Site site, String suffix, Initial initial, long... shape) {
+        return declare(site.name() + "." + suffix, false, initial, shape);
+    }
+
+    /** Adds an effect at a site; a site's effects act in the order in which they are added. */
+    public void add(Site site, Effect effect) {
+        effects.computeIfAbsent(site, s -> {
+                    touched.add(s);
+                    return new ArrayList<>();
+                })
+                .add(effect);
+    }
+
+    private Tensor declare(String key, boolean trainable, Initial initial, long... shape) {
+        Parameter known = parameters.get(key);
+        if (known != null) {
+            throw new IllegalStateException(key + " is declared twice");
+        }
+        Tensor value = values.get(key, initial, base.numerics().small(), shape);
+        value.set_requires_grad(trainable);
+        parameters.put(key, new Parameter(key, value, trainable));
+        return value;
+    }
+
+    Map<String, Parameter> parameters() {
+        return parameters;
+    }
+
+    Map<Site, List<Effect>> effects() {
+        return effects;
+    }
+
+    List<Site> touched() {
+        return touched;
+    }
+}

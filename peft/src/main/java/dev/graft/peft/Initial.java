@@ -1,0 +1,40 @@
+package dev.graft.peft;
+
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Tensors;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/** How a parameter starts. */
+@FunctionalInterface
+public interface Initial {
+    /** All zeros. */
+    Initial ZEROS = (rng, shape) -> Tensors.zeros(ScalarType.Float, shape);
+
+    /** All ones. */
+    Initial ONES = (rng, shape) -> Tensors.ones(ScalarType.Float, shape);
+
+    /** A tensor of that shape, fp32. */
+    Tensor make(Rng rng, long... shape);
+
+    /** Normal around 0. */
+    static Initial normal(double std) {
+        return (rng, shape) -> rng.normal(0, std, shape);
+    }
+
+    /** Uniform on ±bound. */
+    static Initial uniform(double bound) {
+        return (rng, shape) -> rng.uniform(-bound, bound, shape);
+    }
+
+    /** What {@code nn.Linear} starts with: Kaiming-uniform with a = √5, that is uniform on ±1/√fanIn; the last size is the fan-in. */
+    Initial KAIMING = (rng, shape) -> {
+        double bound = 1 / Math.sqrt(shape[shape.length - 1]);
+        return rng.uniform(-bound, bound, shape);
+    };
+
+    /** A copy of a tensor. */
+    static Initial copy(Tensor tensor) {
+        return (rng, shape) -> tensor.detach().clone();
+    }
+}

@@ -1,0 +1,140 @@
+package dev.graft.peft;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Site;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** Makes adapters part of a base's weights. The base itself stays as it is: the result is a new one. */
+public final class Merge {
+    private Merge() {}
+
+    /** The base with one adapter merged. */
+    public static Base merge(Adapter adapter) {
+        return merge(adapter.base(), Selection.of(adapter));
+    }
+
+    /**
+     * The base with a selection merged. Where a changed embedding is tied to the head, or a changed head to the embedding, the two are
+     * untied: the unchanged one keeps its weight.
+     *
+     * @throws InputException if an adapter has effects that aren't weights
+     */
+    public static Base merge(Base base, Selection selection) {
+        List<Selection.Active> stack = selection.stack();
+        Map<String, Tensor> changed = new LinkedHashMap<>();
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (Site site : base.sites()) {
+                boolean untouched = stack.stream()
+                        .allMatch(active -> active.adapter().effects(site).isEmpty());
+                if (untouched) {
+                    continue;
+                }
+                if (site instanceof Linear linear) {
+                    put(base, site, linear, Grafted.compose(site, linear, stack), changed, scope);
+                } else if (site instanceof Embedding embedding) {
+                    refusePrompt(site, stack);
+                    put(base, site, embedding, Grafted.compose(site, embedding, stack), changed, scope);
+                } else if (site instanceof Norm norm) {
+                    Norm replaced = Grafted.replaced(norm, stack);
+                    put(base, norm.weight(), replaced.weight(), changed, scope);
+                    if (norm.bias() != null && replaced.bias() != null) {
+                        put(base, norm.bias(), replaced.bias(), changed, scope);
+                    }
+                } else {
+                    throw unmergeable(site, stack);
+                }
+            }
+            untie(base, changed);
+        }
+        return base.with(changed);
+    }
+
+    private static void put(
+            Base base, Site site, Affine frozen, Affine adapted, Map<String, Tensor> changed, Scope scope) {
+        Linear head = base.head().output();
+        String weight = site == head && isTied(base) ? head.name() + ".weight" : base.nameOf(frozen.weight());
+        store(weight, frozen.weight(), adapted.weight(), changed, scope);
+        Tensor bias = adapted.bias();
+        if (bias == null) {
+            return;
+        }
+        Tensor old = frozen.bias();
+        if (old == null) {
+            throw new InputException(site.name() + " has no bias in the base, but the adapter adds one:"
+                    + " it can't be merged; train with lora_bias: false");
+        }
+        store(base.nameOf(old), old, bias, changed, scope);
+    }
+
+    private static void put(Base base, Tensor old, Tensor fresh, Map<String, Tensor> changed, Scope scope) {
+        store(base.nameOf(old), old, fresh, changed, scope);
+    }
+
+    private static void store(String name, Tensor old, Tensor fresh, Map<String, Tensor> changed, Scope scope) {
+        if (fresh != old) {
+            changed.put(
+                    name,
+                    scope.release(Ops.to(fresh, old.scalar_type()).detach().clone()));
+        }
+    }
+
+    private static boolean isTied(Base base) {
+        return tied(base) != null;
+    }
+
+    private static @Nullable Embedding tied(Base base) {
+        Linear head = base.head().output();
+        if (head != null) {
+            for (Site site : base.sites()) {
+                if (site instanceof Embedding embedding && embedding.weight().equals(head.weight())) {
+                    return embedding;
+                }
+            }
+        }
+        return null;
+    }
+
+    private static void untie(Base base, Map<String, Tensor> changed) {
+        Embedding embedding = tied(base);
+        Linear head = base.head().output();
+        if (embedding == null || head == null) {
+            return;
+        }
+        String embeddingName = base.nameOf(embedding.weight());
+        String headName = head.name() + ".weight";
+        if (changed.containsKey(embeddingName) && !changed.containsKey(headName)) {
+            changed.put(headName, head.weight());
+        }
+    }
+
+    private static void refusePrompt(Site site, List<Selection.Active> stack) {
+        for (Selection.Active active : stack) {
+            if (active.adapter().effects(site).stream().anyMatch(Effect.Prompt.class::isInstance)) {
+                throw unmergeable(site, stack);
+            }
+        }
+    }
+
+    private static InputException unmergeable(Site site, List<Selection.Active> stack) {
+        String method = stack.stream()
+                .filter(active -> !active.adapter().effects(site).isEmpty())
+                .map(active -> active.adapter().method().type().name())
+                .findFirst()
+                .orElse("");
+        return new InputException(method + " can't be merged: what it does at " + site.name()
+                + " isn't a change of weights; use the adapter beside the base");
+    }
+}

@@ -1,0 +1,71 @@
+package dev.graft.peft;
+
+import dev.graft.formats.Fields;
+import java.util.List;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * A method with its settings: a small immutable record that grafts parameters and effects on a base. Its {@link Type} is found through
+ * {@link java.util.ServiceLoader}.
+ */
+public interface Method {
+    /** What kind of method this is. */
+    Type type();
+
+    /** Declares the parameters it needs on the base and their effects. */
+    void graft(Grafter grafter);
+
+    /** Writes its settings by their names in {@code adapter_config.json}. */
+    void write(ObjectNode config);
+
+    /** A kind of method. */
+    interface Type {
+        /** The name in Graft's commands, for example {@code lora}. */
+        String name();
+
+        /** What it is, in one sentence. */
+        String summary();
+
+        /** How its files look. */
+        Layout layout();
+
+        /** What it can do. */
+        Capabilities capabilities();
+
+        /** The {@code peft_type}, or the {@code architecture} of AdapterHub, that its files have. */
+        String peftType();
+
+        /** Whether a configuration with that type is of this method: several methods may share one. */
+        default boolean reads(Fields config) {
+            return true;
+        }
+
+        /** Fields that a saved configuration must have because a default would change the result silently. */
+        default List<String> required() {
+            return List.of();
+        }
+
+        /** Reads its settings; every field of the method is read or refused. */
+        Method read(Fields config);
+    }
+
+    /** How an adapter's folder looks. */
+    enum Layout {
+        /** Hugging Face PEFT, keys with {@code base_model.model.} before the module path. */
+        PEFT,
+        /** Hugging Face PEFT's prompt methods, keys with {@code base_model.} before the module path. */
+        PEFT_PROMPT,
+        /** AdapterHub. */
+        ADAPTER_HUB
+    }
+
+    /**
+     * What a method can do; each is probed by the contract tests.
+     *
+     * @param mergeable whether it can become part of the base's weights
+     * @param identityAtStart whether a new adapter leaves the base's output as it is
+     * @param encoder whether it works on encoders
+     * @param decoder whether it works on causal models
+     */
+    record Capabilities(boolean mergeable, boolean identityAtStart, boolean encoder, boolean decoder) {}
+}

@@ -1,0 +1,160 @@
+package dev.graft.peft;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.FormatException;
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Hugging Face PEFT's folder ({@code peft_model.py}, {@code save_and_load.py}): {@code adapter_config.json} with sorted keys and
+ * {@code adapter_model.safetensors} with the module paths after {@code base_model.model.}.
+ */
+final class PeftLayout implements FolderLayout {
+    /** The PEFT whose files these are like. */
+    private static final String VERSION = "0.21.2";
+
+    @Override
+    public String tensorFile() {
+        return "adapter_model.safetensors";
+    }
+
+    @Override
+    public AdapterConfig read(Fields config, Base base) {
+        String type = config.string("peft_type");
+        Method.Type method = null;
+        List<String> known = new ArrayList<>();
+        for (Method.Type candidate : Methods.all()) {
+            if (candidate.layout() == Method.Layout.ADAPTER_HUB) {
+                continue;
+            }
+            known.add(candidate.peftType());
+            if (candidate.peftType().equals(type) && candidate.reads(config)) {
+                method = candidate;
+            }
+        }
+        if (method == null) {
+            throw config.wrong(
+                    "peft_type",
+                    "one of "
+                            + String.join(
+                                    ", ", known.stream().distinct().sorted().toList()));
+        }
+        for (String field : method.required()) {
+            if (!config.has(field)) {
+                throw new FormatException(
+                        config.source(),
+                        field
+                                + " is missing: PEFT would take its default silently; write the value it was trained with",
+                        null);
+            }
+        }
+        config.informational("peft_version", "auto_mapping", "inference_mode");
+        String task = config.stringOrNull("task_type");
+        List<String> modules = config.stringsOrNull("modules_to_save");
+        Task taskType = task == null ? null : task(config, task);
+        AdapterConfig read = new AdapterConfig(
+                method.read(config),
+                modules == null ? List.of() : modules,
+                taskType,
+                config.stringOrNull("base_model_name_or_path"),
+                config.stringOrNull("revision"));
+        config.refuseUnread("It may change what the adapter means; remove it if it does not.");
+        return read;
+    }
+
+    private static Task task(Fields config, String name) {
+        for (Task task : Task.values()) {
+            if (task.name().equals(name)) {
+                return task;
+            }
+        }
+        throw config.wrong("task_type", "one of " + List.of(Task.values()) + " or null");
+    }
+
+    @Override
+    public ObjectNode write(Adapter adapter) {
+        AdapterConfig config = adapter.config();
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        config.method().write(json);
+        json.put("peft_type", config.method().type().peftType());
+        Task task = config.task();
+        json.put("task_type", task == null || task == Task.MASKED_LM ? null : task.name());
+        json.put("base_model_name_or_path", config.baseName());
+        json.put("revision", config.revision());
+        json.put("inference_mode", true);
+        json.put("peft_version", VERSION);
+        json.putNull("auto_mapping");
+        if (config.modulesToSave().isEmpty()) {
+            json.putNull("modules_to_save");
+        } else {
+            ArrayNode modules = json.putArray("modules_to_save");
+            config.modulesToSave().stream().sorted().forEach(modules::add);
+        }
+        return json;
+    }
+
+    @Override
+    public String toFile(AdapterConfig config, String parameter) {
+        if (parameter.indexOf('.') < 0) {
+            return parameter;
+        }
+        return (config.method().type().layout() == Method.Layout.PEFT_PROMPT ? "base_model." : "base_model.model.")
+                + parameter;
+    }
+
+    /** Files made from a model in memory have the adapter's name before the last part: {@code lora_A.default.weight}. */
+    @Override
+    public String canonical(String key) {
+        return key.replaceFirst("\\.(lora_[AB])\\.default\\.(weight|bias)$", ".$1.$2");
+    }
+
+    /** A tied masked-language-model head has its bias under two names. */
+    @Override
+    public List<String> twins(Adapter adapter, String parameter) {
+        return parameter.equals("cls.predictions.bias")
+                ? List.of("base_model.model.cls.predictions.decoder.bias")
+                : List.of();
+    }
+
+    /** PEFT saves the whole matrix of a targeted embedding or vocabulary head beside the update. */
+    @Override
+    public Map<String, Tensor> baseCopies(Adapter adapter) {
+        Map<String, Tensor> copies = new LinkedHashMap<>();
+        for (Site site : adapter.sites()) {
+            boolean delta = adapter.effects(site).stream()
+                    .anyMatch(effect -> effect instanceof Effect.Delta || effect instanceof Effect.Reweight);
+            boolean targeted = adapter.parameters().containsKey(site.name() + ".lora_A.weight")
+                    || adapter.parameters().containsKey(site.name() + ".lora_embedding_A");
+            if (!delta || !targeted) {
+                continue;
+            }
+            String key = "base_model.model." + site.name() + ".base_layer.weight";
+            if (site instanceof Embedding embedding && embedding.input()) {
+                copies.put(key, embedding.weight());
+            } else if (site instanceof Linear linear
+                    && linear.role() == Role.HEAD
+                    && linear == adapter.base().head().output()) {
+                copies.put(key, linear.weight());
+            }
+        }
+        return copies;
+    }
+
+    /** With bias "all" PEFT saves a head's bias under the names of its wrapper too. */
+    @Override
+    public boolean isLeftover(String key, Adapter adapter) {
+        return key.endsWith(".original_module.bias") || key.endsWith(".modules_to_save.bias");
+    }
+}

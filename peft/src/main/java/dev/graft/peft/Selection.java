@@ -1,0 +1,96 @@
+package dev.graft.peft;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.sites.Hooks;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Which adapters act, on which rows of a batch, and how strongly. Immutable, so one base serves any number of threads with different
+ * adapters at once.
+ *
+ * <pre>{@code
+ * base.logits(inputs, Pass.inference(Selection.of(adapter).hooks()));                                  // one for all rows
+ * base.logits(inputs, Pass.inference(Selection.rows(Selection.of(a), Selection.BASE).hooks()));        // one per row
+ * }</pre>
+ */
+public final class Selection {
+    /** No adapter. */
+    public static final Selection BASE = new Selection(List.of(List.of()), false);
+
+    /** An adapter that acts. */
+    record Active(Adapter adapter, double strength) {}
+
+    private final List<List<Active>> rows;
+    private final boolean perRow;
+    private final Hooks hooks;
+
+    private Selection(List<List<Active>> rows, boolean perRow) {
+        this.rows = rows;
+        this.perRow = perRow;
+        this.hooks = Grafted.hooks(rows, perRow);
+    }
+
+    /** One adapter on every row. */
+    public static Selection of(Adapter adapter) {
+        return of(adapter, 1);
+    }
+
+    /**
+     * One adapter on every row, part of the way: its outputs are {@code base + strength · (adapted - base)} at every site.
+     *
+     * @throws InputException if it has a prompt or a prefix, which are there or not, and the strength isn't 1
+     */
+    public static Selection of(Adapter adapter, double strength) {
+        if (!Double.isFinite(strength)) {
+            throw new InputException("the strength of an adapter is " + strength + ", expected a number");
+        }
+        if (strength != 1 && adapter.hasPrompt()) {
+            throw new InputException(
+                    adapter.method().type().name() + ": a prompt can't act at strength " + strength + "; use 1");
+        }
+        return new Selection(List.of(List.of(new Active(adapter, strength))), false);
+    }
+
+    /** Several adapters on every row, each acting on what the ones before it give. */
+    public static Selection all(Selection... selections) {
+        List<Active> stack = new ArrayList<>();
+        for (Selection selection : selections) {
+            if (selection.perRow) {
+                throw new IllegalArgumentException("stack adapters first, then choose rows");
+            }
+            stack.addAll(selection.rows.get(0));
+        }
+        return new Selection(List.of(List.copyOf(stack)), false);
+    }
+
+    /** A selection for each row of a batch. */
+    public static Selection rows(Selection... selections) {
+        return rows(List.of(selections));
+    }
+
+    /** A selection for each row of a batch. */
+    public static Selection rows(List<Selection> selections) {
+        List<List<Active>> rows = new ArrayList<>();
+        for (Selection selection : selections) {
+            if (selection.perRow) {
+                throw new IllegalArgumentException("a row has one selection");
+            }
+            rows.add(selection.rows.get(0));
+        }
+        return new Selection(List.copyOf(rows), true);
+    }
+
+    /** What a forward pass calls. */
+    public Hooks hooks() {
+        return hooks;
+    }
+
+    /** The adapters that act on every row, in their order. */
+    List<Active> stack() {
+        if (perRow) {
+            throw new InputException("a selection by rows can't be merged: choose adapters for all rows");
+        }
+        return rows.get(0);
+    }
+}

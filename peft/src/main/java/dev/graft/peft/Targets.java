@@ -1,0 +1,250 @@
+package dev.graft.peft;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.internal.PythonRegex;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Which modules a method acts on, with the meaning that PEFT gives to {@code target_modules}, {@code exclude_modules},
+ * {@code layers_to_transform} and {@code layers_pattern} ({@code tuners_utils.py}, {@code check_target_module_exists}).
+ *
+ * @param names exact names or suffixes; empty when a regular expression or a default is used
+ * @param regex a Python regular expression for the whole name; {@code all-linear} for every linear layer but the head
+ * @param layers only layers with these indices; null for all
+ * @param layersPattern names of the module list that holds the layers; empty for any
+ */
+public record Targets(
+        List<String> names,
+        @Nullable String regex,
+        List<String> excludedNames,
+        @Nullable String excludedRegex,
+        @Nullable List<Integer> layers,
+        List<String> layersPattern) {
+    /** Every linear layer except the head. */
+    public static final Targets ALL_LINEAR = regex("all-linear");
+
+    /** The query and value projections: what PEFT chooses where nothing is given. */
+    public static final Targets DEFAULT = new Targets(List.of(), null, List.of(), null, null, List.of());
+
+    /** Modules with these names or suffixes. */
+    public static Targets names(String... names) {
+        return new Targets(List.of(names), null, List.of(), null, null, List.of());
+    }
+
+    /** Modules whose whole name matches a Python regular expression. */
+    public static Targets regex(String regex) {
+        return new Targets(List.of(), regex, List.of(), null, null, List.of());
+    }
+
+    /** Reads the fields of an {@code adapter_config.json}. */
+    public static Targets read(Fields config) {
+        JsonNode include = present(config, "target_modules");
+        JsonNode exclude = present(config, "exclude_modules");
+        JsonNode layers = present(config, "layers_to_transform");
+        JsonNode pattern = present(config, "layers_pattern");
+        boolean byRegex = include != null && include.isString();
+        boolean excludeByRegex = exclude != null && exclude.isString();
+        Targets targets = new Targets(
+                include == null || byRegex ? List.of() : config.strings("target_modules"),
+                byRegex ? config.string("target_modules") : null,
+                exclude == null || excludeByRegex ? List.of() : config.strings("exclude_modules"),
+                excludeByRegex ? config.string("exclude_modules") : null,
+                layers == null
+                        ? null
+                        : layers.isNumber()
+                                ? List.of(config.integer("layers_to_transform", 0, 0))
+                                : config.integersOrNull("layers_to_transform"),
+                pattern == null
+                        ? List.of()
+                        : pattern.isString()
+                                ? List.of(config.string("layers_pattern"))
+                                : config.strings("layers_pattern"));
+        if (byRegex && targets.layers != null && !targets.isAllLinear()) {
+            throw config.wrong("layers_to_transform", "null when target_modules is a regular expression");
+        }
+        if (targets.layers == null && !targets.layersPattern.isEmpty()) {
+            throw config.wrong("layers_pattern", "null where layers_to_transform is null");
+        }
+        return targets;
+    }
+
+    private static @Nullable JsonNode present(Fields config, String field) {
+        JsonNode value = config.node(field);
+        return value == null || value.isNull() ? null : value;
+    }
+
+    /** Writes the fields as PEFT does, with lists sorted. */
+    public void write(ObjectNode config) {
+        putNames(config, "target_modules", names, regex);
+        putNames(config, "exclude_modules", excludedNames, excludedRegex);
+        if (layers == null) {
+            config.putNull("layers_to_transform");
+        } else {
+            ArrayNode array = config.putArray("layers_to_transform");
+            layers.forEach(array::add);
+        }
+        if (layersPattern.isEmpty()) {
+            config.putNull("layers_pattern");
+        } else if (layersPattern.size() == 1) {
+            config.put("layers_pattern", layersPattern.get(0));
+        } else {
+            ArrayNode array = config.putArray("layers_pattern");
+            layersPattern.forEach(array::add);
+        }
+    }
+
+    private static void putNames(ObjectNode config, String field, List<String> names, @Nullable String regex) {
+        if (regex != null) {
+            config.put(field, regex);
+        } else if (names.isEmpty()) {
+            config.putNull(field);
+        } else {
+            ArrayNode array = config.putArray(field);
+            new TreeSet<>(names).forEach(array::add);
+        }
+    }
+
+    /** Whether these are all linear layers. */
+    public boolean isAllLinear() {
+        return "all-linear".equalsIgnoreCase(regex);
+    }
+
+    /** Whether nothing was given, so that the default of the architecture is meant. */
+    public boolean isDefault() {
+        return names.isEmpty() && regex == null;
+    }
+
+    /**
+     * The chosen linear layers and embeddings of a base, in its order.
+     *
+     * @throws InputException if nothing matches, or a name in the list matches nothing
+     */
+    public List<Site> match(Base base, List<String> modulesToSave) {
+        List<Site> candidates = new ArrayList<>();
+        for (Site site : base.sites()) {
+            if (site instanceof Linear || site instanceof Embedding) {
+                candidates.add(site);
+            }
+        }
+        Targets resolved = resolve(base, candidates);
+        List<Site> chosen = new ArrayList<>();
+        for (Site site : candidates) {
+            if (resolved.matches(site.name(), modulesToSave)) {
+                chosen.add(site);
+            }
+        }
+        if (chosen.isEmpty()) {
+            throw new InputException("target_modules " + describe() + " match no module of " + base.name() + "; it has "
+                    + suffixes(candidates));
+        }
+        for (String name : names) {
+            if (candidates.stream().noneMatch(site -> isOrEndsWith(site.name(), name))) {
+                throw new InputException("target_modules: \"" + name + "\" matches no module of " + base.name()
+                        + "; it has " + suffixes(candidates));
+            }
+        }
+        return chosen;
+    }
+
+    private Targets resolve(Base base, List<Site> candidates) {
+        if (isAllLinear()) {
+            List<String> linears = new ArrayList<>();
+            for (Site site : candidates) {
+                if (site instanceof Linear linear && !isHead(base, linear)) {
+                    linears.add(site.name());
+                }
+            }
+            return withNames(linears);
+        }
+        if (isDefault()) {
+            List<String> projections = new ArrayList<>();
+            for (Site site : candidates) {
+                if (site instanceof Linear linear && (linear.role() == Role.QUERY || linear.role() == Role.VALUE)) {
+                    projections.add(site.name());
+                }
+            }
+            return withNames(projections);
+        }
+        return this;
+    }
+
+    /** PEFT leaves out the vocabulary head and a sequence classifier's head, but not those of tokens and answers. */
+    private static boolean isHead(Base base, Linear linear) {
+        Linear output = base.head().output();
+        return output != null
+                && output.name().equals(linear.name())
+                && (base.task() == Task.CAUSAL_LM || base.task() == Task.MASKED_LM || base.task() == Task.SEQ_CLS);
+    }
+
+    private Targets withNames(List<String> exact) {
+        return new Targets(List.copyOf(exact), null, excludedNames, excludedRegex, layers, layersPattern);
+    }
+
+    /** Whether a module of that name is chosen. */
+    public boolean matches(String module, List<String> modulesToSave) {
+        if (excludedRegex != null
+                ? PythonRegex.fullMatch("exclude_modules", excludedRegex, module)
+                : excludedNames.stream().anyMatch(name -> isOrEndsWith(module, name))) {
+            return false;
+        }
+        for (String saved : modulesToSave) {
+            if (PythonRegex.match("modules_to_save", "(^|.*\\.)" + saved + "($|\\..*)", module)) {
+                return false;
+            }
+        }
+        if (regex != null) {
+            return PythonRegex.fullMatch("target_modules", regex, module);
+        }
+        if (names.contains(module)) {
+            return true;
+        }
+        return names.stream().anyMatch(name -> module.endsWith("." + name)) && inLayers(module);
+    }
+
+    private boolean inLayers(String module) {
+        if (layers == null || layers.isEmpty()) {
+            return true;
+        }
+        String index = null;
+        if (layersPattern.isEmpty()) {
+            index = PythonRegex.group("layers_pattern", ".*?\\.[^.]*\\.(?<idx>\\d+)\\.", module);
+        } else {
+            for (String pattern : layersPattern) {
+                index = PythonRegex.group("layers_pattern", "(?:^|.*?\\.)" + pattern + "\\.(?<idx>\\d+)\\.", module);
+                if (index != null) {
+                    break;
+                }
+            }
+        }
+        return index != null && layers.contains(Integer.valueOf(index));
+    }
+
+    private static boolean isOrEndsWith(String module, String name) {
+        return module.equals(name) || module.endsWith("." + name);
+    }
+
+    private String describe() {
+        return regex != null ? "\"" + regex + "\"" : names.toString();
+    }
+
+    private static TreeSet<String> suffixes(List<Site> sites) {
+        TreeSet<String> suffixes = new TreeSet<>();
+        for (Site site : sites) {
+            suffixes.add(site.name().substring(site.name().lastIndexOf('.') + 1));
+        }
+        return suffixes;
+    }
+}

@@ -1,0 +1,110 @@
+package dev.graft.peft.internal;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * Training single rows of an embedding or a head: PEFT's {@code trainable_token_indices}. The saved tensor
+ * {@code token_adapter.trainable_tokens_delta [rows, hidden]} holds the rows themselves, not differences. Where the head is tied to the
+ * embedding, both get the new rows.
+ */
+public final class TokenRows {
+    private TokenRows() {}
+
+    /** Trains the rows of these tokens; an empty module name means the input embedding. */
+    public static void graft(Grafter g, Map<String, List<Integer>> tokens) {
+        tokens.forEach((module, ids) -> {
+            for (Site site : g.base().sites()) {
+                boolean named = site.name().equals(module) || site.name().endsWith("." + module);
+                if (site instanceof Embedding embedding && (module.isEmpty() ? embedding.input() : named)) {
+                    Rows rows = rows(g, site, embedding.weight(), ids);
+                    g.add(site, new OfEmbedding(rows));
+                    Linear head = g.base().head().output();
+                    if (head != null && embedding.input() && head.weight().equals(embedding.weight())) {
+                        g.add(head, new OfLinear(rows));
+                    }
+                } else if (site instanceof Linear linear && !module.isEmpty() && named) {
+                    g.add(site, new OfLinear(rows(g, site, linear.weight(), ids)));
+                }
+            }
+        });
+    }
+
+    private record Rows(Tensor ids, Tensor values, Tensor base) {}
+
+    private static Rows rows(Grafter g, Site site, Tensor weight, List<Integer> ids) {
+        for (int id : ids) {
+            if (id < 0 || id >= weight.size(0)) {
+                throw new InputException("trainable_token_indices: " + id + " is outside the " + weight.size(0)
+                        + " rows of " + site.name());
+            }
+        }
+        if (new HashSet<>(ids).size() < ids.size()) {
+            throw new InputException("trainable_token_indices: " + ids + " has a token twice");
+        }
+        Tensor index = Tensors.of(ids.stream().mapToLong(Integer::longValue).toArray(), ids.size());
+        index.retainReference();
+        Tensor values = g.parameter(
+                site,
+                "token_adapter.trainable_tokens_delta",
+                (rng, shape) -> weight.detach().index_select(0, index),
+                ids.size(),
+                weight.size(1));
+        return new Rows(index, values, weight);
+    }
+
+    /** ΔW: zero but for the chosen rows. */
+    private static Tensor delta(Rows rows) {
+        Tensor change = rows.values.sub(rows.base.index_select(0, rows.ids));
+        return Tensors.zeros(change.scalar_type(), Tensors.shape(rows.base)).index_copy(0, rows.ids, change);
+    }
+
+    private record OfEmbedding(Rows rows) implements Effect.Delta {
+        @Override
+        public Tensor apply(Tensor ids, Pass pass) {
+            long count = rows.ids.size(0);
+            Tensor change = rows.values.sub(rows.base.index_select(0, rows.ids));
+            Tensor hits = Ops.to(ids.reshape(-1, 1).eq(rows.ids.view(1, count)), change.scalar_type());
+            long[] shape = new long[(int) ids.dim() + 1];
+            for (int i = 0; i < shape.length - 1; i++) {
+                shape[i] = ids.size(i);
+            }
+            shape[shape.length - 1] = change.size(1);
+            return hits.matmul(change).view(shape);
+        }
+
+        @Override
+        public Tensor weight() {
+            return delta(rows);
+        }
+    }
+
+    private record OfLinear(Rows rows) implements Effect.Delta {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            ScalarType type = x.scalar_type();
+            Tensor change = Ops.to(rows.values.sub(rows.base.index_select(0, rows.ids)), type);
+            Tensor columns = Ops.linear(x, change, null);
+            long[] shape = Tensors.shape(columns);
+            shape[shape.length - 1] = rows.base.size(0);
+            return Tensors.zeros(type, shape).index_copy(shape.length - 1, rows.ids, columns);
+        }
+
+        @Override
+        public Tensor weight() {
+            return delta(rows);
+        }
+    }
+}

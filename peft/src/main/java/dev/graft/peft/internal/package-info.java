@@ -1,0 +1,4 @@
+@NullMarked
+package dev.graft.peft.internal;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,54 @@
+package dev.graft.tensor;
+
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.openblas.global.openblas_nolapack;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Loads libtorch once, with the settings it needs: JavaCPP's own memory limits off (they are a multiple of the Java heap
+ * and stop large models), and OpenBLAS at one thread, because its threads inside ATen's collapse when cores are shared.
+ */
+public final class Natives {
+    static {
+        System.setProperty("org.bytedeco.javacpp.maxPhysicalBytes", "0");
+        System.setProperty("org.bytedeco.javacpp.maxBytes", "0");
+    }
+
+    private Natives() {}
+
+    /** Makes sure that libtorch is loaded; cheap after the first call. */
+    public static void load() {
+        Holder.load();
+    }
+
+    /** Sets how many threads one operation may use. */
+    public static void threads(int threads) {
+        load();
+        torch.set_num_threads(threads);
+    }
+
+    /** How many threads one operation may use. */
+    public static int threads() {
+        load();
+        return torch.get_num_threads();
+    }
+
+    private static final class Holder {
+        static {
+            try {
+                Loader.load(torch.class);
+                openblas_nolapack.blas_set_num_threads(1);
+            } catch (LinkageError | TypeNotPresentException error) {
+                throw new IllegalStateException(
+                        "libtorch for " + Loader.getPlatform() + " is not on the class path: add the artifacts"
+                                + " org.bytedeco:pytorch, openblas and javacpp with the classifier "
+                                + Loader.getPlatform(),
+                        error);
+            }
+        }
+
+        private Holder() {}
+
+        static void load() {}
+    }
+}

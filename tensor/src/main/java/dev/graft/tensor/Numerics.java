@@ -1,0 +1,41 @@
+package dev.graft.tensor;
+
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * Which number formats a run computes in. Adapters, norms, softmax, losses and optimiser state are always fp32; what
+ * varies is the format of the frozen base's matrices and of the products with them.
+ *
+ * @param base the format of the frozen base's matrices
+ */
+public record Numerics(ScalarType base) {
+    /** Everything in fp32: what the references compute, for parity. */
+    public static final Numerics FP32 = new Numerics(ScalarType.Float);
+
+    /** Frozen matrices in bf16, everything small in fp32. */
+    public static final Numerics BF16 = new Numerics(ScalarType.BFloat16);
+
+    /** Everything in fp64: for gradient checks. */
+    public static final Numerics FP64 = new Numerics(ScalarType.Double);
+
+    /** {@link #BF16} where the processor has bf16 arithmetic, else {@link #FP32}. */
+    public static Numerics auto() {
+        return Cpu.hasBf16() ? BF16 : FP32;
+    }
+
+    /** The format of what isn't a frozen matrix: fp64 if the base is, else fp32. */
+    public ScalarType small() {
+        return base == ScalarType.Double ? ScalarType.Double : ScalarType.Float;
+    }
+
+    /** The policy named {@code auto}, {@code fp32}, {@code bf16} or {@code fp64}. */
+    public static Numerics of(String name) {
+        return switch (name) {
+            case "auto" -> auto();
+            case "fp32" -> FP32;
+            case "bf16" -> BF16;
+            case "fp64" -> FP64;
+            default -> throw new IllegalArgumentException("dtype is \"" + name + "\", expected auto, fp32 or bf16");
+        };
+    }
+}

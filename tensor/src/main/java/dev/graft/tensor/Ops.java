@@ -1,0 +1,93 @@
+package dev.graft.tensor;
+
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/** The operations that models and methods are written with, where libtorch's own signature is long-winded. */
+public final class Ops {
+    static {
+        Natives.load();
+    }
+
+    private Ops() {}
+
+    /** {@code x Wᵀ + b}: x {@code [..., in]}, weight {@code [out, in]}, bias {@code [out]} or null. */
+    public static Tensor linear(Tensor x, Tensor weight, @Nullable Tensor bias) {
+        return torch.linear(x, weight, optional(bias));
+    }
+
+    /** Rows of a table {@code [n, d]} at ids {@code [...]}, giving {@code [..., d]}. */
+    public static Tensor embedding(Tensor table, Tensor ids) {
+        return torch.embedding(table, ids);
+    }
+
+    /** Layer normalisation over the last dimension. */
+    public static Tensor layerNorm(Tensor x, Tensor weight, @Nullable Tensor bias, double eps) {
+        return torch.layer_norm(x, new long[] {weight.size(0)}, new TensorOptional(weight), optional(bias), eps, false);
+    }
+
+    /** Root-mean-square normalisation over the last dimension. */
+    public static Tensor rmsNorm(Tensor x, Tensor weight, double eps) {
+        return torch.rms_norm(x, new long[] {weight.size(0)}, new TensorOptional(weight), new DoubleOptional(eps));
+    }
+
+    public static Tensor scale(Tensor x, double factor) {
+        return x.mul(new Scalar(factor));
+    }
+
+    /** {@code a + factor · b}. */
+    public static Tensor addScaled(Tensor a, Tensor b, double factor) {
+        return a.add(b, new Scalar(factor));
+    }
+
+    public static Tensor plus(Tensor x, double value) {
+        return x.add(new Scalar(value));
+    }
+
+    /** Adds a whole number to an integer tensor. */
+    public static Tensor plusLong(Tensor x, long value) {
+        return value == 0 ? x : x.add(new Scalar(value));
+    }
+
+    public static Tensor sum(Tensor x, long dim, boolean keep) {
+        return x.sum(new long[] {dim}, keep, new ScalarTypeOptional());
+    }
+
+    public static Tensor mean(Tensor x, long dim, boolean keep) {
+        return x.mean(new long[] {dim}, keep, new ScalarTypeOptional());
+    }
+
+    /** The Euclidean norm along one dimension. */
+    public static Tensor norm(Tensor x, long dim, boolean keep) {
+        return x.norm(new org.bytedeco.pytorch.ScalarOptional(new Scalar(2)), new long[] {dim}, keep);
+    }
+
+    public static Tensor argmax(Tensor x, long dim) {
+        return torch.argmax(x, new LongOptional(dim), false);
+    }
+
+    public static Tensor cat(long dim, Tensor... parts) {
+        return torch.cat(new org.bytedeco.pytorch.TensorVector(parts), dim);
+    }
+
+    /** Sets elements to zero with probability p and scales the rest by 1 / (1 - p), in training only. */
+    public static Tensor dropout(Tensor x, double p, boolean training) {
+        return training && p > 0 ? torch.dropout(x, p, true) : x;
+    }
+
+    /** The tensor in that type; itself if it is of that type. */
+    public static Tensor to(Tensor x, ScalarType type) {
+        return x.scalar_type().value == type.value ? x : x.to(type);
+    }
+
+    static TensorOptional optional(@Nullable Tensor tensor) {
+        return tensor == null ? new TensorOptional() : new TensorOptional(tensor);
+    }
+}

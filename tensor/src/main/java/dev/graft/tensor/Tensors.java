@@ -1,0 +1,190 @@
+package dev.graft.tensor;
+
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.List;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/** Tensors from Java values and back. Every result owns its memory. */
+public final class Tensors {
+    static {
+        Natives.load();
+    }
+
+    private Tensors() {}
+
+    /** A tensor of the given values, row-major, fp32. */
+    public static Tensor of(float[] values, long... shape) {
+        check(values.length, shape);
+        Tensor tensor = empty(ScalarType.Float, shape);
+        if (values.length > 0) {
+            new FloatPointer(tensor.data_ptr()).put(values, 0, values.length);
+        }
+        return tensor;
+    }
+
+    /** A tensor of the given values, row-major, int64. */
+    public static Tensor of(long[] values, long... shape) {
+        check(values.length, shape);
+        Tensor tensor = empty(ScalarType.Long, shape);
+        if (values.length > 0) {
+            new LongPointer(tensor.data_ptr()).put(values, 0, values.length);
+        }
+        return tensor;
+    }
+
+    /** A matrix of rows of equal length, int64, {@code [rows, columns]}. */
+    public static Tensor of(long[][] rows) {
+        int columns = rows.length == 0 ? 0 : rows[0].length;
+        long[] flat = new long[Math.multiplyExact(rows.length, columns)];
+        for (int i = 0; i < rows.length; i++) {
+            if (rows[i].length != columns) {
+                throw new IllegalArgumentException(
+                        "row " + i + " has " + rows[i].length + " values, row 0 has " + columns);
+            }
+            System.arraycopy(rows[i], 0, flat, i * columns, columns);
+        }
+        return of(flat, rows.length, columns);
+    }
+
+    /** A copy of raw little-endian bytes as a tensor of that type. */
+    public static Tensor of(ByteBuffer bytes, ScalarType type, long... shape) {
+        Tensor tensor = empty(type, shape);
+        long size = tensor.nbytes();
+        if (bytes.remaining() != size) {
+            throw new IllegalArgumentException(
+                    bytes.remaining() + " bytes given, " + size + " expected for " + Arrays.toString(shape));
+        }
+        if (size > 0) {
+            new BytePointer(tensor.data_ptr()).capacity(size).asByteBuffer().put(bytes.duplicate());
+        }
+        return tensor;
+    }
+
+    /** The raw little-endian bytes of a tensor, a copy. */
+    public static ByteBuffer bytes(Tensor tensor) {
+        try (Scope scope = new Scope()) {
+            Tensor dense = tensor.detach().contiguous();
+            ByteBuffer copy = ByteBuffer.allocate(Math.toIntExact(dense.nbytes()));
+            if (copy.capacity() > 0) {
+                copy.put(new BytePointer(dense.data_ptr())
+                        .capacity(dense.nbytes())
+                        .asByteBuffer());
+            }
+            return copy.flip();
+        }
+    }
+
+    /** The values of a tensor of any floating type, row-major. */
+    public static float[] floats(Tensor tensor) {
+        try (Scope scope = new Scope()) {
+            Tensor dense = tensor.detach().to(ScalarType.Float).contiguous();
+            float[] values = new float[Math.toIntExact(dense.numel())];
+            if (values.length > 0) {
+                new FloatPointer(dense.data_ptr()).get(values);
+            }
+            return values;
+        }
+    }
+
+    /** The values of a tensor of any floating type, row-major. */
+    public static double[] doubles(Tensor tensor) {
+        try (Scope scope = new Scope()) {
+            Tensor dense = tensor.detach().to(ScalarType.Double).contiguous();
+            double[] values = new double[Math.toIntExact(dense.numel())];
+            if (values.length > 0) {
+                new DoublePointer(dense.data_ptr()).get(values);
+            }
+            return values;
+        }
+    }
+
+    /** The values of an integer tensor, row-major. */
+    public static long[] longs(Tensor tensor) {
+        try (Scope scope = new Scope()) {
+            Tensor dense = tensor.detach().to(ScalarType.Long).contiguous();
+            long[] values = new long[Math.toIntExact(dense.numel())];
+            if (values.length > 0) {
+                new LongPointer(dense.data_ptr()).get(values);
+            }
+            return values;
+        }
+    }
+
+    /** The single value of a tensor, read without leaving anything behind. */
+    public static double item(Tensor tensor) {
+        try (Scope scope = new Scope()) {
+            return tensor.detach().item().toDouble();
+        }
+    }
+
+    /** The shape of a tensor. */
+    public static long[] shape(Tensor tensor) {
+        long[] shape = new long[(int) tensor.dim()];
+        for (int i = 0; i < shape.length; i++) {
+            shape[i] = tensor.size(i);
+        }
+        return shape;
+    }
+
+    /** Memory of that type and shape, not initialised. */
+    public static Tensor empty(ScalarType type, long... shape) {
+        try (TensorOptions options = options(type)) {
+            return torch.empty(shape, options, new org.bytedeco.pytorch.MemoryFormatOptional());
+        }
+    }
+
+    /** Zeros of that type and shape. */
+    public static Tensor zeros(ScalarType type, long... shape) {
+        try (TensorOptions options = options(type)) {
+            return torch.zeros(shape, options);
+        }
+    }
+
+    /** Ones of that type and shape. */
+    public static Tensor ones(ScalarType type, long... shape) {
+        try (TensorOptions options = options(type)) {
+            return torch.ones(shape, options);
+        }
+    }
+
+    /** 0, 1, …, n - 1 as int64. */
+    public static Tensor arange(long n) {
+        long[] values = new long[Math.toIntExact(n)];
+        Arrays.setAll(values, i -> i);
+        return of(values, n);
+    }
+
+    /** A vector of tensors for the operations that take one. */
+    public static TensorVector vector(List<Tensor> tensors) {
+        return new TensorVector(tensors.toArray(Tensor[]::new));
+    }
+
+    /** The number of elements of a shape. */
+    public static int count(long... shape) {
+        long count = 1;
+        for (long size : shape) {
+            count = Math.multiplyExact(count, size);
+        }
+        return Math.toIntExact(count);
+    }
+
+    private static TensorOptions options(ScalarType type) {
+        return new TensorOptions().dtype(new ScalarTypeOptional(type));
+    }
+
+    private static void check(int values, long... shape) {
+        if (values != count(shape)) {
+            throw new IllegalArgumentException(values + " values do not fill the shape " + Arrays.toString(shape));
+        }
+    }
+}
