@@ -9,6 +9,7 @@ import java.nio.ByteOrder;
 import java.nio.ShortBuffer;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -39,6 +40,9 @@ class GgufTest {
             assertThat(gguf.info(type).dtype().toFloats(copied.position(5))).containsExactly(values);
         }
     }
+
+    @TempDir
+    Path folder;
 
     @Test
     void bfloat16IsRoundedFromTheDecodedValues() {
@@ -76,6 +80,17 @@ class GgufTest {
             assertThat(fields.floats("test.floats")).containsExactly(0.5f, -1.25f);
             assertThat(fields.integer("test.absent", 7)).isEqualTo(7);
             assertThat(gguf.metadata()).containsEntry("test.strings", "[3]").containsEntry("test.u8", "200");
+        }
+    }
+
+    @Test
+    void aFileThatWasCutIsRefused() throws Exception {
+        Path file = Fixtures.write(folder.resolve("cut.gguf"), Fixtures.bytes(QUANTS));
+        try (Gguf gguf = Gguf.open(file)) {
+            Fixtures.write(file, new byte[100]);
+            assertThatThrownBy(() -> gguf.dequantize("Q6_K"))
+                    .isInstanceOf(FormatException.class)
+                    .hasMessageContaining("changed since it was opened: it had");
         }
     }
 
