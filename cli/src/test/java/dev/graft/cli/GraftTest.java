@@ -7,6 +7,7 @@ import dev.graft.formats.Json;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -144,8 +145,7 @@ class GraftTest {
 
     @Test
     void aMessageThatSaysLittleHasItsTypeInFront() {
-        assertThat(failWith(new java.nio.file.AccessDeniedException("/x"), false))
-                .isEqualTo(1);
+        assertThat(failWith(new AccessDeniedException("/x"), false)).isEqualTo(1);
         assertThat(failWith(new NullPointerException(), false)).isEqualTo(1);
         assertThat(err)
                 .hasToString(

@@ -63,7 +63,8 @@ final class Yaml {
             String context =
                     Optional.ofNullable(e.getContext()).map(c -> " (" + c + ")").orElse("");
             throw new InputException(source + at + ": not YAML: " + e.getProblem() + context, e);
-        } catch (YamlEngineException | IndexOutOfBoundsException e) {
+        } catch (YamlEngineException | IndexOutOfBoundsException | IllegalArgumentException e) {
+            // The engine lets the latter two out of half-written escapes.
             throw new InputException(source + ": not YAML: " + e.getMessage(), e);
         }
     }

@@ -1,5 +1,6 @@
 package dev.graft.cli.doctor;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -35,7 +36,7 @@ public record Machine(Path root, Path home, Map<String, String> environment) {
 
     /** The program that a shell would start for {@code name}. */
     Optional<Path> program(String name) {
-        return Arrays.stream(environment.getOrDefault("PATH", "").split(java.io.File.pathSeparator))
+        return Arrays.stream(environment.getOrDefault("PATH", "").split(File.pathSeparator))
                 .filter(folder -> !folder.isEmpty())
                 .map(folder -> Path.of(folder, name))
                 .filter(Files::isExecutable)

@@ -3,10 +3,10 @@ package dev.graft.cli.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.graft.cli.config.Optimisation.LrScheduler;
 import dev.graft.cli.config.RunConfig.DType;
 import dev.graft.cli.config.RunConfig.Log;
 import dev.graft.cli.config.RunConfig.LossOn;
-import dev.graft.cli.config.RunConfig.LrScheduler;
 import dev.graft.formats.InputException;
 import java.io.IOException;
 import java.nio.file.Files;

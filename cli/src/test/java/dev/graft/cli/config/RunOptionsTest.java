@@ -9,13 +9,16 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
 import picocli.CommandLine.Help.Ansi;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParseResult;
 
 class RunOptionsTest {
     @TempDir
@@ -38,7 +41,9 @@ class RunOptionsTest {
     }
 
     private RunConfig read(String... words) {
-        return RunOptions.read(command().parseArgs(words), new Recipes(List.of(folder)), notices::add);
+        String[] line = Stream.concat(Stream.of("train"), Arrays.stream(words)).toArray(String[]::new);
+        ParseResult parsed = command().getParent().parseArgs(line).subcommand();
+        return RunOptions.read(parsed, new Recipes(List.of(folder)), notices::add);
     }
 
     @Test

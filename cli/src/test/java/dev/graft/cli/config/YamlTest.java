@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
 import java.math.BigInteger;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
@@ -53,7 +54,7 @@ class YamlTest {
     @ParameterizedTest
     @MethodSource("scalars")
     void scalarsAreReadByTheCoreSchemaOfYaml12(String yaml, Object value) {
-        assertThat(read("k: " + yaml + "\n")).isEqualTo(java.util.Collections.singletonMap("k", value));
+        assertThat(read("k: " + yaml + "\n")).isEqualTo(Collections.singletonMap("k", value));
     }
 
     @Test
@@ -73,7 +74,7 @@ class YamlTest {
         StringBuilder bomb = new StringBuilder("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         IntStream.range(1, 12)
                 .forEach(i -> bomb.append("a" + i + ": &a" + i + " ["
-                        + String.join(", ", java.util.Collections.nCopies(10, "*a" + (i - 1))) + "]\n"));
+                        + String.join(", ", Collections.nCopies(10, "*a" + (i - 1))) + "]\n"));
         refused(bomb.toString(), "f:5: more than 20000 values, aliases counted by what they stand for");
     }
 

@@ -2,6 +2,7 @@ package dev.graft.cli.terminal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
@@ -24,7 +25,7 @@ class TerminalTest {
                         IsLive.class.getName())
                 .redirectErrorStream(true)
                 .start();
-        assertThat(new String(child.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8))
+        assertThat(new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
                 .isEqualTo("false\n");
     }
 
