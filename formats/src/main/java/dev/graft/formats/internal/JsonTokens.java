@@ -101,6 +101,8 @@ public final class JsonTokens implements AutoCloseable {
         what = detail < 0 ? what : what.substring(0, detail);
         if (what.contains("nesting depth")) {
             what = "nested deeper than " + MAX_DEPTH + " levels";
+        } else if (what.startsWith("Non-standard token")) {
+            what = "NaN and Infinity are no numbers here";
         } else if (what.contains("end-of-input")) {
             what = "ends too early";
         }
