@@ -14,7 +14,10 @@ import org.jspecify.annotations.Nullable;
  * @param truncation null means that nothing is cut
  * @param padding null means that a batch may have encodings of different lengths
  */
-public record EncodeOptions(boolean addSpecialTokens, @Nullable Truncation truncation, @Nullable Padding padding) {
+public record EncodeOptions(
+        boolean addSpecialTokens,
+        @Nullable Truncation truncation,
+        @Nullable Padding padding) {
 
     /** Special tokens added, nothing cut, nothing padded. */
     public static final EncodeOptions DEFAULT = new EncodeOptions(true, null, null);

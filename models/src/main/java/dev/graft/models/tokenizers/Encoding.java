@@ -15,7 +15,8 @@ import java.util.List;
  * @param wordIds the word of its text that a token is part of, as the pre-tokenizer splits it; -1 for what is not in the text
  * @param sequenceIds 0 for tokens of the first text, 1 for the second, -1 for what is in neither
  */
-@SuppressWarnings("ArrayRecordComponent") // read-only by contract: copies would double the cost of tokenising a data set
+@SuppressWarnings(
+        "ArrayRecordComponent") // read-only by contract: copies would double the cost of tokenising a data set
 public record Encoding(
         int[] ids,
         int[] attentionMask,

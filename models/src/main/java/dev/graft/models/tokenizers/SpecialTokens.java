@@ -51,7 +51,9 @@ public record SpecialTokens(String source, Map<Role, Token> byRole, List<Token> 
 
     /** @throws InputException when the tokenizer has no such token */
     public Token require(Role role) {
-        return get(role).orElseThrow(() -> new InputException(source + " names no " + role.key()
-                + "; name one of the vocabulary's tokens as \"" + role.key() + "\" in tokenizer_config.json beside it"));
+        return get(role)
+                .orElseThrow(() -> new InputException(
+                        source + " names no " + role.key() + "; name one of the vocabulary's tokens as \"" + role.key()
+                                + "\" in tokenizer_config.json beside it"));
     }
 }

@@ -41,11 +41,15 @@ public interface Tokenizer {
     /** The text of token ids. Ids that no token has (a model may have more embedding rows than tokens) contribute nothing. */
     String decode(int[] ids, boolean skipSpecialTokens);
 
+    /** Whether {@link #decode} takes spaces before punctuation out ({@code clean_up_tokenization_spaces}). */
+    boolean cleansUpSpaces();
+
     /** The id of a vocabulary entry. */
     OptionalInt tokenId(String token);
 
     /** The vocabulary entry of an id, null if there is none. */
-    @Nullable String token(int id);
+    @Nullable
+    String token(int id);
 
     /** The number of tokens, added ones included. */
     int vocabSize();
@@ -67,8 +71,9 @@ public interface Tokenizer {
     /** @throws InputException when a token's id has no embedding row */
     default void requireFits(int embeddingRows, String model) {
         if (idLimit() > embeddingRows) {
-            throw new InputException(source() + " has token ids up to " + (idLimit() - 1) + " (" + token(idLimit() - 1) + ") but " + model
-                    + " has " + embeddingRows + " embedding rows; use the tokenizer that belongs to the model, or resize its embeddings");
+            throw new InputException(source() + " has token ids up to " + (idLimit() - 1) + " (" + token(idLimit() - 1)
+                    + ") but " + model + " has " + embeddingRows
+                    + " embedding rows; use the tokenizer that belongs to the model, or resize its embeddings");
         }
     }
 }

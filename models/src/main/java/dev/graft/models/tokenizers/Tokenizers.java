@@ -1,8 +1,10 @@
 package dev.graft.models.tokenizers;
 
 import dev.graft.formats.FormatException;
+import dev.graft.formats.Gguf;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
+import dev.graft.models.tokenizers.internal.GgufVocabulary;
 import dev.graft.models.tokenizers.internal.TokenizerFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,7 +17,7 @@ public final class Tokenizers {
 
     /**
      * Loads from a folder ({@code tokenizer.json}, else {@code vocab.txt}; with {@code tokenizer_config.json} and
-     * {@code special_tokens_map.json} where they are) or from one of these files.
+     * {@code special_tokens_map.json} where they are), from one of these files, or from a {@code .gguf} file.
      *
      * @throws InputException when there is no tokenizer, or it contradicts itself
      */
@@ -26,7 +28,21 @@ public final class Tokenizers {
         if (!Files.exists(folderOrFile)) {
             throw new FormatException(folderOrFile, "there is no such file or folder");
         }
+        if (folderOrFile.getFileName().toString().endsWith(".gguf")) {
+            try (Gguf gguf = Gguf.open(folderOrFile)) {
+                return of(gguf);
+            }
+        }
         return TokenizerFiles.file(folderOrFile);
+    }
+
+    /**
+     * Builds the tokenizer that a GGUF file describes: byte-level BPE of the SmolLM2, GPT-2, Llama 3 and Qwen 2 kinds.
+     *
+     * @throws InputException when it is of another kind, which is named
+     */
+    public static Tokenizer of(Gguf gguf) {
+        return GgufVocabulary.read(gguf.path().toString(), gguf.fields());
     }
 
     /**
@@ -37,6 +53,7 @@ public final class Tokenizers {
      * @throws InputException when it is not a tokenizer, or contradicts itself
      */
     public static Tokenizer parse(String source, String tokenizerJson) {
-        return TokenizerFiles.tokenizer(source, Json.parse(source, tokenizerJson), JsonNodeFactory.instance.objectNode());
+        return TokenizerFiles.tokenizer(
+                source, Json.parse(source, tokenizerJson), JsonNodeFactory.instance.objectNode());
     }
 }

@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param stride for {@link Tokenizer#windows}: tokens that a window shares with the one before it; ignored when only the first window
  *     is kept, which is the same for every stride
  */
-public record Truncation(int maxLength, Strategy strategy, @Nullable Side side, int stride) {
+public record Truncation(
+        int maxLength, Strategy strategy, @Nullable Side side, int stride) {
 
     public enum Strategy {
         /** Balances the two texts: the longer one loses first. */

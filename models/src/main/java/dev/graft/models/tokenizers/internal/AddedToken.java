@@ -11,7 +11,13 @@ import tools.jackson.databind.node.ObjectNode;
  * @param id -1 while it has none
  */
 record AddedToken(
-        int id, String content, boolean singleWord, boolean lstrip, boolean rstrip, boolean normalized, boolean special) {
+        int id,
+        String content,
+        boolean singleWord,
+        boolean lstrip,
+        boolean rstrip,
+        boolean normalized,
+        boolean special) {
 
     static AddedToken special(int id, String content) {
         return new AddedToken(id, content, false, false, false, false, true);

@@ -31,7 +31,8 @@ final class Cut {
             case ONLY_FIRST -> new int[] {shorten("first", first, excess, truncation), second};
             case ONLY_SECOND -> {
                 if (second < 0) {
-                    throw new InputException("truncation ONLY_SECOND of a single text; use ONLY_FIRST or LONGEST_FIRST");
+                    throw new InputException(
+                            "truncation ONLY_SECOND of a single text; use ONLY_FIRST or LONGEST_FIRST");
                 }
                 yield new int[] {first, shorten("second", second, excess, truncation)};
             }
@@ -42,8 +43,9 @@ final class Cut {
         if (length > excess) { // at least one token stays
             return length - excess;
         }
-        throw new InputException("truncation " + truncation.strategy() + " to " + truncation.maxLength() + " tokens must drop " + excess
-                + " tokens, but the " + which + " text has only " + length + "; raise the limit or use LONGEST_FIRST");
+        throw new InputException("truncation " + truncation.strategy() + " to " + truncation.maxLength()
+                + " tokens must drop " + excess + " tokens, but the " + which + " text has only " + length
+                + "; raise the limit or use LONGEST_FIRST");
     }
 
     private static int[] balanced(int room, int first, int second) {

@@ -13,7 +13,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -75,10 +74,12 @@ record Definition(
                 modelMaxLength(source, config),
                 side(source, config, "truncation_side", tokenizer.path("truncation")),
                 side(source, config, "padding_side", padding),
-                config.path("pad_token_type_id").asInt(padding.path("pad_type_id").asInt(0)),
+                config.path("pad_token_type_id")
+                        .asInt(padding.path("pad_type_id").asInt(0)),
                 config.path("clean_up_tokenization_spaces").asBoolean(false)
                         && (!model.path("type").asString("").equals("BPE")
-                                || config.path("clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output")
+                                || config.path(
+                                                "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output")
                                         .asBoolean(false)));
     }
 
@@ -87,7 +88,9 @@ record Definition(
         JsonNode vocab = model.path("vocab");
         if (!model.isObject() || !(vocab.isObject() || vocab.isArray())) {
             throw new FormatException(
-                    source, "is not a tokenizer: expected an object with model.vocab, as tokenizer.save() writes it", null);
+                    source,
+                    "is not a tokenizer: expected an object with model.vocab, as tokenizer.save() writes it",
+                    null);
         }
         return ((ObjectNode) tokenizer).deepCopy();
     }
@@ -101,17 +104,19 @@ record Definition(
             int id = Vocabulary.id(source, node.path("content").asString(""), node.path("id"));
             listed.add(AddedToken.read(source, id, node));
         }
-        for (Map.Entry<String, JsonNode> entry : config.path("added_tokens_decoder").properties()) {
+        for (Map.Entry<String, JsonNode> entry :
+                config.path("added_tokens_decoder").properties()) {
             listed.add(AddedToken.read(source, number(source, entry.getKey()), entry.getValue()));
         }
         Set<String> roles = names.contents();
         for (AddedToken token : listed) {
-            AddedToken before = byContent.put(token.content(), roles.contains(token.content()) ? token.asSpecial() : token);
+            AddedToken before =
+                    byContent.put(token.content(), roles.contains(token.content()) ? token.asSpecial() : token);
             if (before != null && before.id() != token.id()) {
                 throw new FormatException(
                         source,
-                        "the added token \"" + token.content() + "\" has id " + before.id() + " in tokenizer.json and id "
-                                + token.id() + " in tokenizer_config.json",
+                        "the added token \"" + token.content() + "\" has id " + before.id()
+                                + " in tokenizer.json and id " + token.id() + " in tokenizer_config.json",
                         null);
             }
         }
@@ -136,11 +141,14 @@ record Definition(
                 throw new FormatException(
                         source,
                         "the added token \"" + token.content() + "\" has id " + token.id() + ", but its place is " + id
-                                + (known != null ? ", the id it has in the vocabulary" : ", the first free one after the vocabulary"),
+                                + (known != null
+                                        ? ", the id it has in the vocabulary"
+                                        : ", the first free one after the vocabulary"),
                         null);
             }
             if (!used.add(id)) {
-                throw new FormatException(source, "two added tokens have id " + id + ", one is \"" + token.content() + "\"", null);
+                throw new FormatException(
+                        source, "two added tokens have id " + id + ", one is \"" + token.content() + "\"", null);
             }
             highest = Math.max(highest, id);
             numbered.add(token.withId(id));
@@ -152,14 +160,16 @@ record Definition(
         try {
             return Integer.parseInt(id);
         } catch (NumberFormatException e) {
-            throw new FormatException(source, "added_tokens_decoder has the key \"" + id + "\", expected a token id", e);
+            throw new FormatException(
+                    source, "added_tokens_decoder has the key \"" + id + "\", expected a token id", e);
         }
     }
 
     /** An explicit add_bos_token or add_eos_token replaces the template, as in transformers 5. */
     private static PostProcessor postProcessor(String source, JsonNode json, JsonNode config, SpecialTokens specials) {
         PostProcessor read = PostProcessor.read(source, json.path("post_processor"));
-        if (!config.path("add_bos_token").isBoolean() && !config.path("add_eos_token").isBoolean()) {
+        if (!config.path("add_bos_token").isBoolean()
+                && !config.path("add_eos_token").isBoolean()) {
             return read;
         }
         List<PostProcessor.Piece> single = new ArrayList<>();
@@ -206,7 +216,8 @@ record Definition(
         return switch (side) {
             case "right", "Right" -> Side.RIGHT;
             case "left", "Left" -> Side.LEFT;
-            default -> throw new FormatException(source, key + " is \"" + side + "\", expected \"left\" or \"right\"", null);
+            default ->
+                throw new FormatException(source, key + " is \"" + side + "\", expected \"left\" or \"right\"", null);
         };
     }
 

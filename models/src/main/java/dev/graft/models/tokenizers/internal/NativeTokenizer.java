@@ -112,9 +112,10 @@ final class NativeTokenizer implements Tokenizer {
         List<Tokens> kept = new ArrayList<>();
         for (int i = 0; i < texts.size(); i++) {
             Tokens text = texts.get(i);
-            kept.add(side(truncation) == Side.RIGHT
-                    ? text.slice(0, lengths[i])
-                    : text.slice(text.length() - lengths[i], text.length()));
+            kept.add(
+                    side(truncation) == Side.RIGHT
+                            ? text.slice(0, lengths[i])
+                            : text.slice(text.length() - lengths[i], text.length()));
         }
         return finish(kept, options);
     }
@@ -126,9 +127,10 @@ final class NativeTokenizer implements Tokenizer {
         }
         int room = room(truncation, texts.size() == 2, options);
         if (room <= truncation.stride()) {
-            throw new InputException("a window of " + truncation.maxLength() + " tokens has room for " + Math.max(room, 0)
-                    + " of the text, which leaves nothing new with a stride of " + truncation.stride()
-                    + "; make the window longer or the stride shorter");
+            throw new InputException(
+                    "a window of " + truncation.maxLength() + " tokens has room for " + Math.max(room, 0)
+                            + " of the text, which leaves nothing new with a stride of " + truncation.stride()
+                            + "; make the window longer or the stride shorter");
         }
         List<List<Tokens>> windows = split(texts, truncation, room);
         List<Encoding> encodings = new ArrayList<>();
@@ -149,12 +151,18 @@ final class NativeTokenizer implements Tokenizer {
     }
 
     private int room(Truncation truncation, boolean pair, EncodeOptions options) {
-        int added = options.addSpecialTokens() ? definition.postProcessor().added(pair).size() : 0;
+        int added = options.addSpecialTokens()
+                ? definition.postProcessor().added(pair).size()
+                : 0;
         return truncation.maxLength() - added;
     }
 
     private static int[] lengths(List<Tokens> texts, Truncation truncation, int room) {
-        return Cut.lengths(truncation, room, texts.get(0).length(), texts.size() == 2 ? texts.get(1).length() : -1);
+        return Cut.lengths(
+                truncation,
+                room,
+                texts.get(0).length(),
+                texts.size() == 2 ? texts.get(1).length() : -1);
     }
 
     private Side side(Truncation truncation) {
@@ -231,7 +239,8 @@ final class NativeTokenizer implements Tokenizer {
                 }
                 String text = definition.vocabulary().token(ids[i]);
                 if (text == null) {
-                    throw new IllegalStateException(source() + ": the native library gave id " + ids[i] + ", which no token has");
+                    throw new IllegalStateException(
+                            source() + ": the native library gave id " + ids[i] + ", which no token has");
                 }
                 texts[i] = text;
             }
@@ -259,9 +268,10 @@ final class NativeTokenizer implements Tokenizer {
                     && Character.isLowSurrogate(text.charAt(i + 1))) {
                 i++;
             } else {
-                throw new InputException("text has half a surrogate pair (\\u" + Integer.toHexString(text.charAt(i)) + ") at index " + i
-                        + ", which is not a character; the text was cut in the middle of one: \""
-                        + text.substring(Math.max(0, i - 20), i) + "\"");
+                throw new InputException(
+                        "text has half a surrogate pair (\\u" + Integer.toHexString(text.charAt(i)) + ") at index " + i
+                                + ", which is not a character; the text was cut in the middle of one: \""
+                                + text.substring(Math.max(0, i - 20), i) + "\"");
             }
         }
     }
@@ -271,7 +281,8 @@ final class NativeTokenizer implements Tokenizer {
         long[] longs = new long[ids.length];
         for (int i = 0; i < ids.length; i++) {
             if (ids[i] < 0) {
-                throw new IllegalArgumentException("id " + ids[i] + " at index " + i + " is negative; labels that are ignored have no text");
+                throw new IllegalArgumentException(
+                        "id " + ids[i] + " at index " + i + " is negative; labels that are ignored have no text");
             }
             longs[i] = ids[i];
         }
@@ -281,6 +292,11 @@ final class NativeTokenizer implements Tokenizer {
         } finally {
             Reference.reachabilityFence(this);
         }
+    }
+
+    @Override
+    public boolean cleansUpSpaces() {
+        return definition.cleanUp();
     }
 
     @Override

@@ -5,7 +5,6 @@ import dev.graft.models.tokenizers.Encoding;
 import dev.graft.models.tokenizers.SpecialTokens;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -36,13 +35,14 @@ record PostProcessor(List<Piece> single, List<Piece> pair, boolean trimOffsets, 
         }
         String type = node.path("type").asString("");
         return switch (type) {
-            case "TemplateProcessing" -> new PostProcessor(
-                    template(source, node, "single"), template(source, node, "pair"), false, false);
-            case "ByteLevel" -> new PostProcessor(
-                    PLAIN,
-                    PLAIN_PAIR,
-                    node.path("trim_offsets").asBoolean(true),
-                    node.path("add_prefix_space").asBoolean(true));
+            case "TemplateProcessing" ->
+                new PostProcessor(template(source, node, "single"), template(source, node, "pair"), false, false);
+            case "ByteLevel" ->
+                new PostProcessor(
+                        PLAIN,
+                        PLAIN_PAIR,
+                        node.path("trim_offsets").asBoolean(true),
+                        node.path("add_prefix_space").asBoolean(true));
             case "BertProcessing" -> {
                 Special cls = special(source, node, "cls", 0);
                 Special sep = special(source, node, "sep", 0);
@@ -62,11 +62,12 @@ record PostProcessor(List<Piece> single, List<Piece> pair, boolean trimOffsets, 
                         node.path("add_prefix_space").asBoolean(true));
             }
             case "Sequence" -> sequence(source, node.path("processors"));
-            default -> throw new FormatException(
-                    source,
-                    "post_processor.type is \"" + type
-                            + "\", known are TemplateProcessing, ByteLevel, BertProcessing, RobertaProcessing, Sequence",
-                    null);
+            default ->
+                throw new FormatException(
+                        source,
+                        "post_processor.type is \"" + type
+                                + "\", known are TemplateProcessing, ByteLevel, BertProcessing, RobertaProcessing, Sequence",
+                        null);
         };
     }
 
@@ -76,7 +77,8 @@ record PostProcessor(List<Piece> single, List<Piece> pair, boolean trimOffsets, 
             PostProcessor next = read(source, node);
             boolean templated = !next.pair.equals(PLAIN_PAIR) || !next.single.equals(PLAIN);
             if (templated && (!all.pair.equals(PLAIN_PAIR) || !all.single.equals(PLAIN))) {
-                throw new FormatException(source, "post_processor has two templates in sequence, which is not supported", null);
+                throw new FormatException(
+                        source, "post_processor has two templates in sequence, which is not supported", null);
             }
             all = new PostProcessor(
                     templated ? next.single : all.single,
@@ -99,20 +101,26 @@ record PostProcessor(List<Piece> single, List<Piece> pair, boolean trimOffsets, 
             JsonNode text = piece.path("Sequence");
             JsonNode special = piece.path("SpecialToken");
             if (text.isObject()) {
-                pieces.add(new Text(text.path("id").asString("").equals("B") ? 1 : 0, text.path("type_id").asInt(0)));
+                pieces.add(new Text(
+                        text.path("id").asString("").equals("B") ? 1 : 0,
+                        text.path("type_id").asInt(0)));
             } else if (special.isObject()) {
                 String name = special.path("id").asString("");
                 JsonNode known = node.path("special_tokens").path(name);
-                if (!known.isObject() || known.path("ids").size() != known.path("tokens").size()) {
+                if (!known.isObject()
+                        || known.path("ids").size() != known.path("tokens").size()) {
                     throw new FormatException(
                             source,
-                            "post_processor." + key + " uses \"" + name + "\", which special_tokens does not define with its ids and tokens",
+                            "post_processor." + key + " uses \"" + name
+                                    + "\", which special_tokens does not define with its ids and tokens",
                             null);
                 }
                 for (int i = 0; i < known.path("ids").size(); i++) {
                     String token = known.path("tokens").path(i).asString("");
                     int id = Vocabulary.id(source, token, known.path("ids").path(i));
-                    pieces.add(new Special(new SpecialTokens.Token(token, id), special.path("type_id").asInt(0)));
+                    pieces.add(new Special(
+                            new SpecialTokens.Token(token, id),
+                            special.path("type_id").asInt(0)));
                 }
             } else {
                 throw new FormatException(source, "post_processor." + key + " has the unknown piece " + piece, null);
@@ -132,7 +140,8 @@ record PostProcessor(List<Piece> single, List<Piece> pair, boolean trimOffsets, 
         if (!texts.equals(expected)) {
             throw new FormatException(
                     source,
-                    "post_processor." + key + " must use " + (key.equals("pair") ? "$A and $B once each" : "$A once and nothing else"),
+                    "post_processor." + key + " must use "
+                            + (key.equals("pair") ? "$A and $B once each" : "$A once and nothing else"),
                     null);
         }
     }
@@ -153,11 +162,15 @@ record PostProcessor(List<Piece> single, List<Piece> pair, boolean trimOffsets, 
     void check(String source, Vocabulary vocabulary) {
         for (List<Piece> template : List.of(single, pair)) {
             for (Piece piece : template) {
-                if (piece instanceof Special special && !special.token().content().equals(vocabulary.token(special.token().id()))) {
+                if (piece instanceof Special special
+                        && !special.token()
+                                .content()
+                                .equals(vocabulary.token(special.token().id()))) {
                     throw new FormatException(
                             source,
-                            "post_processor adds \"" + special.token().content() + "\" with id " + special.token().id()
-                                    + ", but the vocabulary has \"" + vocabulary.token(special.token().id()) + "\" there",
+                            "post_processor adds \"" + special.token().content() + "\" with id "
+                                    + special.token().id() + ", but the vocabulary has \""
+                                    + vocabulary.token(special.token().id()) + "\" there",
                             null);
                 }
             }

@@ -15,8 +15,8 @@ import tools.jackson.databind.JsonNode;
 /** Which texts are special tokens: named by the config, else by the class that the file belongs to. */
 record RoleNames(Map<Role, String> byRole, List<String> additional) {
 
-    private static final Map<Role, String> BERT = Map.of(
-            Role.UNK, "[UNK]", Role.SEP, "[SEP]", Role.PAD, "[PAD]", Role.CLS, "[CLS]", Role.MASK, "[MASK]");
+    private static final Map<Role, String> BERT =
+            Map.of(Role.UNK, "[UNK]", Role.SEP, "[SEP]", Role.PAD, "[PAD]", Role.CLS, "[CLS]", Role.MASK, "[MASK]");
     private static final Map<Role, String> ROBERTA = Map.of(
             Role.BOS, "<s>", Role.EOS, "</s>", Role.UNK, "<unk>", Role.SEP, "</s>", Role.PAD, "<pad>", Role.CLS, "<s>",
             Role.MASK, "<mask>");
@@ -55,7 +55,8 @@ record RoleNames(Map<Role, String> byRole, List<String> additional) {
         }
         JsonNode content = value.isObject() ? value.path("content") : value;
         if (!content.isString() || content.stringValue().isEmpty()) {
-            throw new FormatException(source, key + " is " + value + ", expected a token's text or an object with its \"content\"", null);
+            throw new FormatException(
+                    source, key + " is " + value + ", expected a token's text or an object with its \"content\"", null);
         }
         return content.stringValue();
     }
@@ -87,7 +88,8 @@ record RoleNames(Map<Role, String> byRole, List<String> additional) {
         String type = config.path("tokenizer_class").asString("").replaceFirst("(Fast)?$", "");
         return switch (type) {
             case "GPT2Tokenizer" -> GPT2;
-            case "RobertaTokenizer", "XLMRobertaTokenizer", "MPNetTokenizer", "BartTokenizer", "LongformerTokenizer" -> ROBERTA;
+            case "RobertaTokenizer", "XLMRobertaTokenizer", "MPNetTokenizer", "BartTokenizer", "LongformerTokenizer" ->
+                ROBERTA;
             case "T5Tokenizer" -> T5;
             case "LlamaTokenizer" -> LLAMA;
             case "BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer" -> BERT;

@@ -39,7 +39,10 @@ public final class TokenizerFiles {
 
     private static List<String> names(Path folder) {
         try (Stream<Path> files = Files.list(folder)) {
-            return files.map(file -> file.getFileName().toString()).sorted().limit(20).toList();
+            return files.map(file -> file.getFileName().toString())
+                    .sorted()
+                    .limit(20)
+                    .toList();
         } catch (IOException e) {
             throw new UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
         }

@@ -45,7 +45,8 @@ final class Vocabulary {
     private int put(String source, String token, int id) {
         Integer before = ids.put(token, id);
         if (before != null && before != id) {
-            throw new FormatException(source, "the token \"" + token + "\" has two ids, " + before + " and " + id, null);
+            throw new FormatException(
+                    source, "the token \"" + token + "\" has two ids, " + before + " and " + id, null);
         }
         return id;
     }
@@ -53,16 +54,20 @@ final class Vocabulary {
     static int id(String source, String token, JsonNode id) {
         if (!id.isInt() || id.intValue() < 0 || id.intValue() > MAX_ID) {
             throw new FormatException(
-                    source, "the id of token \"" + token + "\" is " + id + ", expected a whole number from 0 to " + MAX_ID, null);
+                    source,
+                    "the id of token \"" + token + "\" is " + id + ", expected a whole number from 0 to " + MAX_ID,
+                    null);
         }
         return id.intValue();
     }
 
-    @Nullable Integer id(String token) {
+    @Nullable
+    Integer id(String token) {
         return ids.get(token);
     }
 
-    @Nullable String token(int id) {
+    @Nullable
+    String token(int id) {
         return id >= 0 && id < tokens.length ? tokens[id] : null;
     }
 

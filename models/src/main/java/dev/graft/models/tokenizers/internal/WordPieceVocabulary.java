@@ -30,12 +30,14 @@ final class WordPieceVocabulary {
         ObjectNode root = JSON.objectNode();
         ArrayNode added = root.putArray("added_tokens");
         for (String key : new String[] {"pad_token", "unk_token", "cls_token", "sep_token", "mask_token"}) {
-            String token = name(config, key, "[" + key.substring(0, key.indexOf('_')).toUpperCase(Locale.ROOT) + "]");
+            String token =
+                    name(config, key, "[" + key.substring(0, key.indexOf('_')).toUpperCase(Locale.ROOT) + "]");
             Integer id = ids.get(token);
             if (id == null) {
                 throw new FormatException(
                         file,
-                        "has no line \"" + token + "\", the " + key + "; name the right one as \"" + key + "\" in tokenizer_config.json");
+                        "has no line \"" + token + "\", the " + key + "; name the right one as \"" + key
+                                + "\" in tokenizer_config.json");
             }
             added.add(AddedToken.special(id, token).write());
         }
@@ -77,7 +79,8 @@ final class WordPieceVocabulary {
             Integer before = ids.put(lines[line], line);
             if (before != null) {
                 throw new FormatException(
-                        file, "lines " + (before + 1) + " and " + (line + 1) + " are the same token \"" + lines[line] + "\"");
+                        file,
+                        "lines " + (before + 1) + " and " + (line + 1) + " are the same token \"" + lines[line] + "\"");
             }
         }
         return ids;

@@ -1,0 +1,150 @@
+package dev.graft.models.chat;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.tokenizers.EncodeOptions;
+import dev.graft.models.tokenizers.Encoding;
+import dev.graft.models.tokenizers.SpecialTokens;
+import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.models.tokenizers.Truncation;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Conversations to token ids. The template writes every special token itself, so the tokenizer adds none.
+ *
+ * <pre>{@code
+ * Chat chat = new Chat(ChatTemplate.load(folder, tokenizer.specialTokens()), tokenizer);
+ * Chat.Supervised row = chat.supervised(messages, RenderOptions.DEFAULT, Truncation.to(1024));
+ * }</pre>
+ */
+public record Chat(ChatTemplate template, Tokenizer tokenizer) {
+
+    /**
+     * A conversation to learn from.
+     *
+     * @param text what was encoded
+     * @param assistant for each token whether the assistant writes it: the answers with the token that ends each, without the headers
+     *     before them
+     */
+    @SuppressWarnings("ArrayRecordComponent") // read-only by contract, as in Encoding
+    public record Supervised(String text, Encoding encoding, boolean[] assistant) {}
+
+    /** What the model continues: the conversation and the beginning of an answer. */
+    public Encoding prompt(List<Message> messages) {
+        return prompt(messages, RenderOptions.PROMPT);
+    }
+
+    /** @throws InputException when the template refuses the conversation */
+    public Encoding prompt(List<Message> messages, RenderOptions options) {
+        return encode(template.render(messages, options.withGenerationPrompt(true)).text(), null);
+    }
+
+    /**
+     * The whole conversation with the tokens that the assistant writes marked. Where the template has {@code {% generation %}} blocks they
+     * say which; else the conversation is rendered up to each answer and including it, and the difference is the answer.
+     *
+     * @param truncation null cuts nothing
+     * @throws InputException when the template writes earlier messages in another way once others follow, so that answers cannot be told
+     */
+    public Supervised supervised(List<Message> messages, RenderOptions options, @Nullable Truncation truncation) {
+        RenderOptions whole = options.withGenerationPrompt(false);
+        ChatTemplate.Rendered rendered = template.render(messages, whole);
+        List<int[]> spans = rendered.generated().isEmpty() ? spans(messages, whole, rendered.text()) : rendered.generated();
+        Encoding encoding = encode(rendered.text(), truncation);
+        return new Supervised(rendered.text(), encoding, mask(encoding, spans, rendered.generated().isEmpty()));
+    }
+
+    private Encoding encode(String text, @Nullable Truncation truncation) {
+        EncodeOptions options = EncodeOptions.DEFAULT.withoutSpecialTokens();
+        Encoding encoding = tokenizer.encode(text, truncation == null ? options : options.truncate(truncation));
+        OptionalInt bos = tokenizer.specialTokens().id(SpecialTokens.Role.BOS);
+        if (bos.isPresent() && encoding.length() > 1 && encoding.ids()[0] == bos.getAsInt() && encoding.ids()[1] == bos.getAsInt()) {
+            throw new InputException(template.source() + ": the conversation begins with two " + tokenizer.token(bos.getAsInt())
+                    + "; the template writes one, so a message must not");
+        }
+        return encoding;
+    }
+
+    private List<int[]> spans(List<Message> messages, RenderOptions options, String whole) {
+        List<int[]> spans = new ArrayList<>();
+        for (int i = 0; i < messages.size(); i++) {
+            if (!messages.get(i).role().equals("assistant")) {
+                continue;
+            }
+            String before = i == 0 && spans.isEmpty() ? header(options) : before(messages.subList(0, i), options, whole, i);
+            String after = template.render(messages.subList(0, i + 1), options).text();
+            requirePrefix(whole, after, i, "with the message");
+            requirePrefix(after, before, i, "before the message");
+            spans.add(new int[] {before.codePointCount(0, before.length()), after.codePointCount(0, after.length())});
+        }
+        return spans;
+    }
+
+    /** What the template writes of a conversation that the assistant opens. */
+    private String header(RenderOptions options) {
+        return template.renderAny(List.of(), options.withGenerationPrompt(true)).text();
+    }
+
+    /** Up to where the answer begins: with the header that makes the model answer, if the template has one. */
+    private String before(List<Message> messages, RenderOptions options, String whole, int index) {
+        String prompt = template.render(messages, options.withGenerationPrompt(true)).text();
+        if (whole.startsWith(prompt)) {
+            return prompt;
+        }
+        String plain = template.render(messages, options).text();
+        String common = commonPrefix(whole, prompt);
+        // Some templates open the answer with more than the finished conversation shows, such as an empty <think> block.
+        if (whole.startsWith(plain) && common.length() > plain.length() && endsLine(common)) {
+            return common;
+        }
+        requirePrefix(whole, prompt, index, "before the message");
+        return prompt;
+    }
+
+    private static boolean endsLine(String text) {
+        return text.endsWith("\n") || text.endsWith(">");
+    }
+
+    private static String commonPrefix(String a, String b) {
+        int n = 0;
+        while (n < a.length() && n < b.length() && a.charAt(n) == b.charAt(n)) {
+            n++;
+        }
+        return a.substring(0, n);
+    }
+
+    private void requirePrefix(String whole, String part, int index, String what) {
+        if (!whole.startsWith(part)) {
+            int at = commonPrefix(whole, part).length();
+            throw new InputException(template.source() + ": the answer in message " + (index + 1)
+                    + " cannot be told from the rest, since the conversation rendered up to there (" + what
+                    + ") is not how the longer one begins: \"" + excerpt(part, at) + "\" against \"" + excerpt(whole, at)
+                    + "\". Use a template with {% generation %} blocks, or one conversation for each answer");
+        }
+    }
+
+    private static String excerpt(String text, int at) {
+        return text.substring(Math.max(0, at - 20), Math.min(text.length(), at + 20)).replace("\n", "\\n");
+    }
+
+    private boolean[] mask(Encoding encoding, List<int[]> spans, boolean fromPrefixes) {
+        boolean[] mask = new boolean[encoding.length()];
+        for (int[] span : spans) {
+            int last = -1;
+            for (int i = 0; i < mask.length; i++) {
+                if (encoding.starts()[i] < span[1] && encoding.ends()[i] > span[0]) {
+                    mask[i] = true;
+                    last = i;
+                }
+            }
+            // The line feed after the token that ends an answer belongs to the template: no model gets to write it.
+            if (fromPrefixes && last > 0 && tokenizer.isSpecial(encoding.ids()[last - 1])
+                    && tokenizer.decode(new int[] {encoding.ids()[last]}, false).isBlank()) {
+                mask[last] = false;
+            }
+        }
+        return mask;
+    }
+}
