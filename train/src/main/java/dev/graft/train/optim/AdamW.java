@@ -1,0 +1,76 @@
+package dev.graft.train.optim;
+
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.util.Map;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * AdamW (Loshchilov and Hutter, 2019) as in PyTorch: decoupled weight decay, then
+ * {@code p -= lr / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε)} with {@code m = β₁ m + (1 - β₁) g} and {@code v = β₂ v + (1 - β₂) g²}.
+ */
+public final class AdamW implements Optimizer {
+    private final FlatParameters parameters;
+    private final Settings settings;
+    private final Tensor m;
+    private final Tensor v;
+    private long steps;
+
+    /** PyTorch's defaults are betas 0.9 and 0.999, eps 1e-8, weight decay 0.01; Graft's weight decay is 0. */
+    public record Settings(double beta1, double beta2, double eps, double weightDecay) {
+        public static final Settings DEFAULT = new Settings(0.9, 0.999, 1e-8, 0);
+    }
+
+    public AdamW(FlatParameters parameters, Settings settings) {
+        this.parameters = parameters;
+        this.settings = settings;
+        try (Scope scope = new Scope()) {
+            long count = parameters.values().numel();
+            m = scope.release(Tensors.zeros(parameters.values().scalar_type(), count));
+            v = scope.release(Tensors.zeros(parameters.values().scalar_type(), count));
+        }
+    }
+
+    @Override
+    public FlatParameters parameters() {
+        return parameters;
+    }
+
+    @Override
+    public void step(double learningRate) {
+        steps++;
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor p = parameters.values();
+            Tensor g = parameters.gradients();
+            if (settings.weightDecay != 0) {
+                p.mul_(new Scalar(1 - learningRate * settings.weightDecay));
+            }
+            m.lerp_(g, new Scalar(1 - settings.beta1));
+            v.mul_(new Scalar(settings.beta2)).addcmul_(g, g, new Scalar(1 - settings.beta2));
+            double correction1 = 1 - Math.pow(settings.beta1, steps);
+            double correction2 = Math.sqrt(1 - Math.pow(settings.beta2, steps));
+            Tensor denominator = v.sqrt().div_(new Scalar(correction2)).add_(new Scalar(settings.eps));
+            p.addcdiv_(m, denominator, new Scalar(-learningRate / correction1));
+        }
+    }
+
+    @Override
+    public long steps() {
+        return steps;
+    }
+
+    @Override
+    public Map<String, Tensor> state() {
+        return Map.of("exp_avg", m, "exp_avg_sq", v);
+    }
+
+    @Override
+    public void restore(long stepsDone, Map<String, Tensor> state) {
+        steps = stepsDone;
+        Sgd.copy(state, "exp_avg", m);
+        Sgd.copy(state, "exp_avg_sq", v);
+    }
+}
