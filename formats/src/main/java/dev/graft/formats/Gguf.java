@@ -165,7 +165,7 @@ public final class Gguf implements TensorSource {
         // Read calls instead of a view: if the file is cut meanwhile they fail cleanly.
         int blockElements = tensor.type().blockElements();
         int blockBytes = tensor.type().blockBytes();
-        int chunks = (elements + CHUNK_ELEMENTS - 1) / CHUNK_ELEMENTS;
+        int chunks = elements / CHUNK_ELEMENTS + (elements % CHUNK_ELEMENTS == 0 ? 0 : 1);
         IntStream.range(0, chunks).parallel().forEach(chunk -> {
             int first = chunk * CHUNK_ELEMENTS;
             float[] values = new float[Math.min(CHUNK_ELEMENTS, elements - first)];
