@@ -36,12 +36,11 @@ public final class NonFiniteGuard {
         }
         skipped.add("step " + step + ": loss " + loss + ", gradient norm " + gradientNorm + ", rows " + shown(rows));
         if (skipped.size() >= limit) {
-            throw new TrainingException(
-                    "training stopped at step " + step + ", " + skipped.size()
-                            + " step(s) in a row were not finite; the parameters are as before them.\n  "
-                            + String.join("\n  ", skipped)
-                            + "\nA lower learning_rate, more warm-up, gradient clipping or dtype fp32 usually helps; look at"
-                            + " the rows first.");
+            throw new TrainingException("training stopped at step " + step + ", " + skipped.size()
+                    + " step(s) in a row were not finite; the parameters are as before them.\n  "
+                    + String.join("\n  ", skipped)
+                    + "\nA lower learning_rate, more warm-up, gradient clipping or dtype fp32 usually helps; look at"
+                    + " the rows first.");
         }
         return false;
     }

@@ -84,13 +84,15 @@ class ProgressTest {
         best = best.observe(3, 0.62, 0.1);
         assertThat(best.stale()).isZero();
         assertThatThrownBy(() -> new EarlyStopping(0, 0)).isInstanceOf(InputException.class);
-        assertThatThrownBy(() -> new EarlyStopping(1, Double.NaN)).hasMessageContaining("early_stopping_threshold is NaN");
+        assertThatThrownBy(() -> new EarlyStopping(1, Double.NaN))
+                .hasMessageContaining("early_stopping_threshold is NaN");
     }
 
     @Test
     void one_bad_step_is_skipped_and_the_third_in_a_row_ends_the_run() {
         NonFiniteGuard guard = new NonFiniteGuard(3);
-        List<String> rows = IntStream.range(0, 10).mapToObj(row -> "a.jsonl:" + row).toList();
+        List<String> rows =
+                IntStream.range(0, 10).mapToObj(row -> "a.jsonl:" + row).toList();
         assertThat(guard.accepts(1, 0.5, 2, rows)).isTrue();
         assertThat(guard.accepts(2, Double.NaN, 2, rows)).isFalse();
         assertThat(guard.accepts(3, 0.5, 2, rows)).isTrue();

@@ -74,9 +74,12 @@ public final class Checkpoints {
             return;
         }
         NavigableMap<Long, Path> folders = folders();
-        List<Long> keep = new ArrayList<>(
-                folders.headMap(state.step(), true).descendingKeySet().stream().limit(limit).toList());
-        if (state.best() != null && folders.containsKey(state.best().step()) && !keep.contains(state.best().step())) {
+        List<Long> keep = new ArrayList<>(folders.headMap(state.step(), true).descendingKeySet().stream()
+                .limit(limit)
+                .toList());
+        if (state.best() != null
+                && folders.containsKey(state.best().step())
+                && !keep.contains(state.best().step())) {
             if (keep.size() == limit && limit > 1) {
                 keep.remove(limit - 1);
             }

@@ -28,7 +28,8 @@ final class Manifest {
     static void write(Path folder) throws IOException {
         ObjectNode files = JsonNodeFactory.instance.objectNode();
         for (Path file : files(folder)) {
-            ObjectNode entry = files.putObject(folder.relativize(file).toString().replace('\\', '/'));
+            ObjectNode entry =
+                    files.putObject(folder.relativize(file).toString().replace('\\', '/'));
             entry.put("bytes", Files.size(file));
             entry.put("sha256", sha256(file));
         }
@@ -48,7 +49,8 @@ final class Manifest {
         for (Map.Entry<String, JsonNode> entry : files.properties()) {
             Path file = folder.resolve(entry.getKey()).normalize();
             if (!file.startsWith(folder.normalize())) {
-                throw new FormatException(folder.resolve(NAME), "lists " + entry.getKey() + ", which is outside the folder");
+                throw new FormatException(
+                        folder.resolve(NAME), "lists " + entry.getKey() + ", which is outside the folder");
             }
             if (!Files.isRegularFile(file)) {
                 throw new FormatException(file, "is missing");

@@ -61,8 +61,7 @@ public record TrainingState(
             TreeSet<String> keys = new TreeSet<>(saved.propertyNames());
             keys.addAll(now.propertyNames());
             for (String key : keys) {
-                String difference =
-                        difference(path.isEmpty() ? key : path + "." + key, saved.path(key), now.path(key));
+                String difference = difference(path.isEmpty() ? key : path + "." + key, saved.path(key), now.path(key));
                 if (difference != null) {
                     return difference;
                 }
@@ -117,8 +116,10 @@ public record TrainingState(
                             score.required("stale").intValue(),
                             optional(score, "reference"));
             Map<String, Long> random = new TreeMap<>();
-            json.required("random").properties().forEach(entry -> random.put(
-                    entry.getKey(), entry.getValue().longValue()));
+            json.required("random")
+                    .properties()
+                    .forEach(
+                            entry -> random.put(entry.getKey(), entry.getValue().longValue()));
             state = new TrainingState(
                     json.required("step").longValue(),
                     json.required("epoch").intValue(),

@@ -99,6 +99,7 @@ public final class BatchPlan {
     }
 
     private long padded(int[] batch) {
-        return (long) batch.length * Arrays.stream(batch).map(row -> lengths[row]).max().orElse(0);
+        return (long) batch.length
+                * Arrays.stream(batch).map(row -> lengths[row]).max().orElse(0);
     }
 }

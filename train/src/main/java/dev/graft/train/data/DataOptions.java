@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
  * @param shape null: from the first rows
  * @param labels null: numbers with a fraction are scores, lists are many, everything else is one class
  */
-public record DataOptions(Map<String, String> columns, @Nullable RowShape shape, Label.@Nullable Kind labels) {
+public record DataOptions(
+        Map<String, String> columns, @Nullable RowShape shape, Label.@Nullable Kind labels) {
 
     /** Everything is found out. */
     public static final DataOptions DETECT = new DataOptions(Map.of(), null, null);

@@ -152,7 +152,9 @@ public final class Dataset implements Rows {
         }
         text.append(", ").append(size()).append(size() == 1 ? " row" : " rows");
         if (!reader.ignored().isEmpty()) {
-            text.append(" (not used: ").append(String.join(",", reader.ignored())).append(")");
+            text.append(" (not used: ")
+                    .append(String.join(",", reader.ignored()))
+                    .append(")");
         }
         return text.toString();
     }
@@ -164,8 +166,8 @@ public final class Dataset implements Rows {
             warnings.add(path + " has a single row");
         }
         if (labelCounts.size() == 1 && labelKind() != Label.Kind.SCORE) {
-            warnings.add(path + ": every label is " + labelCounts.keySet().iterator().next()
-                    + ", so there is nothing to tell apart");
+            warnings.add(path + ": every label is "
+                    + labelCounts.keySet().iterator().next() + ", so there is nothing to tell apart");
         }
         long[] sorted = hashes.clone();
         Arrays.sort(sorted);

@@ -17,8 +17,8 @@ import java.util.TreeMap;
  */
 public final class Labels {
     private static final Comparator<String> BY_VALUE = Comparator.comparing(BigInteger::new);
-    private static final Comparator<String> BY_CODE_POINT = (a, b) -> Arrays.compareUnsigned(
-            a.getBytes(StandardCharsets.UTF_8), b.getBytes(StandardCharsets.UTF_8));
+    private static final Comparator<String> BY_CODE_POINT =
+            (a, b) -> Arrays.compareUnsigned(a.getBytes(StandardCharsets.UTF_8), b.getBytes(StandardCharsets.UTF_8));
 
     private final List<String> names;
     private final Map<String, Integer> ids = new LinkedHashMap<>();
@@ -40,7 +40,8 @@ public final class Labels {
     /** These classes, in any order. */
     public static Labels ofNames(Collection<String> names) {
         boolean numbers = names.stream().allMatch(name -> name.matches("-?[0-9]+"));
-        return new Labels(names.stream().sorted(numbers ? BY_VALUE : BY_CODE_POINT).toList());
+        return new Labels(
+                names.stream().sorted(numbers ? BY_VALUE : BY_CODE_POINT).toList());
     }
 
     /**
@@ -51,7 +52,8 @@ public final class Labels {
     public static Labels fromIds(Map<Integer, String> id2label) {
         TreeMap<Integer, String> sorted = new TreeMap<>(id2label);
         if (!sorted.isEmpty() && (sorted.firstKey() != 0 || sorted.lastKey() != sorted.size() - 1)) {
-            throw new InputException("id2label has the ids " + sorted.keySet() + ", expected 0 to " + (sorted.size() - 1));
+            throw new InputException(
+                    "id2label has the ids " + sorted.keySet() + ", expected 0 to " + (sorted.size() - 1));
         }
         return new Labels(List.copyOf(sorted.values()));
     }

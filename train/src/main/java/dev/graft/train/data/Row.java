@@ -16,7 +16,8 @@ public sealed interface Row {
      * @param pair the second text, null for one
      * @param label null in data without labels
      */
-    record Text(String text, @Nullable String pair, @Nullable Label label) implements Row {}
+    record Text(
+            String text, @Nullable String pair, @Nullable Label label) implements Row {}
 
     /** A conversation to learn the assistant's turns of. */
     record Chat(List<Message> messages) implements Row {
@@ -39,6 +40,20 @@ public sealed interface Row {
     /** Token ids of a row to classify. */
     @SuppressWarnings("ArrayRecordComponent") // as above
     record LabelledTokens(int[] ids, Label label) implements Row {}
+
+    /** The form of row that this is. */
+    default RowShape shape() {
+        if (this instanceof Text) {
+            return label() == null ? RowShape.TEXT : RowShape.CLASSIFICATION;
+        }
+        if (this instanceof Chat) {
+            return RowShape.CHAT;
+        }
+        if (this instanceof Completion) {
+            return RowShape.PROMPT_COMPLETION;
+        }
+        return this instanceof Tokens ? RowShape.TOKENS : RowShape.LABELLED_TOKENS;
+    }
 
     /** The label; null for rows that have none. */
     default @Nullable Label label() {

@@ -22,8 +22,8 @@ import org.jspecify.annotations.Nullable;
  * @param test scored at the end; null if there is none
  * @param notes what was detected, and warnings, to show to the person
  */
-public record Splits(Rows train, @Nullable Rows validation, @Nullable Rows test, List<String> notes)
-        implements AutoCloseable {
+public record Splits(
+        Rows train, @Nullable Rows validation, @Nullable Rows test, List<String> notes) implements AutoCloseable {
     private static final Set<String> SUFFIXES = Set.of("jsonl", "ndjson", "json", "csv", "tsv", "tab");
 
     public Splits {
@@ -42,7 +42,8 @@ public record Splits(Rows train, @Nullable Rows validation, @Nullable Rows test,
         if (train == null) {
             throw new FormatException(path, "has no train file such as train.jsonl or train.csv; it has " + list(path));
         }
-        return open(train, find(path, List.of("valid", "validation", "val", "dev")), find(path, List.of("test")), options);
+        return open(
+                train, find(path, List.of("valid", "validation", "val", "dev")), find(path, List.of("test")), options);
     }
 
     /** One file for each part. */
@@ -90,7 +91,8 @@ public record Splits(Rows train, @Nullable Rows validation, @Nullable Rows test,
 
     /** Whether rows that should be unseen are among the training rows; null if none is. */
     public static @Nullable String leak(Rows train, Rows other) {
-        long[] known = IntStream.range(0, train.size()).mapToLong(train::hash).sorted().toArray();
+        long[] known =
+                IntStream.range(0, train.size()).mapToLong(train::hash).sorted().toArray();
         int[] leaked = IntStream.range(0, other.size())
                 .filter(row -> Arrays.binarySearch(known, other.hash(row)) >= 0)
                 .toArray();
@@ -139,7 +141,9 @@ public record Splits(Rows train, @Nullable Rows validation, @Nullable Rows test,
                 .filter(file -> {
                     String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
                     int dot = name.lastIndexOf('.');
-                    return dot > 0 && names.contains(name.substring(0, dot)) && SUFFIXES.contains(name.substring(dot + 1));
+                    return dot > 0
+                            && names.contains(name.substring(0, dot))
+                            && SUFFIXES.contains(name.substring(dot + 1));
                 })
                 .toList();
         if (found.size() > 1) {

@@ -26,9 +26,8 @@ public sealed interface Targets {
         Target first = examples.get(0).target();
         for (Example example : examples) {
             if (example.target().getClass() != first.getClass()) {
-                throw new IllegalArgumentException(
-                        "a batch holds " + first + " of row " + examples.get(0).row() + " and " + example.target() + " of row "
-                                + example.row());
+                throw new IllegalArgumentException("a batch holds " + first + " of row "
+                        + examples.get(0).row() + " and " + example.target() + " of row " + example.row());
             }
         }
         int rows = examples.size();

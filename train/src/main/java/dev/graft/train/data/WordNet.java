@@ -28,9 +28,31 @@ import java.util.TreeMap;
 public final class WordNet {
     private static final int FIRST_FILE = 4;
     private static final List<String> KINDS = List.of(
-            "act", "animal", "artifact", "attribute", "body", "cognition", "communication", "event", "feeling", "food", "group",
-            "location", "motive", "object", "person", "phenomenon", "plant", "possession", "process", "quantity", "relation",
-            "shape", "state", "substance", "time");
+            "act",
+            "animal",
+            "artifact",
+            "attribute",
+            "body",
+            "cognition",
+            "communication",
+            "event",
+            "feeling",
+            "food",
+            "group",
+            "location",
+            "motive",
+            "object",
+            "person",
+            "phenomenon",
+            "plant",
+            "possession",
+            "process",
+            "quantity",
+            "relation",
+            "shape",
+            "state",
+            "substance",
+            "time");
     private static final int TOPS = 3;
 
     private final Map<String, List<String>> definitions;
@@ -87,7 +109,8 @@ public final class WordNet {
     private static String kind(String line, String place) {
         String[] fields = line.split(" ", 4);
         if (fields.length < 4 || !fields[1].matches("[0-9]{2}") || !fields[2].equals("n")) {
-            throw new FormatException(place, "is not a noun of WordNet: expected offset, two digits of a lexicographer file, n", null);
+            throw new FormatException(
+                    place, "is not a noun of WordNet: expected offset, two digits of a lexicographer file, n", null);
         }
         int number = Integer.parseInt(fields[1]);
         if (number == TOPS) {

@@ -56,16 +56,19 @@ public final class CsvLog implements TrainingListener {
     @Override
     public void onStep(Stepped stepped) {
         if (steps != null) {
-            steps.line(stepped.step() + "," + stepped.epoch() + "," + stepped.loss() + "," + stepped.gradientNorm() + ","
-                    + stepped.learningRate() + "," + stepped.tokens() + "," + stepped.tokensPerSecond() + ","
-                    + stepped.memoryBytes() + "," + stepped.elapsed().toMillis() / 1000.0);
+            steps.line(
+                    stepped.step() + "," + stepped.epoch() + "," + stepped.loss() + "," + stepped.gradientNorm() + ","
+                            + stepped.learningRate() + "," + stepped.tokens() + "," + stepped.tokensPerSecond() + ","
+                            + stepped.memoryBytes() + "," + stepped.elapsed().toMillis() / 1000.0);
         }
     }
 
     @Override
     public void onEvaluate(Evaluated evaluated) {
         if (evaluations != null) {
-            header(evaluations, "step,epoch," + String.join(",", evaluated.metrics().keySet()));
+            header(
+                    evaluations,
+                    "step,epoch," + String.join(",", evaluated.metrics().keySet()));
             evaluations.line(evaluated.metrics().values().stream()
                     .map(String::valueOf)
                     .collect(Collectors.joining(",", evaluated.step() + "," + evaluated.epoch() + ",", "")));

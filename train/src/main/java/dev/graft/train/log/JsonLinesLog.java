@@ -1,7 +1,7 @@
 package dev.graft.train.log;
 
-import dev.graft.formats.Json;
 import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
 import dev.graft.train.TrainingEvent;
 import dev.graft.train.TrainingEvent.Ended;
 import dev.graft.train.TrainingEvent.Evaluated;

@@ -37,7 +37,8 @@ final class LogFile implements AutoCloseable {
         }
     }
 
-    @Nullable String firstLine() {
+    @Nullable
+    String firstLine() {
         try (Stream<String> lines = Files.lines(file)) {
             return lines.findFirst().orElse(null);
         } catch (IOException e) {

@@ -119,7 +119,6 @@ final class TokenLoss implements Objective {
                 }
             }
         }
-        return new Labelled(
-                Arrays.copyOf(positions, count), Arrays.copyOf(labels, count));
+        return new Labelled(Arrays.copyOf(positions, count), Arrays.copyOf(labels, count));
     }
 }

@@ -66,7 +66,8 @@ public final class Sgd implements Optimizer {
     static void copy(Map<String, Tensor> state, String name, Tensor into) {
         Tensor saved = state.get(name);
         if (saved == null || saved.numel() != into.numel()) {
-            throw new IllegalArgumentException("the saved optimiser has no " + name + " of " + into.numel() + " values");
+            throw new IllegalArgumentException(
+                    "the saved optimiser has no " + name + " of " + into.numel() + " values");
         }
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {

@@ -171,12 +171,11 @@ public sealed interface Schedule {
         public double factor(long step) {
             if (span.warming(step)) {
                 double progress = span.warmup(step);
-                double rise =
-                        switch (warmup) {
-                            case LINEAR -> progress;
-                            case COSINE -> 0.5 * (1 - Math.cos(Math.PI * progress));
-                            case ONE_MINUS_SQRT -> 1 - Math.sqrt(1 - progress);
-                        };
+                double rise = switch (warmup) {
+                    case LINEAR -> progress;
+                    case COSINE -> 0.5 * (1 - Math.cos(Math.PI * progress));
+                    case ONE_MINUS_SQRT -> 1 - Math.sqrt(1 - progress);
+                };
                 return Math.max(0, rise * (1 - lowest) + lowest);
             }
             long decayed = step - span.warmupSteps - stableSteps;

@@ -67,8 +67,8 @@ final class Schedules {
             case "polynomial" -> {
                 double end = number("lr_end", 1e-7);
                 if (end >= span.learningRate()) {
-                    throw new InputException("lr_scheduler polynomial: lr_end " + end
-                            + " must be below learning_rate " + span.learningRate());
+                    throw new InputException("lr_scheduler polynomial: lr_end " + end + " must be below learning_rate "
+                            + span.learningRate());
                 }
                 yield new Schedule.Polynomial(span, end, number("power", 1));
             }
@@ -123,9 +123,7 @@ final class Schedules {
         if (value == null) {
             return otherwise;
         }
-        if (!(value instanceof Number number)
-                || !Double.isFinite(number.doubleValue())
-                || number.doubleValue() < 0) {
+        if (!(value instanceof Number number) || !Double.isFinite(number.doubleValue()) || number.doubleValue() < 0) {
             throw new InputException(
                     "lr_scheduler " + schedule + ": " + option + " is " + value + ", expected a number of at least 0");
         }

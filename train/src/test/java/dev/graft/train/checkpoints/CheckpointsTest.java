@@ -17,11 +17,11 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 class CheckpointsTest {
@@ -188,7 +188,8 @@ class CheckpointsTest {
         for (int k = 1; ; k++) {
             Path folder = run.resolve("run-" + k);
             Process child = new ProcessBuilder(
-                            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                            Path.of(System.getProperty("java.home"), "bin", "java")
+                                    .toString(),
                             "-Xshare:auto",
                             "-XX:TieredStopAtLevel=1",
                             "-cp",
@@ -203,7 +204,9 @@ class CheckpointsTest {
             long done = output.lines().count();
             Checkpoint last = new Checkpoints(folder, 1).last();
             if (done > 0) {
-                assertThat(last).as("killed at step %d after saving %d", k, done).isNotNull();
+                assertThat(last)
+                        .as("killed at step %d after saving %d", k, done)
+                        .isNotNull();
                 assertThat(last.state().step()).isBetween(done, done + 1);
             }
             if (last != null) {

@@ -27,11 +27,16 @@ class BatchPlanTest {
         for (int epoch = 0; epoch < 3; epoch++) {
             int[][] batches = plan.epoch(epoch);
             assertThat(batches).hasNumberOfRows(plan.batchesPerEpoch());
-            assertThat(Arrays.stream(batches).flatMapToInt(Arrays::stream).sorted().toArray())
+            assertThat(Arrays.stream(batches)
+                            .flatMapToInt(Arrays::stream)
+                            .sorted()
+                            .toArray())
                     .isEqualTo(IntStream.range(0, lengths.size()).toArray());
-            assertThat(Arrays.stream(batches)).allMatch(batch -> batch.length == batchSize || batch.length == lengths.size() % batchSize);
+            assertThat(Arrays.stream(batches))
+                    .allMatch(batch -> batch.length == batchSize || batch.length == lengths.size() % batchSize);
             assertThat(plan.epoch(epoch)).isDeepEqualTo(batches);
-            assertThat(new BatchPlan(lengthArray, batchSize, order, seed, true).epoch(epoch)).isDeepEqualTo(batches);
+            assertThat(new BatchPlan(lengthArray, batchSize, order, seed, true).epoch(epoch))
+                    .isDeepEqualTo(batches);
         }
     }
 
@@ -84,12 +89,15 @@ class BatchPlanTest {
 
     @Test
     void a_batch_larger_than_the_data_is_one_batch_and_nonsense_is_refused() {
-        assertThat(new BatchPlan(new int[] {1, 2}, 1000, Order.SHUFFLED, 1, true).epoch(0)).hasDimensions(1, 2);
-        assertThat(new BatchPlan(new int[] {1, 2}, Integer.MAX_VALUE / 2, Order.LENGTH_GROUPED, 1, true).epoch(0)).hasDimensions(1, 2);
+        assertThat(new BatchPlan(new int[] {1, 2}, 1000, Order.SHUFFLED, 1, true).epoch(0))
+                .hasDimensions(1, 2);
+        assertThat(new BatchPlan(new int[] {1, 2}, Integer.MAX_VALUE / 2, Order.LENGTH_GROUPED, 1, true).epoch(0))
+                .hasDimensions(1, 2);
         assertThatThrownBy(() -> new BatchPlan(new int[] {1}, 0, Order.FIXED, 1, true))
                 .isInstanceOf(InputException.class)
                 .hasMessage("batch_size is 0, expected 1 or more");
-        assertThatThrownBy(() -> new BatchPlan(new int[0], 1, Order.FIXED, 1, true)).hasMessageContaining("no rows");
+        assertThatThrownBy(() -> new BatchPlan(new int[0], 1, Order.FIXED, 1, true))
+                .hasMessageContaining("no rows");
     }
 
     /** The first numbers of SplitMix64 as published by its authors, and an order that must never change: runs resume across versions. */
@@ -125,7 +133,9 @@ class BatchPlanTest {
         assertThat(batch.attentionMask()).containsExactly(1, 1, 1, 1, 1, 0);
         assertThat(((Targets.Tokens) batch.targets()).labels()).containsExactly(5, -100, 6, -100, 9, -100);
         assertThat(batch.realTokens()).isEqualTo(5);
-        assertThat(batch.lossTerms()).as("the label of position 0 is predicted by nothing").isEqualTo(2);
+        assertThat(batch.lossTerms())
+                .as("the label of position 0 is predicted by nothing")
+                .isEqualTo(2);
         assertThat(batch.rowIndices()).containsExactly(7, 2);
         assertThat(batch.isPadded()).isTrue();
         assertThat(batch.typeIds()).isNull();
@@ -141,9 +151,11 @@ class BatchPlanTest {
         assertThat(classes.lossTerms()).isEqualTo(2);
         assertThat(classes.isPadded()).isFalse();
         Example score = new Example(0, ids, null, new Target.Score(0.5f));
-        assertThat(((Targets.Scores) Batch.of(List.of(score), 0).targets()).values()).containsExactly(0.5f);
+        assertThat(((Targets.Scores) Batch.of(List.of(score), 0).targets()).values())
+                .containsExactly(0.5f);
         Example hot = new Example(0, ids, null, new Target.MultiHot(new float[] {0, 1}));
-        assertThat(((Targets.MultiHot) Batch.of(List.of(hot, hot), 0).targets()).values()).containsExactly(0, 1, 0, 1);
+        assertThat(((Targets.MultiHot) Batch.of(List.of(hot, hot), 0).targets()).values())
+                .containsExactly(0, 1, 0, 1);
         assertThatThrownBy(() -> Batch.of(List.of(one, score), 0)).isInstanceOf(IllegalArgumentException.class);
     }
 }

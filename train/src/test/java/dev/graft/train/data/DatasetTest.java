@@ -86,7 +86,8 @@ class DatasetTest {
 
     @Test
     void csv_follows_rfc_4180_with_byte_order_mark_and_crlf() {
-        try (Dataset data = open("a.csv", "\ufefftext,label\r\n\"a, \"\"b\"\"\r\nc\",x\r\nplain 5\" disk,y\r\n\r\n\"\"\"\",x")) {
+        try (Dataset data =
+                open("a.csv", "\ufefftext,label\r\n\"a, \"\"b\"\"\r\nc\",x\r\nplain 5\" disk,y\r\n\r\n\"\"\"\",x")) {
             assertThat(data.detected()).isEqualTo("CSV, classification, fields text,label, 2 labels, 3 rows");
             assertThat(rows(data))
                     .containsExactly(text("a, \"b\"\r\nc", "x"), text("plain 5\" disk", "y"), text("\"", "x"));
@@ -121,7 +122,8 @@ class DatasetTest {
         assertThat(open("d.csv", "text,label\na,1.5\nb,2\n").get(1).label()).isEqualTo(new Label.Score(2));
         assertThat(open("e.csv", "text,label\na,01\nb,2\n").get(0).label()).isEqualTo(new Label.One("01"));
         assertThat(open("g.csv", "text,label\na,1\nb,2e-1\n").get(1).label()).isEqualTo(new Label.Score(0.2));
-        assertThat(open("f.jsonl", "{\"text\":\"a\",\"label\":true}").get(0).label()).isEqualTo(new Label.One("true"));
+        assertThat(open("f.jsonl", "{\"text\":\"a\",\"label\":true}").get(0).label())
+                .isEqualTo(new Label.One("true"));
     }
 
     @Test
@@ -143,12 +145,13 @@ class DatasetTest {
         Dataset completions = open("b.jsonl", RowShape.PROMPT_COMPLETION.sample());
         assertThat(completions.get(0)).isEqualTo(new Row.Completion("2 + 2 =", " 4"));
         assertThat(completions.detected()).isEqualTo("JSONL, prompt and completion, fields prompt,completion, 1 row");
-        Row.Tokens tokens = (Row.Tokens) open("c.jsonl", RowShape.TOKENS.sample()).get(0);
+        Row.Tokens tokens =
+                (Row.Tokens) open("c.jsonl", RowShape.TOKENS.sample()).get(0);
         assertThat(tokens.ids()).containsExactly(1, 5, 9, 2);
         assertThat(tokens.labels()).containsExactly(-100, -100, 9, 2);
-        Row.LabelledTokens labelled = (Row.LabelledTokens) open(
-                        "d.jsonl", "{\"input_ids\":[101,7],\"attention_mask\":[1,1],\"label\":3}")
-                .get(0);
+        Row.LabelledTokens labelled =
+                (Row.LabelledTokens) open("d.jsonl", "{\"input_ids\":[101,7],\"attention_mask\":[1,1],\"label\":3}")
+                        .get(0);
         assertThat(labelled.ids()).containsExactly(101, 7);
         assertThat(labelled.label()).isEqualTo(new Label.One("3"));
         assertThat(open("e.jsonl", "{\"text\":\"x\"}").shape()).isEqualTo(RowShape.TEXT);
@@ -176,8 +179,15 @@ class DatasetTest {
                 "a.csv:2: the keys [review, sentiment] fit no known shape",
                 "Nearest: classification, such as {\"text\"",
                 "columns: {text: review, label: sentiment}");
-        refused("a.jsonl", "{\"instruction\":\"a\",\"output\":\"b\"}", "columns: {prompt: instruction, completion: output}");
-        refused("a.jsonl", "{\"conversations\":[]}", "columns: {messages: conversations}", "write from/value as role/content");
+        refused(
+                "a.jsonl",
+                "{\"instruction\":\"a\",\"output\":\"b\"}",
+                "columns: {prompt: instruction, completion: output}");
+        refused(
+                "a.jsonl",
+                "{\"conversations\":[]}",
+                "columns: {messages: conversations}",
+                "write from/value as role/content");
         refused("a.jsonl", "{\"Text\":\"a\",\"Label\":1}", "columns: {text: Text, label: Label}");
         refused(
                 "a.jsonl",
@@ -245,14 +255,20 @@ class DatasetTest {
 
     @Test
     void labels_of_one_file_are_of_one_kind() {
-        refused("a.jsonl", "{\"text\":\"a\",\"label\":1.5}\n{\"text\":\"b\",\"label\":\"x\"}", "a.jsonl:1: the label 1.5 is no class");
+        refused(
+                "a.jsonl",
+                "{\"text\":\"a\",\"label\":1.5}\n{\"text\":\"b\",\"label\":\"x\"}",
+                "a.jsonl:1: the label 1.5 is no class");
         refused("a.csv", "text,label\na,1\nb,nan\n", "a.csv:3: the label is nan, a missing value");
         refused("a.csv", "text,label\na,1.5\nb,nan\n", "a.csv:3: the label is NaN, expected a finite number");
         refused("a.csv", "text,label\na,x\nb,NaN\n", "a.csv:3: the label is NaN, a missing value");
         refused("a.csv", "text,label\na,0\nb,-1\n", "a.csv:3: the label is -1");
         refused("a.csv", "text,label\na,0\nb,\n", "a.csv:3: the label is empty");
         refused("a.jsonl", "{\"text\":\"a\",\"label\":[1,1]}", "the label 1 appears twice in [1,1]");
-        refused("a.jsonl", "{\"text\":\"a\",\"label\":[1]}\n{\"text\":\"a\",\"label\":1}", "a.jsonl:2: the label is 1, but");
+        refused(
+                "a.jsonl",
+                "{\"text\":\"a\",\"label\":[1]}\n{\"text\":\"a\",\"label\":1}",
+                "a.jsonl:2: the label is 1, but");
     }
 
     @Test
@@ -270,8 +286,10 @@ class DatasetTest {
         refused("a.csv", "text,label\n\"a\"b,1\n", "a.csv:2: field 1 goes on after its closing quote");
         refused("a.parquet", "PAR1....", "is a Parquet file");
         refused("a.jsonl", "{\"text\":\0}", "is binary");
-        Path latin = file("b.jsonl", "{\"text\":\"a\",\"label\":1}\n{\"text\":\"\u00e9\",\"label\":1}"
-                .getBytes(StandardCharsets.ISO_8859_1));
+        Path latin = file(
+                "b.jsonl",
+                "{\"text\":\"a\",\"label\":1}\n{\"text\":\"\u00e9\",\"label\":1}"
+                        .getBytes(StandardCharsets.ISO_8859_1));
         assertThatThrownBy(() -> Dataset.open(latin))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("b.jsonl:2:")
@@ -280,7 +298,8 @@ class DatasetTest {
         assertThatThrownBy(() -> Dataset.open(latinCsv)).hasMessageContaining("b.csv:2: not valid UTF-8");
         Path wide = file("c.csv", "text,label\na,1".getBytes(StandardCharsets.UTF_16));
         assertThatThrownBy(() -> Dataset.open(wide)).hasMessageContaining("is in UTF-16");
-        assertThatThrownBy(() -> Dataset.open(folder.resolve("missing.csv"))).hasMessageContaining("there is no such file");
+        assertThatThrownBy(() -> Dataset.open(folder.resolve("missing.csv")))
+                .hasMessageContaining("there is no such file");
         assertThatThrownBy(() -> Dataset.open(folder)).hasMessageContaining("is not a file");
     }
 

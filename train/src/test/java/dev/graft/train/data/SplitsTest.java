@@ -36,7 +36,8 @@ class SplitsTest {
             assertThat(splits.validation().size()).isEqualTo(2);
             assertThat(splits.test().size()).isEqualTo(3);
             assertThat(splits.notes()).hasSize(4);
-            assertThat(splits.notes().get(0)).endsWith("train.csv: CSV, classification, fields text,label, 2 labels, 3 rows");
+            assertThat(splits.notes().get(0))
+                    .endsWith("train.csv: CSV, classification, fields text,label, 2 labels, 3 rows");
             assertThat(splits.notes().get(3))
                     .startsWith("Warning: 2 of 3 rows have the same input as a training row (first: ")
                     .contains("test.csv:3");
@@ -65,7 +66,8 @@ class SplitsTest {
         file("train.csv", "text,label\na,0\n");
         file("valid.csv", "text,label\nb,0\n");
         file("validation.jsonl", "{\"text\":\"b\",\"label\":0}\n");
-        assertThatThrownBy(() -> Splits.open(folder, DataOptions.DETECT)).hasMessageContaining("more than one valid file");
+        assertThatThrownBy(() -> Splits.open(folder, DataOptions.DETECT))
+                .hasMessageContaining("more than one valid file");
     }
 
     @Test
@@ -84,7 +86,8 @@ class SplitsTest {
         assertThat(texts(again.validation())).isEqualTo(texts(splits.validation()));
         assertThatThrownBy(() -> again.withValidation(0.1)).hasMessageContaining("already has validation rows");
         Rows one = Rows.of("c", rows.subList(0, 1));
-        assertThatThrownBy(() -> new Splits(one, null, null, List.of()).withValidation(0.5)).hasMessageContaining("leaves no row");
+        assertThatThrownBy(() -> new Splits(one, null, null, List.of()).withValidation(0.5))
+                .hasMessageContaining("leaves no row");
         assertThatThrownBy(() -> new Splits(one, null, null, List.of()).withValidation(Double.NaN))
                 .isInstanceOf(InputException.class);
     }

@@ -6,7 +6,6 @@ import dev.graft.hub.Hub;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -29,6 +28,8 @@ class WordNetFileTest {
         assertThat(splits.test().size()).isEqualTo(24 * 60 + 9);
         assertThat(splits.train().labelCounts()).containsEntry("motive", 33).containsEntry("shape", 200);
         assertThat(Splits.leak(splits.train(), splits.test())).isNull();
-        assertThat(splits.test().get(0)).isEqualTo(new Row.Text("an activity that is diverting and that holds the attention", null, new Label.One("act")));
+        assertThat(splits.test().get(0))
+                .isEqualTo(new Row.Text(
+                        "an activity that is diverting and that holds the attention", null, new Label.One("act")));
     }
 }

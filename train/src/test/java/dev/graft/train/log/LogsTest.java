@@ -41,7 +41,11 @@ class LogsTest {
 
     private static Evaluated evaluation(long step, double accuracy) {
         return new Evaluated(
-                step, step / 5.0, new TreeMap<>(Map.of("loss", 0.25, "accuracy", accuracy)), true, Duration.ofMillis(40));
+                step,
+                step / 5.0,
+                new TreeMap<>(Map.of("loss", 0.25, "accuracy", accuracy)),
+                true,
+                Duration.ofMillis(40));
     }
 
     private static void run(TrainingListener listener, long from, long to) {
@@ -90,15 +94,17 @@ class LogsTest {
         log.onStart(new Started(2, 10));
         assertThatThrownBy(() -> log.onEvaluate(new Evaluated(3, 1, Map.of("rouge", 0.1), false, Duration.ZERO)))
                 .isInstanceOf(InputException.class)
-                .hasMessageContaining("has the columns step,epoch,accuracy,loss, this run would write step,epoch,rouge");
+                .hasMessageContaining(
+                        "has the columns step,epoch,accuracy,loss, this run would write step,epoch,rouge");
     }
 
     @Test
     void json_lines_tell_every_event() throws IOException {
         Path file = folder.resolve("log.jsonl");
         run(new JsonLinesLog(file), 0, 2);
-        List<JsonNode> events =
-                Files.readAllLines(file).stream().map(line -> Json.parse("log", line)).toList();
+        List<JsonNode> events = Files.readAllLines(file).stream()
+                .map(line -> Json.parse("log", line))
+                .toList();
         assertThat(events)
                 .extracting(event -> event.get("event").asString())
                 .containsExactly("start", "step", "step", "evaluate", "save", "end");
@@ -114,7 +120,10 @@ class LogsTest {
         JsonLinesLog log = new JsonLinesLog(file);
         log.onStart(new Started(0, 10));
         log.onStep(step(1, Double.NaN));
-        assertThat(Json.parse("log", Files.readAllLines(file).get(1)).get("loss").asString()).isEqualTo("NaN");
+        assertThat(Json.parse("log", Files.readAllLines(file).get(1))
+                        .get("loss")
+                        .asString())
+                .isEqualTo("NaN");
     }
 
     @Test
@@ -139,8 +148,10 @@ class LogsTest {
         assertThat(HexFormat.of().formatHex(start)).isEqualTo(START_FRAME);
     }
 
-    private static final String VERSION_FRAME = "1800000000000000a37f4b2209000000000000f83f1a0d627261696e2e4576656e743a322a28646c";
-    private static final String SCALAR_FRAME = "2100000000000000017becf609000000000000f83f10ac022a130a110a0a747261696e2f6c6f7373150000803e6557981f";
+    private static final String VERSION_FRAME =
+            "1800000000000000a37f4b2209000000000000f83f1a0d627261696e2e4576656e743a322a28646c";
+    private static final String SCALAR_FRAME =
+            "2100000000000000017becf609000000000000f83f10ac022a130a110a0a747261696e2f6c6f7373150000803e6557981f";
     private static final String START_FRAME = "0f000000000000006d532b0909000000000000f83f10033a020801ec8612fc";
 
     @Test
@@ -171,7 +182,9 @@ class LogsTest {
                 print(sorted(events.Tags()["scalars"]))
                 print([(e.step, round(e.value, 4)) for e in events.Scalars("train/loss")])
                 print([(e.step, e.value) for e in events.Scalars("eval/accuracy")])
-                """, folder.toString()).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+                """, folder.toString())
+                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .start();
         String output = new String(process.getInputStream().readAllBytes());
         assertThat(process.waitFor()).isZero();
         assertThat(output.lines())

@@ -31,8 +31,10 @@ class ScheduleTest {
         return cases.valueStream().map(fixture -> {
             String name = fixture.get("name").asString();
             Map<String, Object> options = new LinkedHashMap<>();
-            fixture.get("options").properties().forEach(option -> options.put(option.getKey(), option.getValue()
-                    .numberValue()));
+            fixture.get("options")
+                    .properties()
+                    .forEach(option ->
+                            options.put(option.getKey(), option.getValue().numberValue()));
             Span span = new Span(
                     fixture.get("warmup_steps").asInt(),
                     fixture.get("total_steps").asInt(),
@@ -55,8 +57,8 @@ class ScheduleTest {
         assertThat(schedule.factor(0)).isEqualTo(0.2);
         assertThat(schedule.factor(4)).isEqualTo(1);
         assertThat(schedule.factor(19)).isCloseTo(0.1, within(1e-12));
-        Schedule started = Schedule.named(
-                "cosine_warmup_with_min_lr", SPAN, Map.of("min_lr_rate", 0.1, "warmup_lr_rate", 0.4));
+        Schedule started =
+                Schedule.named("cosine_warmup_with_min_lr", SPAN, Map.of("min_lr_rate", 0.1, "warmup_lr_rate", 0.4));
         assertThat(started.factor(0)).isEqualTo(0.4);
         assertThat(started.factor(2)).isCloseTo(0.7, within(1e-12));
     }
@@ -84,7 +86,8 @@ class ScheduleTest {
                 .hasMessage("lr_scheduler linear has no option num_cycles; it has none");
         assertThatThrownBy(() -> Schedule.named("polynomial", SPAN, Map.of("powr", 2)))
                 .hasMessageContaining("no option powr; it has [lr_end, power]");
-        assertThatThrownBy(() -> Schedule.named("constant", SPAN, Map.of())).hasMessageContaining("constant_with_warmup");
+        assertThatThrownBy(() -> Schedule.named("constant", SPAN, Map.of()))
+                .hasMessageContaining("constant_with_warmup");
         assertThatThrownBy(() -> Schedule.named("polynomial", SPAN, Map.of("lr_end", 0.1)))
                 .hasMessageContaining("must be below learning_rate 0.001");
         assertThatThrownBy(() -> Schedule.named("cosine_with_min_lr", SPAN, Map.of()))
@@ -104,7 +107,8 @@ class ScheduleTest {
     }
 
     @Property(tries = 200)
-    void factors_stay_between_zero_and_one(@ForAll @IntRange(max = 30) int warmup, @ForAll @IntRange(min = 1, max = 60) int total) {
+    void factors_stay_between_zero_and_one(
+            @ForAll @IntRange(max = 30) int warmup, @ForAll @IntRange(min = 1, max = 60) int total) {
         Span span = new Span(warmup, total, 1e-3);
         for (String name : new String[] {"linear", "cosine", "cosine_with_restarts", "polynomial", "inverse_sqrt"}) {
             Schedule schedule = Schedule.named(name, span, Map.of());

@@ -82,7 +82,8 @@ final class ByteReader {
         if (record.size() == MOST_RECORD_BYTES) {
             throw new FormatException(
                     file + ":" + recordLine,
-                    "this row has more than " + MOST_RECORD_BYTES + " bytes; is there one row a line, and every quote closed?",
+                    "this row has more than " + MOST_RECORD_BYTES
+                            + " bytes; is there one row a line, and every quote closed?",
                     null);
         }
         record.write(value);

@@ -62,7 +62,8 @@ final class DelimitedScanner implements RecordScanner {
                 if (at < record.length() && record.charAt(at) != delimiter) {
                     throw new FormatException(
                             place,
-                            "field " + fields.size() + " goes on after its closing quote; a field that starts with a quote ends"
+                            "field " + fields.size()
+                                    + " goes on after its closing quote; a field that starts with a quote ends"
                                     + " with one, and quotes inside are doubled: \"\"",
                             null);
                 }

@@ -12,9 +12,9 @@ import tools.jackson.databind.JsonNode;
 /** The label of a row, of the kind that the data set has. */
 record LabelReader(Label.Kind kind, boolean textOnly) {
     private static final Pattern WHOLE = Pattern.compile("-?(0|[1-9][0-9]*)");
-    private static final Pattern FRACTION =
-            Pattern.compile("-?((0|[1-9][0-9]*)\\.[0-9]*|\\.[0-9]+|(0|[1-9][0-9]*)(?=[eE]))([eE][-+]?[0-9]+)?|-?inf(inity)?",
-                    Pattern.CASE_INSENSITIVE);
+    private static final Pattern FRACTION = Pattern.compile(
+            "-?((0|[1-9][0-9]*)\\.[0-9]*|\\.[0-9]+|(0|[1-9][0-9]*)(?=[eE]))([eE][-+]?[0-9]+)?|-?inf(inity)?",
+            Pattern.CASE_INSENSITIVE);
 
     static boolean isWhole(String text) {
         return WHOLE.matcher(text).matches();
@@ -42,7 +42,8 @@ record LabelReader(Label.Kind kind, boolean textOnly) {
 
     private Label many(JsonNode value, String place) {
         if (!value.isArray()) {
-            throw new InputException(place + ": the label is " + Json.compact(value) + ", but the labels of this file are lists");
+            throw new InputException(
+                    place + ": the label is " + Json.compact(value) + ", but the labels of this file are lists");
         }
         List<String> names = new ArrayList<>();
         for (JsonNode element : value.values()) {
@@ -61,8 +62,9 @@ record LabelReader(Label.Kind kind, boolean textOnly) {
             String text = value.stringValue();
             String plain = text.strip();
             if (plain.isEmpty() || textOnly && plain.equalsIgnoreCase("nan")) {
-                throw new InputException(place + ": the label is "
-                        + (plain.isEmpty() ? "empty" : plain + ", a missing value") + "; remove the row or give it one");
+                throw new InputException(
+                        place + ": the label is " + (plain.isEmpty() ? "empty" : plain + ", a missing value")
+                                + "; remove the row or give it one");
             }
             return textOnly && isWhole(plain) ? notNegative(plain, place) : text;
         }
@@ -77,8 +79,9 @@ record LabelReader(Label.Kind kind, boolean textOnly) {
             if (number == Math.rint(number) && Math.abs(number) < 1e15) {
                 return notNegative(Long.toString((long) number), place);
             }
-            throw new InputException(place + ": the label " + number + " is no class: expected a string or a whole number"
-                    + (Double.isNaN(number) ? "" : "; for regression set labels to score"));
+            throw new InputException(
+                    place + ": the label " + number + " is no class: expected a string or a whole number"
+                            + (Double.isNaN(number) ? "" : "; for regression set labels to score"));
         }
         throw new InputException(place + ": the label is " + Json.compact(value)
                 + ", expected a string, a number or a list of them, the same kind in every row");
@@ -86,8 +89,9 @@ record LabelReader(Label.Kind kind, boolean textOnly) {
 
     private static String notNegative(String number, String place) {
         if (number.startsWith("-")) {
-            throw new InputException(place + ": the label is " + number
-                    + "; negative classes usually mark rows without a label: remove them, for regression set labels to score");
+            throw new InputException(
+                    place + ": the label is " + number
+                            + "; negative classes usually mark rows without a label: remove them, for regression set labels to score");
         }
         return number;
     }

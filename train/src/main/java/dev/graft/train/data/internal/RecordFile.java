@@ -187,7 +187,8 @@ public final class RecordFile implements AutoCloseable {
         ObjectNode seen = JsonNodeFactory.instance.objectNode();
         List<String> named = new ArrayList<>();
         for (int i = 0; i < names.size(); i++) {
-            String name = names.get(i).isBlank() ? "column " + (i + 1) : names.get(i).strip();
+            String name =
+                    names.get(i).isBlank() ? "column " + (i + 1) : names.get(i).strip();
             if (seen.has(name)) {
                 throw new FormatException(at(piece.line()), "the column \"" + name + "\" appears twice", null);
             }

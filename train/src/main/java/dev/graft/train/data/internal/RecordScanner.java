@@ -14,5 +14,6 @@ interface RecordScanner {
     record Piece(long offset, int line, byte[] bytes) {}
 
     /** The next record; null at the end. Blank lines between records are passed over. */
-    @Nullable Piece next() throws IOException;
+    @Nullable
+    Piece next() throws IOException;
 }

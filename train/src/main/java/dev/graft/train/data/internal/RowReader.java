@@ -51,7 +51,8 @@ public final class RowReader {
         }
         labels = shape.keys().contains("label")
                 ? new LabelReader(
-                        options.labels() != null ? options.labels() : ShapeSniffer.labels(rows, key("label"), textOnly), textOnly)
+                        options.labels() != null ? options.labels() : ShapeSniffer.labels(rows, key("label"), textOnly),
+                        textOnly)
                 : null;
         keys.stream().filter(key -> !parts.containsValue(key) && !isMask(key)).forEach(ignored::add);
     }
@@ -103,8 +104,9 @@ public final class RowReader {
         ObjectNode row = renamed(record, place);
         for (String part : shape.keys()) {
             if (!row.has(key(part))) {
-                throw new InputException(place + ": the key \"" + key(part) + "\" is missing, found " + row.propertyNames()
-                        + "; the rows of this file are " + shape.title() + ", such as " + shape.sample());
+                throw new InputException(
+                        place + ": the key \"" + key(part) + "\" is missing, found " + row.propertyNames()
+                                + "; the rows of this file are " + shape.title() + ", such as " + shape.sample());
             }
         }
         return switch (shape) {
@@ -166,12 +168,15 @@ public final class RowReader {
                 if (!key.equals("role") && !key.equals("content")) {
                     throw new InputException(where + " has the key \"" + key
                             + "\", which is not read: a message is a role and a content, remove the rest"
-                            + (key.equals("from") || key.equals("value") ? " and rename from/value to role/content" : ""));
+                            + (key.equals("from") || key.equals("value")
+                                    ? " and rename from/value to role/content"
+                                    : ""));
                 }
             }
             String role = string(element.path("role"), "role", where, false);
             if (!ROLES.contains(role)) {
-                throw new InputException(where + " has the role \"" + role + "\", expected system, user, assistant or tool");
+                throw new InputException(
+                        where + " has the role \"" + role + "\", expected system, user, assistant or tool");
             }
             boolean answer = role.equals("assistant");
             assistant |= answer;
@@ -187,11 +192,13 @@ public final class RowReader {
         int[] ids = ids(row, place);
         int[] targets = integers(row.get(key("labels")), "labels", -100, place);
         if (targets.length != ids.length) {
-            throw new InputException(place + ": input_ids has " + ids.length + " entries, labels has " + targets.length);
+            throw new InputException(
+                    place + ": input_ids has " + ids.length + " entries, labels has " + targets.length);
         }
         for (int target : targets) {
             if (target < 0 && target != -100) {
-                throw new InputException(place + ": labels has " + target + ", expected token ids, or -100 for no label");
+                throw new InputException(
+                        place + ": labels has " + target + ", expected token ids, or -100 for no label");
             }
         }
         return new Row.Tokens(ids, targets);
@@ -219,8 +226,8 @@ public final class RowReader {
 
     private static int[] integers(JsonNode value, String key, int least, String place) {
         if (!value.isArray()) {
-            throw new InputException(
-                    place + ": \"" + key + "\" is " + shortened(Json.compact(value)) + ", expected a list of whole numbers");
+            throw new InputException(place + ": \"" + key + "\" is " + shortened(Json.compact(value))
+                    + ", expected a list of whole numbers");
         }
         int[] integers = new int[value.size()];
         for (int i = 0; i < integers.length; i++) {

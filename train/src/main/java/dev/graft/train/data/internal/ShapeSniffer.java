@@ -28,8 +28,29 @@ final class ShapeSniffer {
 
     /** Names that suggest a part but are too vague to take without being told. */
     private static final Map<String, List<String>> SUGGESTED = Map.of(
-            "text", List.of("review", "content", "body", "comment", "tweet", "title", "document", "utterance", "description"),
-            "label", List.of("category", "class", "target", "sentiment", "intent", "tag", "score", "rating", "y", "stars"),
+            "text",
+                    List.of(
+                            "review",
+                            "content",
+                            "body",
+                            "comment",
+                            "tweet",
+                            "title",
+                            "document",
+                            "utterance",
+                            "description"),
+            "label",
+                    List.of(
+                            "category",
+                            "class",
+                            "target",
+                            "sentiment",
+                            "intent",
+                            "tag",
+                            "score",
+                            "rating",
+                            "y",
+                            "stars"),
             "messages", List.of("conversations", "conversation", "dialog", "dialogue", "chat"),
             "prompt", List.of("instruction", "question", "query", "input", "source"),
             "completion", List.of("output", "response", "answer", "target", "chosen"),
@@ -121,7 +142,9 @@ final class ShapeSniffer {
         renames.forEach((part, key) -> advice.add(part + ": " + key));
         return "the keys " + row.propertyNames() + " fit no known shape. Nearest: " + nearest.title() + ", such as "
                 + nearest.sample()
-                + (advice.isEmpty() ? "" : ". Rename the keys, or map them with columns: {" + String.join(", ", advice) + "}")
+                + (advice.isEmpty()
+                        ? ""
+                        : ". Rename the keys, or map them with columns: {" + String.join(", ", advice) + "}")
                 + (row.has("conversations") ? " (and write from/value as role/content)" : "");
     }
 

@@ -1,0 +1,121 @@
+package dev.graft.train.data;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * What became of the rows of a split.
+ *
+ * @param dropped rows left out because they were too long, or had nothing to learn once cut
+ * @param truncated rows that were cut
+ * @param unlabelled rows kept although the loss counts nothing in them
+ * @param tokens of the rows that were kept
+ * @param lossTerms labelled tokens, or rows for a classifier
+ * @param longest tokens of the longest row, before it was dropped or cut
+ * @param histogram how many rows have up to 16, 32, 64, ... tokens, before any was dropped or cut
+ */
+public record EncodingSummary(
+        int maxLength,
+        int rows,
+        int kept,
+        int dropped,
+        int truncated,
+        int unlabelled,
+        long tokens,
+        long lossTerms,
+        int longest,
+        List<Integer> histogram) {
+    private static final int FIRST_BUCKET = 16;
+
+    public EncodingSummary {
+        histogram = List.copyOf(histogram);
+    }
+
+    /** Lines to show before training. */
+    public String text() {
+        StringBuilder text = new StringBuilder(String.format(
+                Locale.ROOT,
+                "%,d rows, %,d tokens (%.0f a row, longest %,d)",
+                kept,
+                tokens,
+                (double) tokens / kept,
+                longest));
+        if (lossTerms != kept) {
+            text.append(String.format(Locale.ROOT, ", %.1f %% of the tokens trained", 100.0 * lossTerms / tokens));
+        }
+        text.append("\nlengths:");
+        for (int i = 0, upTo = FIRST_BUCKET; i < histogram.size(); i++, upTo *= 2) {
+            text.append(String.format(Locale.ROOT, "%s up to %,d: %,d", i == 0 ? "" : ",", upTo, histogram.get(i)));
+        }
+        line(text, truncated, "longer than " + maxLength + " tokens were cut");
+        line(text, dropped, "longer than " + maxLength + " tokens were left out");
+        line(text, unlabelled, "without a labelled token");
+        return text.toString();
+    }
+
+    private static void line(StringBuilder text, int rows, String what) {
+        if (rows > 0) {
+            text.append(String.format(Locale.ROOT, "\n%,d %s %s", rows, rows == 1 ? "row" : "rows", what));
+        }
+    }
+
+    /** Counts while rows are encoded. */
+    static final class Counter {
+        private final int maxLength;
+        private final List<Integer> histogram = new ArrayList<>();
+        private int rows;
+        private int kept;
+        private int dropped;
+        private int truncated;
+        private int unlabelled;
+        private long tokens;
+        private long lossTerms;
+        private int longest;
+
+        Counter(int maxLength) {
+            this.maxLength = maxLength;
+        }
+
+        void saw(int length) {
+            rows++;
+            longest = Math.max(longest, length);
+            int bucket = 0;
+            for (long upTo = FIRST_BUCKET; upTo < length; upTo *= 2) {
+                bucket++;
+            }
+            while (histogram.size() <= bucket) {
+                histogram.add(0);
+            }
+            histogram.set(bucket, histogram.get(bucket) + 1);
+        }
+
+        void dropped() {
+            dropped++;
+        }
+
+        void truncated() {
+            truncated++;
+        }
+
+        /** The number of this example. */
+        int kept(Example example) {
+            int terms = example.target().lossTerms();
+            tokens += example.length();
+            lossTerms += terms;
+            if (terms == 0) {
+                unlabelled++;
+            }
+            return kept++;
+        }
+
+        long tokens() {
+            return tokens;
+        }
+
+        EncodingSummary end() {
+            return new EncodingSummary(
+                    maxLength, rows, kept, dropped, truncated, unlabelled, tokens, lossTerms, longest, histogram);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+package dev.graft.train.data;
+
+import dev.graft.models.tokenizers.Tokenizer;
+import java.util.Arrays;
+
+/** An example as text with the loss mask visible: what the model learns to write stands in {@code ⟦ ⟧}, special tokens included. */
+public final class MaskedText {
+
+    private MaskedText() {}
+
+    /** Decodes an example; only the labelled tokens are marked. */
+    public static String of(Example example, Tokenizer tokenizer) {
+        if (!(example.target() instanceof Target.Tokens tokens)) {
+            return tokenizer.decode(example.ids(), false);
+        }
+        StringBuilder text = new StringBuilder();
+        int start = 0;
+        for (int i = 1; i <= example.length(); i++) {
+            boolean labelled = isLabelled(tokens, start);
+            if (i == example.length() || isLabelled(tokens, i) != labelled) {
+                String run = tokenizer.decode(Arrays.copyOfRange(example.ids(), start, i), false);
+                text.append(labelled ? "⟦" + run + "⟧" : run);
+                start = i;
+            }
+        }
+        return text.toString();
+    }
+
+    private static boolean isLabelled(Target.Tokens tokens, int position) {
+        return position > 0 && tokens.labels()[position] != Target.NONE;
+    }
+}

@@ -1,0 +1,25 @@
+package dev.graft.train.data;
+
+import dev.graft.formats.InputException;
+
+/** Rows to examples; safe for use by several threads. */
+public interface RowEncoder {
+
+    /**
+     * @param index the row's number, for {@link Example#row}
+     * @param place where the row is, for messages
+     * @param maxLength tokens to cut the row to
+     * @throws InputException if the row cannot be encoded for this task
+     */
+    Example encode(int index, Row row, String place, int maxLength);
+
+    /** What a row of the wrong kind is told. */
+    static InputException unfit(Row row, String place, String task, RowShape... shapes) {
+        StringBuilder expected = new StringBuilder();
+        for (RowShape shape : shapes) {
+            expected.append("\n  ").append(shape.sample());
+        }
+        return new InputException(
+                place + ": the rows are " + row.shape().title() + ", but " + task + " needs rows such as" + expected);
+    }
+}
