@@ -30,6 +30,9 @@ final class Attributes {
         if (value instanceof Map<?, ?> map && map.containsKey(name)) {
             return map.get(name);
         }
+        if (value instanceof Values.Function) {
+            throw new TemplateError("attributes of a " + Values.type(value) + " are not supported");
+        }
         if (name.startsWith("__")) {
             throw new TemplateError("access to attribute '" + name + "' of a " + Values.type(value) + " is unsafe");
         }
