@@ -13,12 +13,13 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The initialisers and nodes of an ONNX model. Initialisers are views of the mapped file; data in other files is refused. Nodes say
  * which initialiser belongs to which layer: the weight of a linear layer is often called {@code onnx::MatMul_1234}, and only the
- * node that uses it, or the bias that is added to its output, knows the name. Subgraphs and attributes are not read. Source:
- * {@code onnx.proto} of onnx/onnx.
+ * node that uses it, or the bias that is added to its output, knows the name. Of attributes only the tensors of {@code Constant} nodes
+ * are read, subgraphs are not. Source: {@code onnx.proto} of onnx/onnx.
  *
  * <pre>{@code
  * try (Onnx model = Onnx.open(Path.of("model.onnx"))) {
@@ -44,6 +45,7 @@ public final class Onnx implements TensorSource {
     private final Map<String, OnnxTensor> initialisers = new LinkedHashMap<>();
     private final Set<String> readable = new LinkedHashSet<>();
     private final List<Node> nodes = new ArrayList<>();
+    private final Map<String, TensorData> constants = new LinkedHashMap<>();
     private final Map<String, String> metadata = new LinkedHashMap<>();
 
     private Onnx(MappedFile file) {
@@ -76,6 +78,11 @@ public final class Onnx implements TensorSource {
     /** All nodes of the graph, in its topological order. */
     public List<Node> nodes() {
         return Collections.unmodifiableList(nodes);
+    }
+
+    /** The tensor that a {@code Constant} node puts out under this name, {@code null} where none does. */
+    public @Nullable TensorData constant(String output) {
+        return constants.get(output);
     }
 
     private void model(ProtoReader in) throws ProtoReader.Malformed {
@@ -117,21 +124,41 @@ public final class Onnx implements TensorSource {
         }
     }
 
-    private static Node node(ProtoReader in) throws ProtoReader.Malformed {
+    private Node node(ProtoReader in) throws ProtoReader.Malformed {
         String name = "";
         String opType = "";
         List<String> inputs = new ArrayList<>();
         List<String> outputs = new ArrayList<>();
+        TensorData value = null;
         while (in.next()) {
             switch (in.field()) {
                 case 1 -> inputs.add(in.string());
                 case 2 -> outputs.add(in.string());
                 case 3 -> name = in.string();
                 case 4 -> opType = in.string();
+                case 5 -> {
+                    TensorData tensor = tensorAttribute(in.message());
+                    value = tensor == null ? value : tensor;
+                }
                 default -> in.skip();
             }
         }
+        if (opType.equals("Constant") && value != null && outputs.size() == 1) {
+            constants.put(outputs.get(0), value);
+        }
         return new Node(name, opType, inputs, outputs);
+    }
+
+    private static @Nullable TensorData tensorAttribute(ProtoReader in) throws ProtoReader.Malformed {
+        TensorData value = null;
+        while (in.next()) {
+            if (in.field() == 5) {
+                value = OnnxTensor.readUnnamed(in.message()).data();
+            } else {
+                in.skip();
+            }
+        }
+        return value;
     }
 
     private void property(ProtoReader in) throws ProtoReader.Malformed {

@@ -101,6 +101,9 @@ class JsonTest {
         refused("\ufeff{}".getBytes(StandardCharsets.UTF_8), "c.json:1:1: starts with a byte order mark");
         refused("{}".getBytes(StandardCharsets.UTF_16), "c.json:1:1: is in UTF-16");
         refused("{\"ä\":1}".getBytes(StandardCharsets.ISO_8859_1), "c.json:1:3: not valid UTF-8");
+        refused("{}".getBytes(StandardCharsets.UTF_16LE), "c.json:1:2: holds a zero byte");
+        refused("{}".getBytes(StandardCharsets.UTF_16BE), "c.json:1:1: holds a zero byte");
+        refused(new byte[] {'1', 0, 0, 0}, "c.json:1:2: holds a zero byte");
         // an overlong slash and half of a surrogate pair
         refused(new byte[] {'"', (byte) 0xc0, (byte) 0xaf, '"'}, "not valid UTF-8");
         refused(new byte[] {'"', (byte) 0xed, (byte) 0xa0, (byte) 0x80, '"'}, "not valid UTF-8");

@@ -131,6 +131,12 @@ public final class JsonTokens implements AutoCloseable {
         if (bytes.length >= 2 && (bytes[0] & bytes[1] & 0xff) >= 0xfe && bytes[0] != bytes[1]) {
             throw error(0, "is in UTF-16, expected UTF-8");
         }
+        for (int i = 0; i < Math.min(4, bytes.length); i++) {
+            // The parser would take zeros at the start for UTF-16 or UTF-32 and go on in that.
+            if (bytes[i] == 0) {
+                throw error(i, "holds a zero byte, expected UTF-8");
+            }
+        }
         CharsetDecoder decoder = StandardCharsets.UTF_8.newDecoder();
         ByteBuffer in = ByteBuffer.wrap(bytes);
         CharBuffer out = CharBuffer.allocate(8192);

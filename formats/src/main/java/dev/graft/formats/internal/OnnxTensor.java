@@ -20,7 +20,17 @@ public record OnnxTensor(String name, int type, @Nullable TensorData data) {
 
     private static final int MAX_RANK = 64;
 
+    /** An initialiser, which must have a name. */
     public static OnnxTensor read(ProtoReader in) throws ProtoReader.Malformed {
+        OnnxTensor tensor = readUnnamed(in);
+        if (tensor.name.isEmpty()) {
+            throw new ProtoReader.Malformed("an initialiser without a name");
+        }
+        return tensor;
+    }
+
+    /** The value of an attribute, which may have no name. */
+    public static OnnxTensor readUnnamed(ProtoReader in) throws ProtoReader.Malformed {
         String name = "";
         int type = 0;
         List<Long> dims = new ArrayList<>();
@@ -47,9 +57,6 @@ public record OnnxTensor(String name, int type, @Nullable TensorData data) {
                 }
                 default -> in.skip();
             }
-        }
-        if (name.isEmpty()) {
-            throw new ProtoReader.Malformed("an initialiser without a name");
         }
         if (external) {
             throw new ProtoReader.Malformed("the data of initialiser " + name
