@@ -9,9 +9,10 @@ import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
+import dev.graft.hub.Hub;
+import dev.graft.models.checkpoints.Checkpoint;
 import dev.graft.models.sites.Site;
 import dev.graft.models.tokenizers.Tokenizer;
-import dev.graft.models.tokenizers.Tokenizers;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
@@ -133,12 +134,25 @@ public final class Base {
 
     /** Loads a model from a Hugging Face folder, a GGUF file or an ONNX file. */
     public static Base load(Path path, Options options) {
-        return new Base(path.toString(), Checkpoints.open(path), options, Map.of());
+        return load(path.toString(), path, options);
+    }
+
+    /**
+     * Loads a model from where {@link dev.graft.hub.Source} says, for example {@code minilm}, {@code hf:org/name} or {@code file:DIR},
+     * fetching it if it isn't on this machine.
+     */
+    public static Base load(String source, Options options) {
+        return load(source, new Hub(), options);
+    }
+
+    /** Loads a model from a source by a hub that reports its progress. */
+    public static Base load(String source, Hub hub, Options options) {
+        return load(source, hub.fetch(source), options);
     }
 
     /** The same model under the name that people know it by, for example {@code hf:org/name}; adapters record it. */
     public static Base load(String name, Path path, Options options) {
-        return new Base(name, Checkpoints.open(path), options, Map.of());
+        return new Base(name, Checkpoint.open(path), options, Map.of());
     }
 
     /** A model from an opened checkpoint, under the name that people know it by. */
@@ -299,11 +313,16 @@ public final class Base {
     /** The tokenizer that came with the checkpoint. */
     public synchronized Tokenizer tokenizer() {
         if (tokenizer == null) {
-            Tokenizer read = Tokenizers.load(checkpoint.tokenizer());
+            Tokenizer read = checkpoint.readTokenizer();
             read.requireFits(backbone.vocabSize(), name);
             tokenizer = read;
         }
         return tokenizer;
+    }
+
+    /** The tokens that end a text, as the checkpoint's configuration names them. */
+    public Set<Integer> endTokens() {
+        return checkpoint.endTokens();
     }
 
     /**
@@ -354,7 +373,7 @@ public final class Base {
                             Tensors.bytes(value))));
             Safetensors.write(temporary.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
             Files.writeString(temporary.resolve("config.json"), Json.pretty(savedConfig()) + "\n");
-            checkpoint.copyTokenizer(temporary);
+            checkpoint.writeTokenizer(temporary);
         });
     }
 

@@ -44,7 +44,16 @@ public final class GgufVocabulary {
 
     private GgufVocabulary() {}
 
+    /** The content of {@code tokenizer.json} and {@code tokenizer_config.json}. */
+    public record Files(ObjectNode tokenizer, ObjectNode config) {}
+
     public static Tokenizer read(String source, GgufFields fields) {
+        Files files = files(source, fields);
+        return TokenizerFiles.tokenizer(source, files.tokenizer, files.config);
+    }
+
+    /** The files that the fields were made from. */
+    public static Files files(String source, GgufFields fields) {
         String model = fields.string(KEY + "model");
         if (!model.equals("gpt2")) {
             throw new FormatException(
@@ -97,7 +106,7 @@ public final class GgufVocabulary {
         ObjectNode bpe = root.putObject("model").put("type", "BPE").put("ignore_merges", split == Split.LLAMA3);
         bpe.set("vocab", vocab);
         bpe.set("merges", merges(source, fields));
-        return TokenizerFiles.tokenizer(source, root, config(source, fields, tokens, split));
+        return new Files(root, config(source, fields, tokens, split));
     }
 
     private static ObjectNode preTokenizer(Split split) {

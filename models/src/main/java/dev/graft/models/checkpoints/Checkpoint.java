@@ -1,0 +1,149 @@
+package dev.graft.models.checkpoints;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.Gguf;
+import dev.graft.formats.Json;
+import dev.graft.formats.Safetensors;
+import dev.graft.formats.ShardedSafetensors;
+import dev.graft.formats.TensorSource;
+import dev.graft.hub.ModelFiles;
+import dev.graft.models.tokenizers.SpecialTokens;
+import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.models.tokenizers.Tokenizers;
+import dev.graft.models.tokenizers.internal.GgufVocabulary;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * A pretrained model as files: its configuration and its tensors by their Hugging Face names, whatever container they came in.
+ *
+ * <pre>{@code
+ * Checkpoint checkpoint = Checkpoint.open(new Hub().fetch("smollm2"));
+ * checkpoint.tensors().info("model.embed_tokens.weight");  // F32 [49152, 576]
+ * }</pre>
+ *
+ * @param config the fields of config.json
+ * @param tensors the weights
+ * @param tokenizer the folder or file that the tokenizer is read from
+ */
+public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
+    private static final List<String> TOKENIZER_FILES = List.of(
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "added_tokens.json",
+            "vocab.txt",
+            "vocab.json",
+            "merges.txt",
+            "tokenizer.model",
+            "chat_template.jinja",
+            "generation_config.json");
+
+    /**
+     * Opens the one model in a folder, or the file itself: a Hugging Face folder, a GGUF file of a Llama or an ONNX graph of a BERT.
+     *
+     * @throws dev.graft.formats.InputException if there is no model, more than one, or one of another architecture
+     */
+    public static Checkpoint open(Path path) {
+        ModelFiles files = ModelFiles.find(path);
+        if (files instanceof ModelFiles.Gguf gguf) {
+            return GgufLlama.open(gguf.file());
+        } else if (files instanceof ModelFiles.Onnx onnx) {
+            return OnnxBert.open(onnx);
+        }
+        ModelFiles.HuggingFaceFolder folder = (ModelFiles.HuggingFaceFolder) files;
+        TensorSource tensors = folder.weights().size() == 1
+                ? Safetensors.open(folder.weights().get(0))
+                : ShardedSafetensors.open(folder.folder().resolve("model.safetensors.index.json"));
+        return new Checkpoint(Fields.read(folder.config()), tensors, folder.folder());
+    }
+
+    /** Reads the tokenizer that came with the model. */
+    public Tokenizer readTokenizer() {
+        return Tokenizers.load(tokenizer);
+    }
+
+    /** The tokens that end a text, by generation_config.json where there is one and by config.json. */
+    public Set<Integer> endTokens() {
+        Set<Integer> ids = new TreeSet<>();
+        addEndTokens(config, ids);
+        Path generation = tokenizer.resolve("generation_config.json");
+        if (Files.isRegularFile(generation)) {
+            addEndTokens(Fields.read(generation), ids);
+        }
+        return ids;
+    }
+
+    private static void addEndTokens(Fields fields, Set<Integer> ids) {
+        JsonNode node = fields.node("eos_token_id");
+        if (node == null || node.isNull()) {
+            return;
+        }
+        for (JsonNode id : node.isArray() ? node.values() : List.of(node)) {
+            if (!id.isInt() || id.intValue() < 0) {
+                throw fields.wrong("eos_token_id", "a token id or an array of token ids");
+            }
+            ids.add(id.intValue());
+        }
+    }
+
+    /** Writes the tokenizer into a folder as the files that Hugging Face libraries read; nothing where the model has none. */
+    public void writeTokenizer(Path folder) throws IOException {
+        if (Files.isDirectory(tokenizer)) {
+            for (String file : TOKENIZER_FILES) {
+                if (Files.exists(tokenizer.resolve(file))) {
+                    Files.copy(tokenizer.resolve(file), folder.resolve(file));
+                }
+            }
+        } else if (tokenizer.toString().endsWith(".gguf")) {
+            writeFromGguf(folder);
+        } else if (Files.exists(tokenizer)) {
+            Files.copy(tokenizer, folder.resolve("tokenizer.json"));
+            writeRoles(folder);
+        }
+    }
+
+    private void writeFromGguf(Path folder) throws IOException {
+        try (Gguf gguf = Gguf.open(tokenizer)) {
+            GgufVocabulary.Files files = GgufVocabulary.files(tokenizer.toString(), gguf.fields());
+            files.tokenizer().put("version", "1.0").putNull("truncation").putNull("padding");
+            ObjectNode config = files.config().put("tokenizer_class", "PreTrainedTokenizerFast");
+            config.put("model_max_length", config().integer("max_position_embeddings"));
+            if (gguf.fields().has("tokenizer.chat_template")) {
+                config.put("chat_template", gguf.fields().string("tokenizer.chat_template"));
+            }
+            write(folder.resolve("tokenizer.json"), files.tokenizer());
+            write(folder.resolve("tokenizer_config.json"), config);
+        }
+    }
+
+    /** A tokenizer.json alone does not say which tokens have which role. */
+    private void writeRoles(Path folder) throws IOException {
+        Tokenizer read = readTokenizer();
+        ObjectNode roles = JsonNodeFactory.instance.objectNode();
+        for (SpecialTokens.Role role : SpecialTokens.Role.values()) {
+            read.specialTokens().get(role).ifPresent(token -> roles.put(role.key(), token.content()));
+        }
+        roles.put("tokenizer_class", "PreTrainedTokenizerFast");
+        roles.put(
+                "model_max_length",
+                read.modelMaxLength().orElseGet(() -> config.integer("max_position_embeddings")));
+        write(folder.resolve("tokenizer_config.json"), roles);
+    }
+
+    private static void write(Path file, JsonNode content) throws IOException {
+        Files.writeString(file, Json.pretty(content) + "\n");
+    }
+
+    /** Fields made from another format's, with numbers as a file would have them: whole ones are ints where they fit. */
+    static Fields fields(Path file, ObjectNode config) {
+        return Fields.of(file.toString(), Json.parse(file.toString(), Json.compact(config)));
+    }
+}

@@ -1,0 +1,78 @@
+package dev.graft.models.checkpoints;
+
+import dev.graft.formats.FormatException;
+import dev.graft.formats.Onnx;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which linear layer a graph's unnamed matrix belongs to: the one whose bias is added to the product. The numbers in names such as
+ * {@code onnx::MatMul_787} say nothing.
+ */
+final class OnnxLinears {
+    private final Onnx file;
+    private final Map<String, Onnx.Node> consumers = new HashMap<>();
+    private final Map<String, String> weights = new HashMap<>();
+
+    OnnxLinears(Onnx file) {
+        this.file = file;
+        for (Onnx.Node node : file.nodes()) {
+            for (String input : node.inputs()) {
+                consumers.put(input, node);
+            }
+        }
+        for (Onnx.Node node : file.nodes()) {
+            if (node.opType().equals("MatMul") || node.opType().equals("MatMulInteger")) {
+                for (String input : node.inputs().subList(0, Math.min(2, node.inputs().size()))) {
+                    if (file.names().contains(input) && file.info(input).rank() == 2) {
+                        weights.put(input, name(node, input));
+                    }
+                }
+            }
+        }
+    }
+
+    /** The name of a matrix that is multiplied with, null for other initialisers. */
+    @Nullable
+    String weight(String initialiser) {
+        return weights.get(initialiser);
+    }
+
+    private String name(Onnx.Node product, String matrix) {
+        Onnx.Node node = product;
+        while (node != null && !node.opType().equals("Add")) {
+            // An int8 product is cast and scaled before the bias is added.
+            boolean passes = node == product
+                    || node.opType().equals("Cast")
+                    || node.opType().equals("Mul");
+            node = passes ? consumers.get(node.outputs().get(0)) : null;
+        }
+        for (String input : node == null ? List.<String>of() : node.inputs()) {
+            if (file.names().contains(input) && input.endsWith(".bias")) {
+                String name = input.substring(0, input.length() - "bias".length()) + "weight";
+                requireAgreement(product, name);
+                return name;
+            }
+        }
+        throw new FormatException(
+                file.path(),
+                "the product " + product.name() + " with " + matrix
+                        + " is not followed by the addition of a named bias, so its layer is not known");
+    }
+
+    /** Exporters name nodes by their module: {@code /encoder/layer.0/attention/self/query/MatMul}. */
+    private void requireAgreement(Onnx.Node product, String weight) {
+        int end = product.name().lastIndexOf('/');
+        if (!product.name().startsWith("/") || end < 1) {
+            return;
+        }
+        String module = product.name().substring(1, end).replace('/', '.');
+        String layer = weight.substring(0, weight.length() - ".weight".length());
+        if (!layer.equals(module) && !layer.endsWith("." + module) && !module.endsWith("." + layer)) {
+            throw new FormatException(
+                    file.path(), "the product " + product.name() + " is followed by the bias of " + layer);
+        }
+    }
+}
