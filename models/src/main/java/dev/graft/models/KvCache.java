@@ -28,8 +28,7 @@ public final class KvCache implements AutoCloseable {
     }
 
     /** 1 for positions that may be attended to, {@code [batch, length]} int64; null while empty. */
-    @Nullable
-    Tensor mask() {
+    public @Nullable Tensor mask() {
         return mask;
     }
 
