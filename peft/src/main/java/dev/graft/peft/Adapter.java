@@ -2,6 +2,7 @@ package dev.graft.peft;
 
 import dev.graft.models.Base;
 import dev.graft.models.sites.Site;
+import dev.graft.tensor.NoGrad;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -10,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -27,6 +29,7 @@ public final class Adapter {
     private final AdapterConfig config;
     private final Map<String, Parameter> parameters;
     private final Map<Site, List<Effect>> effects;
+    private final Map<String, Supplier<Tensor>> exports;
 
     Adapter(Base base, AdapterConfig config, Grafter.Values values) {
         this.base = base;
@@ -35,6 +38,7 @@ public final class Adapter {
         config.method().graft(grafter);
         SavedModules.graft(grafter);
         this.parameters = Collections.unmodifiableMap(grafter.parameters());
+        this.exports = grafter.exports();
         this.effects = new IdentityHashMap<>();
         grafter.effects().forEach((site, list) -> {
             // Other values for the base's own parameters come first: what is trained beside them acts on those.
@@ -80,7 +84,7 @@ public final class Adapter {
         return config.method();
     }
 
-    /** All tensors, trained or not, by name. */
+    /** All tensors in memory, trained or not, by name: what a checkpoint of a training must hold. */
     public Map<String, Parameter> parameters() {
         return parameters;
     }
@@ -94,6 +98,20 @@ public final class Adapter {
             }
         });
         return trained;
+    }
+
+    /** What files hold, by name. */
+    Map<String, Tensor> saved() {
+        Map<String, Tensor> saved = new LinkedHashMap<>();
+        parameters.forEach((key, parameter) -> {
+            if (parameter.saved()) {
+                saved.put(key, parameter.value());
+            }
+        });
+        try (NoGrad off = new NoGrad()) {
+            exports.forEach((key, made) -> saved.put(key, made.get()));
+        }
+        return saved;
     }
 
     /** How many numbers are trained. */

@@ -20,7 +20,7 @@ public record AdapterConfig(
         @Nullable String baseName,
         @Nullable String revision) {
     public AdapterConfig {
-        modulesToSave = List.copyOf(modulesToSave);
+        modulesToSave = modulesToSave.stream().distinct().toList();
     }
 
     /** A method on a base; the head of a classifier or of an answer finder is saved whole, as PEFT does. */

@@ -43,8 +43,8 @@ final class AdapterFolder {
             throw new InputException(folder + ": no " + CONFIG + " here, so this is not an adapter");
         }
         Fields config = Fields.read(file);
-        FolderLayout layout = layout(config);
-        AdapterConfig read = layout.read(config, base);
+        FolderLayout layout = layout(config, base);
+        AdapterConfig read = layout.read(config);
         checkBase(base, folder);
         try (TensorSource tensors = open(folder, layout)) {
             Stored stored = new Stored(tensors, layout, read, base);
@@ -55,12 +55,12 @@ final class AdapterFolder {
     }
 
     /** Three tools call their file adapter_config.json: tell them apart by what is in it. */
-    private static FolderLayout layout(Fields config) {
+    private static FolderLayout layout(Fields config, Base base) {
         if (config.has("peft_type")) {
-            return new PeftLayout();
+            return new PeftLayout(base);
         }
         if (config.has("config") || config.has("version")) {
-            return new AdapterHubLayout();
+            return new AdapterHubLayout(base);
         }
         if (config.has("fine_tune_type") || config.has("lora_parameters")) {
             throw new FormatException(config.source(), "is an mlx-lm adapter: convert it to PEFT's format first", null);
@@ -101,18 +101,19 @@ final class AdapterFolder {
 
     static void save(Adapter adapter, Path folder) {
         FolderLayout layout = adapter.method().type().layout() == Method.Layout.ADAPTER_HUB
-                ? new AdapterHubLayout()
-                : new PeftLayout();
+                ? new AdapterHubLayout(adapter.base())
+                : new PeftLayout(adapter.base());
         ObjectNode config = layout.write(adapter);
         List<TensorData> tensors = new ArrayList<>();
-        for (Parameter parameter : adapter.parameters().values()) {
-            String key = layout.toFile(adapter.config(), parameter.key());
-            tensors.add(data(key, parameter.value()));
-            for (String twin : layout.twins(adapter, parameter.key())) {
-                tensors.add(data(twin, parameter.value()));
-            }
+        try (Scope scope = new Scope()) {
+            adapter.saved().forEach((name, value) -> {
+                tensors.add(data(layout.toFile(adapter.config(), name), value));
+                for (String twin : layout.twins(adapter, name)) {
+                    tensors.add(data(twin, value));
+                }
+            });
+            layout.baseCopies(adapter).forEach((key, value) -> tensors.add(data(key, value)));
         }
-        layout.baseCopies(adapter).forEach((key, value) -> tensors.add(data(key, value)));
         ObjectNode record = JsonNodeFactory.instance.objectNode();
         record.put("base", adapter.base().name());
         record.put("base_fingerprint", adapter.base().fingerprint());
@@ -167,6 +168,11 @@ final class AdapterFolder {
                         tensors.path(), stored + " is stored as " + info.dtype() + ", expected floating-point values");
             }
             return value(stored, info, type);
+        }
+
+        @Override
+        public boolean areStored() {
+            return true;
         }
 
         private Tensor value(String stored, TensorInfo info, ScalarType type) {

@@ -3,6 +3,7 @@ package dev.graft.peft;
 import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.models.Base;
+import dev.graft.models.Task;
 import java.util.ArrayList;
 import java.util.List;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -17,7 +18,12 @@ final class AdapterHubLayout implements FolderLayout {
     private static final String VERSION = "adapters.1.3.0";
     private static final String NAME = "default";
 
+    private final Base base;
     private String name = NAME;
+
+    AdapterHubLayout(Base base) {
+        this.base = base;
+    }
 
     @Override
     public String tensorFile() {
@@ -25,7 +31,7 @@ final class AdapterHubLayout implements FolderLayout {
     }
 
     @Override
-    public AdapterConfig read(Fields file, Base base) {
+    public AdapterConfig read(Fields file) {
         file.informational("hidden_size", "model_class", "version");
         name = file.string("name", NAME);
         String modelType = file.string("model_type", base.architecture().modelType());
@@ -39,7 +45,7 @@ final class AdapterHubLayout implements FolderLayout {
                 if (type.reads(config)) {
                     List<String> modules = file.stringsOrNull("modules_to_save");
                     AdapterConfig read = new AdapterConfig(
-                            type.read(config),
+                            type.read(config, base),
                             modules == null ? List.of() : modules,
                             base.task(),
                             file.stringOrNull("model_name"),
@@ -59,7 +65,7 @@ final class AdapterHubLayout implements FolderLayout {
     @Override
     public ObjectNode write(Adapter adapter) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        adapter.method().write(json.putObject("config"));
+        adapter.method().write(json.putObject("config"), adapter.base());
         json.put("hidden_size", adapter.base().backbone().hiddenSize());
         json.put(
                 "model_class",
@@ -72,6 +78,19 @@ final class AdapterHubLayout implements FolderLayout {
             adapter.config().modulesToSave().forEach(json.putArray("modules_to_save")::add);
         }
         return json;
+    }
+
+    /** Files of a model without a head lack what a model with one has before its backbone's names. */
+    @Override
+    public String canonical(String key) {
+        String prefix = base.architecture().prefix();
+        boolean headed = base.task() != Task.FEATURE_EXTRACTION;
+        if (!headed) {
+            return key.startsWith(prefix) ? key.substring(prefix.length()) : key;
+        }
+        boolean ofHead = base.head().sites().stream()
+                .anyMatch(site -> !site.name().startsWith(prefix) && key.startsWith(site.name() + "."));
+        return key.startsWith(prefix) || ofHead ? key : prefix + key;
     }
 
     @Override

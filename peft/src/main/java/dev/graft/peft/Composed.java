@@ -81,16 +81,16 @@ sealed interface Composed extends Affine {
     record Scaled(Affine inner, Effect.Scale scale) implements Composed {
         @Override
         public Tensor apply(Tensor x, Pass pass) {
-            Tensor in = scale.in();
-            Tensor out = scale.out();
+            Tensor in = flat(scale.in());
+            Tensor out = flat(scale.out());
             Tensor y = inner.apply(in == null ? x : x.mul(Ops.to(in, x.scalar_type())), pass);
             return out == null ? y : y.mul(Ops.to(out, y.scalar_type()));
         }
 
         @Override
         public Tensor weight() {
-            Tensor in = scale.in();
-            Tensor out = scale.out();
+            Tensor in = flat(scale.in());
+            Tensor out = flat(scale.out());
             Tensor weight = inner.weight();
             weight = in == null ? weight : weight.mul(in);
             return out == null ? weight : weight.mul(out.unsqueeze(1));
@@ -99,8 +99,12 @@ sealed interface Composed extends Affine {
         @Override
         public @Nullable Tensor bias() {
             Tensor bias = inner.bias();
-            Tensor out = scale.out();
+            Tensor out = flat(scale.out());
             return bias == null || out == null ? bias : bias.mul(out);
+        }
+
+        private static @Nullable Tensor flat(@Nullable Tensor vector) {
+            return vector == null ? null : vector.view(-1);
         }
     }
 

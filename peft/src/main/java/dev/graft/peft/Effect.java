@@ -36,7 +36,7 @@ public sealed interface Effect {
         Tensor apply(Affine inner, Tensor x, Pass pass);
     }
 
-    /** {@code y = out ⊙ (W (in ⊙ x) + b)} on a linear layer. */
+    /** {@code y = out ⊙ (W (in ⊙ x) + b)} on a linear layer; both in any shape with that many values, null for ones. */
     record Scale(@Nullable Tensor in, @Nullable Tensor out) implements Effect {}
 
     /** Other values for the parameters of a linear layer, an embedding or a norm; null keeps the base's. */
@@ -57,10 +57,11 @@ public sealed interface Effect {
     /**
      * Keys and values before an attention layer's own.
      *
-     * @param keyValues gives {@code [2, prefix, heads, headDim]}: keys, then values
+     * @param length how many there are
+     * @param keyValues gives {@code [2, length, heads, headDim]}: keys, then values
      * @param shifts whether the positions of the tokens move by the prefix's length
      */
-    record Prefix(Function<Pass, Tensor> keyValues, boolean shifts) implements Effect {}
+    record Prefix(long length, Function<Pass, Tensor> keyValues, boolean shifts) implements Effect {}
 
     /**
      * Rows before the token embeddings.
@@ -71,7 +72,14 @@ public sealed interface Effect {
 
     /** Other hidden states after a layer. */
     non-sealed interface Intervene extends Effect {
-        /** The hidden states {@code [batch, seq, hidden]} to go on with; mask is {@code [batch, seq]}, 0 for padding. */
-        Tensor apply(Tensor hidden, Tensor mask, Pass pass);
+        /**
+         * The hidden states to go on with.
+         *
+         * @param hidden {@code [batch, seq, hidden]}
+         * @param mask {@code [batch, seq]} int64, 0 for padding
+         * @param earlier {@code [batch, 1]} int64: how many positions that aren't padding a cache holds already; null without a cache or
+         *     where it is empty
+         */
+        Tensor apply(Tensor hidden, Tensor mask, @Nullable Tensor earlier, Pass pass);
     }
 }

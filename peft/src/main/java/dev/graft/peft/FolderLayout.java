@@ -1,7 +1,6 @@
 package dev.graft.peft;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Base;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
@@ -13,7 +12,7 @@ interface FolderLayout {
     String tensorFile();
 
     /** Reads the configuration; every field is honoured or refused. */
-    AdapterConfig read(Fields config, Base base);
+    AdapterConfig read(Fields config);
 
     /** The configuration of an adapter. */
     ObjectNode write(Adapter adapter);

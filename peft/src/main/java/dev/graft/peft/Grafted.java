@@ -1,5 +1,6 @@
 package dev.graft.peft;
 
+import dev.graft.models.KvCache;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Attention;
@@ -222,12 +223,15 @@ final class Grafted implements Hooks {
         for (Group group : groups) {
             if (group.actsOn(site)) {
                 Tensor mask = group.of(pass.mask());
+                KvCache cache = pass.cache();
+                Tensor seen = cache == null ? null : cache.mask();
+                Tensor earlier = seen == null ? null : Ops.sum(group.of(seen), 1, true);
                 Tensor after = each(
                         site,
                         group,
                         Effect.Intervene.class,
                         group.of(hidden),
-                        (effect, h) -> effect.apply(h, mask, pass));
+                        (effect, h) -> effect.apply(h, mask, earlier, pass));
                 result = group.into(result, after);
             }
         }
@@ -273,17 +277,20 @@ final class Grafted implements Hooks {
             keys = place(keys, group, shaped.select(0, 0), longest - length, 2);
             values = place(values, group, shaped.select(0, 1), longest - length, 2);
             visible(mask, group, batch, longest, length);
-            Arrays.stream(indices(group, batch)).forEach(row -> shift[(int) row] = shifted(site, group, pass));
+            long moved = shifted(site, group);
+            for (long row : indices(group, batch)) {
+                shift[(int) row] = moved;
+            }
         }
         return new Prefix(keys, values, Tensors.of(mask, batch, longest), Tensors.of(shift, batch));
     }
 
-    private static long shifted(Attention site, Group group, Pass pass) {
+    private static long shifted(Attention site, Group group) {
         long shift = 0;
         for (Selection.Active active : group.stack) {
             for (Effect effect : active.adapter().effects(site)) {
                 if (effect instanceof Effect.Prefix prefix && prefix.shifts()) {
-                    shift += prefix.keyValues().apply(pass).size(1);
+                    shift += prefix.length();
                 }
             }
         }

@@ -12,6 +12,7 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
@@ -24,6 +25,11 @@ public final class Grafter {
     interface Values {
         /** The value of a new parameter, in the wanted type; not yet a leaf. */
         Tensor get(String key, Initial initial, ScalarType type, long... shape);
+
+        /** Whether they come from a file. */
+        default boolean areStored() {
+            return false;
+        }
     }
 
     private final Base base;
@@ -31,7 +37,7 @@ public final class Grafter {
     private final Values values;
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
     private final Map<Site, List<Effect>> effects = new IdentityHashMap<>();
-    private final List<Site> touched = new ArrayList<>();
+    private final Map<String, Supplier<Tensor>> exports = new LinkedHashMap<>();
 
     Grafter(Base base, List<String> modulesToSave, Values values) {
         this.base = base;
@@ -75,31 +81,42 @@ public final class Grafter {
 
     /** A trained parameter with a name of its own. */
     public Tensor parameter(String key, Initial initial, long... shape) {
-        return declare(key, true, initial, shape);
+        return declare(key, true, true, initial, shape);
+    }
+
+    /** A trained parameter that files don't hold: they hold what an {@link #export} makes of it. Only for new adapters. */
+    public Tensor inner(String key, Initial initial, long... shape) {
+        return declare(key, true, false, initial, shape);
+    }
+
+    /** What files hold under a key, made of trained parameters when the adapter is saved; in place of the parameter of that key, if any. */
+    public void export(String key, Supplier<Tensor> made) {
+        exports.put(key, made);
+    }
+
+    /** Whether the values come from a file, so that only what files hold is there. */
+    public boolean loads() {
+        return values.areStored();
     }
 
     /** A saved tensor that isn't trained. */
     public Tensor frozen(Site site, String suffix, Initial initial, long... shape) {
-        return declare(site.name() + "." + suffix, false, initial, shape);
+        return declare(site.name() + "." + suffix, false, true, initial, shape);
     }
 
     /** Adds an effect at a site; a site's effects act in the order in which they are added. */
     public void add(Site site, Effect effect) {
-        effects.computeIfAbsent(site, s -> {
-                    touched.add(s);
-                    return new ArrayList<>();
-                })
-                .add(effect);
+        effects.computeIfAbsent(site, s -> new ArrayList<>()).add(effect);
     }
 
-    private Tensor declare(String key, boolean trainable, Initial initial, long... shape) {
+    private Tensor declare(String key, boolean trainable, boolean saved, Initial initial, long... shape) {
         Parameter known = parameters.get(key);
         if (known != null) {
             throw new IllegalStateException(key + " is declared twice");
         }
         Tensor value = values.get(key, initial, base.numerics().small(), shape);
         value.set_requires_grad(trainable);
-        parameters.put(key, new Parameter(key, value, trainable));
+        parameters.put(key, new Parameter(key, value, trainable, saved));
         return value;
     }
 
@@ -111,7 +128,7 @@ public final class Grafter {
         return effects;
     }
 
-    List<Site> touched() {
-        return touched;
+    Map<String, Supplier<Tensor>> exports() {
+        return exports;
     }
 }

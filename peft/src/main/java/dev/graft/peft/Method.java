@@ -1,6 +1,7 @@
 package dev.graft.peft;
 
 import dev.graft.formats.Fields;
+import dev.graft.models.Base;
 import java.util.List;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -15,8 +16,8 @@ public interface Method {
     /** Declares the parameters it needs on the base and their effects. */
     void graft(Grafter grafter);
 
-    /** Writes its settings by their names in {@code adapter_config.json}. */
-    void write(ObjectNode config);
+    /** Writes its settings, for an adapter on that base, by their names in {@code adapter_config.json}. */
+    void write(ObjectNode config, Base base);
 
     /** A kind of method. */
     interface Type {
@@ -45,8 +46,8 @@ public interface Method {
             return List.of();
         }
 
-        /** Reads its settings; every field of the method is read or refused. */
-        Method read(Fields config);
+        /** Reads its settings for that base; every field of the method is read or refused. */
+        Method read(Fields config, Base base);
     }
 
     /** How an adapter's folder looks. */

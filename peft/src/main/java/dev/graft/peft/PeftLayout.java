@@ -25,13 +25,19 @@ final class PeftLayout implements FolderLayout {
     /** The PEFT whose files these are like. */
     private static final String VERSION = "0.21.2";
 
+    private final Base base;
+
+    PeftLayout(Base base) {
+        this.base = base;
+    }
+
     @Override
     public String tensorFile() {
         return "adapter_model.safetensors";
     }
 
     @Override
-    public AdapterConfig read(Fields config, Base base) {
+    public AdapterConfig read(Fields config) {
         String type = config.string("peft_type");
         Method.Type method = null;
         List<String> known = new ArrayList<>();
@@ -65,7 +71,7 @@ final class PeftLayout implements FolderLayout {
         List<String> modules = config.stringsOrNull("modules_to_save");
         Task taskType = task == null ? null : task(config, task);
         AdapterConfig read = new AdapterConfig(
-                method.read(config),
+                method.read(config, base),
                 modules == null ? List.of() : modules,
                 taskType,
                 config.stringOrNull("base_model_name_or_path"),
@@ -87,7 +93,7 @@ final class PeftLayout implements FolderLayout {
     public ObjectNode write(Adapter adapter) {
         AdapterConfig config = adapter.config();
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        config.method().write(json);
+        config.method().write(json, adapter.base());
         json.put("peft_type", config.method().type().peftType());
         Task task = config.task();
         json.put("task_type", task == null || task == Task.MASKED_LM ? null : task.name());

@@ -1,6 +1,7 @@
 package dev.graft.peft.methods;
 
 import dev.graft.formats.Fields;
+import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Embedding;
@@ -101,7 +102,7 @@ public record Dora(LoraConfig config) implements Method {
     }
 
     @Override
-    public void write(ObjectNode json) {
+    public void write(ObjectNode json, Base base) {
         config.write(json, true);
     }
 
@@ -145,7 +146,7 @@ public record Dora(LoraConfig config) implements Method {
         }
 
         @Override
-        public Method read(Fields config) {
+        public Method read(Fields config, Base base) {
             config.bool("use_dora", true);
             return new Dora(LoraConfig.read(config));
         }

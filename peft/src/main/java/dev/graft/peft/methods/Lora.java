@@ -2,6 +2,7 @@ package dev.graft.peft.methods;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
+import dev.graft.models.Base;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
@@ -48,7 +49,7 @@ public record Lora(LoraConfig config) implements Method {
     }
 
     @Override
-    public void write(ObjectNode json) {
+    public void write(ObjectNode json, Base base) {
         config.write(json, false);
     }
 
@@ -92,7 +93,7 @@ public record Lora(LoraConfig config) implements Method {
         }
 
         @Override
-        public Method read(Fields config) {
+        public Method read(Fields config, Base base) {
             config.bool("use_dora", false);
             return new Lora(LoraConfig.read(config));
         }

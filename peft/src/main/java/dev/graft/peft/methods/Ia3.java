@@ -1,0 +1,198 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.Targets;
+import dev.graft.peft.internal.PythonRegex;
+import java.util.List;
+import java.util.TreeSet;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * (IA)³ (Liu et al., 2022): learned scales, {@code y = l ⊙ (W x + b)} with {@code l [out]} on keys and values, and
+ * {@code y = W (l ⊙ x) + b} with {@code l [in]} on feed-forward modules. Scales start at one, so a new adapter changes nothing.
+ *
+ * <p>Trained: out for a module, in for a feed-forward module; the fewest of all methods that merge. Files: {@code <module>.ia3_l},
+ * {@code [out, 1]} or {@code [1, in]}. Merges: rows, or columns, of W (and b) scaled. Use it for many small tasks that are near to what
+ * the base can do; it can't add a direction that W doesn't have. Not on embeddings.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, Ia3.DEFAULT, 42);
+ * }</pre>
+ *
+ * @param targets the modules; by default keys, values and the last linear layer of the feed-forward block
+ * @param feedForward which of them get their input scaled; null for the default of the architecture
+ * @param startAtOne whether scales start at one; else they are normal around 0, as with PEFT's {@code init_ia3_weights: false}
+ */
+public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean startAtOne) implements Method {
+    /** Keys, values and the feed-forward block of every layer. */
+    public static final Ia3 DEFAULT = new Ia3(Targets.DEFAULT, null, true);
+
+    /**
+     * Which modules get their input scaled.
+     *
+     * @param names ends of module names
+     * @param regex a Python regular expression for the whole name, instead of names
+     */
+    public record FeedForward(List<String> names, @Nullable String regex) {
+        public FeedForward {
+            names = List.copyOf(names);
+        }
+
+        boolean contains(String module) {
+            return regex == null
+                    ? names.stream().anyMatch(module::endsWith)
+                    : PythonRegex.fullMatch("feedforward_modules", regex, module);
+        }
+    }
+
+    public Ia3 {
+        if (feedForward != null && feedForward.regex == null && targets.regex() == null && !targets.isDefault()) {
+            for (String name : feedForward.names) {
+                if (!targets.names().contains(name)) {
+                    throw new InputException(
+                            "feedforward_modules has \"" + name + "\", which target_modules " + targets.names() + " lacks");
+                }
+            }
+        }
+    }
+
+    public Ia3 withTargets(Targets newTargets, FeedForward newFeedForward) {
+        return new Ia3(newTargets, newFeedForward, startAtOne);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        FeedForward inputs = feedForward == null ? defaultFeedForward(g.base()) : feedForward;
+        Initial start = startAtOne ? Initial.ONES : Initial.normal(1);
+        for (Site site : g.targets(targets.isDefault() ? defaultTargets(g.base()) : targets)) {
+            if (!(site instanceof Linear linear)) {
+                throw new InputException(
+                        "target_modules: " + site.name() + " is an embedding; (IA)³ scales linear layers only");
+            }
+            if (inputs.contains(site.name())) {
+                Tensor l = g.parameter(site, "ia3_l", start, 1, linear.in());
+                g.add(site, new Effect.Scale(l, null));
+            } else {
+                Tensor l = g.parameter(site, "ia3_l", start, linear.out(), 1);
+                g.add(site, new Effect.Scale(null, l));
+            }
+        }
+    }
+
+    /** What PEFT chooses for the architectures that it knows ({@code utils/constants.py}), else what the paper does, by roles. */
+    private Targets defaultTargets(Base base) {
+        List<String> names =
+                switch (base.architecture().modelType()) {
+                    case "bert" -> List.of("key", "value", "output.dense");
+                    case "llama" -> List.of("k_proj", "v_proj", "down_proj");
+                    default -> named(base, Role.KEY, Role.VALUE, Role.DOWN);
+                };
+        return new Targets(
+                names,
+                null,
+                targets.excludedNames(),
+                targets.excludedRegex(),
+                targets.layers(),
+                targets.layersPattern());
+    }
+
+    private static FeedForward defaultFeedForward(Base base) {
+        return switch (base.architecture().modelType()) {
+            case "bert" -> new FeedForward(List.of("output.dense"), null);
+            case "llama" -> new FeedForward(List.of("down_proj"), null);
+            default -> new FeedForward(named(base, Role.DOWN), null);
+        };
+    }
+
+    private static List<String> named(Base base, Role... roles) {
+        TreeSet<String> names = new TreeSet<>();
+        for (Site site : base.sites()) {
+            if (site instanceof Linear linear && List.of(roles).contains(linear.role())) {
+                names.add(site.name());
+            }
+        }
+        return List.copyOf(names);
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        targets.write(json);
+        if (targets.layers() == null) {
+            // PEFT's IA3 has no such fields; scales that it doesn't find stay at one, so the result is the same.
+            json.remove(List.of("layers_to_transform", "layers_pattern"));
+        }
+        if (feedForward == null) {
+            json.putNull("feedforward_modules");
+        } else if (feedForward.regex != null) {
+            json.put("feedforward_modules", feedForward.regex);
+        } else {
+            new TreeSet<>(feedForward.names).forEach(json.putArray("feedforward_modules")::add);
+        }
+        json.put("init_ia3_weights", startAtOne);
+        json.put("fan_in_fan_out", false);
+    }
+
+    /** Registers {@code ia3}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "ia3";
+        }
+
+        @Override
+        public String summary() {
+            return "scales keys, values and feed-forward inputs by learned vectors";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public String peftType() {
+            return "IA3";
+        }
+
+        @Override
+        public Method read(Fields config, Base base) {
+            // How a GPT-2 layer stores its weight; the scales are the same.
+            config.bool("fan_in_fan_out", false);
+            return new Ia3(Targets.read(config), feedForward(config), config.bool("init_ia3_weights", true));
+        }
+
+        private static @Nullable FeedForward feedForward(Fields config) {
+            JsonNode value = config.node("feedforward_modules");
+            if (value == null || value.isNull()) {
+                return null;
+            }
+            return value.isString()
+                    ? new FeedForward(List.of(), value.stringValue())
+                    : new FeedForward(config.strings("feedforward_modules"), null);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import tools.jackson.databind.node.ObjectNode;
+
+/** The fields of PEFT's {@code PromptLearningConfig}: how many virtual tokens there are, and sizes that must be the base's. */
+final class VirtualTokens {
+    private VirtualTokens() {}
+
+    /** Refuses a number of tokens that the base has no room for. */
+    static void check(int tokens, Base base) {
+        int most = base.backbone().maxPositions();
+        if (tokens >= most) {
+            throw new InputException(
+                    "num_virtual_tokens is " + tokens + ", but " + base.name() + " has only " + most + " positions");
+        }
+    }
+
+    /** Reads {@code num_virtual_tokens} and compares the other fields, where they are given, with the base. */
+    static int read(Fields f, Base base, int heads, int dim) {
+        Integer tokens = f.integerOrNull("num_virtual_tokens", 1, Integer.MAX_VALUE);
+        if (tokens == null) {
+            throw f.wrong("num_virtual_tokens", "an integer of at least 1");
+        }
+        same(f, "num_layers", base.backbone().layers(), base);
+        same(f, "token_dim", dim, base);
+        same(f, "num_attention_heads", heads, base);
+        same(f, "num_transformer_submodules", 1, base);
+        return tokens;
+    }
+
+    private static void same(Fields f, String field, int expected, Base base) {
+        Integer given = f.integerOrNull(field);
+        if (given != null && given != expected) {
+            throw f.wrong(field, expected + ", as " + base.name() + " has");
+        }
+    }
+
+    /** Writes the fields. */
+    static void write(ObjectNode json, int tokens, Base base, int heads, int dim) {
+        json.put("num_virtual_tokens", tokens);
+        json.put("num_layers", base.backbone().layers());
+        json.put("token_dim", dim);
+        json.put("num_attention_heads", heads);
+        json.put("num_transformer_submodules", 1);
+    }
+}
