@@ -4,6 +4,7 @@ import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Prompt;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -27,8 +28,8 @@ public record Embedded(
         Tensor mask = in.mask();
         Tensor typeIds = in.typeIds();
         Tensor positions = in.positions();
-        long past = cache == null ? 0 : cache.length();
-        Prompt prompt = past > 0 ? null : pass.hooks().prompt(table, in.rows(), pass);
+        boolean first = cache == null || cache.length() == 0;
+        Prompt prompt = first ? pass.hooks().prompt(table, in.rows(), pass) : null;
         long promptRows = prompt == null ? 0 : prompt.length();
         if (prompt != null) {
             rows = Ops.cat(1, Ops.to(prompt.rows(), type), rows);
@@ -38,9 +39,16 @@ public record Embedded(
             }
             if (positions != null) {
                 positions = Inputs.positionsFromMask(mask);
+            } else if (cache == null) {
+                // A row that has less of a prompt than others starts later, at position 0 all the same.
+                positions = Tensors.arange(promptRows + in.width())
+                        .unsqueeze(0)
+                        .sub(prompt.missing().unsqueeze(1))
+                        .clamp_min(new Scalar(0L));
             }
         }
         if (positions == null) {
+            long past = cache == null ? 0 : cache.counted();
             positions =
                     Ops.plusLong(Tensors.arange(promptRows + in.width()), past).unsqueeze(0);
         }

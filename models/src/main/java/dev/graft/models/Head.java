@@ -71,7 +71,7 @@ public sealed interface Head {
 
     /** How a sequence becomes one row. */
     enum Pooling {
-        /** The first position. */
+        /** The first position, be it of a prompt or of the text; padding on the left counts. */
         FIRST,
         /** The last position that is not padding. */
         LAST,
@@ -99,13 +99,20 @@ public sealed interface Head {
         public Tensor rows(Hidden hidden, Pass pass) {
             Tensor last = hidden.last();
             return switch (pooling) {
-                case FIRST -> last.select(1, 0);
+                case FIRST ->
+                    hidden.prompt() == 0
+                            ? last.select(1, 0)
+                            : at(
+                                    last,
+                                    Ops.plusLong(
+                                            Ops.sum(hidden.mask().narrow(1, 0, hidden.prompt()), 1, false)
+                                                    .neg(),
+                                            hidden.prompt()));
                 case LAST -> {
                     Tensor mask = hidden.mask();
                     Tensor positions = Tensors.arange(mask.size(1));
                     Tensor index = mask.mul(positions).argmax(new org.bytedeco.pytorch.LongOptional(1), false);
-                    yield last.gather(1, index.view(-1, 1, 1).expand(index.size(0), 1, last.size(2)))
-                            .squeeze(1);
+                    yield at(last, index);
                 }
                 case MEAN -> {
                     Tensor weights = Ops.to(hidden.mask(), last.scalar_type()).unsqueeze(-1);
@@ -113,6 +120,11 @@ public sealed interface Head {
                             .div(Ops.sum(weights, 1, false).clamp_min(new Scalar(1)));
                 }
             };
+        }
+
+        private static Tensor at(Tensor hidden, Tensor index) {
+            return hidden.gather(1, index.view(-1, 1, 1).expand(index.size(0), 1, hidden.size(2)))
+                    .squeeze(1);
         }
 
         @Override

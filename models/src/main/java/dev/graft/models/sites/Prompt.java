@@ -1,5 +1,6 @@
 package dev.graft.models.sites;
 
+import dev.graft.tensor.Ops;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -11,5 +12,10 @@ import org.bytedeco.pytorch.Tensor;
 public record Prompt(Tensor rows, Tensor mask) {
     public long length() {
         return mask.size(1);
+    }
+
+    /** How many entries each row lacks: {@code [batch]} int64. They are its first ones. */
+    public Tensor missing() {
+        return Ops.plusLong(Ops.sum(mask, 1, false).neg(), length());
     }
 }
