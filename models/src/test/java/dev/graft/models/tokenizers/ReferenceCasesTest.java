@@ -29,19 +29,27 @@ class ReferenceCasesTest {
     }
 
     private static int[] ints(JsonNode array) {
-        return StreamSupport.stream(array.spliterator(), false).mapToInt(JsonNode::intValue).toArray();
+        return StreamSupport.stream(array.spliterator(), false)
+                .mapToInt(JsonNode::intValue)
+                .toArray();
     }
 
     private static List<String> strings(JsonNode array) {
-        return StreamSupport.stream(array.spliterator(), false).map(JsonNode::stringValue).toList();
+        return StreamSupport.stream(array.spliterator(), false)
+                .map(JsonNode::stringValue)
+                .toList();
     }
 
     private static int[][] offsets(Encoding e) {
-        return IntStream.range(0, e.length()).mapToObj(i -> new int[] {e.starts()[i], e.ends()[i]}).toArray(int[][]::new);
+        return IntStream.range(0, e.length())
+                .mapToObj(i -> new int[] {e.starts()[i], e.ends()[i]})
+                .toArray(int[][]::new);
     }
 
     private static int[][] offsets(JsonNode array) {
-        return StreamSupport.stream(array.spliterator(), false).map(ReferenceCasesTest::ints).toArray(int[][]::new);
+        return StreamSupport.stream(array.spliterator(), false)
+                .map(ReferenceCasesTest::ints)
+                .toArray(int[][]::new);
     }
 
     @ParameterizedTest
@@ -63,10 +71,14 @@ class ReferenceCasesTest {
             if (c.has("token_type_ids")) {
                 assertThat(e.typeIds()).as("types of %s", text).isEqualTo(ints(c.path("token_type_ids")));
             }
-            assertThat(tokenizer.encode(text, EncodeOptions.DEFAULT.withoutSpecialTokens()).ids())
+            assertThat(tokenizer
+                            .encode(text, EncodeOptions.DEFAULT.withoutSpecialTokens())
+                            .ids())
                     .as("bare ids of %s", text)
                     .isEqualTo(ints(c.path("ids_without_special")));
-            assertThat(tokenizer.decode(ids, false)).as("decoded %s", text).isEqualTo(c.path("decoded").stringValue());
+            assertThat(tokenizer.decode(ids, false))
+                    .as("decoded %s", text)
+                    .isEqualTo(c.path("decoded").stringValue());
             assertThat(tokenizer.decode(ids, true))
                     .as("decoded without special tokens %s", text)
                     .isEqualTo(c.path("decoded_skip_special").stringValue());
@@ -83,7 +95,8 @@ class ReferenceCasesTest {
             assertThat(whole.ids()).as("%s", pair).isEqualTo(ints(c.path("ids")));
             assertThat(whole.typeIds()).as("%s", pair).isEqualTo(ints(c.path("token_type_ids")));
             for (Truncation.Strategy strategy : Truncation.Strategy.values()) {
-                EncodeOptions options = EncodeOptions.DEFAULT.truncate(Truncation.to(12).with(strategy));
+                EncodeOptions options =
+                        EncodeOptions.DEFAULT.truncate(Truncation.to(12).with(strategy));
                 JsonNode expected = c.path(strategy.name().toLowerCase(Locale.ROOT) + "_12");
                 if (expected.has("error")) {
                     assertThatThrownBy(() -> tokenizer.encode(pair, options))
@@ -93,7 +106,9 @@ class ReferenceCasesTest {
                 } else {
                     Encoding cut = tokenizer.encode(pair, options);
                     assertThat(cut.ids()).as("%s of %s", strategy, pair).isEqualTo(ints(expected.path("ids")));
-                    assertThat(cut.typeIds()).as("%s of %s", strategy, pair).isEqualTo(ints(expected.path("token_type_ids")));
+                    assertThat(cut.typeIds())
+                            .as("%s of %s", strategy, pair)
+                            .isEqualTo(ints(expected.path("token_type_ids")));
                 }
             }
         }
@@ -106,10 +121,14 @@ class ReferenceCasesTest {
         for (JsonNode c : cases(name).path("truncated")) {
             Truncation truncation = Truncation.to(c.path("max_length").intValue());
             String text = c.path("text").stringValue();
-            assertThat(tokenizer.encode(text, EncodeOptions.DEFAULT.truncate(truncation)).ids())
+            assertThat(tokenizer
+                            .encode(text, EncodeOptions.DEFAULT.truncate(truncation))
+                            .ids())
                     .as("%s to %d", text, truncation.maxLength())
                     .isEqualTo(ints(c.path("ids")));
-            assertThat(tokenizer.encode(text, EncodeOptions.DEFAULT.truncate(truncation.at(Side.LEFT))).ids())
+            assertThat(tokenizer
+                            .encode(text, EncodeOptions.DEFAULT.truncate(truncation.at(Side.LEFT)))
+                            .ids())
                     .as("%s to %d, left", text, truncation.maxLength())
                     .isEqualTo(ints(c.path("ids_left")));
         }
@@ -122,12 +141,14 @@ class ReferenceCasesTest {
         List<Encoding> windows = tokenizer(name)
                 .windows(
                         c.path("text").stringValue(),
-                        EncodeOptions.DEFAULT.truncate(Truncation.to(c.path("max_length").intValue())
-                                .withStride(c.path("stride").intValue())));
+                        EncodeOptions.DEFAULT.truncate(
+                                Truncation.to(c.path("max_length").intValue())
+                                        .withStride(c.path("stride").intValue())));
         assertThat(windows).hasSize(c.path("ids").size());
         for (int i = 0; i < windows.size(); i++) {
             assertThat(windows.get(i).ids()).isEqualTo(ints(c.path("ids").path(i)));
-            assertThat(offsets(windows.get(i))).isDeepEqualTo(offsets(c.path("offsets_in_code_points").path(i)));
+            assertThat(offsets(windows.get(i)))
+                    .isDeepEqualTo(offsets(c.path("offsets_in_code_points").path(i)));
         }
     }
 
@@ -152,7 +173,8 @@ class ReferenceCasesTest {
             batch.forEach(e -> ids.add(e.ids()));
             assertThat(ids.toArray(int[][]::new)).isDeepEqualTo(offsets(c.path("ids")));
             for (int i = 0; i < batch.size(); i++) {
-                assertThat(batch.get(i).attentionMask()).isEqualTo(ints(c.path("attention_mask").path(i)));
+                assertThat(batch.get(i).attentionMask())
+                        .isEqualTo(ints(c.path("attention_mask").path(i)));
             }
         }
     }
@@ -164,7 +186,8 @@ class ReferenceCasesTest {
         for (JsonNode c : cases(name).path("decode")) {
             int[] ids = ints(c.path("ids"));
             assertThat(tokenizer.decode(ids, false)).isEqualTo(c.path("decoded").stringValue());
-            assertThat(tokenizer.decode(ids, true)).isEqualTo(c.path("decoded_skip_special").stringValue());
+            assertThat(tokenizer.decode(ids, true))
+                    .isEqualTo(c.path("decoded_skip_special").stringValue());
         }
     }
 }

@@ -19,7 +19,7 @@ final class Evaluator {
 
     private static final int MAX_MACRO_DEPTH = 100;
     /** Steps of loops and macros; no conversation needs as many. */
-    private static final long MAX_STEPS = 50_000_000;
+    private static final long MAX_STEPS = 2_000_000;
 
     private enum Flow {
         NEXT,
