@@ -92,11 +92,16 @@ public final class Base {
         }
     }
 
-    private Base(String name, Checkpoint checkpoint, Options options, Map<String, Tensor> overrides) {
+    private Base(
+            String name,
+            Checkpoint checkpoint,
+            Architecture architecture,
+            Options options,
+            Map<String, Tensor> overrides) {
         this.name = name;
         this.checkpoint = checkpoint;
         Fields config = checkpoint.config();
-        this.architecture = architecture(config);
+        this.architecture = architecture;
         if (config.has("quantization_config") && config.node("quantization_config") != null) {
             throw new FormatException(
                     config.source(), "quantization_config is set: quantised checkpoints are not supported", null);
@@ -152,12 +157,17 @@ public final class Base {
 
     /** The same model under the name that people know it by, for example {@code hf:org/name}; adapters record it. */
     public static Base load(String name, Path path, Options options) {
-        return new Base(name, Checkpoint.open(path), options, Map.of());
+        return of(name, Checkpoint.open(path), options);
     }
 
     /** A model from an opened checkpoint, under the name that people know it by. */
     public static Base of(String name, Checkpoint checkpoint, Options options) {
-        return new Base(name, checkpoint, options, Map.of());
+        return of(name, checkpoint, architecture(checkpoint.config()), options);
+    }
+
+    /** A model of an architecture that isn't registered. */
+    public static Base of(String name, Checkpoint checkpoint, Architecture architecture, Options options) {
+        return new Base(name, checkpoint, architecture, options, Map.of());
     }
 
     /** A new base in which the named parameters have other values; this one stays as it is. */
@@ -167,7 +177,7 @@ public final class Base {
             overrides.put(fresh, weights.loaded().get(fresh));
         }
         overrides.putAll(parameters);
-        Base changed = new Base(name, checkpoint, options, overrides);
+        Base changed = new Base(name, checkpoint, architecture, options, overrides);
         for (String parameter : parameters.keySet()) {
             if (!changed.parameters().containsKey(parameter)) {
                 throw new IllegalArgumentException(name + " has no parameter " + parameter);
