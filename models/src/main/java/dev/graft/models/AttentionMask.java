@@ -4,6 +4,7 @@ import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Prefix;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
+import java.util.Arrays;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -15,9 +16,11 @@ import org.jspecify.annotations.Nullable;
  * @param additive {@code [batch or 1, 1, queries, keys]}: 0 where visible, a very negative number where not; null if all is visible
  * @param keys {@code [batch, keys]} int64: 1 for keys that are not padding
  * @param shift {@code [batch, 1]} int64 to add to positions, or null for none
+ * @param padding how many keys at the end of each row are padding, where all padding is there; else zeros
  */
+@SuppressWarnings("ArrayRecordComponent") // made once for one pass, never shared
 public record AttentionMask(
-        @Nullable Tensor additive, Tensor keys, @Nullable Tensor shift) {
+        @Nullable Tensor additive, Tensor keys, @Nullable Tensor shift, long[] padding) {
     private static final double HIDDEN = -1e30;
 
     /** The mask of a pass whose embeddings exist. */
@@ -27,14 +30,18 @@ public record AttentionMask(
         Tensor past = cache == null ? null : cache.mask();
         Tensor keys = past == null ? own : Ops.cat(1, past, own);
         Prefix prefix = past == null ? pass.hooks().prefix(first, own.size(0), pass) : null;
-        Tensor shift = null;
+        Tensor shift = cache == null ? null : cache.shift();
         if (prefix != null) {
             keys = Ops.cat(1, prefix.mask(), keys);
             shift = prefix.shift().unsqueeze(1);
         }
+        if (cache != null && past == null) {
+            cache.begin(prefix == null ? 0 : prefix.length(), pass.prompt(), shift);
+        }
         long queries = own.size(1);
         long count = keys.size(1);
-        boolean padded = Tensors.item(keys.amin()) == 0;
+        long[] visible = Tensors.longs(keys);
+        boolean padded = Arrays.stream(visible).anyMatch(key -> key == 0);
         boolean triangular = causal && queries > 1;
         Tensor hidden = padded ? keys.eq(new Scalar(0L)).unsqueeze(1).unsqueeze(1) : null;
         if (triangular) {
@@ -47,6 +54,18 @@ public record AttentionMask(
         Tensor additive = hidden == null
                 ? null
                 : Tensors.zeros(type, Tensors.shape(hidden)).masked_fill(hidden, new Scalar(HIDDEN));
-        return new AttentionMask(additive, keys, shift);
+        return new AttentionMask(additive, keys, shift, padding(visible, (int) count));
+    }
+
+    private static long[] padding(long[] visible, int count) {
+        long[] padding = new long[visible.length / count];
+        for (int row = 0; row < padding.length; row++) {
+            int end = count;
+            while (end > 0 && visible[row * count + end - 1] == 0) {
+                end--;
+            }
+            padding[row] = count - end;
+        }
+        return padding;
     }
 }

@@ -1,30 +1,47 @@
 package dev.graft.models;
 
+import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.List;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys and values of a batch so far, in memory allocated once: per layer {@code [batch, heads, capacity, headDim]}. Used by one
- * thread, outside gradient recording.
+ * The keys and values of a batch so far, in memory allocated once: per layer {@code [batch, heads, capacity, headDim]}. A prefix comes
+ * first, then a prompt, then the tokens. Used by one thread, outside gradient recording.
+ *
+ * <pre>{@code
+ * try (KvCache cache = new KvCache(prompt.width() + 100)) {
+ *     base.hidden(prompt, Pass.cached(hooks, cache));
+ *     base.hidden(new Inputs(next, ones, null, cache.positions(ones)), Pass.cached(hooks, cache));
+ * }
+ * }</pre>
  */
 public final class KvCache implements AutoCloseable {
-    private final long capacity;
+    private final long tokens;
     private final List<Tensor> keys = new ArrayList<>();
     private final List<Tensor> values = new ArrayList<>();
     private @Nullable Tensor mask;
+    private @Nullable Tensor shift;
     private long length;
+    private long prefix;
+    private long prompt;
 
-    /** A cache for sequences of at most this many positions, prompts and prefixes included. */
-    public KvCache(long capacity) {
-        this.capacity = capacity;
+    /** A cache for sequences of at most this many tokens; a prefix and a prompt have their own room. */
+    public KvCache(long tokens) {
+        this.tokens = tokens;
     }
 
-    /** How many positions are filled. */
+    /** How many positions are filled, those of a prefix and a prompt included. */
     public long length() {
         return length;
+    }
+
+    /** How many positions were put before the tokens. */
+    public long virtual() {
+        return prefix + prompt;
     }
 
     /** 1 for positions that may be attended to, {@code [batch, length]} int64; null while empty. */
@@ -32,13 +49,43 @@ public final class KvCache implements AutoCloseable {
         return mask;
     }
 
+    /**
+     * The positions of new tokens behind what is cached, counted from the masks, {@code [batch, seq]}: what {@link Inputs} needs where
+     * rows are padded on the left.
+     *
+     * @param fresh the mask of the new tokens, {@code [batch, seq]} int64
+     */
+    public Tensor positions(Tensor fresh) {
+        Tensor counted = fresh.cumsum(1).sub(new Scalar(1L));
+        if (mask != null) {
+            counted = counted.add(Ops.sum(mask.narrow(1, prefix, length - prefix), 1, true));
+        }
+        return counted.clamp_min(new Scalar(0L));
+    }
+
+    /** How many positions count when there is no padding: all but the prefix, which moves positions by {@link #shift}. */
+    long counted() {
+        return length - prefix;
+    }
+
+    /** By how much the prefix moves positions, {@code [batch, 1]} int64; null for none. */
+    @Nullable
+    Tensor shift() {
+        return shift;
+    }
+
+    /** Begins the first pass, of which so many positions come before the tokens. */
+    void begin(long prefixRows, long promptRows, @Nullable Tensor positionShift) {
+        prefix = prefixRows;
+        prompt = promptRows;
+        shift = positionShift == null ? null : retained(positionShift.clone());
+    }
+
     /** Ends a pass: its positions are filled. */
     public void advance(Tensor wholeMask) {
-        Tensor kept = wholeMask.clone();
         Tensor old = mask;
-        kept.retainReference();
-        mask = kept;
-        length = kept.size(1);
+        mask = retained(wholeMask.clone());
+        length = wholeMask.size(1);
         if (old != null) {
             old.releaseReference();
         }
@@ -47,10 +94,10 @@ public final class KvCache implements AutoCloseable {
     /** Writes a layer's new keys or values behind the old ones; returns all so far as a view. */
     Tensor append(boolean key, int layer, Tensor fresh) {
         List<Tensor> stores = key ? keys : values;
+        long capacity = tokens + virtual();
         if (layer == stores.size()) {
-            Tensor store = Tensors.empty(fresh.scalar_type(), fresh.size(0), fresh.size(1), capacity, fresh.size(3));
-            store.retainReference();
-            stores.add(store);
+            stores.add(retained(
+                    Tensors.empty(fresh.scalar_type(), fresh.size(0), fresh.size(1), capacity, fresh.size(3))));
         }
         long end = length + fresh.size(2);
         if (end > capacity) {
@@ -61,27 +108,32 @@ public final class KvCache implements AutoCloseable {
         return store.narrow(2, 0, end);
     }
 
-    /** Keeps only the given rows of the batch, in that order: int64 {@code [rows]}. */
-    public void select(Tensor rows) {
-        reselect(keys, rows);
-        reselect(values, rows);
-        Tensor old = mask;
-        if (old != null) {
-            Tensor kept = old.index_select(0, rows);
-            kept.retainReference();
-            mask = kept;
-            old.releaseReference();
+    /** Keeps only the given rows of the batch, in that order. */
+    public void select(int... rows) {
+        long[] indices = new long[rows.length];
+        for (int i = 0; i < rows.length; i++) {
+            indices[i] = rows[i];
         }
+        Tensor index = Tensors.of(indices, indices.length);
+        for (List<Tensor> stores : List.of(keys, values)) {
+            for (int i = 0; i < stores.size(); i++) {
+                stores.set(i, reselected(stores.get(i), index));
+            }
+        }
+        mask = mask == null ? null : reselected(mask, index);
+        shift = shift == null ? null : reselected(shift, index);
     }
 
-    private static void reselect(List<Tensor> stores, Tensor rows) {
-        for (int i = 0; i < stores.size(); i++) {
-            Tensor old = stores.get(i);
-            Tensor kept = old.index_select(0, rows);
-            kept.retainReference();
-            stores.set(i, kept);
-            old.releaseReference();
-        }
+    private static Tensor reselected(Tensor old, Tensor index) {
+        Tensor kept = retained(old.index_select(0, index));
+        old.releaseReference();
+        return kept;
+    }
+
+    /** Keeps a tensor beyond the scope that it was made in. */
+    private static Tensor retained(Tensor tensor) {
+        tensor.retainReference();
+        return tensor;
     }
 
     @Override
@@ -94,6 +146,12 @@ public final class KvCache implements AutoCloseable {
             mask.releaseReference();
             mask = null;
         }
+        if (shift != null) {
+            shift.releaseReference();
+            shift = null;
+        }
         length = 0;
+        prefix = 0;
+        prompt = 0;
     }
 }

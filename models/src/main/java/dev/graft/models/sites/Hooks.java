@@ -43,4 +43,12 @@ public interface Hooks {
     default @Nullable Prompt prompt(Embedding site, long batch, Pass pass) {
         return null;
     }
+
+    /**
+     * What acts when a batch goes on with some of its rows only, in the given order, as in generation when others have ended. Hooks
+     * that treat all rows alike are their own answer.
+     */
+    default Hooks rows(int... kept) {
+        return this;
+    }
 }

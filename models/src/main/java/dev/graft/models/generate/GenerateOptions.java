@@ -1,0 +1,104 @@
+package dev.graft.models.generate;
+
+import dev.graft.formats.InputException;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How texts are continued. The filters are applied in the order of the parameters, as Hugging Face's {@code generate} does:
+ * repetition penalty, temperature, top-k, top-p, min-p.
+ *
+ * <pre>{@code
+ * GenerateOptions.DEFAULT.withMaxNewTokens(40);              // the likeliest token each time
+ * GenerateOptions.DEFAULT.sampled(0.7, 0.95).withSeed(1);    // nucleus sampling
+ * }</pre>
+ *
+ * @param maxNewTokens at least 1
+ * @param repetitionPenalty divides positive and multiplies negative logits of tokens that occurred before (Keskar et al., 2019); 1 for
+ *     none
+ * @param temperature divides the logits before sampling; 0 takes the likeliest token
+ * @param topK how many of the likeliest tokens are kept; 0 for all
+ * @param topP the smallest set of likeliest tokens with this much probability is kept (Holtzman et al., 2020); 1 for all
+ * @param minP tokens with less than this part of the likeliest token's probability are dropped (Nguyen et al., 2024); 0 for none
+ * @param seed decides all draws
+ * @param stop texts that end the generation and are left out of it
+ * @param endTokens token ids that end a text; null for those that the model names, empty for none
+ */
+public record GenerateOptions(
+        int maxNewTokens,
+        double repetitionPenalty,
+        double temperature,
+        int topK,
+        double topP,
+        double minP,
+        long seed,
+        List<String> stop,
+        @Nullable Set<Integer> endTokens) {
+
+    /** At most 256 tokens, the likeliest one each time. */
+    public static final GenerateOptions DEFAULT = new GenerateOptions(256, 1, 0, 0, 1, 0, 42, List.of(), null);
+
+    /** @throws InputException when a value is out of its range */
+    public GenerateOptions {
+        require("max_new_tokens", maxNewTokens, maxNewTokens >= 1, "at least 1");
+        require("repetition_penalty", repetitionPenalty, repetitionPenalty > 0, "more than 0");
+        require("temperature", temperature, temperature >= 0, "at least 0, where 0 takes the likeliest token");
+        require("top_k", topK, topK >= 0, "at least 0, where 0 keeps all tokens");
+        require("top_p", topP, topP > 0 && topP <= 1, "more than 0 and at most 1");
+        require("min_p", minP, minP >= 0 && minP <= 1, "from 0 to 1");
+        stop = List.copyOf(stop);
+        if (stop.contains("")) {
+            throw new InputException("stop has an empty text, expected texts of at least one character");
+        }
+        endTokens = endTokens == null ? null : Set.copyOf(endTokens);
+    }
+
+    private static void require(String name, double value, boolean fits, String expected) {
+        if (!fits || !Double.isFinite(value)) {
+            String shown = value == Math.rint(value) && Double.isFinite(value)
+                    ? String.valueOf((long) value)
+                    : String.valueOf(value);
+            throw new InputException(name + " is " + shown + ", expected a number of " + expected);
+        }
+    }
+
+    public GenerateOptions withMaxNewTokens(int tokens) {
+        return new GenerateOptions(tokens, repetitionPenalty, temperature, topK, topP, minP, seed, stop, endTokens);
+    }
+
+    public GenerateOptions withRepetitionPenalty(double penalty) {
+        return new GenerateOptions(maxNewTokens, penalty, temperature, topK, topP, minP, seed, stop, endTokens);
+    }
+
+    /** Samples at that temperature from the nucleus of that probability. */
+    public GenerateOptions sampled(double newTemperature, double newTopP) {
+        return new GenerateOptions(
+                maxNewTokens, repetitionPenalty, newTemperature, topK, newTopP, minP, seed, stop, endTokens);
+    }
+
+    public GenerateOptions withTopK(int tokens) {
+        return new GenerateOptions(
+                maxNewTokens, repetitionPenalty, temperature, tokens, topP, minP, seed, stop, endTokens);
+    }
+
+    public GenerateOptions withMinP(double part) {
+        return new GenerateOptions(
+                maxNewTokens, repetitionPenalty, temperature, topK, topP, part, seed, stop, endTokens);
+    }
+
+    public GenerateOptions withSeed(long newSeed) {
+        return new GenerateOptions(
+                maxNewTokens, repetitionPenalty, temperature, topK, topP, minP, newSeed, stop, endTokens);
+    }
+
+    public GenerateOptions withStop(String... texts) {
+        return new GenerateOptions(
+                maxNewTokens, repetitionPenalty, temperature, topK, topP, minP, seed, List.of(texts), endTokens);
+    }
+
+    /** Other end tokens than the model's; an empty set lets the text run to its length. */
+    public GenerateOptions withEndTokens(Set<Integer> ids) {
+        return new GenerateOptions(maxNewTokens, repetitionPenalty, temperature, topK, topP, minP, seed, stop, ids);
+    }
+}

@@ -1,0 +1,240 @@
+package dev.graft.models.generate;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Hidden;
+import dev.graft.models.Inputs;
+import dev.graft.models.KvCache;
+import dev.graft.models.Pass;
+import dev.graft.models.Task;
+import dev.graft.models.sites.Hooks;
+import dev.graft.models.tokenizers.EncodeOptions;
+import dev.graft.models.tokenizers.SpecialTokens.Role;
+import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Continues texts with a causal language model and, by {@link Hooks}, its adapters. A batch is padded on the left, with positions
+ * counted from the mask; rows that end leave the batch. Any number of threads may use one generator.
+ *
+ * <pre>{@code
+ * Generator generator = new Generator(Base.load("smollm2", Base.Options.DEFAULT));
+ * Generated answer = generator.generate("The capital of France is", GenerateOptions.DEFAULT.withMaxNewTokens(5));
+ * }</pre>
+ *
+ * <p>With equal seeds a prompt has the same draws alone and in a batch, whatever the other prompts are; equal prompts in a batch draw
+ * differently. Logits of a batch may differ in their last bits from those of a single row, since other matrix kernels are used.
+ */
+public final class Generator {
+    /** Prompts go through the model in parts of this many tokens, which bounds the memory of attention. */
+    private static final int PART = 512;
+
+    private final Base base;
+    private final @Nullable Tokenizer tokenizer;
+
+    /** A generator with the tokenizer that came with the model. */
+    public Generator(Base base) {
+        this(base, base.tokenizer());
+    }
+
+    /**
+     * A generator with that tokenizer; without one it continues token ids only, and has no texts.
+     *
+     * @throws InputException if the model predicts no next tokens
+     */
+    public Generator(Base base, @Nullable Tokenizer tokenizer) {
+        if (base.task() != Task.CAUSAL_LM) {
+            throw new InputException(
+                    base.name() + " is loaded for " + base.task() + ", generating text needs CAUSAL_LM");
+        }
+        this.base = base;
+        this.tokenizer = tokenizer;
+    }
+
+    /** Continues a text with the frozen model. */
+    public Generated generate(String prompt, GenerateOptions options) {
+        return generate(prompt, options, Hooks.NONE, TextListener.SILENT);
+    }
+
+    /** Continues a text. */
+    public Generated generate(String prompt, GenerateOptions options, Hooks hooks, TextListener listener) {
+        if (tokenizer == null) {
+            throw new InputException(base.name() + " has no tokenizer: give token ids instead of a text");
+        }
+        int[] ids = tokenizer.encode(prompt, EncodeOptions.DEFAULT).ids();
+        return generate(List.of(ids), options, hooks, listener).get(0);
+    }
+
+    /**
+     * Continues a batch of token ids.
+     *
+     * @param hooks what acts on the rows; {@link Hooks#rows} is asked when rows leave the batch
+     * @return the texts, in the order of the prompts
+     * @throws InputException if a prompt is empty, too long for the model or has ids that it doesn't know
+     */
+    public List<Generated> generate(List<int[]> prompts, GenerateOptions options, Hooks hooks, TextListener listener) {
+        List<Continuation> all = begin(prompts, options, listener);
+        if (all.isEmpty()) {
+            return List.of();
+        }
+        int width = all.stream().mapToInt(text -> text.prompt.length).max().getAsInt();
+        try (NoGrad off = new NoGrad();
+                KvCache cache = new KvCache((long) width + options.maxNewTokens())) {
+            float[][] logits = prefill(all, width, hooks, cache);
+            requirePlace(all, cache);
+            List<Continuation> active = all;
+            while (true) {
+                int[] going = step(active, logits, cache);
+                if (going.length == 0) {
+                    return all.stream().map(Continuation::result).toList();
+                }
+                if (going.length < active.size()) {
+                    List<Continuation> before = active;
+                    active = Arrays.stream(going).mapToObj(before::get).toList();
+                    hooks = hooks.rows(going);
+                    try (Scope scope = new Scope()) {
+                        cache.select(going);
+                    }
+                }
+                logits = decode(active, hooks, cache);
+            }
+        }
+    }
+
+    private List<Continuation> begin(List<int[]> prompts, GenerateOptions options, TextListener listener) {
+        if (tokenizer == null && !options.stop().isEmpty()) {
+            throw new InputException(base.name() + " has no tokenizer, which stop strings need");
+        }
+        Set<Integer> endTokens = endTokens(options);
+        Map<List<Integer>, Integer> copies = new HashMap<>();
+        List<Continuation> texts = new ArrayList<>();
+        for (int row = 0; row < prompts.size(); row++) {
+            int[] prompt = prompts.get(row);
+            check(row, prompt);
+            int copy = copies.merge(Arrays.stream(prompt).boxed().toList(), 1, Integer::sum);
+            Sampler sampler = new Sampler(options, Rng.of(options.seed(), "generate " + copy));
+            texts.add(new Continuation(row, prompt, options, endTokens, sampler, tokenizer, listener));
+        }
+        return texts;
+    }
+
+    private Set<Integer> endTokens(GenerateOptions options) {
+        Set<Integer> chosen = options.endTokens();
+        if (chosen != null) {
+            return chosen;
+        }
+        Set<Integer> ids = new TreeSet<>(base.endTokens());
+        if (tokenizer != null) {
+            tokenizer.specialTokens().id(Role.EOS).ifPresent(ids::add);
+        }
+        return ids;
+    }
+
+    private void check(int row, int[] prompt) {
+        if (prompt.length == 0) {
+            throw new InputException("prompt " + row + " has no tokens, expected at least one");
+        }
+        for (int id : prompt) {
+            if (id < 0 || id >= base.backbone().vocabSize()) {
+                throw new InputException("prompt " + row + " has the token id " + id + ", " + base.name()
+                        + " knows those from 0 to " + (base.backbone().vocabSize() - 1));
+            }
+        }
+        requireLength(row, prompt.length, 0);
+    }
+
+    private void requireLength(int row, int tokens, long virtual) {
+        int longest = base.backbone().maxPositions();
+        if (tokens + virtual > longest) {
+            throw new InputException("prompt " + row + " has " + tokens + " tokens"
+                    + (virtual == 0 ? "" : " behind " + virtual + " virtual ones") + ", " + base.name()
+                    + " can take " + longest);
+        }
+    }
+
+    private void requirePlace(List<Continuation> texts, KvCache cache) {
+        for (Continuation text : texts) {
+            requireLength(text.row, text.prompt.length, cache.virtual());
+        }
+    }
+
+    /** Runs the prompts through the model; gives the logits of the first new token of each row. */
+    private float[][] prefill(List<Continuation> texts, int width, Hooks hooks, KvCache cache) {
+        long[][] ids = new long[texts.size()][width];
+        long[][] mask = new long[texts.size()][width];
+        for (int row = 0; row < ids.length; row++) {
+            int[] prompt = texts.get(row).prompt;
+            for (int i = 0; i < prompt.length; i++) {
+                ids[row][width - prompt.length + i] = prompt[i];
+                mask[row][width - prompt.length + i] = 1;
+            }
+        }
+        float[][] logits = {};
+        for (int start = 0; start < width; start += PART) {
+            int end = Math.min(width, start + PART);
+            try (Scope scope = new Scope()) {
+                Tensor part = Tensors.of(mask).narrow(1, start, end - start);
+                Pass pass = Pass.cached(hooks, cache);
+                Hidden hidden = base.hidden(
+                        new Inputs(Tensors.of(ids).narrow(1, start, end - start), part, null, cache.positions(part)),
+                        pass);
+                if (end == width) {
+                    logits = lastLogits(hidden, pass);
+                }
+            }
+        }
+        return logits;
+    }
+
+    private int[] step(List<Continuation> active, float[][] logits, KvCache cache) {
+        long places = base.backbone().maxPositions() - cache.virtual();
+        List<Integer> going = new ArrayList<>();
+        for (int i = 0; i < active.size(); i++) {
+            Continuation text = active.get(i);
+            // The last new token is never fed back, so it needs no position of its own.
+            text.step(logits[i], (int) Math.min(Integer.MAX_VALUE, places - text.prompt.length + 1));
+            if (text.goesOn()) {
+                going.add(i);
+            }
+        }
+        return going.stream().mapToInt(Integer::intValue).toArray();
+    }
+
+    private float[][] decode(List<Continuation> active, Hooks hooks, KvCache cache) {
+        long[] ids = active.stream().mapToLong(Continuation::last).toArray();
+        try (Scope scope = new Scope()) {
+            Tensor mask = Tensors.ones(ScalarType.Long, ids.length, 1);
+            Pass pass = Pass.cached(hooks, cache);
+            Hidden hidden =
+                    base.hidden(new Inputs(Tensors.of(ids, ids.length, 1), mask, null, cache.positions(mask)), pass);
+            return lastLogits(hidden, pass);
+        }
+    }
+
+    private float[][] lastLogits(Hidden hidden, Pass pass) {
+        Tensor last = hidden.last();
+        Tensor end = last.narrow(1, last.size(1) - 1, 1);
+        Tensor logits = base.logits(new Hidden(end, hidden.mask(), 0, List.of()), pass);
+        float[] flat = Tensors.floats(Ops.to(logits, ScalarType.Float));
+        int size = flat.length / (int) last.size(0);
+        float[][] rows = new float[(int) last.size(0)][];
+        for (int row = 0; row < rows.length; row++) {
+            rows[row] = Arrays.copyOfRange(flat, row * size, (row + 1) * size);
+        }
+        return rows;
+    }
+}
