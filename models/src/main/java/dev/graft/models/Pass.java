@@ -1,6 +1,8 @@
 package dev.graft.models;
 
 import dev.graft.models.sites.Hooks;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tape;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -15,7 +17,15 @@ public final class Pass {
     private @Nullable Tensor mask;
     private long prompt;
 
-    private Pass(Hooks hooks, boolean training, @Nullable KvCache cache, @Nullable List<Tensor> hiddenStates) {
+    private final @Nullable Tape tape;
+
+    private Pass(
+            Hooks hooks,
+            boolean training,
+            @Nullable KvCache cache,
+            @Nullable List<Tensor> hiddenStates,
+            @Nullable Tape tape) {
+        this.tape = tape;
         this.hooks = hooks;
         this.training = training;
         this.cache = cache;
@@ -24,22 +34,22 @@ public final class Pass {
 
     /** Inference: no dropout. */
     public static Pass inference(Hooks hooks) {
-        return new Pass(hooks, false, null, null);
+        return new Pass(hooks, false, null, null, null);
     }
 
-    /** Training: with dropout. */
+    /** Training, with dropout. The gradient is in pieces: what a loss gives goes on with {@link #backward()}. */
     public static Pass training(Hooks hooks) {
-        return new Pass(hooks, true, null, null);
+        return new Pass(hooks, true, null, null, new Tape());
     }
 
     /** Inference that keeps and reuses keys and values. */
     public static Pass cached(Hooks hooks, KvCache cache) {
-        return new Pass(hooks, false, cache, null);
+        return new Pass(hooks, false, cache, null, null);
     }
 
     /** The same pass, collecting every layer's hidden states. */
     public Pass withHiddenStates() {
-        return new Pass(hooks, training, cache, new ArrayList<>());
+        return new Pass(hooks, training, cache, new ArrayList<>(), tape);
     }
 
     public Hooks hooks() {
@@ -52,6 +62,33 @@ public final class Pass {
 
     public @Nullable KvCache cache() {
         return cache;
+    }
+
+    @Nullable
+    Tape tape() {
+        return tape;
+    }
+
+    /** Runs a piece of the network; what it makes on the way is freed. */
+    public Tensor[] piece(Tape.Forward forward) {
+        if (tape != null) {
+            return tape.run(forward);
+        }
+        try (Scope scope = new Scope()) {
+            Tensor[] outputs = forward.run();
+            for (Tensor output : outputs) {
+                scope.keep(output);
+            }
+            return outputs;
+        }
+    }
+
+    /** After the backward pass of a loss: carries the gradient on from the last layer to the trained parameters. */
+    public void backward() {
+        if (tape == null) {
+            throw new IllegalStateException("only a training pass goes backward");
+        }
+        tape.backward();
     }
 
     /** 1 for what the pass sees and 0 for padding, {@code [batch, prompt + seq]}; set when the embeddings are made. */

@@ -128,42 +128,60 @@ public final class Bert implements Backbone {
 
     @Override
     public Hidden hidden(Inputs in, Pass pass) {
-        Hooks hooks = pass.hooks();
         ScalarType type = norm.weight().scalar_type();
-        Embedded embedded = Embedded.of(words, in, type, pass);
-        Tensor typeIds = embedded.typeIds();
-        if (typeIds == null) {
-            typeIds = Tensors.zeros(ScalarType.Long, in.rows(), embedded.rows().size(1));
-        }
-        Tensor h = embedded.rows()
-                .add(Ops.to(hooks.embedding(types, typeIds, pass), type))
-                .add(Ops.to(hooks.embedding(positions, embedded.positions().expand(in.rows(), -1), pass), type));
-        h = Ops.dropout(hooks.norm(norm, h, pass), config.dropout, pass.isTraining());
+        Tensor h = pass.piece(() -> new Tensor[] {embed(in, type, pass)})[0];
         pass.collect(h);
         AttentionMask mask = AttentionMask.of(layers.get(0).attention, false, type, pass);
         for (EncoderLayer layer : layers) {
-            h = hooks.layer(layer.layer, forward(layer, h, mask, pass), pass);
+            h = forward(layer, h, mask, pass);
             pass.collect(h);
         }
         return pass.result(h);
     }
 
-    private Tensor forward(EncoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {
+    private Tensor embed(Inputs in, ScalarType type, Pass pass) {
         Hooks hooks = pass.hooks();
-        ScalarType base = layer.query.weight().scalar_type();
-        ScalarType small = h.scalar_type();
+        Embedded embedded = Embedded.of(words, in, type, pass);
+        Tensor typeIds = embedded.typeIds();
+        if (typeIds == null) {
+            typeIds = Tensors.zeros(ScalarType.Long, in.rows(), embedded.rows().size(1));
+        }
+        Tensor sum = embedded.rows()
+                .add(Ops.to(hooks.embedding(types, typeIds, pass), type))
+                .add(Ops.to(hooks.embedding(positions, embedded.positions().expand(in.rows(), -1), pass), type));
+        return Ops.dropout(hooks.norm(norm, sum, pass), config.dropout, pass.isTraining());
+    }
 
-        Tensor x = Ops.to(h, base);
+    private Tensor forward(EncoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {
+        Tensor[] qkv = pass.piece(() -> projections(layer, h, pass));
+        Tensor attended = Attend.attend(layer.attention, qkv[0], qkv[1], qkv[2], mask, config.attentionDropout, pass);
+        return pass.piece(() -> new Tensor[] {rest(layer, h, attended, pass)})[0];
+    }
+
+    /** Queries, keys and values, {@code [batch, heads, seq, headDim]}. */
+    private Tensor[] projections(EncoderLayer layer, Tensor h, Pass pass) {
+        Hooks hooks = pass.hooks();
+        Tensor x = Ops.to(h, layer.query.weight().scalar_type());
         Tensor q = heads(hooks.linear(layer.query, x, pass));
-        Tensor k = heads(hooks.linear(layer.key, x, pass));
-        Tensor v = heads(hooks.linear(layer.value, x, pass));
-        Tensor attended = Attend.attend(layer.attention, q, k, v, mask, config.attentionDropout, pass);
-        Tensor out = hooks.linear(layer.output, attended, pass);
-        h = add(layer.attentionBlock, layer.attentionNorm, h, out, small, pass);
+        Tensor[] kv = Attend.prefixed(
+                layer.attention,
+                heads(hooks.linear(layer.key, x, pass)),
+                heads(hooks.linear(layer.value, x, pass)),
+                pass);
+        return new Tensor[] {q, kv[0], kv[1]};
+    }
 
-        Tensor up = config.activation.apply(hooks.linear(layer.up, Ops.to(h, base), pass));
+    /** The layer's output from its input and what attention gave. */
+    private Tensor rest(EncoderLayer layer, Tensor h, Tensor attended, Pass pass) {
+        Hooks hooks = pass.hooks();
+        ScalarType small = h.scalar_type();
+        Tensor out = hooks.linear(layer.output, attended, pass);
+        Tensor middle = add(layer.attentionBlock, layer.attentionNorm, h, out, small, pass);
+        Tensor x = Ops.to(middle, layer.query.weight().scalar_type());
+        Tensor up = config.activation.apply(hooks.linear(layer.up, x, pass));
         Tensor down = hooks.linear(layer.down, up, pass);
-        return add(layer.feedForwardBlock, layer.feedForwardNorm, h, down, small, pass);
+        Tensor result = add(layer.feedForwardBlock, layer.feedForwardNorm, middle, down, small, pass);
+        return hooks.layer(layer.layer, result, pass);
     }
 
     private Tensor add(Block block, Norm norm, Tensor residual, Tensor output, ScalarType small, Pass pass) {

@@ -123,17 +123,18 @@ public final class Llama implements Backbone {
         Hooks hooks = pass.hooks();
         ScalarType small = norm.weight().scalar_type();
         ScalarType base = layers.get(0).q.weight().scalar_type();
-        Embedded embedded = Embedded.of(tokens, in, small, pass);
+        Tensor[] start = pass.piece(() -> {
+            Embedded embedded = Embedded.of(tokens, in, small, pass);
+            return new Tensor[] {embedded.rows(), embedded.positions()};
+        });
         AttentionMask mask = AttentionMask.of(layers.get(0).attention, true, small, pass);
-        Tensor positions = embedded.positions();
-        if (mask.shift() != null) {
-            positions = positions.add(mask.shift());
-        }
+        Tensor shift = mask.shift();
+        Tensor positions = shift == null ? start[1] : start[1].add(shift);
         Rope.Angles angles = config.rope.at(positions, small).to(base);
-        Tensor h = embedded.rows();
+        Tensor h = start[0];
         for (DecoderLayer layer : layers) {
             pass.collect(h);
-            h = hooks.layer(layer.layer, forward(layer, h, mask, angles, pass), pass);
+            h = forward(layer, h, mask, angles, pass);
         }
         h = hooks.norm(norm, h, pass);
         pass.collect(h);
@@ -145,21 +146,35 @@ public final class Llama implements Backbone {
     }
 
     private Tensor forward(DecoderLayer layer, Tensor h, AttentionMask mask, Rope.Angles angles, Pass pass) {
-        Hooks hooks = pass.hooks();
-        ScalarType base = layer.q.weight().scalar_type();
+        Tensor[] qkv = pass.piece(() -> projections(layer, h, angles, pass));
+        Tensor attended = Attend.attend(layer.attention, qkv[0], qkv[1], qkv[2], mask, config.attentionDropout, pass);
+        return pass.piece(() -> new Tensor[] {rest(layer, h, attended, pass)})[0];
+    }
 
-        Tensor x = Ops.to(hooks.norm(layer.attentionNorm, h, pass), base);
+    /** Queries, keys and values, {@code [batch, heads, seq, headDim]}. */
+    private Tensor[] projections(DecoderLayer layer, Tensor h, Rope.Angles angles, Pass pass) {
+        Hooks hooks = pass.hooks();
+        Tensor x = Ops.to(
+                hooks.norm(layer.attentionNorm, h, pass), layer.q.weight().scalar_type());
         Tensor q = angles.rotate(heads(hooks.linear(layer.q, x, pass), config.heads));
         Tensor k = angles.rotate(heads(hooks.linear(layer.k, x, pass), config.kvHeads));
         Tensor v = heads(hooks.linear(layer.v, x, pass), config.kvHeads);
-        Tensor attended = Attend.attend(layer.attention, q, k, v, mask, config.attentionDropout, pass);
-        Tensor out = hooks.linear(layer.o, attended, pass);
-        h = h.add(hooks.block(layer.attentionBlock, h, out, pass));
+        Tensor[] kv = Attend.prefixed(layer.attention, k, v, pass);
+        return new Tensor[] {q, kv[0], kv[1]};
+    }
 
-        x = Ops.to(hooks.norm(layer.feedForwardNorm, h, pass), base);
+    /** The layer's output from its input and what attention gave. */
+    private Tensor rest(DecoderLayer layer, Tensor h, Tensor attended, Pass pass) {
+        Hooks hooks = pass.hooks();
+        Tensor out = hooks.linear(layer.o, attended, pass);
+        Tensor middle = h.add(hooks.block(layer.attentionBlock, h, out, pass));
+        Tensor x = Ops.to(
+                hooks.norm(layer.feedForwardNorm, middle, pass),
+                layer.q.weight().scalar_type());
         Tensor gate = config.activation.apply(hooks.linear(layer.gate, x, pass));
         Tensor down = hooks.linear(layer.down, gate.mul(hooks.linear(layer.up, x, pass)), pass);
-        return h.add(hooks.block(layer.feedForwardBlock, h, down, pass));
+        Tensor result = middle.add(hooks.block(layer.feedForwardBlock, middle, down, pass));
+        return hooks.layer(layer.layer, result, pass);
     }
 
     /** {@code [batch, seq, heads · headDim]} to {@code [batch, heads, seq, headDim]}. */

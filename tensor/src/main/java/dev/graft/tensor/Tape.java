@@ -1,0 +1,121 @@
+package dev.graft.tensor;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A network run in pieces, each with a gradient graph of its own. The outputs of a piece are leaves for the pieces after it; the backward
+ * pass goes through the pieces in reverse and frees each one's memory as it goes. A piece whose gradient is known by formula needs no
+ * graph at all. Used by one thread, once.
+ */
+public final class Tape {
+    /** What a piece computes. */
+    @FunctionalInterface
+    public interface Forward {
+        Tensor[] run();
+    }
+
+    /** The gradient of a piece by formula: adds to the gradients of its inputs. */
+    @FunctionalInterface
+    public interface Backward {
+        void run(Tensor gradient);
+    }
+
+    private sealed interface Piece {}
+
+    private record Graph(Tensor[] outputs, Tensor[] leaves) implements Piece {}
+
+    private record Formula(Tensor leaf, Backward backward) implements Piece {}
+
+    private final Deque<Piece> pieces = new ArrayDeque<>();
+
+    /** Runs a piece. What it makes is freed but for its outputs and what their gradient needs. */
+    public Tensor[] run(Forward forward) {
+        try (Scope scope = new Scope()) {
+            Tensor[] outputs = forward.run();
+            Tensor[] leaves = new Tensor[outputs.length];
+            boolean recorded = false;
+            for (int i = 0; i < outputs.length; i++) {
+                boolean needed = outputs[i].requires_grad();
+                leaves[i] = scope.keep(outputs[i].detach().set_requires_grad(needed));
+                recorded |= needed;
+            }
+            if (recorded) {
+                for (Tensor output : outputs) {
+                    scope.keep(output);
+                }
+                pieces.push(new Graph(outputs, leaves));
+            }
+            return leaves;
+        }
+    }
+
+    /** Runs a piece with one output without recording it; its gradient is given by a formula. */
+    public Tensor run(Forward forward, Backward backward) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor leaf = scope.keep(forward.run()[0].detach().set_requires_grad(true));
+            pieces.push(new Formula(leaf, backward));
+            return leaf;
+        }
+    }
+
+    /** Runs all pieces backward, from the gradients that their outputs have got. */
+    public void backward() {
+        while (!pieces.isEmpty()) {
+            Piece piece = pieces.pop();
+            try (Scope scope = new Scope()) {
+                if (piece instanceof Graph graph) {
+                    backward(graph);
+                } else if (piece instanceof Formula formula) {
+                    Tensor gradient = gradient(formula.leaf);
+                    if (gradient != null) {
+                        try (NoGrad off = new NoGrad()) {
+                            formula.backward.run(gradient);
+                        }
+                    }
+                    formula.leaf.close();
+                }
+            }
+        }
+    }
+
+    private static void backward(Graph graph) {
+        TensorVector outputs = new TensorVector();
+        TensorVector gradients = new TensorVector();
+        for (int i = 0; i < graph.outputs.length; i++) {
+            Tensor gradient = graph.outputs[i].requires_grad() ? gradient(graph.leaves[i]) : null;
+            if (gradient != null) {
+                outputs.push_back(graph.outputs[i]);
+                gradients.push_back(gradient);
+            }
+        }
+        if (!outputs.empty()) {
+            torch.backward(outputs, gradients, new BoolOptional(), false, new TensorVector());
+        }
+        for (int i = 0; i < graph.outputs.length; i++) {
+            graph.outputs[i].close();
+            graph.leaves[i].close();
+        }
+    }
+
+    /** Adds to the gradient of a leaf. */
+    public static void accumulate(Tensor leaf, Tensor gradient) {
+        Tensor already = gradient(leaf);
+        if (already == null) {
+            leaf.mutable_grad().put(gradient);
+        } else {
+            already.add_(gradient);
+        }
+    }
+
+    private static @Nullable Tensor gradient(Tensor leaf) {
+        Tensor gradient = leaf.grad();
+        return gradient.defined() ? gradient : null;
+    }
+}
