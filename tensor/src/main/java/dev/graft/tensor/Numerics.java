@@ -25,7 +25,8 @@ public record Numerics(ScalarType base) {
 
     /** The format of what isn't a frozen matrix: fp64 if the base is, else fp32. */
     public ScalarType small() {
-        return base == ScalarType.Double ? ScalarType.Double : ScalarType.Float;
+        // By value: a tensor's scalar_type() is a new object each time.
+        return base.value == ScalarType.Double.value ? ScalarType.Double : ScalarType.Float;
     }
 
     /** The policy named {@code auto}, {@code fp32}, {@code bf16} or {@code fp64}. */
