@@ -4,6 +4,7 @@ import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -69,15 +70,31 @@ public final class Pass {
         return tape;
     }
 
-    /** Runs a piece of the network; what it makes on the way is freed. */
+    /** Runs a piece of the network; what it makes on the way is freed, but for the mask if the piece sets it. */
     public Tensor[] piece(Tape.Forward forward) {
-        if (tape != null) {
-            return tape.run(forward);
+        Tensor known = mask;
+        Tape.Forward withMask = () -> {
+            Tensor[] outputs = forward.run();
+            if (mask == null || mask == known) {
+                return outputs;
+            }
+            Tensor[] more = Arrays.copyOf(outputs, outputs.length + 1);
+            more[outputs.length] = mask;
+            return more;
+        };
+        Tensor[] outputs = tape == null ? untaped(withMask) : tape.run(withMask);
+        if (mask != known) {
+            mask = outputs[outputs.length - 1];
         }
+        return outputs;
+    }
+
+    private static Tensor[] untaped(Tape.Forward forward) {
         try (Scope scope = new Scope()) {
             Tensor[] outputs = forward.run();
-            for (Tensor output : outputs) {
-                scope.keep(output);
+            for (int i = 0; i < outputs.length; i++) {
+                // A handle of its own: an output may be a tensor that somebody else's scope will free.
+                outputs[i] = scope.keep(new Tensor(outputs[i]));
             }
             return outputs;
         }

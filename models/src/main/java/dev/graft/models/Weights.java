@@ -98,9 +98,11 @@ public final class Weights {
         Tensor override = overrides.get(name);
         if (override != null) {
             expect(name, Tensors.shape(override), shape);
-            try (Scope scope = new Scope()) {
-                return keep(name, Ops.to(override, type), scope);
-            }
+            // It may be the very tensor that was given, which belongs to somebody else's scope.
+            Tensor value = Ops.to(override, type);
+            value.retainReference();
+            loaded.put(name, value);
+            return value;
         }
         String stored = locate(name);
         if (stored == null) {
@@ -166,7 +168,7 @@ public final class Weights {
             throw new FormatException(
                     source.path(),
                     name + " has shape " + Arrays.toString(found) + ", expected " + Arrays.toString(shape)
-                            + " by config.json");
+                            + " by its configuration");
         }
     }
 

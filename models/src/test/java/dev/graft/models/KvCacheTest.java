@@ -1,0 +1,190 @@
+package dev.graft.models;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Prefix;
+import dev.graft.models.sites.Prompt;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.util.List;
+import java.util.stream.Stream;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** A pass over a cache gives what a whole pass gives. */
+class KvCacheTest {
+    static final double SAME = 2e-5;
+    static final Base BASE = Base.load(Fixtures.folder("llama-gqa"));
+    static final long[][] IDS = {{5, 9, 12, 33, 7, 21, 40, 3, 17}, {0, 0, 0, 8, 30, 11, 62, 19, 2}};
+    static final long[][] MASK = {{1, 1, 1, 1, 1, 1, 1, 1, 1}, {0, 0, 0, 1, 1, 1, 1, 1, 1}};
+
+    /** Three keys and values before row 0, one before row 1. */
+    static final class WithPrefix implements Hooks {
+        @Override
+        public Prefix prefix(Attention site, long batch, Pass pass) {
+            long[] shape = {batch, site.heads(), 3, site.headDim()};
+            long[][] mask = {{1, 1, 1}, {0, 0, 1}};
+            return new Prefix(
+                    Rng.of(1, site.name() + " keys").normal(0, 1, shape),
+                    Rng.of(1, site.name() + " values").normal(0, 1, shape),
+                    Tensors.of(mask),
+                    Tensors.of(new long[] {3, 1}, 2));
+        }
+
+        @Override
+        public String toString() {
+            return "prefix";
+        }
+    }
+
+    /** Two rows before row 0, one before row 1. */
+    static final class WithPrompt implements Hooks {
+        @Override
+        public Prompt prompt(Embedding site, long batch, Pass pass) {
+            return new Prompt(
+                    Rng.of(1, "prompt").normal(0, 0.5, batch, 2, site.hidden()),
+                    Tensors.of(new long[][] {{1, 1}, {0, 1}}));
+        }
+
+        @Override
+        public String toString() {
+            return "prompt";
+        }
+    }
+
+    static Stream<Hooks> hooks() {
+        return Stream.of(Hooks.NONE, new WithPrefix(), new WithPrompt());
+    }
+
+    static Inputs columns(int from, int to, KvCache cache) {
+        Tensor mask = Tensors.of(MASK).narrow(1, from, to - from);
+        return new Inputs(Tensors.of(IDS).narrow(1, from, to - from), mask, null, cache.positions(mask));
+    }
+
+    static Tensor whole(Hooks hooks, int width) {
+        Inputs in = Inputs.of(
+                        Tensors.of(IDS).narrow(1, 0, width), Tensors.of(MASK).narrow(1, 0, width))
+                .withPositionsFromMask();
+        return BASE.logits(in, Pass.inference(hooks));
+    }
+
+    static Tensor last(Tensor logits) {
+        return logits.select(1, logits.size(1) - 1);
+    }
+
+    @ParameterizedTest
+    @MethodSource("hooks")
+    void everyDecodedStepEqualsTheWholePass(Hooks hooks) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope();
+                KvCache cache = new KvCache(9)) {
+            Tensor logits = BASE.logits(columns(0, 5, cache), Pass.cached(hooks, cache));
+            assertThat(Fixtures.difference(last(logits), last(whole(hooks, 5)))).isLessThan(SAME);
+            for (int width = 6; width <= 9; width++) {
+                Tensor step = BASE.logits(columns(width - 1, width, cache), Pass.cached(hooks, cache));
+                assertThat(Fixtures.difference(last(step), last(whole(hooks, width))))
+                        .as("%s, %d tokens", hooks, width)
+                        .isLessThan(SAME);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("hooks")
+    void promptInPartsEqualsThePromptAtOnce(Hooks hooks) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (List<Integer> cuts : List.of(List.of(0, 4, 9), List.of(0, 2, 3, 9), List.of(0, 1, 8, 9))) {
+                try (KvCache cache = new KvCache(9)) {
+                    Tensor logits = null;
+                    for (int i = 1; i < cuts.size(); i++) {
+                        logits = BASE.logits(
+                                columns(cuts.get(i - 1), cuts.get(i), cache), Pass.cached(hooks, cache));
+                    }
+                    assertThat(Fixtures.difference(last(logits), last(whole(hooks, 9))))
+                            .as("%s in parts %s", hooks, cuts)
+                            .isLessThan(SAME);
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("hooks")
+    void rowsThatStayGoOnAsBefore(Hooks hooks) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope();
+                KvCache cache = new KvCache(9)) {
+            BASE.logits(columns(0, 8, cache), Pass.cached(hooks, cache));
+            cache.select(1);
+            Tensor mask = Tensors.of(new long[][] {{1}});
+            Inputs in = new Inputs(Tensors.of(new long[][] {{IDS[1][8]}}), mask, null, cache.positions(mask));
+            Tensor step = BASE.logits(in, Pass.cached(hooks, cache));
+
+            assertThat(Fixtures.difference(last(step), last(whole(hooks, 9)).narrow(0, 1, 1)))
+                    .isLessThan(SAME);
+        }
+    }
+
+    @Test
+    void withoutPositionsTheyGoOnFromWhatIsCached() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope();
+                KvCache cache = new KvCache(9)) {
+            Hooks hooks = new WithPrefix();
+            Tensor ids = Tensors.of(IDS);
+            Tensor mask = Tensors.of(MASK);
+            BASE.logits(
+                    Inputs.of(ids.narrow(1, 0, 8), mask.narrow(1, 0, 8)), Pass.cached(hooks, cache));
+            Tensor step = BASE.logits(
+                    Inputs.of(ids.narrow(1, 8, 1), mask.narrow(1, 8, 1)), Pass.cached(hooks, cache));
+            Tensor whole = BASE.logits(Inputs.of(ids, mask), Pass.inference(hooks));
+
+            assertThat(Fixtures.difference(last(step), last(whole))).isLessThan(SAME);
+        }
+    }
+
+    @Test
+    void prefixAndPromptDoChangeTheAnswer() {
+        try (Scope scope = new Scope()) {
+            Tensor plain = last(whole(Hooks.NONE, 9));
+            assertThat(Fixtures.difference(plain, last(whole(new WithPrefix(), 9)))).isGreaterThan(0.01);
+            assertThat(Fixtures.difference(plain, last(whole(new WithPrompt(), 9)))).isGreaterThan(0.01);
+        }
+    }
+
+    @Test
+    void fullCacheSaysHowManyPositionsAreNeeded() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope();
+                KvCache cache = new KvCache(5)) {
+            BASE.logits(columns(0, 5, cache), Pass.cached(Hooks.NONE, cache));
+
+            assertThatThrownBy(() -> BASE.logits(columns(5, 6, cache), Pass.cached(Hooks.NONE, cache)))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessage("the cache holds 5 positions, 6 are needed");
+        }
+    }
+
+    @Test
+    void positionsAreCountedFromTheMasks() {
+        try (Scope scope = new Scope();
+                KvCache cache = new KvCache(9)) {
+            Tensor mask = Tensors.of(MASK).narrow(1, 0, 6);
+            assertThat(Tensors.longs(cache.positions(mask))).containsExactly(0, 1, 2, 3, 4, 5, 0, 0, 0, 0, 1, 2);
+            cache.begin(0, 0, null);
+            cache.advance(mask);
+            Tensor more = Ops.cat(0, Tensors.of(new long[][] {{1, 1}}), Tensors.of(new long[][] {{0, 1}}));
+            assertThat(Tensors.longs(cache.positions(more))).containsExactly(6, 7, 2, 3);
+        }
+    }
+}
