@@ -1,7 +1,9 @@
 package dev.graft.tensor;
 
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
+import java.util.List;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
@@ -28,7 +30,7 @@ public final class Tape {
 
     private sealed interface Piece {}
 
-    private record Graph(Tensor[] outputs, Tensor[] leaves) implements Piece {}
+    private record Graph(List<Tensor> outputs, List<Tensor> leaves) implements Piece {}
 
     private record Formula(Tensor leaf, Backward backward) implements Piece {}
 
@@ -39,17 +41,19 @@ public final class Tape {
         try (Scope scope = new Scope()) {
             Tensor[] outputs = forward.run();
             Tensor[] leaves = new Tensor[outputs.length];
-            boolean recorded = false;
+            List<Tensor> recorded = new ArrayList<>();
+            List<Tensor> theirs = new ArrayList<>();
             for (int i = 0; i < outputs.length; i++) {
                 boolean needed = outputs[i].requires_grad();
                 leaves[i] = scope.keep(outputs[i].detach().set_requires_grad(needed));
-                recorded |= needed;
-            }
-            if (recorded) {
-                for (Tensor output : outputs) {
-                    scope.keep(output);
+                // Others, a mask for example, may be the caller's own tensors: those are not the tape's to keep or to free.
+                if (needed) {
+                    recorded.add(scope.keep(outputs[i]));
+                    theirs.add(leaves[i]);
                 }
-                pieces.push(new Graph(outputs, leaves));
+            }
+            if (!recorded.isEmpty()) {
+                pieces.push(new Graph(recorded, theirs));
             }
             return leaves;
         }
@@ -88,20 +92,18 @@ public final class Tape {
     private static void backward(Graph graph) {
         TensorVector outputs = new TensorVector();
         TensorVector gradients = new TensorVector();
-        for (int i = 0; i < graph.outputs.length; i++) {
-            Tensor gradient = graph.outputs[i].requires_grad() ? gradient(graph.leaves[i]) : null;
+        for (int i = 0; i < graph.outputs.size(); i++) {
+            Tensor gradient = gradient(graph.leaves.get(i));
             if (gradient != null) {
-                outputs.push_back(graph.outputs[i]);
+                outputs.push_back(graph.outputs.get(i));
                 gradients.push_back(gradient);
             }
         }
         if (!outputs.empty()) {
             torch.backward(outputs, gradients, new BoolOptional(), false, new TensorVector());
         }
-        for (int i = 0; i < graph.outputs.length; i++) {
-            graph.outputs[i].close();
-            graph.leaves[i].close();
-        }
+        graph.outputs.forEach(Tensor::close);
+        graph.leaves.forEach(Tensor::close);
     }
 
     /** Adds to the gradient of a leaf. */
