@@ -3,6 +3,7 @@ package dev.graft.train;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Supplier;
 
 /**
  * Stops a run whose loss or gradient is NaN or infinite. A single bad step is skipped, since one broken row can cause it; when the
@@ -26,15 +27,16 @@ public final class NonFiniteGuard {
     /**
      * Whether the optimiser may apply this step's gradients.
      *
-     * @param rows where the rows of the step come from, such as {@code train.jsonl:17}
+     * @param rows says where the rows of the step come from, such as {@code train.jsonl:17}
      * @throws TrainingException when the limit is reached
      */
-    public boolean accepts(long step, double loss, double gradientNorm, List<String> rows) {
+    public boolean accepts(long step, double loss, double gradientNorm, Supplier<List<String>> rows) {
         if (Double.isFinite(loss) && Double.isFinite(gradientNorm)) {
             skipped.clear();
             return true;
         }
-        skipped.add("step " + step + ": loss " + loss + ", gradient norm " + gradientNorm + ", rows " + shown(rows));
+        skipped.add(
+                "step " + step + ": loss " + loss + ", gradient norm " + gradientNorm + ", rows " + shown(rows.get()));
         if (skipped.size() >= limit) {
             throw new TrainingException("training stopped at step " + step + ", " + skipped.size()
                     + " step(s) in a row were not finite; the parameters are as before them.\n  "

@@ -2,6 +2,7 @@ package dev.graft.train;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -13,8 +14,14 @@ public sealed interface TrainingEvent {
 
     /**
      * @param step steps done before this run: 0, or that of the checkpoint it resumes
+     * @param resumed the checkpoint that it resumes, null for none
+     * @param rejected why newer checkpoints were passed over
      */
-    record Started(long step, long totalSteps) implements TrainingEvent {}
+    record Started(long step, long totalSteps, @Nullable Path resumed, List<String> rejected) implements TrainingEvent {
+        public Started {
+            rejected = List.copyOf(rejected);
+        }
+    }
 
     /**
      * @param loss mean over the step's loss tokens (causal) or rows (classification)
@@ -54,6 +61,7 @@ public sealed interface TrainingEvent {
     enum Reason {
         FINISHED,
         STOPPED_EARLY,
+        OUT_OF_TIME,
         INTERRUPTED,
         FAILED
     }

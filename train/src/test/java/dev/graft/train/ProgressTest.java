@@ -93,12 +93,12 @@ class ProgressTest {
         NonFiniteGuard guard = new NonFiniteGuard(3);
         List<String> rows =
                 IntStream.range(0, 10).mapToObj(row -> "a.jsonl:" + row).toList();
-        assertThat(guard.accepts(1, 0.5, 2, rows)).isTrue();
-        assertThat(guard.accepts(2, Double.NaN, 2, rows)).isFalse();
-        assertThat(guard.accepts(3, 0.5, 2, rows)).isTrue();
-        assertThat(guard.accepts(4, 0.5, Double.POSITIVE_INFINITY, rows)).isFalse();
-        assertThat(guard.accepts(5, Double.NaN, 1, rows)).isFalse();
-        assertThatThrownBy(() -> guard.accepts(6, Double.NaN, Double.NaN, rows))
+        assertThat(guard.accepts(1, 0.5, 2, () -> rows)).isTrue();
+        assertThat(guard.accepts(2, Double.NaN, 2, () -> rows)).isFalse();
+        assertThat(guard.accepts(3, 0.5, 2, () -> rows)).isTrue();
+        assertThat(guard.accepts(4, 0.5, Double.POSITIVE_INFINITY, () -> rows)).isFalse();
+        assertThat(guard.accepts(5, Double.NaN, 1, () -> rows)).isFalse();
+        assertThatThrownBy(() -> guard.accepts(6, Double.NaN, Double.NaN, () -> rows))
                 .isInstanceOf(TrainingException.class)
                 .hasMessageContaining("stopped at step 6, 3 step(s) in a row")
                 .hasMessageContaining("step 4: loss 0.5, gradient norm Infinity")

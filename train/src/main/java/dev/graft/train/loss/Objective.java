@@ -6,25 +6,37 @@ import dev.graft.models.Task;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
-import org.bytedeco.pytorch.Tensor;
-import org.jspecify.annotations.Nullable;
+import java.util.function.Consumer;
 
 /**
  * A loss over batches. Sums and counts are kept apart, so that accumulated small batches give exactly the mean of the large one.
  *
  * <pre>{@code
  * Objective objective = Objective.of(base, 0);
- * Loss loss = objective.backward(Selection.of(adapter).hooks(), batch, batch.lossTerms());
+ * Hooks hooks = Selection.of(adapter).hooks();
+ * Loss loss = objective.backward(hooks, batch, objective.terms(hooks, batch));
  * }</pre>
  */
 public interface Objective {
+    /** What the mean loss of a batch divides by: labelled tokens that are predicted, or rows. */
+    long terms(Hooks hooks, Batch batch);
+
     /** Runs forward and backward: adds the gradient of {@code sum / divisor} to every trained parameter. */
     Loss backward(Hooks hooks, Batch batch, double divisor);
 
-    /** The loss without gradients or dropout. */
-    Loss evaluate(Hooks hooks, Batch batch);
+    /** The loss without gradients, dropout or label smoothing, and what the model says about each row. */
+    Loss predict(Hooks hooks, Batch batch, Consumer<? super Prediction> predictions);
 
-    /** The objective that fits the base's task. */
+    /** The loss without gradients, dropout or label smoothing. */
+    default Loss evaluate(Hooks hooks, Batch batch) {
+        return predict(hooks, batch, prediction -> {});
+    }
+
+    /**
+     * The objective that fits the base's task.
+     *
+     * @param labelSmoothing the share of a target that is spread over all classes, in [0, 1)
+     */
     static Objective of(Base base, double labelSmoothing) {
         return base.task() == Task.CAUSAL_LM || base.task() == Task.TOKEN_CLS || base.task() == Task.MASKED_LM
                 ? new TokenLoss(base, labelSmoothing)
@@ -37,11 +49,7 @@ public interface Objective {
         return new Inputs(
                 Tensors.of(batch.ids(), batch.rows(), batch.width()),
                 Tensors.of(batch.attentionMask(), batch.rows(), batch.width()),
-                types(types, batch),
+                types == null ? null : Tensors.of(types, batch.rows(), batch.width()),
                 null);
-    }
-
-    private static @Nullable Tensor types(long @Nullable [] types, Batch batch) {
-        return types == null ? null : Tensors.of(types, batch.rows(), batch.width());
     }
 }

@@ -10,6 +10,8 @@ import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Target;
 import dev.graft.train.data.Targets;
+import java.util.Arrays;
+import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
@@ -30,33 +32,56 @@ final class SequenceLoss implements Objective {
     }
 
     @Override
+    public long terms(Hooks hooks, Batch batch) {
+        return batch.rows();
+    }
+
+    @Override
     public Loss backward(Hooks hooks, Batch batch, double divisor) {
         try (Scope scope = new Scope()) {
-            Tensor loss = loss(base.logits(Objective.inputs(batch), Pass.training(hooks)), batch);
+            Pass pass = Pass.training(hooks);
+            Tensor loss = loss(base.logits(Objective.inputs(batch), pass), batch, labelSmoothing);
             Ops.scale(loss, 1 / divisor).backward();
+            pass.backward();
             return new Loss(Tensors.item(loss), batch.rows());
         }
     }
 
     @Override
-    public Loss evaluate(Hooks hooks, Batch batch) {
+    public Loss predict(Hooks hooks, Batch batch, Consumer<? super Prediction> predictions) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Tensor logits = base.logits(Objective.inputs(batch), Pass.inference(hooks));
-            return new Loss(Tensors.item(loss(logits, batch)), batch.rows());
+            double sum = Tensors.item(loss(logits, batch, 0));
+            float[] values = Tensors.floats(logits);
+            int width = values.length / batch.rows();
+            for (int row = 0; row < batch.rows(); row++) {
+                float[] own = Arrays.copyOfRange(values, row * width, (row + 1) * width);
+                predictions.accept(prediction(batch.targets(), row, batch.rowIndices()[row], own));
+            }
+            return new Loss(sum, batch.rows());
         }
     }
 
-    private Tensor loss(Tensor logits, Batch batch) {
+    private static Prediction prediction(Targets targets, int row, int index, float[] logits) {
+        if (targets instanceof Targets.ClassIds classes) {
+            return new Prediction.OneClass(index, (int) classes.ids()[row], logits);
+        }
+        if (targets instanceof Targets.MultiHot hot) {
+            boolean[] wanted = new boolean[hot.classes()];
+            for (int i = 0; i < wanted.length; i++) {
+                wanted[i] = hot.values()[row * wanted.length + i] > 0;
+            }
+            return new Prediction.ManyClasses(index, wanted, logits);
+        }
+        return new Prediction.Value(index, ((Targets.Scores) targets).values()[row], logits[0]);
+    }
+
+    private static Tensor loss(Tensor logits, Batch batch, double smoothing) {
         Targets targets = batch.targets();
         if (targets instanceof Targets.ClassIds classes) {
             return torch.cross_entropy_loss(
-                    logits,
-                    Tensors.of(classes.ids(), batch.rows()),
-                    new TensorOptional(),
-                    SUM,
-                    Target.NONE,
-                    labelSmoothing);
+                    logits, Tensors.of(classes.ids(), batch.rows()), new TensorOptional(), SUM, Target.NONE, smoothing);
         }
         if (targets instanceof Targets.MultiHot hot) {
             Tensor wanted = Tensors.of(hot.values(), batch.rows(), hot.classes());

@@ -4,7 +4,9 @@ import dev.graft.models.Base;
 import dev.graft.models.Hidden;
 import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Site;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -13,6 +15,7 @@ import dev.graft.train.data.Batch;
 import dev.graft.train.data.Target;
 import dev.graft.train.data.Targets;
 import java.util.Arrays;
+import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
@@ -24,6 +27,7 @@ import org.bytedeco.pytorch.global.torch;
  */
 final class TokenLoss implements Objective {
     private static final int CHUNK = 256;
+    private static final int NONE = 0;
     private static final int SUM = 2;
 
     private final Base base;
@@ -34,6 +38,33 @@ final class TokenLoss implements Objective {
         this.base = base;
         this.labelSmoothing = labelSmoothing;
         this.shifted = base.task() == Task.CAUSAL_LM;
+    }
+
+    @Override
+    public long terms(Hooks hooks, Batch batch) {
+        return labelled(batch, hasFirst(batch) && hasPrompt(hooks, batch.rows()) ? 1 : 0).labels.length;
+    }
+
+    private static boolean hasFirst(Batch batch) {
+        long[] labels = tokens(batch).labels();
+        for (int row = 0; row < batch.rows(); row++) {
+            if (labels[row * batch.width()] != Target.NONE) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private boolean hasPrompt(Hooks hooks, int rows) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (Site site : base.sites()) {
+                if (site instanceof Embedding table && table.input()) {
+                    return hooks.prompt(table, rows, Pass.inference(hooks)) != null;
+                }
+            }
+            return false;
+        }
     }
 
     @Override
@@ -51,7 +82,8 @@ final class TokenLoss implements Objective {
             for (int start = 0; start < labelled.labels.length; start += CHUNK) {
                 int size = Math.min(CHUNK, labelled.labels.length - start);
                 try (Scope chunk = new Scope()) {
-                    Tensor loss = loss(cut.narrow(0, start, size), labelled.labels(start, size), pass);
+                    Tensor logits = logits(cut.narrow(0, start, size), pass);
+                    Tensor loss = loss(logits, labelled.labels(start, size), SUM, labelSmoothing);
                     Ops.scale(loss, 1 / divisor).backward();
                     sum += Tensors.item(loss);
                 }
@@ -59,32 +91,54 @@ final class TokenLoss implements Objective {
             if (rows.requires_grad()) {
                 Backward.from(rows, cut.grad());
             }
+            pass.backward();
             return new Loss(sum, labelled.labels.length);
         }
     }
 
     @Override
-    public Loss evaluate(Hooks hooks, Batch batch) {
+    public Loss predict(Hooks hooks, Batch batch, Consumer<? super Prediction> predictions) {
+        double[] likelihoods = new double[batch.rows()];
+        int[] tokens = new int[batch.rows()];
+        int[] correct = new int[batch.rows()];
+        Loss loss = Loss.NONE;
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Pass pass = Pass.inference(hooks);
             Hidden hidden = base.hidden(Objective.inputs(batch), pass);
+            long width = hidden.last().size(1);
             Labelled labelled = labelled(batch, hidden.prompt());
-            double sum = 0;
+            Tensor rows = labelled.rows(hidden);
             for (int start = 0; start < labelled.labels.length; start += CHUNK) {
                 int size = Math.min(CHUNK, labelled.labels.length - start);
                 try (Scope chunk = new Scope()) {
-                    Tensor rows = labelled.rows(hidden).narrow(0, start, size);
-                    sum += Tensors.item(loss(rows, labelled.labels(start, size), pass));
+                    Tensor labels = labelled.labels(start, size);
+                    Tensor logits = logits(rows.narrow(0, start, size), pass);
+                    double[] losses = Tensors.doubles(loss(logits, labels, NONE, 0));
+                    long[] hits = Tensors.longs(Ops.argmax(logits, 1).eq(labels));
+                    for (int i = 0; i < size; i++) {
+                        int row = (int) (labelled.positions[start + i] / width);
+                        likelihoods[row] += losses[i];
+                        tokens[row]++;
+                        correct[row] += (int) hits[i];
+                    }
                 }
             }
-            return new Loss(sum, labelled.labels.length);
         }
+        for (int row = 0; row < batch.rows(); row++) {
+            loss = loss.plus(new Loss(likelihoods[row], tokens[row]));
+            predictions.accept(
+                    new Prediction.Tokens(batch.rowIndices()[row], likelihoods[row], tokens[row], correct[row]));
+        }
+        return loss;
     }
 
-    private Tensor loss(Tensor rows, Tensor labels, Pass pass) {
-        Tensor logits = Ops.to(base.head().project(rows, pass), base.numerics().small());
-        return torch.cross_entropy_loss(logits, labels, new TensorOptional(), SUM, Target.NONE, labelSmoothing);
+    private Tensor logits(Tensor rows, Pass pass) {
+        return Ops.to(base.head().project(rows, pass), base.numerics().small());
+    }
+
+    private static Tensor loss(Tensor logits, Tensor labels, int reduction, double smoothing) {
+        return torch.cross_entropy_loss(logits, labels, new TensorOptional(), reduction, Target.NONE, smoothing);
     }
 
     /** The rows of the flattened hidden states that have a label, and the labels. */
@@ -102,9 +156,7 @@ final class TokenLoss implements Objective {
 
     /** With a prompt in front even the first token has a position that predicts it. */
     private Labelled labelled(Batch batch, long prompt) {
-        if (!(batch.targets() instanceof Targets.Tokens tokens)) {
-            throw new IllegalArgumentException("a loss over tokens needs token labels");
-        }
+        Targets.Tokens tokens = tokens(batch);
         int width = batch.width();
         int offset = shifted ? 1 : 0;
         long[] positions = new long[tokens.labels().length];
@@ -120,5 +172,12 @@ final class TokenLoss implements Objective {
             }
         }
         return new Labelled(Arrays.copyOf(positions, count), Arrays.copyOf(labels, count));
+    }
+
+    private static Targets.Tokens tokens(Batch batch) {
+        if (batch.targets() instanceof Targets.Tokens tokens) {
+            return tokens;
+        }
+        throw new IllegalArgumentException("a loss over tokens needs token labels");
     }
 }

@@ -1,5 +1,6 @@
 package dev.graft.train.optim;
 
+import dev.graft.formats.InputException;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -18,9 +19,34 @@ public final class AdamW implements Optimizer {
     private final Tensor v;
     private long steps;
 
-    /** PyTorch's defaults are betas 0.9 and 0.999, eps 1e-8, weight decay 0.01; Graft's weight decay is 0. */
-    public record Settings(double beta1, double beta2, double eps, double weightDecay) {
-        public static final Settings DEFAULT = new Settings(0.9, 0.999, 1e-8, 0);
+    /** PyTorch's defaults are betas 0.9 and 0.999, eps 1e-8, weight decay 0.01 on everything; Graft's weight decay is 0. */
+    public record Settings(double beta1, double beta2, double eps, double weightDecay, Decay decay)
+            implements Optimizer.Settings {
+        public static final Settings DEFAULT = new Settings(0.9, 0.999, 1e-8, 0, Decay.MATRICES);
+
+        /** @throws InputException naming the setting that is out of range */
+        public Settings {
+            require("beta1", beta1, beta1 >= 0 && beta1 < 1, "0 or more and below 1");
+            require("beta2", beta2, beta2 >= 0 && beta2 < 1, "0 or more and below 1");
+            require("eps", eps, eps > 0 && eps < 1, "above 0 and below 1");
+            require("weight_decay", weightDecay, weightDecay >= 0 && weightDecay < 1000, "0 or more");
+        }
+
+        /** With weight decay on every parameter. */
+        public Settings(double beta1, double beta2, double eps, double weightDecay) {
+            this(beta1, beta2, eps, weightDecay, Decay.ALL);
+        }
+
+        @Override
+        public AdamW of(FlatParameters parameters) {
+            return new AdamW(parameters, this);
+        }
+
+        static void require(String name, double value, boolean good, String expected) {
+            if (!good) {
+                throw new InputException(name + " is " + value + ", expected " + expected);
+            }
+        }
     }
 
     public AdamW(FlatParameters parameters, Settings settings) {
@@ -46,7 +72,7 @@ public final class AdamW implements Optimizer {
             Tensor p = parameters.values();
             Tensor g = parameters.gradients();
             if (settings.weightDecay != 0) {
-                p.mul_(new Scalar(1 - learningRate * settings.weightDecay));
+                settings.decay.of(parameters).mul_(new Scalar(1 - learningRate * settings.weightDecay));
             }
             m.lerp_(g, new Scalar(1 - settings.beta1));
             v.mul_(new Scalar(settings.beta2)).addcmul_(g, g, new Scalar(1 - settings.beta2));

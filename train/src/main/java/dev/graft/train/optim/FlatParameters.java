@@ -14,12 +14,13 @@ import org.bytedeco.pytorch.Tensor;
 /**
  * Trained parameters laid end to end in one vector, and their gradients in another: an optimiser step is then a few operations on long
  * vectors instead of a few on each of hundreds of small matrices. The parameters become views of the vector; autograd adds to the
- * gradient vector in place.
+ * gradient vector in place. Matrices come first, so that what weight decay spares is one stretch at the end.
  */
 public final class FlatParameters {
     private final Map<String, Tensor> parameters;
     private final Tensor values;
     private final Tensor gradients;
+    private final Tensor matrices;
     private final List<Tensor> gradientViews = new ArrayList<>();
 
     /** Takes over the memory of the parameters, which must be leaves of one type. */
@@ -27,7 +28,11 @@ public final class FlatParameters {
         if (parameters.isEmpty()) {
             throw new IllegalArgumentException("there is nothing to train");
         }
-        this.parameters = new LinkedHashMap<>(parameters);
+        this.parameters = new LinkedHashMap<>();
+        addIf(parameters, true);
+        long inMatrices =
+                this.parameters.values().stream().mapToLong(Tensor::numel).sum();
+        addIf(parameters, false);
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             List<Tensor> parts = new ArrayList<>();
@@ -35,6 +40,7 @@ public final class FlatParameters {
                 parts.add(parameter.detach().reshape(-1));
             }
             values = scope.release(Ops.cat(0, parts.toArray(Tensor[]::new)));
+            matrices = scope.release(values.narrow(0, 0, inMatrices));
             gradients = scope.release(Tensors.zeros(values.scalar_type(), values.numel()));
             long start = 0;
             for (Tensor parameter : this.parameters.values()) {
@@ -48,7 +54,15 @@ public final class FlatParameters {
         zeroGradients();
     }
 
-    /** The parameters by name, in their order. */
+    private void addIf(Map<String, Tensor> all, boolean matrix) {
+        all.forEach((name, parameter) -> {
+            if (parameter.dim() >= 2 == matrix) {
+                parameters.put(name, parameter);
+            }
+        });
+    }
+
+    /** The parameters by name, in the order of the vector. */
     public Map<String, Tensor> parameters() {
         return parameters;
     }
@@ -56,6 +70,11 @@ public final class FlatParameters {
     /** All values, {@code [count]}. */
     public Tensor values() {
         return values;
+    }
+
+    /** The stretch of {@link #values} that the parameters with at least two dimensions fill. */
+    Tensor matrices() {
+        return matrices;
     }
 
     /** All gradients, {@code [count]}. */
@@ -73,6 +92,38 @@ public final class FlatParameters {
                 parameter.mutable_grad().put(gradientViews.get(i++));
             }
         }
+    }
+
+    /**
+     * Forms gradients as always, and finds the parameters that are no part of what they were formed of.
+     *
+     * @param backward runs the backward passes
+     * @return the names of the parameters that will never learn, in their order
+     */
+    public List<String> unreachedBy(Runnable backward) {
+        try (Tensor none = new Tensor()) {
+            for (Tensor parameter : parameters.values()) {
+                parameter.mutable_grad().put(none);
+            }
+        }
+        backward.run();
+        List<String> unreached = new ArrayList<>();
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            gradients.zero_();
+            int i = 0;
+            for (Map.Entry<String, Tensor> parameter : parameters.entrySet()) {
+                Tensor gradient = parameter.getValue().grad();
+                Tensor view = gradientViews.get(i++);
+                if (gradient.defined()) {
+                    view.add_(gradient);
+                } else {
+                    unreached.add(parameter.getKey());
+                }
+                parameter.getValue().mutable_grad().put(view);
+            }
+        }
+        return unreached;
     }
 
     /** The Euclidean norm of all gradients. */

@@ -5,6 +5,24 @@ import org.bytedeco.pytorch.Tensor;
 
 /** Changes parameters by their gradients. */
 public sealed interface Optimizer permits AdamW, Sgd {
+    /** Which optimiser, and its settings. */
+    sealed interface Settings permits AdamW.Settings, Sgd.Settings {
+        /** A new optimiser of these parameters. */
+        Optimizer of(FlatParameters parameters);
+    }
+
+    /** What weight decay acts on. */
+    enum Decay {
+        /** Every parameter, as PyTorch's optimisers do. */
+        ALL,
+        /** Matrices, but no biases, norm weights or other vectors, as trainers of transformers do. */
+        MATRICES;
+
+        Tensor of(FlatParameters parameters) {
+            return this == ALL ? parameters.values() : parameters.matrices();
+        }
+    }
+
     /** The parameters it changes. */
     FlatParameters parameters();
 

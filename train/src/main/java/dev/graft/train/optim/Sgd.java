@@ -10,15 +10,32 @@ import org.bytedeco.pytorch.Tensor;
 /** Stochastic gradient descent as in PyTorch: weight decay added to the gradient, then {@code b = μ b + g} and {@code p -= lr · b}. */
 public final class Sgd implements Optimizer {
     private final FlatParameters parameters;
-    private final double momentum;
-    private final double weightDecay;
+    private final Settings settings;
     private final Tensor buffer;
     private long steps;
 
+    /** PyTorch's defaults are 0 for both. */
+    public record Settings(double momentum, double weightDecay, Decay decay) implements Optimizer.Settings {
+        /** @throws dev.graft.formats.InputException naming the setting that is out of range */
+        public Settings {
+            AdamW.Settings.require("momentum", momentum, momentum >= 0 && momentum < 1, "0 or more and below 1");
+            AdamW.Settings.require("weight_decay", weightDecay, weightDecay >= 0 && weightDecay < 1000, "0 or more");
+        }
+
+        @Override
+        public Sgd of(FlatParameters parameters) {
+            return new Sgd(parameters, this);
+        }
+    }
+
+    /** With weight decay on every parameter. */
     public Sgd(FlatParameters parameters, double momentum, double weightDecay) {
+        this(parameters, new Settings(momentum, weightDecay, Decay.ALL));
+    }
+
+    public Sgd(FlatParameters parameters, Settings settings) {
         this.parameters = parameters;
-        this.momentum = momentum;
-        this.weightDecay = weightDecay;
+        this.settings = settings;
         try (Scope scope = new Scope()) {
             buffer = scope.release(Tensors.zeros(
                     parameters.values().scalar_type(), parameters.values().numel()));
@@ -37,11 +54,12 @@ public final class Sgd implements Optimizer {
                 Scope scope = new Scope()) {
             Tensor p = parameters.values();
             Tensor g = parameters.gradients();
-            if (weightDecay != 0) {
-                g = g.add(p, new Scalar(weightDecay));
+            if (settings.weightDecay != 0) {
+                Tensor decayed = settings.decay.of(parameters);
+                g.narrow(0, 0, decayed.numel()).add_(decayed, new Scalar(settings.weightDecay));
             }
-            if (momentum != 0) {
-                g = buffer.mul_(new Scalar(momentum)).add_(g);
+            if (settings.momentum != 0) {
+                g = buffer.mul_(new Scalar(settings.momentum)).add_(g);
             }
             p.add_(g, new Scalar(-learningRate));
         }

@@ -49,7 +49,7 @@ class LogsTest {
     }
 
     private static void run(TrainingListener listener, long from, long to) {
-        listener.onStart(new Started(from, 10));
+        listener.onStart(new Started(from, 10, null, List.of()));
         for (long step = from + 1; step <= to; step++) {
             listener.onStep(step(step, 2.0 / step));
         }
@@ -91,7 +91,7 @@ class LogsTest {
     void other_metrics_than_before_are_refused() {
         run(new CsvLog(folder), 0, 2);
         CsvLog log = new CsvLog(folder);
-        log.onStart(new Started(2, 10));
+        log.onStart(new Started(2, 10, null, List.of()));
         assertThatThrownBy(() -> log.onEvaluate(new Evaluated(3, 1, Map.of("rouge", 0.1), false, Duration.ZERO)))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining(
@@ -118,7 +118,7 @@ class LogsTest {
     void json_lines_stay_json_with_a_loss_that_is_not_a_number() throws IOException {
         Path file = folder.resolve("log.jsonl");
         JsonLinesLog log = new JsonLinesLog(file);
-        log.onStart(new Started(0, 10));
+        log.onStart(new Started(0, 10, null, List.of()));
         log.onStep(step(1, Double.NaN));
         assertThat(Json.parse("log", Files.readAllLines(file).get(1))
                         .get("loss")

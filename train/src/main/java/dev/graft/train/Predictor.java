@@ -1,0 +1,40 @@
+package dev.graft.train;
+
+import dev.graft.models.Base;
+import dev.graft.models.sites.Hooks;
+import dev.graft.train.data.BatchPlan;
+import dev.graft.train.data.Examples;
+import dev.graft.train.data.Order;
+import dev.graft.train.loss.Loss;
+import dev.graft.train.loss.Objective;
+import dev.graft.train.loss.Prediction;
+import java.util.function.Consumer;
+
+/**
+ * Runs a model over examples batch by batch, in an order of little padding, and hands out what it says about each row; nothing is kept.
+ *
+ * <pre>{@code
+ * Predictor predictor = new Predictor(base, examples, 32);
+ * Loss loss = predictor.predict(Selection.of(adapter).hooks(), prediction -> confusion.add(prediction));
+ * }</pre>
+ */
+public final class Predictor {
+    private final Examples examples;
+    private final BatchPlan plan;
+    private final Objective objective;
+
+    public Predictor(Base base, Examples examples, int batchSize) {
+        this.examples = examples;
+        this.plan = new BatchPlan(examples.lengths(), batchSize, Order.LENGTH_SORTED, 0, false);
+        this.objective = Objective.of(base, 0);
+    }
+
+    /** The loss over all examples; each row is handed out once, in no particular order. */
+    public Loss predict(Hooks hooks, Consumer<? super Prediction> predictions) {
+        Loss loss = Loss.NONE;
+        for (int[] rows : plan.epoch(0)) {
+            loss = loss.plus(objective.predict(hooks, examples.batch(rows, Stepper.PAD), predictions));
+        }
+        return loss;
+    }
+}

@@ -1,0 +1,120 @@
+package dev.graft.train;
+
+import dev.graft.formats.FormatException;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Safetensors;
+import dev.graft.formats.TensorData;
+import dev.graft.formats.TensorInfo;
+import dev.graft.formats.TensorSource;
+import dev.graft.models.Weights;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Parameter;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.optim.Optimizer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The tensors of a checkpoint: {@code parameters.safetensors} as they are in memory, {@code optimizer.safetensors}, and
+ * {@code best.safetensors} with the values of the best step. Beside them is {@code adapter}, a folder to use as any other.
+ */
+final class Snapshot {
+    private static final String PARAMETERS = "parameters.safetensors";
+    private static final String OPTIMIZER = "optimizer.safetensors";
+    private static final String BEST = "best.safetensors";
+    private static final String VALUES = "values";
+    private static final String STEPS = "steps";
+
+    private Snapshot() {}
+
+    static void write(Path folder, Adapter adapter, Optimizer optimizer, @Nullable Tensor best) {
+        Map<String, Tensor> parameters = new LinkedHashMap<>();
+        adapter.parameters().forEach((name, parameter) -> parameters.put(name, parameter.value()));
+        write(folder.resolve(PARAMETERS), parameters, Map.of());
+        write(folder.resolve(OPTIMIZER), optimizer.state(), Map.of(STEPS, Long.toString(optimizer.steps())));
+        if (best != null) {
+            write(folder.resolve(BEST), Map.of(VALUES, best), Map.of());
+        }
+        adapter.save(folder.resolve("adapter"));
+    }
+
+    private static void write(Path file, Map<String, Tensor> tensors, Map<String, String> metadata) {
+        List<TensorData> data = new ArrayList<>();
+        tensors.forEach((name, value) -> data.add(new TensorData(
+                new TensorInfo(name, Weights.dtype(value), Tensors.shape(value)), Tensors.bytes(value))));
+        Safetensors.write(file, data, metadata);
+    }
+
+    /** Puts the saved values into the adapter's parameters and the optimiser. */
+    static void restore(Path folder, Adapter adapter, Optimizer optimizer) {
+        try (TensorSource file = Safetensors.open(folder.resolve(PARAMETERS));
+                Scope scope = new Scope()) {
+            if (!file.names().equals(adapter.parameters().keySet())) {
+                throw new FormatException(
+                        file.path(),
+                        "has the tensors " + file.names() + ", the adapter has "
+                                + adapter.parameters().keySet());
+            }
+            for (Parameter parameter : adapter.parameters().values()) {
+                copy(file, parameter.key(), parameter.value());
+            }
+        }
+        try (TensorSource file = Safetensors.open(folder.resolve(OPTIMIZER));
+                Scope scope = new Scope()) {
+            Map<String, Tensor> state = new LinkedHashMap<>();
+            for (String name : file.names()) {
+                state.put(name, read(file, name));
+            }
+            optimizer.restore(steps(file), state);
+        } catch (IllegalArgumentException e) {
+            throw new InputException(folder.resolve(OPTIMIZER) + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static long steps(TensorSource file) {
+        String steps = file.metadata().getOrDefault(STEPS, "");
+        if (!steps.matches("[0-9]{1,18}")) {
+            throw new FormatException(file.path(), "has no number of steps in its metadata, but \"" + steps + "\"");
+        }
+        return Long.parseLong(steps);
+    }
+
+    /** Copies the values of the best step; false if none were saved. */
+    static boolean restoreBest(Path folder, Tensor values) {
+        if (!Files.exists(folder.resolve(BEST))) {
+            return false;
+        }
+        try (TensorSource file = Safetensors.open(folder.resolve(BEST));
+                Scope scope = new Scope()) {
+            copy(file, VALUES, values);
+        }
+        return true;
+    }
+
+    private static void copy(TensorSource file, String name, Tensor into) {
+        TensorInfo info = file.info(name);
+        if (!Arrays.equals(info.shape(), Tensors.shape(into)) || info.dtype() != Weights.dtype(into)) {
+            throw new FormatException(
+                    file.path(),
+                    name + " is " + info.dtype() + " " + Arrays.toString(info.shape()) + ", the adapter has "
+                            + Weights.dtype(into) + " " + Arrays.toString(Tensors.shape(into)));
+        }
+        try (NoGrad off = new NoGrad()) {
+            into.copy_(read(file, name));
+        }
+    }
+
+    private static Tensor read(TensorSource file, String name) {
+        TensorInfo info = file.info(name);
+        return Tensors.of(file.bytes(name), Weights.type(info), info.shape());
+    }
+}

@@ -1,0 +1,120 @@
+package dev.graft.train;
+
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Selection;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.TensorException;
+import dev.graft.train.data.Batch;
+import dev.graft.train.data.Examples;
+import dev.graft.train.loss.Loss;
+import dev.graft.train.loss.Objective;
+import dev.graft.train.optim.FlatParameters;
+import dev.graft.train.optim.Optimizer;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Optimiser steps: gradients of some batches, checked, clipped and applied. */
+final class Stepper {
+    /** What fills rows up: any id does, since padding is masked. */
+    static final int PAD = 0;
+
+    private static final int MOST_BAD_STEPS = 3;
+
+    private final TrainSettings settings;
+    private final Examples examples;
+    private final Objective objective;
+    private final Hooks hooks;
+    private final Optimizer optimizer;
+    private final NonFiniteGuard guard = new NonFiniteGuard(MOST_BAD_STEPS);
+    private boolean checked;
+
+    /**
+     * @param loss mean over the terms of all batches; NaN if nothing in them has a label
+     * @param gradientNorm before clipping
+     */
+    record Outcome(double loss, double gradientNorm, long tokens) {}
+
+    Stepper(TrainSettings settings, Adapter adapter, Examples examples, Optimizer optimizer) {
+        this.settings = settings;
+        this.examples = examples;
+        this.objective = Objective.of(adapter.base(), settings.optimization().labelSmoothing());
+        this.hooks = Selection.of(adapter).hooks();
+        this.optimizer = optimizer;
+    }
+
+    /**
+     * One step.
+     *
+     * @param step its number, from 1
+     * @throws TrainingException if steps are not finite again and again, or a parameter can't learn
+     */
+    Outcome step(long step, List<int[]> rows, double learningRate) {
+        List<Batch> batches = new ArrayList<>(rows.size());
+        long terms = 0;
+        long tokens = 0;
+        for (int[] indices : rows) {
+            Batch batch = examples.batch(indices, PAD);
+            batches.add(batch);
+            terms += objective.terms(hooks, batch);
+            tokens += batch.realTokens();
+        }
+        if (terms == 0) {
+            return new Outcome(Double.NaN, 0, tokens);
+        }
+        Rng.seedTorch(settings.seed(), step);
+        FlatParameters parameters = optimizer.parameters();
+        Loss loss = gradients(step, parameters, batches, terms);
+        double norm = parameters.gradientNorm();
+        if (guard.accepts(step, loss.mean(), norm, () -> places(batches))) {
+            double most = settings.optimization().maxGradientNorm();
+            if (most > 0) {
+                parameters.clip(norm, most);
+            }
+            optimizer.step(learningRate);
+        }
+        return new Outcome(loss.mean(), norm, tokens);
+    }
+
+    private Loss gradients(long step, FlatParameters parameters, List<Batch> batches, long terms) {
+        Loss[] sum = {Loss.NONE};
+        Runnable backward = () -> {
+            for (Batch batch : batches) {
+                sum[0] = sum[0].plus(backward(step, batch, terms));
+            }
+        };
+        if (checked) {
+            parameters.zeroGradients();
+            backward.run();
+            return sum[0];
+        }
+        List<String> unreached = parameters.unreachedBy(backward);
+        if (!unreached.isEmpty()) {
+            throw new TrainingException("step " + step + ": the loss does not depend on " + unreached.size()
+                    + " trained parameter(s), so they would never learn: " + String.join(", ", unreached)
+                    + ". Leave their modules out of the targets");
+        }
+        checked = true;
+        return sum[0];
+    }
+
+    private Loss backward(long step, Batch batch, long terms) {
+        try {
+            return objective.backward(hooks, batch, terms);
+        } catch (RuntimeException error) {
+            if (error.getClass() != RuntimeException.class) {
+                throw error;
+            }
+            throw TensorException.at(
+                    "step " + step + ", " + batch.rows() + " rows of " + batch.width() + " tokens ("
+                            + String.join(", ", places(List.of(batch))) + ")",
+                    error);
+        }
+    }
+
+    private List<String> places(List<Batch> batches) {
+        return batches.stream()
+                .flatMap(batch -> examples.places(batch).stream())
+                .toList();
+    }
+}

@@ -1,0 +1,48 @@
+package dev.graft.train;
+
+import dev.graft.formats.InputException;
+import dev.graft.train.TrainSettings.Batching;
+import dev.graft.train.TrainSettings.LearningRate;
+import dev.graft.train.TrainSettings.Limits;
+import dev.graft.train.schedules.Schedule;
+
+/**
+ * What settings mean for a number of rows.
+ *
+ * @param stepsPerEpoch optimiser steps; the last one of an epoch may see fewer rows
+ * @param totalSteps optimiser steps of the whole run
+ * @param epochs passes over the rows, the last one perhaps a part
+ * @param warmupSteps optimiser steps during which the learning rate rises
+ */
+public record TrainPlan(
+        int rows, int batchesPerEpoch, int stepsPerEpoch, int totalSteps, double epochs, int warmupSteps) {
+
+    /** @throws InputException if the run would have more steps than can be counted, or warms up for longer than it lasts */
+    public static TrainPlan of(TrainSettings settings, int rows) {
+        Batching batching = settings.batching();
+        Limits limits = settings.limits();
+        int batches = divideUp(rows, batching.size());
+        int perEpoch = divideUp(batches, batching.accumulation());
+        double total = limits.maxSteps() > 0 ? limits.maxSteps() : Math.ceil(limits.epochs() * perEpoch);
+        if (total > Integer.MAX_VALUE) {
+            throw new InputException(
+                    "the run would have " + (long) total + " steps, at most 2,147,483,647 are possible");
+        }
+        LearningRate rate = settings.optimization().schedule();
+        int warmup =
+                rate.warmupSteps() > 0 ? rate.warmupSteps() : Schedule.warmupSteps(rate.warmupRatio(), (int) total);
+        return new TrainPlan(rows, batches, perEpoch, (int) total, total / perEpoch, warmup);
+    }
+
+    private static int divideUp(int a, int b) {
+        return (int) (((long) a + b - 1) / b);
+    }
+
+    /** The learning rate's factor at each step. */
+    Schedule schedule(TrainSettings settings) {
+        LearningRate rate = settings.optimization().schedule();
+        double learningRate = settings.optimization().learningRate();
+        return Schedule.named(
+                rate.schedule(), new Schedule.Span(warmupSteps, totalSteps, learningRate), rate.options());
+    }
+}

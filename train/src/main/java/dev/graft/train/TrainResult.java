@@ -1,0 +1,28 @@
+package dev.graft.train;
+
+import dev.graft.train.TrainingEvent.Reason;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a run came to.
+ *
+ * @param steps optimiser steps done, those before a resumed checkpoint included
+ * @param loss of the last step; NaN if this run did none
+ * @param metrics of the last evaluation, empty if there was none
+ * @param best the watched metric's best value, null without an evaluation
+ * @param tokens real tokens that this run saw
+ * @param elapsed time of this run, evaluations and checkpoints included
+ * @param adapter where the adapter was saved; null without a folder, or if the run was interrupted
+ */
+public record TrainResult(
+        long steps,
+        double loss,
+        Map<String, Double> metrics,
+        @Nullable BestScore best,
+        long tokens,
+        Duration elapsed,
+        Reason reason,
+        @Nullable Path adapter) {}

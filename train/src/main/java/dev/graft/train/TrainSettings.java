@@ -1,0 +1,222 @@
+package dev.graft.train;
+
+import dev.graft.formats.InputException;
+import dev.graft.train.BestScore.EarlyStopping;
+import dev.graft.train.data.Order;
+import dev.graft.train.optim.AdamW;
+import dev.graft.train.optim.Optimizer;
+import java.time.Duration;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a run trains.
+ *
+ * <pre>{@code
+ * TrainSettings settings = TrainSettings.DEFAULT.withLearningRate(1e-3).withBatchSize(32).withEpochs(4);
+ * }</pre>
+ *
+ * @param seed of the order of the rows and of dropout
+ */
+public record TrainSettings(
+        Optimization optimization, Batching batching, Limits limits, Evaluating evaluating, Saving saving, long seed) {
+
+    /** AdamW at 2e-4 falling linearly to 0, batches of 8 for 3 epochs, an evaluation and a checkpoint each epoch. */
+    public static final TrainSettings DEFAULT = new TrainSettings(
+            new Optimization(AdamW.Settings.DEFAULT, 2e-4, LearningRate.LINEAR, 1, 0),
+            new Batching(8, 1, Order.LENGTH_GROUPED, true),
+            new Limits(3, 0, null),
+            new Evaluating(Every.EPOCH, "loss", false, true, null),
+            new Saving(Every.EPOCH, 2),
+            42);
+
+    /**
+     * How a step changes parameters.
+     *
+     * @param learningRate the base rate, at most {@value #HIGHEST_RATE}
+     * @param maxGradientNorm to which gradients are scaled down; 0 for never
+     * @param labelSmoothing the share of a target that is spread over all classes
+     */
+    public record Optimization(
+            Optimizer.Settings optimizer,
+            double learningRate,
+            LearningRate schedule,
+            double maxGradientNorm,
+            double labelSmoothing) {
+        private static final double HIGHEST_RATE = 100;
+
+        public Optimization {
+            if (!(learningRate > 0 && learningRate <= HIGHEST_RATE)) {
+                throw new InputException(
+                        "learning_rate is " + learningRate + ", expected above 0 and at most " + HIGHEST_RATE);
+            }
+            if (!(maxGradientNorm >= 0 && maxGradientNorm < Double.POSITIVE_INFINITY)) {
+                throw new InputException(
+                        "max_grad_norm is " + maxGradientNorm + ", expected a number above 0, or 0 for no clipping");
+            }
+            if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
+                throw new InputException("label_smoothing is " + labelSmoothing + ", expected 0 or more and below 1");
+            }
+        }
+
+        public Optimization withLearningRate(double rate) {
+            return new Optimization(optimizer, rate, schedule, maxGradientNorm, labelSmoothing);
+        }
+    }
+
+    /**
+     * How the learning rate moves; names and options are those of {@link dev.graft.train.schedules.Schedule#named}.
+     *
+     * @param warmupSteps optimiser steps
+     * @param warmupRatio share of all steps, in place of a number of them
+     */
+    public record LearningRate(String schedule, Map<String, ?> options, int warmupSteps, double warmupRatio) {
+        /** Linearly to 0, without warm-up. */
+        public static final LearningRate LINEAR = new LearningRate("linear", Map.of(), 0, 0);
+
+        public LearningRate {
+            options = Map.copyOf(options);
+            if (warmupSteps != 0 && warmupRatio != 0) {
+                throw new InputException(
+                        "warmup_steps is " + warmupSteps + " and warmup_ratio is " + warmupRatio + ": set one of them");
+            }
+        }
+    }
+
+    /**
+     * What a step sees: {@code size · accumulation} rows.
+     *
+     * @param size rows that go through the model at once
+     * @param accumulation batches in an optimiser step; the result is that of one large batch, fewer at the end of an epoch
+     * @param longestFirst whether the batch that needs most memory comes first
+     */
+    public record Batching(int size, int accumulation, Order order, boolean longestFirst) {
+        public Batching {
+            if (size < 1) {
+                throw new InputException("batch_size is " + size + ", expected 1 or more");
+            }
+            if (accumulation < 1) {
+                throw new InputException("gradient_accumulation_steps is " + accumulation + ", expected 1 or more");
+            }
+        }
+
+        public Batching withSize(int rows) {
+            return new Batching(rows, accumulation, order, longestFirst);
+        }
+    }
+
+    /**
+     * When a run ends.
+     *
+     * @param epochs may be a fraction
+     * @param maxSteps optimiser steps, in place of epochs where it isn't 0
+     * @param maxTime the step during which this passes is the last; null for no limit
+     */
+    public record Limits(
+            double epochs, long maxSteps, @Nullable Duration maxTime) {
+        public Limits {
+            if (maxSteps < 0) {
+                throw new InputException("max_steps is " + maxSteps + ", expected 1 or more, or 0 for epochs");
+            }
+            if (maxSteps == 0 && !(epochs > 0 && epochs <= 1_000_000)) {
+                throw new InputException("epochs is " + epochs + ", expected above 0");
+            }
+            if (maxTime != null && (maxTime.isNegative() || maxTime.isZero())) {
+                throw new InputException("max_time is " + maxTime + ", expected above 0");
+            }
+        }
+    }
+
+    /**
+     * When to evaluate, and what for; there is always an evaluation at the end.
+     *
+     * @param metric the one that tells which step is the best, {@code loss} or one that the evaluation gives
+     * @param loadBest whether the run ends with the parameters of the best step in place of the last
+     * @param earlyStopping null for never
+     */
+    public record Evaluating(
+            Every every,
+            String metric,
+            boolean greaterIsBetter,
+            boolean loadBest,
+            @Nullable EarlyStopping earlyStopping) {}
+
+    /**
+     * When to save a checkpoint; there is one at the end too, unless {@link Every#NEVER}.
+     *
+     * @param totalLimit how many to keep, 0 for all; the best one is kept in any case
+     */
+    public record Saving(Every every, int totalLimit) {
+        public Saving {
+            if (totalLimit < 0) {
+                throw new InputException("save_total_limit is " + totalLimit + ", expected 0 (all) or more");
+            }
+        }
+    }
+
+    /**
+     * A rhythm of optimiser steps.
+     *
+     * @param steps how many; 0 for none
+     * @param epochs whether the end of each epoch counts
+     */
+    public record Every(long steps, boolean epochs) {
+        public static final Every NEVER = new Every(0, false);
+        public static final Every EPOCH = new Every(0, true);
+
+        public Every {
+            if (steps < 0) {
+                throw new InputException("a number of steps between evaluations or checkpoints is " + steps
+                        + ", expected 1 or more, or 0 for never");
+            }
+        }
+
+        public static Every steps(long steps) {
+            return new Every(steps, false);
+        }
+
+        boolean at(long step, boolean epochEnds) {
+            return epochs && epochEnds || steps > 0 && step % steps == 0;
+        }
+    }
+
+    public TrainSettings with(Optimization other) {
+        return new TrainSettings(other, batching, limits, evaluating, saving, seed);
+    }
+
+    public TrainSettings with(Batching other) {
+        return new TrainSettings(optimization, other, limits, evaluating, saving, seed);
+    }
+
+    public TrainSettings with(Limits other) {
+        return new TrainSettings(optimization, batching, other, evaluating, saving, seed);
+    }
+
+    public TrainSettings with(Evaluating other) {
+        return new TrainSettings(optimization, batching, limits, other, saving, seed);
+    }
+
+    public TrainSettings with(Saving other) {
+        return new TrainSettings(optimization, batching, limits, evaluating, other, seed);
+    }
+
+    public TrainSettings withSeed(long other) {
+        return new TrainSettings(optimization, batching, limits, evaluating, saving, other);
+    }
+
+    public TrainSettings withLearningRate(double rate) {
+        return with(optimization.withLearningRate(rate));
+    }
+
+    public TrainSettings withBatchSize(int rows) {
+        return with(batching.withSize(rows));
+    }
+
+    public TrainSettings withEpochs(double epochs) {
+        return with(new Limits(epochs, 0, limits.maxTime));
+    }
+
+    public TrainSettings withMaxSteps(long steps) {
+        return with(new Limits(limits.epochs, steps, limits.maxTime));
+    }
+}

@@ -1,0 +1,73 @@
+package dev.graft.train;
+
+import dev.graft.peft.Adapter;
+import dev.graft.train.TrainingEvent.Ended;
+import dev.graft.train.TrainingEvent.Reason;
+import dev.graft.train.checkpoints.RunLock;
+import dev.graft.train.data.Examples;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Trains an adapter on its base.
+ *
+ * <pre>{@code
+ * TrainSettings settings = TrainSettings.DEFAULT.withLearningRate(1e-3).withEpochs(4);
+ * Evaluation evaluation = Evaluation.loss(new Predictor(base, valid, 32));
+ * TrainResult result = new Trainer(settings, adapter, train, evaluation, Path.of("out"), List.of()).run();
+ * }</pre>
+ *
+ * <p>A step means an optimiser step throughout. A run folder gets {@code checkpoint-<step>} folders and, at the end, {@code adapter}; a
+ * run resumed from a checkpoint ends with the same bits as one that was never interrupted.
+ *
+ * @param adapter is changed in place
+ * @param evaluation null for none
+ * @param folder where the run keeps its files; null to keep none
+ */
+public record Trainer(
+        TrainSettings settings,
+        Adapter adapter,
+        Examples examples,
+        @Nullable Evaluation evaluation,
+        @Nullable Path folder,
+        List<TrainingListener> listeners) {
+    public Trainer {
+        listeners = List.copyOf(listeners);
+    }
+
+    /** Trains, going on from the folder's newest checkpoint if it has one. */
+    public TrainResult run() {
+        return run(Resume.AUTO, () -> false);
+    }
+
+    /**
+     * Trains.
+     *
+     * @param interrupted asked after each step; once it is true the run saves a checkpoint and ends
+     * @throws dev.graft.formats.InputException if the folder is in use, or holds checkpoints of a run with other settings
+     * @throws TrainingException if the run can't go on; the last checkpoint is intact
+     */
+    public TrainResult run(Resume resume, BooleanSupplier interrupted) {
+        if (folder == null) {
+            return train(resume, interrupted);
+        }
+        try (RunLock lock = RunLock.acquire(folder)) {
+            return train(resume, interrupted);
+        }
+    }
+
+    private TrainResult train(Resume resume, BooleanSupplier interrupted) {
+        TrainingRun run = new TrainingRun(this, resume);
+        Reason reason = Reason.FAILED;
+        try {
+            TrainResult result = run.train(interrupted);
+            reason = result.reason();
+            return result;
+        } finally {
+            Ended ended = new Ended(run.step(), reason, run.elapsed());
+            listeners.forEach(listener -> listener.onEnd(ended));
+        }
+    }
+}

@@ -1,0 +1,270 @@
+package dev.graft.train;
+
+import dev.graft.formats.InputException;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Selection;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Scope;
+import dev.graft.train.BestScore.EarlyStopping;
+import dev.graft.train.TrainSettings.Evaluating;
+import dev.graft.train.TrainSettings.Every;
+import dev.graft.train.TrainingEvent.Evaluated;
+import dev.graft.train.TrainingEvent.Reason;
+import dev.graft.train.TrainingEvent.Saved;
+import dev.graft.train.TrainingEvent.Started;
+import dev.graft.train.TrainingEvent.Stepped;
+import dev.graft.train.checkpoints.Checkpoint;
+import dev.graft.train.checkpoints.Checkpoints;
+import dev.graft.train.checkpoints.TrainingState;
+import dev.graft.train.data.BatchPlan;
+import dev.graft.train.optim.FlatParameters;
+import dev.graft.train.optim.Optimizer;
+import dev.graft.train.schedules.Schedule;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** One run of a {@link Trainer}: where it stands, and the loop. */
+final class TrainingRun {
+    private final Trainer trainer;
+    private final TrainSettings settings;
+    private final TrainPlan plan;
+    private final BatchPlan batches;
+    private final Schedule schedule;
+    private final Optimizer optimizer;
+    private final Stepper stepper;
+    private final @Nullable Checkpoints checkpoints;
+    private final ObjectNode config;
+    private final Progress progress;
+    private final Started started;
+
+    private long step;
+    private int epoch;
+    private int batch;
+    private @Nullable BestScore best;
+    private @Nullable Tensor bestValues;
+    private Map<String, Double> metrics = Map.of();
+    private long evaluatedAt = -1;
+    private long savedAt = -1;
+    private double loss = Double.NaN;
+    private long tokens;
+
+    TrainingRun(Trainer trainer, Resume resume) {
+        this.trainer = trainer;
+        this.settings = trainer.settings();
+        Adapter adapter = trainer.adapter();
+        if (adapter.trainable().isEmpty()) {
+            throw new InputException("the adapter has no trainable parameter");
+        }
+        plan = TrainPlan.of(settings, trainer.examples().size());
+        schedule = plan.schedule(settings);
+        batches = new BatchPlan(
+                trainer.examples().lengths(),
+                settings.batching().size(),
+                settings.batching().order(),
+                settings.seed(),
+                settings.batching().longestFirst());
+        optimizer = settings.optimization().optimizer().of(new FlatParameters(adapter.trainable()));
+        stepper = new Stepper(settings, adapter, trainer.examples(), optimizer);
+        if (trainer.evaluation() != null) {
+            Evaluating evaluating = settings.evaluating();
+            best = BestScore.of(evaluating.metric(), evaluating.greaterIsBetter());
+        }
+        Path folder = trainer.folder();
+        checkpoints = folder == null
+                ? null
+                : new Checkpoints(folder, settings.saving().totalLimit());
+        config = folder == null
+                ? JsonNodeFactory.instance.objectNode()
+                : RunSettings.of(settings, plan, adapter, trainer.examples());
+        Checkpoint from = checkpoints == null ? null : resume.find(checkpoints);
+        if (from != null) {
+            restore(from);
+        }
+        progress = new Progress(step, plan.totalSteps(), System::nanoTime);
+        started = new Started(
+                step,
+                plan.totalSteps(),
+                from == null ? null : from.folder(),
+                checkpoints == null ? List.of() : checkpoints.rejected());
+    }
+
+    private void restore(Checkpoint from) {
+        TrainingState state = from.state();
+        state.requireConfig(config, from.folder());
+        Snapshot.restore(from.folder(), trainer.adapter(), optimizer);
+        step = state.step();
+        epoch = state.epoch();
+        batch = state.batch();
+        savedAt = step;
+        if (best != null && state.best() != null) {
+            best = state.best();
+            Tensor values = copy(optimizer.parameters().values());
+            if (Snapshot.restoreBest(from.folder(), values)) {
+                bestValues = values;
+            }
+        }
+    }
+
+    long step() {
+        return step;
+    }
+
+    Duration elapsed() {
+        return progress.elapsed();
+    }
+
+    TrainResult train(BooleanSupplier interrupted) {
+        tell(listener -> listener.onStart(started));
+        Reason reason = step >= plan.totalSteps() ? Reason.FINISHED : stoppedEarly() ? Reason.STOPPED_EARLY : null;
+        while (reason == null) {
+            int[][] epochBatches = batches.epoch(epoch);
+            while (reason == null && batch < epochBatches.length) {
+                reason = step(epochBatches, interrupted);
+            }
+            if (batch >= epochBatches.length) {
+                epoch++;
+                batch = 0;
+            }
+        }
+        return end(reason);
+    }
+
+    private @Nullable Reason step(int[][] epochBatches, BooleanSupplier interrupted) {
+        int next = Math.min(batch + settings.batching().accumulation(), epochBatches.length);
+        double rate = settings.optimization().learningRate() * schedule.factor(step);
+        Stepper.Outcome outcome =
+                stepper.step(step + 1, Arrays.asList(epochBatches).subList(batch, next), rate);
+        step++;
+        batch = next;
+        boolean epochEnds = next == epochBatches.length;
+        loss = outcome.loss();
+        tokens += outcome.tokens();
+        progress.step(outcome.tokens());
+        Stepped stepped = new Stepped(
+                step,
+                plan.totalSteps(),
+                epochs(epochBatches.length),
+                outcome.loss(),
+                outcome.gradientNorm(),
+                rate,
+                outcome.tokens(),
+                progress.tokensPerSecond(),
+                ResidentMemory.bytes(),
+                progress.elapsed(),
+                progress.remaining());
+        tell(listener -> listener.onStep(stepped));
+
+        Duration most = settings.limits().maxTime();
+        Reason reason = step >= plan.totalSteps()
+                ? Reason.FINISHED
+                : most != null && progress.elapsed().compareTo(most) >= 0 ? Reason.OUT_OF_TIME : null;
+        if (settings.evaluating().every().at(step, epochEnds) || reason != null) {
+            evaluate(epochs(epochBatches.length));
+            if (reason == null && stoppedEarly()) {
+                reason = Reason.STOPPED_EARLY;
+            }
+        }
+        if (reason == null && interrupted.getAsBoolean()) {
+            reason = Reason.INTERRUPTED;
+        }
+        boolean saves = !settings.saving().every().equals(Every.NEVER);
+        boolean unfinished = reason == Reason.INTERRUPTED || reason == Reason.OUT_OF_TIME;
+        if (settings.saving().every().at(step, epochEnds) || unfinished || reason != null && saves) {
+            save(epochBatches.length);
+        }
+        progress.pause();
+        return reason;
+    }
+
+    private double epochs(int batchesInEpoch) {
+        return epoch + (double) batch / batchesInEpoch;
+    }
+
+    private boolean stoppedEarly() {
+        EarlyStopping rule = settings.evaluating().earlyStopping();
+        return rule != null && best != null && best.shouldStop(rule);
+    }
+
+    private void evaluate(double epochs) {
+        Evaluation evaluation = trainer.evaluation();
+        if (evaluation == null
+                || best == null
+                || evaluatedAt == step
+                || settings.evaluating().every().equals(Every.NEVER)) {
+            return;
+        }
+        long start = System.nanoTime();
+        metrics = evaluation.evaluate(Selection.of(trainer.adapter()).hooks());
+        Double value = metrics.get(best.metric());
+        if (value == null) {
+            throw new InputException("the metric " + best.metric() + " is watched, but the evaluation gives only "
+                    + String.join(", ", metrics.keySet()));
+        }
+        EarlyStopping rule = settings.evaluating().earlyStopping();
+        best = best.observe(step, value, rule == null ? 0 : rule.minimumGain());
+        boolean better = best.step() == step;
+        if (better) {
+            bestValues = copy(optimizer.parameters().values());
+        }
+        evaluatedAt = step;
+        Duration took = Duration.ofNanos(System.nanoTime() - start);
+        Evaluated evaluated = new Evaluated(step, epochs, metrics, better, took);
+        tell(listener -> listener.onEvaluate(evaluated));
+    }
+
+    private void save(int batchesInEpoch) {
+        if (checkpoints == null || savedAt == step) {
+            return;
+        }
+        boolean epochEnds = batch == batchesInEpoch;
+        TrainingState state = new TrainingState(
+                step,
+                epochEnds ? epoch + 1 : epoch,
+                epochEnds ? 0 : batch,
+                best,
+                Map.of("seed", settings.seed()),
+                config);
+        Path saved = checkpoints.save(
+                state, temporary -> Snapshot.write(temporary, trainer.adapter(), optimizer, bestValues));
+        savedAt = step;
+        tell(listener -> listener.onSave(new Saved(step, saved)));
+    }
+
+    private TrainResult end(Reason reason) {
+        Path adapter = null;
+        if (reason != Reason.INTERRUPTED) {
+            if (bestValues != null && settings.evaluating().loadBest()) {
+                try (NoGrad off = new NoGrad();
+                        Scope scope = new Scope()) {
+                    optimizer.parameters().values().copy_(bestValues);
+                }
+            }
+            Path folder = trainer.folder();
+            if (folder != null) {
+                adapter = folder.resolve("adapter");
+                trainer.adapter().save(adapter);
+            }
+        }
+        return new TrainResult(step, loss, metrics, best, tokens, progress.elapsed(), reason, adapter);
+    }
+
+    private static Tensor copy(Tensor values) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            return scope.release(values.detach().clone());
+        }
+    }
+
+    private void tell(Consumer<TrainingListener> event) {
+        trainer.listeners().forEach(event);
+    }
+}
