@@ -1,6 +1,13 @@
 package dev.graft.cli;
 
 import dev.graft.cli.doctor.DoctorCommand;
+import dev.graft.cli.generate.ChatCommand;
+import dev.graft.cli.generate.GenerateCommand;
+import dev.graft.cli.inspect.InspectCommand;
+import dev.graft.cli.logits.LogitsCommand;
+import dev.graft.cli.merge.MergeCommand;
+import dev.graft.cli.methods.MethodsCommand;
+import dev.graft.cli.pull.PullCommand;
 import java.io.PrintWriter;
 import java.nio.charset.Charset;
 import picocli.CommandLine;
@@ -21,7 +28,18 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = Version.class,
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {DoctorCommand.class, ConfigSchemaCommand.class, CompletionCommand.class},
+        subcommands = {
+            GenerateCommand.class,
+            ChatCommand.class,
+            MergeCommand.class,
+            InspectCommand.class,
+            MethodsCommand.class,
+            LogitsCommand.class,
+            PullCommand.class,
+            DoctorCommand.class,
+            ConfigSchemaCommand.class,
+            CompletionCommand.class
+        },
         footer = {"", "`graft COMMAND --help` explains a command."})
 public final class Graft implements Runnable {
 

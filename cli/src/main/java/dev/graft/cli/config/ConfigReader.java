@@ -53,6 +53,23 @@ public final class ConfigReader {
         return new ConfigReader(notices).read(layers);
     }
 
+    /**
+     * The options of a method, with the defaults that a training run has.
+     *
+     * @param given values by the names of the options without the method's, as on the command line
+     * @throws InputException about the first option that can't be understood
+     */
+    public static Map<String, Object> methodOptions(
+            String method, Map<String, String> given, Consumer<String> notices) {
+        ConfigReader reader = new ConfigReader(notices);
+        reader.take(List.of(
+                List.of(setting("method", method, "--method")),
+                given.entrySet().stream()
+                        .map(option -> setting(method + "." + option.getKey(), option.getValue(), option.getKey()))
+                        .toList()));
+        return reader.methodOptions();
+    }
+
     /** Whether a word of the command line is an override rather than a file. */
     public static boolean isOverride(String word) {
         return word.matches("(?s)[A-Za-z_][\\w.-]*=.*");
@@ -105,6 +122,11 @@ public final class ConfigReader {
     }
 
     private RunConfig read(List<List<Setting>> layers) {
+        take(layers);
+        return config();
+    }
+
+    private void take(List<List<Setting>> layers) {
         for (List<Setting> layer : layers) {
             for (Setting setting : layer) {
                 Setting canonical = canonical(setting, false);
@@ -128,7 +150,6 @@ public final class ConfigReader {
             }
             settings.putAll(given);
         }
-        return config();
     }
 
     /** A key without a value in YAML stands for the default, as in a resolved config. */
@@ -167,7 +188,9 @@ public final class ConfigReader {
 
     private Setting option(Setting setting, boolean tell) {
         String name = setting.name().substring(method.length() + 1);
-        String bare = name.startsWith(method + "_") ? name.substring(method.length() + 1) : name;
+        // lora.lora_alpha is lora.alpha, but lora.lora_bias and lora.bias are two options.
+        String tail = name.startsWith(method + "_") ? name.substring(method.length() + 1) : name;
+        String bare = Keys.LOW_RANK.containsKey(tail) ? tail : name;
         boolean lowRank = Keys.LOW_RANK_METHODS.contains(method) && !Keys.LOW_RANK.containsKey(bare);
         String alias = lowRank ? Keys.ALIASES.get(bare) : null;
         if (alias != null && alias.startsWith(".")) {

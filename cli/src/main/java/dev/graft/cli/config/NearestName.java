@@ -4,11 +4,11 @@ import java.util.Collection;
 import java.util.Optional;
 
 /** Finds the name that somebody meant. */
-final class NearestName {
+public final class NearestName {
     private NearestName() {}
 
     /** The candidate closest to {@code name}, if at most a third of its letters differ or it is the part after the dot. */
-    static Optional<String> to(String name, Collection<String> candidates) {
+    public static Optional<String> to(String name, Collection<String> candidates) {
         String best = null;
         int smallest = Math.max(1, name.length() / 3) + 1;
         for (String candidate : candidates) {

@@ -30,6 +30,7 @@ public final class DoctorCommand implements Callable<Integer> {
         return List.of(
                 new JavaCheck(),
                 new ProcessorCheck(),
+                new LibtorchCheck(),
                 new MemoryCheck(),
                 new CacheCheck(),
                 new ProgramCheck(),

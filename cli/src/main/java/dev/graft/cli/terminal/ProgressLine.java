@@ -9,6 +9,7 @@ import java.util.function.LongSupplier;
  */
 public final class ProgressLine implements AutoCloseable {
     private static final long REDRAW_NANOS = 100_000_000;
+    private static final long LINE_NANOS = 5_000_000_000L;
     private static final String START = "\r\033[K";
     // Without automatic wrapping the terminal cuts the line at its edge, however wide it is now.
     private static final String NO_WRAP = "\033[?7l";
@@ -53,6 +54,24 @@ public final class ProgressLine implements AutoCloseable {
             shownStep = status.step();
             out.println(latest);
             out.flush();
+            latestIsShown = true;
+        }
+    }
+
+    /** Shows a text, if it is time to: on a terminal ten times a second, elsewhere every few seconds. */
+    public synchronized void show(String text) {
+        latest = text;
+        latestIsShown = false;
+        long now = nanos.getAsLong();
+        if (now - drawnAt < (live ? REDRAW_NANOS : LINE_NANOS)) {
+            return;
+        }
+        if (live) {
+            draw(text);
+        } else {
+            out.println(text);
+            out.flush();
+            drawnAt = now;
             latestIsShown = true;
         }
     }

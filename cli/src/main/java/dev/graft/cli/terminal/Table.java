@@ -51,8 +51,12 @@ public final class Table {
                     .mapToInt(line -> TextWidth.of(line.get(c)))
                     .max()
                     .orElse(0);
-            right[c] = !rows.isEmpty()
-                    && rows.stream().allMatch(row -> NUMBER.matcher(row.get(c)).matches());
+            List<String> filled = rows.stream()
+                    .map(row -> row.get(c))
+                    .filter(cell -> !cell.isEmpty())
+                    .toList();
+            right[c] = !filled.isEmpty()
+                    && filled.stream().allMatch(cell -> NUMBER.matcher(cell).matches());
         }
         StringBuilder text = new StringBuilder();
         for (List<String> line : lines) {

@@ -14,6 +14,11 @@ public final class Terminal {
         return isTerminal(2) && canRedraw(System.getenv());
     }
 
+    /** Whether a person types the input and reads the output. */
+    public static boolean isInteractive() {
+        return isTerminal(0) && isTerminal(1);
+    }
+
     static boolean canRedraw(Map<String, String> environment) {
         String term = environment.getOrDefault("TERM", "");
         return !term.isEmpty() && !term.equals("dumb") && !environment.containsKey("CI");

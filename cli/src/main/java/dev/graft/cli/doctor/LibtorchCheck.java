@@ -1,0 +1,87 @@
+package dev.graft.cli.doctor;
+
+import dev.graft.tensor.Cpu;
+import dev.graft.tensor.Natives;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Scope;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.bytedeco.openblas.global.openblas_nolapack;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/** Whether libtorch loads, and how fast its matrix products are here. */
+final class LibtorchCheck implements Check {
+    private static final int SIZE = 512;
+    private static final long PATIENCE_NANOS = 50_000_000;
+
+    @Override
+    public String title() {
+        return "libtorch";
+    }
+
+    @Override
+    public List<Finding> findings(Machine machine) {
+        try {
+            long start = System.nanoTime();
+            Natives.load();
+            return loaded((System.nanoTime() - start) / 1e9);
+        } catch (RuntimeException | LinkageError e) {
+            return List.of(Finding.problem(
+                    "loads",
+                    "no",
+                    String.valueOf(e.getMessage()).lines().findFirst().orElse("") + "; see docs/how-to/choose-natives.md"));
+        }
+    }
+
+    private static List<Finding> loaded(double seconds) {
+        List<Finding> findings = new ArrayList<>();
+        findings.add(Finding.ok("loads", String.format(Locale.ROOT, "yes, in %.1f s, by %s", seconds, version())));
+        findings.add(Finding.ok("threads", Natives.threads() + " for tensors, "
+                + openblas_nolapack.blas_get_num_threads() + " inside OpenBLAS"));
+        double single = rate(ScalarType.Float);
+        findings.add(Finding.ok("fp32 products", figure(single)));
+        double half = rate(ScalarType.BFloat16);
+        findings.add(
+                Cpu.hasBf16() && half < single
+                        ? Finding.warning(
+                                "bf16 products",
+                                figure(half),
+                                "slower than fp32 although the processor has bf16: give dtype=fp32")
+                        : Finding.ok("bf16 products", figure(half)));
+        return findings;
+    }
+
+    /** The jar that the library came in, such as {@code pytorch-2.10.0-1.5.13.jar}. */
+    private static String version() {
+        var source = torch.class.getProtectionDomain().getCodeSource();
+        return source == null ? "libtorch" : source.getLocation().getPath().replaceAll(".*/", "");
+    }
+
+    private static String figure(double rate) {
+        return String.format(Locale.ROOT, "%.0f GFLOP/s", rate / 1e9);
+    }
+
+    /** Floating-point operations a second in products of square matrices. */
+    private static double rate(ScalarType type) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor a = Ops.to(Rng.of(1, "a").normal(0, 1, SIZE, SIZE), type);
+            Tensor b = Ops.to(Rng.of(1, "b").normal(0, 1, SIZE, SIZE), type);
+            a.mm(b);
+            long start = System.nanoTime();
+            int products = 0;
+            while (products == 0 || System.nanoTime() - start < PATIENCE_NANOS) {
+                try (Scope each = new Scope()) {
+                    a.mm(b);
+                }
+                products++;
+            }
+            return products * 2.0 * SIZE * SIZE * SIZE / ((System.nanoTime() - start) / 1e9);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+package dev.graft.cli.generate;
+
+import dev.graft.cli.Interruption;
+import dev.graft.cli.model.ComputeOptions;
+import dev.graft.cli.model.HeadOptions;
+import dev.graft.cli.model.Loading;
+import dev.graft.cli.terminal.Figures;
+import dev.graft.formats.Json;
+import dev.graft.models.generate.GenerateOptions;
+import dev.graft.models.generate.Generated;
+import dev.graft.models.generate.Generator;
+import dev.graft.models.generate.TextListener;
+import dev.graft.models.sites.Hooks;
+import dev.graft.models.tokenizers.EncodeOptions;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.CancellationException;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** A loaded model that writes text to an output. */
+final class Writer {
+    private final Loading loaded;
+    private final Generator generator;
+    private final Hooks hooks;
+    private final GenerateOptions options;
+    private final PrintWriter out;
+    private final PrintWriter err;
+
+    /**
+     * A finished text.
+     *
+     * @param nanos how long it took, the prompt included
+     */
+    record Text(Generated generated, long nanos) {
+        double tokensPerSecond() {
+            return generated.ids().length * 1e9 / nanos;
+        }
+
+        ObjectNode json() {
+            ObjectNode json = JsonNodeFactory.instance.objectNode();
+            json.put("text", generated.text());
+            ArrayNode ids = json.putArray("ids");
+            Arrays.stream(generated.ids()).forEach(ids::add);
+            json.put("finish_reason", generated.reason().name().toLowerCase(Locale.ROOT));
+            json.put("seconds", nanos / 1e9);
+            json.put("tokens_per_second", tokensPerSecond());
+            return json;
+        }
+    }
+
+    private Writer(Loading loaded, GenerateOptions options, PrintWriter out, PrintWriter err) {
+        this.loaded = loaded;
+        this.generator = new Generator(loaded.base());
+        this.hooks = loaded.selection().hooks();
+        this.options = options;
+        this.out = out;
+        this.err = err;
+    }
+
+    static Writer of(
+            String model,
+            List<String> adapters,
+            ComputeOptions compute,
+            SamplingOptions sampling,
+            PrintWriter out,
+            PrintWriter err) {
+        GenerateOptions options = GenerateOptions.DEFAULT
+                .withMaxNewTokens(sampling.maxNewTokens)
+                .withRepetitionPenalty(sampling.repetitionPenalty)
+                .sampled(sampling.temperature, sampling.topP)
+                .withTopK(sampling.topK)
+                .withMinP(sampling.minP)
+                .withSeed(sampling.seed)
+                .withStop(sampling.stop.toArray(String[]::new));
+        return new Writer(Loading.of(model, adapters, new HeadOptions(), compute, err), options, out, err);
+    }
+
+    Loading loaded() {
+        return loaded;
+    }
+
+    int maxNewTokens() {
+        return options.maxNewTokens();
+    }
+
+    /**
+     * Continues token ids.
+     *
+     * @param streams whether pieces are printed as they come
+     * @return null if the process was asked to end meanwhile
+     */
+    @Nullable
+    Text write(int[] ids, boolean streams) {
+        TextListener listener = (row, piece) -> {
+            if (Interruption.requested()) {
+                throw new CancellationException();
+            }
+            if (streams) {
+                out.print(piece);
+                out.flush();
+            }
+        };
+        long start = System.nanoTime();
+        try {
+            Generated generated = generator.generate(List.of(ids), options, hooks, listener).get(0);
+            return new Text(generated, System.nanoTime() - start);
+        } catch (CancellationException askedToEnd) {
+            return null;
+        }
+    }
+
+    /** Continues a prompt and prints the text. */
+    void complete(String prompt, boolean streams, boolean asJson) {
+        String read = prompt.equals("-") ? standardInput() : prompt;
+        int[] ids = loaded.base().tokenizer().encode(read, EncodeOptions.DEFAULT).ids();
+        Text text = write(ids, streams);
+        if (text == null) {
+            return;
+        }
+        if (asJson) {
+            ObjectNode json = text.json();
+            json.put("prompt", read);
+            json.put("prompt_tokens", ids.length);
+            out.println(Json.pretty(json));
+        } else {
+            out.println(streams ? "" : text.generated().text());
+        }
+        out.flush();
+        err.println(summary(text));
+    }
+
+    private static String standardInput() {
+        try {
+            return new String(System.in.readAllBytes(), StandardCharsets.UTF_8).stripTrailing();
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read standard input: " + e.getMessage(), e);
+        }
+    }
+
+    static String summary(Text text) {
+        String end = switch (text.generated().reason()) {
+            case END_TOKEN -> "the model ended the text";
+            case STOP_STRING -> "a --stop text appeared";
+            case LENGTH -> "cut at the length allowed";
+        };
+        return text.generated().ids().length + " tokens, " + Figures.count(text.tokensPerSecond()) + " tokens/s, " + end;
+    }
+}

@@ -1,0 +1,167 @@
+package dev.graft.cli.inspect;
+
+import dev.graft.cli.model.Loading;
+import dev.graft.cli.terminal.Table;
+import dev.graft.formats.Json;
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.IntStream;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** The modules of a model, with layers that are alike shown once, and what choices of targets would train. */
+record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, int rank) implements View {
+
+    ModelView(Base base, List<TargetChoice> choices, int rank) {
+        this(base, Module.of(base), choices, rank);
+    }
+
+    @Override
+    public String text() {
+        StringBuilder text = new StringBuilder();
+        Table facts = new Table("", "");
+        facts.row("architecture", base.architecture().modelType() + ", " + base.task().name().toLowerCase(Locale.ROOT));
+        facts.row("parameters", number(base.parameterCount()) + " in " + Loading.dtype(base));
+        facts.row("size", base.backbone().layers() + " layers, width " + base.backbone().hiddenSize() + ", "
+                + number(base.backbone().vocabSize()) + " token ids, " + number(base.backbone().maxPositions())
+                + " positions");
+        if (hasLabels()) {
+            facts.row("labels", String.join(", ", base.labels()));
+        }
+        if (!base.freshParameters().isEmpty()) {
+            facts.row("random", String.join(", ", base.freshParameters()) + ": not in the files, to be trained");
+        }
+        if (!base.unusedTensors().isEmpty()) {
+            facts.row("unused", unused());
+        }
+        text.append(base.name()).append('\n').append(indented(facts)).append('\n');
+        text.append(tree()).append('\n');
+        Table table = new Table("choice", "target_modules", "modules", "parameters", "% of all");
+        for (TargetChoice choice : choices) {
+            table.row(
+                    choice.name(),
+                    choice.value(),
+                    choice.modules(),
+                    number(choice.parameters()),
+                    String.format(Locale.ROOT, "%.3f", choice.percent()));
+        }
+        text.append("What LoRA of rank ").append(rank).append(" would train").append(headNote()).append('\n');
+        return text.append(table)
+                .append("`--method NAME` shows another method; `graft methods` lists them.\n")
+                .toString();
+    }
+
+    private boolean hasLabels() {
+        return base.task() == Task.SEQ_CLS || base.task() == Task.TOKEN_CLS;
+    }
+
+    private String headNote() {
+        return hasLabels() || base.task() == Task.QUESTION_ANS ? " (the head counted among the modules)" : "";
+    }
+
+    private String unused() {
+        List<String> names = new ArrayList<>(base.unusedTensors());
+        String shown = String.join(", ", names.subList(0, Math.min(3, names.size())));
+        return names.size() > 3 ? shown + " and " + (names.size() - 3) + " more tensors of the files" : shown;
+    }
+
+    private static String indented(Table facts) {
+        return facts.toString().indent(2);
+    }
+
+    private String tree() {
+        Table table = new Table("module", "role", "shape", "parameters");
+        int from = 0;
+        while (from < modules.size()) {
+            int layer = modules.get(from).layer();
+            int size = sizeOfLayer(from);
+            if (layer < 0) {
+                row(table, modules.get(from).name(), modules.get(from));
+                from++;
+                continue;
+            }
+            int layers = 1;
+            while (isSameLayer(from, from + layers * size, size)) {
+                layers++;
+            }
+            String name = modules.get(from).ofLayer();
+            long each = modules.subList(from, from + size).stream().mapToLong(Module::parameters).sum();
+            table.row(
+                    layers == 1 ? name : name + " to " + (layer + layers - 1),
+                    layers == 1 ? "layer" : layers + " layers alike, each",
+                    "",
+                    number(each));
+            for (Module module : modules.subList(from, from + size)) {
+                row(table, "  " + (module.inLayer().isEmpty() ? "(output)" : module.inLayer()), module);
+            }
+            from += layers * size;
+        }
+        return table.toString();
+    }
+
+    private static void row(Table table, String name, Module module) {
+        table.row(name, module.role(), module.shape(), module.parameters() == 0 ? "" : number(module.parameters()));
+    }
+
+    private int sizeOfLayer(int from) {
+        int layer = modules.get(from).layer();
+        return (int) IntStream.range(from, modules.size())
+                .takeWhile(i -> modules.get(i).layer() == layer)
+                .count();
+    }
+
+    private boolean isSameLayer(int first, int other, int size) {
+        return other + size <= modules.size()
+                && modules.get(other).layer() >= 0
+                && sizeOfLayer(other) == size
+                && IntStream.range(0, size).allMatch(i -> modules.get(first + i).isLike(modules.get(other + i)));
+    }
+
+    private static String number(long number) {
+        return String.format(Locale.ROOT, "%,d", number);
+    }
+
+    @Override
+    public String json() {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        json.put("name", base.name());
+        json.put("architecture", base.architecture().modelType());
+        json.put("task", base.task().name());
+        json.put("parameters", base.parameterCount());
+        json.put("dtype", Loading.dtype(base));
+        json.put("layers", base.backbone().layers());
+        json.put("hidden_size", base.backbone().hiddenSize());
+        json.put("vocab_size", base.backbone().vocabSize());
+        json.put("max_positions", base.backbone().maxPositions());
+        if (hasLabels()) {
+            base.labels().forEach(json.putArray("labels")::add);
+        }
+        base.freshParameters().forEach(json.putArray("fresh")::add);
+        base.unusedTensors().forEach(json.putArray("unused")::add);
+        ArrayNode list = json.putArray("modules");
+        for (Module module : modules) {
+            list.addObject()
+                    .put("name", module.name())
+                    .put("kind", module.kind())
+                    .put("role", module.role())
+                    .put("layer", module.layer())
+                    .put("shape", module.shape())
+                    .put("parameters", module.parameters());
+        }
+        ArrayNode targets = json.putArray("targets");
+        for (TargetChoice choice : choices) {
+            targets.addObject()
+                    .put("choice", choice.name())
+                    .put("target_modules", choice.value())
+                    .put("rank", rank)
+                    .put("modules", choice.modules())
+                    .put("parameters", choice.parameters())
+                    .put("percent", choice.percent());
+        }
+        return Json.pretty(json);
+    }
+}

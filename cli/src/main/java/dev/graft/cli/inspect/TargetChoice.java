@@ -1,0 +1,102 @@
+package dev.graft.cli.inspect;
+
+import dev.graft.models.Base;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Parameter;
+import dev.graft.peft.Targets;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeSet;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * What LoRA would train with one choice of {@code target_modules}.
+ *
+ * @param name {@code default}, {@code all-linear} or a role
+ * @param value what to write for it
+ * @param modules how many modules it chooses
+ * @param parameters how many numbers are trained, a classifier's head included
+ * @param percent of all parameters, the adapter's own included
+ */
+record TargetChoice(String name, String value, int modules, long parameters, double percent) {
+
+    /** The default, all linear layers, and each role by itself. */
+    static List<TargetChoice> all(Base base, int rank) {
+        List<TargetChoice> choices = new ArrayList<>();
+        choices.add(of(base, rank, "default (query, value)", "null", Targets.DEFAULT));
+        choices.add(of(base, rank, "all linear layers", "all-linear", Targets.ALL_LINEAR));
+        roles(base).forEach((role, sites) -> {
+            if (role != Role.HEAD && role != Role.POOLER) {
+                List<String> names = suffixes(base, sites);
+                Targets targets = names.isEmpty() ? Targets.regex(regex(sites)) : Targets.names(names.toArray(String[]::new));
+                String value = names.isEmpty() ? regex(sites) : String.join(",", names);
+                choices.add(of(base, rank, role.name().toLowerCase(Locale.ROOT), value, targets));
+            }
+        });
+        return choices;
+    }
+
+    private static TargetChoice of(Base base, int rank, String name, String value, Targets targets) {
+        LoraConfig config = LoraConfig.DEFAULT.withRank(rank, 2 * rank).withTargets(targets);
+        Adapter adapter = Adapter.create(base, new Lora(config), 0);
+        long parameters = adapter.trainableCount();
+        int modules = adapter.sites().size();
+        long own = adapter.parameters().values().stream().mapToLong(p -> p.value().numel()).sum();
+        // A large model's many choices would wait for the garbage collector.
+        adapter.parameters().values().stream().map(Parameter::value).forEach(Tensor::close);
+        return new TargetChoice(name, value, modules, parameters, 100.0 * parameters / (base.parameterCount() + own));
+    }
+
+    private static Map<Role, List<Linear>> roles(Base base) {
+        Map<Role, List<Linear>> roles = new EnumMap<>(Role.class);
+        for (Site site : base.sites()) {
+            if (site instanceof Linear linear) {
+                roles.computeIfAbsent(linear.role(), role -> new ArrayList<>()).add(linear);
+            }
+        }
+        return roles;
+    }
+
+    /** The shortest ends of names that choose these layers and no others; empty if there are none. */
+    private static List<String> suffixes(Base base, List<Linear> wanted) {
+        for (int parts = 1; parts <= 3; parts++) {
+            TreeSet<String> ends = new TreeSet<>();
+            for (Linear linear : wanted) {
+                ends.add(end(linear.name(), parts));
+            }
+            long chosen = base.sites().stream()
+                    .filter(site -> ends.stream().anyMatch(end -> site.name().equals(end) || site.name().endsWith("." + end)))
+                    .filter(Linear.class::isInstance)
+                    .count();
+            boolean numbered = ends.stream().anyMatch(end -> end.matches("(.*\\.)?\\d+(\\..*)?"));
+            if (chosen == wanted.size() && !numbered) {
+                return List.copyOf(ends);
+            }
+        }
+        return List.of();
+    }
+
+    private static String end(String name, int parts) {
+        int at = name.length();
+        for (int i = 0; i < parts && at > 0; i++) {
+            at = name.lastIndexOf('.', at - 1);
+        }
+        return name.substring(Math.max(0, at + 1));
+    }
+
+    private static String regex(List<Linear> sites) {
+        TreeSet<String> patterns = new TreeSet<>();
+        for (Linear site : sites) {
+            patterns.add(site.name().replace(".", "\\.").replaceAll("(?<=\\.)\\d+(?=\\\\\\.)", "\\\\d+"));
+        }
+        return String.join("|", patterns);
+    }
+}

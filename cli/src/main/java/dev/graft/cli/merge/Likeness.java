@@ -1,0 +1,62 @@
+package dev.graft.cli.merge;
+
+import dev.graft.cli.model.Loading;
+import dev.graft.models.Base;
+import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Hooks;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * How a merged model's logits compare with the adapted one's on random token sequences.
+ *
+ * @param maxDifference the largest difference of a logit
+ * @param largest the largest logit of the adapted model, by its size
+ * @param agreement the share of positions (rows, for a sequence head) with the same largest logit
+ */
+record Likeness(double maxDifference, double largest, double agreement, int positions) {
+    private static final int SEQUENCES = 4;
+    private static final int LENGTH = 32;
+
+    static Likeness of(Loading loaded, Base merged) {
+        Base base = loaded.base();
+        int length = Math.min(LENGTH, base.backbone().maxPositions());
+        Rng random = Rng.of(0, "merge");
+        long[][] ids = new long[SEQUENCES][length];
+        for (long[] row : ids) {
+            for (int i = 0; i < length; i++) {
+                row[i] = random.below(base.backbone().vocabSize());
+            }
+        }
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Inputs inputs = Inputs.of(ids);
+            Tensor adapted = base.logits(inputs, Pass.inference(loaded.selection().hooks()));
+            Tensor own = merged.logits(inputs, Pass.inference(Hooks.NONE));
+            return compare(Tensors.floats(adapted), Tensors.floats(own), (int) adapted.size(-1));
+        }
+    }
+
+    private static Likeness compare(float[] adapted, float[] merged, int width) {
+        double difference = 0;
+        double largest = 0;
+        int same = 0;
+        int positions = adapted.length / width;
+        for (int at = 0; at < positions; at++) {
+            int best = at * width;
+            int bestMerged = best;
+            for (int i = at * width; i < (at + 1) * width; i++) {
+                difference = Math.max(difference, Math.abs(adapted[i] - merged[i]));
+                largest = Math.max(largest, Math.abs(adapted[i]));
+                best = adapted[i] > adapted[best] ? i : best;
+                bestMerged = merged[i] > merged[bestMerged] ? i : bestMerged;
+            }
+            same += best == bestMerged ? 1 : 0;
+        }
+        return new Likeness(difference, largest, (double) same / positions, positions);
+    }
+}

@@ -1,0 +1,65 @@
+package dev.graft.cli.merge;
+
+import dev.graft.cli.model.AdapterOption;
+import dev.graft.cli.model.ComputeOptions;
+import dev.graft.cli.model.HeadOptions;
+import dev.graft.cli.model.JsonOption;
+import dev.graft.cli.model.ModelOption;
+import java.nio.file.Path;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "merge",
+        description = "Make adapters part of a model's weights and write the result as a Hugging Face folder.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "The result is compared with the model that has its adapters beside it, on a few token sequences.",
+            "`graft methods` says which methods merge.",
+            "",
+            "Examples:",
+            "  graft merge --model smollm2 --adapter runs/chat/adapter --out merged",
+            "  graft merge --model smollm2 --adapter runs/a/adapter --adapter runs/b/adapter --out merged --dtype bf16"
+        })
+public final class MergeCommand implements Runnable {
+
+    @Mixin
+    private ModelOption model = new ModelOption();
+
+    @Mixin
+    private AdapterOption adapter = new AdapterOption();
+
+    @Mixin
+    private HeadOptions head = new HeadOptions();
+
+    @Mixin
+    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.fp32);
+
+    @Option(names = "--out", required = true, paramLabel = "DIR", description = "The folder to write.")
+    @SuppressWarnings("NullAway.Init")
+    private Path out;
+
+    @Option(names = "--overwrite", description = "Replace the folder, with everything in it, if it is there.")
+    private boolean overwrite;
+
+    @Mixin
+    private JsonOption json = new JsonOption();
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        if (adapter.adapters().isEmpty()) {
+            throw new ParameterException(spec.commandLine(), "give the adapter to merge by --adapter");
+        }
+        MergeRun run = new MergeRun(model.model(), adapter.adapters(), head, compute, spec.commandLine().getErr());
+        spec.commandLine().getOut().println(run.write(out, overwrite).shown(json.json()));
+    }
+}

@@ -1,0 +1,112 @@
+package dev.graft.cli.methods;
+
+import dev.graft.cli.config.NearestName;
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.peft.Method;
+import dev.graft.peft.Methods;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** The method that somebody named, with the options that they gave. */
+public final class ChosenMethod {
+    private ChosenMethod() {}
+
+    /**
+     * The method of that name.
+     *
+     * @throws InputException with the nearest name, if there is none
+     */
+    public static Method.Type named(String name) {
+        List<String> names = Methods.all().stream().map(Method.Type::name).toList();
+        if (!names.contains(name)) {
+            throw new InputException("there is no method \"" + name + "\""
+                    + NearestName.to(name, names)
+                            .map(nearest -> "; did you mean " + nearest + "?")
+                            .orElse(", expected one of " + String.join(", ", names)));
+        }
+        return Methods.named(name);
+    }
+
+    /**
+     * The method with its options, for that base; what isn't given is as in a new adapter.
+     *
+     * @param options by their names in {@code adapter_config.json}, where {@code lora_alpha} and {@code lora_dropout} are also
+     *     {@code alpha} and {@code dropout}
+     * @throws InputException about an option that the method doesn't have or that has a wrong value
+     */
+    public static Method of(String name, Map<String, Object> options, Base base) {
+        Method.Type type = named(name);
+        ObjectNode json = defaults(type, base);
+        options.forEach((option, value) -> json.set(field(type, option), node(value)));
+        for (String field : type.required()) {
+            if (!json.has(field)) {
+                throw new InputException(
+                        name + "." + field + " is missing; `graft methods " + name + "` lists the options of this method");
+            }
+        }
+        Fields fields = Fields.of("options of " + name, json);
+        Method method = type.read(fields, base);
+        fields.refuseUnread("`graft methods " + name + "` lists the options of this method.");
+        return method;
+    }
+
+    /** The settings of the constant {@code DEFAULT} that a method's record has; empty where it has none. */
+    static ObjectNode defaults(Method.Type type, Base base) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        Class<?> record = type.getClass().getEnclosingClass();
+        try {
+            if (record != null && record.getField("DEFAULT").get(null) instanceof Method method) {
+                method.write(json, base);
+            }
+        } catch (NoSuchFieldException none) {
+            return json;
+        } catch (IllegalAccessException e) {
+            throw new IllegalStateException(e);
+        }
+        return json;
+    }
+
+    static String field(Method.Type type, String option) {
+        boolean lowRank = type.peftType().equals("LORA");
+        return lowRank && (option.equals("alpha") || option.equals("dropout")) ? "lora_" + option : option;
+    }
+
+    /** The name of an option on the command line. */
+    static String option(Method.Type type, String field) {
+        boolean lowRank = type.peftType().equals("LORA");
+        return lowRank && (field.equals("lora_alpha") || field.equals("lora_dropout"))
+                ? field.substring("lora_".length())
+                : field;
+    }
+
+    static JsonNode node(@Nullable Object value) {
+        JsonNodeFactory nodes = JsonNodeFactory.instance;
+        if (value == null) {
+            return nodes.nullNode();
+        } else if (value instanceof Boolean flag) {
+            return nodes.booleanNode(flag);
+        } else if (value instanceof Integer small) {
+            return nodes.numberNode(small);
+        } else if (value instanceof Long whole) {
+            return whole == whole.intValue() ? nodes.numberNode(whole.intValue()) : nodes.numberNode(whole);
+        } else if (value instanceof Number number) {
+            return nodes.numberNode(number.doubleValue());
+        } else if (value instanceof List<?> list) {
+            ArrayNode array = nodes.arrayNode();
+            list.forEach(element -> array.add(node(element)));
+            return array;
+        } else if (value instanceof Map<?, ?> map) {
+            ObjectNode object = nodes.objectNode();
+            map.forEach((key, element) -> object.set(String.valueOf(key), node(element)));
+            return object;
+        }
+        return nodes.stringNode(value.toString());
+    }
+}

@@ -1,0 +1,72 @@
+package dev.graft.cli.model;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Safetensors;
+import dev.graft.formats.TensorInfo;
+import dev.graft.hub.Hub;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What an adapter's files say before its base is loaded: the head that the base must get.
+ *
+ * @param task PEFT's task type, or null
+ * @param labels the names of a classifier's outputs; empty where the adapter holds no classifier
+ */
+public record AdapterHeader(Path folder, @Nullable String task, List<String> labels) {
+
+    /** Finds an adapter by its folder or its source. */
+    public static Path folder(String adapter, Hub hub) {
+        if (adapter.matches("(hf|maven|pypi|file):.*")) {
+            return hub.fetch(adapter);
+        }
+        Path folder = Path.of(adapter);
+        if (!Files.exists(folder)) {
+            throw new InputException(adapter + ": no such adapter; expected a folder with adapter_config.json"
+                    + (adapter.matches("[\\w.-]+/[\\w.-]+(@.+)?") ? ", or hf:" + adapter + " for the hub" : ""));
+        }
+        return folder;
+    }
+
+    static AdapterHeader read(Path folder) {
+        Path file = folder.resolve("adapter_config.json");
+        if (!Files.isRegularFile(file)) {
+            throw new InputException(folder + ": no adapter_config.json here, so this is not an adapter");
+        }
+        return new AdapterHeader(folder, Fields.read(file).stringOrNull("task_type"), labels(folder));
+    }
+
+    private static List<String> labels(Path folder) {
+        Path record = folder.resolve("graft.json");
+        List<String> named = Files.isRegularFile(record) ? Fields.read(record).stringsOrNull("labels") : null;
+        if (named != null) {
+            return named;
+        }
+        int outputs = outputs(folder);
+        return IntStream.range(0, outputs).mapToObj(i -> "LABEL_" + i).toList();
+    }
+
+    /** The rows of the classifier that the adapter was saved with, 0 if there is none. */
+    private static int outputs(Path folder) {
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.filter(f -> f.toString().endsWith(".safetensors")).sorted().toList()) {
+                try (Safetensors tensors = Safetensors.open(file)) {
+                    for (String name : tensors.names()) {
+                        TensorInfo info = tensors.info(name);
+                        if (name.matches("(.*\\.)?(classifier|score)\\.(out_proj\\.)?weight") && info.rank() == 2) {
+                            return Math.toIntExact(info.shape()[0]);
+                        }
+                    }
+                }
+            }
+            return 0;
+        } catch (java.io.IOException e) {
+            throw new java.io.UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+package dev.graft.cli.model;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** {@code --task} and {@code --labels}: the head of the base. */
+public final class HeadOptions {
+
+    @Option(
+            names = "--task",
+            paramLabel = "TASK",
+            description = {
+                "The head: feature_extraction, seq_cls, token_cls, question_ans, masked_lm or causal_lm",
+                "(default: that of the adapter, else of config.json)."
+            })
+    private @Nullable String task;
+
+    @Option(
+            names = "--labels",
+            split = ",",
+            paramLabel = "LABEL",
+            description = "Names of a classifier's outputs (default: those of the adapter, else of config.json).")
+    private List<String> labels = List.of();
+
+    public @Nullable String task() {
+        return task;
+    }
+
+    public List<String> labels() {
+        return List.copyOf(labels);
+    }
+}

@@ -1,0 +1,131 @@
+package dev.graft.cli.model;
+
+import dev.graft.cli.terminal.Figures;
+import dev.graft.cli.terminal.Terminal;
+import dev.graft.formats.Gguf;
+import dev.graft.formats.InputException;
+import dev.graft.hub.Hub;
+import dev.graft.hub.ModelFiles;
+import dev.graft.hub.Source;
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import dev.graft.models.chat.Chat;
+import dev.graft.models.chat.ChatTemplate;
+import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Selection;
+import dev.graft.tensor.Natives;
+import dev.graft.tensor.Numerics;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A base with the adapters that act on it.
+ *
+ * @param adapters in the order in which they act
+ * @param files where the base was read from
+ */
+public record Loading(Base base, List<Adapter> adapters, Path files) {
+
+    /**
+     * Loads what the options name and says so on standard error: {@code Loaded smollm2: llama, 135M parameters, bf16, 0.90s}. Without
+     * {@code --task} a base gets the head that its first adapter was trained with.
+     *
+     * @throws InputException if the base or an adapter isn't there, or they don't fit each other
+     */
+    public static Loading of(
+            String model, List<String> adapters, HeadOptions head, ComputeOptions compute, PrintWriter err) {
+        useThreads(compute);
+        long start = System.nanoTime();
+        try (DownloadLine progress = new DownloadLine(err, Terminal.isLive())) {
+            Hub hub = new Hub(progress);
+            Source source = Source.parse(model);
+            Path files = hub.fetch(source);
+            List<AdapterHeader> headers = new ArrayList<>();
+            for (String adapter : adapters) {
+                headers.add(AdapterHeader.read(AdapterHeader.folder(adapter, hub)));
+            }
+            String name = source instanceof Source.Local local ? local.path().toString() : model;
+            Base base = Base.load(name, files, options(head, headers, compute));
+            List<Adapter> loaded = new ArrayList<>();
+            for (AdapterHeader header : headers) {
+                loaded.add(Adapter.load(base, header.folder()));
+            }
+            report(base, loaded, System.nanoTime() - start, err);
+            return new Loading(base, List.copyOf(loaded), files);
+        }
+    }
+
+    private static Base.Options options(HeadOptions head, List<AdapterHeader> headers, ComputeOptions compute) {
+        Base.Options options = Base.Options.DEFAULT.withNumerics(Numerics.of(compute.dtype().name()));
+        AdapterHeader first = headers.isEmpty() ? null : headers.get(0);
+        String task = head.task() != null ? head.task() : first == null ? null : first.task();
+        if (task != null) {
+            options = options.withTask(Task.of(task));
+        }
+        if (!head.labels().isEmpty()) {
+            options = options.withLabels(head.labels());
+        } else if (first != null && !first.labels().isEmpty()) {
+            options = options.withLabels(first.labels());
+        }
+        return options;
+    }
+
+    private static void useThreads(ComputeOptions compute) {
+        Integer threads = compute.threads();
+        if (threads != null && threads < 1) {
+            throw new InputException("--threads is " + threads + ", expected at least 1");
+        }
+        if (threads != null) {
+            Natives.threads(threads);
+        } else if (System.getenv("OMP_NUM_THREADS") == null) {
+            Natives.threads(Runtime.getRuntime().availableProcessors());
+        }
+    }
+
+    private static void report(Base base, List<Adapter> adapters, long nanos, PrintWriter err) {
+        err.println("Loaded " + base.name() + ": " + base.architecture().modelType() + ", "
+                + Figures.count(base.parameterCount()) + " parameters, " + dtype(base) + ", "
+                + Figures.duration(Duration.ofNanos(nanos)));
+        for (Adapter adapter : adapters) {
+            err.println("  with " + adapter.method().type().name() + " on " + adapter.sites().size() + " modules, "
+                    + Figures.count(adapter.trainableCount()) + " parameters");
+        }
+        if (adapters.isEmpty() && !base.freshParameters().isEmpty()) {
+            err.println("  warning: " + base.name() + " has no trained head for " + base.task() + ": "
+                    + String.join(", ", base.freshParameters()) + " are random");
+        }
+        err.flush();
+    }
+
+    /** The arithmetic of a base, as {@code --dtype} names it. */
+    public static String dtype(Base base) {
+        return base.numerics().equals(Numerics.BF16) ? "bf16" : base.numerics().equals(Numerics.FP32) ? "fp32" : "fp64";
+    }
+
+    /**
+     * The chat template that came with the base.
+     *
+     * @throws InputException if it has none
+     */
+    public Chat chat() {
+        Tokenizer tokenizer = base.tokenizer();
+        ModelFiles found = ModelFiles.find(files);
+        if (found instanceof ModelFiles.Gguf gguf) {
+            try (Gguf file = Gguf.open(gguf.file())) {
+                return new Chat(ChatTemplate.of(file, tokenizer.specialTokens()), tokenizer);
+            }
+        } else if (found instanceof ModelFiles.HuggingFaceFolder folder) {
+            return new Chat(ChatTemplate.load(folder.folder(), tokenizer.specialTokens()), tokenizer);
+        }
+        throw new InputException(base.name() + " has no chat template: an ONNX file is an encoder, which doesn't chat");
+    }
+
+    /** All of its adapters on every row, each acting on what those before it give. */
+    public Selection selection() {
+        return Selection.all(adapters.stream().map(Selection::of).toArray(Selection[]::new));
+    }
+}
