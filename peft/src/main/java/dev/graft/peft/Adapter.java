@@ -122,16 +122,22 @@ public final class Adapter {
     /** PEFT's line: {@code trainable params: 1,081,344 || all params: 135,596,352 || trainable%: 0.7975}. */
     public String trainableLine() {
         long trained = trainableCount();
-        long own = parameters.values().stream()
-                .mapToLong(parameter -> parameter.value().numel())
-                .sum();
-        long all = base.parameterCount() + own;
+        long all = base.parameterCount();
+        for (Parameter parameter : parameters.values()) {
+            all += isOfBase(parameter.key()) ? 0 : parameter.value().numel();
+        }
         return String.format(
                 Locale.ROOT,
                 "trainable params: %,d || all params: %,d || trainable%%: %.4f",
                 trained,
                 all,
                 100.0 * trained / all);
+    }
+
+    /** Whether PEFT trains the base's own parameter there, such as a bias, and makes no second one. */
+    private boolean isOfBase(String key) {
+        return base.parameters().containsKey(key.replace(".base_layer.", "."))
+                && !SavedModules.contains(config.modulesToSave(), key);
     }
 
     /** The sites it acts on. */

@@ -48,9 +48,20 @@ final class AdapterFolder {
         checkBase(base, folder);
         try (TensorSource tensors = open(folder, layout)) {
             Stored stored = new Stored(tensors, layout, read, base);
-            Adapter adapter = new Adapter(base, read, stored);
+            Adapter adapter = adapter(base, read, stored, file);
             stored.refuseUnread(adapter);
             return adapter;
+        }
+    }
+
+    /** What doesn't fit the base is the configuration's fault, where a message names no file. */
+    private static Adapter adapter(Base base, AdapterConfig config, Stored stored, Path file) {
+        try {
+            return new Adapter(base, config, stored);
+        } catch (FormatException wrongFile) {
+            throw wrongFile;
+        } catch (InputException doesNotFit) {
+            throw new InputException(file + ": " + doesNotFit.getMessage(), doesNotFit);
         }
     }
 

@@ -6,6 +6,7 @@ import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.internal.PythonRegex;
@@ -67,7 +68,7 @@ public record Targets(
                         : layers.isNumber()
                                 ? List.of(config.integer("layers_to_transform", 0, 0))
                                 : config.integersOrNull("layers_to_transform"),
-                pattern == null
+                pattern == null || pattern.isString() && pattern.stringValue().isEmpty()
                         ? List.of()
                         : pattern.isString()
                                 ? List.of(config.string("layers_pattern"))
@@ -130,7 +131,8 @@ public record Targets(
     /**
      * The chosen linear layers and embeddings of a base, in its order.
      *
-     * @throws InputException if nothing matches, or a name in the list matches nothing
+     * @throws InputException if nothing matches, a name in the list matches nothing, or something else is matched too, such as a whole
+     *     layer
      */
     public List<Site> match(Base base, List<String> modulesToSave) {
         List<Site> candidates = new ArrayList<>();
@@ -150,6 +152,13 @@ public record Targets(
             throw new InputException("target_modules " + describe() + " match no module of " + base.name() + "; it has "
                     + suffixes(candidates));
         }
+        for (String other : others(base, candidates)) {
+            if (resolved.matches(other, modulesToSave)) {
+                throw new InputException("target_modules " + describe() + " match " + other
+                        + " too, which is neither a linear layer nor an embedding; name the layers themselves, such as "
+                        + suffixes(candidates));
+            }
+        }
         for (String name : names) {
             if (candidates.stream().noneMatch(site -> isOrEndsWith(site.name(), name))) {
                 throw new InputException("target_modules: \"" + name + "\" matches no module of " + base.name()
@@ -157,6 +166,28 @@ public record Targets(
             }
         }
         return chosen;
+    }
+
+    /** Norms, and the modules that others are in. */
+    private static TreeSet<String> others(Base base, List<Site> candidates) {
+        List<Site> modules = new ArrayList<>(candidates);
+        TreeSet<String> others = new TreeSet<>();
+        for (Site site : base.sites()) {
+            if (site instanceof Norm) {
+                modules.add(site);
+                others.add(site.name());
+            }
+        }
+        for (Site site : modules) {
+            String name = site.name();
+            for (int end = name.lastIndexOf('.'); end > 0; end = name.lastIndexOf('.', end - 1)) {
+                others.add(name.substring(0, end));
+            }
+        }
+        for (Site candidate : candidates) {
+            others.remove(candidate.name());
+        }
+        return others;
     }
 
     private Targets resolve(Base base, List<Site> candidates) {

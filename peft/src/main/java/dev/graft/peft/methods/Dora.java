@@ -39,7 +39,7 @@ public record Dora(LoraConfig config) implements Method {
                 LowRank update = LowRank.of(g, linear, config);
                 Tensor m = g.parameter(
                         site, "lora_magnitude_vector", (rng, shape) -> norms(linear.weight(), update, 1), linear.out());
-                g.add(linear, new Weighted(update, m, 1, config.dropout()));
+                g.add(linear, new Weighted(update, m, linear.weight(), 1, config.dropout()));
             } else if (site instanceof Embedding embedding) {
                 LowRank update = LowRank.of(g, embedding, config);
                 Tensor m = g.parameter(
@@ -47,7 +47,7 @@ public record Dora(LoraConfig config) implements Method {
                         "lora_magnitude_vector",
                         (rng, shape) -> norms(embedding.weight(), update, 0),
                         embedding.hidden());
-                g.add(embedding, new Weighted(update, m, 0, 0));
+                g.add(embedding, new Weighted(update, m, embedding.weight(), 0, 0));
             }
         }
         Biases.graft(g, config.bias() == LoraConfig.Bias.ALL, config.bias() == LoraConfig.Bias.LORA_ONLY, targets);
@@ -65,22 +65,23 @@ public record Dora(LoraConfig config) implements Method {
     }
 
     /**
-     * The effect on one layer.
+     * The effect on one layer. On top of other adapters the norm stays that of the frozen weight with this update, as in PEFT.
      *
+     * @param frozen the base's weight
      * @param dim the dimension over which the norm is taken
      */
-    private record Weighted(LowRank update, Tensor magnitude, int dim, double dropout) implements Effect.Reweight {
+    private record Weighted(LowRank update, Tensor magnitude, Tensor frozen, int dim, double dropout) implements Effect.Reweight {
         @Override
         public Tensor weight(Tensor weight) {
             Tensor direction = update.weight().add(weight);
-            Tensor factor = magnitude.div(norm(direction, dim).detach());
+            Tensor factor = magnitude.div(norms(frozen, update, dim));
             return direction.mul(dim == 1 ? factor.unsqueeze(1) : factor);
         }
 
         @Override
         public Tensor apply(Affine inner, Tensor x, Pass pass) {
             Tensor factor = Ops.to(
-                    magnitude.div(norms(inner.weight(), update, dim)),
+                    magnitude.div(norms(frozen, update, dim)),
                     inner.weight().scalar_type());
             Tensor y = inner.apply(x, pass);
             if (dim == 0) {

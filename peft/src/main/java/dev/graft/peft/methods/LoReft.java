@@ -112,7 +112,11 @@ public record LoReft(int r, int first, int last, boolean tied, @Nullable List<In
                     + " take a part of this projection as zero; it was trained with weight decay on it");
         }
         // Weight decay moves the diagonal, whose sign alone counts here; torch cuts its fraction off.
-        g.export(original, () -> v.triu(1).add(v.diagonal().sign().diag_embed(0, 0, 1).narrow(0, 0, r)));
+        g.export(
+                original,
+                () -> v.triu(1)
+                        .add(Ops.to(identity(r, hidden), v.scalar_type())
+                                .mul(v.diagonal().sign().unsqueeze(1))));
         return new Unit(w, b, v, basis);
     }
 

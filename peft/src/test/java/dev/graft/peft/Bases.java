@@ -1,0 +1,118 @@
+package dev.graft.peft;
+
+import dev.graft.formats.DType;
+import dev.graft.formats.Safetensors;
+import dev.graft.formats.TensorData;
+import dev.graft.formats.TensorInfo;
+import dev.graft.models.Base;
+import dev.graft.models.Inputs;
+import dev.graft.models.Task;
+import dev.graft.tensor.Numerics;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Tensors;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.bytedeco.pytorch.Tensor;
+
+/** The tiny bases that methods are tested on, each loaded once, and a batch with padding on both sides for them. */
+public final class Bases {
+    /** Where the fixtures of all modules are. */
+    public static final Path FIXTURES = Path.of("../parity/fixtures");
+
+    /** An encoder that classifies sequences. */
+    public static final String BERT = "bert-seqcls";
+
+    /** A decoder with grouped queries and a head of its own. */
+    public static final String LLAMA = "llama-gqa";
+
+    /** A decoder whose head is its embedding. */
+    public static final String TIED = "llama-mha";
+
+    /** {@link #LLAMA} with biases in its attention. */
+    public static final String BIASED = "llama-biased";
+
+    private static final Map<String, Base> LOADED = new ConcurrentHashMap<>();
+
+    private Bases() {}
+
+    public static Base load(String name) {
+        return load(name, Numerics.FP32);
+    }
+
+    public static Base load(String name, Numerics numerics) {
+        return LOADED.computeIfAbsent(
+                name + numerics,
+                key -> Base.load(name, folder(name), Base.Options.DEFAULT.withNumerics(numerics)));
+    }
+
+    private static Path folder(String name) {
+        return name.equals(BIASED) ? biased() : FIXTURES.resolve("bases/" + name);
+    }
+
+    private static Path biased() {
+        Path from = FIXTURES.resolve("bases/" + LLAMA);
+        Path to = Path.of("target/bases/" + BIASED);
+        List<TensorData> tensors = new ArrayList<>();
+        try (Safetensors weights = Safetensors.open(from.resolve("model.safetensors"))) {
+            for (String name : weights.names()) {
+                TensorData tensor = weights.tensor(name);
+                tensors.add(tensor);
+                if (name.contains("self_attn")) {
+                    String bias = name.replace(".weight", ".bias");
+                    Tensor values = Rng.of(1, bias).normal(0, 0.3, tensor.info().shape()[0]);
+                    tensors.add(new TensorData(
+                            new TensorInfo(bias, DType.F32, Tensors.shape(values)), Tensors.bytes(values)));
+                }
+            }
+            Files.createDirectories(to);
+            Safetensors.write(to.resolve("model.safetensors"), tensors, Map.of());
+            String config = Files.readString(from.resolve("config.json"));
+            Files.writeString(
+                    to.resolve("config.json"), config.replace("\"attention_bias\": false", "\"attention_bias\": true"));
+            return to;
+        } catch (IOException failed) {
+            throw new UncheckedIOException(failed);
+        }
+    }
+
+    /** A bare encoder. */
+    public static Base headless() {
+        return LOADED.computeIfAbsent(
+                "headless",
+                key -> Base.load(
+                        "headless",
+                        FIXTURES.resolve("bases/" + BERT),
+                        Base.Options.of(Task.FEATURE_EXTRACTION)));
+    }
+
+    /** Five rows of seven positions: whole, padded right, padded left, short, whole. */
+    public static Inputs batch() {
+        long[] ids = new long[5 * 7];
+        for (int i = 0; i < ids.length; i++) {
+            ids[i] = 3 + (i * 17L + i * i * 5L) % 58;
+        }
+        long[][] mask = {
+            {1, 1, 1, 1, 1, 1, 1},
+            {1, 1, 1, 1, 1, 0, 0},
+            {0, 0, 0, 1, 1, 1, 1},
+            {1, 1, 0, 0, 0, 0, 0},
+            {1, 1, 1, 1, 1, 1, 1}
+        };
+        return Inputs.of(Tensors.of(ids, 5, 7), Tensors.of(mask));
+    }
+
+    /** The largest difference where the mask is 1; a mask is left out for outputs that have no positions. */
+    public static double difference(Tensor a, Tensor b, Tensor mask) {
+        Tensor difference = a.detach().sub(b.detach()).abs();
+        if (difference.dim() == 3) {
+            difference = difference.mul(mask.unsqueeze(-1));
+        }
+        return Tensors.item(difference.amax());
+    }
+}
