@@ -77,7 +77,8 @@ public final class Attend {
             long rows,
             long queries,
             long keys,
-            @Nullable Tensor additive) {
+            @Nullable Tensor additive,
+            @Nullable Tensor sees) {
         Tensor of(Tensor x, long length) {
             return x.narrow(0, first, rows).narrow(2, 0, length);
         }
@@ -103,7 +104,11 @@ public final class Attend {
                         .narrow(2, 0, Math.min(additive.size(2), queries - padding))
                         .narrow(3, 0, keys - padding);
             }
-            chunks.add(new Chunk(first, count, queries - padding, keys - padding, additive));
+            Tensor sees = mask.sees();
+            if (sees != null) {
+                sees = sees.narrow(0, first, count).narrow(2, 0, queries - padding);
+            }
+            chunks.add(new Chunk(first, count, queries - padding, keys - padding, additive, sees));
         }
         return chunks;
     }
@@ -150,7 +155,13 @@ public final class Attend {
             Tensor grouped = scores.view(chunk.rows, kvHeads, group, chunk.queries, chunk.keys);
             scores = grouped.add(additive.unsqueeze(1)).view(chunk.rows, kvHeads, group * chunk.queries, chunk.keys);
         }
-        return Ops.to(scores.softmax(-1), q.scalar_type());
+        Tensor weights = scores.softmax(-1);
+        if (chunk.sees != null) {
+            weights = weights.view(chunk.rows, kvHeads, group, chunk.queries, chunk.keys)
+                    .mul(chunk.sees.unsqueeze(1))
+                    .view(chunk.rows, kvHeads, group * chunk.queries, chunk.keys);
+        }
+        return Ops.to(weights, q.scalar_type());
     }
 
     private static ScalarType small(Tensor q) {

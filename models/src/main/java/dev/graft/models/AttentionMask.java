@@ -16,11 +16,17 @@ import org.jspecify.annotations.Nullable;
  * @param additive {@code [batch or 1, 1, queries, keys]}: 0 where visible, a very negative number where not; null if all is visible
  * @param keys {@code [batch, keys]} int64: 1 for keys that are not padding
  * @param shift {@code [batch, 1]} int64 to add to positions, or null for none
+ * @param sees {@code [batch, 1, queries, 1]}: 0 for queries that see no key at all, as before the first token of a row padded on the left:
+ *     they attend to nothing, as with PyTorch's {@code scaled_dot_product_attention}; null if there are none
  * @param padding how many keys at the end of each row are padding, where all padding is there; else zeros
  */
 @SuppressWarnings("ArrayRecordComponent") // made once for one pass, never shared
 public record AttentionMask(
-        @Nullable Tensor additive, Tensor keys, @Nullable Tensor shift, long[] padding) {
+        @Nullable Tensor additive,
+        @Nullable Tensor sees,
+        Tensor keys,
+        @Nullable Tensor shift,
+        long[] padding) {
     private static final double HIDDEN = -1e30;
 
     /** The mask of a pass whose embeddings exist. */
@@ -54,7 +60,19 @@ public record AttentionMask(
         Tensor additive = hidden == null
                 ? null
                 : Tensors.zeros(type, Tensors.shape(hidden)).masked_fill(hidden, new Scalar(HIDDEN));
-        return new AttentionMask(additive, keys, shift, padding(visible, (int) count));
+        Tensor sees = additive != null && triangular && startsHidden(visible, (int) count)
+                ? Ops.to(additive.amax(new long[] {3}, true).eq(new Scalar(0.0)), type)
+                : null;
+        return new AttentionMask(additive, sees, keys, shift, padding(visible, (int) count));
+    }
+
+    private static boolean startsHidden(long[] visible, int count) {
+        for (int first = 0; first < visible.length; first += count) {
+            if (visible[first] == 0) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static long[] padding(long[] visible, int count) {
