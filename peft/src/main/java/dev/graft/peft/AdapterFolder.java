@@ -44,10 +44,13 @@ final class AdapterFolder {
         }
         Fields config = Fields.read(file);
         FolderLayout layout = layout(config, base);
-        AdapterConfig read = layout.read(config);
+        AdapterConfig read = layout.read(config, folder);
         checkBase(base, folder);
-        try (TensorSource tensors = open(folder, layout)) {
-            Stored stored = new Stored(tensors, layout, read, base);
+        String headFile = layout.headFile();
+        boolean withHead = headFile != null && Files.exists(folder.resolve(headFile)) && base.head().output() != null;
+        try (TensorSource tensors = open(folder, layout);
+                @Nullable TensorSource head = withHead ? Safetensors.open(folder.resolve(headFile)) : null) {
+            Stored stored = new Stored(head == null ? List.of(tensors) : List.of(tensors, head), layout, read);
             Adapter adapter = adapter(base, read, stored, file);
             stored.refuseUnread(adapter);
             return adapter;
@@ -116,14 +119,18 @@ final class AdapterFolder {
                 : new PeftLayout(adapter.base());
         ObjectNode config = layout.write(adapter);
         List<TensorData> tensors = new ArrayList<>();
+        List<TensorData> head = new ArrayList<>();
         try (Scope scope = new Scope()) {
             adapter.saved().forEach((name, value) -> {
-                tensors.add(data(layout.toFile(adapter.config(), name), value));
+                String key = layout.toFile(adapter.config(), name);
+                (layout.isOfHead(key) ? head : tensors).add(data(key, value));
                 for (String twin : layout.twins(adapter, name)) {
                     tensors.add(data(twin, value));
                 }
             });
-            layout.baseCopies(adapter).forEach((key, value) -> tensors.add(data(key, value)));
+            if (layout.writesBaseCopies()) {
+                layout.baseCopies(adapter).forEach((key, value) -> tensors.add(data(key, value)));
+            }
         }
         ObjectNode record = JsonNodeFactory.instance.objectNode();
         record.put("base", adapter.base().name());
@@ -131,6 +138,14 @@ final class AdapterFolder {
         AtomicWrite.folder(folder, temporary -> {
             Files.writeString(temporary.resolve(CONFIG), Json.pretty(config));
             Safetensors.write(temporary.resolve(layout.tensorFile()), tensors, Map.of("format", "pt"));
+            String headFile = layout.headFile();
+            if (headFile != null && !head.isEmpty()) {
+                Safetensors.write(temporary.resolve(headFile), head, Map.of("format", "pt"));
+                for (Map.Entry<String, ObjectNode> entry :
+                        layout.headConfig(adapter).entrySet()) {
+                    Files.writeString(temporary.resolve(entry.getKey()), Json.pretty(entry.getValue()));
+                }
+            }
             Files.writeString(temporary.resolve(RECORD), Json.pretty(record) + "\n");
         });
     }
@@ -139,46 +154,71 @@ final class AdapterFolder {
         return new TensorData(new TensorInfo(key, Weights.dtype(value), Tensors.shape(value)), Tensors.bytes(value));
     }
 
-    /** Values from a file. */
+    /** A tensor of a file. */
+    private record Located(TensorSource file, String name) {
+        TensorInfo info() {
+            return file.info(name);
+        }
+
+        FormatException wrong(String what) {
+            return new FormatException(file.path(), name + " " + what);
+        }
+
+        Tensor value(ScalarType type) {
+            try (Scope scope = new Scope()) {
+                TensorInfo info = info();
+                Tensor value = Ops.to(Tensors.of(file.bytes(name), Weights.type(info), info.shape()), type);
+                if (!value.isfinite().all().item_bool()) {
+                    throw wrong("has values that are not finite");
+                }
+                return scope.release(value);
+            }
+        }
+    }
+
+    /** Values from files. */
     private static final class Stored implements Grafter.Values {
-        private final TensorSource tensors;
+        private final Path path;
         private final FolderLayout layout;
         private final AdapterConfig config;
-        private final Map<String, String> keys = new LinkedHashMap<>();
-        private final Set<String> read = new HashSet<>();
+        private final Map<String, Located> keys = new LinkedHashMap<>();
+        private final Set<Located> read = new HashSet<>();
 
-        Stored(TensorSource tensors, FolderLayout layout, AdapterConfig config, Base base) {
-            this.tensors = tensors;
+        Stored(List<TensorSource> files, FolderLayout layout, AdapterConfig config) {
+            this.path = files.get(0).path();
             this.layout = layout;
             this.config = config;
-            for (String key : tensors.names()) {
-                keys.put(layout.canonical(key), key);
+            for (TensorSource file : files) {
+                for (String name : file.names()) {
+                    Located tensor = new Located(file, name);
+                    Located other = keys.put(layout.canonical(name), tensor);
+                    if (other != null) {
+                        throw tensor.wrong("means the same as " + other.name + ": one of them must go");
+                    }
+                }
             }
         }
 
         @Override
         public Tensor get(String key, Initial initial, ScalarType type, long... shape) {
             String wanted = layout.toFile(config, key);
-            String stored = keys.get(wanted);
+            Located stored = keys.get(wanted);
             if (stored == null) {
                 throw new FormatException(
-                        tensors.path(),
+                        path,
                         "has no tensor " + wanted + " " + Arrays.toString(shape) + ", which " + CONFIG + " calls for"
                                 + hint(wanted));
             }
             read.add(stored);
-            TensorInfo info = tensors.info(stored);
+            TensorInfo info = stored.info();
             if (!Arrays.equals(info.shape(), shape)) {
-                throw new FormatException(
-                        tensors.path(),
-                        stored + " has shape " + Arrays.toString(info.shape()) + ", expected " + Arrays.toString(shape)
-                                + " by " + CONFIG + " and the base");
+                throw stored.wrong("has shape " + Arrays.toString(info.shape()) + ", expected " + Arrays.toString(shape)
+                        + " by " + CONFIG + " and the base");
             }
             if (!info.dtype().isFloat()) {
-                throw new FormatException(
-                        tensors.path(), stored + " is stored as " + info.dtype() + ", expected floating-point values");
+                throw stored.wrong("is stored as " + info.dtype() + ", expected floating-point values");
             }
-            return value(stored, info, type);
+            return stored.value(type);
         }
 
         @Override
@@ -186,22 +226,12 @@ final class AdapterFolder {
             return true;
         }
 
-        private Tensor value(String stored, TensorInfo info, ScalarType type) {
-            try (Scope scope = new Scope()) {
-                Tensor value = Ops.to(Tensors.of(tensors.bytes(stored), Weights.type(info), info.shape()), type);
-                if (!value.isfinite().all().item_bool()) {
-                    throw new FormatException(tensors.path(), stored + " has values that are not finite");
-                }
-                return scope.release(value);
-            }
-        }
-
         private String hint(String wanted) {
-            if (tensors.names().isEmpty()) {
+            if (keys.isEmpty()) {
                 return "; the file has no tensors at all";
             }
             String bare = wanted.startsWith("base_model.model.") ? wanted.substring("base_model.model.".length()) : "";
-            if (tensors.names().contains(bare)) {
+            if (keys.containsKey(bare)) {
                 return "; it has " + bare + ": the keys lack the prefix base_model.model.";
             }
             return "";
@@ -210,22 +240,21 @@ final class AdapterFolder {
         void refuseUnread(Adapter adapter) {
             Map<String, Tensor> copies = layout.baseCopies(adapter);
             Set<String> unexpected = new TreeSet<>();
-            for (Map.Entry<String, String> entry : keys.entrySet()) {
-                if (!read.contains(entry.getValue())
-                        && !isKnownCopy(entry.getKey(), entry.getValue(), adapter, copies)) {
-                    unexpected.add(entry.getValue());
+            keys.forEach((key, stored) -> {
+                if (!read.contains(stored) && !isKnownCopy(key, stored, adapter, copies)) {
+                    unexpected.add(stored.name);
                 }
-            }
+            });
             if (!unexpected.isEmpty()) {
                 throw new FormatException(
-                        tensors.path(),
+                        path,
                         "has " + unexpected.size() + " tensors that " + CONFIG + " does not account for, such as "
                                 + unexpected.iterator().next());
             }
         }
 
         /** Copies of the base's own tensors and of trained ones under a second name: accepted when they are equal. */
-        private boolean isKnownCopy(String key, String stored, Adapter adapter, Map<String, Tensor> copies) {
+        private boolean isKnownCopy(String key, Located stored, Adapter adapter, Map<String, Tensor> copies) {
             Tensor original = copies.get(key);
             String what = "the base's";
             if (original == null) {
@@ -235,20 +264,15 @@ final class AdapterFolder {
             if (original == null) {
                 return layout.isLeftover(key, adapter);
             }
-            TensorInfo info = tensors.info(stored);
-            if (!Arrays.equals(info.shape(), Tensors.shape(original))) {
-                throw new FormatException(
-                        tensors.path(),
-                        stored + " has shape " + Arrays.toString(info.shape()) + ", " + what + " has "
-                                + Arrays.toString(Tensors.shape(original))
-                                + ": the adapter was trained on a resized or another base");
+            long[] shape = stored.info().shape();
+            if (!Arrays.equals(shape, Tensors.shape(original))) {
+                throw stored.wrong("has shape " + Arrays.toString(shape) + ", " + what + " has "
+                        + Arrays.toString(Tensors.shape(original))
+                        + ": the adapter was trained on a resized or another base");
             }
             try (Scope scope = new Scope()) {
-                Tensor copy = value(stored, info, original.scalar_type());
-                if (!copy.equal(original.detach())) {
-                    throw new FormatException(
-                            tensors.path(),
-                            stored + " differs from " + what + " weight: the adapter was trained on another base");
+                if (!stored.value(original.scalar_type()).equal(original.detach())) {
+                    throw stored.wrong("differs from " + what + " weight: the adapter was trained on another base");
                 }
             }
             return true;
