@@ -1,0 +1,64 @@
+package dev.graft.parity;
+
+import dev.graft.formats.Json;
+import dev.graft.peft.Adapter;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+
+/** Adapter folders: loading one, and what saving it again gives. */
+final class AdapterFiles {
+    static final String CONFIG = "adapter_config.json";
+    static final String TENSORS = "adapter_model.safetensors";
+
+    /** Say who wrote the file with which classes, not what it holds. */
+    private static final Set<String> WRITER = Set.of("peft_version", "auto_mapping");
+
+    private AdapterFiles() {}
+
+    static Adapter load(dev.graft.models.Base base, Path folder) {
+        return NotCovered.unlessRefused(folder.resolve(CONFIG), () -> Adapter.load(base, folder));
+    }
+
+    /** Saves into a temporary folder and lets someone look at it. */
+    static void saved(Adapter adapter, Consumer<Path> look) {
+        Path temporary = null;
+        try {
+            temporary = Files.createTempDirectory("graft-parity");
+            Path folder = temporary.resolve("adapter");
+            adapter.save(folder);
+            look.accept(folder);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot use a temporary folder: " + e.getMessage(), e);
+        } finally {
+            delete(temporary);
+        }
+    }
+
+    private static void delete(@org.jspecify.annotations.Nullable Path folder) {
+        if (folder == null) {
+            return;
+        }
+        try (Stream<Path> all = Files.walk(folder)) {
+            for (Path path : all.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(path);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot delete " + folder + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** Compares two folders: the configuration's fields, the names and the shapes of the tensors. */
+    static void compare(Check check, Path got, Path expected) {
+        Configs.compare(check, CONFIG, Json.read(got.resolve(CONFIG)), Json.read(expected.resolve(CONFIG)), WRITER);
+        check.same(
+                "the tensors that are saved",
+                Listing.namesAndShapes(got.resolve(TENSORS)),
+                Listing.namesAndShapes(expected.resolve(TENSORS)));
+    }
+}

@@ -1,0 +1,183 @@
+package dev.graft.parity;
+
+import dev.graft.formats.InputException;
+import dev.graft.formats.Safetensors;
+import dev.graft.formats.TensorSource;
+import dev.graft.models.Base;
+import dev.graft.models.Hidden;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Merge;
+import dev.graft.peft.Selection;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * Adapters on a model: outputs, loss, gradients, merging, saving and loading again, counts, targeted modules, generation, and that the
+ * base is what it was.
+ */
+final class AdaptersParity implements Group {
+    /** What the reference library returns where the manifest says that it is wrong. */
+    private static final Set<String> WRONG = Set.of("peft_without_token_types.", "generate.sequences_as_");
+
+    private static final Pattern ALL = Pattern.compile("all params: ([\\d,]+)");
+
+    @Override
+    public String name() {
+        return "adapters";
+    }
+
+    @Override
+    public void run(Path tree, Cases cases) {
+        for (Path folder : folders(tree, 2)) {
+            cases.run(Group.id(folder), check -> run(tree, tree.resolve(folder), check));
+        }
+    }
+
+    private static void run(Path tree, Path folder, Check check) {
+        JsonNode manifest = Group.manifest(folder);
+        Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
+        try (ReferenceBase reference = ReferenceBase.load(
+                        tree.resolve(manifest.path("base").asString()),
+                        manifest.path("base_dtype").asString("float32"));
+                Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
+            Adapter adapter = AdapterFiles.load(reference.base(), folder);
+            if (!manifest.path("inputs").path("own").isEmpty()) {
+                throw new NotCovered("inputs " + manifest.path("inputs").path("own"));
+            }
+            WRONG.forEach(stored::ignore);
+            String checksum = reference.base().checksum();
+            Hooks hooks = Selection.of(adapter).hooks();
+
+            Listing.compare(check, folder.resolve(AdapterFiles.TENSORS), manifest.path("tensors"));
+            boolean described = isDescribed(folder, stored);
+            if (described) {
+                counts(check, adapter, manifest);
+                Modules.compare(check, adapter, manifest.path("layers"));
+            } else {
+                stored.ignore("grad.");
+            }
+
+            Pass pass = Pass.inference(hooks);
+            Hidden hidden = reference.base().hidden(reference.inputs(), pass);
+            Map<String, Tensor> outputs = ReferenceBase.outputs(reference.base(), hidden, pass);
+            ReferenceBase.compare(check, "", outputs, stored, tolerance);
+            check.same("the outputs", outputs.keySet(), names(manifest.path("outputs")));
+            if (stored.has("loss")) {
+                Tensor loss = reference.loss(hidden, pass);
+                check.tensor("loss", loss.reshape(1), stored.get("loss"), tolerance.atLeast(1e-4));
+                if (described) {
+                    Gradients.compare(check, loss, adapter, stored, tolerance);
+                }
+            }
+            merge(check, reference, adapter, outputs, stored, manifest, tolerance);
+            AdapterFiles.saved(adapter, saved -> {
+                AdapterFiles.compare(check, saved, folder);
+                Adapter again = Adapter.load(reference.base(), saved);
+                Map<String, Tensor> same = reference.outputs(
+                        reference.base(), reference.inputs(), Selection.of(again).hooks());
+                outputs.forEach((output, value) -> check.tensor(
+                        output + " after saving and loading", same.get(output), value, Tolerance.EXACT));
+            });
+            if (stored.has("generate.sequences")) {
+                boolean prompt = hidden.prompt() > 0 || manifest.path("layers").isMissingNode();
+                new Greedy(reference, hooks, !prompt).compare(check, stored, tolerance);
+            }
+            check.same("the base's checksum afterwards", reference.base().checksum(), checksum);
+            ReferenceBase.compare(
+                    check,
+                    "",
+                    reference.outputs(
+                            reference.base(), reference.inputs(), Selection.BASE.hooks()),
+                    reference.reference(),
+                    tolerance);
+            stored.requireAllRead(check);
+        }
+    }
+
+    /**
+     * Whether counts and gradients are of the tensors in the file. The reference saves some adapters in another form than it trained
+     * (PiSSA as a plain LoRA of twice the rank, a prefix without the network that made it): then they are of tensors that nobody has.
+     */
+    private static boolean isDescribed(Path folder, Reference stored) {
+        try (TensorSource file = Safetensors.open(folder.resolve(AdapterFiles.TENSORS))) {
+            Map<String, long[]> shapes = new HashMap<>();
+            file.names().forEach(name -> shapes.put(Gradients.plain(name), file.info(name).shape()));
+            for (String name : stored.startingWith("grad.")) {
+                long[] shape = shapes.get(Gradients.inFile(name.substring("grad.".length())));
+                if (shape == null || !Arrays.equals(shape, stored.source().info(name).shape())) {
+                    return false;
+                }
+            }
+            return true;
+        }
+    }
+
+    private static void counts(Check check, Adapter adapter, JsonNode manifest) {
+        check.same(
+                "trainable_parameters",
+                adapter.trainableCount(),
+                manifest.path("trainable_parameters").longValue());
+        Matcher all = ALL.matcher(adapter.trainableLine());
+        check.that(all.find(), adapter.trainableLine() + " has no count of all parameters");
+        check.same(
+                "all_parameters",
+                Long.valueOf(all.group(1).replace(",", "")),
+                manifest.path("all_parameters").longValue());
+    }
+
+    private static Set<String> names(JsonNode array) {
+        return array.valueStream().map(JsonNode::asString).collect(Collectors.toSet());
+    }
+
+    /** Merged weights equal the stored ones, and the merged base answers as the adapter does. */
+    private static void merge(
+            Check check,
+            ReferenceBase reference,
+            Adapter adapter,
+            Map<String, Tensor> outputs,
+            Reference stored,
+            JsonNode manifest,
+            Tolerance tolerance) {
+        // Stored only where the reference library's merged model answers differently: what it should have been is the adapter's output.
+        stored.ignore("merged.");
+        Base merged = merged(check, adapter, manifest);
+        if (merged == null) {
+            return;
+        }
+        Map<String, Tensor> values = merged.parameters();
+        for (String name : stored.startingWith("merged_weight.")) {
+            String parameter = name.substring("merged_weight.".length());
+            Tensor value = values.get(parameter);
+            if (value == null) {
+                check.that(false, "the merged base has no parameter " + parameter);
+            } else {
+                check.tensor(name, value, stored.get(name), tolerance);
+            }
+        }
+        reference
+                .outputs(merged, reference.inputs(), Hooks.NONE)
+                .forEach((output, value) ->
+                        check.tensor("merged " + output, value, outputs.get(output), tolerance));
+    }
+
+    private static @Nullable Base merged(Check check, Adapter adapter, JsonNode manifest) {
+        try {
+            return Merge.merge(adapter);
+        } catch (InputException refused) {
+            boolean neither = !manifest.path("mergeable").booleanValue();
+            check.that(neither, "the reference merges it, but: " + refused.getMessage());
+            return null;
+        }
+    }
+}

@@ -1,0 +1,80 @@
+package dev.graft.parity;
+
+import dev.graft.models.Hidden;
+import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Hooks;
+import java.nio.file.Path;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import tools.jackson.databind.JsonNode;
+
+/** Frozen models: hidden states, outputs, losses, positions counted from the mask, greedy generation. */
+final class BasesParity implements Group {
+    @Override
+    public String name() {
+        return "bases";
+    }
+
+    @Override
+    public void run(Path tree, Cases cases) {
+        for (Path folder : folders(tree, 1)) {
+            cases.run(Group.id(folder), check -> run(tree.resolve(folder), check));
+        }
+    }
+
+    private static void run(Path folder, Check check) {
+        JsonNode manifest = Group.manifest(folder);
+        Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
+        try (ReferenceBase reference = ReferenceBase.load(folder)) {
+            Reference stored = reference.reference();
+            Listing.compare(check, folder.resolve("model.safetensors"), manifest.path("tensors"));
+            check.same(
+                    "parameters",
+                    reference.base().parameterCount(),
+                    manifest.path("parameters").longValue());
+
+            Pass pass = Pass.inference(Hooks.NONE).withHiddenStates();
+            Hidden hidden = reference.base().hidden(reference.inputs(), pass);
+            List<String> states = stored.startingWith("hidden_states.");
+            check.same("the number of hidden states", hidden.all().size(), states.size());
+            for (int i = 0; i < hidden.all().size(); i++) {
+                String state = "hidden_states." + i;
+                if (stored.has(state)) {
+                    check.tensor(
+                            state,
+                            ReferenceBase.visible(hidden.all().get(i), hidden),
+                            stored.get(state),
+                            tolerance);
+                }
+            }
+            ReferenceBase.compare(
+                    check, "", ReferenceBase.outputs(reference.base(), hidden, pass), stored, tolerance);
+            if (reference.hasLabels()) {
+                Tensor loss = reference.loss(hidden, pass).reshape(1);
+                check.tensor("loss", loss, stored.get("loss"), tolerance);
+            }
+            if (stored.has("position_ids_from_mask")) {
+                positionsFromMask(reference, tolerance, check);
+            }
+            if (stored.has("generate.sequences")) {
+                new Greedy(reference, Hooks.NONE, true).compare(check, stored, tolerance);
+            }
+            stored.requireAllRead(check);
+        }
+    }
+
+    private static void positionsFromMask(ReferenceBase reference, Tolerance tolerance, Check check) {
+        Reference stored = reference.reference();
+        Inputs in = reference.inputs().withPositionsFromMask();
+        Tensor positions = stored.get("position_ids_from_mask");
+        if (in.positions() != null) {
+            check.tensor("position_ids_from_mask", in.positions(), positions, Tolerance.EXACT);
+        }
+        Tensor logits = reference.outputs(reference.base(), in, Hooks.NONE).get("logits");
+        String name = "logits_with_position_ids_from_mask";
+        if (logits != null) {
+            check.tensor(name, logits, stored.get(name), tolerance);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+package dev.graft.parity;
+
+import dev.graft.models.Base;
+import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Merge;
+import dev.graft.peft.Selection;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import tools.jackson.databind.JsonNode;
+
+/** Several adapters on one base: another one for each row, all of them at once, weighted sums. */
+final class CompositionParity implements Group {
+    @Override
+    public String name() {
+        return "composition";
+    }
+
+    @Override
+    public void run(Path tree, Cases cases) {
+        for (Path folder : folders(tree, 2)) {
+            cases.run(Group.id(folder), check -> run(tree, tree.resolve(folder), check));
+        }
+    }
+
+    private static void run(Path tree, Path folder, Check check) {
+        JsonNode manifest = Group.manifest(folder);
+        Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
+        MethodTypes.require(manifest.path("peft_type").asString());
+        if (manifest.has("weights") && !manifest.path("combination_type").asString("").equals("cat")) {
+            throw new NotCovered("combining adapters into one by "
+                    + manifest.path("combination_type").asString("weights"));
+        }
+        try (ReferenceBase reference =
+                        ReferenceBase.load(tree.resolve(manifest.path("base").asString()));
+                Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
+            Map<String, Adapter> adapters = new LinkedHashMap<>();
+            for (JsonNode name : manifest.path("adapters")) {
+                adapters.put(
+                        name.asString(), AdapterFiles.load(reference.base(), folder.resolve(name.asString())));
+            }
+            if (manifest.has("weights")) {
+                weighted(check, reference, folder, adapters, manifest, stored, tolerance);
+            }
+            if (manifest.has("mixed_batch")) {
+                mixed(check, reference, adapters, manifest.path("mixed_batch"), stored, tolerance);
+            }
+            adapters.forEach((name, adapter) -> compare(
+                    check, reference, Selection.of(adapter), "single." + name + ".", stored, tolerance));
+            if (manifest.has("several_active")) {
+                active(check, reference, adapters, manifest.path("several_active"), stored, tolerance);
+            }
+            stored.requireAllRead(check);
+        }
+    }
+
+    private static void mixed(
+            Check check,
+            ReferenceBase reference,
+            Map<String, Adapter> adapters,
+            JsonNode batch,
+            Reference stored,
+            Tolerance tolerance) {
+        List<Selection> rows = new ArrayList<>();
+        for (JsonNode name : batch.path("adapter_names")) {
+            Adapter adapter = adapters.get(name.asString());
+            rows.add(adapter == null ? Selection.BASE : Selection.of(adapter));
+        }
+        check.that(!stored.startingWith("mixed.").isEmpty(), "there is no mixed.* to compare");
+        compare(check, reference, Selection.rows(rows), "mixed.", stored, tolerance);
+    }
+
+    private static void active(
+            Check check,
+            ReferenceBase reference,
+            Map<String, Adapter> adapters,
+            JsonNode several,
+            Reference stored,
+            Tolerance tolerance) {
+        Selection all = Selection.all(several.path("active")
+                .valueStream()
+                .map(name -> Selection.of(adapters.get(name.asString())))
+                .toArray(Selection[]::new));
+        boolean unmerged = !stored.startingWith("active_unmerged.").isEmpty();
+        compare(check, reference, all, "active_unmerged.", stored, tolerance);
+        Base merged = Merge.merge(reference.base(), all);
+        Map<String, Tensor> outputs = reference.outputs(merged, reference.inputs(), Hooks.NONE);
+        // Where the reference contradicts itself both of its results are stored; ours can't differ from each other.
+        ReferenceBase.compare(check, unmerged ? "active_unmerged." : "active_merged.", outputs, stored, tolerance);
+        if (unmerged) {
+            stored.ignore("active_merged.");
+        }
+    }
+
+    private static void compare(
+            Check check,
+            ReferenceBase reference,
+            Selection selection,
+            String prefix,
+            Reference stored,
+            Tolerance tolerance) {
+        if (!stored.startingWith(prefix).isEmpty()) {
+            Map<String, Tensor> outputs =
+                    reference.outputs(reference.base(), reference.inputs(), selection.hooks());
+            ReferenceBase.compare(check, prefix, outputs, stored, tolerance);
+        }
+    }
+
+    /** The exact weighted sum of the updates, which strengths give; and the adapter that the reference made, where it is that sum. */
+    private static void weighted(
+            Check check,
+            ReferenceBase reference,
+            Path folder,
+            Map<String, Adapter> adapters,
+            JsonNode manifest,
+            Reference stored,
+            Tolerance tolerance) {
+        List<Selection> parts = new ArrayList<>();
+        for (Adapter adapter : adapters.values()) {
+            parts.add(Selection.of(
+                    adapter, manifest.path("weights").get(parts.size()).doubleValue()));
+        }
+        Selection sum = Selection.all(parts.toArray(Selection[]::new));
+        outputs(check, reference, sum, "logits_of_exact_sum", stored, tolerance);
+        deltas(check, reference.base(), sum, "exact_delta.", stored, tolerance);
+        Selection result = Selection.of(AdapterFiles.load(reference.base(), folder.resolve("result")));
+        outputs(check, reference, result, "logits_of_peft_result", stored, tolerance);
+        deltas(check, reference.base(), result, "peft_delta.", stored, tolerance);
+    }
+
+    private static void outputs(
+            Check check,
+            ReferenceBase reference,
+            Selection selection,
+            String name,
+            Reference stored,
+            Tolerance tolerance) {
+        Tensor logits = reference
+                .outputs(reference.base(), reference.inputs(), selection.hooks())
+                .get("logits");
+        check.that(logits != null, "there are no logits");
+        if (logits != null) {
+            check.tensor(name, logits, stored.get(name), tolerance);
+        }
+    }
+
+    private static void deltas(
+            Check check, Base base, Selection selection, String prefix, Reference stored, Tolerance tolerance) {
+        Base merged = Merge.merge(base, selection);
+        for (String name : stored.startingWith(prefix)) {
+            String module = name.substring(prefix.length());
+            Site before = base.site(Linear.class, module);
+            Site after = merged.site(Linear.class, module);
+            if (before instanceof Linear old && after instanceof Linear changed) {
+                check.tensor(name, changed.weight().sub(old.weight()), stored.get(name), tolerance);
+            } else {
+                check.that(false, "there is no linear layer " + module);
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+package dev.graft.parity;
+
+import dev.graft.peft.Adapter;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.TreeSet;
+import org.bytedeco.pytorch.Tensor;
+
+/** Trained parameters by the names that the reference library has for them in memory. */
+final class Gradients {
+    private static final String PREFIX = "grad.";
+
+    private Gradients() {}
+
+    /**
+     * A name in memory without what wrapping adds to it: {@code base_model.model.q_proj.lora_A.default.weight} is
+     * {@code q_proj.lora_A.weight}, as in a file.
+     */
+    static String plain(String inMemory) {
+        String name = inMemory.startsWith("base_model.model.")
+                ? inMemory.substring("base_model.model.".length())
+                : inMemory;
+        return (name + ".")
+                .replace(".modules_to_save.", ".")
+                .replace(".default.", ".")
+                .replace(".lora_magnitude_vector.weight.", ".lora_magnitude_vector.")
+                .replaceAll("\\.$", "");
+    }
+
+    /** The same name in a file, where a prompt's table has a name of its own. */
+    static String inFile(String inMemory) {
+        String name = plain(inMemory);
+        return name.equals("prompt_encoder.embedding.weight") ? "prompt_embeddings" : name;
+    }
+
+    /** Trained parameters by their names in memory. */
+    static Map<String, Tensor> trained(Adapter adapter) {
+        Map<String, Tensor> byName = new LinkedHashMap<>();
+        adapter.trainable()
+                .forEach((name, value) ->
+                        byName.put(name.equals("prompt_embeddings") ? "prompt_encoder.embedding.weight" : name, value));
+        return byName;
+    }
+
+    /** Runs backward and compares every stored gradient; each must belong to a trained parameter. */
+    static void compare(Check check, Tensor loss, Adapter adapter, Reference stored, Tolerance tolerance) {
+        Map<String, Tensor> trained = trained(adapter);
+        for (Tensor parameter : trained.values()) {
+            parameter.mutable_grad().reset();
+        }
+        loss.backward();
+        for (String name : stored.startingWith(PREFIX)) {
+            String key = plain(name.substring(PREFIX.length()));
+            Tensor parameter = trained.get(key);
+            Tensor expected = stored.get(name);
+            if (parameter == null) {
+                check.that(false, "nothing is trained under the name " + key + "; there are "
+                        + new TreeSet<>(trained.keySet()));
+            } else if (!parameter.grad().defined()) {
+                check.that(false, key + " has no gradient");
+            } else {
+                check.tensor(name, parameter.grad(), expected, tolerance);
+            }
+        }
+        for (Tensor parameter : trained.values()) {
+            parameter.mutable_grad().reset();
+        }
+    }
+}

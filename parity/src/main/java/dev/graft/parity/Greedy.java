@@ -1,0 +1,93 @@
+package dev.graft.parity;
+
+import dev.graft.models.Base;
+import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
+import dev.graft.models.generate.GenerateOptions;
+import dev.graft.models.generate.Generated;
+import dev.graft.models.generate.Generator;
+import dev.graft.models.generate.TextListener;
+import dev.graft.models.sites.Hooks;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.IntStream;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/** Greedy search without stopping: by whole passes without a cache, and by the product's generator. */
+final class Greedy {
+    private final ReferenceBase reference;
+    private final Hooks hooks;
+    private final boolean positionsFromMask;
+
+    /** @param positionsFromMask whether padding on the left takes no positions; else they are 0, 1, 2, … */
+    Greedy(ReferenceBase reference, Hooks hooks, boolean positionsFromMask) {
+        this.reference = reference;
+        this.hooks = hooks;
+        this.positionsFromMask = positionsFromMask;
+    }
+
+    /** Compares the stored tokens exactly, and the logits of the first and the last one. */
+    void compare(Check check, Reference stored, Tolerance tolerance) {
+        Tensor ids = reference.reference().get("generate.input_ids");
+        Tensor mask = reference.reference().get("generate.attention_mask");
+        Tensor expected = stored.get("generate.sequences");
+        long steps = expected.size(1) - ids.size(1);
+        try (NoGrad off = new NoGrad()) {
+            for (long step = 0; step < steps; step++) {
+                Tensor logits = next(ids, mask);
+                String name = step == 0 ? "generate.first_logits" : step == steps - 1 ? "generate.last_logits" : "";
+                if (stored.has(name)) {
+                    check.tensor(name, logits, stored.get(name), tolerance);
+                }
+                ids = Ops.cat(1, ids, Ops.argmax(logits, 1).unsqueeze(1));
+                mask = Ops.cat(1, mask, Tensors.ones(ScalarType.Long, mask.size(0), 1));
+            }
+        }
+        check.tensor("generate.sequences", ids, expected, Tolerance.EXACT);
+        if (positionsFromMask) {
+            cached(check, expected, steps);
+        }
+    }
+
+    /** The product's own generation, which takes prompts without padding. */
+    private void cached(Check check, Tensor expected, long steps) {
+        Tensor ids = reference.reference().get("generate.input_ids");
+        Tensor mask = reference.reference().get("generate.attention_mask");
+        List<int[]> prompts = new ArrayList<>();
+        for (int row = 0; row < ids.size(0); row++) {
+            long[] tokens = Tensors.longs(ids.select(0, row));
+            long[] visible = Tensors.longs(mask.select(0, row));
+            prompts.add(IntStream.range(0, tokens.length)
+                    .filter(i -> visible[i] == 1)
+                    .map(i -> Math.toIntExact(tokens[i]))
+                    .toArray());
+        }
+        GenerateOptions options =
+                GenerateOptions.DEFAULT.withMaxNewTokens((int) steps).withEndTokens(Set.of());
+        List<Generated> texts =
+                new Generator(reference.base(), null).generate(prompts, options, hooks, TextListener.SILENT);
+        for (int row = 0; row < texts.size(); row++) {
+            long[] wanted = Tensors.longs(expected.select(0, row).narrow(0, ids.size(1), steps));
+            check.same(
+                    "the cached generation of row " + row,
+                    Arrays.toString(texts.get(row).ids()),
+                    Arrays.toString(wanted));
+        }
+    }
+
+    private Tensor next(Tensor ids, Tensor mask) {
+        try (Scope scope = new Scope()) {
+            Base base = reference.base();
+            Inputs in = Inputs.of(ids, mask);
+            Tensor logits = base.logits(positionsFromMask ? in.withPositionsFromMask() : in, Pass.inference(hooks));
+            return scope.keep(logits.select(1, logits.size(1) - 1).contiguous());
+        }
+    }
+}

@@ -1,0 +1,46 @@
+package dev.graft.parity;
+
+import dev.graft.formats.Safetensors;
+import dev.graft.formats.TensorSource;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import tools.jackson.databind.JsonNode;
+
+/** The names, types and shapes of the tensors in a file, as manifests state them. */
+final class Listing {
+    private Listing() {}
+
+    static void compare(Check check, Path file, JsonNode tensors) {
+        List<String> stated = new ArrayList<>();
+        for (JsonNode tensor : tensors) {
+            List<Long> shape = new ArrayList<>();
+            tensor.path("shape").forEach(size -> shape.add(size.longValue()));
+            stated.add(tensor.path("name").asString() + " " + tensor.path("dtype").asString() + " " + shape);
+        }
+        try (TensorSource source = Safetensors.open(file)) {
+            List<String> found = source.names().stream()
+                    .map(name -> source.info(name).toString())
+                    .sorted()
+                    .toList();
+            check.same("the tensors of " + file.getFileName(), found, stated.stream().sorted().toList());
+        }
+    }
+
+    /** With all biases trained the reference also saves a head's bias under the names of the wrapper around it. */
+    private static boolean isLeftover(String name) {
+        return name.endsWith(".original_module.bias") || name.endsWith(".modules_to_save.bias");
+    }
+
+    /** Names and shapes, whatever the types. */
+    static List<String> namesAndShapes(Path file) {
+        try (TensorSource source = Safetensors.open(file)) {
+            return source.names().stream()
+                    .filter(name -> !isLeftover(name))
+                    .map(name -> name + " " + Arrays.toString(source.info(name).shape()))
+                    .sorted()
+                    .toList();
+        }
+    }
+}

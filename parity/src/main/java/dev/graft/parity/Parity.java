@@ -1,0 +1,51 @@
+package dev.graft.parity;
+
+import dev.graft.formats.InputException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.Consumer;
+
+/**
+ * Runs every case of a tree of reference fixtures.
+ *
+ * <pre>{@code
+ * Report report = Parity.run(Path.of("fixtures/hf"), result -> System.out.println(result.id()));
+ * System.out.println(report.table());
+ * }</pre>
+ */
+public final class Parity {
+    private static final List<Group> GROUPS = List.of(
+            new TokensParity(),
+            new BasesParity(),
+            new AdaptersParity(),
+            new LayersParity(),
+            new CompositionParity(),
+            new TrainingParity(),
+            new MatchingParity(),
+            new ConfigsParity(),
+            new MathsParity(),
+            new MalformedParity());
+
+    private Parity() {}
+
+    /**
+     * Runs the cases of every group that the tree has, in fp32 unless a case says otherwise, and tells the listener of each as it ends.
+     *
+     * @throws InputException if there is no case in the folder
+     */
+    public static Report run(Path tree, Consumer<CaseResult> listener) {
+        if (!Files.isDirectory(tree)) {
+            throw new InputException(tree + ": there is no such folder");
+        }
+        Cases cases = new Cases(listener);
+        for (Group group : GROUPS) {
+            group.run(tree, cases);
+        }
+        if (cases.results().isEmpty()) {
+            throw new InputException(tree + ": has no cases: expected folders such as "
+                    + String.join(", ", GROUPS.stream().map(Group::name).toList()));
+        }
+        return new Report(cases.results());
+    }
+}

@@ -1,0 +1,67 @@
+package dev.graft.parity;
+
+import dev.graft.models.Task;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.data.Batch;
+import dev.graft.train.data.Example;
+import dev.graft.train.data.Target;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+
+/** A stored batch as examples, so that it can be put together whole or in parts. */
+record TrainingBatch(List<Example> examples) {
+    /** The batches {@code batch.0.*}, {@code batch.1.*}, …; padding is on the right. */
+    static List<TrainingBatch> read(Reference stored, Task task) {
+        List<TrainingBatch> batches = new ArrayList<>();
+        for (int i = 0; stored.has("batch." + i + ".input_ids"); i++) {
+            String prefix = "batch." + i + ".";
+            Tensor ids = stored.get(prefix + "input_ids");
+            Tensor mask = stored.get(prefix + "attention_mask");
+            Tensor types = stored.find(prefix + "token_type_ids");
+            Tensor labels = stored.get(prefix + "labels");
+            List<Example> examples = new ArrayList<>();
+            for (int row = 0; row < ids.size(0); row++) {
+                int length = length(Tensors.longs(mask.select(0, row)));
+                examples.add(new Example(
+                        row,
+                        ints(ids.select(0, row), length),
+                        types == null ? null : ints(types.select(0, row), length),
+                        task == Task.SEQ_CLS
+                                ? new Target.ClassId((int) Tensors.item(labels.select(0, row)))
+                                : new Target.Tokens(ints(labels.select(0, row), length))));
+            }
+            batches.add(new TrainingBatch(examples));
+        }
+        return batches;
+    }
+
+    private static int length(long[] mask) {
+        int length = (int) Arrays.stream(mask).sum();
+        for (int i = 0; i < mask.length; i++) {
+            if ((mask[i] == 1) != (i < length)) {
+                throw new NotCovered("training batches that aren't padded on the right");
+            }
+        }
+        return length;
+    }
+
+    private static int[] ints(Tensor values, int length) {
+        return Arrays.stream(Tensors.longs(values)).limit(length).mapToInt(Math::toIntExact).toArray();
+    }
+
+    Batch whole() {
+        return Batch.of(examples, 0);
+    }
+
+    /** As many batches of equal numbers of rows. */
+    List<Batch> parts(int count) {
+        int rows = examples.size() / count;
+        List<Batch> parts = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            parts.add(Batch.of(examples.subList(i * rows, (i + 1) * rows), 0));
+        }
+        return parts;
+    }
+}

@@ -1,0 +1,206 @@
+package dev.graft.parity;
+
+import dev.graft.formats.Safetensors;
+import dev.graft.formats.TensorSource;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Selection;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.data.Batch;
+import dev.graft.train.loss.Loss;
+import dev.graft.train.loss.Objective;
+import dev.graft.train.optim.FlatParameters;
+import dev.graft.train.optim.Optimizer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import org.bytedeco.pytorch.Tensor;
+import tools.jackson.databind.JsonNode;
+
+/** Short training runs: the loss, the gradient's norm and the learning rate of every step, and the tensors at the end. */
+final class TrainingParity implements Group {
+    private static final Tolerance RATE = new Tolerance(0, 1e-9);
+
+    @Override
+    public String name() {
+        return "training";
+    }
+
+    @Override
+    public void run(Path tree, Cases cases) {
+        for (Path folder : folders(tree, 2)) {
+            cases.run(Group.id(folder), check -> run(tree, tree.resolve(folder), check));
+        }
+    }
+
+    private record Limits(Tolerance loss, Tolerance norm, Tolerance tensors) {
+        static Limits read(JsonNode tolerance) {
+            return new Limits(
+                    Tolerance.read(tolerance.path("loss")),
+                    Tolerance.read(tolerance.path("grad_norm")),
+                    Tolerance.read(tolerance.path("tensors")));
+        }
+    }
+
+    private static void run(Path tree, Path folder, Check check) {
+        JsonNode manifest = Group.manifest(folder);
+        Limits limits = Limits.read(manifest.path("tolerance"));
+        TrainingPlan plan = TrainingPlan.read(manifest);
+        try (ReferenceBase reference =
+                        ReferenceBase.load(tree.resolve(manifest.path("base").asString()));
+                Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
+            Adapter adapter = start(check, reference.base(), folder, manifest);
+            List<TrainingBatch> batches = TrainingBatch.read(stored, reference.base().task());
+            Optimizer optimizer = plan.optimizer(new FlatParameters(adapter.trainable()));
+            Objective objective = Objective.of(reference.base(), 0);
+            Hooks hooks = Selection.of(adapter).hooks();
+            Noise noise = new Noise();
+            for (JsonNode row : manifest.path("log")) {
+                step(check, plan, optimizer, objective, hooks, batches, row, limits);
+                noise.see(optimizer.parameters());
+                optimizer.parameters().zeroGradients();
+            }
+            end(check, reference, adapter, folder, batches.get(0), objective, stored, limits, noise);
+            stored.requireAllRead(check);
+        }
+    }
+
+    /** The adapter as training starts. A prompt's saved file may hold only what its encoder gives; then that has a file of its own. */
+    private static Adapter start(Check check, Base base, Path folder, JsonNode manifest) {
+        Adapter adapter = AdapterFiles.load(base, folder.resolve("initial"));
+        Path values = folder.resolve("initial_parameters.safetensors");
+        if (Files.exists(values)) {
+            adapter = Adapter.create(base, adapter.config(), 1);
+        }
+        TreeSet<String> expected = new TreeSet<>();
+        for (JsonNode group : manifest.path("parameter_groups")) {
+            group.path("names").forEach(name -> expected.add(Gradients.plain(name.asString())));
+        }
+        check.same("what is trained", new TreeSet<>(Gradients.trained(adapter).keySet()), expected);
+        check.same(
+                "trainable_parameters",
+                adapter.trainableCount(),
+                manifest.path("trainable_parameters").longValue());
+        if (Files.exists(values)) {
+            copy(values, adapter);
+        }
+        return adapter;
+    }
+
+    private static void copy(Path file, Adapter adapter) {
+        Map<String, Tensor> trained = Gradients.trained(adapter);
+        try (NoGrad off = new NoGrad();
+                Reference values = new Reference(file)) {
+            for (String name : values.startingWith("")) {
+                Tensor parameter = trained.get(Gradients.plain(name));
+                if (parameter == null) {
+                    throw new NotCovered("training " + name);
+                }
+                parameter.copy_(values.get(name));
+            }
+        }
+    }
+
+    private static void step(
+            Check check,
+            TrainingPlan plan,
+            Optimizer optimizer,
+            Objective objective,
+            Hooks hooks,
+            List<TrainingBatch> batches,
+            JsonNode row,
+            Limits limits) {
+        int step = row.path("step").intValue();
+        TrainingBatch batch = batches.get(row.path("batch").intValue());
+        try (Scope scope = new Scope()) {
+            long terms = objective.evaluate(hooks, batch.whole()).terms();
+            Loss loss = Loss.NONE;
+            for (Batch part : batch.parts(plan.accumulation())) {
+                loss = loss.plus(objective.backward(hooks, part, terms));
+            }
+            double norm = optimizer.parameters().gradientNorm();
+            double rate = plan.learningRate(step);
+            check.number("loss of step " + step, loss.mean(), row.path("loss").doubleValue(), limits.loss);
+            check.number(
+                    "gradient norm of step " + step,
+                    norm,
+                    row.path("grad_norm_before_clipping").doubleValue(),
+                    limits.norm);
+            for (JsonNode expected : row.path("lr")) {
+                check.number("learning rate of step " + step, rate, expected.doubleValue(), RATE);
+            }
+            if (plan.maxGradNorm() > 0) {
+                optimizer.parameters().clip(norm, plan.maxGradNorm());
+            }
+            optimizer.step(rate);
+        }
+    }
+
+    private static void end(
+            Check check,
+            ReferenceBase reference,
+            Adapter adapter,
+            Path folder,
+            TrainingBatch first,
+            Objective objective,
+            Reference stored,
+            Limits limits,
+            Noise noise) {
+        AdapterFiles.saved(adapter, saved -> {
+            AdapterFiles.compare(check, saved, folder.resolve("final"));
+            try (TensorSource got = Safetensors.open(saved.resolve(AdapterFiles.TENSORS));
+                    Reference expected = new Reference(folder.resolve("final").resolve(AdapterFiles.TENSORS))) {
+                for (String name : got.names()) {
+                    if (expected.has(name) && !noise.only(Gradients.plain(name))) {
+                        check.values(
+                                "final " + name,
+                                doubles(got.tensor(name).floats()),
+                                Tensors.doubles(expected.get(name)),
+                                limits.tensors);
+                    }
+                }
+            }
+        });
+        if (Files.exists(folder.resolve("final_parameters.safetensors"))) {
+            parameters(check, adapter, folder.resolve("final_parameters.safetensors"), limits.tensors);
+        }
+        Hooks hooks = Selection.of(adapter).hooks();
+        Pass pass = Pass.inference(hooks);
+        Tensor logits = reference.base().logits(Objective.inputs(first.whole()), pass);
+        check.tensor("final.logits_on_batch_0", logits, stored.get("final.logits_on_batch_0"), limits.tensors);
+        double loss = objective.evaluate(hooks, first.whole()).mean();
+        check.values(
+                "final.loss_on_batch_0",
+                new double[] {loss},
+                Tensors.doubles(stored.get("final.loss_on_batch_0")),
+                limits.tensors);
+    }
+
+    private static void parameters(Check check, Adapter adapter, Path file, Tolerance tolerance) {
+        Map<String, Tensor> trained = Gradients.trained(adapter);
+        try (Reference parameters = new Reference(file)) {
+            for (String name : parameters.startingWith("")) {
+                Tensor value = trained.get(Gradients.plain(name));
+                if (value == null) {
+                    check.that(false, "nothing is trained under the name " + Gradients.plain(name));
+                } else {
+                    check.tensor(file.getFileName() + " " + name, value, parameters.get(name), tolerance);
+                }
+            }
+        }
+    }
+
+    private static double[] doubles(float[] values) {
+        double[] doubles = new double[values.length];
+        for (int i = 0; i < values.length; i++) {
+            doubles[i] = values[i];
+        }
+        return doubles;
+    }
+}
