@@ -119,8 +119,8 @@ sealed interface Composed extends Affine {
                 return y.add(Ops.to(fresh.sub(old), y.scalar_type()));
             }
             Tensor weight = weight();
-            if (site instanceof Embedding) {
-                return Ops.embedding(weight, x);
+            if (site instanceof Embedding embedding) {
+                return Ops.embedding(weight, x, embedding.padding());
             }
             Tensor bias = bias();
             return Ops.linear(

@@ -73,8 +73,8 @@ public record Targets(
                         : pattern.isString()
                                 ? List.of(config.string("layers_pattern"))
                                 : config.strings("layers_pattern"));
-        if (byRegex && targets.layers != null && !targets.isAllLinear()) {
-            throw config.wrong("layers_to_transform", "null when target_modules is a regular expression");
+        if (byRegex && targets.layers != null) {
+            throw config.wrong("layers_to_transform", "null when target_modules is a regular expression or all-linear");
         }
         if (targets.layers == null && !targets.layersPattern.isEmpty()) {
             throw config.wrong("layers_pattern", "null where layers_to_transform is null");

@@ -28,6 +28,11 @@ public final class Ops {
         return torch.embedding(table, ids);
     }
 
+    /** The same, where the row of the padding's id gets no gradient; -1 for none. */
+    public static Tensor embedding(Tensor table, Tensor ids, long padding) {
+        return torch.embedding(table, ids, padding, false, false);
+    }
+
     /** Layer normalisation over the last dimension. */
     public static Tensor layerNorm(Tensor x, Tensor weight, @Nullable Tensor bias, double eps) {
         return torch.layer_norm(x, new long[] {weight.size(0)}, new TensorOptional(weight), optional(bias), eps, false);

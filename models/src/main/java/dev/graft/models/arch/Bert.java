@@ -59,6 +59,7 @@ public final class Bert implements Backbone {
             int intermediate,
             int positions,
             int types,
+            int padding,
             Activation activation,
             double eps,
             double dropout,
@@ -82,7 +83,7 @@ public final class Bert implements Backbone {
         this.config = config;
         int h = config.hidden;
         String e = prefix + "embeddings.";
-        words = new Embedding(e + "word_embeddings", w.matrix(e + "word_embeddings.weight", config.vocab, h), true);
+        words = new Embedding(e + "word_embeddings", w.matrix(e + "word_embeddings.weight", config.vocab, h), true, config.padding);
         positions = new Embedding(
                 e + "position_embeddings", w.matrix(e + "position_embeddings.weight", config.positions, h), false);
         types = new Embedding(
@@ -308,6 +309,7 @@ public final class Bert implements Backbone {
                     f.integer("intermediate_size"),
                     f.integer("max_position_embeddings"),
                     f.integer("type_vocab_size", 2),
+                    Embedding.padding(f, 0),
                     Activation.of(f.source(), f.string("hidden_act", "gelu")),
                     f.number("layer_norm_eps", 1e-12),
                     f.number("hidden_dropout_prob", 0.1),

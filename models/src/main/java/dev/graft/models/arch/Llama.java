@@ -62,6 +62,7 @@ public final class Llama implements Backbone {
             double attentionDropout,
             boolean attentionBias,
             boolean mlpBias,
+            int padding,
             Activation activation,
             Rope rope) {}
 
@@ -83,8 +84,11 @@ public final class Llama implements Backbone {
     private Llama(Config config, Weights w, String prefix) {
         this.config = config;
         int h = config.hidden;
-        tokens =
-                new Embedding(prefix + "embed_tokens", w.matrix(prefix + "embed_tokens.weight", config.vocab, h), true);
+        tokens = new Embedding(
+                prefix + "embed_tokens",
+                w.matrix(prefix + "embed_tokens.weight", config.vocab, h),
+                true,
+                config.padding);
         int queries = config.heads * config.headDim;
         int keys = config.kvHeads * config.headDim;
         for (int i = 0; i < config.layers; i++) {
@@ -297,6 +301,7 @@ public final class Llama implements Backbone {
                     f.number("attention_dropout", 0.0),
                     f.bool("attention_bias", false),
                     f.bool("mlp_bias", false),
+                    Embedding.padding(f, -1),
                     Activation.of(f.source(), f.string("hidden_act", "silu")),
                     Rope.read(f, dim));
         }

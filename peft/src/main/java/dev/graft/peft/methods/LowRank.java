@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param bias {@code [out]} or null
  * @param scaling s
  * @param start A₀ and B₀, or null
+ * @param table the embedding whose ids it looks up, or null for a linear layer
  */
 record LowRank(
         Tensor a,
@@ -28,7 +29,7 @@ record LowRank(
         double scaling,
         double dropout,
         @Nullable Start start,
-        boolean lookup)
+        @Nullable Embedding table)
         implements Effect.Delta {
 
     /** What A and B start as. */
@@ -54,7 +55,7 @@ record LowRank(
                         site.out(),
                         r);
         Tensor bias = config.loraBias() ? g.parameter(site, "lora_B.bias", Initial.ZEROS, site.out()) : null;
-        return new LowRank(a, b, bias, s, config.dropout(), config.init().replacesBase() ? start : null, false);
+        return new LowRank(a, b, bias, s, config.dropout(), config.init().replacesBase() ? start : null, null);
     }
 
     /** Declares A {@code [r, rows]} and B {@code [hidden, r]} of an embedding; here A starts at zero. */
@@ -62,13 +63,13 @@ record LowRank(
         int r = config.rank(site.name());
         Tensor a = g.parameter(site, "lora_embedding_A", Initial.ZEROS, r, site.rows());
         Tensor b = g.parameter(site, "lora_embedding_B", Initial.normal(1), site.hidden(), r);
-        return new LowRank(a, b, null, config.scaling(site.name()), 0, null, true);
+        return new LowRank(a, b, null, config.scaling(site.name()), 0, null, site);
     }
 
     @Override
     public Tensor apply(Tensor x, Pass pass) {
-        if (lookup) {
-            return Ops.scale(Ops.linear(Ops.embedding(a.t(), x), b, null), scaling);
+        if (table != null) {
+            return Ops.scale(Ops.linear(Ops.embedding(a.t(), x, table.padding()), b, null), scaling);
         }
         ScalarType type = x.scalar_type();
         Tensor y = path(Ops.dropout(x, dropout, pass.isTraining()), a, b, bias, type);
@@ -82,7 +83,7 @@ record LowRank(
 
     @Override
     public Tensor weight() {
-        Tensor product = lookup ? a.t().matmul(b.t()) : b.matmul(a);
+        Tensor product = table != null ? a.t().matmul(b.t()) : b.matmul(a);
         if (start != null) {
             product = product.sub(start.b.matmul(start.a));
         }
@@ -95,6 +96,6 @@ record LowRank(
     }
 
     LowRank withoutDropout() {
-        return new LowRank(a, b, bias, scaling, 0, start, lookup);
+        return new LowRank(a, b, bias, scaling, 0, start, table);
     }
 }
