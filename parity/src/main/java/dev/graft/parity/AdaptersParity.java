@@ -70,9 +70,9 @@ final class AdaptersParity implements Group {
 
             Pass pass = Pass.inference(hooks);
             Hidden hidden = reference.base().hidden(reference.inputs(), pass);
-            Map<String, Tensor> outputs = ReferenceBase.outputs(reference.base(), hidden, pass);
-            ReferenceBase.compare(check, "", outputs, stored, tolerance);
-            check.same("the outputs", outputs.keySet(), names(manifest.path("outputs")));
+            Outputs outputs = Outputs.of(reference.base(), hidden, pass);
+            outputs.compare(check, "", stored, tolerance);
+            check.same("the outputs", outputs.values().keySet(), names(manifest.path("outputs")));
             if (stored.has("loss")) {
                 Tensor loss = reference.loss(hidden, pass);
                 check.tensor("loss", loss.reshape(1), stored.get("loss"), tolerance.atLeast(1e-4));
@@ -84,23 +84,18 @@ final class AdaptersParity implements Group {
             AdapterFiles.saved(adapter, saved -> {
                 AdapterFiles.compare(check, saved, folder);
                 Adapter again = Adapter.load(reference.base(), saved);
-                Map<String, Tensor> same = reference.outputs(
-                        reference.base(), reference.inputs(), Selection.of(again).hooks());
-                outputs.forEach((output, value) -> check.tensor(
-                        output + " after saving and loading", same.get(output), value, Tolerance.EXACT));
+                reference
+                        .outputs(reference.base(), reference.inputs(), Selection.of(again).hooks())
+                        .compare(check, outputs, "after saving and loading", Tolerance.EXACT);
             });
             if (stored.has("generate.sequences")) {
                 boolean prompt = hidden.prompt() > 0 || manifest.path("layers").isMissingNode();
                 new Greedy(reference, hooks, !prompt).compare(check, stored, tolerance);
             }
             check.same("the base's checksum afterwards", reference.base().checksum(), checksum);
-            ReferenceBase.compare(
-                    check,
-                    "",
-                    reference.outputs(
-                            reference.base(), reference.inputs(), Selection.BASE.hooks()),
-                    reference.reference(),
-                    tolerance);
+            reference
+                    .outputs(reference.base(), reference.inputs(), Selection.BASE.hooks())
+                    .compare(check, "", reference.reference(), tolerance);
             stored.requireAllRead(check);
         }
     }
@@ -145,7 +140,7 @@ final class AdaptersParity implements Group {
             Check check,
             ReferenceBase reference,
             Adapter adapter,
-            Map<String, Tensor> outputs,
+            Outputs outputs,
             Reference stored,
             JsonNode manifest,
             Tolerance tolerance) {
@@ -165,10 +160,7 @@ final class AdaptersParity implements Group {
                 check.tensor(name, value, stored.get(name), tolerance);
             }
         }
-        reference
-                .outputs(merged, reference.inputs(), Hooks.NONE)
-                .forEach((output, value) ->
-                        check.tensor("merged " + output, value, outputs.get(output), tolerance));
+        reference.outputs(merged, reference.inputs(), Hooks.NONE).compare(check, outputs, "merged", tolerance);
     }
 
     private static @Nullable Base merged(Check check, Adapter adapter, JsonNode manifest) {

@@ -7,9 +7,11 @@ import java.util.Set;
 import java.util.TreeSet;
 import tools.jackson.databind.JsonNode;
 
-/** Equality of configurations: the reference library keeps lists of module names as sets, in no order. */
+/** Equality of configurations: lists of module names are sets, in no order, and one layer may stand for a list of one. */
 final class Configs {
     private static final Set<String> SETS = Set.of("target_modules", "exclude_modules", "modules_to_save");
+
+    private static final Set<String> LISTS = Set.of("layers_to_transform", "layers_pattern");
 
     private Configs() {}
 
@@ -31,13 +33,13 @@ final class Configs {
         if (value.isArray() && SETS.contains(name)) {
             return sorted(value).toString();
         }
-        return text(value);
+        return LISTS.contains(name) && !value.isArray() && !value.isNull() ? List.of(text(value)).toString() : text(value);
     }
 
     private static List<String> sorted(JsonNode array) {
         List<String> texts = new ArrayList<>();
         array.forEach(element -> texts.add(text(element)));
-        return texts.stream().sorted().toList();
+        return texts.stream().distinct().sorted().toList();
     }
 
     /** 6 and 6.0 are one number. */

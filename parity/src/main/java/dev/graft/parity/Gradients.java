@@ -17,9 +17,7 @@ final class Gradients {
      * {@code q_proj.lora_A.weight}, as in a file.
      */
     static String plain(String inMemory) {
-        String name = inMemory.startsWith("base_model.model.")
-                ? inMemory.substring("base_model.model.".length())
-                : inMemory;
+        String name = inMemory.replaceFirst("^base_model\\.(model\\.)?", "");
         return (name + ".")
                 .replace(".modules_to_save.", ".")
                 .replace(".default.", ".")

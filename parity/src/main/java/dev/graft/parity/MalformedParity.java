@@ -14,9 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.TreeSet;
-import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -66,9 +64,10 @@ final class MalformedParity implements Group {
             }
             check.that(right || rounding != null, "this is to be refused: " + manifest.path("about").asString());
             Hooks hooks = Selection.of(adapter).hooks();
-            Map<String, Tensor> outputs = reference.outputs(reference.base(), reference.inputs(), hooks);
             Tolerance tolerance = Tolerance.read(Group.manifest(source).path("tolerance"));
-            ReferenceBase.compare(check, "", outputs, stored, rounding == null ? tolerance : rounding);
+            reference
+                    .outputs(reference.base(), reference.inputs(), hooks)
+                    .compare(check, "", stored, rounding == null ? tolerance : rounding);
         }
     }
 

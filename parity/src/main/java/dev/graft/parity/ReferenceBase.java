@@ -6,26 +6,18 @@ import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.Task;
 import dev.graft.models.sites.Hooks;
-import dev.graft.models.sites.Linear;
-import dev.graft.models.sites.Role;
-import dev.graft.models.sites.Site;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.jspecify.annotations.Nullable;
 
 /** A base of the tree with its stored inputs, and what it answers under the names that the reference library gives its outputs. */
 final class ReferenceBase implements AutoCloseable {
-    private static final List<String> OUTPUTS =
-            List.of("logits", "start_logits", "end_logits", "last_hidden_state", "pooler_output");
-
     private final Base base;
     private final Reference reference;
     private final Inputs inputs;
@@ -79,65 +71,9 @@ final class ReferenceBase implements AutoCloseable {
     }
 
     /** The outputs for the stored inputs. */
-    Map<String, Tensor> outputs(Base of, Inputs in, Hooks hooks) {
+    Outputs outputs(Base of, Inputs in, Hooks hooks) {
         Pass pass = Pass.inference(hooks);
-        return outputs(of, of.hidden(in, pass), pass);
-    }
-
-    /** Zero at padding, as they are stored: what stands there isn't defined. */
-    static Map<String, Tensor> outputs(Base of, Hidden hidden, Pass pass) {
-        Map<String, Tensor> outputs = new LinkedHashMap<>();
-        Tensor logits = of.logits(hidden, pass);
-        switch (of.task()) {
-            case SEQ_CLS -> outputs.put("logits", logits);
-            case QUESTION_ANS -> {
-                outputs.put("start_logits", visible(logits.select(2, 0), hidden));
-                outputs.put("end_logits", visible(logits.select(2, 1), hidden));
-            }
-            case FEATURE_EXTRACTION -> {
-                outputs.put("last_hidden_state", visible(logits, hidden));
-                Linear pooler = pooler(of);
-                if (pooler != null) {
-                    outputs.put(
-                            "pooler_output",
-                            pass.hooks()
-                                    .linear(pooler, hidden.last().select(1, 0), pass)
-                                    .tanh());
-                }
-            }
-            case TOKEN_CLS, MASKED_LM, CAUSAL_LM -> outputs.put("logits", visible(logits, hidden));
-        }
-        return outputs;
-    }
-
-    private static @Nullable Linear pooler(Base base) {
-        for (Site site : base.sites()) {
-            if (site instanceof Linear linear && linear.role() == Role.POOLER) {
-                return linear;
-            }
-        }
-        return null;
-    }
-
-    /** Zeros at padded positions; prompts are never padding. */
-    static Tensor visible(Tensor output, Hidden hidden) {
-        Tensor mask = hidden.mask();
-        return Ops.to(output, ScalarType.Float)
-                .mul(Ops.to(output.dim() > 2 ? mask.unsqueeze(-1) : mask, ScalarType.Float));
-    }
-
-    /** Compares every output that a reference stores under a prefix; each of ours must be there. */
-    static void compare(
-            Check check, String prefix, Map<String, Tensor> outputs, Reference reference, Tolerance tolerance) {
-        for (String name : OUTPUTS) {
-            Tensor expected = reference.find(prefix + name);
-            Tensor got = outputs.get(name);
-            if (expected != null && got != null) {
-                check.tensor(prefix + name, got, expected, tolerance);
-            } else {
-                check.that(expected == null, "there is no " + prefix + name + " to compare");
-            }
-        }
+        return Outputs.of(of, of.hidden(in, pass), pass);
     }
 
     /** Whether the stored labels are there that a loss needs. */

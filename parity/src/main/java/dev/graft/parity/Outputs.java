@@ -1,0 +1,92 @@
+package dev.graft.parity;
+
+import dev.graft.models.Base;
+import dev.graft.models.Hidden;
+import dev.graft.models.Pass;
+import dev.graft.models.Task;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import dev.graft.tensor.Ops;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a model answers, under the names that the reference library gives its outputs.
+ *
+ * @param mask 1 where an answer is defined, {@code [batch, prompt + seq]}: nothing is compared at padding
+ */
+record Outputs(Map<String, Tensor> values, Tensor mask) {
+    private static final List<String> NAMES =
+            List.of("logits", "start_logits", "end_logits", "last_hidden_state", "pooler_output");
+
+    static Outputs of(Base base, Hidden hidden, Pass pass) {
+        Map<String, Tensor> values = new LinkedHashMap<>();
+        Tensor logits = base.logits(hidden, pass);
+        if (base.task() == Task.QUESTION_ANS) {
+            values.put("start_logits", logits.select(2, 0));
+            values.put("end_logits", logits.select(2, 1));
+        } else if (base.task() == Task.FEATURE_EXTRACTION) {
+            values.put("last_hidden_state", logits);
+            Linear pooler = pooler(base);
+            if (pooler != null) {
+                Tensor first = hidden.last().select(1, 0);
+                values.put("pooler_output", pass.hooks().linear(pooler, first, pass).tanh());
+            }
+        } else {
+            values.put("logits", logits);
+        }
+        return new Outputs(values, hidden.mask());
+    }
+
+    private static @Nullable Linear pooler(Base base) {
+        for (Site site : base.sites()) {
+            if (site instanceof Linear linear && linear.role() == Role.POOLER) {
+                return linear;
+            }
+        }
+        return null;
+    }
+
+    /** Zeros at padding. */
+    static Tensor visible(Tensor output, Tensor mask) {
+        Tensor seen = Ops.to(output.dim() > 2 ? mask.unsqueeze(-1) : mask, ScalarType.Float);
+        return Ops.to(output, ScalarType.Float).mul(seen);
+    }
+
+    /** One answer for a sequence, not for each of its tokens. */
+    private static boolean isOfSequence(String name, Tensor output) {
+        return name.equals("pooler_output") || name.equals("logits") && output.dim() == 2;
+    }
+
+    /** Compares one output with a stored one. */
+    void compare(Check check, String name, Tensor expected, String as, Tolerance tolerance) {
+        Tensor got = values.get(name);
+        if (got == null) {
+            check.that(false, "there is no " + name + " to compare with " + as);
+        } else if (isOfSequence(name, got) || got.size(1) != expected.size(1)) {
+            check.tensor(as, Ops.to(got, ScalarType.Float), expected, tolerance);
+        } else {
+            check.tensor(as, visible(got, mask), visible(expected, mask), tolerance);
+        }
+    }
+
+    /** Compares every output that a reference stores under a prefix. */
+    void compare(Check check, String prefix, Reference reference, Tolerance tolerance) {
+        for (String name : NAMES) {
+            Tensor expected = reference.find(prefix + name);
+            if (expected != null) {
+                compare(check, name, expected, prefix + name, tolerance);
+            }
+        }
+    }
+
+    /** Compares all with those of another way to the same answer. */
+    void compare(Check check, Outputs other, String how, Tolerance tolerance) {
+        other.values.forEach((name, value) -> compare(check, name, value, name + " " + how, tolerance));
+    }
+}
