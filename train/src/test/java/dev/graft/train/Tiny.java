@@ -75,16 +75,18 @@ final class Tiny {
 
     static Examples causal(List<Row> rows) {
         return Examples.encode(
-                Rows.of("rows", rows), new CausalEncoder(null, LossOn.COMPLETION, 64), 64, Overflow.ERROR);
+                Rows.of("rows", rows), new CausalEncoder(null, null, LossOn.COMPLETION, 64), 64, Overflow.ERROR);
     }
 
-    /** Sequences of ids below 60; the label says whether the second id is large. */
+    /** Sequences of small or large ids, and the label that says which. */
     static Examples labelled(int rows, long seed) {
         Random random = new Random(seed);
         List<Row> made = new ArrayList<>();
         for (int i = 0; i < rows; i++) {
-            int[] ids = random.ints(3 + random.nextInt(10), 5, 60).toArray();
-            made.add(new Row.LabelledTokens(ids, new Label.One(ids[1] > 32 ? "large" : "small")));
+            boolean large = random.nextBoolean();
+            int[] ids = random.ints(3 + random.nextInt(10), large ? 33 : 5, large ? 60 : 33)
+                    .toArray();
+            made.add(new Row.LabelledTokens(ids, new Label.One(large ? "large" : "small")));
         }
         return classified(made, "large", "small");
     }

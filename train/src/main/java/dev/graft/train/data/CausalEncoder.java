@@ -1,32 +1,50 @@
 package dev.graft.train.data;
 
 import dev.graft.formats.InputException;
+import dev.graft.models.chat.Chat;
+import dev.graft.models.chat.Message;
+import dev.graft.models.chat.RenderOptions;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Encoding;
 import dev.graft.models.tokenizers.SpecialTokens;
 import dev.graft.models.tokenizers.Tokenizer;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Prompts with completions, or token ids, for a causal language model. What is before the text (such as {@code <s>}) is what the
- * tokenizer adds, and the end token follows the completion, so that the model learns to stop. The prompt has the tokens that it has
- * alone: exactly what the model will see when it is asked.
+ * Conversations, prompts with completions, or token ids, for a causal language model.
+ *
+ * <p>A conversation is what the model's chat template makes of it, with every special token of the template and no other. An answer is
+ * learned with the token that ends it.
+ *
+ * <p>A prompt and its completion are joined as they stand, without the template, also for a model that has one. What is before the text
+ * (such as {@code <s>}) is what the tokenizer adds, and the end token follows the completion, so that the model learns to stop. The prompt
+ * has the tokens that it has alone: exactly what the model will see when it is asked.
+ *
+ * <pre>{@code
+ * Chat chat = new Chat(ChatTemplate.load(folder, tokenizer.specialTokens()), tokenizer);
+ * RowEncoder encoder = new CausalEncoder(tokenizer, chat, LossOn.COMPLETION, base.backbone().vocabSize());
+ * }</pre>
  */
 public final class CausalEncoder implements RowEncoder {
     private static final EncodeOptions PLAIN = EncodeOptions.DEFAULT.withoutSpecialTokens();
 
     private final @Nullable Tokenizer tokenizer;
+    private final @Nullable Chat chat;
     private final LossOn lossOn;
     private final int vocabSize;
 
     /**
      * @param tokenizer null if all rows are token ids
+     * @param chat null if no row is a conversation
      * @param vocabSize embedding rows of the model
      */
-    public CausalEncoder(@Nullable Tokenizer tokenizer, LossOn lossOn, int vocabSize) {
+    public CausalEncoder(@Nullable Tokenizer tokenizer, @Nullable Chat chat, LossOn lossOn, int vocabSize) {
         this.tokenizer = tokenizer;
+        this.chat = chat;
         this.lossOn = lossOn;
         this.vocabSize = vocabSize;
     }
@@ -39,6 +57,14 @@ public final class CausalEncoder implements RowEncoder {
         }
         if (row instanceof Row.Completion completion && tokenizer != null) {
             return completion(index, completion, tokenizer, maxLength);
+        }
+        if (row instanceof Row.Chat conversation && chat != null) {
+            return conversation(index, conversation, chat, place, maxLength);
+        }
+        if (row instanceof Row.Chat) {
+            throw new InputException(
+                    place + ": the row is a conversation, but the model has no chat template; use one that"
+                            + " has, or rows such as " + RowShape.PROMPT_COMPLETION.sample());
         }
         throw RowEncoder.unfit(
                 row, place, "fine-tuning a causal model", RowShape.CHAT, RowShape.PROMPT_COMPLETION, RowShape.TOKENS);
@@ -62,6 +88,65 @@ public final class CausalEncoder implements RowEncoder {
             Arrays.fill(labels, 0, prompt.length, Target.NONE);
         }
         return example(index, ids, labels, maxLength);
+    }
+
+    private Example conversation(int index, Row.Chat row, Chat chat, String place, int maxLength) {
+        Chat.Supervised supervised;
+        try {
+            supervised = chat.supervised(row.messages(), RenderOptions.DEFAULT, null);
+        } catch (InputException e) {
+            throw new InputException(place + ": " + e.getMessage(), e);
+        }
+        int[] ids = supervised.encoding().ids();
+        int[] labels = ids.clone();
+        if (lossOn != LossOn.ALL) {
+            boolean[] learned = supervised.assistant();
+            int from = lossOn == LossOn.COMPLETION ? lastAnswer(learned) : 0;
+            for (int i = 0; i < labels.length; i++) {
+                labels[i] = i >= from && learned[i] ? ids[i] : Target.NONE;
+            }
+        }
+        Example whole = example(index, ids, labels, Integer.MAX_VALUE);
+        if (whole.target().lossTerms() == 0) {
+            throw new InputException(
+                    place + ": the chat template " + chat.template().source()
+                            + " writes nothing of the assistant's messages, so there is nothing to learn");
+        }
+        return example(index, ids, labels, maxLength);
+    }
+
+    /** Where the last stretch of tokens that the assistant writes begins. */
+    private static int lastAnswer(boolean[] learned) {
+        int i = learned.length - 1;
+        while (i >= 0 && !learned[i]) {
+            i--;
+        }
+        while (i > 0 && learned[i - 1]) {
+            i--;
+        }
+        return Math.max(i, 0);
+    }
+
+    /**
+     * What is wrong with how answers end: a model that learns to end them by a token at which nothing stops goes on for ever.
+     *
+     * @param stopIds token ids at which generation stops
+     * @return a warning, or null
+     */
+    public static @Nullable String endWarning(Chat chat, Set<Integer> stopIds) {
+        Chat.Supervised row =
+                chat.supervised(List.of(Message.user("a"), Message.assistant("b")), RenderOptions.DEFAULT, null);
+        int last = row.assistant().length - 1;
+        while (last >= 0 && !row.assistant()[last]) {
+            last--;
+        }
+        if (last >= 0 && stopIds.contains(row.encoding().ids()[last])) {
+            return null;
+        }
+        return chat.template().source() + " ends an answer with "
+                + (last < 0 ? "nothing" : row.encoding().tokens().get(last))
+                + ", at which generation does not stop (it stops at " + stopIds
+                + "): add it to eos_token_id of generation_config.json";
     }
 
     /** The special tokens that the tokenizer puts before a text. */

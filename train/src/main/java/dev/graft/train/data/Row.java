@@ -1,5 +1,6 @@
 package dev.graft.train.data;
 
+import dev.graft.models.chat.Message;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -78,7 +79,7 @@ public sealed interface Row {
             } else if (this instanceof Chat row) {
                 for (Message message : row.messages) {
                     text(sha, message.role());
-                    text(sha, message.content());
+                    text(sha, String.valueOf(message.content()));
                 }
             } else if (this instanceof Tokens row) {
                 ids(sha, row.ids);

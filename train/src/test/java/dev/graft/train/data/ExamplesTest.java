@@ -22,7 +22,7 @@ class ExamplesTest {
     private static final int WHOLE = Integer.MAX_VALUE;
 
     private static Example completion(Tokenizer tokenizer, String prompt, String completion, LossOn lossOn) {
-        return new CausalEncoder(tokenizer, lossOn, tokenizer.idLimit())
+        return new CausalEncoder(tokenizer, null, lossOn, tokenizer.idLimit())
                 .encode(0, new Row.Completion(prompt, completion), "a.jsonl:1", WHOLE);
     }
 
@@ -103,7 +103,7 @@ class ExamplesTest {
 
     @Test
     void rows_of_another_task_and_ids_of_another_tokenizer_are_refused() {
-        CausalEncoder causal = new CausalEncoder(null, LossOn.COMPLETION, 100);
+        CausalEncoder causal = new CausalEncoder(null, null, LossOn.COMPLETION, 100);
         assertThatThrownBy(() -> causal.encode(0, new Row.Text("a", null, new Label.One("x")), "a.csv:2", WHOLE))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("the rows are classification, but fine-tuning a causal model needs")
@@ -127,7 +127,7 @@ class ExamplesTest {
     }
 
     private static Examples encode(Rows rows, int maxLength, Overflow overflow) {
-        return Examples.encode(rows, new CausalEncoder(null, LossOn.COMPLETION, 1000), maxLength, overflow);
+        return Examples.encode(rows, new CausalEncoder(null, null, LossOn.COMPLETION, 1000), maxLength, overflow);
     }
 
     @Test
@@ -173,7 +173,7 @@ class ExamplesTest {
     @Test
     void examples_that_do_not_fit_in_memory_are_the_same() {
         Rows rows = tokenRows(10, 40, 20);
-        CausalEncoder encoder = new CausalEncoder(null, LossOn.COMPLETION, 1000);
+        CausalEncoder encoder = new CausalEncoder(null, null, LossOn.COMPLETION, 1000);
         Examples kept = Examples.encode(rows, encoder, 30, Overflow.TRUNCATE);
         Examples encodedAgain = Examples.encode(rows, encoder, 30, Overflow.TRUNCATE, 15);
         for (int i = 0; i < 3; i++) {

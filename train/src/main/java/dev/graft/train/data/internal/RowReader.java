@@ -2,9 +2,9 @@ package dev.graft.train.data.internal;
 
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
+import dev.graft.models.chat.Message;
 import dev.graft.train.data.DataOptions;
 import dev.graft.train.data.Label;
-import dev.graft.train.data.Message;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.RowShape;
 import java.util.ArrayList;

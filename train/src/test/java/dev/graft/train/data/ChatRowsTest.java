@@ -1,0 +1,116 @@
+package dev.graft.train.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import dev.graft.models.chat.Chat;
+import dev.graft.models.chat.ChatTemplate;
+import dev.graft.models.chat.Message;
+import dev.graft.models.tokenizers.SpecialTokens;
+import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.models.tokenizers.Tokenizers;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class ChatRowsTest {
+    private static final Path FIXTURES = Path.of("../parity/fixtures");
+    private static final Tokenizer QWEN = Tokenizers.load(FIXTURES.resolve("tokens/splitbpe"));
+    private static final Tokenizer LLAMA = Tokenizers.load(FIXTURES.resolve("tokens/spbpe"));
+    private static final Row.Chat ROW = new Row.Chat(List.of(
+            Message.system("Be kind."),
+            Message.user("Hi"),
+            Message.assistant("Hello."),
+            Message.user("And?"),
+            Message.assistant("Bye")));
+
+    private static Chat chat(String name, Tokenizer tokenizer) {
+        String template = Json.read(FIXTURES.resolve("chat/template-" + name + ".json"))
+                .path("template")
+                .stringValue();
+        return chat(name, template, tokenizer);
+    }
+
+    private static Chat chat(String name, String template, Tokenizer tokenizer) {
+        return new Chat(ChatTemplate.of(name, template, tokenizer.specialTokens()), tokenizer);
+    }
+
+    private static Example encode(Chat chat, LossOn lossOn, int maxLength) {
+        return new CausalEncoder(
+                        chat.tokenizer(), chat, lossOn, chat.tokenizer().idLimit())
+                .encode(3, ROW, "a.jsonl:4", maxLength);
+    }
+
+    private static String masked(Chat chat, LossOn lossOn) {
+        return MaskedText.of(encode(chat, lossOn, Integer.MAX_VALUE), chat.tokenizer());
+    }
+
+    @Test
+    void the_last_answer_every_answer_or_everything_is_learned_with_its_end_token() {
+        Chat chat = chat("chatml", QWEN);
+        String before =
+                "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
+        String between = "\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n";
+        assertThat(masked(chat, LossOn.COMPLETION))
+                .isEqualTo(before + "Hello.<|im_end|>" + between + "⟦Bye<|im_end|>⟧\n");
+        assertThat(masked(chat, LossOn.ASSISTANT))
+                .isEqualTo(before + "⟦Hello.<|im_end|>⟧" + between + "⟦Bye<|im_end|>⟧\n");
+        Example all = encode(chat, LossOn.ALL, Integer.MAX_VALUE);
+        assertThat(((Target.Tokens) all.target()).labels()).isEqualTo(all.ids());
+    }
+
+    @Test
+    void the_template_alone_writes_special_tokens() {
+        Chat chat = chat("inst-bracket-llama2", LLAMA);
+        Example example = encode(chat, LossOn.COMPLETION, Integer.MAX_VALUE);
+        int bos = LLAMA.specialTokens().require(SpecialTokens.Role.BOS).id();
+        assertThat(example.ids()[0]).isEqualTo(bos);
+        assertThat(example.ids()[1]).isNotEqualTo(bos);
+        int end = LLAMA.specialTokens().require(SpecialTokens.Role.EOS).id();
+        assertThat(Arrays.stream(((Target.Tokens) example.target()).labels()).filter(label -> label == end))
+                .as("only the end of the last answer is learned")
+                .hasSize(1);
+    }
+
+    @Test
+    void a_long_conversation_is_cut_with_its_labels() {
+        Chat chat = chat("chatml", QWEN);
+        Example whole = encode(chat, LossOn.ASSISTANT, Integer.MAX_VALUE);
+        Example cut = encode(chat, LossOn.ASSISTANT, whole.length() - 6);
+        assertThat(cut.ids()).isEqualTo(Arrays.copyOf(whole.ids(), whole.length() - 6));
+        assertThat(((Target.Tokens) cut.target()).labels())
+                .isEqualTo(Arrays.copyOf(((Target.Tokens) whole.target()).labels(), whole.length() - 6));
+    }
+
+    @Test
+    void rows_that_cannot_be_learned_are_refused_by_line() {
+        Chat mute = chat(
+                "mute", "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}", QWEN);
+        assertThatThrownBy(() -> encode(mute, LossOn.ASSISTANT, 99))
+                .isInstanceOf(InputException.class)
+                .hasMessage("a.jsonl:4: the chat template mute writes nothing of the assistant's messages, so there is"
+                        + " nothing to learn");
+        Chat strict = chat("strict", "{{ raise_exception('only one turn, please') }}", QWEN);
+        assertThatThrownBy(() -> encode(strict, LossOn.ASSISTANT, 99))
+                .isInstanceOf(InputException.class)
+                .hasMessageStartingWith("a.jsonl:4: ")
+                .hasMessageContaining("only one turn, please");
+        assertThatThrownBy(() ->
+                        new CausalEncoder(QWEN, null, LossOn.ASSISTANT, QWEN.idLimit()).encode(0, ROW, "a.jsonl:4", 99))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("a.jsonl:4: the row is a conversation, but the model has no chat template");
+    }
+
+    @Test
+    void an_end_token_at_which_nothing_stops_is_warned_of() {
+        Chat chat = chat("chatml", QWEN);
+        int end = QWEN.tokenId("<|im_end|>").getAsInt();
+        assertThat(CausalEncoder.endWarning(chat, Set.of(end, 0))).isNull();
+        assertThat(CausalEncoder.endWarning(chat, Set.of(0)))
+                .contains("ends an answer with <|im_end|>, at which generation does not stop");
+    }
+}
