@@ -38,7 +38,8 @@ public record Chat(ChatTemplate template, Tokenizer tokenizer) {
 
     /** @throws InputException when the template refuses the conversation */
     public Encoding prompt(List<Message> messages, RenderOptions options) {
-        return encode(template.render(messages, options.withGenerationPrompt(true)).text(), null);
+        return encode(
+                template.render(messages, options.withGenerationPrompt(true)).text(), null);
     }
 
     /**
@@ -51,18 +52,25 @@ public record Chat(ChatTemplate template, Tokenizer tokenizer) {
     public Supervised supervised(List<Message> messages, RenderOptions options, @Nullable Truncation truncation) {
         RenderOptions whole = options.withGenerationPrompt(false);
         ChatTemplate.Rendered rendered = template.render(messages, whole);
-        List<int[]> spans = rendered.generated().isEmpty() ? spans(messages, whole, rendered.text()) : rendered.generated();
+        List<int[]> spans =
+                rendered.generated().isEmpty() ? spans(messages, whole, rendered.text()) : rendered.generated();
         Encoding encoding = encode(rendered.text(), truncation);
-        return new Supervised(rendered.text(), encoding, mask(encoding, spans, rendered.generated().isEmpty()));
+        return new Supervised(
+                rendered.text(),
+                encoding,
+                mask(encoding, spans, rendered.generated().isEmpty()));
     }
 
     private Encoding encode(String text, @Nullable Truncation truncation) {
         EncodeOptions options = EncodeOptions.DEFAULT.withoutSpecialTokens();
         Encoding encoding = tokenizer.encode(text, truncation == null ? options : options.truncate(truncation));
         OptionalInt bos = tokenizer.specialTokens().id(SpecialTokens.Role.BOS);
-        if (bos.isPresent() && encoding.length() > 1 && encoding.ids()[0] == bos.getAsInt() && encoding.ids()[1] == bos.getAsInt()) {
-            throw new InputException(template.source() + ": the conversation begins with two " + tokenizer.token(bos.getAsInt())
-                    + "; the template writes one, so a message must not");
+        if (bos.isPresent()
+                && encoding.length() > 1
+                && encoding.ids()[0] == bos.getAsInt()
+                && encoding.ids()[1] == bos.getAsInt()) {
+            throw new InputException(template.source() + ": the conversation begins with two "
+                    + tokenizer.token(bos.getAsInt()) + "; the template writes one, so a message must not");
         }
         return encoding;
     }
@@ -73,7 +81,8 @@ public record Chat(ChatTemplate template, Tokenizer tokenizer) {
             if (!messages.get(i).role().equals("assistant")) {
                 continue;
             }
-            String before = i == 0 && spans.isEmpty() ? header(options) : before(messages.subList(0, i), options, whole, i);
+            String before =
+                    i == 0 && spans.isEmpty() ? header(options) : before(messages.subList(0, i), options, whole, i);
             String after = template.render(messages.subList(0, i + 1), options).text();
             requirePrefix(whole, after, i, "with the message");
             requirePrefix(after, before, i, "before the message");
@@ -89,13 +98,15 @@ public record Chat(ChatTemplate template, Tokenizer tokenizer) {
 
     /** Up to where the answer begins: with the header that makes the model answer, if the template has one. */
     private String before(List<Message> messages, RenderOptions options, String whole, int index) {
-        String prompt = template.render(messages, options.withGenerationPrompt(true)).text();
+        String prompt =
+                template.render(messages, options.withGenerationPrompt(true)).text();
         if (whole.startsWith(prompt)) {
             return prompt;
         }
         String plain = template.render(messages, options).text();
         String common = commonPrefix(whole, prompt);
-        // Some templates open the answer with more than the finished conversation shows, such as an empty <think> block.
+        // Some templates open the answer with more than the finished conversation shows, such as an empty <think>
+        // block.
         if (whole.startsWith(plain) && common.length() > plain.length() && endsLine(common)) {
             return common;
         }
@@ -120,13 +131,15 @@ public record Chat(ChatTemplate template, Tokenizer tokenizer) {
             int at = commonPrefix(whole, part).length();
             throw new InputException(template.source() + ": the answer in message " + (index + 1)
                     + " cannot be told from the rest, since the conversation rendered up to there (" + what
-                    + ") is not how the longer one begins: \"" + excerpt(part, at) + "\" against \"" + excerpt(whole, at)
+                    + ") is not how the longer one begins: \"" + excerpt(part, at) + "\" against \""
+                    + excerpt(whole, at)
                     + "\". Use a template with {% generation %} blocks, or one conversation for each answer");
         }
     }
 
     private static String excerpt(String text, int at) {
-        return text.substring(Math.max(0, at - 20), Math.min(text.length(), at + 20)).replace("\n", "\\n");
+        return text.substring(Math.max(0, at - 20), Math.min(text.length(), at + 20))
+                .replace("\n", "\\n");
     }
 
     private boolean[] mask(Encoding encoding, List<int[]> spans, boolean fromPrefixes) {
@@ -140,7 +153,9 @@ public record Chat(ChatTemplate template, Tokenizer tokenizer) {
                 }
             }
             // The line feed after the token that ends an answer belongs to the template: no model gets to write it.
-            if (fromPrefixes && last > 0 && tokenizer.isSpecial(encoding.ids()[last - 1])
+            if (fromPrefixes
+                    && last > 0
+                    && tokenizer.isSpecial(encoding.ids()[last - 1])
                     && tokenizer.decode(new int[] {encoding.ids()[last]}, false).isBlank()) {
                 mask[last] = false;
             }

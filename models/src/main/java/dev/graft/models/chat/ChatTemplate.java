@@ -42,7 +42,10 @@ public final class ChatTemplate {
     private final Supplier<LocalDateTime> clock;
 
     private ChatTemplate(
-            String source, Map<String, String> texts, Map<String, String> specialTokens, Supplier<LocalDateTime> clock) {
+            String source,
+            Map<String, String> texts,
+            Map<String, String> specialTokens,
+            Supplier<LocalDateTime> clock) {
         this.source = source;
         this.texts = Map.copyOf(texts);
         this.specialTokens = Map.copyOf(specialTokens);
@@ -166,7 +169,8 @@ public final class ChatTemplate {
         Program chosen = options.tools() != null ? programs.get("tool_use") : null;
         chosen = chosen == null ? programs.get("default") : chosen;
         if (chosen == null) {
-            throw new InputException(source + " has the chat templates " + new TreeMap<>(texts).keySet() + " but none named \"default\"");
+            throw new InputException(source + " has the chat templates " + new TreeMap<>(texts).keySet()
+                    + " but none named \"default\"");
         }
         return chosen;
     }

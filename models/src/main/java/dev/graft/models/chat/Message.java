@@ -56,8 +56,10 @@ public record Message(Map<String, @Nullable Object> fields) {
             throw new InputException("a message is " + node + ", expected an object with a \"role\"");
         }
         Map<String, @Nullable Object> fields = new LinkedHashMap<>();
-        node.properties().forEach(field ->
-                fields.put(field.getKey(), field.getValue().isString() ? field.getValue().stringValue() : field.getValue()));
+        node.properties()
+                .forEach(field -> fields.put(
+                        field.getKey(),
+                        field.getValue().isString() ? field.getValue().stringValue() : field.getValue()));
         return new Message(fields);
     }
 

@@ -13,7 +13,10 @@ import org.jspecify.annotations.Nullable;
  * @param variables further variables, such as {@code enable_thinking}
  */
 public record RenderOptions(
-        boolean generationPrompt, @Nullable List<?> tools, @Nullable List<?> documents, Map<String, ?> variables) {
+        boolean generationPrompt,
+        @Nullable List<?> tools,
+        @Nullable List<?> documents,
+        Map<String, ?> variables) {
 
     /** A finished conversation. */
     public static final RenderOptions DEFAULT = new RenderOptions(false, null, null, Map.of());

@@ -49,7 +49,8 @@ class ChatGoldensTest {
     void conversationsRenderAsTransformersRendersThem(String file) {
         JsonNode golden = Json.read(FIXTURES.resolve(file));
         JsonNode conversations = Json.read(FIXTURES.resolve("conversations.json"));
-        ChatTemplate template = ChatTemplate.of(file, golden.path("template").stringValue(), specials(golden.path("special_tokens")))
+        ChatTemplate template = ChatTemplate.of(
+                        file, golden.path("template").stringValue(), specials(golden.path("special_tokens")))
                 .at(NOW);
         List<String> wrong = new ArrayList<>();
         for (JsonNode c : golden.path("cases")) {
@@ -57,15 +58,19 @@ class ChatGoldensTest {
             String expected = c.has("error") ? "refused" : c.path("text").stringValue() + c.path("generated");
             String actual;
             try {
-                ChatTemplate.Rendered rendered = template.render(messages(conversations.path(c.path("conversation").stringValue())), options(c.path("options")));
+                ChatTemplate.Rendered rendered = template.render(
+                        messages(conversations.path(c.path("conversation").stringValue())), options(c.path("options")));
                 StringBuilder spans = new StringBuilder("[");
-                rendered.generated().forEach(s -> spans.append(spans.length() > 1 ? "," : "").append("[" + s[0] + "," + s[1] + "]"));
+                rendered.generated()
+                        .forEach(
+                                s -> spans.append(spans.length() > 1 ? "," : "").append("[" + s[0] + "," + s[1] + "]"));
                 actual = rendered.text() + (c.has("generated") ? spans.append("]") : "");
             } catch (TemplateException e) {
                 actual = c.has("error") ? "refused" : e.getMessage();
             }
             if (!actual.equals(expected)) {
-                wrong.add(name + "\n  expected " + expected.replace("\n", "\\n") + "\n  actual   " + actual.replace("\n", "\\n"));
+                wrong.add(name + "\n  expected " + expected.replace("\n", "\\n") + "\n  actual   "
+                        + actual.replace("\n", "\\n"));
             }
         }
         assertThat(wrong).isEmpty();
@@ -84,7 +89,11 @@ class ChatGoldensTest {
                 variables.put(option.getKey(), option.getValue());
             }
         });
-        return new RenderOptions(node.path("add_generation_prompt").asBoolean(false), list(node.path("tools")), list(node.path("documents")), variables);
+        return new RenderOptions(
+                node.path("add_generation_prompt").asBoolean(false),
+                list(node.path("tools")),
+                list(node.path("documents")),
+                variables);
     }
 
     private static List<JsonNode> list(JsonNode array) {
@@ -117,13 +126,18 @@ class ChatGoldensTest {
             String expected = c.has("error") ? "refused" : c.path("text").stringValue();
             String actual;
             try {
-                actual = Program.parse(c.path("template").stringValue()).render(variables, () -> NOW).text();
+                actual = Program.parse(c.path("template").stringValue())
+                        .render(variables, () -> NOW)
+                        .text();
             } catch (TemplateError e) {
-                assertThat(e.line()).as("line of the error in %s", c.path("template")).isPositive();
+                assertThat(e.line())
+                        .as("line of the error in %s", c.path("template"))
+                        .isPositive();
                 actual = c.has("error") ? "refused" : "error: " + e.what();
             }
             if (!actual.equals(expected)) {
-                wrong.add(c.path("template") + "\n  expected " + expected + " " + c.path("error").asString("") + "\n  actual   " + actual);
+                wrong.add(c.path("template") + "\n  expected " + expected + " "
+                        + c.path("error").asString("") + "\n  actual   " + actual);
             }
         }
         assertThat(wrong).isEmpty();
@@ -135,15 +149,27 @@ class ChatGoldensTest {
         JsonNode golden = Json.read(FIXTURES.resolve("snippets.json"));
         Map<String, Object> variables = (Map<String, Object>) Values.of(golden.path("variables"));
         for (JsonNode template : golden.path("refused")) {
-            assertThatThrownBy(() -> Program.parse("\n" + template.stringValue()).render(variables, () -> NOW))
+            assertThatThrownBy(
+                            () -> Program.parse("\n" + template.stringValue()).render(variables, () -> NOW))
                     .as(template.stringValue())
-                    .isInstanceOfSatisfying(TemplateError.class, e -> assertThat(e.line()).isEqualTo(2));
+                    .isInstanceOfSatisfying(
+                            TemplateError.class, e -> assertThat(e.line()).isEqualTo(2));
         }
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"{% include 'x' %}", "{% extends 'x' %}", "{% import 'x' as y %}", "{% block a %}{% endblock %}", "{% raw %}x{% endraw %}",
-        "{% filter upper %}x{% endfilter %}", "{% with a = 1 %}{% endwith %}", "{% autoescape true %}{% endautoescape %}", "{% for x in [] recursive %}{% endfor %}"})
+    @ValueSource(
+            strings = {
+                "{% include 'x' %}",
+                "{% extends 'x' %}",
+                "{% import 'x' as y %}",
+                "{% block a %}{% endblock %}",
+                "{% raw %}x{% endraw %}",
+                "{% filter upper %}x{% endfilter %}",
+                "{% with a = 1 %}{% endwith %}",
+                "{% autoescape true %}{% endautoescape %}",
+                "{% for x in [] recursive %}{% endfor %}"
+            })
     void tagsBeyondTheSubsetAreNamed(String template) {
         assertThatThrownBy(() -> ChatTemplate.of("t.jinja", "a\nb\n" + template, specials(Json.parse("none", "{}"))))
                 .isInstanceOf(TemplateException.class)

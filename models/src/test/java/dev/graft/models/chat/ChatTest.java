@@ -26,17 +26,28 @@ class ChatTest {
     private static final Tokenizer QWEN = Tokenizers.load(FIXTURES.resolve("tokens/splitbpe"));
     private static final Tokenizer LLAMA = Tokenizers.load(FIXTURES.resolve("tokens/spbpe"));
     private static final List<Message> TURNS = List.of(
-            Message.system("Be kind."), Message.user("Hi é🙂"), Message.assistant("Hello 🙂."), Message.user("And?"), Message.assistant("  Bye"));
+            Message.system("Be kind."),
+            Message.user("Hi é🙂"),
+            Message.assistant("Hello 🙂."),
+            Message.user("And?"),
+            Message.assistant("  Bye"));
 
     private static Chat chat(String name, Tokenizer tokenizer) {
-        String template = Json.read(FIXTURES.resolve("chat/template-" + name + ".json")).path("template").stringValue();
+        String template = Json.read(FIXTURES.resolve("chat/template-" + name + ".json"))
+                .path("template")
+                .stringValue();
         return new Chat(ChatTemplate.of(name, template, tokenizer.specialTokens()), tokenizer);
     }
 
     /** The text of the tokens that the assistant is said to write. */
     private static String answers(Chat chat, Chat.Supervised row) {
         return chat.tokenizer()
-                .decode(IntStream.range(0, row.assistant().length).filter(i -> row.assistant()[i]).map(i -> row.encoding().ids()[i]).toArray(), false);
+                .decode(
+                        IntStream.range(0, row.assistant().length)
+                                .filter(i -> row.assistant()[i])
+                                .map(i -> row.encoding().ids()[i])
+                                .toArray(),
+                        false);
     }
 
     @ParameterizedTest
@@ -52,7 +63,12 @@ class ChatTest {
     void templatesThatTrimTheAnswerStillShowIt() {
         Chat chat = chat("inst-bracket-llama2", LLAMA);
         Chat.Supervised row = chat.supervised(TURNS, RenderOptions.DEFAULT, null);
-        assertThat(answers(chat, row)).contains("Hello").contains("Bye").doesNotContain("And").doesNotContain("INST").endsWith("</s>");
+        assertThat(answers(chat, row))
+                .contains("Hello")
+                .contains("Bye")
+                .doesNotContain("And")
+                .doesNotContain("INST")
+                .endsWith("</s>");
     }
 
     @Test
@@ -69,9 +85,15 @@ class ChatTest {
     @Test
     void answersThatATemplateRewritesLaterAreAnError() {
         Chat chat = chat("names-deepseek", QWEN);
-        List<Message> turns = List.of(Message.user("a"), Message.assistant("b"), Message.user("c"), Message.assistant("d"));
-        assertThat(answers(chat, chat.supervised(turns, RenderOptions.DEFAULT, null))).startsWith("b").contains("d");
-        ChatTemplate counting = ChatTemplate.of("counting.jinja", "{{ messages | length }}{% for m in messages %}{{ m.content }}{% endfor %}", QWEN.specialTokens());
+        List<Message> turns =
+                List.of(Message.user("a"), Message.assistant("b"), Message.user("c"), Message.assistant("d"));
+        assertThat(answers(chat, chat.supervised(turns, RenderOptions.DEFAULT, null)))
+                .startsWith("b")
+                .contains("d");
+        ChatTemplate counting = ChatTemplate.of(
+                "counting.jinja",
+                "{{ messages | length }}{% for m in messages %}{{ m.content }}{% endfor %}",
+                QWEN.specialTokens());
         assertThatThrownBy(() -> new Chat(counting, QWEN).supervised(turns, RenderOptions.DEFAULT, null))
                 .isInstanceOf(InputException.class)
                 .hasMessageStartingWith("counting.jinja: the answer in message 2")
@@ -91,7 +113,8 @@ class ChatTest {
         int[] ids = chat.prompt(List.of(Message.user("Hi"))).ids();
         assertThat(IntStream.of(ids).filter(id -> id == 1)).hasSize(1);
         assertThat(ids[0]).isEqualTo(1);
-        ChatTemplate twice = ChatTemplate.of("twice", "{{ bos_token }}{{ bos_token }}{{ messages[0].content }}", LLAMA.specialTokens());
+        ChatTemplate twice = ChatTemplate.of(
+                "twice", "{{ bos_token }}{{ bos_token }}{{ messages[0].content }}", LLAMA.specialTokens());
         assertThatThrownBy(() -> new Chat(twice, LLAMA).prompt(List.of(Message.user("Hi"))))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("two <s>");
@@ -116,37 +139,65 @@ class ChatTest {
     }
 
     private static String text(Path folder, SpecialTokens tokens, List<?> tools) {
-        return ChatTemplate.load(folder, tokens).render(List.of(Message.user("Hi")), RenderOptions.DEFAULT.withTools(tools)).text();
+        return ChatTemplate.load(folder, tokens)
+                .render(List.of(Message.user("Hi")), RenderOptions.DEFAULT.withTools(tools))
+                .text();
     }
 
     @Test
     void errorsNameTheTemplateAndItsLine() {
-        ChatTemplate template = ChatTemplate.of("m.jinja", "a\n{% for m in messages %}\n{{ raise_exception('no ' ~ m.role) }}\n{% endfor %}", QWEN.specialTokens());
+        ChatTemplate template = ChatTemplate.of(
+                "m.jinja",
+                "a\n{% for m in messages %}\n{{ raise_exception('no ' ~ m.role) }}\n{% endfor %}",
+                QWEN.specialTokens());
         assertThatThrownBy(() -> template.render(List.of(Message.user("Hi")), RenderOptions.DEFAULT))
-                .isInstanceOfSatisfying(TemplateException.class, e -> assertThat(e.line()).isEqualTo(3))
+                .isInstanceOfSatisfying(
+                        TemplateException.class, e -> assertThat(e.line()).isEqualTo(3))
                 .hasMessage("m.jinja, line 3: the template refuses the conversation: no user");
-        assertThatThrownBy(() -> template.render(List.of(), RenderOptions.DEFAULT)).isInstanceOf(InputException.class);
+        assertThatThrownBy(() -> template.render(List.of(), RenderOptions.DEFAULT))
+                .isInstanceOf(InputException.class);
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {
-        "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
-        "{{ 'a' * 1000000000 }}", "{{ 9 ** 99999999 }}", "{{ range(10 ** 12) }}", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
-        "{% set ns = namespace(x='a') %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}"
-    })
+    @ValueSource(
+            strings = {
+                "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
+                "{{ 'a' * 1000000000 }}",
+                "{{ 9 ** 99999999 }}",
+                "{{ range(10 ** 12) }}",
+                "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+                "{% set ns = namespace(x='a') %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}"
+            })
     void aTemplateCannotUseUpTheMachine(String template) {
-        assertThatThrownBy(() -> ChatTemplate.of("t", template, QWEN.specialTokens()).render(List.of(Message.user("Hi")), RenderOptions.DEFAULT))
+        assertThatThrownBy(() -> ChatTemplate.of("t", template, QWEN.specialTokens())
+                        .render(List.of(Message.user("Hi")), RenderOptions.DEFAULT))
                 .isInstanceOf(TemplateException.class);
     }
 
     @Test
+    void deepNestingIsRefusedAndLongChainsAreNotACrash() {
+        String deep = "{{ " + "(".repeat(50_000) + "1" + ")".repeat(50_000) + " }}";
+        assertThatThrownBy(() -> ChatTemplate.of("t", deep, QWEN.specialTokens()))
+                .isInstanceOf(TemplateException.class)
+                .hasMessageContaining("nested");
+        String sum = "{{ " + "1+".repeat(200_000) + "1 }}";
+        assertThatThrownBy(() -> ChatTemplate.of("t", sum, QWEN.specialTokens())
+                        .render(List.of(Message.user("Hi")), RenderOptions.DEFAULT))
+                .isInstanceOf(TemplateException.class)
+                .hasMessageContaining("too deeply");
+    }
+
+    @Test
     void messagesKeepWhatTheyCarryAndNeedARole() {
-        Message message = Message.of(Json.parse("row", "{\"role\": \"assistant\", \"tool_calls\": [{\"id\": 1}], \"content\": null}"));
+        Message message = Message.of(
+                Json.parse("row", "{\"role\": \"assistant\", \"tool_calls\": [{\"id\": 1}], \"content\": null}"));
         assertThat(message.content()).isNull();
         assertThat(message.role()).isEqualTo("assistant");
         ChatTemplate template = ChatTemplate.of("t", "{{ messages | tojson }}", QWEN.specialTokens());
         assertThat(template.render(List.of(message), RenderOptions.DEFAULT).text())
                 .isEqualTo("[{\"role\": \"assistant\", \"tool_calls\": [{\"id\": 1}]}]");
-        assertThatThrownBy(() -> Message.of(Json.parse("row", "{\"content\": \"x\"}"))).isInstanceOf(InputException.class).hasMessageContaining("role");
+        assertThatThrownBy(() -> Message.of(Json.parse("row", "{\"content\": \"x\"}")))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("role");
     }
 }

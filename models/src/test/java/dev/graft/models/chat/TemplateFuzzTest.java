@@ -10,12 +10,14 @@ import java.util.Map;
 class TemplateFuzzTest {
 
     private static final SpecialTokens NONE = new SpecialTokens("none", Map.of(), List.of());
-    private static final List<Message> MESSAGES = List.of(Message.system("Be kind."), Message.user("Hi"), Message.assistant("Hello"));
+    private static final List<Message> MESSAGES =
+            List.of(Message.system("Be kind."), Message.user("Hi"), Message.assistant("Hello"));
 
     @FuzzTest(maxDuration = "2m")
     void templates(byte[] input) {
         try {
-            ChatTemplate.of("fuzz", new String(input, StandardCharsets.UTF_8), NONE).render(MESSAGES, RenderOptions.PROMPT);
+            ChatTemplate.of("fuzz", new String(input, StandardCharsets.UTF_8), NONE)
+                    .render(MESSAGES, RenderOptions.PROMPT);
         } catch (TemplateException refused) {
             // refused with its line
         }

@@ -39,7 +39,11 @@ class GgufTokenizerTest {
             types.add(reference.isSpecial(id) ? 3 : 1);
         }
         List<String> merges = new ArrayList<>();
-        tokenizer.path("model").path("merges").forEach(merge -> merges.add(merge.path(0).stringValue() + " " + merge.path(1).stringValue()));
+        tokenizer
+                .path("model")
+                .path("merges")
+                .forEach(merge -> merges.add(
+                        merge.path(0).stringValue() + " " + merge.path(1).stringValue()));
         Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("general.architecture", "llama");
         fields.put("tokenizer.ggml.model", "gpt2");
@@ -88,7 +92,11 @@ class GgufTokenizerTest {
 
     private static void number(ByteArrayOutputStream out, long value, int bytes) {
         out.writeBytes(java.util.Arrays.copyOf(
-                ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(value).array(), bytes));
+                ByteBuffer.allocate(8)
+                        .order(ByteOrder.LITTLE_ENDIAN)
+                        .putLong(value)
+                        .array(),
+                bytes));
     }
 
     private static void string(ByteArrayOutputStream out, String text) {
@@ -98,10 +106,13 @@ class GgufTokenizerTest {
     }
 
     private void assertSame(Tokenizer actual, Tokenizer expected, String name) {
-        for (JsonNode c : Json.read(FIXTURES.resolve(name).resolve("cases.json")).path("single")) {
+        for (JsonNode c :
+                Json.read(FIXTURES.resolve(name).resolve("cases.json")).path("single")) {
             String text = c.path("text").stringValue();
             int[] ids = expected.encode(text, EncodeOptions.DEFAULT).ids();
-            assertThat(actual.encode(text, EncodeOptions.DEFAULT).ids()).as(text).isEqualTo(ids);
+            assertThat(actual.encode(text, EncodeOptions.DEFAULT).ids())
+                    .as(text)
+                    .isEqualTo(ids);
             assertThat(actual.decode(ids, false)).isEqualTo(expected.decode(ids, false));
             assertThat(actual.decode(ids, true)).isEqualTo(expected.decode(ids, true));
         }
@@ -127,19 +138,29 @@ class GgufTokenizerTest {
         types.set(0, 3);
         fields.put("tokenizer.ggml.tokens", tokens);
         fields.put("tokenizer.ggml.token_type", types);
-        fields.put("tokenizer.ggml.merges", List.of(merges.path(0).stringValue(), merges.path(1).stringValue()));
+        fields.put(
+                "tokenizer.ggml.merges",
+                List.of(merges.path(0).stringValue(), merges.path(1).stringValue()));
         fields.put("tokenizer.ggml.bos_token_id", 0);
-        assertThat(Tokenizers.load(write(fields)).encode("1231", EncodeOptions.DEFAULT).tokens())
+        assertThat(Tokenizers.load(write(fields))
+                        .encode("1231", EncodeOptions.DEFAULT)
+                        .tokens())
                 .containsExactly("<|endoftext|>", "123", "1");
         fields.put("tokenizer.ggml.pre", "qwen2");
         Tokenizer qwen = Tokenizers.load(write(fields));
         assertThat(qwen.encode("1231", EncodeOptions.DEFAULT).tokens()).containsExactly("1", "2", "3", "1");
-        assertThat(qwen.decode(qwen.encode("e\u0301", EncodeOptions.DEFAULT).ids(), true)).isEqualTo("é");
+        assertThat(qwen.decode(qwen.encode("e\u0301", EncodeOptions.DEFAULT).ids(), true))
+                .isEqualTo("é");
         fields.put("tokenizer.ggml.pre", "smollm");
-        assertThat(Tokenizers.load(write(fields)).encode("1231", EncodeOptions.DEFAULT).tokens()).containsExactly("1", "2", "3", "1");
+        assertThat(Tokenizers.load(write(fields))
+                        .encode("1231", EncodeOptions.DEFAULT)
+                        .tokens())
+                .containsExactly("1", "2", "3", "1");
         fields.put("tokenizer.ggml.pre", "gpt-2");
         fields.put("tokenizer.ggml.add_bos_token", true);
-        assertThat(Tokenizers.load(write(fields)).encode("1231", EncodeOptions.DEFAULT).tokens())
+        assertThat(Tokenizers.load(write(fields))
+                        .encode("1231", EncodeOptions.DEFAULT)
+                        .tokens())
                 .containsExactly("<|endoftext|>", "123", "1");
     }
 
@@ -153,7 +174,9 @@ class GgufTokenizerTest {
                 .hasMessageContaining("smollm");
         fields.put("tokenizer.ggml.model", "llama");
         Path other = write(fields);
-        assertThatThrownBy(() -> Tokenizers.load(other)).isInstanceOf(InputException.class).hasMessageContaining("\"llama\"");
+        assertThatThrownBy(() -> Tokenizers.load(other))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("\"llama\"");
     }
 
     @Test
@@ -161,14 +184,20 @@ class GgufTokenizerTest {
         Map<String, Object> fields = fields("bytebpe", "gpt-2");
         fields.put("tokenizer.ggml.token_type", List.of(1, 1));
         Path types = write(fields);
-        assertThatThrownBy(() -> Tokenizers.load(types)).isInstanceOf(InputException.class).hasMessageContaining("token_type has 2 entries");
+        assertThatThrownBy(() -> Tokenizers.load(types))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("token_type has 2 entries");
         fields = fields("bytebpe", "gpt-2");
         fields.put("tokenizer.ggml.eos_token_id", 9999);
         Path eos = write(fields);
-        assertThatThrownBy(() -> Tokenizers.load(eos)).isInstanceOf(InputException.class).hasMessageContaining("eos_token_id is 9999");
+        assertThatThrownBy(() -> Tokenizers.load(eos))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("eos_token_id is 9999");
         fields = fields("bytebpe", "gpt-2");
         fields.put("tokenizer.ggml.merges", List.of("ab"));
         Path merges = write(fields);
-        assertThatThrownBy(() -> Tokenizers.load(merges)).isInstanceOf(InputException.class).hasMessageContaining("merges has \"ab\"");
+        assertThatThrownBy(() -> Tokenizers.load(merges))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("merges has \"ab\"");
     }
 }

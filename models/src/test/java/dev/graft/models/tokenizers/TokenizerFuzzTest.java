@@ -15,7 +15,8 @@ class TokenizerFuzzTest {
         try {
             Tokenizer tokenizer = Tokenizers.parse("fuzz.json", new String(input, StandardCharsets.UTF_8));
             Encoding e = tokenizer.encode("Hello <s> é", EncodeOptions.DEFAULT.truncate(6));
-            assertThat(List.of(e.starts().length, e.wordIds().length, e.tokens().size())).containsOnly(e.length());
+            assertThat(List.of(e.starts().length, e.wordIds().length, e.tokens().size()))
+                    .containsOnly(e.length());
             tokenizer.decode(e.ids(), true);
         } catch (InputException refused) {
             // refused with its place

@@ -28,7 +28,8 @@ class TokenizersTest {
     @TempDir
     private Path folder;
 
-    private Tokenizer changed(String name, Consumer<ObjectNode> tokenizer, Consumer<ObjectNode> config) throws IOException {
+    private Tokenizer changed(String name, Consumer<ObjectNode> tokenizer, Consumer<ObjectNode> config)
+            throws IOException {
         for (String file : List.of("tokenizer.json", "tokenizer_config.json")) {
             ObjectNode json = (ObjectNode) Json.read(FIXTURES.resolve(name).resolve(file));
             (file.equals("tokenizer.json") ? tokenizer : config).accept(json);
@@ -86,7 +87,9 @@ class TokenizersTest {
         Files.writeString(folder.resolve("vocab.txt"), String.join("\n", lines.values()) + "\n");
         Tokenizer tokenizer = Tokenizers.load(folder);
         List<String> texts = new ArrayList<>();
-        Json.read(FIXTURES.resolve("wordpiece/cases.json")).path("single").forEach(c -> texts.add(c.path("text").stringValue()));
+        Json.read(FIXTURES.resolve("wordpiece/cases.json"))
+                .path("single")
+                .forEach(c -> texts.add(c.path("text").stringValue()));
         for (String text : texts) {
             assertThat(tokenizer.encode(text, EncodeOptions.DEFAULT).ids())
                     .as(text)
@@ -112,9 +115,13 @@ class TokenizersTest {
     @Test
     void aVocabularyFileWithATokenTwiceOrWithoutASpecialTokenIsRefused() throws IOException {
         Files.writeString(folder.resolve("vocab.txt"), "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\na\n");
-        assertThatThrownBy(() -> Tokenizers.load(folder)).isInstanceOf(InputException.class).hasMessageContaining("lines 6 and 7");
+        assertThatThrownBy(() -> Tokenizers.load(folder))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("lines 6 and 7");
         Files.writeString(folder.resolve("vocab.txt"), "[PAD]\n[UNK]\n[SEP]\n[MASK]\na\n");
-        assertThatThrownBy(() -> Tokenizers.load(folder)).isInstanceOf(InputException.class).hasMessageContaining("[CLS]");
+        assertThatThrownBy(() -> Tokenizers.load(folder))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("[CLS]");
     }
 
     @Test
@@ -126,24 +133,38 @@ class TokenizersTest {
                 .hasMessageContaining("config.json")
                 .hasMessageContaining("tokenizer.json")
                 .hasMessageContaining("tokenizer.model alone");
-        assertThatThrownBy(() -> Tokenizers.load(folder.resolve("nothing"))).isInstanceOf(InputException.class).hasMessageContaining("nothing");
+        assertThatThrownBy(() -> Tokenizers.load(folder.resolve("nothing")))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("nothing");
     }
 
     @Test
     void anAddedTokenAtAnothersIdIsRefused() {
-        assertThatThrownBy(() -> changed("bytebpe", json -> ((ObjectNode) json.path("added_tokens").path(1)).put("id", 7), TokenizersTest::same))
+        assertThatThrownBy(() -> changed(
+                        "bytebpe",
+                        json -> ((ObjectNode) json.path("added_tokens").path(1)).put("id", 7),
+                        TokenizersTest::same))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("<|pad|>")
                 .hasMessageContaining("7");
-        assertThatThrownBy(() -> changed("bytebpe", json -> ((ObjectNode) json.path("model").path("vocab")).put("b", 66), TokenizersTest::same))
+        assertThatThrownBy(() -> changed(
+                        "bytebpe",
+                        json -> ((ObjectNode) json.path("model").path("vocab")).put("b", 66),
+                        TokenizersTest::same))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("id 66");
     }
 
     @Test
     void aTemplateThatAddsAnotherTokenThanTheVocabularyHasIsRefused() {
-        assertThatThrownBy(() -> changed("spbpe", json -> ((ObjectNode) json.path("post_processor").path("special_tokens").path("<s>"))
-                        .putArray("ids").add(9), TokenizersTest::same))
+        assertThatThrownBy(() -> changed(
+                        "spbpe",
+                        json -> ((ObjectNode) json.path("post_processor")
+                                        .path("special_tokens")
+                                        .path("<s>"))
+                                .putArray("ids")
+                                .add(9),
+                        TokenizersTest::same))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("\"<s>\" with id 9");
     }
@@ -159,7 +180,10 @@ class TokenizersTest {
 
     @Test
     void addBosAndEosOfTheConfigReplaceTheTemplate() throws IOException {
-        Tokenizer tokenizer = changed("spbpe", TokenizersTest::same, config -> config.put("add_bos_token", false).put("add_eos_token", true));
+        Tokenizer tokenizer = changed(
+                "spbpe",
+                TokenizersTest::same,
+                config -> config.put("add_bos_token", false).put("add_eos_token", true));
         int[] ids = tokenizer.encode("a", EncodeOptions.DEFAULT).ids();
         assertThat(ids[0]).isNotEqualTo(1);
         assertThat(ids[ids.length - 1]).isEqualTo(2);
@@ -173,8 +197,12 @@ class TokenizersTest {
 
     @Test
     void sidesOfTheConfigAreTheDefault() throws IOException {
-        Tokenizer tokenizer = changed("bytebpe", TokenizersTest::same, config -> config.put("padding_side", "left").put("truncation_side", "left"));
-        assertThat(tokenizer.encodeAll(List.of("a", "bcd"), EncodeOptions.DEFAULT.truncate(2).pad(Padding.to(3))))
+        Tokenizer tokenizer = changed(
+                "bytebpe",
+                TokenizersTest::same,
+                config -> config.put("padding_side", "left").put("truncation_side", "left"));
+        assertThat(tokenizer.encodeAll(
+                        List.of("a", "bcd"), EncodeOptions.DEFAULT.truncate(2).pad(Padding.to(3))))
                 .extracting(e -> e.tokens())
                 .containsExactly(List.of("<|pad|>", "<|pad|>", "a"), List.of("<|pad|>", "c", "d"));
         assertThatThrownBy(() -> changed("bytebpe", TokenizersTest::same, config -> config.put("padding_side", "up")))
@@ -184,10 +212,15 @@ class TokenizersTest {
 
     @Test
     void whatTheNativeLibraryRefusesIsReportedWithTheFile() {
-        assertThatThrownBy(() -> changed("bytebpe", json -> ((ObjectNode) json.path("pre_tokenizer")).put("type", "Nonsense"), TokenizersTest::same))
+        assertThatThrownBy(() -> changed(
+                        "bytebpe",
+                        json -> ((ObjectNode) json.path("pre_tokenizer")).put("type", "Nonsense"),
+                        TokenizersTest::same))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("tokenizer.json");
-        assertThatThrownBy(() -> Tokenizers.parse("x.json", "[1]")).isInstanceOf(InputException.class).hasMessageStartingWith("x.json");
+        assertThatThrownBy(() -> Tokenizers.parse("x.json", "[1]"))
+                .isInstanceOf(InputException.class)
+                .hasMessageStartingWith("x.json");
     }
 
     @Test
@@ -210,10 +243,13 @@ class TokenizersTest {
     void windowsOfAPairMoveTheTextThatIsShortened() {
         Tokenizer tokenizer = Tokenizers.load(FIXTURES.resolve("wordpiece"));
         TextPair pair = new TextPair("a branch", "she asked, where does the river end? and nobody answered");
-        Truncation truncation = Truncation.to(20).with(Truncation.Strategy.ONLY_SECOND).withStride(2);
+        Truncation truncation =
+                Truncation.to(20).with(Truncation.Strategy.ONLY_SECOND).withStride(2);
         List<Encoding> windows = tokenizer.windows(pair, EncodeOptions.DEFAULT.truncate(truncation));
         int[] question = tokenizer.encode("a branch", EncodeOptions.DEFAULT).ids();
-        int[] context = tokenizer.encode(pair.second(), EncodeOptions.DEFAULT.withoutSpecialTokens()).ids();
+        int[] context = tokenizer
+                .encode(pair.second(), EncodeOptions.DEFAULT.withoutSpecialTokens())
+                .ids();
         List<Integer> seen = new ArrayList<>();
         for (Encoding window : windows) {
             assertThat(window.ids()).startsWith(question);
@@ -236,13 +272,27 @@ class TokenizersTest {
     }
 
     @Test
+    void anEmptySecondTextKeepsItsPlaceInThePair() {
+        Tokenizer tokenizer = Tokenizers.load(FIXTURES.resolve("unigram"));
+        TextPair pair = new TextPair("a", "");
+        assertThat(tokenizer.encode(pair, EncodeOptions.DEFAULT).tokens()).endsWith("</s>", "</s>");
+        assertThat(tokenizer
+                        .encodePairs(List.of(pair), EncodeOptions.DEFAULT)
+                        .get(0)
+                        .tokens())
+                .endsWith("</s>", "</s>");
+    }
+
+    @Test
     void manyThreadsShareOneTokenizer() {
         Tokenizer tokenizer = Tokenizers.load(FIXTURES.resolve("splitbpe"));
         String text = "She asked, \"Where does the river end?\" 🙂";
         int[] whole = tokenizer.encode(text, EncodeOptions.DEFAULT).ids();
         assertThat(IntStream.range(0, 400).parallel().allMatch(i -> {
                     int length = 1 + i % whole.length;
-                    int[] cut = tokenizer.encode(text, EncodeOptions.DEFAULT.truncate(length)).ids();
+                    int[] cut = tokenizer
+                            .encode(text, EncodeOptions.DEFAULT.truncate(length))
+                            .ids();
                     return java.util.Arrays.equals(cut, java.util.Arrays.copyOf(whole, length));
                 }))
                 .isTrue();
@@ -253,13 +303,17 @@ class TokenizersTest {
     void streamedPiecesAreTheDecodedTextAndNeverHalfACharacter(String name) {
         Tokenizer tokenizer = Tokenizers.load(FIXTURES.resolve(name));
         Json.read(FIXTURES.resolve(name).resolve("cases.json")).path("single").forEach(c -> {
-            int[] ids = tokenizer.encode(c.path("text").stringValue(), EncodeOptions.DEFAULT).ids();
+            int[] ids = tokenizer
+                    .encode(c.path("text").stringValue(), EncodeOptions.DEFAULT)
+                    .ids();
             for (boolean skip : new boolean[] {true, false}) {
                 StreamDecoder decoder = new StreamDecoder(tokenizer, skip);
                 StringBuilder streamed = new StringBuilder();
                 for (int id : ids) {
                     String piece = decoder.add(id);
-                    assertThat(piece.endsWith("\ufffd")).as("%s in %s", piece, c.path("text")).isFalse();
+                    assertThat(piece.endsWith("\ufffd"))
+                            .as("%s in %s", piece, c.path("text"))
+                            .isFalse();
                     streamed.append(piece);
                 }
                 assertThat(streamed + decoder.finish()).isEqualTo(tokenizer.decode(ids, skip));
@@ -282,15 +336,24 @@ class TokenizersTest {
 
     @Test
     void spacesAreCleanedUpWhereTheConfigSaysSoAlsoInAStream() throws IOException {
-        Tokenizer tokenizer = changed("unigram", TokenizersTest::same, config -> config.put("clean_up_tokenization_spaces", true));
-        int[] ids = tokenizer.encode("the roof , it ' s a branch . or not ?", EncodeOptions.DEFAULT).ids();
+        Tokenizer tokenizer =
+                changed("unigram", TokenizersTest::same, config -> config.put("clean_up_tokenization_spaces", true));
+        int[] ids = tokenizer
+                .encode("the roof , it ' s a branch . or not ?", EncodeOptions.DEFAULT)
+                .ids();
         String text = tokenizer.decode(ids, true);
-        assertThat(text).doesNotContain(" ,").doesNotContain(" .").doesNotContain(" ?").contains("roof,");
+        assertThat(text)
+                .doesNotContain(" ,")
+                .doesNotContain(" .")
+                .doesNotContain(" ?")
+                .contains("roof,");
         StreamDecoder decoder = new StreamDecoder(tokenizer, true);
         StringBuilder streamed = new StringBuilder();
         IntStream.of(ids).forEach(id -> streamed.append(decoder.add(id)));
         assertThat(streamed.append(decoder.finish())).hasToString(text);
-        Tokenizer bpe = changed("bytebpe", TokenizersTest::same, config -> config.put("clean_up_tokenization_spaces", true));
-        assertThat(bpe.decode(bpe.encode("a .", EncodeOptions.DEFAULT).ids(), true)).isEqualTo("a .");
+        Tokenizer bpe =
+                changed("bytebpe", TokenizersTest::same, config -> config.put("clean_up_tokenization_spaces", true));
+        assertThat(bpe.decode(bpe.encode("a .", EncodeOptions.DEFAULT).ids(), true))
+                .isEqualTo("a .");
     }
 }

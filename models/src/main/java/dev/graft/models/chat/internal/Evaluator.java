@@ -120,7 +120,8 @@ final class Evaluator {
 
     private Flow generation(Node.Generation generation, Scope scope) {
         if (out != printed) {
-            throw new TemplateError("a generation block inside of a macro or a captured block has no place in the text");
+            throw new TemplateError(
+                    "a generation block inside of a macro or a captured block has no place in the text");
         }
         int start = PyText.length(printed.toString());
         print(captured(generation.body(), new Scope(scope)));
@@ -192,13 +193,15 @@ final class Evaluator {
                 throw new TemplateError("cannot assign attribute on non-namespace object " + name.namespace());
             }
             if (name.attribute().startsWith("_")) {
-                throw new TemplateError("cannot store the underscore-prefixed attribute " + name.attribute() + " on a namespace");
+                throw new TemplateError(
+                        "cannot store the underscore-prefixed attribute " + name.attribute() + " on a namespace");
             }
             namespace.attributes().put(name.attribute(), value);
         } else if (target instanceof Node.Targets targets) {
             List<@Nullable Object> values = Sequences.items(value);
             if (values.size() != targets.items().size()) {
-                throw new TemplateError(values.size() + " values for " + targets.items().size() + " names");
+                throw new TemplateError(
+                        values.size() + " values for " + targets.items().size() + " names");
             }
             for (int i = 0; i < values.size(); i++) {
                 assign(targets.items().get(i), values.get(i), scope);
@@ -254,7 +257,8 @@ final class Evaluator {
             scope.set("caller", named.get("caller"));
         }
         if (!unknown.isEmpty()) {
-            throw new TemplateError("macro '" + macro + "' takes no keyword argument '" + unknown.iterator().next() + "'");
+            throw new TemplateError("macro '" + macro + "' takes no keyword argument '"
+                    + unknown.iterator().next() + "'");
         }
     }
 }

@@ -25,7 +25,8 @@ final class ExpressionEvaluator {
         globals = new Globals(clock);
     }
 
-    @Nullable Object withCaptured(String text, Node.Expression expression, Scope scope) {
+    @Nullable
+    Object withCaptured(String text, Node.Expression expression, Scope scope) {
         String outer = captured;
         captured = text;
         Object value = value(expression, scope);
@@ -33,7 +34,8 @@ final class ExpressionEvaluator {
         return value;
     }
 
-    @Nullable Object value(Node.Expression expression, Scope scope) {
+    @Nullable
+    Object value(Node.Expression expression, Scope scope) {
         try {
             return evaluate(expression, scope);
         } catch (TemplateError e) {
@@ -186,7 +188,8 @@ final class ExpressionEvaluator {
         return true;
     }
 
-    @Nullable Object call(Node.Call call, Scope scope, Map<String, Function> extra) {
+    @Nullable
+    Object call(Node.Call call, Scope scope, Map<String, Function> extra) {
         Object callee = value(call.callee(), scope);
         Operators.requireDefined(callee);
         if (!(callee instanceof Function function)) {

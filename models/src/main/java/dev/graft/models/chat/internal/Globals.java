@@ -18,23 +18,28 @@ final class Globals {
 
     Globals(Supplier<LocalDateTime> clock) {
         functions = Map.of(
-                "range", new Function("range", (positional, named) -> {
-                    requireNoNames("range", named);
-                    return Sequences.range(positional);
-                }),
+                "range",
+                        new Function("range", (positional, named) -> {
+                            requireNoNames("range", named);
+                            return Sequences.range(positional);
+                        }),
                 "namespace", new Function("namespace", (positional, named) -> namespace(positional, named)),
                 "dict", new Function("dict", (positional, named) -> merged("dict", positional, named)),
-                "raise_exception", new Function("raise_exception", (positional, named) -> {
-                    Arguments arguments = new Arguments("raise_exception", positional, named);
-                    throw new TemplateError("the template refuses the conversation: " + Display.str(arguments.require("message")));
-                }),
-                "strftime_now", new Function("strftime_now", (positional, named) -> {
-                    Arguments arguments = new Arguments("strftime_now", positional, named);
-                    return time(clock.get(), arguments.string("format"));
-                }));
+                "raise_exception",
+                        new Function("raise_exception", (positional, named) -> {
+                            Arguments arguments = new Arguments("raise_exception", positional, named);
+                            throw new TemplateError("the template refuses the conversation: "
+                                    + Display.str(arguments.require("message")));
+                        }),
+                "strftime_now",
+                        new Function("strftime_now", (positional, named) -> {
+                            Arguments arguments = new Arguments("strftime_now", positional, named);
+                            return time(clock.get(), arguments.string("format"));
+                        }));
     }
 
-    @Nullable Function get(String name) {
+    @Nullable
+    Function get(String name) {
         return functions.get(name);
     }
 
@@ -91,26 +96,26 @@ final class Globals {
                 continue;
             }
             char directive = ++i < format.length() ? format.charAt(i) : ' ';
-            String pattern =
-                    switch (directive) {
-                        case 'd' -> "dd";
-                        case 'b' -> "MMM";
-                        case 'B' -> "MMMM";
-                        case 'm' -> "MM";
-                        case 'Y' -> "uuuu";
-                        case 'y' -> "uu";
-                        case 'H' -> "HH";
-                        case 'I' -> "hh";
-                        case 'M' -> "mm";
-                        case 'S' -> "ss";
-                        case 'p' -> "a";
-                        case 'a' -> "EEE";
-                        case 'A' -> "EEEE";
-                        case 'j' -> "DDD";
-                        case '%' -> "'%'";
-                        default -> throw new TemplateError(
-                                "strftime_now has %" + directive + ", known are %d %b %B %m %Y %y %H %I %M %S %p %a %A %j %%");
-                    };
+            String pattern = switch (directive) {
+                case 'd' -> "dd";
+                case 'b' -> "MMM";
+                case 'B' -> "MMMM";
+                case 'm' -> "MM";
+                case 'Y' -> "uuuu";
+                case 'y' -> "uu";
+                case 'H' -> "HH";
+                case 'I' -> "hh";
+                case 'M' -> "mm";
+                case 'S' -> "ss";
+                case 'p' -> "a";
+                case 'a' -> "EEE";
+                case 'A' -> "EEEE";
+                case 'j' -> "DDD";
+                case '%' -> "'%'";
+                default ->
+                    throw new TemplateError("strftime_now has %" + directive
+                            + ", known are %d %b %B %m %Y %y %H %I %M %S %p %a %A %j %%");
+            };
             out.append(DateTimeFormatter.ofPattern(pattern, Locale.US).format(now));
         }
         return out.toString();

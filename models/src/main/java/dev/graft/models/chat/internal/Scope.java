@@ -18,7 +18,8 @@ final class Scope {
         return variables.containsKey(name) || (outer != null && outer.has(name));
     }
 
-    @Nullable Object get(String name) {
+    @Nullable
+    Object get(String name) {
         return variables.containsKey(name) || outer == null ? variables.get(name) : outer.get(name);
     }
 

@@ -28,7 +28,9 @@ public final class TemplateFiles {
         Path others = folder.resolve("additional_chat_templates");
         if (Files.isDirectory(others)) {
             try (Stream<Path> files = Files.list(others)) {
-                for (Path file : files.filter(file -> file.toString().endsWith(".jinja")).sorted().toList()) {
+                for (Path file : files.filter(file -> file.toString().endsWith(".jinja"))
+                        .sorted()
+                        .toList()) {
                     templates.put(file.getFileName().toString().replaceFirst("\\.jinja$", ""), text(file));
                 }
             } catch (IOException e) {
@@ -56,14 +58,16 @@ public final class TemplateFiles {
         } else if (template.isObject()) {
             template.properties().forEach(named -> put(source, templates, named.getKey(), named.getValue()));
         } else if (!template.isNull() && !template.isMissingNode()) {
-            throw new FormatException(source, "chat_template is " + template + ", expected a text or a list of named texts", null);
+            throw new FormatException(
+                    source, "chat_template is " + template + ", expected a text or a list of named texts", null);
         }
         return templates;
     }
 
     private static void put(String source, Map<String, String> templates, String name, JsonNode template) {
         if (name.isEmpty() || !template.isString()) {
-            throw new FormatException(source, "chat_template has an entry without a \"name\" and a \"template\" that are texts", null);
+            throw new FormatException(
+                    source, "chat_template has an entry without a \"name\" and a \"template\" that are texts", null);
         }
         templates.put(name, template.stringValue());
     }

@@ -217,6 +217,8 @@ final class NativeTokenizer implements Tokenizer {
                     all.add(take(library, encoding));
                 }
             }
+        } catch (RuntimeException e) {
+            throw new InputException(source() + ": the tokenizers library cannot encode: " + e.getMessage(), e);
         } finally {
             Reference.reachabilityFence(this); // the cleaner must not free the handle during the call
         }
@@ -239,8 +241,7 @@ final class NativeTokenizer implements Tokenizer {
                 }
                 String text = definition.vocabulary().token(ids[i]);
                 if (text == null) {
-                    throw new IllegalStateException(
-                            source() + ": the native library gave id " + ids[i] + ", which no token has");
+                    throw new IllegalStateException("it gave id " + ids[i] + ", which no token has");
                 }
                 texts[i] = text;
             }
@@ -289,6 +290,8 @@ final class NativeTokenizer implements Tokenizer {
         try {
             String text = NativeLibrary.LIBRARY.decode(handle, longs, skipSpecialTokens);
             return definition.cleanUp() ? SpaceCleaning.clean(text) : text;
+        } catch (RuntimeException e) {
+            throw new InputException(source() + ": the tokenizers library cannot decode: " + e.getMessage(), e);
         } finally {
             Reference.reachabilityFence(this);
         }
