@@ -84,7 +84,8 @@ final class NativeTokenizer implements Tokenizer {
         List<Tokens> tokens = tokens(texts);
         List<Encoding> encodings = new ArrayList<>(pairs.size());
         for (int i = 0; i < tokens.size(); i += 2) {
-            encodings.add(cut(tokens.subList(i, i + 2), options));
+            boolean single = pairs.get(i / 2).second().isEmpty();
+            encodings.add(cut(tokens.subList(i, single ? i + 1 : i + 2), options));
         }
         return padded(encodings, options.padding());
     }
@@ -96,7 +97,9 @@ final class NativeTokenizer implements Tokenizer {
 
     @Override
     public List<Encoding> windows(TextPair pair, EncodeOptions options) {
-        return windows(tokens(List.of(pair.first(), pair.second())), options);
+        return pair.second().isEmpty()
+                ? windows(pair.first(), options)
+                : windows(tokens(List.of(pair.first(), pair.second())), options);
     }
 
     private Encoding cut(List<Tokens> texts, EncodeOptions options) {
