@@ -1,0 +1,123 @@
+package dev.graft.train.optim;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.offset;
+
+import dev.graft.formats.InputException;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.optim.Optimizer.Decay;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Test;
+
+/** Values by hand; equality with PyTorch over whole runs is tested by the training fixtures. */
+class OptimizerTest {
+    private final Map<String, Tensor> given = new LinkedHashMap<>();
+
+    private FlatParameters parameters() {
+        given.put("bias", Tensors.of(new float[] {1, 2}, 2).set_requires_grad(true));
+        given.put("weight", Tensors.of(new float[] {3, 4, 5, 6}, 2, 2).set_requires_grad(true));
+        return new FlatParameters(given);
+    }
+
+    private static void gradient(FlatParameters parameters, float... values) {
+        try (NoGrad off = new NoGrad()) {
+            parameters.gradients().copy_(Tensors.of(values, values.length));
+        }
+    }
+
+    @Test
+    void parameters_become_views_of_one_vector_with_matrices_first() {
+        FlatParameters parameters = parameters();
+        assertThat(parameters.parameters().keySet()).containsExactly("weight", "bias");
+        assertThat(Tensors.floats(parameters.values())).containsExactly(3, 4, 5, 6, 1, 2);
+        assertThat(Tensors.floats(parameters.matrices())).containsExactly(3, 4, 5, 6);
+        gradient(parameters, 1, 1, 1, 1, 2, 2);
+        new Sgd(parameters, 0, 0).step(0.5);
+        assertThat(Tensors.floats(given.get("bias"))).containsExactly(0, 1);
+        assertThat(Tensors.floats(given.get("weight"))).containsExactly(2.5f, 3.5f, 4.5f, 5.5f);
+        given.get("bias").sum().backward();
+        assertThat(Tensors.floats(parameters.gradients())).containsExactly(1, 1, 1, 1, 3, 3);
+    }
+
+    @Test
+    void weight_decay_acts_on_matrices_or_on_all() {
+        FlatParameters some = parameters();
+        gradient(some, 0, 0, 0, 0, 0, 0);
+        new AdamW.Settings(0.9, 0.999, 1e-8, 0.5, Decay.MATRICES).of(some).step(0.1);
+        assertThat(Tensors.floats(some.values()))
+                .containsExactly(new float[] {2.85f, 3.8f, 4.75f, 5.7f, 1, 2}, offset(1e-6f));
+        FlatParameters all = parameters();
+        gradient(all, 0, 0, 0, 0, 0, 0);
+        new AdamW(all, new AdamW.Settings(0.9, 0.999, 1e-8, 0.5)).step(0.1);
+        assertThat(Tensors.floats(all.values()))
+                .containsExactly(new float[] {2.85f, 3.8f, 4.75f, 5.7f, 0.95f, 1.9f}, offset(1e-6f));
+        FlatParameters sgd = parameters();
+        gradient(sgd, 1, 1, 1, 1, 1, 1);
+        new Sgd.Settings(0, 0.5, Decay.MATRICES).of(sgd).step(0.1);
+        assertThat(Tensors.floats(sgd.values()))
+                .containsExactly(new float[] {2.75f, 3.7f, 4.65f, 5.6f, 0.9f, 1.9f}, offset(1e-6f));
+    }
+
+    @Test
+    void adam_s_first_step_is_the_rate_in_the_direction_of_the_gradient() {
+        FlatParameters parameters = parameters();
+        gradient(parameters, 10, -0.1f, 0, 2, 3, -4);
+        new AdamW(parameters, AdamW.Settings.DEFAULT).step(0.25);
+        assertThat(Tensors.floats(parameters.values()))
+                .containsExactly(new float[] {2.75f, 4.25f, 5, 5.75f, 0.75f, 2.25f}, offset(1e-5f));
+    }
+
+    @Test
+    void momentum_remembers_and_a_restored_optimiser_goes_on_with_the_same_bits() {
+        for (Optimizer.Settings settings :
+                List.of(new Sgd.Settings(0.9, 0.01, Decay.ALL), new AdamW.Settings(0.9, 0.99, 1e-8, 0.1))) {
+            FlatParameters first = parameters();
+            Optimizer whole = settings.of(first);
+            gradient(first, 1, 2, 3, 4, 5, 6);
+            whole.step(0.1);
+            FlatParameters second = parameters();
+            try (NoGrad off = new NoGrad()) {
+                second.values().copy_(first.values());
+            }
+            Optimizer resumed = settings.of(second);
+            resumed.restore(whole.steps(), whole.state());
+            gradient(first, -1, 2, -3, 4, 0, 1);
+            gradient(second, -1, 2, -3, 4, 0, 1);
+            whole.step(0.1);
+            resumed.step(0.1);
+            assertThat(Tensors.floats(second.values())).isEqualTo(Tensors.floats(first.values()));
+            assertThat(resumed.steps()).isEqualTo(2);
+            assertThatThrownBy(() -> resumed.restore(1, Map.of()))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("the saved optimiser has no ");
+        }
+    }
+
+    @Test
+    void clipping_scales_to_the_norm_and_leaves_smaller_gradients_alone() {
+        FlatParameters parameters = parameters();
+        gradient(parameters, 3, 0, 4, 0, 0, 0);
+        assertThat(parameters.gradientNorm()).isEqualTo(5);
+        parameters.clip(5, 6);
+        assertThat(Tensors.floats(parameters.gradients())).containsExactly(3, 0, 4, 0, 0, 0);
+        parameters.clip(5, 1);
+        assertThat(parameters.gradientNorm()).isCloseTo(1, offset(1e-6));
+    }
+
+    @Test
+    void settings_out_of_range_are_refused_by_name() {
+        assertThatThrownBy(() -> new AdamW.Settings(1, 0.9, 1e-8, 0))
+                .isInstanceOf(InputException.class)
+                .hasMessage("beta1 is 1.0, expected 0 or more and below 1");
+        assertThatThrownBy(() -> new AdamW.Settings(0.9, -0.1, 1e-8, 0)).hasMessageContaining("beta2 is -0.1");
+        assertThatThrownBy(() -> new AdamW.Settings(0.9, 0.9, 0, 0)).hasMessageContaining("eps is 0.0");
+        assertThatThrownBy(() -> new AdamW.Settings(0.9, 0.9, 1e-8, Double.NaN))
+                .hasMessageContaining("weight_decay is NaN");
+        assertThatThrownBy(() -> new Sgd.Settings(1, 0, Decay.ALL)).hasMessageContaining("momentum is 1.0");
+    }
+}
