@@ -132,9 +132,7 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
             read.specialTokens().get(role).ifPresent(token -> roles.put(role.key(), token.content()));
         }
         roles.put("tokenizer_class", "PreTrainedTokenizerFast");
-        roles.put(
-                "model_max_length",
-                read.modelMaxLength().orElseGet(() -> config.integer("max_position_embeddings")));
+        roles.put("model_max_length", read.modelMaxLength().orElseGet(() -> config.integer("max_position_embeddings")));
         write(folder.resolve("tokenizer_config.json"), roles);
     }
 

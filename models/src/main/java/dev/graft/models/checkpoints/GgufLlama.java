@@ -131,7 +131,9 @@ final class GgufLlama implements TensorSource {
         token(fields, config, "padding", "pad_token_id");
         token(fields, config, "eos", "eos_token_id");
         long endOfTurn = fields.integer("tokenizer.ggml.eot_token_id", -1);
-        if (endOfTurn >= 0 && config.has("eos_token_id") && config.get("eos_token_id").asLong() != endOfTurn) {
+        if (endOfTurn >= 0
+                && config.has("eos_token_id")
+                && config.get("eos_token_id").asLong() != endOfTurn) {
             long end = config.get("eos_token_id").asLong();
             config.putArray("eos_token_id").add(end).add(endOfTurn);
         }
@@ -225,7 +227,8 @@ final class GgufLlama implements TensorSource {
         if (tensor.heads == 0) {
             return file.bytes(tensor.name);
         }
-        ByteBuffer ordered = ByteBuffer.allocateDirect(Math.toIntExact(info(name).bytes()));
+        ByteBuffer ordered =
+                ByteBuffer.allocateDirect(Math.toIntExact(info(name).bytes()));
         read(name, ordered);
         return ordered.flip().asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
     }

@@ -158,7 +158,9 @@ final class OnnxBert implements TensorSource {
             throw new FormatException(
                     path(), "initialiser " + tensor.name + " is " + shown.dtype() + ", a matrix product needs F32");
         }
-        float[] values = tensor.quantized ? dequantized(tensor) : file.tensor(tensor.name).floats();
+        float[] values = tensor.quantized
+                ? dequantized(tensor)
+                : file.tensor(tensor.name).floats();
         ByteBuffer target = into.slice().order(ByteOrder.LITTLE_ENDIAN);
         if (tensor.transposed) {
             transpose(values, (int) shown.shape()[0], (int) shown.shape()[1], target.asFloatBuffer());

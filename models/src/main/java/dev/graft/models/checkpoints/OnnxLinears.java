@@ -25,7 +25,8 @@ final class OnnxLinears {
         }
         for (Onnx.Node node : file.nodes()) {
             if (node.opType().equals("MatMul") || node.opType().equals("MatMulInteger")) {
-                for (String input : node.inputs().subList(0, Math.min(2, node.inputs().size()))) {
+                for (String input :
+                        node.inputs().subList(0, Math.min(2, node.inputs().size()))) {
                     if (file.names().contains(input) && file.info(input).rank() == 2) {
                         weights.put(input, name(node, input));
                     }

@@ -1,0 +1,138 @@
+package dev.graft.models.generate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.graft.formats.InputException;
+import dev.graft.tensor.Rng;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
+
+class SamplerTest {
+    /** Probabilities 0.5, 0.25, 0.125, 0.0625, 0.0625. */
+    static final double[] PROBABILITIES = {0.125, 0.5, 0.0625, 0.25, 0.0625};
+
+    static final GenerateOptions SAMPLED = GenerateOptions.DEFAULT.sampled(1, 1);
+
+    static float[] logits() {
+        float[] logits = new float[PROBABILITIES.length];
+        for (int i = 0; i < logits.length; i++) {
+            logits[i] = (float) Math.log(PROBABILITIES[i]) + 3;
+        }
+        return logits;
+    }
+
+    static double[] frequencies(GenerateOptions options) {
+        Sampler sampler = new Sampler(options, Rng.of(3, "test"));
+        double[] counts = new double[PROBABILITIES.length];
+        for (int i = 0; i < 20_000; i++) {
+            counts[sampler.next(logits())] += 1 / 20_000.0;
+        }
+        return counts;
+    }
+
+    static Set<Integer> kept(GenerateOptions options) {
+        Set<Integer> kept = new TreeSet<>();
+        double[] frequencies = frequencies(options);
+        for (int i = 0; i < frequencies.length; i++) {
+            if (frequencies[i] > 0) {
+                kept.add(i);
+            }
+        }
+        return kept;
+    }
+
+    @Test
+    void withoutTemperatureTheLikeliestIsTaken() {
+        assertThat(new Sampler(GenerateOptions.DEFAULT, Rng.of(1, "test")).next(logits()))
+                .isEqualTo(1);
+        assertThat(Sampler.likeliest(new float[] {2, 5, 5})).isEqualTo(1);
+    }
+
+    @Test
+    void drawsFollowTheProbabilities() {
+        double[] frequencies = frequencies(SAMPLED);
+        for (int i = 0; i < frequencies.length; i++) {
+            assertThat(frequencies[i]).isCloseTo(PROBABILITIES[i], within(0.015));
+        }
+    }
+
+    @Test
+    void temperatureSharpensThem() {
+        double total = Arrays.stream(PROBABILITIES).map(p -> p * p).sum();
+        double[] frequencies = frequencies(SAMPLED.sampled(0.5, 1));
+        for (int i = 0; i < frequencies.length; i++) {
+            assertThat(frequencies[i]).isCloseTo(PROBABILITIES[i] * PROBABILITIES[i] / total, within(0.015));
+        }
+    }
+
+    @Test
+    void topKKeepsTheLikeliest() {
+        assertThat(kept(SAMPLED.withTopK(2))).containsExactly(1, 3);
+        assertThat(kept(SAMPLED.withTopK(5))).hasSize(5);
+        assertThat(kept(SAMPLED.withTopK(99))).hasSize(5);
+        assertThat(frequencies(SAMPLED.withTopK(2))[1]).isCloseTo(2.0 / 3, within(0.015));
+    }
+
+    @Test
+    void topPKeepsTheSmallestSetOfThatProbability() {
+        assertThat(kept(SAMPLED.sampled(1, 0.4))).containsExactly(1);
+        assertThat(kept(SAMPLED.sampled(1, 0.6))).containsExactly(1, 3);
+        assertThat(kept(SAMPLED.sampled(1, 0.8))).containsExactly(0, 1, 3);
+        assertThat(kept(SAMPLED.sampled(1, 1e-9))).containsExactly(1);
+    }
+
+    @Test
+    void topPCountsAmongThoseThatTopKKeeps() {
+        assertThat(kept(SAMPLED.sampled(1, 0.6).withTopK(2))).containsExactly(1);
+        assertThat(kept(SAMPLED.sampled(1, 0.7).withTopK(2))).containsExactly(1, 3);
+    }
+
+    @Test
+    void minPDropsWhatIsFarBelowTheLikeliest() {
+        assertThat(kept(SAMPLED.withMinP(0.2))).containsExactly(0, 1, 3);
+        assertThat(kept(SAMPLED.withMinP(1))).containsExactly(1);
+    }
+
+    @Test
+    void repetitionPenaltyActsOnWhatOccurred() {
+        Sampler sampler = new Sampler(GenerateOptions.DEFAULT.withRepetitionPenalty(2), Rng.of(1, "test"));
+        sampler.saw(0);
+        sampler.saw(2);
+        float[] logits = {4, 3, -1, -1.5f};
+
+        assertThat(sampler.next(logits)).isEqualTo(1);
+        assertThat(logits).containsExactly(2, 3, -2, -1.5f);
+    }
+
+    @Test
+    void logitsThatAreNoNumbersAreAFailure() {
+        Sampler sampler = new Sampler(SAMPLED, Rng.of(1, "test"));
+        assertThatThrownBy(() -> sampler.next(new float[] {Float.NaN, 1}))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("NaN");
+    }
+
+    @Test
+    void optionsOutOfRangeAreRefusedByName() {
+        GenerateOptions d = GenerateOptions.DEFAULT;
+        for (var refused : List.<org.assertj.core.api.ThrowableAssert.ThrowingCallable>of(
+                () -> d.withMaxNewTokens(0),
+                () -> d.withTopK(-1),
+                () -> d.sampled(1, 0),
+                () -> d.sampled(1, 1.5),
+                () -> d.sampled(-1, 1),
+                () -> d.sampled(Double.NaN, 1),
+                () -> d.withMinP(2),
+                () -> d.withRepetitionPenalty(0),
+                () -> d.withStop(""))) {
+            assertThatThrownBy(refused).isInstanceOf(InputException.class).hasMessageContaining("expected");
+        }
+        assertThatThrownBy(() -> d.sampled(1, 1.5))
+                .hasMessage("top_p is 1.5, expected a number of more than 0 and at most 1");
+    }
+}
