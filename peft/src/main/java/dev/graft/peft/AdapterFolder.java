@@ -47,7 +47,9 @@ final class AdapterFolder {
         AdapterConfig read = layout.read(config, folder);
         checkBase(base, folder);
         String headFile = layout.headFile();
-        boolean withHead = headFile != null && Files.exists(folder.resolve(headFile)) && base.head().output() != null;
+        boolean withHead = headFile != null
+                && Files.exists(folder.resolve(headFile))
+                && base.head().output() != null;
         try (TensorSource tensors = open(folder, layout);
                 @Nullable TensorSource head = withHead ? Safetensors.open(folder.resolve(headFile)) : null) {
             Stored stored = new Stored(head == null ? List.of(tensors) : List.of(tensors, head), layout, read);

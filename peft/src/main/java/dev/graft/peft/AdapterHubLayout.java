@@ -4,19 +4,25 @@ import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
+import dev.graft.models.sites.Linear;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * AdapterHub's folder (the {@code adapters} library 1.x): {@code adapter_config.json} with the method's settings under {@code config}, and
- * {@code adapter.safetensors} with keys that hold the adapter's name. A trained task head is beside the adapter's tensors, under its
- * Hugging Face name.
+ * AdapterHub's folder (the {@code adapters} library 1.x): {@code adapter_config.json} with the method's settings under {@code config},
+ * {@code adapter.safetensors} with keys that hold the adapter's name, and for a trained head of a transformers class
+ * {@code head_config.json} and {@code model_head.safetensors}.
  */
 final class AdapterHubLayout implements FolderLayout {
     private static final String VERSION = "adapters.1.3.0";
     private static final String NAME = "default";
+    private static final String HEAD_CONFIG = "head_config.json";
 
     private final Base base;
     private String name = NAME;
@@ -31,7 +37,7 @@ final class AdapterHubLayout implements FolderLayout {
     }
 
     @Override
-    public AdapterConfig read(Fields file) {
+    public AdapterConfig read(Fields file, Path folder) {
         file.informational("hidden_size", "model_class", "version");
         name = file.string("name", NAME);
         String modelType = file.string("model_type", base.architecture().modelType());
@@ -43,13 +49,10 @@ final class AdapterHubLayout implements FolderLayout {
         for (Method.Type type : Methods.all()) {
             if (type.layout() == Method.Layout.ADAPTER_HUB) {
                 if (type.reads(config)) {
-                    List<String> modules = file.stringsOrNull("modules_to_save");
+                    List<String> modules = new ArrayList<>(file.strings("modules_to_save", List.of()));
+                    modules.addAll(head(folder));
                     AdapterConfig read = new AdapterConfig(
-                            type.read(config, base),
-                            modules == null ? List.of() : modules,
-                            base.task(),
-                            file.stringOrNull("model_name"),
-                            null);
+                            type.read(config, base), modules, base.task(), file.stringOrNull("model_name"), null);
                     file.refuseUnread("It may change what the adapter means; remove it if it does not.");
                     return read;
                 }
@@ -62,30 +65,99 @@ final class AdapterHubLayout implements FolderLayout {
                 null);
     }
 
+    /** The modules that the head's file holds; a base without a head has no use for them. */
+    private List<String> head(Path folder) {
+        if (!isHeaded() || !Files.exists(folder.resolve(HEAD_CONFIG))) {
+            return List.of();
+        }
+        Fields head = Fields.read(folder.resolve(HEAD_CONFIG));
+        if (head.objectOrNull("config") != null) {
+            throw head.wrong(
+                    "config",
+                    "null: flexible heads are not supported; load the base without a head to use the adapter alone");
+        }
+        String expected = base.architecture().className(base.task());
+        if (!head.string("model_class", expected).equals(expected)) {
+            throw head.wrong("model_class", "\"" + expected + "\", that of " + base.name());
+        }
+        return trainedHead();
+    }
+
+    /** Modules that are saved in the head's file: those that classification and question answering train. */
+    private List<String> trainedHead() {
+        Linear output = base.head().output();
+        return output == null || AdapterConfig.heads(base.task()).isEmpty() ? List.of() : List.of(output.name());
+    }
+
+    private boolean isHeaded() {
+        return base.task() != Task.FEATURE_EXTRACTION;
+    }
+
     @Override
     public ObjectNode write(Adapter adapter) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        adapter.method().write(json.putObject("config"), adapter.base());
-        json.put("hidden_size", adapter.base().backbone().hiddenSize());
-        json.put(
-                "model_class",
-                adapter.base().architecture().className(adapter.base().task()));
+        adapter.method().write(json.putObject("config"), base);
+        json.put("hidden_size", base.backbone().hiddenSize());
+        json.put("model_class", base.architecture().className(base.task()));
         json.put("model_name", adapter.config().baseName());
-        json.put("model_type", adapter.base().architecture().modelType());
+        json.put("model_type", base.architecture().modelType());
         json.put("name", NAME);
         json.put("version", VERSION);
-        if (!adapter.config().modulesToSave().isEmpty()) {
-            adapter.config().modulesToSave().forEach(json.putArray("modules_to_save")::add);
+        List<String> others = new ArrayList<>(adapter.config().modulesToSave());
+        others.removeAll(AdapterConfig.heads(base.task()));
+        if (!others.isEmpty()) {
+            others.forEach(json.putArray("modules_to_save")::add);
         }
         return json;
+    }
+
+    @Override
+    public String headFile() {
+        return "model_head.safetensors";
+    }
+
+    @Override
+    public boolean isOfHead(String key) {
+        return trainedHead().stream().anyMatch(module -> key.startsWith(module + "."));
+    }
+
+    @Override
+    public Map<String, ObjectNode> headConfig(Adapter adapter) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        json.putNull("config");
+        json.put("hidden_size", base.backbone().hiddenSize());
+        ObjectNode labels = json.putObject("label2id");
+        for (int i = 0; i < base.labels().size(); i++) {
+            labels.put(base.labels().get(i), i);
+        }
+        json.put("model_class", base.architecture().className(base.task()));
+        json.put("model_name", adapter.config().baseName());
+        json.put("model_type", base.architecture().modelType());
+        json.putNull("name");
+        json.put("num_labels", base.labels().size());
+        json.put("version", VERSION);
+        return Map.of(HEAD_CONFIG, json);
+    }
+
+    /** Language models are saved with their own vocabulary head. */
+    @Override
+    public Map<String, Tensor> baseCopies(Adapter adapter) {
+        Linear output = base.head().output();
+        return base.task() == Task.CAUSAL_LM && output != null
+                ? Map.of(output.name() + ".weight", output.weight())
+                : Map.of();
+    }
+
+    @Override
+    public boolean writesBaseCopies() {
+        return false;
     }
 
     /** Files of a model without a head lack what a model with one has before its backbone's names. */
     @Override
     public String canonical(String key) {
         String prefix = base.architecture().prefix();
-        boolean headed = base.task() != Task.FEATURE_EXTRACTION;
-        if (!headed) {
+        if (!isHeaded()) {
             return key.startsWith(prefix) ? key.substring(prefix.length()) : key;
         }
         boolean ofHead = base.head().sites().stream()

@@ -8,6 +8,7 @@ import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -37,7 +38,7 @@ final class PeftLayout implements FolderLayout {
     }
 
     @Override
-    public AdapterConfig read(Fields config) {
+    public AdapterConfig read(Fields config, Path folder) {
         String type = config.string("peft_type");
         Method.Type method = null;
         List<String> known = new ArrayList<>();

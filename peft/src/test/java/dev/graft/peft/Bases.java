@@ -47,8 +47,7 @@ public final class Bases {
 
     public static Base load(String name, Numerics numerics) {
         return LOADED.computeIfAbsent(
-                name + numerics,
-                key -> Base.load(name, folder(name), Base.Options.DEFAULT.withNumerics(numerics)));
+                name + numerics, key -> Base.load(name, folder(name), Base.Options.DEFAULT.withNumerics(numerics)));
     }
 
     private static Path folder(String name) {
@@ -86,9 +85,7 @@ public final class Bases {
         return LOADED.computeIfAbsent(
                 "headless",
                 key -> Base.load(
-                        "headless",
-                        FIXTURES.resolve("bases/" + BERT),
-                        Base.Options.of(Task.FEATURE_EXTRACTION)));
+                        "headless", FIXTURES.resolve("bases/" + BERT), Base.Options.of(Task.FEATURE_EXTRACTION)));
     }
 
     /** Five rows of seven positions: whole, padded right, padded left, short, whole. */

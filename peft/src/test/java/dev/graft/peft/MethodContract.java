@@ -144,9 +144,10 @@ public abstract class MethodContract {
         Adapter one = fresh(c, Numerics.FP32, 5);
         Adapter same = fresh(c, Numerics.FP32, 5);
 
-        one.parameters().forEach((key, parameter) -> assertThat(Tensors.bytes(parameter.value()))
-                .as(key)
-                .isEqualTo(Tensors.bytes(same.parameters().get(key).value())));
+        one.parameters()
+                .forEach((key, parameter) -> assertThat(Tensors.bytes(parameter.value()))
+                        .as(key)
+                        .isEqualTo(Tensors.bytes(same.parameters().get(key).value())));
     }
 
     @ParameterizedTest
@@ -356,8 +357,9 @@ public abstract class MethodContract {
         Tensor expected = logits(exact.base(), Selection.of(exact));
         Tensor found = logits(coarse.base(), Selection.of(coarse));
 
-        coarse.trainable().values().forEach(value -> assertThat(value.scalar_type().value)
-                .isEqualTo(Numerics.FP32.small().value));
+        coarse.trainable()
+                .values()
+                .forEach(value -> assertThat(value.scalar_type().value).isEqualTo(Numerics.FP32.small().value));
         assertThat(difference(found, expected))
                 .isLessThan(0.1 * Tensors.item(expected.abs().amax()));
     }

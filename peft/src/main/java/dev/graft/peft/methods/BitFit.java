@@ -93,7 +93,9 @@ public record BitFit(List<String> terms) implements Method {
     }
 
     private static boolean names(String term, Site site) {
-        return site.name().equals(term) || site.name().endsWith("." + term) || role(site).equals(term);
+        return site.name().equals(term)
+                || site.name().endsWith("." + term)
+                || role(site).equals(term);
     }
 
     @Override

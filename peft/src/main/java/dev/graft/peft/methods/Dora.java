@@ -70,7 +70,8 @@ public record Dora(LoraConfig config) implements Method {
      * @param frozen the base's weight
      * @param dim the dimension over which the norm is taken
      */
-    private record Weighted(LowRank update, Tensor magnitude, Tensor frozen, int dim, double dropout) implements Effect.Reweight {
+    private record Weighted(LowRank update, Tensor magnitude, Tensor frozen, int dim, double dropout)
+            implements Effect.Reweight {
         @Override
         public Tensor weight(Tensor weight) {
             Tensor direction = update.weight().add(weight);
@@ -81,8 +82,7 @@ public record Dora(LoraConfig config) implements Method {
         @Override
         public Tensor apply(Affine inner, Tensor x, Pass pass) {
             Tensor factor = Ops.to(
-                    magnitude.div(norms(frozen, update, dim)),
-                    inner.weight().scalar_type());
+                    magnitude.div(norms(frozen, update, dim)), inner.weight().scalar_type());
             Tensor y = inner.apply(x, pass);
             if (dim == 0) {
                 return y.add(Ops.to(update.apply(x, pass), y.scalar_type())).mul(factor);

@@ -61,8 +61,8 @@ public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean st
         if (feedForward != null && feedForward.regex == null && targets.regex() == null && !targets.isDefault()) {
             for (String name : feedForward.names) {
                 if (!targets.names().contains(name)) {
-                    throw new InputException(
-                            "feedforward_modules has \"" + name + "\", which target_modules " + targets.names() + " lacks");
+                    throw new InputException("feedforward_modules has \"" + name + "\", which target_modules "
+                            + targets.names() + " lacks");
                 }
             }
         }
@@ -98,12 +98,11 @@ public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean st
 
     /** What PEFT chooses for the architectures that it knows ({@code utils/constants.py}), else what the paper does, by roles. */
     private Targets defaultTargets(Base base) {
-        List<String> names =
-                switch (base.architecture().modelType()) {
-                    case "bert" -> List.of("key", "value", "output.dense");
-                    case "llama" -> List.of("k_proj", "v_proj", "down_proj");
-                    default -> named(base, Role.KEY, Role.VALUE, Role.DOWN);
-                };
+        List<String> names = switch (base.architecture().modelType()) {
+            case "bert" -> List.of("key", "value", "output.dense");
+            case "llama" -> List.of("k_proj", "v_proj", "down_proj");
+            default -> named(base, Role.KEY, Role.VALUE, Role.DOWN);
+        };
         return new Targets(
                 names,
                 null,

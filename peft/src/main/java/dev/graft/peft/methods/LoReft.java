@@ -47,8 +47,8 @@ import tools.jackson.databind.node.ObjectNode;
  * @param layers only layers with these indices; null for all
  * @param dropout probability that a value of an edited state is dropped in training
  */
-public record LoReft(int r, int first, int last, boolean tied, @Nullable List<Integer> layers, double dropout)
-        implements Method {
+public record LoReft(
+        int r, int first, int last, boolean tied, @Nullable List<Integer> layers, double dropout) implements Method {
     /** Four directions at the first four positions after every layer. */
     public static final LoReft DEFAULT = new LoReft(4, 4, 0, false, null, 0.05);
 
@@ -80,8 +80,8 @@ public record LoReft(int r, int first, int last, boolean tied, @Nullable List<In
         if (layers != null) {
             for (int layer : layers) {
                 if (layer < 0 || layer >= g.base().backbone().layers()) {
-                    throw new InputException("layers has " + layer + ", but " + g.base().name() + " has "
-                            + g.base().backbone().layers());
+                    throw new InputException("layers has " + layer + ", but "
+                            + g.base().name() + " has " + g.base().backbone().layers());
                 }
             }
         }
@@ -104,7 +104,8 @@ public record LoReft(int r, int first, int last, boolean tied, @Nullable List<In
         Tensor basis = g.frozen(
                 layer,
                 "reft_layer.refts.*.units." + index + ".projection.parametrizations.weight.0.base",
-                (rng, shape) -> torch.linalg_qr(rng.normal(0, 1, hidden, hidden)).get0(),
+                (rng, shape) ->
+                        torch.linalg_qr(rng.normal(0, 1, hidden, hidden)).get0(),
                 hidden,
                 hidden);
         if (!v.detach().diagonal().abs().eq(new Scalar(1)).all().item_bool()) {
@@ -227,7 +228,9 @@ public record LoReft(int r, int first, int last, boolean tied, @Nullable List<In
         @Override
         public boolean reads(Fields config) {
             JsonNode architecture = config.node("architecture");
-            return architecture != null && architecture.isString() && architecture.stringValue().equals("reft");
+            return architecture != null
+                    && architecture.isString()
+                    && architecture.stringValue().equals("reft");
         }
 
         @Override

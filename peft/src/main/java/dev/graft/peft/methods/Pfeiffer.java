@@ -57,8 +57,7 @@ public record Pfeiffer(
     private static final List<String> ACTIVATIONS = List.of("relu", "gelu", "gelu_new", "swish", "silu", "tanh");
 
     /** Behind every feed-forward block, hidden / 16, ReLU. */
-    public static final Pfeiffer DEFAULT =
-            new Pfeiffer(false, true, 16, Map.of(), "relu", 1, 0, List.of(), false);
+    public static final Pfeiffer DEFAULT = new Pfeiffer(false, true, 16, Map.of(), "relu", 1, 0, List.of(), false);
 
     public Pfeiffer {
         reductions = Map.copyOf(reductions);
@@ -86,8 +85,7 @@ public record Pfeiffer(
     }
 
     public Pfeiffer withReduction(double factor) {
-        return new Pfeiffer(
-                attention, feedForward, factor, reductions, activation, scaling, dropout, leaveOut, zeroUp);
+        return new Pfeiffer(attention, feedForward, factor, reductions, activation, scaling, dropout, leaveOut, zeroUp);
     }
 
     /** The same, starting as the identity. */
@@ -145,7 +143,8 @@ public record Pfeiffer(
         int layers = base.backbone().layers();
         for (int layer : leaveOut) {
             if (layer < 0 || layer >= layers) {
-                throw new InputException("leave_out has " + layer + ", but " + base.name() + " has " + layers + " layers");
+                throw new InputException(
+                        "leave_out has " + layer + ", but " + base.name() + " has " + layers + " layers");
             }
         }
         if (leaveOut.stream().distinct().count() == layers) {

@@ -94,9 +94,7 @@ public record PrefixTuning(
         Tensor b1 = g.inner("prompt_encoder.transform.0.bias", Initial.uniform(1 / Math.sqrt(dim)), h);
         Tensor w2 = g.inner("prompt_encoder.transform.2.weight", zero ? Initial.ZEROS : Initial.KAIMING, width, h);
         Tensor b2 = g.inner(
-                "prompt_encoder.transform.2.bias",
-                zero ? Initial.ZEROS : Initial.uniform(1 / Math.sqrt(h)),
-                width);
+                "prompt_encoder.transform.2.bias", zero ? Initial.ZEROS : Initial.uniform(1 / Math.sqrt(h)), width);
         // Each layer works out its own columns only, so that all layers together cost one pass of the network.
         Columns columns = (first, count) -> Ops.linear(
                         Ops.linear(e, w1, b1).tanh(), w2.narrow(0, first, count), b2.narrow(0, first, count))

@@ -35,7 +35,10 @@ import tools.jackson.databind.node.ObjectNode;
  * @param tokenizer what the tokenizer of the text was called, or null for the base's name
  */
 public record PromptTuning(
-        int tokens, Start start, @Nullable String text, @Nullable String tokenizer) implements Method {
+        int tokens,
+        Start start,
+        @Nullable String text,
+        @Nullable String tokenizer) implements Method {
     private static final String KEY = "prompt_embeddings";
 
     /** How the rows start. */
@@ -74,12 +77,11 @@ public record PromptTuning(
     public void graft(Grafter g) {
         VirtualTokens.check(tokens, g.base());
         Embedding table = input(g.base());
-        Initial initial =
-                switch (start) {
-                    case RANDOM -> Initial.normal(1);
-                    case SAMPLE_VOCAB -> (rng, shape) -> rows(table, sampled(rng, table.rows()));
-                    case TEXT -> (rng, shape) -> rows(table, ofText(g.base()));
-                };
+        Initial initial = switch (start) {
+            case RANDOM -> Initial.normal(1);
+            case SAMPLE_VOCAB -> (rng, shape) -> rows(table, sampled(rng, table.rows()));
+            case TEXT -> (rng, shape) -> rows(table, ofText(g.base()));
+        };
         Tensor rows = g.parameter(KEY, initial, tokens, table.hidden());
         g.add(table, new Effect.Prompt(pass -> rows));
     }

@@ -13,7 +13,8 @@ import org.junit.jupiter.api.Test;
 class BitFitTest extends MethodContract {
     @Override
     protected List<Case> cases() {
-        // In each of two layers four biases of 32 and one of 64 and one of 32, two norms; the embeddings' norm and the pooler.
+        // In each of two layers four biases of 32 and one of 64 and one of 32, two norms; the embeddings' norm and the
+        // pooler.
         return List.of(
                 new Case(Bases.BERT, BitFit.DEFAULT, 2 * (4 * 32 + 64 + 32 + 2 * 32) + 32 + 32, true),
                 new Case(Bases.BERT, new BitFit(List.of("query", "up")), 2 * (32 + 64), true),
@@ -26,7 +27,8 @@ class BitFitTest extends MethodContract {
     void refusesABaseWithoutBiasesAndSaysWhatFits() {
         assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.LLAMA), BitFit.DEFAULT, 1))
                 .isInstanceOf(InputException.class)
-                .hasMessage("llama-gqa has no biases, so there is nothing for BitFit to train; ia3 and lora fit this base");
+                .hasMessage(
+                        "llama-gqa has no biases, so there is nothing for BitFit to train; ia3 and lora fit this base");
     }
 
     @Test

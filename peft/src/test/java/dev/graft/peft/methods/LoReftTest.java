@@ -90,7 +90,8 @@ class LoReftTest extends MethodContract {
                 KvCache edited = new KvCache(10);
                 KvCache plain = new KvCache(10)) {
             Tensor prompt = base.logits(texts(6), Pass.cached(hooks, edited)).select(1, 5);
-            Tensor without = base.logits(texts(6), Pass.cached(Hooks.NONE, plain)).select(1, 5);
+            Tensor without =
+                    base.logits(texts(6), Pass.cached(Hooks.NONE, plain)).select(1, 5);
             Inputs all = texts(10);
             Inputs next = Inputs.of(all.ids().narrow(1, 6, 1), all.mask().narrow(1, 6, 1));
 
@@ -122,7 +123,8 @@ class LoReftTest extends MethodContract {
         Selection twice = Selection.all(once, once);
         Tensor one = base.logits(texts(6), Pass.inference(once.hooks()));
         Tensor two = base.logits(texts(6), Pass.inference(twice.hooks()));
-        assertThat(Tensors.item(one.sub(two).mul(texts(6).mask().unsqueeze(-1)).abs().amax()))
+        assertThat(Tensors.item(
+                        one.sub(two).mul(texts(6).mask().unsqueeze(-1)).abs().amax()))
                 .isLessThan(1e-5);
         assertThat(Tensors.item(one.sub(base.logits(texts(6), Pass.inference(Hooks.NONE)))
                         .abs()
@@ -150,7 +152,11 @@ class LoReftTest extends MethodContract {
                         return tensor;
                     }
                     Tensor decayed = Ops.scale(
-                            Tensors.of(tensor.bytes(), ScalarType.Float, tensor.info().shape()), 0.9995);
+                            Tensors.of(
+                                    tensor.bytes(),
+                                    ScalarType.Float,
+                                    tensor.info().shape()),
+                            0.9995);
                     return new dev.graft.formats.TensorData(tensor.info(), Tensors.bytes(decayed));
                 })
                 .toList();

@@ -17,8 +17,7 @@ class PfeifferTest extends MethodContract {
 
     @Override
     protected List<Case> cases() {
-        Pfeiffer both =
-                new Pfeiffer(true, true, 8, Map.of(1, 4.0), "gelu", 0.5, 0, List.of(), false).startingAtZero();
+        Pfeiffer both = new Pfeiffer(true, true, 8, Map.of(1, 4.0), "gelu", 0.5, 0, List.of(), false).startingAtZero();
         Pfeiffer large = new Pfeiffer(false, true, 0.5, Map.of(), "tanh", 4, 0, List.of(), false);
         Pfeiffer last = new Pfeiffer(true, false, 1000, Map.of(), "swish", 1, 0, List.of(0), true);
         return List.of(

@@ -38,8 +38,7 @@ class PrefixTuningTest extends MethodContract {
 
     @Test
     void refusesMoreTokensThanTheBaseHasPositions() {
-        assertThatThrownBy(() ->
-                        Adapter.create(Bases.load(Bases.LLAMA), new PrefixTuning(64, false, null, false), 1))
+        assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.LLAMA), new PrefixTuning(64, false, null, false), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("num_virtual_tokens is 64")
                 .hasMessageContaining("64 positions");

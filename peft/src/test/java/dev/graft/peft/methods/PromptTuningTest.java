@@ -27,7 +27,8 @@ class PromptTuningTest extends MethodContract {
     @Test
     void startsAsTheTextRepeatedToItsLength() {
         Base base = Bases.load(Bases.BERT);
-        int[] ids = base.tokenizer().encode("good or bad", EncodeOptions.DEFAULT).ids();
+        int[] ids =
+                base.tokenizer().encode("good or bad", EncodeOptions.DEFAULT).ids();
         Adapter adapter = Adapter.create(base, PromptTuning.text(ids.length + 2, "good or bad"), 1);
         Tensor rows = adapter.trainable().get("prompt_embeddings");
         Tensor table = base.parameters().get("bert.embeddings.word_embeddings.weight");

@@ -1,0 +1,286 @@
+package dev.graft.peft;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.DType;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Safetensors;
+import dev.graft.formats.TensorData;
+import dev.graft.formats.TensorInfo;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class AdapterFolderTest {
+    private static final Path MALFORMED = Bases.FIXTURES.resolve("malformed");
+    private static final String CONFIG = "adapter_config.json";
+    private static final String TENSORS = "adapter_model.safetensors";
+
+    @TempDir
+    private Path temporary;
+
+    private static Base base() {
+        return Bases.load(Bases.LLAMA);
+    }
+
+    private static Tensor logits(Adapter adapter) {
+        return base().logits(Bases.batch(), Pass.inference(Selection.of(adapter).hooks()));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "good",
+                "minimal-config",
+                "targets-as-string",
+                "training-mode",
+                "float64",
+                "no-task",
+                "other-task",
+                "no-targets",
+                "adapter-name-in-keys"
+            })
+    void acceptsWhatMeansTheSame(String name) {
+        Tensor good = logits(Adapter.load(base(), MALFORMED.resolve("good")));
+
+        assertThat(Bases.difference(
+                        logits(Adapter.load(base(), MALFORMED.resolve(name))),
+                        good,
+                        Bases.batch().mask()))
+                .isLessThan(1e-6);
+    }
+
+    @Test
+    void acceptsHalfPrecision() {
+        Tensor good = logits(Adapter.load(base(), MALFORMED.resolve("good")));
+
+        assertThat(Bases.difference(
+                        logits(Adapter.load(base(), MALFORMED.resolve("float16"))),
+                        good,
+                        Bases.batch().mask()))
+                .isBetween(1e-7, 5e-3);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "broken-json       | adapter_config.json",
+                "empty-file        | the file has no tensors at all",
+                "extra-tensor      | does not account for",
+                "fewer-targets     | does not account for",
+                "garbage-header    | adapter_model.safetensors",
+                "integers          | is stored as I32, expected floating-point values",
+                "lower-case-type   | peft_type is \"lora\", expected one of",
+                "missing-tensor    | has no tensor base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight",
+                "more-targets      | gate_proj.lora_A.weight",
+                "nan               | has values that are not finite",
+                "no-alpha          | lora_alpha is missing",
+                "no-config         | no adapter_config.json here",
+                "no-prefix         | the keys lack the prefix base_model.model.",
+                "no-rank           | r is missing",
+                "no-type           | has no peft_type",
+                "no-weights        | adapter_model.safetensors is missing",
+                "string-rank       | r is \"4\", expected an integer",
+                "trailing-bytes    | adapter_model.safetensors",
+                "truncated         | adapter_model.safetensors",
+                "unknown-field     | unknown field",
+                "unknown-type      | \"NOT_A_METHOD\"",
+                "wrong-rank        | has shape",
+                "wrong-shape       | has shape",
+                "wrong-targets     | not_there",
+                "zero-length       | adapter_model.safetensors",
+                "zero-rank         | r is 0, expected an integer of at least 1"
+            })
+    void refusesWhatIsDamagedOrUnclear(String name, String message) {
+        assertThatThrownBy(() -> Adapter.load(base(), MALFORMED.resolve(name)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining(message);
+    }
+
+    @Test
+    void theListIsComplete() throws Exception {
+        try (Stream<Path> cases = Files.list(MALFORMED)) {
+            assertThat(cases.filter(Files::isDirectory).count()).isEqualTo(9 + 1 + 26);
+        }
+    }
+
+    private Path copy(String from) throws IOException {
+        Path folder = Files.createDirectories(temporary.resolve("copy"));
+        for (String file : List.of(CONFIG, TENSORS)) {
+            Files.copy(MALFORMED.resolve(from).resolve(file), folder.resolve(file));
+        }
+        return folder;
+    }
+
+    private Path withConfig(UnaryOperator<String> change) throws IOException {
+        Path folder = copy("good");
+        String config = Files.readString(folder.resolve(CONFIG));
+        String changed = change.apply(config);
+        assertThat(changed).isNotEqualTo(config);
+        Files.writeString(folder.resolve(CONFIG), changed);
+        return folder;
+    }
+
+    private Path withTensors(UnaryOperator<List<TensorData>> change) throws IOException {
+        Path folder = copy("good");
+        List<TensorData> tensors = new ArrayList<>();
+        try (Safetensors good = Safetensors.open(MALFORMED.resolve("good").resolve(TENSORS))) {
+            good.names().forEach(name -> tensors.add(good.tensor(name)));
+            Safetensors.write(folder.resolve(TENSORS), change.apply(tensors), Map.of());
+        }
+        return folder;
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "\"r\": 4            | \"r\": -1             | r is -1",
+                "\"r\": 4            | \"r\": 2147483648     | r is 2147483648",
+                "\"r\": 4            | \"r\": 4, \"r\": 4    | r",
+                "\"lora_alpha\": 6   | \"lora_alpha\": NaN   | not valid JSON: NaN and Infinity are no numbers here",
+                "\"lora_alpha\": 6   | \"lora_alpha\": \"6\" | lora_alpha is \"6\"",
+                "\"use_rslora\": false | \"use_rslora\": 0   | use_rslora is 0",
+                "\"megatron_config\": null | \"megatron_config\": {\"a\": 1} | megatron_config",
+                "\"alora_invocation_tokens\": null | \"alora_invocation_tokens\": [1] | alora_invocation_tokens"
+            })
+    void refusesValuesByTheNameOfTheirField(String from, String to, String message) throws Exception {
+        Path folder = withConfig(config -> config.replaceFirst(from.replace("6", "\\S+?(?=,)"), to));
+
+        assertThatThrownBy(() -> Adapter.load(base(), folder))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining(CONFIG)
+                .hasMessageContaining(message);
+    }
+
+    @Test
+    void refusesARegularExpressionThatNeverEnds() throws Exception {
+        Path folder = withConfig(config ->
+                config.replaceFirst("\"target_modules\": \\[[^]]*]", "\"target_modules\": \"(.*.*)*.*.*(.*.*)*#\""));
+
+        assertThatThrownBy(() -> Adapter.load(base(), folder))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("target_modules")
+                .hasMessageContaining("takes too long");
+    }
+
+    @Test
+    void refusesInfinity() throws Exception {
+        Path folder = withTensors(tensors -> {
+            TensorData first = tensors.get(0);
+            ByteBuffer values = ByteBuffer.allocate(first.bytes().remaining())
+                    .put(first.bytes().duplicate());
+            values.order(java.nio.ByteOrder.LITTLE_ENDIAN).putFloat(0, Float.POSITIVE_INFINITY);
+            tensors.set(0, new TensorData(first.info(), values.flip()));
+            return tensors;
+        });
+
+        assertThatThrownBy(() -> Adapter.load(base(), folder))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("has values that are not finite");
+    }
+
+    @Test
+    void refusesTwoTensorsThatMeanTheSame() throws Exception {
+        Path folder = withTensors(tensors -> {
+            TensorData first = tensors.get(0);
+            String twice = first.info().name().replaceFirst("\\.weight$", ".default.weight");
+            tensors.add(
+                    new TensorData(new TensorInfo(twice, DType.F32, first.info().shape()), first.bytes()));
+            return tensors;
+        });
+
+        assertThatThrownBy(() -> Adapter.load(base(), folder))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("means the same as");
+    }
+
+    @Test
+    void neverReadsPickle() throws Exception {
+        Path folder = copy("good");
+        Files.delete(folder.resolve(TENSORS));
+        Files.write(folder.resolve("adapter_model.bin"), new byte[] {(byte) 0x80, 2});
+
+        assertThatThrownBy(() -> Adapter.load(base(), folder))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("adapter_model.bin")
+                .hasMessageContaining("pickle files are never read");
+    }
+
+    @Test
+    void refusesAnotherBaseOfTheSameShape() throws Exception {
+        Adapter.load(base(), MALFORMED.resolve("good")).save(temporary.resolve("adapter"));
+        Path other = Files.createDirectories(temporary.resolve("other"));
+        Path from = Bases.FIXTURES.resolve("bases/" + Bases.LLAMA);
+        Files.copy(from.resolve("config.json"), other.resolve("config.json"));
+        byte[] weights = Files.readAllBytes(from.resolve("model.safetensors"));
+        weights[weights.length - 4] ^= 1;
+        Files.write(other.resolve("model.safetensors"), weights);
+
+        assertThatThrownBy(() -> Adapter.load(Base.load(other), temporary.resolve("adapter")))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("graft.json")
+                .hasMessageContaining("trained on another base");
+    }
+
+    @Test
+    void refusesSizesThatAreNotTheBases() throws Exception {
+        Path from = Bases.FIXTURES.resolve("adapters/llama-gqa/prefix-tuning");
+        Path folder = Files.createDirectories(temporary.resolve("prefix"));
+        Files.copy(from.resolve(TENSORS), folder.resolve(TENSORS));
+        Files.writeString(
+                folder.resolve(CONFIG),
+                Files.readString(from.resolve(CONFIG))
+                        .replace("\"num_attention_heads\": 2", "\"num_attention_heads\": 4"));
+
+        assertThatThrownBy(() -> Adapter.load(base(), folder))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("num_attention_heads is 4, expected 2, as llama-gqa has");
+    }
+
+    @Test
+    void refusesTheAdaptersOfAnotherTool() throws Exception {
+        Path folder = Files.createDirectories(temporary.resolve("mlx"));
+        Files.writeString(folder.resolve(CONFIG), "{\"fine_tune_type\": \"lora\", \"lora_parameters\": {}}");
+
+        assertThatThrownBy(() -> Adapter.load(base(), folder))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("mlx-lm");
+    }
+
+    @Test
+    void leavesNothingBehindWhereItCannotSave() throws Exception {
+        Path file = Files.writeString(temporary.resolve("file"), "in the way");
+
+        assertThatThrownBy(() -> Adapter.load(base(), MALFORMED.resolve("good")).save(file.resolve("adapter")))
+                .isInstanceOf(Exception.class);
+        assertThat(temporary.toFile().list()).containsExactly("file");
+    }
+
+    @Test
+    void keepsWhatItReadOfTheConfiguration() {
+        AdapterConfig read = Adapter.load(base(), MALFORMED.resolve("good")).config();
+
+        assertThat(read.baseName()).isEqualTo("bases/llama-gqa");
+        assertThat(((Lora) read.method()).config().r()).isEqualTo(4);
+        assertThat(LoraConfig.DEFAULT.r()).isEqualTo(16);
+    }
+}

@@ -1,0 +1,177 @@
+package dev.graft.peft;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.formats.Safetensors;
+import dev.graft.formats.TensorSource;
+import dev.graft.models.Base;
+import dev.graft.models.Hidden;
+import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
+import dev.graft.models.Task;
+import dev.graft.models.Weights;
+import dev.graft.tensor.Tensors;
+import java.nio.file.Path;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Folders that PEFT and AdapterHub wrote give the outputs that those computed. */
+class ReferenceAdaptersTest {
+    private static Tensor read(TensorSource file, String name) {
+        return Tensors.of(
+                file.bytes(name), Weights.type(file.info(name)), file.info(name).shape());
+    }
+
+    private static Inputs inputs(TensorSource file) {
+        Tensor types = file.names().contains("token_type_ids") ? read(file, "token_type_ids") : null;
+        return new Inputs(read(file, "input_ids"), read(file, "attention_mask"), types, null);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "bert-seqcls/lora",
+                "bert-seqcls/dora",
+                "bert-seqcls/bitfit-like",
+                "bert-seqcls/ia3",
+                "bert-qa/ia3",
+                "bert-tokcls/ia3",
+                "bert-seqcls/prompt-tuning",
+                "bert-qa/prompt-tuning",
+                "bert-tokcls/prompt-tuning",
+                "llama-gqa/lora",
+                "llama-gqa/dora",
+                "llama-gqa/ia3",
+                "llama-gqa/prefix-tuning",
+                "llama-gqa/prefix-tuning-projection",
+                "llama-gqa/prompt-tuning",
+                "llama-mha/lora-embedding"
+            })
+    void givesWhatPeftComputes(String name, @TempDir Path temporary) {
+        String baseName = name.substring(0, name.indexOf('/'));
+        Base base = Bases.load(baseName);
+        Path folder = Bases.FIXTURES.resolve("adapters/" + name);
+        Adapter adapter = Adapter.load(base, folder);
+        try (Safetensors reference = Safetensors.open(folder.resolve("reference.safetensors"));
+                Safetensors input = Safetensors.open(
+                        Bases.FIXTURES.resolve("bases/" + baseName).resolve("reference.safetensors"))) {
+            Pass pass = Pass.inference(Selection.of(adapter).hooks());
+            Hidden hidden = base.hidden(inputs(input), pass);
+            Tensor logits = base.logits(hidden, pass);
+            boolean spans = reference.names().contains("start_logits");
+            Tensor expected = read(reference, spans ? "start_logits" : "logits");
+            Tensor found = spans ? logits.select(2, 0) : logits;
+            if (spans) {
+                expected = expected.mul(hidden.mask());
+                found = found.mul(hidden.mask());
+            }
+
+            assertThat(Bases.difference(found, expected, hidden.mask()))
+                    .isLessThan(1e-5 + 1e-4 * Tensors.item(expected.abs().amax()));
+        }
+        adapter.save(temporary.resolve("again"));
+        assertThat(Adapter.load(base, temporary.resolve("again")).trainableCount())
+                .isEqualTo(adapter.trainableCount());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "seq_bn, 584",
+        "bare_seq_bn, 584",
+        "act_gelu, 584",
+        "act_gelu_new, 584",
+        "act_tanh, 584",
+        "scaling_half, 584",
+        "reduction_below_one, 8384",
+        "reduction_huge, 194",
+        "reduction_not_dividing, 844",
+        "loreft, 520",
+        "loreft_suffix, 520",
+        "loreft_tied, 260"
+    })
+    void givesWhatAdapterHubComputesOnAnEncoder(String name, long trained) {
+        Path folder = Bases.FIXTURES.resolve("adapterhub/adapters/bert/" + name);
+        Base base =
+                Base.load(Bases.FIXTURES.resolve("adapterhub/bases/bert"), Base.Options.of(Task.FEATURE_EXTRACTION));
+        Adapter adapter = Adapter.load(base, folder);
+        try (Safetensors reference = Safetensors.open(folder.resolve("reference.safetensors"))) {
+            Inputs in = inputs(reference);
+            Hidden hidden = base.hidden(in, Pass.inference(Selection.of(adapter).hooks()));
+
+            assertThat(adapter.trainableCount()).isEqualTo(trained);
+            assertThat(Bases.difference(hidden.last(), read(reference, "last_hidden_state"), in.mask()))
+                    .isLessThan(2e-5);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"seq_bn", "loreft"})
+    void givesWhatAdapterHubComputesOnADecoder(String name) {
+        Path folder = Bases.FIXTURES.resolve("adapterhub/adapters/llama/" + name);
+        Base base = Base.load(Bases.FIXTURES.resolve("adapterhub/bases/llama"));
+        Adapter adapter = Adapter.load(base, folder);
+        try (Safetensors reference = Safetensors.open(folder.resolve("reference.safetensors"))) {
+            Inputs in = inputs(reference);
+            Tensor logits = base.logits(in, Pass.inference(Selection.of(adapter).hooks()));
+
+            assertThat(Bases.difference(logits, read(reference, "logits"), in.mask()))
+                    .isLessThan(1e-4);
+        }
+    }
+
+    @Test
+    void readsAHeadThatAdapterHubSavedBesideTheAdapter(@TempDir Path temporary) {
+        Path folder = Bases.FIXTURES.resolve("adapterhub/adapters/bert/static_seq_bn");
+        Base base = Base.load(Bases.FIXTURES.resolve("adapterhub/bases/bert"));
+        Adapter adapter = Adapter.load(base, folder);
+        adapter.save(temporary.resolve("again"));
+        Adapter again = Adapter.load(base, temporary.resolve("again"));
+        try (Safetensors reference = Safetensors.open(folder.resolve("reference.safetensors"))) {
+            Tensor expected = read(reference, "logits");
+            for (Adapter each : new Adapter[] {adapter, again}) {
+                Tensor logits = base.logits(
+                        inputs(reference), Pass.inference(Selection.of(each).hooks()));
+                assertThat(Tensors.item(logits.sub(expected).abs().amax())).isLessThan(2e-5);
+            }
+        }
+        assertThat(temporary.resolve("again").toFile().list())
+                .containsExactlyInAnyOrder(
+                        "adapter_config.json",
+                        "adapter.safetensors",
+                        "head_config.json",
+                        "model_head.safetensors",
+                        "graft.json");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "double_seq_bn, config.original_ln_before is false",
+        "par_bn, config.is_parallel is true",
+        "noreft, config.orthogonality is false"
+    })
+    void refusesOtherFormsByTheNameOfTheirField(String name, String message) {
+        Base base =
+                Base.load(Bases.FIXTURES.resolve("adapterhub/bases/bert"), Base.Options.of(Task.FEATURE_EXTRACTION));
+
+        assertThatThrownBy(() -> Adapter.load(base, Bases.FIXTURES.resolve("adapterhub/adapters/bert/" + name)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("adapter_config.json")
+                .hasMessageContaining(message);
+    }
+
+    @Test
+    void refusesAFlexibleHeadAndSaysWhatToDo() {
+        Base base = Base.load(Bases.FIXTURES.resolve("adapterhub/bases/bert"));
+
+        assertThatThrownBy(() -> Adapter.load(base, Bases.FIXTURES.resolve("adapterhub/adapters/bert/seq_bn")))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("head_config.json")
+                .hasMessageContaining("load the base without a head");
+    }
+}
