@@ -18,10 +18,7 @@ public interface Tokenizer {
     /** @throws InputException when the truncation cannot be done */
     Encoding encode(String text, EncodeOptions options);
 
-    /**
-     * Encodes two texts together, such as {@code [CLS] first [SEP] second [SEP]}. An empty text is a text: a pair stays one, as in a
-     * batch of the reference library, whose call for one pair alone takes an empty second text for none.
-     */
+    /** Encodes two texts together, such as {@code [CLS] first [SEP] second [SEP]}. */
     Encoding encode(TextPair pair, EncodeOptions options);
 
     /** Encodes many texts, padded to one length if the options say so. */

@@ -272,15 +272,19 @@ class TokenizersTest {
     }
 
     @Test
-    void anEmptySecondTextKeepsItsPlaceInThePair() {
+    void aPairWithAnEmptySecondTextIsTheFirstAlsoInABatch() {
         Tokenizer tokenizer = Tokenizers.load(FIXTURES.resolve("unigram"));
         TextPair pair = new TextPair("a", "");
-        assertThat(tokenizer.encode(pair, EncodeOptions.DEFAULT).tokens()).endsWith("</s>", "</s>");
+        int[] alone = tokenizer.encode("a", EncodeOptions.DEFAULT).ids();
+        assertThat(tokenizer.encode(pair, EncodeOptions.DEFAULT).ids()).isEqualTo(alone);
+        List<Encoding> batch = tokenizer.encodePairs(List.of(pair, new TextPair("a", "b")), EncodeOptions.DEFAULT);
+        assertThat(batch.get(0).ids()).isEqualTo(alone);
+        assertThat(batch.get(1).tokens()).hasSizeGreaterThan(alone.length + 1).endsWith("</s>");
         assertThat(tokenizer
-                        .encodePairs(List.of(pair), EncodeOptions.DEFAULT)
+                        .windows(pair, EncodeOptions.DEFAULT.truncate(8))
                         .get(0)
-                        .tokens())
-                .endsWith("</s>", "</s>");
+                        .ids())
+                .isEqualTo(alone);
     }
 
     @Test
