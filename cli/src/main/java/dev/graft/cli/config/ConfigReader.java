@@ -188,9 +188,10 @@ public final class ConfigReader {
 
     private Setting option(Setting setting, boolean tell) {
         String name = setting.name().substring(method.length() + 1);
-        // lora.lora_alpha is lora.alpha, but lora.lora_bias and lora.bias are two options.
         String tail = name.startsWith(method + "_") ? name.substring(method.length() + 1) : name;
-        String bare = Keys.LOW_RANK.containsKey(tail) ? tail : name;
+        // lora.lora_alpha is lora.alpha, but lora.lora_bias and lora.bias are two options.
+        boolean another = Keys.LOW_RANK_METHODS.contains(method) && !Keys.LOW_RANK.containsKey(tail);
+        String bare = another ? name : tail;
         boolean lowRank = Keys.LOW_RANK_METHODS.contains(method) && !Keys.LOW_RANK.containsKey(bare);
         String alias = lowRank ? Keys.ALIASES.get(bare) : null;
         if (alias != null && alias.startsWith(".")) {

@@ -1,25 +1,21 @@
 package dev.graft.cli.inspect;
 
+import dev.graft.cli.model.AdapterHeader;
 import dev.graft.cli.terminal.Figures;
 import dev.graft.cli.terminal.Table;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
-import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorInfo;
 import dev.graft.peft.Adapter;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
@@ -54,22 +50,8 @@ record AdapterView(List<One> adapters) implements View {
                     folder,
                     Fields.read(file),
                     Files.isRegularFile(record) ? Fields.read(record) : null,
-                    tensors(folder),
+                    AdapterHeader.tensors(folder),
                     loaded);
-        }
-
-        private static List<TensorInfo> tensors(Path folder) {
-            List<TensorInfo> all = new ArrayList<>();
-            try (Stream<Path> files = Files.list(folder)) {
-                for (Path file : files.filter(f -> f.toString().endsWith(".safetensors")).sorted().toList()) {
-                    try (Safetensors tensors = Safetensors.open(file)) {
-                        tensors.names().forEach(name -> all.add(tensors.info(name)));
-                    }
-                }
-                return all;
-            } catch (IOException e) {
-                throw new UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
-            }
         }
 
         private long parameters() {

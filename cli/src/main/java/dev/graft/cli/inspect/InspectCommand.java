@@ -5,7 +5,6 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -18,10 +17,7 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "inspect",
-        description = {
-            "Show the modules of a model and what each choice of targets would train,",
-            "or what is in an adapter's folder."
-        },
+        description = "Show the modules of a model, what a method would train on it, or what is in an adapter's folder.",
         mixinStandardHelpOptions = true,
         footer = {
             "",
@@ -113,8 +109,8 @@ public final class InspectCommand implements Runnable {
     private Map<String, String> methodOptions() {
         Map<String, String> all = new LinkedHashMap<>(options);
         if (targets != null) {
-            boolean names = targets.matches("[\\w.]+(,[\\w.]+)+") || targets.matches("[\\w.]+") && !targets.contains("all");
-            all.put("target_modules", names ? "[" + String.join(", ", List.of(targets.split(","))) + "]" : "'" + targets + "'");
+            boolean names = targets.matches("[\\w.]+(,[\\w.]+)*");
+            all.put("target_modules", names ? "[" + targets + "]" : "\"" + targets + "\"");
         }
         if (rank != null) {
             all.put("r", rank.toString());

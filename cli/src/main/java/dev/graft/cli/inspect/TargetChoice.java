@@ -31,7 +31,7 @@ record TargetChoice(String name, String value, int modules, long parameters, dou
     /** The default, all linear layers, and each role by itself. */
     static List<TargetChoice> all(Base base, int rank) {
         List<TargetChoice> choices = new ArrayList<>();
-        choices.add(of(base, rank, "default (query, value)", "null", Targets.DEFAULT));
+        choices.add(of(base, rank, "default (query, value)", "not set", Targets.DEFAULT));
         choices.add(of(base, rank, "all linear layers", "all-linear", Targets.ALL_LINEAR));
         roles(base).forEach((role, sites) -> {
             if (role != Role.HEAD && role != Role.POOLER) {

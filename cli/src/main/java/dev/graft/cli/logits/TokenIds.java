@@ -33,7 +33,7 @@ record TokenIds(String source, long[][] ids, long[][] mask, long @Nullable [][] 
     static TokenIds of(Fields fields) {
         long[][] ids = rows(fields, "input_ids", Integer.MAX_VALUE, null);
         long[][] mask;
-        if (fields.has("attention_mask")) {
+        if (fields.node("attention_mask") != null) {
             mask = rows(fields, "attention_mask", 1, ids);
         } else {
             mask = new long[ids.length][ids[0].length];
@@ -45,7 +45,7 @@ record TokenIds(String source, long[][] ids, long[][] mask, long @Nullable [][] 
             }
         }
         long[][] types =
-                fields.has("token_type_ids") ? rows(fields, "token_type_ids", Integer.MAX_VALUE, ids) : null;
+                fields.node("token_type_ids") != null ? rows(fields, "token_type_ids", Integer.MAX_VALUE, ids) : null;
         fields.refuseUnread("Expected are input_ids, attention_mask and token_type_ids.");
         return new TokenIds(fields.source(), ids, mask, types);
     }

@@ -43,8 +43,9 @@ public final class ChosenMethod {
      */
     public static Method of(String name, Map<String, Object> options, Base base) {
         Method.Type type = named(name);
-        ObjectNode json = defaults(type, base);
-        options.forEach((option, value) -> json.set(field(type, option), node(value)));
+        ObjectNode known = defaults(type, base);
+        ObjectNode json = known.deepCopy();
+        options.forEach((option, value) -> json.set(field(type, option, known), node(value)));
         for (String field : type.required()) {
             if (!json.has(field)) {
                 throw new InputException(
@@ -73,17 +74,24 @@ public final class ChosenMethod {
         return json;
     }
 
-    static String field(Method.Type type, String option) {
-        boolean lowRank = type.peftType().equals("LORA");
-        return lowRank && (option.equals("alpha") || option.equals("dropout")) ? "lora_" + option : option;
+    /** The field of an option, which may have the method's name before it. */
+    static String field(Method.Type type, String option, ObjectNode known) {
+        String whole = prefix(type) + option;
+        boolean lowRank = type.peftType().equals("LORA") && (option.equals("alpha") || option.equals("dropout"));
+        return lowRank || known.has(whole) && !known.has(option) ? whole : option;
     }
 
     /** The name of an option on the command line. */
-    static String option(Method.Type type, String field) {
-        boolean lowRank = type.peftType().equals("LORA");
-        return lowRank && (field.equals("lora_alpha") || field.equals("lora_dropout"))
-                ? field.substring("lora_".length())
-                : field;
+    static String option(Method.Type type, String field, ObjectNode known) {
+        if (field.startsWith(prefix(type))) {
+            String tail = field.substring(prefix(type).length());
+            return field(type, tail, known).equals(field) ? tail : field;
+        }
+        return field;
+    }
+
+    private static String prefix(Method.Type type) {
+        return type.peftType().equals("LORA") ? "lora_" : type.name() + "_";
     }
 
     static JsonNode node(@Nullable Object value) {

@@ -39,9 +39,10 @@ final class Probe {
     }
 
     private ObjectNode defaults(Base on) {
-        ObjectNode given = ChosenMethod.defaults(type, on);
+        ObjectNode known = ChosenMethod.defaults(type, on);
+        ObjectNode given = known.deepCopy();
         ConfigReader.methodOptions(type.name(), Map.of(), notice -> {})
-                .forEach((option, value) -> given.set(ChosenMethod.field(type, option), ChosenMethod.node(value)));
+                .forEach((option, value) -> given.set(ChosenMethod.field(type, option, known), ChosenMethod.node(value)));
         return given;
     }
 
@@ -56,8 +57,8 @@ final class Probe {
 
     /** What can be set: a field that makes another method when it has another value, or that refuses other values by name. */
     List<Option> options() {
-        ObjectNode trial = defaults(base);
-        ObjectNode written = write(trial, base);
+        ObjectNode written = write(defaults(base), base);
+        ObjectNode trial = written.deepCopy();
         ObjectNode elsewhere = write(defaults(larger), larger);
         Map<String, Option> options = new TreeMap<>();
         // Some fields can be set only beside others, so what was found stays set.
@@ -65,13 +66,13 @@ final class Probe {
         while (found) {
             found = false;
             for (Map.Entry<String, JsonNode> field : written.properties()) {
-                String name = ChosenMethod.option(type, field.getKey());
+                String name = ChosenMethod.option(type, field.getKey(), written);
                 JsonNode value = field.getValue();
                 JsonNode other = options.containsKey(name) ? null : otherValue(trial, field.getKey(), value);
                 if (other != null) {
                     options.put(name, new Option(name, value, !value.equals(elsewhere.get(field.getKey()))));
                     found = true;
-                    if (value.isNull()) {
+                    if (value.isNull() || other.isArray()) {
                         trial.set(field.getKey(), other);
                     }
                 }
@@ -111,7 +112,7 @@ final class Probe {
         } else if (value.isNumber()) {
             return List.of(NODES.numberNode(value.doubleValue() / 2 + 0.25));
         } else if (value.isString()) {
-            return List.of(NODES.stringNode("q_proj"));
+            return List.of(NODES.arrayNode().add("q_proj"), NODES.stringNode("q_proj"));
         } else if (value.isArray()) {
             return List.of(NODES.arrayNode().add("q_proj"), NODES.arrayNode().add(0));
         } else if (value.isObject()) {

@@ -7,9 +7,9 @@ import dev.graft.formats.TensorInfo;
 import dev.graft.hub.Hub;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,6 +19,9 @@ import org.jspecify.annotations.Nullable;
  * @param labels the names of a classifier's outputs; empty where the adapter holds no classifier
  */
 public record AdapterHeader(Path folder, @Nullable String task, List<String> labels) {
+
+    private static final List<String> FILES =
+            List.of("adapter_model.safetensors", "adapter.safetensors", "model_head.safetensors");
 
     /** Finds an adapter by its folder or its source. */
     public static Path folder(String adapter, Hub hub) {
@@ -53,20 +56,25 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
 
     /** The rows of the classifier that the adapter was saved with, 0 if there is none. */
     private static int outputs(Path folder) {
-        try (Stream<Path> files = Files.list(folder)) {
-            for (Path file : files.filter(f -> f.toString().endsWith(".safetensors")).sorted().toList()) {
+        for (TensorInfo info : tensors(folder)) {
+            if (info.name().matches("(.*\\.)?(classifier|score)\\.(out_proj\\.)?weight") && info.rank() == 2) {
+                return Math.toIntExact(info.shape()[0]);
+            }
+        }
+        return 0;
+    }
+
+    /** The tensors of the files that PEFT and AdapterHub write. */
+    public static List<TensorInfo> tensors(Path folder) {
+        List<TensorInfo> all = new ArrayList<>();
+        for (String name : FILES) {
+            Path file = folder.resolve(name);
+            if (Files.isRegularFile(file)) {
                 try (Safetensors tensors = Safetensors.open(file)) {
-                    for (String name : tensors.names()) {
-                        TensorInfo info = tensors.info(name);
-                        if (name.matches("(.*\\.)?(classifier|score)\\.(out_proj\\.)?weight") && info.rank() == 2) {
-                            return Math.toIntExact(info.shape()[0]);
-                        }
-                    }
+                    tensors.names().forEach(tensor -> all.add(tensors.info(tensor)));
                 }
             }
-            return 0;
-        } catch (java.io.IOException e) {
-            throw new java.io.UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
         }
+        return all;
     }
 }

@@ -19,7 +19,11 @@ public final class DownloadLine implements Progress, AutoCloseable {
         this(new ProgressLine(err, live, 1), System::nanoTime);
     }
 
-    DownloadLine(ProgressLine line, LongSupplier nanos) {
+    DownloadLine(PrintWriter err, LongSupplier nanos) {
+        this(new ProgressLine(err, false, 1), nanos);
+    }
+
+    private DownloadLine(ProgressLine line, LongSupplier nanos) {
         this.line = line;
         this.nanos = nanos;
     }

@@ -1,0 +1,87 @@
+package dev.graft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.graft.peft.Method;
+import dev.graft.peft.Methods;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import tools.jackson.databind.JsonNode;
+
+class MethodsCommandTest {
+
+    static java.util.stream.Stream<String> names() {
+        return Methods.all().stream().map(Method.Type::name);
+    }
+
+    @Test
+    void theTableHasEveryMethodWithWhatItCan() {
+        Cli run = Cli.run("methods");
+        assertThat(run.code()).isZero();
+        assertThat(names()).isNotEmpty().allSatisfy(name -> assertThat(run.out()).contains("\n" + name + " "));
+        assertThat(run.out())
+                .containsPattern("lora +linear +yes +yes +yes +yes +PEFT LORA\n")
+                .containsPattern("prefix-tuning +attention +no +no +yes +yes +PEFT PREFIX_TUNING\n");
+    }
+
+    @Test
+    void theJsonSaysWhereAMethodActs() {
+        Map<String, String> actsOn = new LinkedHashMap<>();
+        Cli.run("methods", "--json")
+                .json()
+                .get("methods")
+                .valueStream()
+                .forEach(method -> actsOn.put(
+                        method.get("name").stringValue(), method.get("acts_on").get(0).stringValue()));
+        assertThat(actsOn)
+                .containsEntry("lora", "linear")
+                .containsEntry("pfeiffer", "block")
+                .containsEntry("loreft", "layer")
+                .containsEntry("prompt-tuning", "embedding");
+    }
+
+    @ParameterizedTest
+    @MethodSource("names")
+    void everyMethodHasAPageWithOptions(String name) {
+        Cli run = Cli.run("methods", name);
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).startsWith(name + ": ").contains("\n  " + name + ".", "graft train ");
+    }
+
+    @Test
+    void optionsAreThoseThatChangeTheMethod() {
+        Map<String, JsonNode> defaults = new LinkedHashMap<>();
+        Cli.run("methods", "lora", "--json")
+                .json()
+                .get("options")
+                .valueStream()
+                .forEach(option -> defaults.put(option.get("name").stringValue(), option.get("default")));
+        assertThat(defaults)
+                .containsKeys("alpha", "bias", "exclude_modules", "layers_to_transform", "rank_pattern", "use_rslora")
+                .doesNotContainKeys("megatron_core", "use_dora", "fan_in_fan_out", "layer_replication");
+        assertThat(defaults.get("r").intValue()).isEqualTo(16);
+        assertThat(defaults.get("target_modules").stringValue()).isEqualTo("all-linear");
+    }
+
+    @Test
+    void defaultsThatComeFromTheBaseAreNotNumbers() {
+        JsonNode options = Cli.run("methods", "prefix-tuning", "--json").json().get("options");
+        assertThat(options.valueStream().filter(o -> o.get("name").stringValue().equals("encoder_hidden_size")))
+                .singleElement()
+                .satisfies(option -> {
+                    assertThat(option.get("default").isNull()).isTrue();
+                    assertThat(option.get("default_from_base").booleanValue()).isTrue();
+                });
+    }
+
+    @Test
+    void anUnknownMethodIsRefused() {
+        assertThat(Cli.run("methods", "dorra").err()).isEqualTo("there is no method \"dorra\"; did you mean dora?\n");
+        Cli far = Cli.run("methods", "something");
+        assertThat(far.code()).isEqualTo(2);
+        assertThat(far.err()).contains("expected one of bitfit, dora, ");
+    }
+}
