@@ -23,13 +23,17 @@ class ChatCommandTest {
     }
 
     private static Cli chat(String input, Object... more) {
-        List<Object> arguments = new ArrayList<>(List.of("chat", "-m", model, "--dtype", "fp32", "--max-new-tokens", 6));
+        List<Object> arguments =
+                new ArrayList<>(List.of("chat", "-m", model, "--dtype", "fp32", "--max-new-tokens", 6));
         arguments.addAll(List.of(more));
         return Cli.runWith(input, arguments.toArray());
     }
 
     private static List<String> answers(Cli run) {
-        return run.out().lines().map(line -> Json.parse("answer", line).get("ids").toString()).toList();
+        return run.out()
+                .lines()
+                .map(line -> Json.parse("answer", line).get("ids").toString())
+                .toList();
     }
 
     @Test
@@ -53,7 +57,8 @@ class ChatCommandTest {
     void verboseSaysHowFastItWas() {
         Cli run = chat("hello\n", "--verbose");
         assertThat(run.code()).isZero();
-        assertThat(run.err()).containsPattern("6 tokens, \\S+ tokens/s, cut at the length allowed\n6 tokens in \\d+\\.\\d s, ");
+        assertThat(run.err())
+                .containsPattern("6 tokens, \\S+ tokens/s, cut at the length allowed\n6 tokens in \\d+\\.\\d s, ");
     }
 
     @Test

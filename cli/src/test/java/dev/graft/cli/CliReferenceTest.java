@@ -15,11 +15,12 @@ class CliReferenceTest {
 
     private static String page() {
         CommandLine graft = Graft.commandLine();
-        StringBuilder page = new StringBuilder("# The command line\n\n"
-                + "What `graft COMMAND --help` prints. This page is made from the commands:\n"
-                + "`mvn -o install -pl cli -Dtest=CliReferenceTest -Dgraft.docs=write` writes it anew.\n\n"
-                + "Exit codes: 0 done, 1 it failed, 2 the input is not usable, 130 after Ctrl-C, 143 after SIGTERM.\n"
-                + "What a program reads goes to standard output, what a person reads while waiting to standard error.\n\n");
+        StringBuilder page = new StringBuilder(
+                "# The command line\n\n"
+                        + "What `graft COMMAND --help` prints. This page is made from the commands:\n"
+                        + "`mvn -o install -pl cli -Dtest=CliReferenceTest -Dgraft.docs=write` writes it anew.\n\n"
+                        + "Exit codes: 0 done, 1 it failed, 2 the input is not usable, 130 after Ctrl-C, 143 after SIGTERM.\n"
+                        + "What a program reads goes to standard output, what a person reads while waiting to standard error.\n\n");
         section(page, graft);
         graft.getSubcommands().values().forEach(command -> section(page, command));
         return page.toString();
@@ -44,6 +45,7 @@ class CliReferenceTest {
     void everyCommandHasExamples() {
         assertThat(Graft.commandLine().getSubcommands().values())
                 .filteredOn(command -> !command.getCommandName().matches("doctor|config-schema|completion"))
-                .allSatisfy(command -> assertThat(command.getUsageMessage(Ansi.OFF)).contains("Examples:\n  graft "));
+                .allSatisfy(
+                        command -> assertThat(command.getUsageMessage(Ansi.OFF)).contains("Examples:\n  graft "));
     }
 }

@@ -41,7 +41,8 @@ class GenerateCommandTest {
 
     @Test
     void theJsonHasTokensAndTheReason() {
-        JsonNode json = generate("--prompt", "a graft", "--max-new-tokens", 5, "--json").json();
+        JsonNode json =
+                generate("--prompt", "a graft", "--max-new-tokens", 5, "--json").json();
         assertThat(json.get("ids").size()).isEqualTo(5);
         assertThat(json.get("finish_reason").stringValue()).isEqualTo("length");
         assertThat(json.get("prompt").stringValue()).isEqualTo("a graft");
@@ -51,9 +52,21 @@ class GenerateCommandTest {
     @Test
     void thePromptMayComeFromStandardInput() {
         Cli piped = Cli.runWith(
-                "a graft\n", "generate", "-m", model, "--dtype", "fp32", "--prompt", "-", "--max-new-tokens", 5, "--json");
+                "a graft\n",
+                "generate",
+                "-m",
+                model,
+                "--dtype",
+                "fp32",
+                "--prompt",
+                "-",
+                "--max-new-tokens",
+                5,
+                "--json");
         assertThat(piped.json().get("ids"))
-                .isEqualTo(generate("--prompt", "a graft", "--max-new-tokens", 5, "--json").json().get("ids"));
+                .isEqualTo(generate("--prompt", "a graft", "--max-new-tokens", 5, "--json")
+                        .json()
+                        .get("ids"));
     }
 
     @Test
@@ -68,10 +81,13 @@ class GenerateCommandTest {
 
     @Test
     void aStopTextEndsTheText() {
-        String whole = generate("--prompt", "a graft", "--max-new-tokens", 12, "--json").json().get("text").stringValue();
+        String whole = generate("--prompt", "a graft", "--max-new-tokens", 12, "--json")
+                .json()
+                .get("text")
+                .stringValue();
         String stop = whole.substring(2, 4);
-        JsonNode stopped =
-                generate("--prompt", "a graft", "--max-new-tokens", 12, "--json", "--stop", stop).json();
+        JsonNode stopped = generate("--prompt", "a graft", "--max-new-tokens", 12, "--json", "--stop", stop)
+                .json();
         assertThat(stopped.get("finish_reason").stringValue()).isEqualTo("stop_string");
         assertThat(stopped.get("text").stringValue()).isEqualTo(whole.substring(0, whole.indexOf(stop)));
     }

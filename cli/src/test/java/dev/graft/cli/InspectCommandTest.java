@@ -24,7 +24,8 @@ class InspectCommandTest {
 
     @Test
     void theJsonHasEveryModuleAndItsSumIsTheModel() {
-        JsonNode json = Cli.run("inspect", Cli.base("bert-seqcls"), "--json", "--rank", 4).json();
+        JsonNode json = Cli.run("inspect", Cli.base("bert-seqcls"), "--json", "--rank", 4)
+                .json();
         assertThat(json.get("task").stringValue()).isEqualTo("SEQ_CLS");
         assertThat(json.get("modules")
                         .valueStream()
@@ -38,7 +39,8 @@ class InspectCommandTest {
                 .findFirst()
                 .orElseThrow();
         // The end "output.dense" would choose attention's too, so the layers are named by a regular expression.
-        assertThat(down.get("target_modules").stringValue()).isEqualTo("bert\\.encoder\\.layer\\.\\d+\\.output\\.dense");
+        assertThat(down.get("target_modules").stringValue())
+                .isEqualTo("bert\\.encoder\\.layer\\.\\d+\\.output\\.dense");
         assertThat(down.get("parameters").longValue()).isEqualTo(2 * 4 * (64 + 32) + 99);
     }
 
@@ -64,14 +66,22 @@ class InspectCommandTest {
                 "inspect", Cli.base("llama-gqa"), "--method", "lora", "--rank", 8, "--targets", "q_proj,v_proj");
         assertThat(run.out())
                 .containsPattern("model\\.layers\\.\\*\\.self_attn\\.q_proj\\.lora_A\\.weight +\\[8, 32\\] +2 +512\n")
-                .contains("lora acts on 4 linear sites\ntrainable params: 1,792 || all params: 24,480 || trainable%: 7.3203\n");
+                .contains(
+                        "lora acts on 4 linear sites\ntrainable params: 1,792 || all params: 24,480 || trainable%: 7.3203\n");
     }
 
     @Test
     void otherMethodsTakeTheirOwnOptions() {
         Cli run = Cli.run(
-                "inspect", Cli.base("llama-gqa"), "--method", "prefix-tuning", "-o", "num_virtual_tokens=5", "-o",
-                "prefix_projection=false", "--json");
+                "inspect",
+                Cli.base("llama-gqa"),
+                "--method",
+                "prefix-tuning",
+                "-o",
+                "num_virtual_tokens=5",
+                "-o",
+                "prefix_projection=false",
+                "--json");
         assertThat(run.json().get("trainable").longValue()).isEqualTo(5 * 2 * 2 * 16);
     }
 
@@ -100,13 +110,15 @@ class InspectCommandTest {
     void aModelThatIsNotThereIsBadInput() {
         Cli run = Cli.run("inspect", "smollm");
         assertThat(run.code()).isEqualTo(2);
-        assertThat(run.err()).contains("'smollm' is neither a file or folder here nor a known name", "did you mean 'smollm2'?");
+        assertThat(run.err())
+                .contains("'smollm' is neither a file or folder here nor a known name", "did you mean 'smollm2'?");
     }
 
     @Test
     void withoutModelAndAdapterThereIsNothingToShow() {
         assertThat(Cli.run("inspect").code()).isEqualTo(2);
-        assertThat(Cli.run("inspect", "--adapter", Cli.adapter("llama-gqa/lora"), "--method", "lora").err())
+        assertThat(Cli.run("inspect", "--adapter", Cli.adapter("llama-gqa/lora"), "--method", "lora")
+                        .err())
                 .startsWith("name a MODEL, or an adapter by --adapter\n");
     }
 
@@ -117,7 +129,8 @@ class InspectCommandTest {
         assertThat(run.err()).isEmpty();
         assertThat(run.out())
                 .containsPattern("lora_alpha +6\n")
-                .containsPattern("base_model\\.model\\.model\\.layers\\.\\*\\.self_attn\\.v_proj\\.lora_B\\.weight +\\[16, 4\\] +F32 +2\n")
+                .containsPattern(
+                        "base_model\\.model\\.model\\.layers\\.\\*\\.self_attn\\.v_proj\\.lora_B\\.weight +\\[16, 4\\] +F32 +2\n")
                 .contains("8 tensors, 896 numbers, 3.5 KiB\n")
                 .doesNotContain("fits ");
     }
@@ -137,7 +150,8 @@ class InspectCommandTest {
     @Test
     void tokensAreShownWithTheirPlacesInTheText(@TempDir Path folder) throws Exception {
         Path model = TinyLlama.write(folder.resolve("model"));
-        JsonNode json = Cli.run("inspect", model, "--json", "--tokens", "é<|im_end|>").json();
+        JsonNode json =
+                Cli.run("inspect", model, "--json", "--tokens", "é<|im_end|>").json();
         JsonNode last = json.get("tokens").get(json.get("tokens").size() - 1);
         assertThat(last.get("token").stringValue()).isEqualTo("<|im_end|>");
         assertThat(last.get("start").intValue()).isEqualTo(1);

@@ -25,7 +25,10 @@ class LogitsCommandTest {
         try (Safetensors reference = Safetensors.open(Cli.base(base).resolve("reference.safetensors"))) {
             for (String field : new String[] {"input_ids", "attention_mask", "token_type_ids"}) {
                 if (reference.names().contains(field)) {
-                    json.append(json.length() > 1 ? ", " : "").append('"').append(field).append("\": ");
+                    json.append(json.length() > 1 ? ", " : "")
+                            .append('"')
+                            .append(field)
+                            .append("\": ");
                     json.append(rows(reference.tensor(field)));
                 }
             }
@@ -61,7 +64,16 @@ class LogitsCommandTest {
         Path ids = referenceIds(base);
         Cli run = adapter == null
                 ? Cli.run("logits", "--model", Cli.base(base), "--input-ids", ids, "--out", out, "--hidden")
-                : Cli.run("logits", "--model", Cli.base(base), "--adapter", Cli.adapter(adapter), "--input-ids", ids, "--out", out);
+                : Cli.run(
+                        "logits",
+                        "--model",
+                        Cli.base(base),
+                        "--adapter",
+                        Cli.adapter(adapter),
+                        "--input-ids",
+                        ids,
+                        "--out",
+                        out);
         assertThat(run.err()).contains("fp32");
         assertThat(run.code()).isZero();
         Path expected = adapter == null ? Cli.base(base) : Cli.adapter(adapter);
@@ -69,7 +81,8 @@ class LogitsCommandTest {
                 Safetensors reference = Safetensors.open(expected.resolve("reference.safetensors"))) {
             float[] ours = written.tensor(tensor).floats();
             float[] theirs = reference.tensor(tensor).floats();
-            assertThat(written.info(tensor).shape()).isEqualTo(reference.info(tensor).shape());
+            assertThat(written.info(tensor).shape())
+                    .isEqualTo(reference.info(tensor).shape());
             int compared = 0;
             for (int i = 0; i < ours.length; i++) {
                 // The reference has zeros at padded positions.
@@ -97,7 +110,9 @@ class LogitsCommandTest {
         rows.append(", [1, 2, 3, 4, 5, 6, 7, 8]".repeat(599)).append(']');
         Path ids = Files.writeString(folder.resolve("ids.json"), "{\"input_ids\": " + rows + "}");
         Path out = folder.resolve("o");
-        assertThat(Cli.run("logits", "-m", Cli.base("llama-gqa"), "--input-ids", ids, "--out", out).code()).isZero();
+        assertThat(Cli.run("logits", "-m", Cli.base("llama-gqa"), "--input-ids", ids, "--out", out)
+                        .code())
+                .isZero();
         try (Safetensors written = Safetensors.open(out)) {
             float[] logits = written.tensor("logits").floats();
             int row = 8 * 64;
@@ -109,21 +124,23 @@ class LogitsCommandTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "{\"input_ids\": [[1, 2, 3], [1, 2]]} | input_ids[1] has 2 values, expected 3 as row 0 has: pad the shorter rows",
-        "{\"input_ids\": [[1, 2], [1, 64]]} | input_ids[1][1] is 64, expected 0 to 63, the token ids of ",
-        "{\"input_ids\": [[1, -2]]} | input_ids[0][1] is -2, expected an integer of at least 0",
-        "{\"input_ids\": [[1, 2.5]]} | input_ids[0][1] is 2.5, expected an integer",
-        "{\"input_ids\": [[]]} | input_ids[0] is not an array of at least one integer",
-        "{\"input_ids\": []} | input_ids is [], expected at least one row",
-        "{\"ids\": [[1]]} | input_ids is missing, expected an array",
-        "{\"input_ids\": [[1, 2]], \"attention_mask\": [[1, 2]]} | attention_mask[0][1] is 2, expected 0 or 1",
-        "{\"input_ids\": [[1, 2]], \"attention_mask\": [[0, 0]]} | attention_mask[0] has no 1",
-        "{\"input_ids\": [[1, 2]], \"attention_mask\": [[1]]} | attention_mask[0] has 1 values, expected 2 as input_ids[0] has",
-        "{\"input_ids\": [[1, 2]], \"attention_mask\": []} | attention_mask is [], expected at least one row",
-        "{\"input_ids\": [[1, 2]], \"atention_mask\": [[1, 1]]} | unknown field \"atention_mask\", did you mean \"attention_mask\"?",
-        "{\"input_ids\": [[1, 2]} | ids.json:1:"
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{\"input_ids\": [[1, 2, 3], [1, 2]]} | input_ids[1] has 2 values, expected 3 as row 0 has: pad the shorter rows",
+                "{\"input_ids\": [[1, 2], [1, 64]]} | input_ids[1][1] is 64, expected 0 to 63, the token ids of ",
+                "{\"input_ids\": [[1, -2]]} | input_ids[0][1] is -2, expected an integer of at least 0",
+                "{\"input_ids\": [[1, 2.5]]} | input_ids[0][1] is 2.5, expected an integer",
+                "{\"input_ids\": [[]]} | input_ids[0] is not an array of at least one integer",
+                "{\"input_ids\": []} | input_ids is [], expected at least one row",
+                "{\"ids\": [[1]]} | input_ids is missing, expected an array",
+                "{\"input_ids\": [[1, 2]], \"attention_mask\": [[1, 2]]} | attention_mask[0][1] is 2, expected 0 or 1",
+                "{\"input_ids\": [[1, 2]], \"attention_mask\": [[0, 0]]} | attention_mask[0] has no 1",
+                "{\"input_ids\": [[1, 2]], \"attention_mask\": [[1]]} | attention_mask[0] has 1 values, expected 2 as input_ids[0] has",
+                "{\"input_ids\": [[1, 2]], \"attention_mask\": []} | attention_mask is [], expected at least one row",
+                "{\"input_ids\": [[1, 2]], \"atention_mask\": [[1, 1]]} | unknown field \"atention_mask\", did you mean \"attention_mask\"?",
+                "{\"input_ids\": [[1, 2]} | ids.json:1:"
+            })
     void idsThatAreWrongAreRefusedWithTheirPlace(String json, String message) throws IOException {
         Path ids = Files.writeString(folder.resolve("ids.json"), json);
         Path out = folder.resolve("o");
@@ -135,8 +152,7 @@ class LogitsCommandTest {
 
     @Test
     void rowsLongerThanTheModelCanTakeAreRefused() throws IOException {
-        Path ids = Files.writeString(
-                folder.resolve("ids.json"), "{\"input_ids\": [[1" + ", 1".repeat(64) + "]]}");
+        Path ids = Files.writeString(folder.resolve("ids.json"), "{\"input_ids\": [[1" + ", 1".repeat(64) + "]]}");
         Cli run = Cli.run("logits", "-m", Cli.base("llama-gqa"), "--input-ids", ids, "--out", folder.resolve("o"));
         assertThat(run.code()).isEqualTo(2);
         assertThat(run.err()).contains("its rows have 65 tokens", "takes at most 64");
@@ -146,10 +162,19 @@ class LogitsCommandTest {
     void anAdapterThatIsNotThereIsBadInput() throws IOException {
         Path ids = Files.writeString(folder.resolve("ids.json"), "{\"input_ids\": [[1]]}");
         Cli run = Cli.run(
-                "logits", "-m", Cli.base("llama-gqa"), "-a", "no/such", "--input-ids", ids, "--out", folder.resolve("o"));
+                "logits",
+                "-m",
+                Cli.base("llama-gqa"),
+                "-a",
+                "no/such",
+                "--input-ids",
+                ids,
+                "--out",
+                folder.resolve("o"));
         assertThat(run.code()).isEqualTo(2);
         assertThat(run.err())
-                .isEqualTo("no/such: no such adapter; expected a folder with adapter_config.json, or hf:no/such for the hub\n");
+                .isEqualTo(
+                        "no/such: no such adapter; expected a folder with adapter_config.json, or hf:no/such for the hub\n");
     }
 
     @Test
@@ -175,7 +200,14 @@ class LogitsCommandTest {
         Path out = folder.resolve("o");
         // bert-base has no classifier; the adapter brings one of three outputs.
         Cli run = Cli.run(
-                "logits", "-m", Cli.base("bert-base"), "-a", Cli.adapter("bert-seqcls/lora"), "--input-ids", ids, "--out",
+                "logits",
+                "-m",
+                Cli.base("bert-base"),
+                "-a",
+                Cli.adapter("bert-seqcls/lora"),
+                "--input-ids",
+                ids,
+                "--out",
                 out);
         assertThat(run.err()).contains("with lora on ");
         try (Safetensors written = Safetensors.open(out)) {

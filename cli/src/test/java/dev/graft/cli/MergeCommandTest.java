@@ -55,7 +55,15 @@ class MergeCommandTest {
         Path base = Cli.base("llama-gqa");
         Path out = folder.resolve("merged");
         Cli run = Cli.run(
-                "merge", "-m", base, "-a", Cli.adapter("llama-gqa/lora"), "-a", Cli.adapter("llama-gqa/ia3"), "--out", out);
+                "merge",
+                "-m",
+                base,
+                "-a",
+                Cli.adapter("llama-gqa/lora"),
+                "-a",
+                Cli.adapter("llama-gqa/ia3"),
+                "--out",
+                out);
         assertThat(run.code()).isZero();
         assertThat(run.out()).contains("same likeliest answer at 100.00 % of 128 positions");
         assertThat(logits(out))
@@ -83,7 +91,8 @@ class MergeCommandTest {
         assertThat(refused.code()).isEqualTo(2);
         assertThat(refused.err()).contains("is there and not empty", "--overwrite");
         assertThat(precious).hasContent("mine");
-        Object[] anyway = Stream.concat(Stream.of(merge), Stream.of("--overwrite")).toArray();
+        Object[] anyway =
+                Stream.concat(Stream.of(merge), Stream.of("--overwrite")).toArray();
         assertThat(Cli.run(anyway).code()).isZero();
         assertThat(out.resolve("model.safetensors")).exists();
     }
@@ -91,7 +100,8 @@ class MergeCommandTest {
     @Test
     void theFolderOfTheModelIsNeverReplaced() {
         Path adapter = Cli.adapter("llama-gqa/lora");
-        Cli run = Cli.run("merge", "-m", Cli.base("llama-gqa"), "-a", adapter, "--out", Cli.base("llama-gqa"), "--overwrite");
+        Cli run = Cli.run(
+                "merge", "-m", Cli.base("llama-gqa"), "-a", adapter, "--out", Cli.base("llama-gqa"), "--overwrite");
         assertThat(run.code()).isEqualTo(2);
         assertThat(run.err()).contains("which is merged; name another folder");
         assertThat(Cli.base("llama-gqa").resolve("reference.safetensors")).exists();

@@ -21,7 +21,9 @@ class MethodsCommandTest {
     void theTableHasEveryMethodWithWhatItCan() {
         Cli run = Cli.run("methods");
         assertThat(run.code()).isZero();
-        assertThat(names()).isNotEmpty().allSatisfy(name -> assertThat(run.out()).contains("\n" + name + " "));
+        assertThat(names())
+                .isNotEmpty()
+                .allSatisfy(name -> assertThat(run.out()).contains("\n" + name + " "));
         assertThat(run.out())
                 .containsPattern("lora +linear +yes +yes +yes +yes +PEFT LORA\n")
                 .containsPattern("prefix-tuning +attention +no +no +yes +yes +PEFT PREFIX_TUNING\n");
@@ -35,7 +37,8 @@ class MethodsCommandTest {
                 .get("methods")
                 .valueStream()
                 .forEach(method -> actsOn.put(
-                        method.get("name").stringValue(), method.get("acts_on").get(0).stringValue()));
+                        method.get("name").stringValue(),
+                        method.get("acts_on").get(0).stringValue()));
         assertThat(actsOn)
                 .containsEntry("lora", "linear")
                 .containsEntry("pfeiffer", "block")

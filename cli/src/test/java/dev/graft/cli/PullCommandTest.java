@@ -22,8 +22,11 @@ class PullCommandTest {
     void whatIsOnThisMachineIsNotFetched() {
         Cli run = Cli.run("pull", "file:" + Cli.base("llama-gqa"));
         assertThat(run.out()).isEqualTo(Cli.base("llama-gqa") + "\n");
-        JsonNode one = Cli.run("pull", "file:" + Cli.base("llama-gqa"), "--json").json().at("/fetched/0");
-        assertThat(one.get("files").valueStream().map(JsonNode::stringValue)).contains("config.json", "model.safetensors");
+        JsonNode one = Cli.run("pull", "file:" + Cli.base("llama-gqa"), "--json")
+                .json()
+                .at("/fetched/0");
+        assertThat(one.get("files").valueStream().map(JsonNode::stringValue))
+                .contains("config.json", "model.safetensors");
         assertThat(one.get("bytes").longValue()).isGreaterThan(90_000);
     }
 

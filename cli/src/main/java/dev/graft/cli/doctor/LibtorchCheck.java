@@ -34,15 +34,17 @@ final class LibtorchCheck implements Check {
             return List.of(Finding.problem(
                     "loads",
                     "no",
-                    String.valueOf(e.getMessage()).lines().findFirst().orElse("") + "; see docs/how-to/choose-natives.md"));
+                    String.valueOf(e.getMessage()).lines().findFirst().orElse("")
+                            + "; see docs/how-to/choose-natives.md"));
         }
     }
 
     private static List<Finding> loaded(double seconds) {
         List<Finding> findings = new ArrayList<>();
         findings.add(Finding.ok("loads", String.format(Locale.ROOT, "yes, in %.1f s, by %s", seconds, version())));
-        findings.add(Finding.ok("threads", Natives.threads() + " for tensors, "
-                + openblas_nolapack.blas_get_num_threads() + " inside OpenBLAS"));
+        findings.add(Finding.ok(
+                "threads",
+                Natives.threads() + " for tensors, " + openblas_nolapack.blas_get_num_threads() + " inside OpenBLAS"));
         double single = rate(ScalarType.Float);
         findings.add(Finding.ok("fp32 products", figure(single)));
         double half = rate(ScalarType.BFloat16);

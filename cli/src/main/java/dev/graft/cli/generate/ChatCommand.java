@@ -66,9 +66,13 @@ public final class ChatCommand implements Callable<Integer> {
                 spec.commandLine().getOut(),
                 spec.commandLine().getErr());
         Conversation conversation = new Conversation(
-                writer, system, Terminal.isInteractive(), verbose, json.json(), spec.commandLine().getOut(), spec
-                        .commandLine()
-                        .getErr());
+                writer,
+                system,
+                Terminal.isInteractive(),
+                verbose,
+                json.json(),
+                spec.commandLine().getOut(),
+                spec.commandLine().getErr());
         return conversation.run(System.in);
     }
 }

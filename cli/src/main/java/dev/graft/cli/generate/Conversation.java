@@ -145,8 +145,8 @@ final class Conversation {
             ids = chat.prompt(messages()).ids();
         }
         if (dropped > 0) {
-            err.println("the model can read " + most + " tokens; the oldest " + (dropped == 1 ? "turn is" : dropped + " turns are")
-                    + " forgotten");
+            err.println("the model can read " + most + " tokens; the oldest "
+                    + (dropped == 1 ? "turn is" : dropped + " turns are") + " forgotten");
         }
         return ids;
     }

@@ -33,7 +33,8 @@ public final class SamplingOptions {
     @Option(
             names = "--min-p",
             paramLabel = "P",
-            description = "Drop tokens with less than this part of the likeliest one's probability (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Drop tokens with less than this part of the likeliest one's probability (default: ${DEFAULT-VALUE}).")
     double minP;
 
     @Option(

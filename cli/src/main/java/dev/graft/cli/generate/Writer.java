@@ -110,7 +110,8 @@ final class Writer {
         };
         long start = System.nanoTime();
         try {
-            Generated generated = generator.generate(List.of(ids), options, hooks, listener).get(0);
+            Generated generated =
+                    generator.generate(List.of(ids), options, hooks, listener).get(0);
             return new Text(generated, System.nanoTime() - start);
         } catch (CancellationException askedToEnd) {
             return null;
@@ -120,7 +121,8 @@ final class Writer {
     /** Continues a prompt and prints the text. */
     void complete(String prompt, boolean streams, boolean asJson) {
         String read = prompt.equals("-") ? standardInput() : prompt;
-        int[] ids = loaded.base().tokenizer().encode(read, EncodeOptions.DEFAULT).ids();
+        int[] ids =
+                loaded.base().tokenizer().encode(read, EncodeOptions.DEFAULT).ids();
         Text text = write(ids, streams);
         if (text == null) {
             return;
@@ -151,6 +153,7 @@ final class Writer {
             case STOP_STRING -> "a --stop text appeared";
             case LENGTH -> "cut at the length allowed";
         };
-        return text.generated().ids().length + " tokens, " + Figures.count(text.tokensPerSecond()) + " tokens/s, " + end;
+        return text.generated().ids().length + " tokens, " + Figures.count(text.tokensPerSecond()) + " tokens/s, "
+                + end;
     }
 }

@@ -88,10 +88,15 @@ record AdapterView(List<One> adapters) implements View {
                     parameters(),
                     Figures.bytes(bytes())));
             if (loaded != null) {
-                text.append("fits ").append(loaded.base().name()).append(": ")
-                        .append(loaded.method().type().name()).append(" on ")
-                        .append(loaded.sites().size()).append(" modules\n")
-                        .append(loaded.trainableLine()).append('\n');
+                text.append("fits ")
+                        .append(loaded.base().name())
+                        .append(": ")
+                        .append(loaded.method().type().name())
+                        .append(" on ")
+                        .append(loaded.sites().size())
+                        .append(" modules\n")
+                        .append(loaded.trainableLine())
+                        .append('\n');
             }
             return text.toString();
         }
@@ -99,8 +104,8 @@ record AdapterView(List<One> adapters) implements View {
         private String tensorTable() {
             Map<String, Integer> times = new LinkedHashMap<>();
             for (TensorInfo tensor : tensors) {
-                String alike = tensor.name().replaceAll("(?<=\\.)\\d+(?=\\.)", "*") + "\n" + Arrays.toString(tensor.shape())
-                        + "\n" + tensor.dtype();
+                String alike = tensor.name().replaceAll("(?<=\\.)\\d+(?=\\.)", "*") + "\n"
+                        + Arrays.toString(tensor.shape()) + "\n" + tensor.dtype();
                 times.merge(alike, 1, Integer::sum);
             }
             Table table = new Table("tensor", "shape", "type", "times");

@@ -17,7 +17,8 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "inspect",
-        description = "Show the modules of a model, what a method would train on it, or what is in an adapter's folder.",
+        description =
+                "Show the modules of a model, what a method would train on it, or what is in an adapter's folder.",
         mixinStandardHelpOptions = true,
         footer = {
             "",
@@ -94,7 +95,8 @@ public final class InspectCommand implements Runnable {
         if (method == null && (targets != null || !options.isEmpty())) {
             throw new ParameterException(spec.commandLine(), "--targets and -o belong to a --method");
         }
-        Inspection inspection = new Inspection(model, adapter.adapters(), head, compute, spec.commandLine().getErr());
+        Inspection inspection = new Inspection(
+                model, adapter.adapters(), head, compute, spec.commandLine().getErr());
         if (tokens != null) {
             show(inspection.tokens(tokens));
         } else if (template != null) {

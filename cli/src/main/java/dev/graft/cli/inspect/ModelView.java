@@ -24,11 +24,16 @@ record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, in
     public String text() {
         StringBuilder text = new StringBuilder();
         Table facts = new Table("", "");
-        facts.row("architecture", base.architecture().modelType() + ", " + base.task().name().toLowerCase(Locale.ROOT));
+        facts.row(
+                "architecture",
+                base.architecture().modelType() + ", " + base.task().name().toLowerCase(Locale.ROOT));
         facts.row("parameters", number(base.parameterCount()) + " in " + Loading.dtype(base));
-        facts.row("size", base.backbone().layers() + " layers, width " + base.backbone().hiddenSize() + ", "
-                + number(base.backbone().vocabSize()) + " token ids, " + number(base.backbone().maxPositions())
-                + " positions");
+        facts.row(
+                "size",
+                base.backbone().layers() + " layers, width " + base.backbone().hiddenSize() + ", "
+                        + number(base.backbone().vocabSize()) + " token ids, "
+                        + number(base.backbone().maxPositions())
+                        + " positions");
         if (hasLabels()) {
             facts.row("labels", String.join(", ", base.labels()));
         }
@@ -49,7 +54,11 @@ record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, in
                     number(choice.parameters()),
                     String.format(Locale.ROOT, "%.3f", choice.percent()));
         }
-        text.append("What LoRA of rank ").append(rank).append(" would train").append(headNote()).append('\n');
+        text.append("What LoRA of rank ")
+                .append(rank)
+                .append(" would train")
+                .append(headNote())
+                .append('\n');
         return text.append(table)
                 .append("`--method NAME` shows another method; `graft methods` lists them.\n")
                 .toString();
@@ -89,7 +98,9 @@ record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, in
                 layers++;
             }
             String name = modules.get(from).ofLayer();
-            long each = modules.subList(from, from + size).stream().mapToLong(Module::parameters).sum();
+            long each = modules.subList(from, from + size).stream()
+                    .mapToLong(Module::parameters)
+                    .sum();
             table.row(
                     layers == 1 ? name : name + " to " + (layer + layers - 1),
                     layers == 1 ? "layer" : layers + " layers alike, each",

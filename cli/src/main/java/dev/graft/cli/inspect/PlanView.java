@@ -23,7 +23,8 @@ record PlanView(Adapter adapter) implements View {
         Map<String, int[]> times = new LinkedHashMap<>();
         Map<String, Parameter> first = new LinkedHashMap<>();
         for (Parameter parameter : adapter.parameters().values()) {
-            String alike = parameter.key().replaceAll("(?<=\\.)\\d+(?=\\.)", "*") + shape(parameter) + parameter.trainable();
+            String alike =
+                    parameter.key().replaceAll("(?<=\\.)\\d+(?=\\.)", "*") + shape(parameter) + parameter.trainable();
             times.computeIfAbsent(alike, key -> new int[1])[0]++;
             first.putIfAbsent(alike, parameter);
         }
@@ -43,10 +44,13 @@ record PlanView(Adapter adapter) implements View {
             kinds.merge(site.getClass().getSimpleName().toLowerCase(Locale.ROOT), 1, Integer::sum);
         }
         StringBuilder sites = new StringBuilder();
-        kinds.forEach((kind, count) ->
-                sites.append(sites.isEmpty() ? "" : ", ").append(count).append(' ').append(kind));
+        kinds.forEach((kind, count) -> sites.append(sites.isEmpty() ? "" : ", ")
+                .append(count)
+                .append(' ')
+                .append(kind));
         long bytes = 4 * adapter.trainableCount();
-        return table + "\n" + adapter.method().type().name() + " acts on " + sites + " sites\n" + adapter.trainableLine()
+        return table + "\n" + adapter.method().type().name() + " acts on " + sites + " sites\n"
+                + adapter.trainableLine()
                 + "\nthe adapter's file has about " + Figures.bytes(bytes) + "; gradients and AdamW's state take "
                 + Figures.bytes(3 * bytes) + " more while training\n";
     }

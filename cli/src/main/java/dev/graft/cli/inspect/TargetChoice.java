@@ -36,7 +36,8 @@ record TargetChoice(String name, String value, int modules, long parameters, dou
         roles(base).forEach((role, sites) -> {
             if (role != Role.HEAD && role != Role.POOLER) {
                 List<String> names = suffixes(base, sites);
-                Targets targets = names.isEmpty() ? Targets.regex(regex(sites)) : Targets.names(names.toArray(String[]::new));
+                Targets targets =
+                        names.isEmpty() ? Targets.regex(regex(sites)) : Targets.names(names.toArray(String[]::new));
                 String value = names.isEmpty() ? regex(sites) : String.join(",", names);
                 choices.add(of(base, rank, role.name().toLowerCase(Locale.ROOT), value, targets));
             }
@@ -49,7 +50,9 @@ record TargetChoice(String name, String value, int modules, long parameters, dou
         Adapter adapter = Adapter.create(base, new Lora(config), 0);
         long parameters = adapter.trainableCount();
         int modules = adapter.sites().size();
-        long own = adapter.parameters().values().stream().mapToLong(p -> p.value().numel()).sum();
+        long own = adapter.parameters().values().stream()
+                .mapToLong(p -> p.value().numel())
+                .sum();
         // A large model's many choices would wait for the garbage collector.
         adapter.parameters().values().stream().map(Parameter::value).forEach(Tensor::close);
         return new TargetChoice(name, value, modules, parameters, 100.0 * parameters / (base.parameterCount() + own));
@@ -73,7 +76,9 @@ record TargetChoice(String name, String value, int modules, long parameters, dou
                 ends.add(end(linear.name(), parts));
             }
             long chosen = base.sites().stream()
-                    .filter(site -> ends.stream().anyMatch(end -> site.name().equals(end) || site.name().endsWith("." + end)))
+                    .filter(site -> ends.stream()
+                            .anyMatch(end ->
+                                    site.name().equals(end) || site.name().endsWith("." + end)))
                     .filter(Linear.class::isInstance)
                     .count();
             boolean numbered = ends.stream().anyMatch(end -> end.matches("(.*\\.)?\\d+(\\..*)?"));

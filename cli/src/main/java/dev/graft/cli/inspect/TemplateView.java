@@ -35,9 +35,7 @@ record TemplateView(String text, int tokens) implements View {
     private static List<Message> messages(String file) {
         JsonNode read;
         try {
-            read = file.equals("-")
-                    ? Json.parse("standard input", System.in.readAllBytes())
-                    : Json.read(Path.of(file));
+            read = file.equals("-") ? Json.parse("standard input", System.in.readAllBytes()) : Json.read(Path.of(file));
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read standard input: " + e.getMessage(), e);
         }
@@ -61,6 +59,7 @@ record TemplateView(String text, int tokens) implements View {
 
     @Override
     public String json() {
-        return Json.pretty(JsonNodeFactory.instance.objectNode().put("text", text).put("tokens", tokens));
+        return Json.pretty(
+                JsonNodeFactory.instance.objectNode().put("text", text).put("tokens", tokens));
     }
 }

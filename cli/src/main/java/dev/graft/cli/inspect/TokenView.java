@@ -28,14 +28,20 @@ record TokenView(String input, Encoding encoding, String decoded) implements Vie
         Table table = new Table("", "id", "token", "text", "special");
         for (int i = 0; i < encoding.length(); i++) {
             boolean special = encoding.specialTokensMask()[i] == 1;
-            table.row(i, encoding.ids()[i], encoding.tokens().get(i), special ? "" : "\"" + part(i) + "\"", special ? "yes" : "");
+            table.row(
+                    i,
+                    encoding.ids()[i],
+                    encoding.tokens().get(i),
+                    special ? "" : "\"" + part(i) + "\"",
+                    special ? "yes" : "");
         }
         return table + "\n" + encoding.length() + " tokens: " + decoded.replace("\n", "\\n") + "\n";
     }
 
     private String part(int token) {
         int start = input.offsetByCodePoints(0, encoding.starts()[token]);
-        return input.substring(start, input.offsetByCodePoints(start, encoding.ends()[token] - encoding.starts()[token]))
+        return input.substring(
+                        start, input.offsetByCodePoints(start, encoding.ends()[token] - encoding.starts()[token]))
                 .replace("\n", "\\n");
     }
 

@@ -67,7 +67,12 @@ public final class LogitsCommand implements Runnable {
 
     @Override
     public void run() {
-        LogitsRun run = new LogitsRun(model.model(), adapter.adapters(), head, compute, spec.commandLine().getErr());
+        LogitsRun run = new LogitsRun(
+                model.model(),
+                adapter.adapters(),
+                head,
+                compute,
+                spec.commandLine().getErr());
         spec.commandLine().getOut().println(run.write(inputIds, hidden, out).shown(json.json()));
     }
 }

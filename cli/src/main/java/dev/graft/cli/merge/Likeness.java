@@ -35,7 +35,8 @@ record Likeness(double maxDifference, double largest, double agreement, int posi
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Inputs inputs = Inputs.of(ids);
-            Tensor adapted = base.logits(inputs, Pass.inference(loaded.selection().hooks()));
+            Tensor adapted =
+                    base.logits(inputs, Pass.inference(loaded.selection().hooks()));
             Tensor own = merged.logits(inputs, Pass.inference(Hooks.NONE));
             return compare(Tensors.floats(adapted), Tensors.floats(own), (int) adapted.size(-1));
         }

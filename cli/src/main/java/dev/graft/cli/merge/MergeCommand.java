@@ -59,7 +59,12 @@ public final class MergeCommand implements Runnable {
         if (adapter.adapters().isEmpty()) {
             throw new ParameterException(spec.commandLine(), "give the adapter to merge by --adapter");
         }
-        MergeRun run = new MergeRun(model.model(), adapter.adapters(), head, compute, spec.commandLine().getErr());
+        MergeRun run = new MergeRun(
+                model.model(),
+                adapter.adapters(),
+                head,
+                compute,
+                spec.commandLine().getErr());
         spec.commandLine().getOut().println(run.write(out, overwrite).shown(json.json()));
     }
 }

@@ -65,8 +65,8 @@ record MergeRun(String model, List<String> adapters, HeadOptions head, ComputeOp
         }
         try (Stream<Path> inside = Files.list(out)) {
             if (inside.findAny().isPresent()) {
-                throw new InputException(
-                        "--out " + out + " is there and not empty; name another folder, or give --overwrite to replace it");
+                throw new InputException("--out " + out
+                        + " is there and not empty; name another folder, or give --overwrite to replace it");
             }
         } catch (IOException e) {
             throw new UncheckedIOException("cannot list " + out + ": " + e.getMessage(), e);
@@ -76,11 +76,14 @@ record MergeRun(String model, List<String> adapters, HeadOptions head, ComputeOp
     /** Replacing the folder that the model or an adapter is read from would lose it. */
     private void requireElsewhere(Path out, Loading loaded) {
         Stream<Path> sources = Stream.concat(
-                Stream.of(loaded.files()),
-                adapters.stream().map(Path::of).filter(Files::exists));
+                Stream.of(loaded.files()), adapters.stream().map(Path::of).filter(Files::exists));
         Path target = out.toAbsolutePath().normalize();
-        sources.map(path -> path.toAbsolutePath().normalize()).filter(path -> path.startsWith(target)).findAny().ifPresent(source -> {
-            throw new InputException("--out " + out + " holds " + source + ", which is merged; name another folder");
-        });
+        sources.map(path -> path.toAbsolutePath().normalize())
+                .filter(path -> path.startsWith(target))
+                .findAny()
+                .ifPresent(source -> {
+                    throw new InputException(
+                            "--out " + out + " holds " + source + ", which is merged; name another folder");
+                });
     }
 }

@@ -48,8 +48,8 @@ public final class ChosenMethod {
         options.forEach((option, value) -> json.set(field(type, option, known), node(value)));
         for (String field : type.required()) {
             if (!json.has(field)) {
-                throw new InputException(
-                        name + "." + field + " is missing; `graft methods " + name + "` lists the options of this method");
+                throw new InputException(name + "." + field + " is missing; `graft methods " + name
+                        + "` lists the options of this method");
             }
         }
         Fields fields = Fields.of("options of " + name, json);

@@ -58,9 +58,15 @@ final class MethodPages {
         if (!options.isEmpty()) {
             page.append("\nOptions and their defaults\n").append(table);
         }
-        page.append("\nExamples\n  graft inspect smollm2 --method ").append(name).append(example(options, " -o "));
-        page.append("\n  graft train --model smollm2 --data chats.jsonl --method ").append(name);
-        page.append(example(options, " " + name + ".")).append("\n\nFormula, cost and when to use it: docs/methods/").append(name).append(".md\n");
+        page.append("\nExamples\n  graft inspect smollm2 --method ")
+                .append(name)
+                .append(example(options, " -o "));
+        page.append("\n  graft train --model smollm2 --data chats.jsonl --method ")
+                .append(name);
+        page.append(example(options, " " + name + "."))
+                .append("\n\nFormula, cost and when to use it: docs/methods/")
+                .append(name)
+                .append(".md\n");
         return page.toString();
     }
 

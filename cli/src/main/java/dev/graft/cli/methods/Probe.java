@@ -42,7 +42,8 @@ final class Probe {
         ObjectNode known = ChosenMethod.defaults(type, on);
         ObjectNode given = known.deepCopy();
         ConfigReader.methodOptions(type.name(), Map.of(), notice -> {})
-                .forEach((option, value) -> given.set(ChosenMethod.field(type, option, known), ChosenMethod.node(value)));
+                .forEach((option, value) ->
+                        given.set(ChosenMethod.field(type, option, known), ChosenMethod.node(value)));
         return given;
     }
 

@@ -45,7 +45,8 @@ final class ProbeBase {
         put(tensors, "lm_head.weight", 8, hidden);
         Path nowhere = Path.of("a small model in memory");
         Fields fields = Fields.of(nowhere.toString(), Json.parse(nowhere.toString(), config));
-        return Base.of(nowhere.toString(), new Checkpoint(fields, new Ones(tensors, nowhere), nowhere), Base.Options.DEFAULT);
+        return Base.of(
+                nowhere.toString(), new Checkpoint(fields, new Ones(tensors, nowhere), nowhere), Base.Options.DEFAULT);
     }
 
     private static void linear(Map<String, TensorInfo> tensors, String name, long out, long in) {
@@ -76,7 +77,8 @@ final class ProbeBase {
         @Override
         public ByteBuffer bytes(String name) {
             TensorInfo info = info(name);
-            ByteBuffer bytes = ByteBuffer.allocate(Math.toIntExact(info.bytes())).order(ByteOrder.LITTLE_ENDIAN);
+            ByteBuffer bytes =
+                    ByteBuffer.allocate(Math.toIntExact(info.bytes())).order(ByteOrder.LITTLE_ENDIAN);
             while (bytes.hasRemaining()) {
                 bytes.putFloat(1);
             }

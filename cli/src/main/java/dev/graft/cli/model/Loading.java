@@ -60,7 +60,8 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
     }
 
     private static Base.Options options(HeadOptions head, List<AdapterHeader> headers, ComputeOptions compute) {
-        Base.Options options = Base.Options.DEFAULT.withNumerics(Numerics.of(compute.dtype().name()));
+        Base.Options options =
+                Base.Options.DEFAULT.withNumerics(Numerics.of(compute.dtype().name()));
         AdapterHeader first = headers.isEmpty() ? null : headers.get(0);
         String task = head.task() != null ? head.task() : first == null ? null : first.task();
         if (task != null) {
@@ -91,8 +92,8 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
                 + Figures.count(base.parameterCount()) + " parameters, " + dtype(base) + ", "
                 + Figures.duration(Duration.ofNanos(nanos)));
         for (Adapter adapter : adapters) {
-            err.println("  with " + adapter.method().type().name() + " on " + adapter.sites().size() + " modules, "
-                    + Figures.count(adapter.trainableCount()) + " parameters");
+            err.println("  with " + adapter.method().type().name() + " on "
+                    + adapter.sites().size() + " modules, " + Figures.count(adapter.trainableCount()) + " parameters");
         }
         if (adapters.isEmpty() && !base.freshParameters().isEmpty()) {
             err.println("  warning: " + base.name() + " has no trained head for " + base.task() + ": "

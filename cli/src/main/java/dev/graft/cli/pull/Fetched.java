@@ -44,7 +44,10 @@ record Fetched(Map<String, Path> folders) {
         }
         ArrayNode list = JsonNodeFactory.instance.arrayNode();
         folders.forEach((source, folder) -> {
-            var one = list.addObject().put("source", source).put("path", folder.toString()).put("bytes", bytes(folder));
+            var one = list.addObject()
+                    .put("source", source)
+                    .put("path", folder.toString())
+                    .put("bytes", bytes(folder));
             files(folder).forEach(one.putArray("files")::add);
         });
         return Json.pretty(JsonNodeFactory.instance.objectNode().set("fetched", list)) + "\n";
