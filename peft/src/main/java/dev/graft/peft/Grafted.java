@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -40,6 +41,12 @@ final class Grafted implements Hooks {
      */
     private record Group(
             List<Selection.Active> stack, @Nullable Tensor rows, int count) {
+        static Group of(List<Selection.Active> stack, long[] indices) {
+            try (Scope scope = new Scope()) {
+                return new Group(stack, scope.release(Tensors.of(indices, indices.length)), indices.length);
+            }
+        }
+
         Tensor of(Tensor batch) {
             return rows == null ? batch : batch.index_select(0, rows);
         }
@@ -78,13 +85,31 @@ final class Grafted implements Hooks {
         List<Group> groups = new ArrayList<>();
         byStack.forEach((stack, members) -> {
             if (!stack.isEmpty()) {
-                try (Scope scope = new Scope()) {
-                    long[] indices = members.stream().mapToLong(Long::longValue).toArray();
-                    groups.add(new Group(stack, scope.release(Tensors.of(indices, indices.length)), indices.length));
-                }
+                groups.add(Group.of(
+                        stack, members.stream().mapToLong(Long::longValue).toArray()));
             }
         });
         return new Grafted(List.copyOf(groups));
+    }
+
+    @Override
+    public Hooks rows(int... kept) {
+        List<Group> left = new ArrayList<>();
+        for (Group group : groups) {
+            if (group.rows == null) {
+                left.add(group);
+                continue;
+            }
+            long[] before = Tensors.longs(group.rows);
+            long[] indices = IntStream.range(0, kept.length)
+                    .filter(i -> Arrays.stream(before).anyMatch(row -> row == kept[i]))
+                    .asLongStream()
+                    .toArray();
+            if (indices.length > 0) {
+                left.add(Group.of(group.stack, indices));
+            }
+        }
+        return left.isEmpty() ? Hooks.NONE : new Grafted(List.copyOf(left));
     }
 
     @Override

@@ -6,6 +6,7 @@ import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.graft.formats.InputException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -40,15 +41,18 @@ class AdapterFuzzTest {
     void configuration(byte[] input) throws Exception {
         Files.write(folder.resolve("adapter_config.json"), input);
         Path tensors = Bases.FIXTURES.resolve(KNOWN.get(input.length % KNOWN.size()) + "/adapter_model.safetensors");
-        Files.copy(tensors, folder.resolve("adapter_model.safetensors"));
-        Files.copy(tensors, folder.resolve("adapter.safetensors"));
+        Files.copy(tensors, folder.resolve("adapter_model.safetensors"), StandardCopyOption.REPLACE_EXISTING);
+        Files.copy(tensors, folder.resolve("adapter.safetensors"), StandardCopyOption.REPLACE_EXISTING);
         load();
     }
 
     @FuzzTest(maxDuration = "2m")
     void tensors(byte[] input) throws Exception {
         String known = KNOWN.get(input.length % KNOWN.size());
-        Files.copy(Bases.FIXTURES.resolve(known + "/adapter_config.json"), folder.resolve("adapter_config.json"));
+        Files.copy(
+                Bases.FIXTURES.resolve(known + "/adapter_config.json"),
+                folder.resolve("adapter_config.json"),
+                StandardCopyOption.REPLACE_EXISTING);
         Files.write(folder.resolve("adapter_model.safetensors"), input);
         load();
     }

@@ -388,6 +388,14 @@ public abstract class MethodContract {
         }
     }
 
+    /** The largest difference between an adapter's outputs in training and in inference. */
+    protected static double effectOfDropout(Base base, Method method) {
+        Adapter adapter = Adapter.create(base, method, 1);
+        move(adapter, 1);
+        Hooks hooks = Selection.of(adapter).hooks();
+        return difference(logits(base, Pass.training(hooks), Bases.batch()), logits(base, hooks));
+    }
+
     @ParameterizedTest
     @MethodSource("oneForEachBase")
     void servesManyThreadsAtOnce(Case c) {

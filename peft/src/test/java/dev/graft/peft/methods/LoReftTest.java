@@ -184,4 +184,14 @@ class LoReftTest extends MethodContract {
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("less than the hidden size 32");
     }
+
+    @Test
+    void dropsInTrainingAlone() {
+        assertThat(effectOfDropout(Bases.load(Bases.LLAMA), withDropout(0.5))).isGreaterThan(1e-2);
+        assertThat(effectOfDropout(Bases.load(Bases.LLAMA), withDropout(0))).isLessThan(1e-5);
+    }
+
+    private static LoReft withDropout(double p) {
+        return new LoReft(2, 3, 0, true, null, p);
+    }
 }

@@ -1,5 +1,6 @@
 package dev.graft.peft.methods;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
@@ -57,5 +58,15 @@ class PfeifferTest extends MethodContract {
                 .hasMessageContaining("\"sine\"");
         assertThatThrownBy(() -> new Pfeiffer(false, true, 16, Map.of(), "relu", 1, 1, List.of(), false))
                 .hasMessageContaining("dropout is 1.0");
+    }
+
+    @Test
+    void dropsInTrainingAlone() {
+        assertThat(effectOfDropout(Bases.load(Bases.LLAMA), withDropout(0.5))).isGreaterThan(1e-2);
+        assertThat(effectOfDropout(Bases.load(Bases.LLAMA), withDropout(0))).isLessThan(1e-5);
+    }
+
+    private static Pfeiffer withDropout(double p) {
+        return new Pfeiffer(false, true, 8, Map.of(), "relu", 1, p, List.of(), false);
     }
 }
