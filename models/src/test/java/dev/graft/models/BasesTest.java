@@ -42,8 +42,7 @@ class BasesTest {
 
             assertThat(hidden.all()).hasSize(3);
             for (int i = 0; i < 3; i++) {
-                reference.assertMatches(
-                        "hidden_states." + i, hidden.all().get(i));
+                reference.assertMatches("hidden_states." + i, hidden.all().get(i));
             }
             Tensor logits = base.logits(hidden, pass);
             if (base.task() == Task.QUESTION_ANS) {
@@ -56,8 +55,7 @@ class BasesTest {
             if (reference.has("logits_with_position_ids_from_mask")) {
                 reference.assertMatches(
                         "logits_with_position_ids_from_mask",
-                        base.logits(
-                                reference.inputs().withPositionsFromMask(), Pass.inference(Hooks.NONE)));
+                        base.logits(reference.inputs().withPositionsFromMask(), Pass.inference(Hooks.NONE)));
             }
         }
     }

@@ -50,9 +50,9 @@ class KvCacheTest {
     static final class WithPrompt implements Hooks {
         @Override
         public Prompt prompt(Embedding site, long batch, Pass pass) {
-            return new Prompt(
-                    Rng.of(1, "prompt").normal(0, 0.5, batch, 2, site.hidden()),
-                    Tensors.of(new long[][] {{1, 1}, {0, 1}}));
+            return new Prompt(Rng.of(1, "prompt").normal(0, 0.5, batch, 2, site.hidden()), Tensors.of(new long[][] {
+                {1, 1}, {0, 1}
+            }));
         }
 
         @Override
@@ -107,8 +107,7 @@ class KvCacheTest {
                 try (KvCache cache = new KvCache(9)) {
                     Tensor logits = null;
                     for (int i = 1; i < cuts.size(); i++) {
-                        logits = BASE.logits(
-                                columns(cuts.get(i - 1), cuts.get(i), cache), Pass.cached(hooks, cache));
+                        logits = BASE.logits(columns(cuts.get(i - 1), cuts.get(i), cache), Pass.cached(hooks, cache));
                     }
                     assertThat(Fixtures.difference(last(logits), last(whole(hooks, 9))))
                             .as("%s in parts %s", hooks, cuts)
@@ -143,10 +142,8 @@ class KvCacheTest {
             Hooks hooks = new WithPrefix();
             Tensor ids = Tensors.of(IDS);
             Tensor mask = Tensors.of(MASK);
-            BASE.logits(
-                    Inputs.of(ids.narrow(1, 0, 8), mask.narrow(1, 0, 8)), Pass.cached(hooks, cache));
-            Tensor step = BASE.logits(
-                    Inputs.of(ids.narrow(1, 8, 1), mask.narrow(1, 8, 1)), Pass.cached(hooks, cache));
+            BASE.logits(Inputs.of(ids.narrow(1, 0, 8), mask.narrow(1, 0, 8)), Pass.cached(hooks, cache));
+            Tensor step = BASE.logits(Inputs.of(ids.narrow(1, 8, 1), mask.narrow(1, 8, 1)), Pass.cached(hooks, cache));
             Tensor whole = BASE.logits(Inputs.of(ids, mask), Pass.inference(hooks));
 
             assertThat(Fixtures.difference(last(step), last(whole))).isLessThan(SAME);
@@ -157,8 +154,10 @@ class KvCacheTest {
     void prefixAndPromptDoChangeTheAnswer() {
         try (Scope scope = new Scope()) {
             Tensor plain = last(whole(Hooks.NONE, 9));
-            assertThat(Fixtures.difference(plain, last(whole(new WithPrefix(), 9)))).isGreaterThan(0.01);
-            assertThat(Fixtures.difference(plain, last(whole(new WithPrompt(), 9)))).isGreaterThan(0.01);
+            assertThat(Fixtures.difference(plain, last(whole(new WithPrefix(), 9))))
+                    .isGreaterThan(0.01);
+            assertThat(Fixtures.difference(plain, last(whole(new WithPrompt(), 9))))
+                    .isGreaterThan(0.01);
         }
     }
 

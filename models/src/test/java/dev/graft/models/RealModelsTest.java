@@ -76,14 +76,18 @@ class RealModelsTest {
         Base base = Base.load("minilm", Base.Options.DEFAULT);
         List<Encoding> batch = base.tokenizer()
                 .encodeAll(
-                        List.of("A man is eating food.", "A man is eating a piece of bread.", "The girl is carrying a baby."),
+                        List.of(
+                                "A man is eating food.",
+                                "A man is eating a piece of bread.",
+                                "The girl is carrying a baby."),
                         new EncodeOptions(true, null, Padding.LONGEST));
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Tensor ids = Tensors.of(rows(batch.stream().map(Encoding::ids).toList()));
-            Tensor mask = Tensors.of(rows(batch.stream().map(Encoding::attentionMask).toList()));
-            Tensor last =
-                    base.hidden(Inputs.of(ids, mask), Pass.inference(Hooks.NONE)).last();
+            Tensor mask =
+                    Tensors.of(rows(batch.stream().map(Encoding::attentionMask).toList()));
+            Tensor last = base.hidden(Inputs.of(ids, mask), Pass.inference(Hooks.NONE))
+                    .last();
             Tensor weights = Ops.to(mask, last.scalar_type()).unsqueeze(-1);
             Tensor pooled = Ops.sum(last.mul(weights), 1, false).div(Ops.sum(weights, 1, false));
             Tensor unit = pooled.div(Ops.norm(pooled, 1, true));
@@ -154,8 +158,7 @@ class RealModelsTest {
             int[] ids = base.tokenizer().encode(TEXT, EncodeOptions.DEFAULT).ids();
             Tensor all = Tensors.of(rows(List.of(ids)));
             Tensor logits = base.logits(
-                    Inputs.of(all, Tensors.ones(ScalarType.Long, 1, ids.length)),
-                    Pass.inference(Hooks.NONE));
+                    Inputs.of(all, Tensors.ones(ScalarType.Long, 1, ids.length)), Pass.inference(Hooks.NONE));
             Tensor likelihood = logits.narrow(1, 0, ids.length - 1)
                     .log_softmax(-1)
                     .gather(2, all.narrow(1, 1, ids.length - 1).unsqueeze(-1));
@@ -173,7 +176,8 @@ class RealModelsTest {
             assertThat(saved.checksum()).isEqualTo(base.checksum());
             String text = "A naïve fiancé's 3,141 façades, déjà vu?";
             assertThat(saved.tokenizer().encode(text, EncodeOptions.DEFAULT).ids())
-                    .isEqualTo(base.tokenizer().encode(text, EncodeOptions.DEFAULT).ids());
+                    .isEqualTo(
+                            base.tokenizer().encode(text, EncodeOptions.DEFAULT).ids());
             assertThat(saved.tokenizer().specialTokens().byRole())
                     .isEqualTo(base.tokenizer().specialTokens().byRole());
         }
@@ -183,17 +187,12 @@ class RealModelsTest {
     void samplingInABatchEqualsSamplingAlone() {
         Generator generator = new Generator(Base.load("smollm2", Base.Options.DEFAULT));
         GenerateOptions options = GenerateOptions.DEFAULT.withMaxNewTokens(12).sampled(0.8, 0.95);
-        List<int[]> prompts = List.of(
-                new int[] {504, 3575, 282}, new int[] {504}, new int[] {504, 3575, 282, 4649, 314, 260, 1343});
-        List<Generated> batch =
-                generator.generate(prompts, options, Hooks.NONE, TextListener.SILENT);
+        List<int[]> prompts =
+                List.of(new int[] {504, 3575, 282}, new int[] {504}, new int[] {504, 3575, 282, 4649, 314, 260, 1343});
+        List<Generated> batch = generator.generate(prompts, options, Hooks.NONE, TextListener.SILENT);
         for (int row = 0; row < 3; row++) {
             assertThat(generator
-                            .generate(
-                                    List.of(prompts.get(row)),
-                                    options,
-                                    Hooks.NONE,
-                                    TextListener.SILENT)
+                            .generate(List.of(prompts.get(row)), options, Hooks.NONE, TextListener.SILENT)
                             .get(0)
                             .text())
                     .isEqualTo(batch.get(row).text());

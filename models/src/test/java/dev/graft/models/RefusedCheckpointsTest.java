@@ -31,7 +31,9 @@ class RefusedCheckpointsTest {
                 config("llama-gqa", c -> c.remove("model_type"), "model_type is missing"),
                 config(
                         "llama-gqa",
-                        c -> c.putObject("rope_parameters").put("rope_type", "yarn").put("factor", 2),
+                        c -> c.putObject("rope_parameters")
+                                .put("rope_type", "yarn")
+                                .put("factor", 2),
                         "rope_type is \"yarn\"",
                         "default, linear, llama3"),
                 config("llama-gqa", c -> c.put("hidden_act", "xielu"), "hidden_act is \"xielu\"", "silu"),

@@ -1,10 +1,12 @@
 package dev.graft.models.checkpoints;
 
 import dev.graft.formats.Fields;
+import dev.graft.formats.FormatException;
 import dev.graft.formats.Gguf;
 import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.ShardedSafetensors;
+import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.hub.ModelFiles;
 import dev.graft.models.tokenizers.SpecialTokens;
@@ -143,5 +145,14 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
     /** Fields made from another format's, with numbers as a file would have them: whole ones are ints where they fit. */
     static Fields fields(Path file, ObjectNode config) {
         return Fields.of(file.toString(), Json.parse(file.toString(), Json.compact(config)));
+    }
+
+    /** The shape of a tensor that must be a matrix. */
+    static long[] matrix(TensorSource tensors, String name) {
+        TensorInfo info = tensors.info(name);
+        if (info.rank() != 2) {
+            throw new FormatException(tensors.path(), info + ": expected a matrix");
+        }
+        return info.shape();
     }
 }

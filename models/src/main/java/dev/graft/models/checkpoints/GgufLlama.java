@@ -97,15 +97,15 @@ final class GgufLlama implements TensorSource {
         if (fields.integer("llama.expert_count", 0) != 0) {
             throw new FormatException(file.path(), "llama.expert_count is set: mixtures of experts are not supported");
         }
-        long hidden = fields.integer("llama.embedding_length");
-        long heads = fields.integer("llama.attention.head_count");
-        if (heads < 1 || hidden % heads != 0 && !fields.has("llama.attention.key_length")) {
+        long hidden = positive(file, "llama.embedding_length", null);
+        long heads = positive(file, "llama.attention.head_count", null);
+        if (hidden % heads != 0 && !fields.has("llama.attention.key_length")) {
             throw new FormatException(
                     file.path(),
                     "llama.attention.head_count is " + heads + ", expected a divisor of llama.embedding_length "
                             + hidden);
         }
-        long keyHeads = fields.integer("llama.attention.head_count_kv", heads);
+        long keyHeads = positive(file, "llama.attention.head_count_kv", heads);
         long headDim = fields.integer("llama.attention.key_length", hidden / heads);
         requireHeadDim(file, "llama.attention.value_length", headDim);
         requireHeadDim(file, "llama.rope.dimension_count", headDim);
@@ -113,7 +113,7 @@ final class GgufLlama implements TensorSource {
         ObjectNode config = JsonNodeFactory.instance.objectNode();
         config.putArray("architectures").add("LlamaForCausalLM");
         config.put("model_type", "llama");
-        config.put("vocab_size", file.info("token_embd.weight").shape()[0]);
+        config.put("vocab_size", Checkpoint.matrix(file, "token_embd.weight")[0]);
         config.put("hidden_size", hidden);
         config.put("num_hidden_layers", fields.integer("llama.block_count"));
         config.put("num_attention_heads", heads);
@@ -138,6 +138,14 @@ final class GgufLlama implements TensorSource {
             config.putArray("eos_token_id").add(end).add(endOfTurn);
         }
         return config;
+    }
+
+    private static long positive(Gguf file, String key, @Nullable Long absent) {
+        long value = absent == null ? file.fields().integer(key) : file.fields().integer(key, absent);
+        if (value < 1 || value > Integer.MAX_VALUE) {
+            throw new FormatException(file.path(), key + " is " + value + ", expected a positive number of 31 bits");
+        }
+        return value;
     }
 
     private static void requireHeadDim(Gguf file, String key, long headDim) {
@@ -241,8 +249,8 @@ final class GgufLlama implements TensorSource {
             return;
         }
         TensorInfo info = file.info(tensor.name);
-        int rows = Math.toIntExact(info.shape()[0]);
-        if (rows % (2 * tensor.heads) != 0) {
+        int rows = info.rank() == 0 ? 0 : Math.toIntExact(info.shape()[0]);
+        if (rows == 0 || rows % (2L * tensor.heads) != 0) {
             throw new FormatException(
                     path(), info + ": its rows can't be split into " + tensor.heads + " heads of even size");
         }

@@ -183,10 +183,9 @@ final class OnnxBert implements TensorSource {
 
     /** {@code (q - zero point) · scale}, one of each for the tensor or for each of its columns. */
     private float[] dequantized(Stored tensor) {
-        TensorInfo info = file.info(tensor.initialiser());
         float[] scales = file.tensor(tensor.name + "_scale").floats();
         float[] zeros = file.tensor(tensor.name + "_zero_point").floats();
-        int columns = (int) info.shape()[info.rank() - 1];
+        int columns = Math.toIntExact(Checkpoint.matrix(file, tensor.initialiser())[1]);
         if (scales.length != zeros.length || scales.length != 1 && scales.length != columns) {
             throw new FormatException(
                     path(),

@@ -57,7 +57,7 @@ final class OnnxBertConfig {
     }
 
     private long[] shape(String name) {
-        return tensors.info(name).shape();
+        return Checkpoint.matrix(tensors, name);
     }
 
     private int layers() {
@@ -141,8 +141,9 @@ final class OnnxBertConfig {
     private double epsilon() {
         Set<Double> found = new TreeSet<>();
         for (Onnx.Node node : graph.nodes()) {
-            Onnx.Node sum =
-                    node.opType().equals("Sqrt") ? producers.get(node.inputs().get(0)) : null;
+            Onnx.Node sum = node.opType().equals("Sqrt") && !node.inputs().isEmpty()
+                    ? producers.get(node.inputs().get(0))
+                    : null;
             for (String input : sum == null ? List.<String>of() : sum.inputs()) {
                 TensorData constant = constant(input);
                 if (constant != null && constant.info().elements() == 1) {

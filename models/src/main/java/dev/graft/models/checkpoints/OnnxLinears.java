@@ -5,6 +5,7 @@ import dev.graft.formats.Onnx;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,15 +43,12 @@ final class OnnxLinears {
     }
 
     private String name(Onnx.Node product, String matrix) {
-        Onnx.Node node = product;
-        while (node != null && !node.opType().equals("Add")) {
-            // An int8 product is cast and scaled before the bias is added.
-            boolean passes = node == product
-                    || node.opType().equals("Cast")
-                    || node.opType().equals("Mul");
-            node = passes ? consumers.get(node.outputs().get(0)) : null;
+        Onnx.Node node = next(product);
+        // An int8 product is cast and scaled before the bias is added.
+        for (int step = 0; step < 4 && node != null && Set.of("Cast", "Mul").contains(node.opType()); step++) {
+            node = next(node);
         }
-        for (String input : node == null ? List.<String>of() : node.inputs()) {
+        for (String input : node == null || !node.opType().equals("Add") ? List.<String>of() : node.inputs()) {
             if (file.names().contains(input) && input.endsWith(".bias")) {
                 String name = input.substring(0, input.length() - "bias".length()) + "weight";
                 requireAgreement(product, name);
@@ -61,6 +59,10 @@ final class OnnxLinears {
                 file.path(),
                 "the product " + product.name() + " with " + matrix
                         + " is not followed by the addition of a named bias, so its layer is not known");
+    }
+
+    private Onnx.@Nullable Node next(Onnx.Node node) {
+        return node.outputs().isEmpty() ? null : consumers.get(node.outputs().get(0));
     }
 
     /** Exporters name nodes by their module: {@code /encoder/layer.0/attention/self/query/MatMul}. */
