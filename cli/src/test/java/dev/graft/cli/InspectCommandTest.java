@@ -2,7 +2,12 @@ package dev.graft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.methods.Pfeiffer;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -145,6 +150,16 @@ class InspectCommandTest {
         assertThat(one.at("/on_base/method").stringValue()).isEqualTo("ia3");
         assertThat(one.at("/on_base/trainable").intValue()).isEqualTo(192);
         assertThat(one.at("/on_base/modules").size()).isEqualTo(6);
+    }
+
+    @Test
+    void aHeadOfAdapterHubComesWithItsLabels(@TempDir Path folder) {
+        Base.Options options = Base.Options.of(Task.SEQ_CLS).withLabels(List.of("spam", "ham", "eggs"));
+        Adapter adapter = Adapter.create(Base.load(Cli.base("bert-base"), options), Pfeiffer.DEFAULT, 1);
+        adapter.save(folder.resolve("adapter"));
+        Cli run = Cli.run("inspect", Cli.base("bert-base"), "--adapter", folder.resolve("adapter"), "--json");
+        assertThat(run.err()).contains("with pfeiffer on ").doesNotContain("no trained head");
+        assertThat(run.json().at("/adapters/0/on_base/trainable").longValue()).isEqualTo(adapter.trainableCount());
     }
 
     @Test

@@ -5,10 +5,13 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorInfo;
 import dev.graft.hub.Hub;
+import dev.graft.models.Task;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +25,13 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
 
     private static final List<String> FILES =
             List.of("adapter_model.safetensors", "adapter.safetensors", "model_head.safetensors");
+
+    private static final Map<String, Task> HEADS = Map.of(
+            "ForSequenceClassification", Task.SEQ_CLS,
+            "ForTokenClassification", Task.TOKEN_CLS,
+            "ForQuestionAnswering", Task.QUESTION_ANS,
+            "ForMaskedLM", Task.MASKED_LM,
+            "ForCausalLM", Task.CAUSAL_LM);
 
     /** Finds an adapter by its folder or its source. */
     public static Path folder(String adapter, Hub hub) {
@@ -41,7 +51,23 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
         if (!Files.isRegularFile(file)) {
             throw new InputException(folder + ": no adapter_config.json here, so this is not an adapter");
         }
-        return new AdapterHeader(folder, Fields.read(file).stringOrNull("task_type"), labels(folder));
+        Fields config = Fields.read(file);
+        String task = config.stringOrNull("task_type");
+        return new AdapterHeader(
+                folder, task == null ? ofClass(config.stringOrNull("model_class")) : task, labels(folder));
+    }
+
+    /** AdapterHub names the class of the model that it trained: {@code BertForSequenceClassification}. */
+    private static @Nullable String ofClass(@Nullable String name) {
+        if (name == null) {
+            return null;
+        }
+        for (Map.Entry<String, Task> head : HEADS.entrySet()) {
+            if (name.endsWith(head.getKey())) {
+                return head.getValue().name();
+            }
+        }
+        return null;
     }
 
     private static List<String> labels(Path folder) {
@@ -49,6 +75,13 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
         List<String> named = Files.isRegularFile(record) ? Fields.read(record).stringsOrNull("labels") : null;
         if (named != null) {
             return named;
+        }
+        Path head = folder.resolve("head_config.json");
+        Fields ids = Files.isRegularFile(head) ? Fields.read(head).objectOrNull("label2id") : null;
+        if (ids != null) {
+            return ids.names().stream()
+                    .sorted(Comparator.comparing(ids::integer))
+                    .toList();
         }
         int outputs = outputs(folder);
         return IntStream.range(0, outputs).mapToObj(i -> "LABEL_" + i).toList();
