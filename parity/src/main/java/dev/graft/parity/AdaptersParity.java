@@ -85,7 +85,10 @@ final class AdaptersParity implements Group {
                 AdapterFiles.compare(check, saved, folder);
                 Adapter again = Adapter.load(reference.base(), saved);
                 reference
-                        .outputs(reference.base(), reference.inputs(), Selection.of(again).hooks())
+                        .outputs(
+                                reference.base(),
+                                reference.inputs(),
+                                Selection.of(again).hooks())
                         .compare(check, outputs, "after saving and loading", Tolerance.EXACT);
             });
             if (stored.has("generate.sequences")) {
@@ -107,10 +110,13 @@ final class AdaptersParity implements Group {
     private static boolean isDescribed(Path folder, Reference stored) {
         try (TensorSource file = Safetensors.open(folder.resolve(AdapterFiles.TENSORS))) {
             Map<String, long[]> shapes = new HashMap<>();
-            file.names().forEach(name -> shapes.put(Gradients.plain(name), file.info(name).shape()));
+            file.names()
+                    .forEach(name ->
+                            shapes.put(Gradients.plain(name), file.info(name).shape()));
             for (String name : stored.startingWith("grad.")) {
                 long[] shape = shapes.get(Gradients.inFile(name.substring("grad.".length())));
-                if (shape == null || !Arrays.equals(shape, stored.source().info(name).shape())) {
+                if (shape == null
+                        || !Arrays.equals(shape, stored.source().info(name).shape())) {
                     return false;
                 }
             }
@@ -144,7 +150,8 @@ final class AdaptersParity implements Group {
             Reference stored,
             JsonNode manifest,
             Tolerance tolerance) {
-        // Stored only where the reference library's merged model answers differently: what it should have been is the adapter's output.
+        // Stored only where the reference library's merged model answers differently: what it should have been is the
+        // adapter's output.
         stored.ignore("merged.");
         Base merged = merged(check, adapter, manifest);
         if (merged == null) {

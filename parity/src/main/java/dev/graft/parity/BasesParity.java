@@ -42,10 +42,7 @@ final class BasesParity implements Group {
                 String state = "hidden_states." + i;
                 if (stored.has(state)) {
                     check.tensor(
-                            state,
-                            Outputs.visible(hidden.all().get(i), hidden.mask()),
-                            stored.get(state),
-                            tolerance);
+                            state, Outputs.visible(hidden.all().get(i), hidden.mask()), stored.get(state), tolerance);
                 }
             }
             Outputs.of(reference.base(), hidden, pass).compare(check, "", stored, tolerance);
@@ -71,8 +68,6 @@ final class BasesParity implements Group {
             check.tensor("position_ids_from_mask", in.positions(), positions, Tolerance.EXACT);
         }
         String name = "logits_with_position_ids_from_mask";
-        reference
-                .outputs(reference.base(), in, Hooks.NONE)
-                .compare(check, "logits", stored.get(name), name, tolerance);
+        reference.outputs(reference.base(), in, Hooks.NONE).compare(check, "logits", stored.get(name), name, tolerance);
     }
 }

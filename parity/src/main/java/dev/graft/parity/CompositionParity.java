@@ -12,7 +12,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.JsonNode;
 
 /** Several adapters on one base: another one for each row, all of them at once, weighted sums. */
@@ -33,7 +32,8 @@ final class CompositionParity implements Group {
         JsonNode manifest = Group.manifest(folder);
         Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
         MethodTypes.require(manifest.path("peft_type").asString());
-        if (manifest.has("weights") && !manifest.path("combination_type").asString("").equals("cat")) {
+        if (manifest.has("weights")
+                && !manifest.path("combination_type").asString("").equals("cat")) {
             throw new NotCovered("combining adapters into one by "
                     + manifest.path("combination_type").asString("weights"));
         }
@@ -42,8 +42,7 @@ final class CompositionParity implements Group {
                 Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
             Map<String, Adapter> adapters = new LinkedHashMap<>();
             for (JsonNode name : manifest.path("adapters")) {
-                adapters.put(
-                        name.asString(), AdapterFiles.load(reference.base(), folder.resolve(name.asString())));
+                adapters.put(name.asString(), AdapterFiles.load(reference.base(), folder.resolve(name.asString())));
             }
             if (manifest.has("weights")) {
                 weighted(check, reference, folder, adapters, manifest, stored, tolerance);
@@ -51,13 +50,25 @@ final class CompositionParity implements Group {
             if (manifest.has("mixed_batch")) {
                 mixed(check, reference, adapters, manifest.path("mixed_batch"), stored, tolerance);
             }
-            adapters.forEach((name, adapter) -> compare(
-                    check, reference, Selection.of(adapter), "single." + name + ".", stored, tolerance));
+            adapters.forEach((name, adapter) ->
+                    compare(check, reference, Selection.of(adapter), "single." + name + ".", stored, tolerance));
             if (manifest.has("several_active")) {
                 active(check, reference, adapters, manifest.path("several_active"), stored, tolerance);
             }
             stored.requireAllRead(check);
         }
+    }
+
+    private static Selection selection(Map<String, Adapter> adapters, JsonNode name) {
+        if (name.asString().equals("__base__")) {
+            return Selection.BASE;
+        }
+        Adapter adapter = adapters.get(name.asString());
+        if (adapter == null) {
+            throw new IllegalArgumentException(
+                    "the manifest names an adapter " + name + ", there are " + adapters.keySet());
+        }
+        return Selection.of(adapter);
     }
 
     private static void mixed(
@@ -69,8 +80,7 @@ final class CompositionParity implements Group {
             Tolerance tolerance) {
         List<Selection> rows = new ArrayList<>();
         for (JsonNode name : batch.path("adapter_names")) {
-            Adapter adapter = adapters.get(name.asString());
-            rows.add(adapter == null ? Selection.BASE : Selection.of(adapter));
+            rows.add(selection(adapters, name));
         }
         check.that(!stored.startingWith("mixed.").isEmpty(), "there is no mixed.* to compare");
         compare(check, reference, Selection.rows(rows), "mixed.", stored, tolerance);
@@ -85,7 +95,7 @@ final class CompositionParity implements Group {
             Tolerance tolerance) {
         Selection all = Selection.all(several.path("active")
                 .valueStream()
-                .map(name -> Selection.of(adapters.get(name.asString())))
+                .map(name -> selection(adapters, name))
                 .toArray(Selection[]::new));
         boolean unmerged = !stored.startingWith("active_unmerged.").isEmpty();
         compare(check, reference, all, "active_unmerged.", stored, tolerance);

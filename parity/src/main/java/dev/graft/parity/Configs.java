@@ -33,7 +33,9 @@ final class Configs {
         if (value.isArray() && SETS.contains(name)) {
             return sorted(value).toString();
         }
-        return LISTS.contains(name) && !value.isArray() && !value.isNull() ? List.of(text(value)).toString() : text(value);
+        return LISTS.contains(name) && !value.isArray() && !value.isNull()
+                ? List.of(text(value)).toString()
+                : text(value);
     }
 
     private static List<String> sorted(JsonNode array) {

@@ -52,8 +52,9 @@ final class Gradients {
             Tensor parameter = trained.get(key);
             Tensor expected = stored.get(name);
             if (parameter == null) {
-                check.that(false, "nothing is trained under the name " + key + "; there are "
-                        + new TreeSet<>(trained.keySet()));
+                check.that(
+                        false,
+                        "nothing is trained under the name " + key + "; there are " + new TreeSet<>(trained.keySet()));
             } else if (!parameter.grad().defined()) {
                 check.that(false, key + " has no gradient");
             } else {

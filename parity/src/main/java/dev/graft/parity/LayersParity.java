@@ -50,8 +50,7 @@ final class LayersParity implements Group {
             check.tensor("output_base", forward(base, input, Hooks.NONE), stored.get("output_base"), tolerance);
             Tensor output = forward(base, input, Selection.of(adapter).hooks());
             check.tensor("output", output, stored.get("output"), tolerance);
-            Gradients.compare(
-                    check, output.mul(stored.get("output_gradient")).sum(), adapter, stored, tolerance);
+            Gradients.compare(check, output.mul(stored.get("output_gradient")).sum(), adapter, stored, tolerance);
             if (differentiable) {
                 check.tensor("input_gradient", input.grad(), stored.get("input_gradient"), tolerance);
             }

@@ -17,14 +17,18 @@ final class Listing {
         for (JsonNode tensor : tensors) {
             List<Long> shape = new ArrayList<>();
             tensor.path("shape").forEach(size -> shape.add(size.longValue()));
-            stated.add(tensor.path("name").asString() + " " + tensor.path("dtype").asString() + " " + shape);
+            stated.add(
+                    tensor.path("name").asString() + " " + tensor.path("dtype").asString() + " " + shape);
         }
         try (TensorSource source = Safetensors.open(file)) {
             List<String> found = source.names().stream()
                     .map(name -> source.info(name).toString())
                     .sorted()
                     .toList();
-            check.same("the tensors of " + file.getFileName(), found, stated.stream().sorted().toList());
+            check.same(
+                    "the tensors of " + file.getFileName(),
+                    found,
+                    stated.stream().sorted().toList());
         }
     }
 

@@ -21,7 +21,8 @@ final class LossParity {
 
     /** Cross-entropy of labels, smoothed and plain; -100 is no label. */
     static void smoothed(Check check, JsonNode stored) {
-        int[] labels = stored.path("labels").valueStream().mapToInt(JsonNode::intValue).toArray();
+        int[] labels =
+                stored.path("labels").valueStream().mapToInt(JsonNode::intValue).toArray();
         int classes = stored.path("logits").size() / labels.length;
         Tensor logits = logits(stored, 1, labels.length, classes).set_requires_grad(true);
         Base base = GivenLogits.of(Task.TOKEN_CLS, classes);
@@ -34,7 +35,8 @@ final class LossParity {
         number(check, "loss", loss.mean(), stored);
         number(check, "torch_label_smoothing", loss.mean(), stored);
         check.values("gradient", Tensors.doubles(logits.grad()), doubles(stored.path("gradient")), FLOAT);
-        double plain = Objective.of(base, 0).evaluate(GivenLogits.hooks(logits), batch).mean();
+        double plain =
+                Objective.of(base, 0).evaluate(GivenLogits.hooks(logits), batch).mean();
         number(check, "cross_entropy", plain, stored);
     }
 
@@ -47,11 +49,7 @@ final class LossParity {
             hot[i] = (float) targets[i];
             scores.add(new Target.Score(hot[i]));
         }
-        number(
-                check,
-                "bce_with_logits",
-                sequence(stored, hot.length, List.of(new Target.MultiHot(hot))),
-                stored);
+        number(check, "bce_with_logits", sequence(stored, hot.length, List.of(new Target.MultiHot(hot))), stored);
         number(check, "mse", sequence(stored, 1, scores), stored);
     }
 

@@ -62,7 +62,9 @@ final class MalformedParity implements Group {
                 }
                 return;
             }
-            check.that(right || rounding != null, "this is to be refused: " + manifest.path("about").asString());
+            check.that(
+                    right || rounding != null,
+                    "this is to be refused: " + manifest.path("about").asString());
             Hooks hooks = Selection.of(adapter).hooks();
             Tolerance tolerance = Tolerance.read(Group.manifest(source).path("tolerance"));
             reference
@@ -108,7 +110,8 @@ final class MalformedParity implements Group {
             boolean narrower = false;
             for (String name : source.names()) {
                 if (!source.info(name).dtype().isFloat()
-                        || !Arrays.equals(source.info(name).shape(), right.info(name).shape())) {
+                        || !Arrays.equals(
+                                source.info(name).shape(), right.info(name).shape())) {
                     return null;
                 }
                 narrower |= source.info(name).bytes() < right.info(name).bytes();

@@ -30,11 +30,20 @@ final class MatchingParity implements Group {
         for (Path file : jsonFiles(tree)) {
             JsonNode content = Json.read(file);
             Map<String, String> modules = new LinkedHashMap<>();
-            content.path("modules").properties().forEach(entry -> modules.put(entry.getKey(), entry.getValue().asString()));
+            content.path("modules")
+                    .properties()
+                    .forEach(entry ->
+                            modules.put(entry.getKey(), entry.getValue().asString()));
             int index = 0;
             for (JsonNode one : content.path("cases")) {
                 String id = "matching/" + Group.stem(file) + "/" + index++;
-                cases.run(id, check -> run(check, one, modules, content.path("output_embeddings").asString("")));
+                cases.run(
+                        id,
+                        check -> run(
+                                check,
+                                one,
+                                modules,
+                                content.path("output_embeddings").asString("")));
             }
         }
     }
@@ -59,8 +68,10 @@ final class MatchingParity implements Group {
             return;
         }
         if (one.has("error")) {
-            check.that(false, "the reference refuses this (" + one.path("error").path("type").asString()
-                    + "), here it gives " + names(adapter));
+            check.that(
+                    false,
+                    "the reference refuses this ("
+                            + one.path("error").path("type").asString() + "), here it gives " + names(adapter));
             return;
         }
         Modules.compare(check, adapter, matched);

@@ -73,9 +73,10 @@ final class MathsParity implements Group {
             case "losses/binary" -> LossParity::binary;
             case "classification/cases" -> MathsParity::classification;
             case "classification/regression" -> MathsParity::regression;
-            default -> (check, stored) -> {
-                throw new NotCovered("nothing computes " + file + " (" + section + ")");
-            };
+            default ->
+                (check, stored) -> {
+                    throw new NotCovered("nothing computes " + file + " (" + section + ")");
+                };
         };
     }
 
@@ -84,16 +85,23 @@ final class MathsParity implements Group {
         Set<String> known = one.has("confusion") ? CLASSIFICATION : one.has("pearson") ? REGRESSION : Set.of();
         return !file.equals("classification") || known.isEmpty()
                 ? List.of()
-                : one.propertyNames().stream().filter(name -> !known.contains(name)).toList();
+                : one.propertyNames().stream()
+                        .filter(name -> !known.contains(name))
+                        .toList();
     }
 
     private static void schedule(Check check, JsonNode stored) {
         Map<String, Object> options = new LinkedHashMap<>();
-        stored.path("options").properties().forEach(option -> options.put(option.getKey(), option.getValue().numberValue()));
+        stored.path("options")
+                .properties()
+                .forEach(
+                        option -> options.put(option.getKey(), option.getValue().numberValue()));
         String name = stored.path("name").asString();
         double rate = stored.path("base_lr").doubleValue();
         Schedule.Span span = new Schedule.Span(
-                stored.path("warmup_steps").intValue(), stored.path("total_steps").intValue(), rate);
+                stored.path("warmup_steps").intValue(),
+                stored.path("total_steps").intValue(),
+                rate);
         Schedule schedule;
         try {
             schedule = Schedule.named(name, span, options);
@@ -146,7 +154,8 @@ final class MathsParity implements Group {
         MetricSet<ValuePrediction> metrics = MetricSet.regression();
         for (int i = 0; i < stored.path("x").size(); i++) {
             metrics.update(new ValuePrediction(
-                    stored.path("y").get(i).doubleValue(), stored.path("x").get(i).doubleValue()));
+                    stored.path("y").get(i).doubleValue(),
+                    stored.path("x").get(i).doubleValue()));
         }
         metrics.values().forEach((name, value) -> {
             if (stored.has(name)) {

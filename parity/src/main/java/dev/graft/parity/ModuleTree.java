@@ -1,6 +1,7 @@
 package dev.graft.parity;
 
 import dev.graft.formats.Fields;
+import dev.graft.formats.TensorSource;
 import dev.graft.models.Architecture;
 import dev.graft.models.Backbone;
 import dev.graft.models.Base;
@@ -16,7 +17,6 @@ import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
-import dev.graft.formats.TensorSource;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -109,7 +109,8 @@ final class ModuleTree implements Architecture {
         List<Site> sites = new ArrayList<>();
         Head head = new Head.None(List.of());
         for (String module : modules.names()) {
-            Site site = site(module, modules.object(module), weights, module.equals(headName) ? Role.HEAD : Role.OUTPUT);
+            Site site =
+                    site(module, modules.object(module), weights, module.equals(headName) ? Role.HEAD : Role.OUTPUT);
             if (module.equals(headName) && site instanceof Linear linear) {
                 head = new Head.PerToken(linear);
             } else {

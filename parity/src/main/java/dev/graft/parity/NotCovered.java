@@ -22,7 +22,8 @@ final class NotCovered extends RuntimeException {
         } catch (InputException refused) {
             String message = String.valueOf(refused.getMessage());
             if (message.startsWith(config + ": ")) {
-                throw new NotCovered(config.getFileName() + message.substring(config.toString().length()));
+                throw new NotCovered(config.getFileName()
+                        + message.substring(config.toString().length()));
             }
             throw refused;
         }

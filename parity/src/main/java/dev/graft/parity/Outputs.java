@@ -35,7 +35,9 @@ record Outputs(Map<String, Tensor> values, Tensor mask) {
             Linear pooler = pooler(base);
             if (pooler != null) {
                 Tensor first = hidden.last().select(1, 0);
-                values.put("pooler_output", pass.hooks().linear(pooler, first, pass).tanh());
+                values.put(
+                        "pooler_output",
+                        pass.hooks().linear(pooler, first, pass).tanh());
             }
         } else {
             values.put("logits", logits);

@@ -42,7 +42,10 @@ final class Reference implements AutoCloseable {
 
     /** The names with that beginning, in order. */
     List<String> startingWith(String prefix) {
-        return source.names().stream().filter(name -> name.startsWith(prefix)).sorted().toList();
+        return source.names().stream()
+                .filter(name -> name.startsWith(prefix))
+                .sorted()
+                .toList();
     }
 
     /** Names with that beginning hold something that isn't to be compared. */

@@ -67,14 +67,15 @@ public record Report(List<CaseResult> cases) {
         for (CaseResult result : cases) {
             groups.computeIfAbsent(result.group(), group -> new ArrayList<>()).add(result);
         }
-        StringBuilder table = new StringBuilder(
-                String.format(Locale.ROOT, "%-12s %7s %7s %12s  %s%n", "group", "passed", "failed", "not covered", "worst"));
+        StringBuilder table = new StringBuilder(String.format(
+                Locale.ROOT, "%-12s %7s %7s %12s  %s%n", "group", "passed", "failed", "not covered", "worst"));
         groups.forEach((group, results) -> table.append(line(group, new Report(results))));
         return table.append(line("all", this)).toString();
     }
 
     private static String line(String name, Report part) {
-        double worst = part.passed().stream().mapToDouble(CaseResult::maxError).max().orElse(0);
+        double worst =
+                part.passed().stream().mapToDouble(CaseResult::maxError).max().orElse(0);
         return String.format(
                 Locale.ROOT,
                 "%-12s %7d %7d %12d  %s%n",

@@ -48,14 +48,44 @@ final class TokensParity implements Group {
 
     private static void tokenizer(Path folder, Cases cases) {
         String id = "tokens/" + folder.getFileName() + "/";
-        section(cases, id, folder, "vocabulary", (check, tokenizer, stored) ->
-                check.same("the vocabulary's size", tokenizer.vocabSize(), stored.intValue()));
-        section(cases, id, folder, "single", (check, tokenizer, stored) -> stored.forEach(one -> single(check, tokenizer, one)));
-        section(cases, id, folder, "pairs", (check, tokenizer, stored) -> stored.forEach(one -> pair(check, tokenizer, one)));
-        section(cases, id, folder, "truncated", (check, tokenizer, stored) -> stored.forEach(one -> truncated(check, tokenizer, one)));
+        section(
+                cases,
+                id,
+                folder,
+                "vocabulary",
+                (check, tokenizer, stored) ->
+                        check.same("the vocabulary's size", tokenizer.vocabSize(), stored.intValue()));
+        section(
+                cases,
+                id,
+                folder,
+                "single",
+                (check, tokenizer, stored) -> stored.forEach(one -> single(check, tokenizer, one)));
+        section(
+                cases,
+                id,
+                folder,
+                "pairs",
+                (check, tokenizer, stored) -> stored.forEach(one -> pair(check, tokenizer, one)));
+        section(
+                cases,
+                id,
+                folder,
+                "truncated",
+                (check, tokenizer, stored) -> stored.forEach(one -> truncated(check, tokenizer, one)));
         section(cases, id, folder, "windows", TokensParity::windows);
-        section(cases, id, folder, "padded", (check, tokenizer, stored) -> stored.forEach(one -> padded(check, tokenizer, one)));
-        section(cases, id, folder, "decode", (check, tokenizer, stored) -> stored.forEach(one -> decoded(check, tokenizer, one)));
+        section(
+                cases,
+                id,
+                folder,
+                "padded",
+                (check, tokenizer, stored) -> stored.forEach(one -> padded(check, tokenizer, one)));
+        section(
+                cases,
+                id,
+                folder,
+                "decode",
+                (check, tokenizer, stored) -> stored.forEach(one -> decoded(check, tokenizer, one)));
     }
 
     private static void section(Cases cases, String id, Path folder, String name, Section section) {
@@ -83,7 +113,10 @@ final class TokensParity implements Group {
         EncodeOptions bare = EncodeOptions.DEFAULT.withoutSpecialTokens();
         ids(check, "bare ids" + what, tokenizer.encode(text, bare).ids(), one.path("ids_without_special"));
         int[] ids = ints(one.path("ids"));
-        check.same("decoded" + what, tokenizer.decode(ids, false), one.path("decoded").stringValue());
+        check.same(
+                "decoded" + what,
+                tokenizer.decode(ids, false),
+                one.path("decoded").stringValue());
         check.same(
                 "decoded without special tokens" + what,
                 tokenizer.decode(ids, true),
@@ -116,7 +149,10 @@ final class TokensParity implements Group {
             tokenizer.encode(pair, options);
             check.that(false, what + " is refused by the reference");
         } catch (InputException refused) {
-            check.that(String.valueOf(refused.getMessage()).contains(truncation.strategy().name()), what);
+            check.that(
+                    String.valueOf(refused.getMessage())
+                            .contains(truncation.strategy().name()),
+                    what);
         }
     }
 
@@ -129,7 +165,13 @@ final class TokensParity implements Group {
         Truncation truncation = Truncation.to(one.path("max_length").intValue());
         String text = one.path("text").stringValue();
         String what = "ids of " + shown(text) + " cut to " + truncation.maxLength();
-        ids(check, what, tokenizer.encode(text, EncodeOptions.DEFAULT.truncate(truncation)).ids(), one.path("ids"));
+        ids(
+                check,
+                what,
+                tokenizer
+                        .encode(text, EncodeOptions.DEFAULT.truncate(truncation))
+                        .ids(),
+                one.path("ids"));
         EncodeOptions left = EncodeOptions.DEFAULT.truncate(truncation.at(Side.LEFT));
         ids(check, what + " on the left", tokenizer.encode(text, left).ids(), one.path("ids_left"));
     }
@@ -143,7 +185,10 @@ final class TokensParity implements Group {
         check.same(
                 "the offsets of the windows",
                 windows.stream().map(TokensParity::offsets).toList(),
-                stored.path("offsets_in_code_points").valueStream().map(TokensParity::nested).toList());
+                stored.path("offsets_in_code_points")
+                        .valueStream()
+                        .map(TokensParity::nested)
+                        .toList());
     }
 
     private static void padded(Check check, Tokenizer tokenizer, JsonNode one) {

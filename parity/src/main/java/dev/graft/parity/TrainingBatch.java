@@ -48,7 +48,10 @@ record TrainingBatch(List<Example> examples) {
     }
 
     private static int[] ints(Tensor values, int length) {
-        return Arrays.stream(Tensors.longs(values)).limit(length).mapToInt(Math::toIntExact).toArray();
+        return Arrays.stream(Tensors.longs(values))
+                .limit(length)
+                .mapToInt(Math::toIntExact)
+                .toArray();
     }
 
     Batch whole() {

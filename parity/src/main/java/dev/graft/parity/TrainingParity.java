@@ -56,7 +56,8 @@ final class TrainingParity implements Group {
                         ReferenceBase.load(tree.resolve(manifest.path("base").asString()));
                 Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
             Adapter adapter = start(check, reference.base(), folder, manifest);
-            List<TrainingBatch> batches = TrainingBatch.read(stored, reference.base().task());
+            List<TrainingBatch> batches =
+                    TrainingBatch.read(stored, reference.base().task());
             Optimizer optimizer = plan.optimizer(new FlatParameters(adapter.trainable()));
             Objective objective = Objective.of(reference.base(), 0);
             Hooks hooks = Selection.of(adapter).hooks();
