@@ -83,7 +83,8 @@ public final class Bert implements Backbone {
         this.config = config;
         int h = config.hidden;
         String e = prefix + "embeddings.";
-        words = new Embedding(e + "word_embeddings", w.matrix(e + "word_embeddings.weight", config.vocab, h), true, config.padding);
+        words = new Embedding(
+                e + "word_embeddings", w.matrix(e + "word_embeddings.weight", config.vocab, h), true, config.padding);
         positions = new Embedding(
                 e + "position_embeddings", w.matrix(e + "position_embeddings.weight", config.positions, h), false);
         types = new Embedding(
