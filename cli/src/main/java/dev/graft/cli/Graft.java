@@ -7,6 +7,7 @@ import dev.graft.cli.inspect.InspectCommand;
 import dev.graft.cli.logits.LogitsCommand;
 import dev.graft.cli.merge.MergeCommand;
 import dev.graft.cli.methods.MethodsCommand;
+import dev.graft.cli.parity.ParityCommand;
 import dev.graft.cli.pull.PullCommand;
 import java.io.PrintWriter;
 import java.nio.charset.Charset;
@@ -35,6 +36,7 @@ import picocli.CommandLine.Spec;
             InspectCommand.class,
             MethodsCommand.class,
             LogitsCommand.class,
+            ParityCommand.class,
             PullCommand.class,
             DoctorCommand.class,
             ConfigSchemaCommand.class,
