@@ -30,7 +30,7 @@ final class LossParity {
         double epsilon = stored.path("epsilon").doubleValue();
 
         Objective objective = Objective.of(base, epsilon);
-        long terms = objective.evaluate(GivenLogits.hooks(logits), batch).terms();
+        long terms = objective.terms(GivenLogits.hooks(logits), batch);
         Loss loss = objective.backward(GivenLogits.hooks(logits), batch, terms);
         number(check, "loss", loss.mean(), stored);
         number(check, "torch_label_smoothing", loss.mean(), stored);

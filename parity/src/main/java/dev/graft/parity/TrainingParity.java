@@ -120,7 +120,7 @@ final class TrainingParity implements Group {
         int step = row.path("step").intValue();
         TrainingBatch batch = batches.get(row.path("batch").intValue());
         try (Scope scope = new Scope()) {
-            long terms = objective.evaluate(hooks, batch.whole()).terms();
+            long terms = objective.terms(hooks, batch.whole());
             Loss loss = Loss.NONE;
             for (Batch part : batch.parts(plan.accumulation())) {
                 loss = loss.plus(objective.backward(hooks, part, terms));
