@@ -33,7 +33,7 @@ public record TrainSettings(
     /**
      * How a step changes parameters.
      *
-     * @param learningRate the base rate, at most {@value #HIGHEST_RATE}
+     * @param learningRate the base rate, at most 100
      * @param maxGradientNorm to which gradients are scaled down; 0 for never
      * @param labelSmoothing the share of a target that is spread over all classes
      */

@@ -8,7 +8,11 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.BestScore.EarlyStopping;
 import dev.graft.train.TrainSettings.Batching;
@@ -41,6 +45,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.node.ObjectNode;
 
 class TrainerTest {
     private static final Base LLAMA = Tiny.llama();
@@ -386,5 +391,30 @@ class TrainerTest {
         long early = recorder.steps.get(100).memoryBytes();
         long late = recorder.steps.get(499).memoryBytes();
         assertThat(late - early).isLessThan(24L << 20);
+    }
+
+    /** Trains nothing of its own: what is left is the head, which a classifier's adapter always trains. */
+    private record HeadOnly() implements Method {
+        @Override
+        public Type type() {
+            return new Lora(LoraConfig.DEFAULT).type();
+        }
+
+        @Override
+        public void graft(Grafter grafter) {}
+
+        @Override
+        public void write(ObjectNode config, Base base) {}
+    }
+
+    @Test
+    void a_linear_probe_trains_the_head_alone() {
+        Base base = Tiny.classifier("large", "small");
+        Adapter adapter = Adapter.create(base, new HeadOnly(), 1);
+        assertThat(adapter.trainable().keySet()).allMatch(name -> name.startsWith("classifier"));
+        TrainSettings settings =
+                TrainSettings.DEFAULT.withLearningRate(1e-2).withBatchSize(16).withEpochs(10);
+        TrainResult result = new Trainer(settings, adapter, Tiny.labelled(80, 3), null, null, List.of(recorder)).run();
+        assertThat(result.loss()).isLessThan(0.9 * recorder.losses().get(0));
     }
 }

@@ -1,0 +1,85 @@
+package dev.graft.train.bench;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Selection;
+import dev.graft.tensor.Rng;
+import dev.graft.train.TrainingException;
+import dev.graft.train.data.Batch;
+import dev.graft.train.data.Example;
+import dev.graft.train.loss.Loss;
+import dev.graft.train.loss.Objective;
+import dev.graft.train.optim.AdamW;
+import dev.graft.train.optim.FlatParameters;
+import dev.graft.train.optim.Optimizer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+
+/**
+ * Times optimiser steps of an adapter: AdamW without weight decay at a constant learning rate of 1e-4, one batch a step. The time of a
+ * step starts with rows of ids and ends with changed parameters.
+ *
+ * <pre>{@code
+ * List<List<Example>> batches = Recipe.TUNED.batches(work.examples(), 4, 15);
+ * Timings timings = new TrainBenchmark(adapter, 0).run(batches, step -> {}).after(3);
+ * System.out.println(timings.tokensPerSecond());
+ * }</pre>
+ */
+public final class TrainBenchmark {
+    private static final double LEARNING_RATE = 1e-4;
+    private static final int PAD = 0;
+
+    private final long seed;
+    private final FlatParameters parameters;
+    private final Optimizer optimizer;
+    private final Objective objective;
+    private final Hooks hooks;
+
+    /** @param seed of dropout */
+    public TrainBenchmark(Adapter adapter, long seed) {
+        this.seed = seed;
+        this.parameters = new FlatParameters(adapter.trainable());
+        this.optimizer = new AdamW(parameters, AdamW.Settings.DEFAULT);
+        this.objective = Objective.of(adapter.base(), 0);
+        this.hooks = Selection.of(adapter).hooks();
+    }
+
+    /**
+     * One step on each batch.
+     *
+     * @throws InputException if nothing in a batch has a label
+     * @throws TrainingException if a loss is not finite
+     */
+    public Timings run(List<List<Example>> batches, Consumer<? super Timings.Step> listener) {
+        List<Timings.Step> steps = new ArrayList<>();
+        for (List<Example> rows : batches) {
+            Timings.Step step = step(steps.size() + 1, rows);
+            steps.add(step);
+            listener.accept(step);
+        }
+        return new Timings(steps);
+    }
+
+    private Timings.Step step(int number, List<Example> rows) {
+        long start = System.nanoTime();
+        Batch batch = Batch.of(rows, PAD);
+        long terms = objective.terms(hooks, batch);
+        if (terms == 0) {
+            throw new InputException("step " + number + ": none of its " + batch.rows()
+                    + " rows has a label that is predicted; take larger batches or other rows");
+        }
+        Rng.seedTorch(seed, number);
+        parameters.zeroGradients();
+        Loss loss = objective.backward(hooks, batch, terms);
+        double norm = parameters.gradientNorm();
+        optimizer.step(LEARNING_RATE);
+        double seconds = (System.nanoTime() - start) / 1e9;
+        if (!Double.isFinite(loss.mean()) || !Double.isFinite(norm)) {
+            throw new TrainingException("step " + number + ": the loss is " + loss.mean() + " and its gradient's norm "
+                    + norm + ", so the figures would mean nothing");
+        }
+        return new Timings.Step(number, loss.mean(), norm, batch.realTokens(), seconds);
+    }
+}
