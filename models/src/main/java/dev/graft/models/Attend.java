@@ -66,9 +66,11 @@ public final class Attend {
         Tensor keys = k;
         Tensor values = v;
         List<Tensor> kept = new ArrayList<>();
-        return tape.run(
+        Tensor[] out = new Tensor[1];
+        out[0] = tape.run(
                 () -> new Tensor[] {all(q, keys, values, chunks, p, kept)},
-                gradient -> backward(q, keys, values, chunks, p, kept, gradient));
+                gradient -> backward(q, keys, values, out[0], chunks, p, kept, gradient));
+        return out[0];
     }
 
     /** Rows {@code [first, first + rows)} of the batch, with so many queries and keys. */
@@ -120,7 +122,7 @@ public final class Attend {
         for (int i = 0; i < parts.length; i++) {
             Chunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
-                Tensor weights = weights(q, k, chunk);
+                Tensor weights = Ops.to(probabilities(q, k, chunk), q.scalar_type());
                 Tensor drop = dropout > 0 ? drop(weights, dropout) : null;
                 if (drop != null) {
                     weights = weights.mul(drop);
@@ -144,24 +146,23 @@ public final class Attend {
         return parts.length == 1 ? parts[0] : Ops.cat(0, parts);
     }
 
-    /** The softmax of a chunk's scores, {@code [rows, kvHeads, group · queries, keys]}, in the base's type. */
-    private static Tensor weights(Tensor q, Tensor k, Chunk chunk) {
+    /** The softmax of a chunk's scores, {@code [rows, kvHeads, group · queries, keys]}, in fp32 or wider. */
+    private static Tensor probabilities(Tensor q, Tensor k, Chunk chunk) {
         long kvHeads = k.size(1);
-        long group = q.size(1) / kvHeads;
+        long[] grouped = {chunk.rows, kvHeads, q.size(1) / kvHeads, chunk.queries, chunk.keys};
         Tensor scores =
                 Ops.to(folded(q, chunk, kvHeads).matmul(chunk.of(k, chunk.keys).transpose(2, 3)), small(q));
         Tensor additive = chunk.additive;
         if (additive != null) {
-            Tensor grouped = scores.view(chunk.rows, kvHeads, group, chunk.queries, chunk.keys);
-            scores = grouped.add(additive.unsqueeze(1)).view(chunk.rows, kvHeads, group * chunk.queries, chunk.keys);
+            scores.view(grouped).add_(additive.unsqueeze(1));
         }
         Tensor weights = scores.softmax(-1);
         if (chunk.sees != null) {
-            weights = weights.view(chunk.rows, kvHeads, group, chunk.queries, chunk.keys)
+            weights = weights.view(grouped)
                     .mul(chunk.sees.unsqueeze(1))
-                    .view(chunk.rows, kvHeads, group * chunk.queries, chunk.keys);
+                    .view(chunk.rows, kvHeads, q.size(1) / kvHeads * chunk.queries, chunk.keys);
         }
-        return Ops.to(weights, q.scalar_type());
+        return weights;
     }
 
     private static ScalarType small(Tensor q) {
@@ -183,37 +184,46 @@ public final class Attend {
 
     /**
      * With P the weights, D the dropout and O = (P ⊙ D) V: {@code dV = (P ⊙ D)ᵀ dO}, {@code dP = (dO Vᵀ) ⊙ D},
-     * {@code dS = P ⊙ (dP - Σ dP ⊙ P)}, {@code dQ = dS K / √d}, {@code dK = dSᵀ Q / √d}.
+     * {@code dS = P ⊙ (dP - Σ dO ⊙ O)}, {@code dQ = dS K / √d}, {@code dK = dSᵀ Q / √d}.
      */
     private static void backward(
-            Tensor q, Tensor k, Tensor v, List<Chunk> chunks, double dropout, List<Tensor> kept, Tensor gradient) {
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Tensor out,
+            List<Chunk> chunks,
+            double dropout,
+            List<Tensor> kept,
+            Tensor gradient) {
         long heads = q.size(1);
         long dim = q.size(3);
         long kvHeads = k.size(1);
-        Tensor dq =
-                Tensors.zeros(q.scalar_type(), q.size(0), q.size(2), heads, dim).transpose(1, 2);
-        Tensor dk = Tensors.zeros(k.scalar_type(), Tensors.shape(k));
-        Tensor dv = Tensors.zeros(v.scalar_type(), Tensors.shape(v));
+        long[] split = {q.size(0), q.size(2), heads, dim};
+        Tensor dout = gradient.view(split).transpose(1, 2);
+        Tensor sums = Ops.sum(Ops.to(gradient, small(q)).mul(out).view(split), -1, false)
+                .transpose(1, 2);
+        boolean cut = chunks.stream().anyMatch(chunk -> chunk.queries < q.size(2));
+        Tensor dq = like(q, cut, q.size(0), q.size(2), heads, dim).transpose(1, 2);
+        Tensor dk = like(k, cut, Tensors.shape(k));
+        Tensor dv = like(v, cut, Tensors.shape(v));
         for (int i = 0; i < chunks.size(); i++) {
             Chunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
-                Tensor dout = chunk.of(
-                                gradient.view(q.size(0), q.size(2), heads, dim).transpose(1, 2), chunk.queries)
-                        .reshape(chunk.rows, kvHeads, heads / kvHeads * chunk.queries, dim);
-                Tensor weights = weights(q, k, chunk);
-                Tensor dweights = dout.matmul(chunk.of(v, chunk.keys).transpose(2, 3));
-                Tensor applied = weights;
+                long folded = heads / kvHeads * chunk.queries;
+                Tensor dpart = chunk.of(dout, chunk.queries).reshape(chunk.rows, kvHeads, folded, dim);
+                Tensor total = chunk.of(sums, chunk.queries).reshape(chunk.rows, kvHeads, folded, 1);
+                Tensor probabilities = probabilities(q, k, chunk);
+                Tensor applied = Ops.to(probabilities, q.scalar_type());
+                Tensor dweights = dpart.matmul(chunk.of(v, chunk.keys).transpose(2, 3));
                 if (dropout > 0) {
                     Tensor drop = kept.get(i);
-                    applied = weights.mul(drop);
-                    dweights = dweights.mul(drop);
+                    applied = applied.mul(drop);
+                    dweights.mul_(drop);
                     drop.close();
                 }
-                chunk.of(dv, chunk.keys).copy_(applied.transpose(2, 3).matmul(dout));
-                Tensor product = Ops.to(weights.mul(dweights), small(q));
-                Tensor dscores =
-                        Ops.to(product.sub(Ops.to(weights, small(q)).mul(Ops.sum(product, -1, true))), q.scalar_type());
-                Tensor scaled = Ops.scale(dscores.matmul(chunk.of(k, chunk.keys)), 1 / Math.sqrt(dim));
+                chunk.of(dv, chunk.keys).copy_(applied.transpose(2, 3).matmul(dpart));
+                Tensor dscores = Ops.to(Ops.to(dweights, small(q)).sub_(total).mul_(probabilities), q.scalar_type());
+                Tensor scaled = dscores.matmul(chunk.of(k, chunk.keys)).mul_(new Scalar(1 / Math.sqrt(dim)));
                 chunk.of(dq, chunk.queries).copy_(scaled.view(chunk.rows, heads, chunk.queries, dim));
                 chunk.of(dk, chunk.keys).copy_(dscores.transpose(2, 3).matmul(folded(q, chunk, kvHeads)));
             }
@@ -221,6 +231,11 @@ public final class Attend {
         give(q, dq);
         give(k, dk);
         give(v, dv);
+    }
+
+    /** Memory for a gradient: zeros where parts of it are never written. */
+    private static Tensor like(Tensor x, boolean cut, long... shape) {
+        return cut ? Tensors.zeros(x.scalar_type(), shape) : Tensors.empty(x.scalar_type(), shape);
     }
 
     private static void give(Tensor leaf, Tensor gradient) {

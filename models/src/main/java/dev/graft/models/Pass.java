@@ -1,12 +1,15 @@
 package dev.graft.models;
 
 import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Norm;
+import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /** One forward pass: which hooks act, whether it trains, and what it collects. Used by one thread, once. */
@@ -98,6 +101,15 @@ public final class Pass {
             }
             return outputs;
         }
+    }
+
+    /** A norm of the residual stream {@code [batch, seq, hidden]} in another type; frozen ones need no gradient graph. */
+    public Tensor norm(Norm site, Tensor h, ScalarType type) {
+        if (tape != null && site.kind() == Norm.Kind.RMS && h.requires_grad() && hooks.isFrozen(site)) {
+            return tape.run(
+                    () -> new Tensor[] {Ops.to(site.apply(h), type)}, gradient -> RmsNorm.backward(site, h, gradient));
+        }
+        return piece(() -> new Tensor[] {Ops.to(hooks.norm(site, h, this), type)})[0];
     }
 
     /** After the backward pass of a loss: carries the gradient on from the last layer to the trained parameters. */

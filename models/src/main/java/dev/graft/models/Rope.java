@@ -4,6 +4,7 @@ import dev.graft.formats.Fields;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
@@ -71,7 +72,7 @@ public record Rope(double[] frequencies) {
     }
 
     /**
-     * Cosines and sines for positions {@code [batch or 1, seq]}, each {@code [batch or 1, 1, seq, headDim]}.
+     * Cosines and sines for positions {@code [batch or 1, seq]}.
      *
      * @param type fp32 or wider
      */
@@ -80,15 +81,16 @@ public record Rope(double[] frequencies) {
         for (int i = 0; i < narrow.length; i++) {
             narrow[i] = (float) frequencies[i];
         }
-        Tensor half = Ops.to(positions, ScalarType.Float)
-                .unsqueeze(-1)
-                .mul(Tensors.of(narrow, narrow.length))
-                .unsqueeze(1);
-        Tensor angles = Ops.to(Ops.cat(-1, half, half), type);
+        Tensor angles = Ops.to(
+                Ops.to(positions, ScalarType.Float)
+                        .unsqueeze(-1)
+                        .mul(Tensors.of(narrow, narrow.length))
+                        .unsqueeze(1),
+                type);
         return new Angles(angles.cos(), angles.sin());
     }
 
-    /** Cosines and sines of a pass's positions. */
+    /** Cosines and sines of a pass's positions, each {@code [batch or 1, 1, seq, headDim / 2]}. */
     public record Angles(Tensor cos, Tensor sin) {
         /** The same in another type. */
         public Angles to(ScalarType type) {
@@ -97,9 +99,11 @@ public record Rope(double[] frequencies) {
 
         /** Turns x {@code [batch, heads, seq, headDim]}. */
         public Tensor rotate(Tensor x) {
-            long half = x.size(3) / 2;
-            Tensor turned = Ops.cat(3, x.narrow(3, half, half).neg(), x.narrow(3, 0, half));
-            return x.mul(cos).add(turned.mul(sin));
+            TensorVector halves = x.unflatten(3, 2, x.size(3) / 2).unbind(3);
+            Tensor first = halves.get(0);
+            Tensor second = halves.get(1);
+            return Ops.cat(
+                    3, first.mul(cos).sub(second.mul(sin)), second.mul(cos).add(first.mul(sin)));
         }
     }
 }

@@ -197,6 +197,11 @@ final class Grafted implements Hooks {
         return y == null ? site.apply(x) : y;
     }
 
+    @Override
+    public boolean isFrozen(Norm site) {
+        return groups.stream().noneMatch(group -> group.actsOn(site));
+    }
+
     /** The norm with the parameters that a stack of adapters gives it. */
     static Norm replaced(Norm site, List<Selection.Active> stack) {
         Norm norm = site;

@@ -25,7 +25,6 @@ import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
-import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -150,16 +149,18 @@ public final class Llama implements Backbone {
     }
 
     private Tensor forward(DecoderLayer layer, Tensor h, AttentionMask mask, Rope.Angles angles, Pass pass) {
-        Tensor[] qkv = pass.piece(() -> projections(layer, h, angles, pass));
+        ScalarType base = layer.q.weight().scalar_type();
+        Tensor x = pass.norm(layer.attentionNorm, h, base);
+        Tensor[] qkv = pass.piece(() -> projections(layer, x, angles, pass));
         Tensor attended = Attend.attend(layer.attention, qkv[0], qkv[1], qkv[2], mask, config.attentionDropout, pass);
-        return pass.piece(() -> new Tensor[] {rest(layer, h, attended, pass)})[0];
+        Tensor middle = pass.piece(() -> new Tensor[] {attention(layer, h, attended, pass)})[0];
+        Tensor y = pass.norm(layer.feedForwardNorm, middle, base);
+        return pass.piece(() -> new Tensor[] {feedForward(layer, middle, y, pass)})[0];
     }
 
     /** Queries, keys and values, {@code [batch, heads, seq, headDim]}. */
-    private Tensor[] projections(DecoderLayer layer, Tensor h, Rope.Angles angles, Pass pass) {
+    private Tensor[] projections(DecoderLayer layer, Tensor x, Rope.Angles angles, Pass pass) {
         Hooks hooks = pass.hooks();
-        Tensor x = Ops.to(
-                hooks.norm(layer.attentionNorm, h, pass), layer.q.weight().scalar_type());
         Tensor q = angles.rotate(heads(hooks.linear(layer.q, x, pass), config.heads));
         Tensor k = angles.rotate(heads(hooks.linear(layer.k, x, pass), config.kvHeads));
         Tensor v = heads(hooks.linear(layer.v, x, pass), config.kvHeads);
@@ -167,17 +168,18 @@ public final class Llama implements Backbone {
         return new Tensor[] {q, kv[0], kv[1]};
     }
 
-    /** The layer's output from its input and what attention gave. */
-    private Tensor rest(DecoderLayer layer, Tensor h, Tensor attended, Pass pass) {
+    /** The residual stream after attention. */
+    private static Tensor attention(DecoderLayer layer, Tensor h, Tensor attended, Pass pass) {
+        Tensor out = pass.hooks().linear(layer.o, attended, pass);
+        return h.add(pass.hooks().block(layer.attentionBlock, h, out, pass));
+    }
+
+    /** The residual stream after the feed-forward block, from its normalised input x. */
+    private Tensor feedForward(DecoderLayer layer, Tensor h, Tensor x, Pass pass) {
         Hooks hooks = pass.hooks();
-        Tensor out = hooks.linear(layer.o, attended, pass);
-        Tensor middle = h.add(hooks.block(layer.attentionBlock, h, out, pass));
-        Tensor x = Ops.to(
-                hooks.norm(layer.feedForwardNorm, middle, pass),
-                layer.q.weight().scalar_type());
         Tensor gate = config.activation.apply(hooks.linear(layer.gate, x, pass));
         Tensor down = hooks.linear(layer.down, gate.mul(hooks.linear(layer.up, x, pass)), pass);
-        Tensor result = middle.add(hooks.block(layer.feedForwardBlock, middle, down, pass));
+        Tensor result = h.add(hooks.block(layer.feedForwardBlock, h, down, pass));
         return hooks.layer(layer.layer, result, pass);
     }
 

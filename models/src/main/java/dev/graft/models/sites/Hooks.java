@@ -24,6 +24,11 @@ public interface Hooks {
         return site.apply(x);
     }
 
+    /** Whether {@link #norm} is the frozen model's, so that its gradient is known by formula. */
+    default boolean isFrozen(Norm site) {
+        return true;
+    }
+
     /** What is added to the residual {@code [batch, seq, hidden]} in place of the block's output. */
     default Tensor block(Block site, Tensor residual, Tensor output, Pass pass) {
         return output;
