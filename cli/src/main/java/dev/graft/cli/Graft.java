@@ -1,5 +1,6 @@
 package dev.graft.cli;
 
+import dev.graft.cli.config.RunOptions;
 import dev.graft.cli.doctor.DoctorCommand;
 import dev.graft.cli.generate.ChatCommand;
 import dev.graft.cli.generate.GenerateCommand;
@@ -9,6 +10,7 @@ import dev.graft.cli.merge.MergeCommand;
 import dev.graft.cli.methods.MethodsCommand;
 import dev.graft.cli.parity.ParityCommand;
 import dev.graft.cli.pull.PullCommand;
+import dev.graft.cli.train.TrainCommand;
 import java.io.PrintWriter;
 import java.nio.charset.Charset;
 import picocli.CommandLine;
@@ -30,6 +32,7 @@ import picocli.CommandLine.Spec;
         versionProvider = Version.class,
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {
+            TrainCommand.class,
             GenerateCommand.class,
             ChatCommand.class,
             MergeCommand.class,
@@ -81,8 +84,9 @@ public final class Graft implements Runnable {
     }
 
     private static CommandLine commandLine(Graft graft, Ansi colours) {
-        return new CommandLine(graft)
-                .setColorScheme(CommandLine.Help.defaultColorScheme(colours))
+        CommandLine command = new CommandLine(graft);
+        RunOptions.addTo(command.getSubcommands().get("train").getCommandSpec());
+        return command.setColorScheme(CommandLine.Help.defaultColorScheme(colours))
                 .setAbbreviatedOptionsAllowed(false)
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setUsageHelpAutoWidth(false)

@@ -95,6 +95,7 @@ public final class RunOptions {
             }
         }
         Words words = new Words(parsed.matchedPositionals().stream()
+                .distinct()
                 .flatMap(positional -> positional.originalStringValues().stream())
                 .toList());
         words.flags.forEach((name, value) -> {

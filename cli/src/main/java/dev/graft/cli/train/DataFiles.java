@@ -1,0 +1,123 @@
+package dev.graft.cli.train;
+
+import dev.graft.cli.config.RunConfig;
+import dev.graft.cli.config.RunConfig.ProblemType;
+import dev.graft.formats.InputException;
+import dev.graft.train.data.DataOptions;
+import dev.graft.train.data.Dataset;
+import dev.graft.train.data.Label;
+import dev.graft.train.data.RowShape;
+import dev.graft.train.data.Rows;
+import dev.graft.train.data.Splits;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** The files of a run's rows. */
+record DataFiles(RunConfig.Data data, DataOptions options) {
+
+    static DataFiles of(RunConfig.Data data, RunConfig.Goal goal) {
+        return new DataFiles(data, options(data, goal.problemType()));
+    }
+
+    @SuppressWarnings("NullAway") // the kind of labels may be null: NullAway doesn't see it in a compiled record
+    private static DataOptions options(RunConfig.Data data, ProblemType problem) {
+        Map<String, String> columns = new LinkedHashMap<>();
+        column(columns, "text", data.textField());
+        column(columns, "label", data.labelField());
+        String pair = data.textPairField();
+        if (pair != null) {
+            columns.put("text_pair", pair);
+        }
+        return new DataOptions(columns, null, kind(problem));
+    }
+
+    private static void column(Map<String, String> columns, String name, String field) {
+        if (!field.equals(name)) {
+            columns.put(name, field);
+        }
+    }
+
+    private static Label.@Nullable Kind kind(ProblemType problem) {
+        return switch (problem) {
+            case AUTO -> null;
+            case SINGLE_LABEL -> Label.Kind.ONE;
+            case MULTI_LABEL -> Label.Kind.MANY;
+            case REGRESSION -> Label.Kind.SCORE;
+        };
+    }
+
+    /** Opens them; the caller closes the result. */
+    Splits open() {
+        Splits splits = splits();
+        boolean complete = false;
+        try {
+            check(splits);
+            complete = true;
+            return splits;
+        } finally {
+            if (!complete) {
+                splits.close();
+            }
+        }
+    }
+
+    private Splits splits() {
+        Path train = existing("data.train", data.train());
+        Path valid = data.valid() == null ? null : existing("data.valid", data.valid());
+        Path test = data.test() == null ? null : existing("data.test", data.test());
+        if (valid == null && test == null) {
+            return Splits.open(train, options);
+        }
+        if (Files.isDirectory(train)) {
+            throw new InputException("data.train is the folder " + train
+                    + ", whose own files are used; name a file, or leave out data.valid and data.test");
+        }
+        return Splits.open(train, valid, test, options);
+    }
+
+    private static Path existing(String key, String name) {
+        Path path = Path.of(name);
+        if (!Files.exists(path)) {
+            throw new InputException(key + " is " + name + ": no such file or folder");
+        }
+        return path;
+    }
+
+    private void check(Splits splits) {
+        for (Rows rows : Arrays.asList(splits.train(), splits.validation(), splits.test())) {
+            if (rows instanceof Dataset dataset) {
+                checkFormat(dataset);
+            }
+        }
+        RowShape shape = ((Dataset) splits.train()).shape();
+        boolean texts = shape == RowShape.CLASSIFICATION || shape == RowShape.TEXT;
+        if (!options.columns().isEmpty() && !texts && !(shape == RowShape.LABELLED_TOKENS && onlyLabel())) {
+            throw new InputException(splits.train().place(0) + ": the rows are " + shape.title() + ", to which "
+                    + options.columns().keySet() + " of data's fields mean nothing; leave out data.text_field,"
+                    + " data.text_pair_field and data.label_field");
+        }
+    }
+
+    private boolean onlyLabel() {
+        return options.columns().keySet().equals(Set.of("label"));
+    }
+
+    /** Formats are found out by content, so a wrong one is a wrong file. */
+    private void checkFormat(Dataset dataset) {
+        if (data.format() == RunConfig.Format.AUTO) {
+            return;
+        }
+        String found = dataset.detected().split(",", 2)[0];
+        String wanted = data.format().name();
+        if (!found.toUpperCase(Locale.ROOT).startsWith(wanted)) {
+            throw new InputException(
+                    "data.format is " + wanted.toLowerCase(Locale.ROOT) + ", but " + dataset.path() + " is " + found);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+package dev.graft.cli.train;
+
+import dev.graft.cli.config.RunConfig;
+import dev.graft.formats.InputException;
+import dev.graft.train.Resume;
+import dev.graft.train.checkpoints.RunLock;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** The folder of a run, and what an earlier run may have left in it. */
+record OutputFolder(Path path, boolean overwrite, String resume) {
+    private static final String CHECKPOINT = "checkpoint-[0-9]{1,18}";
+
+    /** What a run writes before its first checkpoint; such a run begins anew. */
+    private static final List<String> BEGINNING = List.of(".graft.lock", "config.yaml", "logs");
+
+    private static final List<String> RESULT = List.of("adapter", "report.json", "report.html");
+
+    static OutputFolder of(RunConfig config) {
+        RunConfig.Output output = config.output();
+        return new OutputFolder(Path.of(output.outputDir()), output.overwriteOutputDir(), output.resume());
+    }
+
+    /** Refuses a folder that this run can't use, before anything is loaded. */
+    void check() {
+        if (Files.exists(path) && !Files.isDirectory(path)) {
+            throw new InputException("output_dir " + path + " is a file; choose a folder");
+        }
+        if (overwrite && !resume.equals("auto") && !resume.equals("never")) {
+            throw new InputException("overwrite_output_dir removes the checkpoints of " + path + ", but resume is "
+                    + resume + "; keep one of them");
+        }
+        List<String> names = names();
+        boolean checkpoints = names.stream().anyMatch(name -> name.matches(CHECKPOINT));
+        boolean begun = BEGINNING.containsAll(names);
+        if (!overwrite && !begun && !(checkpoints && !resume.equals("never")) && !isPath()) {
+            throw new InputException("output_dir " + path + " holds " + String.join(", ", names)
+                    + (checkpoints
+                            ? ": resume that run (resume=auto), choose another folder, or replace it with"
+                                    + " overwrite_output_dir=true"
+                            : ", but no checkpoint to resume from: choose another folder, or replace what a run left"
+                                    + " there with overwrite_output_dir=true"));
+        }
+    }
+
+    private boolean isPath() {
+        return !resume.equals("auto") && !resume.equals("never");
+    }
+
+    /** Where the run begins. */
+    Resume from() {
+        return overwrite ? Resume.NEVER : Resume.of(resume);
+    }
+
+    /** Makes the folder and, where it is to be replaced, removes what runs write; other files stay. */
+    void prepare() {
+        try (RunLock lock = RunLock.acquire(path)) {
+            if (overwrite) {
+                for (String name : names()) {
+                    if (name.matches(CHECKPOINT)
+                            || RESULT.contains(name)
+                            || BEGINNING.contains(name) && !name.equals(".graft.lock")) {
+                        remove(path.resolve(name));
+                    }
+                }
+            }
+        }
+    }
+
+    private List<String> names() {
+        if (!Files.isDirectory(path)) {
+            return List.of();
+        }
+        try (Stream<Path> files = Files.list(path)) {
+            return files.map(file -> file.getFileName().toString()).sorted().toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot list " + path + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static void remove(Path tree) {
+        try (Stream<Path> paths = Files.walk(tree)) {
+            for (Path file : paths.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot remove " + tree + ": " + e.getMessage(), e);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+package dev.graft.cli.train;
+
+import dev.graft.cli.config.RunConfig;
+import dev.graft.cli.methods.ChosenMethod;
+import dev.graft.cli.model.DownloadLine;
+import dev.graft.cli.model.Loading;
+import dev.graft.cli.terminal.Figures;
+import dev.graft.cli.terminal.Terminal;
+import dev.graft.eval.run.Dropouts;
+import dev.graft.eval.run.RunData;
+import dev.graft.eval.run.Scorer;
+import dev.graft.formats.InputException;
+import dev.graft.hub.Hub;
+import dev.graft.hub.Source;
+import dev.graft.models.Base;
+import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
+import dev.graft.models.Task;
+import dev.graft.models.chat.Chat;
+import dev.graft.models.checkpoints.Checkpoint;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Selection;
+import dev.graft.tensor.Natives;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Numerics;
+import dev.graft.tensor.Scope;
+import dev.graft.train.TrainPlan;
+import dev.graft.train.TrainSettings;
+import dev.graft.train.data.CausalEncoder;
+import dev.graft.train.data.Dataset;
+import dev.graft.train.data.Examples;
+import dev.graft.train.data.LossOn;
+import dev.graft.train.data.Overflow;
+import dev.graft.train.data.RowEncoder;
+import dev.graft.train.data.RowShape;
+import dev.graft.train.data.Rows;
+import dev.graft.train.data.Splits;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/** Everything that a run needs before its first step: rows read, base loaded, adapter made, settings checked. */
+record Prepared(
+        RunData task,
+        Splits splits,
+        Loading loading,
+        Adapter adapter,
+        Examples train,
+        @Nullable Examples validation,
+        @Nullable Examples test,
+        Scorer<?> scorer,
+        TrainSettings settings,
+        TrainPlan plan,
+        int evalBatchSize,
+        List<String> notes)
+        implements AutoCloseable {
+    /** Longer rows are rarely worth their memory; who wants them says so. */
+    private static final int USUAL_LENGTH = 1024;
+
+    static Prepared of(RunConfig config, PrintWriter err) {
+        ChosenMethod.named(config.base().method());
+        Splits splits = DataFiles.of(config.data(), config.goal()).open();
+        boolean complete = false;
+        try {
+            Prepared prepared = of(config, splits, err);
+            complete = true;
+            return prepared;
+        } finally {
+            if (!complete) {
+                splits.close();
+            }
+        }
+    }
+
+    private static Prepared of(RunConfig config, Splits splits, PrintWriter err) {
+        RunData task = task(config, (Dataset) splits.train());
+        double share = config.data().validFraction();
+        return of(config, task, share > 0 ? splits.withValidation(share) : splits, err);
+    }
+
+    private static Prepared of(RunConfig config, RunData task, Splits splits, PrintWriter err) {
+        splits.notes().forEach(err::println);
+        Loading loading = load(config.base(), task, err);
+        Base base = loading.base();
+        Adapter adapter = Adapter.create(
+                base,
+                ChosenMethod.of(config.base().method(), config.methodOptions(), base),
+                config.base().seed());
+        List<String> notes = new ArrayList<>(splits.notes());
+        RowEncoder encoder = task.encoder(
+                base,
+                () -> chat(loading, notes, err),
+                LossOn.valueOf(config.goal().lossOn().name()));
+        int length = length(config, base, adapter);
+        Overflow overflow = overflow(config, task);
+        Examples train = Examples.encode(splits.train(), encoder, length, overflow);
+        err.println("training: " + train.summary().text());
+        Examples validation = encode(splits.validation(), encoder, length, overflow);
+        Scorer<?> scorer = Scorer.of(task);
+        TrainSettings settings = new Settings(config, task, validation == null ? null : scorer).of(train.size());
+        Integer evalBatch = config.schedule().evalBatchSize();
+        err.println(adapter.trainableLine());
+        return new Prepared(
+                task,
+                splits,
+                loading,
+                adapter,
+                train,
+                validation,
+                encode(splits.test(), encoder, length, overflow),
+                scorer,
+                settings,
+                TrainPlan.of(settings, train.size()),
+                evalBatch == null ? settings.batching().size() : evalBatch,
+                notes);
+    }
+
+    private static RunData task(RunConfig config, Dataset rows) {
+        RunData task = RunData.of(
+                rows,
+                switch (config.goal().task()) {
+                    case AUTO -> null;
+                    case CLASSIFY -> Task.SEQ_CLS;
+                    case CAUSAL -> Task.CAUSAL_LM;
+                });
+        boolean causal = task.task() == Task.CAUSAL_LM;
+        if (causal && config.goal().problemType() != RunConfig.ProblemType.AUTO) {
+            throw new InputException("problem_type is " + name(config.goal().problemType()) + ", but the rows are "
+                    + task.shape().title() + ", which have no label; leave it out");
+        }
+        if (!causal && config.goal().lossOn() != RunConfig.LossOn.COMPLETION) {
+            throw new InputException("loss_on is " + name(config.goal().lossOn())
+                    + ", but a classifier has one answer a row; loss_on belongs to causal models, leave it out");
+        }
+        if (task.kind() != null
+                && !task.kind().name().equals("ONE")
+                && config.optimisation().labelSmoothing() > 0) {
+            throw new InputException("label_smoothing spreads one label over all classes, which these rows ("
+                    + task.shape().title() + ", "
+                    + (task.labels().size() == 0 ? "regression" : "any number of labels a row")
+                    + ") don't have; leave it out");
+        }
+        return task;
+    }
+
+    static String name(Enum<?> value) {
+        return value.name().toLowerCase(Locale.ROOT);
+    }
+
+    private static Loading load(RunConfig.Base config, RunData task, PrintWriter err) {
+        Integer threads = config.threads();
+        if (threads != null) {
+            Natives.threads(threads);
+        } else if (System.getenv("OMP_NUM_THREADS") == null) {
+            Natives.threads(Runtime.getRuntime().availableProcessors());
+        }
+        long start = System.nanoTime();
+        Source source = Source.parse(config.model());
+        Path files;
+        try (DownloadLine progress = new DownloadLine(err, Terminal.isLive())) {
+            files = new Hub(progress).fetch(source);
+        }
+        Base.Options options = task.options(Base.Options.DEFAULT
+                .withNumerics(Numerics.of(name(config.dtype())))
+                .withSeed(config.seed()));
+        String name = source instanceof Source.Local local ? local.path().toString() : config.model();
+        Base base = new Dropouts(config.hiddenDropout(), config.attentionDropout())
+                .load(name, Checkpoint.open(files), options);
+        err.println("Loaded " + base.name() + ": " + base.architecture().modelType() + ", "
+                + Figures.count(base.parameterCount()) + " parameters, " + Loading.dtype(base) + ", "
+                + Figures.duration(Duration.ofNanos(System.nanoTime() - start)));
+        return new Loading(base, List.of(), files);
+    }
+
+    private static Chat chat(Loading loading, List<String> notes, PrintWriter err) {
+        Chat chat = loading.chat();
+        String warning = CausalEncoder.endWarning(chat, loading.base().endTokens());
+        if (warning != null) {
+            notes.add("Warning: " + warning);
+            err.println("Warning: " + warning);
+        }
+        return chat;
+    }
+
+    /** What the model can take beside the adapter's prompt. */
+    private static int length(RunConfig config, Base base, Adapter adapter) {
+        int most = base.backbone().maxPositions() - prompt(base, adapter);
+        Integer wanted = config.goal().maxSeqLength();
+        if (wanted != null && wanted > most) {
+            throw new InputException("max_seq_length is " + wanted + ", but " + base.name() + " takes at most " + most
+                    + " tokens" + (most == base.backbone().maxPositions() ? "" : " beside the prompt"));
+        }
+        return wanted == null ? Math.min(USUAL_LENGTH, most) : wanted;
+    }
+
+    private static int prompt(Base base, Adapter adapter) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Pass pass = Pass.inference(Selection.of(adapter).hooks());
+            return Math.toIntExact(base.hidden(Inputs.of(new long[][] {{0}}), pass)
+                    .prompt());
+        }
+    }
+
+    private static Overflow overflow(RunConfig config, RunData task) {
+        RunConfig.Overflow wanted = config.goal().overflow();
+        if (wanted != null) {
+            return Overflow.valueOf(wanted.name());
+        }
+        return task.shape() == RowShape.CLASSIFICATION ? Overflow.TRUNCATE : Overflow.DROP;
+    }
+
+    private static @Nullable Examples encode(@Nullable Rows rows, RowEncoder encoder, int length, Overflow overflow) {
+        return rows == null ? null : Examples.encode(rows, encoder, length, overflow);
+    }
+
+    @Override
+    public void close() {
+        splits.close();
+    }
+}

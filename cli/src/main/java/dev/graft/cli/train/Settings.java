@@ -1,0 +1,177 @@
+package dev.graft.cli.train;
+
+import dev.graft.cli.config.Optimisation;
+import dev.graft.cli.config.RunConfig;
+import dev.graft.eval.run.RunData;
+import dev.graft.eval.run.Scorer;
+import dev.graft.formats.InputException;
+import dev.graft.models.Task;
+import dev.graft.train.BestScore.EarlyStopping;
+import dev.graft.train.TrainPlan;
+import dev.graft.train.TrainSettings;
+import dev.graft.train.TrainSettings.Batching;
+import dev.graft.train.TrainSettings.Evaluating;
+import dev.graft.train.TrainSettings.Every;
+import dev.graft.train.TrainSettings.LearningRate;
+import dev.graft.train.TrainSettings.Limits;
+import dev.graft.train.TrainSettings.Optimization;
+import dev.graft.train.TrainSettings.Saving;
+import dev.graft.train.data.Order;
+import dev.graft.train.optim.AdamW;
+import dev.graft.train.optim.Optimizer;
+import dev.graft.train.optim.Sgd;
+import java.time.Duration;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a config means for the trainer.
+ *
+ * @param scorer the metrics of the validation rows; null without such rows
+ */
+record Settings(RunConfig config, RunData task, @Nullable Scorer<?> scorer) {
+    private static final double USUAL_EPOCHS = 3;
+    private static final double USUAL_WARMUP = 0.03;
+
+    /** The settings for a number of rows. */
+    TrainSettings of(int rows) {
+        TrainSettings settings = new TrainSettings(
+                optimization(),
+                batching(),
+                new Limits(1, 0, null),
+                evaluating(),
+                new Saving(every(config.output().saveSteps()), config.output().saveTotalLimit()),
+                config.base().seed());
+        return settings.with(limits(settings, rows));
+    }
+
+    private boolean causal() {
+        return task.task() == Task.CAUSAL_LM;
+    }
+
+    private Optimization optimization() {
+        Optimisation options = config.optimisation();
+        Double rate = options.learningRate();
+        return new Optimization(
+                optimizer(options),
+                rate == null ? causal() ? 2e-4 : 1e-3 : rate,
+                schedule(options),
+                options.maxGradNorm(),
+                options.labelSmoothing());
+    }
+
+    private static Optimizer.Settings optimizer(Optimisation options) {
+        if (options.optimizer() == Optimisation.Optimizer.SGD) {
+            Double momentum = options.momentum();
+            return new Sgd.Settings(momentum == null ? 0 : momentum, options.weightDecay(), Optimizer.Decay.MATRICES);
+        }
+        AdamW.Settings usual = AdamW.Settings.DEFAULT;
+        List<Double> betas = options.betas();
+        Double eps = options.eps();
+        return new AdamW.Settings(
+                betas == null ? usual.beta1() : betas.get(0),
+                betas == null ? usual.beta2() : betas.get(1),
+                eps == null ? usual.eps() : eps,
+                options.weightDecay(),
+                Optimizer.Decay.MATRICES);
+    }
+
+    private LearningRate schedule(Optimisation options) {
+        Integer steps = options.warmupSteps();
+        Double ratio = options.warmupRatio();
+        boolean none = options.lrScheduler() == Optimisation.LrScheduler.CONSTANT || endless();
+        return new LearningRate(
+                Prepared.name(options.lrScheduler()),
+                options.lrSchedulerKwargs(),
+                steps == null ? 0 : steps,
+                ratio != null ? ratio : steps != null || none ? 0 : USUAL_WARMUP);
+    }
+
+    private Batching batching() {
+        RunConfig.Schedule schedule = config.schedule();
+        Integer size = schedule.batchSize();
+        return new Batching(
+                size == null ? causal() ? 8 : 32 : size,
+                schedule.gradientAccumulationSteps(),
+                schedule.groupByLength() ? Order.LENGTH_GROUPED : Order.SHUFFLED,
+                true);
+    }
+
+    /** Whether time alone ends the run. */
+    private boolean endless() {
+        RunConfig.Schedule schedule = config.schedule();
+        return schedule.epochs() == null && schedule.maxSteps() == null && schedule.maxTime() != null;
+    }
+
+    private Limits limits(TrainSettings settings, int rows) {
+        RunConfig.Schedule schedule = config.schedule();
+        Duration time = schedule.maxTime();
+        Integer steps = schedule.maxSteps();
+        Integer epochs = schedule.epochs();
+        if (endless()) {
+            refuseOpenEnd();
+            return new Limits(1, Integer.MAX_VALUE, time);
+        }
+        if (steps == null) {
+            return new Limits(epochs == null ? USUAL_EPOCHS : epochs, 0, time);
+        }
+        if (epochs != null) {
+            Limits byEpochs = new Limits(epochs, 0, time);
+            if (TrainPlan.of(settings.with(byEpochs), rows).totalSteps() <= steps) {
+                return byEpochs;
+            }
+        }
+        return new Limits(1, steps, time);
+    }
+
+    private void refuseOpenEnd() {
+        Optimisation options = config.optimisation();
+        switch (options.lrScheduler()) {
+            case CONSTANT, CONSTANT_WITH_WARMUP, INVERSE_SQRT -> {}
+            default ->
+                throw new InputException("max_time alone leaves the number of steps open, on which lr_scheduler "
+                        + Prepared.name(options.lrScheduler())
+                        + " depends; give epochs or max_steps too, or choose lr_scheduler constant");
+        }
+        Double ratio = options.warmupRatio();
+        if (ratio != null && ratio > 0) {
+            throw new InputException("max_time alone leaves the number of steps open, of which warmup_ratio is a share;"
+                    + " give warmup_steps instead, or epochs or max_steps");
+        }
+    }
+
+    private Evaluating evaluating() {
+        RunConfig.Evaluation evaluation = config.evaluation();
+        if (scorer == null) {
+            refuse("eval_steps", evaluation.evalSteps());
+            refuse("metric", evaluation.metric());
+            refuse("early_stopping_patience", evaluation.earlyStoppingPatience());
+            refuse("load_best", Objects.equals(evaluation.loadBest(), true) ? evaluation.loadBest() : null);
+            refuse(
+                    "eval_batch_size",
+                    config.data().test() == null ? config.schedule().evalBatchSize() : null);
+            return new Evaluating(Every.NEVER, "loss", false, false, null);
+        }
+        String given = evaluation.metric();
+        String metric = given == null ? "loss" : given.replaceFirst("^eval_", "");
+        Integer patience = evaluation.earlyStoppingPatience();
+        return new Evaluating(
+                every(evaluation.evalSteps()),
+                metric,
+                scorer.greaterIsBetter(metric),
+                !Objects.equals(evaluation.loadBest(), false),
+                patience == null ? null : new EarlyStopping(patience, 0));
+    }
+
+    private static void refuse(String option, @Nullable Object value) {
+        if (value != null) {
+            throw new InputException(option + " is " + value + ", but there are no validation rows to score; give"
+                    + " data.valid or data.valid_fraction, or leave it out");
+        }
+    }
+
+    private static Every every(@Nullable Integer steps) {
+        return steps == null ? Every.EPOCH : Every.steps(steps);
+    }
+}

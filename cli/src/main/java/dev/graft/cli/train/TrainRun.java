@@ -1,0 +1,141 @@
+package dev.graft.cli.train;
+
+import dev.graft.cli.Interruption;
+import dev.graft.cli.config.ResolvedConfig;
+import dev.graft.cli.config.RunConfig;
+import dev.graft.cli.terminal.Figures;
+import dev.graft.cli.terminal.ProgressLine;
+import dev.graft.cli.terminal.Terminal;
+import dev.graft.eval.cost.CostMeter;
+import dev.graft.eval.run.Curves;
+import dev.graft.eval.run.RunReport;
+import dev.graft.eval.run.Scores;
+import dev.graft.eval.run.ServingRecord;
+import dev.graft.formats.AtomicWrite;
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.Selection;
+import dev.graft.train.Evaluation;
+import dev.graft.train.Predictor;
+import dev.graft.train.TrainResult;
+import dev.graft.train.Trainer;
+import dev.graft.train.TrainingEvent.Reason;
+import dev.graft.train.TrainingListener;
+import dev.graft.train.data.Examples;
+import dev.graft.train.log.CsvLog;
+import dev.graft.train.log.JsonLinesLog;
+import dev.graft.train.log.TensorBoardLog;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ObjectNode;
+
+/** A training run with everything around it: scores before, logs, scores after, the report. */
+record TrainRun(RunConfig config, Prepared prepared, Path folder, String command, PrintWriter err) {
+
+    /** What a run came to, for programs and for people. */
+    record Outcome(Reason reason, ObjectNode report, String text) {}
+
+    Outcome run() {
+        OutputFolder output = OutputFolder.of(config);
+        output.prepare();
+        String resolved = ResolvedConfig.write(config, command);
+        AtomicWrite.text(folder.resolve("config.yaml"), resolved);
+        Curves curves = new Curves(folder.resolve("logs/events.jsonl"));
+        try (CostMeter meter = CostMeter.start();
+                ProgressLine line =
+                        new ProgressLine(err, Terminal.isLive(), config.output().loggingSteps())) {
+            Examples validation = prepared.validation();
+            Scores before = validation == null ? null : scores(validation, Hooks.NONE, false);
+            Evaluation evaluation =
+                    validation == null ? null : prepared.scorer().evaluation(predictor(validation));
+            TrainResult result = new Trainer(
+                            prepared.settings(),
+                            prepared.adapter(),
+                            prepared.train(),
+                            evaluation,
+                            folder,
+                            listeners(line, curves))
+                    .run(output.from(), Interruption::requested);
+            Path saved = result.adapter();
+            Scores after = null;
+            Scores test = null;
+            if (saved != null) {
+                ServingRecord.of(
+                                prepared.task(),
+                                prepared.loading().base(),
+                                prepared.loading().files())
+                        .write(saved);
+                Hooks adapted = Selection.of(prepared.adapter()).hooks();
+                after = validation == null ? null : scores(validation, adapted, true);
+                Examples tests = prepared.test();
+                test = tests == null ? null : scores(tests, adapted, true);
+            }
+            RunReport report = new RunReport(
+                    prepared.adapter(),
+                    prepared.task(),
+                    prepared.notes(),
+                    result,
+                    before,
+                    after,
+                    test,
+                    meter.read(),
+                    curves,
+                    resolved);
+            if (saved != null) {
+                report.write(folder);
+            } else {
+                line.print("Interrupted at step " + result.steps()
+                        + "; the same command goes on from the checkpoint in " + folder);
+            }
+            return new Outcome(result.reason(), report.toJson(), text(result, before, after, test));
+        }
+    }
+
+    private Predictor predictor(Examples examples) {
+        return new Predictor(prepared.adapter().base(), examples, prepared.evalBatchSize());
+    }
+
+    private Scores scores(Examples examples, Hooks hooks, boolean intervals) {
+        return prepared.scorer().score(predictor(examples), hooks, intervals);
+    }
+
+    private List<TrainingListener> listeners(ProgressLine line, Curves curves) {
+        List<TrainingListener> listeners = new ArrayList<>(List.of(new LiveLine(line), curves));
+        Path logs = folder.resolve("logs");
+        for (RunConfig.Log log : config.output().reportTo()) {
+            TrainingListener listener = switch (log) {
+                case CSV -> new CsvLog(logs);
+                case JSONL -> new JsonLinesLog(logs.resolve("events.jsonl"));
+                case TENSORBOARD -> new TensorBoardLog(logs);
+            };
+            listeners.add(new EveryFew(config.output().loggingSteps(), listener));
+        }
+        return listeners;
+    }
+
+    private String text(TrainResult result, @Nullable Scores before, @Nullable Scores after, @Nullable Scores test) {
+        StringBuilder text = new StringBuilder("\n");
+        line(text, "validation before", before);
+        line(text, "validation", after);
+        line(text, "test", test);
+        text.append(String.format(
+                Locale.ROOT,
+                "%,d steps in %s (%s)%n",
+                result.steps(),
+                Figures.duration(result.elapsed()),
+                Prepared.name(result.reason()).replace('_', ' ')));
+        text.append("adapter  ").append(result.adapter()).append('\n');
+        text.append("report   ").append(folder.resolve("report.html")).append('\n');
+        return text.toString();
+    }
+
+    private static void line(StringBuilder text, String where, @Nullable Scores scores) {
+        if (scores == null) {
+            return;
+        }
+        text.append(where).append(": ").append(ScoreLine.of(scores)).append('\n');
+    }
+}

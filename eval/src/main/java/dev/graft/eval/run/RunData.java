@@ -1,0 +1,108 @@
+package dev.graft.eval.run;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import dev.graft.models.chat.Chat;
+import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.train.data.CausalEncoder;
+import dev.graft.train.data.ClassificationEncoder;
+import dev.graft.train.data.Dataset;
+import dev.graft.train.data.Label;
+import dev.graft.train.data.Labels;
+import dev.graft.train.data.LossOn;
+import dev.graft.train.data.RowEncoder;
+import dev.graft.train.data.RowShape;
+import dev.graft.train.data.Rows;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What rows ask of a model.
+ *
+ * <pre>{@code
+ * RunData data = RunData.of((Dataset) splits.train(), null);
+ * Base base = Base.load(path, data.options(Base.Options.DEFAULT));
+ * Examples train = Examples.encode(splits.train(), data.encoder(base, chat, LossOn.COMPLETION), 512, Overflow.DROP);
+ * }</pre>
+ *
+ * @param kind what the labels are; null for a causal model
+ * @param labels the classes; empty for a causal model and for regression
+ */
+public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labels labels) {
+    /** A regression's only output, as transformers calls it. */
+    private static final List<String> SCORE = List.of("LABEL_0");
+
+    /**
+     * The task that fits the rows of a file.
+     *
+     * @param wanted the task to fit; null for the one that the rows are made for
+     * @throws InputException if they don't fit it, or have no label
+     */
+    public static RunData of(Dataset rows, @Nullable Task wanted) {
+        RowShape shape = rows.shape();
+        Label.Kind kind = rows.labelKind();
+        if (shape == RowShape.TEXT || kind == null && wanted == Task.SEQ_CLS) {
+            throw new InputException(rows.place(0) + ": the rows are " + shape.title()
+                    + ", but training needs rows such as\n  " + RowShape.CLASSIFICATION.sample() + "\n  "
+                    + RowShape.CHAT.sample());
+        }
+        if (kind != null && wanted == Task.CAUSAL_LM) {
+            throw new InputException(rows.place(0) + ": the rows are " + shape.title()
+                    + ", but fine-tuning a causal model needs rows such as\n  " + RowShape.CHAT.sample() + "\n  "
+                    + RowShape.PROMPT_COMPLETION.sample());
+        }
+        if (kind == null) {
+            return new RunData(Task.CAUSAL_LM, shape, null, Labels.ofNames(List.of()));
+        }
+        return new RunData(Task.SEQ_CLS, shape, kind, labels(rows, kind));
+    }
+
+    private static Labels labels(Rows rows, Label.Kind kind) {
+        Labels labels = kind == Label.Kind.SCORE ? Labels.ofNames(List.of()) : Labels.of(rows);
+        if (kind == Label.Kind.ONE && labels.size() < 2) {
+            throw new InputException(rows.place(0) + ": every row has the label "
+                    + labels.names().get(0) + ", so there is nothing to tell apart");
+        }
+        return labels;
+    }
+
+    /** The rows' task with the classes of a model that exists, whose order its outputs have. */
+    public RunData withLabels(List<String> names) {
+        return kind == null || kind == Label.Kind.SCORE ? this : new RunData(task, shape, kind, ordered(names));
+    }
+
+    private static Labels ordered(List<String> names) {
+        Map<Integer, String> ids = new TreeMap<>();
+        names.forEach(name -> ids.put(ids.size(), name));
+        return Labels.fromIds(ids);
+    }
+
+    /** The options of a base that has the head for this. */
+    public Base.Options options(Base.Options options) {
+        Base.Options forTask = options.withTask(task);
+        return task == Task.CAUSAL_LM ? forTask : forTask.withLabels(names());
+    }
+
+    /** The names of a classifier's outputs; empty for a causal model. */
+    public List<String> names() {
+        return kind == Label.Kind.SCORE ? SCORE : labels.names();
+    }
+
+    /**
+     * Rows to token ids.
+     *
+     * @param chat asked for the chat template where rows are conversations
+     */
+    public RowEncoder encoder(Base base, Supplier<Chat> chat, LossOn lossOn) {
+        int vocabulary = base.backbone().vocabSize();
+        boolean ids = shape == RowShape.TOKENS || shape == RowShape.LABELLED_TOKENS;
+        Tokenizer tokenizer = ids ? null : base.tokenizer();
+        return task == Task.CAUSAL_LM
+                ? new CausalEncoder(tokenizer, shape == RowShape.CHAT ? chat.get() : null, lossOn, vocabulary)
+                : new ClassificationEncoder(tokenizer, labels, vocabulary);
+    }
+}

@@ -1,0 +1,169 @@
+package dev.graft.eval.run;
+
+import dev.graft.eval.cost.Cost;
+import dev.graft.eval.cost.Machine;
+import dev.graft.eval.metrics.Bootstrap;
+import dev.graft.eval.metrics.ConfusionMatrix;
+import dev.graft.eval.report.Html;
+import dev.graft.eval.report.Report;
+import dev.graft.eval.report.Section;
+import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.Json;
+import dev.graft.peft.Adapter;
+import dev.graft.train.BestScore;
+import dev.graft.train.TrainResult;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * What came of a training run, for programs ({@code report.json}) and for people ({@code report.html}).
+ *
+ * @param data what was detected in the data, and warnings
+ * @param before the scores of the untrained model on the validation rows; null without them
+ * @param validation the scores of the adapter on them; null without them
+ * @param test the scores on the test rows; null without them
+ * @param config the resolved config, as text
+ */
+public record RunReport(
+        Adapter adapter,
+        RunData task,
+        List<String> data,
+        TrainResult result,
+        @Nullable Scores before,
+        @Nullable Scores validation,
+        @Nullable Scores test,
+        Cost cost,
+        Curves curves,
+        String config) {
+
+    /** Writes {@code report.json} and {@code report.html}. */
+    public void write(Path folder) {
+        AtomicWrite.text(folder.resolve("report.json"), Json.pretty(toJson()) + "\n");
+        AtomicWrite.text(folder.resolve("report.html"), Html.render(toReport()));
+    }
+
+    /** The content of {@code report.json}. */
+    public ObjectNode toJson() {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        json.put("base", adapter.base().name());
+        json.put("base_fingerprint", adapter.base().fingerprint());
+        json.put("method", adapter.method().type().name());
+        json.put("task", task.task().name());
+        json.put("trainable_parameters", adapter.trainableCount());
+        json.put("trainable_percent", trainablePercent());
+        json.put("reason", reason());
+        json.put("steps", result.steps());
+        json.put("tokens", result.tokens());
+        json.put("seconds", result.elapsed().toMillis() / 1000.0);
+        Scores.put(json, "loss", result.loss());
+        BestScore best = result.best();
+        if (best != null && best.value() != null) {
+            ObjectNode node =
+                    json.putObject("best").put("metric", best.metric()).put("step", best.step());
+            Scores.put(node, "value", best.value());
+        }
+        put(json, "before", before);
+        put(json, "validation", validation);
+        put(json, "test", test);
+        json.set("cost", cost.toJson());
+        json.set("machine", Machine.read().toJson());
+        Path saved = result.adapter();
+        if (saved != null) {
+            json.put("adapter", saved.toString());
+        }
+        return json;
+    }
+
+    private static void put(ObjectNode json, String name, @Nullable Scores scores) {
+        if (scores != null) {
+            json.set(name, scores.toJson());
+        }
+    }
+
+    private String reason() {
+        return result.reason().name().toLowerCase(Locale.ROOT);
+    }
+
+    private double trainablePercent() {
+        return Double.parseDouble(adapter.trainableLine().replaceAll(".*trainable%: ", ""));
+    }
+
+    private Report toReport() {
+        List<Section> sections = new ArrayList<>();
+        sections.add(new Section.KeyFigures("Result", figures()));
+        sections.addAll(curves.sections());
+        List<List<String>> rows = new ArrayList<>();
+        rows(rows, "validation, before", before);
+        rows(rows, "validation", validation);
+        rows(rows, "test", test);
+        if (!rows.isEmpty()) {
+            sections.add(new Section.Table("Scores", List.of("rows", "metric", "value", "95 % from", "95 % to"), rows));
+        }
+        confusion(sections, "Confusion on the validation rows", validation);
+        confusion(sections, "Confusion on the test rows", test);
+        sections.add(new Section.Text("Data", String.join("\n\n", data)));
+        sections.add(new Section.Code("Config", config));
+        return new Report(
+                adapter.method().type().name() + " on " + adapter.base().name(), adapter.trainableLine(), sections);
+    }
+
+    private List<Section.KeyFigure> figures() {
+        List<Section.KeyFigure> figures = new ArrayList<>();
+        Scores last = test != null ? test : validation;
+        if (last != null) {
+            String where = test != null ? "test rows" : "validation rows";
+            last.metrics().entrySet().stream().limit(3).forEach(metric -> {
+                Double was =
+                        test != null || before == null ? null : before.metrics().get(metric.getKey());
+                figures.add(new Section.KeyFigure(
+                        metric.getKey(),
+                        shown(metric.getValue()),
+                        was == null ? where : where + ", " + shown(was) + " before"));
+            });
+        } else {
+            figures.add(new Section.KeyFigure("training loss", shown(result.loss()), "of the last step"));
+        }
+        figures.add(new Section.KeyFigure("trained", shown(trainablePercent()) + " %", "of all parameters"));
+        figures.add(new Section.KeyFigure("steps", Long.toString(result.steps()), reason().replace('_', ' ')));
+        double seconds = result.elapsed().toMillis() / 1000.0;
+        figures.add(new Section.KeyFigure(
+                "time", String.format(Locale.ROOT, "%.1f s", seconds), "evaluations and checkpoints included"));
+        Long peak = cost.peakResident().value();
+        if (peak != null) {
+            figures.add(new Section.KeyFigure("peak memory", peak / 1_000_000 + " MB", "resident, of the process"));
+        }
+        return figures;
+    }
+
+    private static void rows(List<List<String>> rows, String where, @Nullable Scores scores) {
+        if (scores == null) {
+            return;
+        }
+        for (Map.Entry<String, Double> metric : scores.metrics().entrySet()) {
+            Bootstrap.Interval interval = scores.intervals().get(metric.getKey());
+            rows.add(List.of(
+                    where,
+                    metric.getKey(),
+                    shown(metric.getValue()),
+                    interval == null ? "" : shown(interval.low()),
+                    interval == null ? "" : shown(interval.high())));
+        }
+    }
+
+    private void confusion(List<Section> sections, String title, @Nullable Scores scores) {
+        ConfusionMatrix confusion = scores == null ? null : scores.confusion();
+        if (confusion != null) {
+            sections.add(new Section.Confusion(title, task.names(), confusion.counts()));
+        }
+    }
+
+    private static String shown(double value) {
+        return Double.isNaN(value) ? "NaN" : String.format(Locale.ROOT, "%.4g", value);
+    }
+}

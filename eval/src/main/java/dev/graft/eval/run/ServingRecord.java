@@ -1,0 +1,81 @@
+package dev.graft.eval.run;
+
+import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.Fields;
+import dev.graft.formats.Json;
+import dev.graft.models.Base;
+import dev.graft.train.data.Label;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * What {@code graft.json} of an adapter's folder says about its use, beside the base's fingerprint: PEFT's files have no place for it.
+ *
+ * @param kind what a classifier's answers are; null for a causal model or where the folder doesn't say
+ * @param labels the names of a classifier's outputs
+ * @param tokenizer SHA-256 of the tokenizer's files; null where there are none
+ */
+public record ServingRecord(
+        Label.@Nullable Kind kind,
+        List<String> labels,
+        @Nullable String tokenizer) {
+    private static final String FILE = "graft.json";
+    private static final String KIND = "problem_type";
+
+    /** What a run has to say about its adapter. */
+    public static ServingRecord of(RunData data, Base base, Path files) {
+        return new ServingRecord(data.kind(), data.names(), TokenizerFiles.sha256(files));
+    }
+
+    /** Adds this to an adapter's folder. */
+    public void write(Path folder) {
+        Path file = folder.resolve(FILE);
+        ObjectNode json = (ObjectNode) Json.read(file);
+        if (kind != null) {
+            json.put(KIND, name(kind));
+            ArrayNode names = json.putArray("labels");
+            labels.forEach(names::add);
+        }
+        if (tokenizer != null) {
+            json.put("tokenizer_sha256", tokenizer);
+        }
+        AtomicWrite.text(file, Json.pretty(json) + "\n");
+    }
+
+    /** What an adapter's folder says; without Graft's file, nothing. */
+    public static ServingRecord read(Path folder) {
+        Path file = folder.resolve(FILE);
+        if (!Files.isRegularFile(file)) {
+            return new ServingRecord(null, List.of(), null);
+        }
+        Fields fields = Fields.read(file);
+        String kind = fields.stringOrNull(KIND);
+        List<String> labels = fields.stringsOrNull("labels");
+        return new ServingRecord(
+                kind == null ? null : kind(fields, kind),
+                labels == null ? List.of() : labels,
+                fields.stringOrNull("tokenizer_sha256"));
+    }
+
+    private static String name(Label.Kind kind) {
+        return switch (kind) {
+            case ONE -> "single_label_classification";
+            case MANY -> "multi_label_classification";
+            case SCORE -> "regression";
+        };
+    }
+
+    private static Label.Kind kind(Fields fields, String name) {
+        for (Label.Kind kind : Label.Kind.values()) {
+            if (name(kind).equals(name.toLowerCase(Locale.ROOT))) {
+                return kind;
+            }
+        }
+        throw fields.wrong(KIND, "regression, single_label_classification or multi_label_classification");
+    }
+}

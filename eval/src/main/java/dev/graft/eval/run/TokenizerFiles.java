@@ -1,0 +1,44 @@
+package dev.graft.eval.run;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The files that decide how a text becomes token ids, the chat template included. */
+final class TokenizerFiles {
+    private static final List<String> NAMES =
+            List.of("tokenizer.json", "tokenizer_config.json", "vocab.txt", "tokenizer.model", "chat_template.jinja");
+
+    private TokenizerFiles() {}
+
+    /** SHA-256 over those in a folder; null where none are, or the model is one file that the base's fingerprint covers. */
+    static @Nullable String sha256(Path folder) {
+        MessageDigest sha;
+        try {
+            sha = MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException everyJdkHasIt) {
+            throw new IllegalStateException(everyJdkHasIt);
+        }
+        boolean any = false;
+        for (String name : NAMES) {
+            Path file = folder.resolve(name);
+            if (Files.isRegularFile(file)) {
+                any = true;
+                sha.update(name.getBytes(StandardCharsets.UTF_8));
+                try {
+                    sha.update(Files.readAllBytes(file));
+                } catch (IOException e) {
+                    throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
+                }
+            }
+        }
+        return any ? HexFormat.of().formatHex(sha.digest()) : null;
+    }
+}

@@ -1,0 +1,5 @@
+/** What a run is about and what came of it: rows for a task, the scores of a model on them, its curves and its report. */
+@NullMarked
+package dev.graft.eval.run;
+
+import org.jspecify.annotations.NullMarked;
