@@ -1,0 +1,60 @@
+package dev.graft.cli.demo;
+
+import dev.graft.cli.Interruption;
+import dev.graft.cli.terminal.Figures;
+import dev.graft.cli.terminal.ProgressLine;
+import dev.graft.cli.terminal.RunStatus;
+import dev.graft.eval.demo.Watcher;
+import dev.graft.train.TrainingEvent.Stepped;
+import java.io.PrintWriter;
+import java.time.Duration;
+
+/** Shows how a demonstration goes on. */
+final class DemoLine implements Watcher, AutoCloseable {
+    private static final int LOGGING_STEPS = 50;
+
+    private final ProgressLine line;
+    private String task = "";
+    private long startedAt;
+
+    DemoLine(PrintWriter err, boolean live) {
+        line = new ProgressLine(err, live, LOGGING_STEPS);
+    }
+
+    @Override
+    public void says(String text) {
+        line.print(text);
+    }
+
+    @Override
+    public void progress(String what, long done, long total) {
+        if (!what.equals(task) || done == 0) {
+            task = what;
+            startedAt = System.nanoTime();
+        }
+        long remaining = done == 0 ? 0 : (System.nanoTime() - startedAt) * (total - done) / done;
+        line.show(done + "/" + total + " " + what + "  " + Figures.duration(Duration.ofNanos(remaining)) + " left");
+    }
+
+    @Override
+    public void step(Stepped step) {
+        line.update(new RunStatus(
+                step.step(),
+                step.totalSteps(),
+                step.epoch(),
+                step.loss(),
+                step.tokensPerSecond(),
+                step.memoryBytes(),
+                step.remaining()));
+    }
+
+    @Override
+    public boolean interrupted() {
+        return Interruption.requested();
+    }
+
+    @Override
+    public void close() {
+        line.close();
+    }
+}

@@ -1,0 +1,5 @@
+/** {@code graft demo}. */
+@NullMarked
+package dev.graft.cli.demo;
+
+import org.jspecify.annotations.NullMarked;
