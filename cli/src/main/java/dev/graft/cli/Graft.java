@@ -2,6 +2,7 @@ package dev.graft.cli;
 
 import dev.graft.cli.config.RunOptions;
 import dev.graft.cli.doctor.DoctorCommand;
+import dev.graft.cli.eval.EvalCommand;
 import dev.graft.cli.generate.ChatCommand;
 import dev.graft.cli.generate.GenerateCommand;
 import dev.graft.cli.inspect.InspectCommand;
@@ -9,6 +10,7 @@ import dev.graft.cli.logits.LogitsCommand;
 import dev.graft.cli.merge.MergeCommand;
 import dev.graft.cli.methods.MethodsCommand;
 import dev.graft.cli.parity.ParityCommand;
+import dev.graft.cli.predict.PredictCommand;
 import dev.graft.cli.pull.PullCommand;
 import dev.graft.cli.train.TrainCommand;
 import java.io.PrintWriter;
@@ -33,6 +35,8 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {
             TrainCommand.class,
+            EvalCommand.class,
+            PredictCommand.class,
             GenerateCommand.class,
             ChatCommand.class,
             MergeCommand.class,

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,6 +34,8 @@ import org.jspecify.annotations.Nullable;
  * @param labels the classes; empty for a causal model and for regression
  */
 public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labels labels) {
+    private static final Labels NONE = Labels.ofNames(List.of());
+
     /** A regression's only output, as transformers calls it. */
     private static final List<String> SCORE = List.of("LABEL_0");
 
@@ -56,13 +59,13 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
                     + RowShape.PROMPT_COMPLETION.sample());
         }
         if (kind == null) {
-            return new RunData(Task.CAUSAL_LM, shape, null, Labels.ofNames(List.of()));
+            return new RunData(Task.CAUSAL_LM, shape, null, NONE);
         }
         return new RunData(Task.SEQ_CLS, shape, kind, labels(rows, kind));
     }
 
     private static Labels labels(Rows rows, Label.Kind kind) {
-        Labels labels = kind == Label.Kind.SCORE ? Labels.ofNames(List.of()) : Labels.of(rows);
+        Labels labels = kind == Label.Kind.SCORE ? NONE : Labels.of(rows);
         if (kind == Label.Kind.ONE && labels.size() < 2) {
             throw new InputException(rows.place(0) + ": every row has the label "
                     + labels.names().get(0) + ", so there is nothing to tell apart");
@@ -70,14 +73,37 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
         return labels;
     }
 
-    /** The rows' task with the classes of a model that exists, whose order its outputs have. */
-    public RunData withLabels(List<String> names) {
-        return kind == null || kind == Label.Kind.SCORE ? this : new RunData(task, shape, kind, ordered(names));
+    /**
+     * Rows for a model that exists, whose classes are those of its outputs.
+     *
+     * @throws InputException if the model's head is for something else
+     */
+    public static RunData of(Dataset rows, Base base) {
+        Label.Kind kind = rows.labelKind();
+        Task task = kind == null ? Task.CAUSAL_LM : Task.SEQ_CLS;
+        if (base.task() != task || rows.shape() == RowShape.TEXT) {
+            throw new InputException(rows.place(0) + ": the rows are "
+                    + rows.shape().title() + ", but " + base.name()
+                    + " has a head for " + base.task()
+                    + (base.task() == Task.FEATURE_EXTRACTION ? "; name an adapter that was trained with a head" : ""));
+        }
+        if (kind == Label.Kind.SCORE && base.labels().size() != 1) {
+            throw new InputException(rows.place(0) + ": the labels are numbers to predict, but " + base.name() + " has "
+                    + base.labels().size() + " classes");
+        }
+        Labels labels = kind == Label.Kind.ONE || kind == Label.Kind.MANY ? named(base.labels(), rows) : NONE;
+        return new RunData(task, rows.shape(), kind, labels);
     }
 
-    private static Labels ordered(List<String> names) {
+    /** Outputs that have numbers for names are meant by rows that have the numbers alone. */
+    private static Labels named(List<String> names, Rows rows) {
+        boolean unnamed =
+                IntStream.range(0, names.size()).allMatch(i -> names.get(i).equals("LABEL_" + i));
+        boolean numbers = rows.labelCounts().keySet().stream().allMatch(label -> label.matches("[0-9]+"));
         Map<Integer, String> ids = new TreeMap<>();
-        names.forEach(name -> ids.put(ids.size(), name));
+        for (int i = 0; i < names.size(); i++) {
+            ids.put(i, unnamed && numbers ? Integer.toString(i) : names.get(i));
+        }
         return Labels.fromIds(ids);
     }
 

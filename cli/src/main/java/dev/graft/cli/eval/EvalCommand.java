@@ -1,0 +1,94 @@
+package dev.graft.cli.eval;
+
+import dev.graft.cli.model.AdapterOption;
+import dev.graft.cli.model.ComputeOptions;
+import dev.graft.cli.model.HeadOptions;
+import dev.graft.cli.model.JsonOption;
+import dev.graft.cli.model.ModelOption;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import dev.graft.train.data.LossOn;
+import dev.graft.train.data.Overflow;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "eval",
+        description = "Score a model on rows, with or without an adapter.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "Rows are those that `graft train` takes. Labels are known by the names that the adapter was trained with, else",
+            "by those of the model's config. Figures in brackets are 95 % confidence intervals by drawing the rows again.",
+            "",
+            "Examples:",
+            "  graft eval --model minilm --adapter runs/minilm-classify/adapter --data recipes/data/intents-valid.jsonl",
+            "  graft eval --model smollm2 --data recipes/data/chat-valid.jsonl --json"
+        })
+public final class EvalCommand implements Runnable {
+
+    @Mixin
+    private ModelOption model = new ModelOption();
+
+    @Mixin
+    private AdapterOption adapter = new AdapterOption();
+
+    @Mixin
+    private HeadOptions head = new HeadOptions();
+
+    @Option(names = "--data", required = true, paramLabel = "FILE", description = "The rows to score: JSONL, CSV, TSV.")
+    @SuppressWarnings("NullAway.Init")
+    private Path data;
+
+    @Option(
+            names = "--batch-size",
+            paramLabel = "N",
+            description = "Rows per forward pass (default: ${DEFAULT-VALUE}).")
+    private int batchSize = 16;
+
+    @Option(
+            names = "--max-seq-length",
+            paramLabel = "N",
+            description = "Longest row in tokens (default: what the model can take, at most 1024).")
+    private @Nullable Integer maxLength;
+
+    @Option(
+            names = "--overflow",
+            paramLabel = "drop|truncate|error",
+            description = "What becomes of longer rows (default: truncate to classify, drop for causal).")
+    private @Nullable Overflow overflow;
+
+    @Option(
+            names = "--loss-on",
+            paramLabel = "completion|assistant|all",
+            description = "Tokens of a causal row that count (default: completion).")
+    private @Nullable LossOn lossOn;
+
+    @Mixin
+    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
+
+    @Mixin
+    private JsonOption json = new JsonOption();
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        if (batchSize < 1) {
+            throw new InputException("--batch-size is " + batchSize + ", expected at least 1");
+        }
+        PrintWriter err = spec.commandLine().getErr();
+        EvalRun run = new EvalRun(model.model(), adapter.adapters(), head, compute, err);
+        EvalRun.Scored scored = run.score(data, batchSize, maxLength, overflow, lossOn);
+        PrintWriter out = spec.commandLine().getOut();
+        out.println(json.json() ? Json.pretty(scored.json()) : scored.text().stripTrailing());
+    }
+}

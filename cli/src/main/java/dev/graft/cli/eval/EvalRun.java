@@ -1,0 +1,115 @@
+package dev.graft.cli.eval;
+
+import dev.graft.cli.model.AdapterHeader;
+import dev.graft.cli.model.ComputeOptions;
+import dev.graft.cli.model.HeadOptions;
+import dev.graft.cli.model.Loading;
+import dev.graft.cli.terminal.Table;
+import dev.graft.eval.metrics.Bootstrap;
+import dev.graft.eval.run.RunData;
+import dev.graft.eval.run.Scorer;
+import dev.graft.eval.run.Scores;
+import dev.graft.eval.run.ServingRecord;
+import dev.graft.formats.InputException;
+import dev.graft.hub.Hub;
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import dev.graft.train.Predictor;
+import dev.graft.train.data.DataOptions;
+import dev.graft.train.data.Dataset;
+import dev.graft.train.data.Examples;
+import dev.graft.train.data.Label;
+import dev.graft.train.data.LossOn;
+import dev.graft.train.data.Overflow;
+import dev.graft.train.data.RowShape;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** One run of {@code graft eval}. */
+record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOptions compute, PrintWriter err) {
+    private static final int USUAL_LENGTH = 1024;
+
+    /** The scores, and what was scored. */
+    record Scored(String model, List<String> adapters, Path data, Scores scores) {
+        ObjectNode json() {
+            ObjectNode json = JsonNodeFactory.instance.objectNode();
+            json.put("model", model);
+            ArrayNode names = json.putArray("adapters");
+            adapters.forEach(names::add);
+            json.put("data", data.toString());
+            json.setAll(scores.toJson());
+            return json;
+        }
+
+        String text() {
+            Table table = new Table("metric", "value", "95 % from", "to");
+            for (Map.Entry<String, Double> metric : scores.metrics().entrySet()) {
+                Bootstrap.Interval interval = scores.intervals().get(metric.getKey());
+                table.row(
+                        metric.getKey(),
+                        shown(metric.getValue()),
+                        interval == null ? "" : shown(interval.low()),
+                        interval == null ? "" : shown(interval.high()));
+            }
+            return scores.rows() + " rows of " + data + "\n" + table;
+        }
+
+        private static String shown(double value) {
+            return Double.isFinite(value) ? String.format(Locale.ROOT, "%.4f", value) : "";
+        }
+    }
+
+    Scored score(
+            Path data,
+            int batchSize,
+            @Nullable Integer maxLength,
+            @Nullable Overflow overflow,
+            @Nullable LossOn lossOn) {
+        try (Dataset rows = Dataset.open(data, options())) {
+            err.println(data + ": " + rows.detected());
+            rows.warnings().forEach(warning -> err.println("Warning: " + warning));
+            Loading loading = Loading.of(model, adapters, head, compute, err);
+            Base base = loading.base();
+            RunData task = RunData.of(rows, base);
+            if (lossOn != null && task.task() != Task.CAUSAL_LM) {
+                throw new InputException("--loss-on is " + lossOn.name().toLowerCase(Locale.ROOT)
+                        + ", but a classifier has one answer a row; leave it out");
+            }
+            int most = base.backbone().maxPositions();
+            if (maxLength != null && (maxLength < 2 || maxLength > most)) {
+                throw new InputException("--max-seq-length is " + maxLength + ", expected 2 to " + most);
+            }
+            Examples examples = Examples.encode(
+                    rows,
+                    task.encoder(base, loading::chat, lossOn == null ? LossOn.COMPLETION : lossOn),
+                    maxLength == null ? Math.min(USUAL_LENGTH, most) : maxLength,
+                    overflow != null
+                            ? overflow
+                            : task.shape() == RowShape.CLASSIFICATION ? Overflow.TRUNCATE : Overflow.DROP);
+            err.println(examples.summary().text());
+            Scores scores = Scorer.of(task)
+                    .score(
+                            new Predictor(base, examples, batchSize),
+                            loading.selection().hooks(),
+                            true);
+            return new Scored(model, adapters, data, scores);
+        }
+    }
+
+    /** What the adapter's labels are, which a few rows may not tell. */
+    @SuppressWarnings("NullAway") // the kind of labels may be null: NullAway doesn't see it in a compiled record
+    private DataOptions options() {
+        Label.Kind kind = adapters.isEmpty()
+                ? null
+                : ServingRecord.read(AdapterHeader.folder(adapters.get(0), new Hub()))
+                        .kind();
+        return new DataOptions(Map.of(), null, kind);
+    }
+}

@@ -1,0 +1,5 @@
+/** {@code graft eval}. */
+@NullMarked
+package dev.graft.cli.eval;
+
+import org.jspecify.annotations.NullMarked;

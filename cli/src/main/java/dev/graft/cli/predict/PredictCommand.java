@@ -1,0 +1,98 @@
+package dev.graft.cli.predict;
+
+import dev.graft.cli.model.AdapterOption;
+import dev.graft.cli.model.ComputeOptions;
+import dev.graft.cli.model.HeadOptions;
+import dev.graft.cli.model.JsonOption;
+import dev.graft.cli.model.ModelOption;
+import dev.graft.formats.InputException;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "predict",
+        description = "Classify texts, or let a causal model complete prompts.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "A classifier gives the label and the probability of every label, by the names that the adapter was trained",
+            "with, else those of the model's config. A causal model continues --text as it stands, and answers rows with",
+            "messages by its chat template, greedily. With --json each text gives one line.",
+            "",
+            "Examples:",
+            "  graft predict --model minilm --adapter runs/minilm-classify/adapter --text \"Where is my parcel?\"",
+            "  graft predict --model smollm2 --adapter runs/smollm2-chat/adapter --data questions.jsonl --json"
+        })
+public final class PredictCommand implements Runnable {
+
+    @Mixin
+    private ModelOption model = new ModelOption();
+
+    @Mixin
+    private AdapterOption adapter = new AdapterOption();
+
+    @Mixin
+    private HeadOptions head = new HeadOptions();
+
+    @Option(
+            names = {"-t", "--text"},
+            paramLabel = "TEXT",
+            description = "A text; may be given several times.")
+    private List<String> texts = List.of();
+
+    @Option(
+            names = "--data",
+            paramLabel = "FILE",
+            description = "Rows with text, messages or prompt, as JSONL, CSV or TSV; labels may be missing.")
+    private @Nullable Path data;
+
+    @Option(
+            names = "--batch-size",
+            paramLabel = "N",
+            description = "Rows per forward pass (default: ${DEFAULT-VALUE}).")
+    private int batchSize = 16;
+
+    @Option(
+            names = "--max-new-tokens",
+            paramLabel = "N",
+            description = "Most tokens of a completion (default: ${DEFAULT-VALUE}).")
+    private int maxNewTokens = 128;
+
+    @Mixin
+    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
+
+    @Mixin
+    private JsonOption json = new JsonOption();
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        if (texts.isEmpty() == (data == null)) {
+            throw new InputException(
+                    texts.isEmpty()
+                            ? "nothing to predict: give --text or --data"
+                            : "--text and --data are both given; keep one");
+        }
+        if (batchSize < 1) {
+            throw new InputException("--batch-size is " + batchSize + ", expected at least 1");
+        }
+        PredictRun run = new PredictRun(
+                model.model(),
+                adapter.adapters(),
+                head,
+                compute,
+                json.json(),
+                spec.commandLine().getOut(),
+                spec.commandLine().getErr());
+        run.predict(texts, data, batchSize, maxNewTokens);
+    }
+}

@@ -1,0 +1,205 @@
+package dev.graft.cli.predict;
+
+import dev.graft.cli.Interruption;
+import dev.graft.cli.model.AdapterHeader;
+import dev.graft.cli.model.ComputeOptions;
+import dev.graft.cli.model.HeadOptions;
+import dev.graft.cli.model.Loading;
+import dev.graft.eval.run.Answers;
+import dev.graft.eval.run.ServingRecord;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import dev.graft.hub.Hub;
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import dev.graft.models.chat.Message;
+import dev.graft.models.generate.GenerateOptions;
+import dev.graft.models.generate.Generated;
+import dev.graft.models.generate.Generator;
+import dev.graft.models.sites.Hooks;
+import dev.graft.models.tokenizers.EncodeOptions;
+import dev.graft.train.data.Dataset;
+import dev.graft.train.data.Label;
+import dev.graft.train.data.Row;
+import dev.graft.train.data.Rows;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** One run of {@code graft predict}. */
+record PredictRun(
+        String model,
+        List<String> adapters,
+        HeadOptions head,
+        ComputeOptions compute,
+        boolean asJson,
+        PrintWriter out,
+        PrintWriter err) {
+    /** Probabilities shown to a person. */
+    private static final int SHOWN = 3;
+
+    void predict(List<String> texts, @Nullable Path data, int batchSize, int maxNewTokens) {
+        try (Rows rows = data == null
+                ? Rows.of(
+                        "--text",
+                        texts.stream()
+                                .map(text -> new Row.Text(text, null, null))
+                                .toList())
+                : Dataset.open(data)) {
+            Loading loading = Loading.of(model, adapters, head, compute, err);
+            if (loading.base().task() == Task.SEQ_CLS) {
+                classify(loading, rows, batchSize);
+            } else if (loading.base().task() == Task.CAUSAL_LM) {
+                complete(loading, rows, maxNewTokens);
+            } else {
+                throw new InputException(loading.base().name() + " has a head for "
+                        + loading.base().task() + "; predict needs a classifier or a causal model");
+            }
+        }
+    }
+
+    private void classify(Loading loading, Rows rows, int batchSize) {
+        Base base = loading.base();
+        if (adapters.isEmpty() && !base.freshParameters().isEmpty()) {
+            throw new InputException(
+                    base.name() + " has no trained classifier; name an adapter that was trained with one");
+        }
+        List<Row.Text> texts = new ArrayList<>();
+        for (int i = 0; i < rows.size(); i++) {
+            if (!(rows.get(i) instanceof Row.Text text)) {
+                throw new InputException(rows.place(i) + ": the row is "
+                        + rows.get(i).shape().title() + ", but a classifier needs a text");
+            }
+            texts.add(text);
+        }
+        List<Answers.Answer> answers = new Answers(base, kind(base), batchSize)
+                .of("predict", texts, loading.selection().hooks());
+        for (int i = 0; i < texts.size(); i++) {
+            out.println(asJson ? Json.compact(json(texts.get(i), answers.get(i))) : line(texts.get(i), answers.get(i)));
+        }
+    }
+
+    /** By the adapter's record; else one output is a number and several are classes. */
+    private Label.Kind kind(Base base) {
+        Label.Kind recorded = adapters.isEmpty()
+                ? null
+                : ServingRecord.read(AdapterHeader.folder(adapters.get(0), new Hub()))
+                        .kind();
+        if (recorded != null) {
+            return recorded;
+        }
+        String declared = base.config().stringOrNull("problem_type");
+        if ("multi_label_classification".equals(declared)) {
+            return Label.Kind.MANY;
+        }
+        return "regression".equals(declared) || base.labels().size() == 1 ? Label.Kind.SCORE : Label.Kind.ONE;
+    }
+
+    private static ObjectNode json(Row.Text row, Answers.Answer answer) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        json.put("text", row.text());
+        if (row.pair() != null) {
+            json.put("text_pair", row.pair());
+        }
+        Double value = answer.value();
+        if (value != null) {
+            return json.put("value", value);
+        }
+        // A row of several labels has several or none.
+        boolean one = answer.labels().size() == 1 && sumsToOne(answer.probabilities());
+        if (one) {
+            json.put("label", answer.labels().get(0));
+        } else {
+            ArrayNode labels = json.putArray("labels");
+            answer.labels().forEach(labels::add);
+        }
+        ObjectNode probabilities = json.putObject("probabilities");
+        answer.probabilities().forEach(probabilities::put);
+        return json;
+    }
+
+    private static boolean sumsToOne(Map<String, Double> probabilities) {
+        return Math.abs(probabilities.values().stream().mapToDouble(p -> p).sum() - 1) < 1e-6;
+    }
+
+    private static String line(Row.Text row, Answers.Answer answer) {
+        Double value = answer.value();
+        if (value != null) {
+            return String.format(Locale.ROOT, "%.4g  %s", value, row.text());
+        }
+        String labels = answer.labels().isEmpty() ? "-" : String.join(", ", answer.labels());
+        String probabilities = answer.probabilities().entrySet().stream()
+                .sorted(Map.Entry.<String, Double>comparingByValue().reversed())
+                .limit(SHOWN)
+                .map(entry -> String.format(Locale.ROOT, "%s %.3f", entry.getKey(), entry.getValue()))
+                .collect(Collectors.joining(", "));
+        return labels + "  (" + probabilities + ")  " + row.text();
+    }
+
+    private void complete(Loading loading, Rows rows, int maxNewTokens) {
+        Generator generator = new Generator(loading.base());
+        GenerateOptions options = GenerateOptions.DEFAULT.withMaxNewTokens(maxNewTokens);
+        Hooks hooks = loading.selection().hooks();
+        for (int i = 0; i < rows.size() && !Interruption.requested(); i++) {
+            int[] prompt = prompt(loading, rows.get(i), rows.place(i));
+            Generated answer = generator
+                    .generate(List.of(prompt), options, hooks, (row, piece) -> {})
+                    .get(0);
+            if (asJson) {
+                ObjectNode json = JsonNodeFactory.instance.objectNode();
+                json.put("prompt", shown(rows.get(i)));
+                json.put("completion", answer.text());
+                json.put("finish_reason", answer.reason().name().toLowerCase(Locale.ROOT));
+                out.println(Json.compact(json));
+            } else {
+                out.println(shown(rows.get(i)) + "\n  " + answer.text().strip());
+            }
+            out.flush();
+        }
+    }
+
+    private static int[] prompt(Loading loading, Row row, String place) {
+        if (row instanceof Row.Chat chat) {
+            List<Message> messages = question(chat);
+            if (messages.isEmpty()) {
+                throw new InputException(place + ": the conversation has no message of a user to answer");
+            }
+            return loading.chat().prompt(messages).ids();
+        }
+        if (row instanceof Row.Tokens || row instanceof Row.LabelledTokens) {
+            throw new InputException(place + ": the row is " + row.shape().title()
+                    + ", but a completion needs a text, a prompt or messages");
+        }
+        return loading.base()
+                .tokenizer()
+                .encode(shown(row), EncodeOptions.DEFAULT)
+                .ids();
+    }
+
+    /** The conversation up to the answer to be given. */
+    private static List<Message> question(Row.Chat chat) {
+        int end = chat.messages().size();
+        while (end > 0 && chat.messages().get(end - 1).role().equals("assistant")) {
+            end--;
+        }
+        return chat.messages().subList(0, end);
+    }
+
+    private static String shown(Row row) {
+        if (row instanceof Row.Chat chat) {
+            List<Message> messages = question(chat);
+            return messages.isEmpty()
+                    ? ""
+                    : String.valueOf(messages.get(messages.size() - 1).content());
+        }
+        return row instanceof Row.Completion completion ? completion.prompt() : ((Row.Text) row).text();
+    }
+}

@@ -1,0 +1,101 @@
+package dev.graft.eval.run;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import dev.graft.models.sites.Hooks;
+import dev.graft.train.Predictor;
+import dev.graft.train.data.ClassificationEncoder;
+import dev.graft.train.data.Examples;
+import dev.graft.train.data.Label;
+import dev.graft.train.data.Labels;
+import dev.graft.train.data.Overflow;
+import dev.graft.train.data.Row;
+import dev.graft.train.data.Rows;
+import dev.graft.train.loss.Prediction;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a classifier or a regression says about texts.
+ *
+ * <pre>{@code
+ * Answers answers = new Answers(base, Label.Kind.ONE, 32);
+ * answers.of("inbox", List.of(new Row.Text("a tool with a heavy head", null, null)), hooks).get(0).labels();   // [artifact]
+ * }</pre>
+ *
+ * @param base with the head of a classifier
+ * @param kind what its answers are
+ */
+public record Answers(Base base, Label.Kind kind, int batchSize) {
+
+    /**
+     * One answer.
+     *
+     * @param labels one, or any number of them; empty for a number
+     * @param probabilities by label in the order of the outputs: they sum to 1 where one label is meant, and are independent where any
+     *     number is; empty for a number
+     * @param value the number of a regression, else null
+     */
+    public record Answer(
+            List<String> labels,
+            Map<String, Double> probabilities,
+            @Nullable Double value) {}
+
+    /** @throws InputException if the base has no head for this */
+    public Answers {
+        if (base.task() != Task.SEQ_CLS) {
+            throw new InputException(base.name() + " has a head for " + base.task() + ", expected one for SEQ_CLS");
+        }
+    }
+
+    /** The answers to texts and pairs of texts, in their order; what is longer than the base can read is cut. */
+    public List<Answer> of(String source, List<Row.Text> texts, Hooks hooks) {
+        List<String> names = base.labels();
+        Map<Integer, String> ids = new TreeMap<>();
+        names.forEach(name -> ids.put(ids.size(), name));
+        // The label that a row must have to be encoded says nothing about the answer.
+        Label any = switch (kind) {
+            case ONE -> new Label.One(names.get(0));
+            case MANY -> new Label.Many(List.of());
+            case SCORE -> new Label.Score(0);
+        };
+        List<Row.Text> labelled = texts.stream()
+                .map(row -> new Row.Text(row.text(), row.pair(), any))
+                .toList();
+        ClassificationEncoder encoder = new ClassificationEncoder(
+                base.tokenizer(), Labels.fromIds(ids), base.backbone().vocabSize());
+        Examples examples = Examples.encode(
+                Rows.of(source, labelled), encoder, base.backbone().maxPositions(), Overflow.TRUNCATE);
+        Answer[] answers = new Answer[texts.size()];
+        new Predictor(base, examples, batchSize)
+                .predict(hooks, prediction -> answers[prediction.row()] = answer(prediction, names));
+        return List.of(answers);
+    }
+
+    private static Answer answer(Prediction prediction, List<String> names) {
+        Map<String, Double> probabilities = new LinkedHashMap<>();
+        if (prediction instanceof Prediction.OneClass one) {
+            double[] values = one.probabilities();
+            for (int i = 0; i < values.length; i++) {
+                probabilities.put(names.get(i), values[i]);
+            }
+            return new Answer(List.of(names.get(one.predicted())), probabilities, null);
+        }
+        if (prediction instanceof Prediction.ManyClasses many) {
+            List<String> chosen = new ArrayList<>();
+            for (int i = 0; i < many.logits().length; i++) {
+                probabilities.put(names.get(i), 1 / (1 + Math.exp(-many.logits()[i])));
+                if (many.predicted()[i]) {
+                    chosen.add(names.get(i));
+                }
+            }
+            return new Answer(chosen, probabilities, null);
+        }
+        return new Answer(List.of(), Map.of(), (double) ((Prediction.Value) prediction).predicted());
+    }
+}
