@@ -15,7 +15,9 @@ final class DemoLine implements Watcher, AutoCloseable {
 
     private final ProgressLine line;
     private String task = "";
+    private long before;
     private long startedAt;
+    private long first;
 
     DemoLine(PrintWriter err, boolean live) {
         line = new ProgressLine(err, live, LOGGING_STEPS);
@@ -28,12 +30,19 @@ final class DemoLine implements Watcher, AutoCloseable {
 
     @Override
     public void progress(String what, long done, long total) {
-        if (!what.equals(task) || done == 0) {
+        long now = System.nanoTime();
+        if (!what.equals(task) || done <= before) {
             task = what;
-            startedAt = System.nanoTime();
+            startedAt = now;
+            first = done;
         }
-        long remaining = done == 0 ? 0 : (System.nanoTime() - startedAt) * (total - done) / done;
-        line.show(done + "/" + total + " " + what + "  " + Figures.duration(Duration.ofNanos(remaining)) + " left");
+        before = done;
+        String text = done + "/" + total + " " + what;
+        if (done > first) {
+            Duration remaining = Duration.ofNanos((now - startedAt) * (total - done) / (done - first));
+            text += "  " + Figures.duration(remaining) + " left";
+        }
+        line.show(text);
     }
 
     @Override

@@ -88,7 +88,9 @@ class DemoTest {
         assertThat(result.reloaded()).isEqualTo(new Reloaded(20, 0, 0));
         assertThat(result.merged().maxDiff()).isBetween(0.0, 1e-4);
         assertThat(result.merged().rows()).isEqualTo(20);
-        assertThat(result.answers().values()).extracting(Classifier.Answer::label).containsExactly("animal", "food");
+        assertThat(result.answers().values())
+                .extracting(Classifier.Answer::label)
+                .containsExactly("animal", "food");
         assertThat(said).anyMatch(line -> line.contains("20 of 20 test rows"));
 
         Path out = folder.resolve("out");
@@ -127,8 +129,7 @@ class DemoTest {
         DemoResult result = new Demo(settings(nouns()), new Hub(), new Watcher() {}).run();
         Path out = folder.resolve("out");
         Base base = Base.load(MODEL, Base.Options.of(Task.SEQ_CLS).withLabels(result.labels()));
-        Classifier adapted =
-                new Classifier(base, Selection.of(Adapter.load(base, out.resolve("adapter"))));
+        Classifier adapted = new Classifier(base, Selection.of(Adapter.load(base, out.resolve("adapter"))));
         Classifier merged = new Classifier(Base.load(out.resolve("merged")), Selection.BASE);
 
         String question = "a wolf in a cake";
@@ -157,9 +158,7 @@ class DemoTest {
         };
         Demo demo = new Demo(settings(nouns()), new Hub(), watcher);
 
-        assertThatThrownBy(demo::run)
-                .isInstanceOf(CancellationException.class)
-                .hasMessageContaining("step 3");
+        assertThatThrownBy(demo::run).isInstanceOf(CancellationException.class).hasMessageContaining("step 3");
         assertThat(folder.resolve("out/report.json")).doesNotExist();
     }
 
@@ -212,8 +211,7 @@ class DemoTest {
     void saysWhyAFreshProcessFailed() {
         Base base = Base.load(MODEL, Base.Options.of(Task.SEQ_CLS).withLabels(List.of("a", "b")));
 
-        assertThatThrownBy(() -> FreshProcess.logits(
-                        MODEL, base, folder.resolve("none"), List.of("text"), () -> false))
+        assertThatThrownBy(() -> FreshProcess.logits(MODEL, base, folder.resolve("none"), List.of("text"), () -> false))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("exit code 1")
                 .hasMessageContaining("no adapter_config.json");
