@@ -1,6 +1,7 @@
 package dev.graft.cli;
 
 import dev.graft.cli.config.RunOptions;
+import dev.graft.cli.demo.DemoCommand;
 import dev.graft.cli.doctor.DoctorCommand;
 import dev.graft.cli.eval.EvalCommand;
 import dev.graft.cli.generate.ChatCommand;
@@ -34,6 +35,7 @@ import picocli.CommandLine.Spec;
         versionProvider = Version.class,
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {
+            DemoCommand.class,
             TrainCommand.class,
             EvalCommand.class,
             PredictCommand.class,
