@@ -1,0 +1,396 @@
+package dev.graft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.graft.formats.Json;
+import dev.graft.train.checkpoints.RunLock;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.JsonNode;
+
+class TrainCommandTest {
+    private static final String TINY_BERT = "file:" + Cli.base("bert-base");
+
+    @TempDir
+    private Path folder;
+
+    private Path data;
+    private Path out;
+
+    @BeforeEach
+    void rows() throws IOException {
+        data = Files.writeString(folder.resolve("rows.jsonl"), classes(96));
+        out = folder.resolve("out");
+    }
+
+    /** The label is the word that the text repeats, which even a tiny model can learn. */
+    private static String classes(int count) {
+        String[] words = {"cat", "dog", "red"};
+        StringBuilder rows = new StringBuilder();
+        for (int i = 0; i < count; i++) {
+            String word = words[i % 3];
+            rows.append("{\"text\": \"")
+                    .append((word + " ").repeat(2 + i / 3 % 4))
+                    .append(i % 7);
+            rows.append("\", \"label\": \"").append(word).append("\"}\n");
+        }
+        return rows.toString();
+    }
+
+    private Cli train(Object... more) {
+        List<Object> words = new ArrayList<>(List.of(
+                "train",
+                "--model",
+                TINY_BERT,
+                "--data",
+                data,
+                "--method",
+                "lora",
+                "--dtype",
+                "fp32",
+                "--output-dir",
+                out));
+        words.addAll(List.of(more));
+        return Cli.run(words.toArray());
+    }
+
+    private JsonNode report() {
+        return Json.read(out.resolve("report.json"));
+    }
+
+    @Test
+    void theFormThatScriptsUseLeavesAPeftFolder() {
+        Cli run = train("--epochs", "2");
+
+        assertThat(run.code()).as(run.err()).isZero();
+        JsonNode config = Json.read(out.resolve("adapter/adapter_config.json"));
+        assertThat(config.get("peft_type").stringValue()).isEqualTo("LORA");
+        assertThat(config.get("task_type").stringValue()).isEqualTo("SEQ_CLS");
+        assertThat(out.resolve("adapter/adapter_model.safetensors")).exists();
+        assertThat(run.err())
+                .containsPattern(
+                        "trainable params: [\\d,]+ \\|\\| all params: [\\d,]+ \\|\\| trainable%: \\d+\\.\\d{4}\n");
+        assertThat(out).isDirectoryContaining("glob:**/config.yaml").isDirectoryContaining("glob:**/report.html");
+    }
+
+    @Test
+    void trainingMakesTheScoresBetterAndAFreshProcessHasTheSameOnes() throws Exception {
+        Cli run = train("epochs=12", "batch_size=8", "lr=1e-2", "data.valid_fraction=0.3", "metric=accuracy");
+        assertThat(run.code()).as(run.err()).isZero();
+        JsonNode report = report();
+        double before = report.at("/before/loss").doubleValue();
+        double after = report.at("/validation/loss").doubleValue();
+        assertThat(after).isLessThan(before * 0.8);
+        assertThat(report.at("/validation/accuracy").doubleValue()).isGreaterThan(0.6);
+
+        String[] predict = {
+            System.getProperty("java.home") + "/bin/java",
+            "-cp",
+            System.getProperty("java.class.path"),
+            "dev.graft.cli.Graft",
+            "predict",
+            "--model",
+            TINY_BERT,
+            "--adapter",
+            out.resolve("adapter").toString(),
+            "--text",
+            "cat cat cat 1",
+            "--dtype",
+            "fp32",
+            "--json"
+        };
+        Process fresh = new ProcessBuilder(predict)
+                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .start();
+        String answer = new String(fresh.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(fresh.waitFor(60, TimeUnit.SECONDS)).isTrue();
+
+        Cli here = Cli.run(
+                "predict",
+                "--model",
+                TINY_BERT,
+                "--adapter",
+                out.resolve("adapter"),
+                "--text",
+                "cat cat cat 1",
+                "--dtype",
+                "fp32",
+                "--json");
+        assertThat(answer).isEqualTo(here.out());
+        assertThat(here.json().get("probabilities").propertyNames()).containsExactly("cat", "dog", "red");
+    }
+
+    @Test
+    void evalGivesTheScoresThatTheRunReported() {
+        Path valid = data.resolveSibling("valid.jsonl");
+        writeText(valid, classes(30).replace(" 1\"", " 5\""));
+        assertThat(train("epochs=1", "data.valid=" + valid).code()).isZero();
+
+        Cli scored = Cli.run(
+                "eval",
+                "--model",
+                TINY_BERT,
+                "--adapter",
+                out.resolve("adapter"),
+                "--data",
+                valid,
+                "--dtype",
+                "fp32",
+                "--json");
+
+        JsonNode reported = report().get("validation");
+        assertThat(scored.code()).as(scored.err()).isZero();
+        assertThat(scored.json().get("rows").intValue()).isEqualTo(30);
+        for (String metric : List.of("loss", "accuracy", "macro_f1")) {
+            assertThat(scored.json().get(metric).doubleValue())
+                    .as(metric)
+                    .isCloseTo(reported.get(metric).doubleValue(), within(1e-5));
+        }
+        assertThat(scored.json().at("/intervals/accuracy").size()).isEqualTo(2);
+    }
+
+    @Test
+    void aFinishedRunIsNotTrainedAgainAndAnotherConfigIsRefused() throws IOException {
+        assertThat(train("epochs=1").code()).isZero();
+        byte[] adapter = Files.readAllBytes(out.resolve("adapter/adapter_model.safetensors"));
+
+        Cli again = train("epochs=1");
+        Cli other = train("epochs=1", "lr=1e-4");
+
+        assertThat(again.code()).as(again.err()).isZero();
+        assertThat(again.err()).contains("Resuming at step 3 of 3");
+        assertThat(Files.readAllBytes(out.resolve("adapter/adapter_model.safetensors")))
+                .isEqualTo(adapter);
+        assertThat(other.code()).isEqualTo(2);
+        assertThat(other.err()).contains("learning_rate was 0.001 and is now 0.0001");
+    }
+
+    @Test
+    void aRunResumedFromItsFirstEpochEndsWithTheSameBits() throws IOException {
+        assertThat(train("epochs=2", "save_total_limit=5").code()).isZero();
+        byte[] whole = Files.readAllBytes(out.resolve("adapter/adapter_model.safetensors"));
+        Path first = out.resolve("checkpoint-3");
+        out = folder.resolve("resumed");
+
+        Cli resumed = train("epochs=2", "resume=" + first);
+
+        assertThat(resumed.code()).as(resumed.err()).isZero();
+        assertThat(resumed.err()).contains("Resuming at step 3 of 6");
+        assertThat(Files.readAllBytes(out.resolve("adapter/adapter_model.safetensors")))
+                .isEqualTo(whole);
+    }
+
+    @Test
+    void theResolvedConfigGivesTheSameRun() throws IOException {
+        assertThat(train("epochs=1", "seed=3").code()).isZero();
+        byte[] adapter = Files.readAllBytes(out.resolve("adapter/adapter_model.safetensors"));
+        Path again = folder.resolve("again");
+
+        Cli run = Cli.run("train", out.resolve("config.yaml"), "output_dir=" + again);
+
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(Files.readAllBytes(again.resolve("adapter/adapter_model.safetensors")))
+                .isEqualTo(adapter);
+    }
+
+    @Test
+    void aDryRunShowsThePlanAndTouchesNothing() throws IOException {
+        Cli run = train("--dry-run", "epochs=2", "batch_size=8");
+
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out())
+                .contains("24 steps of 1 x 8 rows, 12 a pass over the rows")
+                .contains("tried the batch that needs most: 8 rows of ")
+                .contains("label cat (0)")
+                .contains("[CLS]");
+        assertThat(out).doesNotExist();
+        try (Stream<Path> files = Files.list(folder)) {
+            assertThat(files).containsExactly(data);
+        }
+    }
+
+    @Test
+    void aDryRunOfAChatMarksWhatIsLearnt() throws IOException {
+        Path model = TinyLlama.write(folder.resolve("llama"));
+        Path chat = folder.resolve("chat.jsonl");
+        Files.writeString(
+                chat,
+                "{\"messages\": [{\"role\": \"user\", \"content\": \"hello\"}, {\"role\": \"assistant\", \"content\": \"ahoy\"}]}\n");
+
+        Cli run = Cli.run("train", "--model", model, "--data", chat, "--dry-run", "--output-dir", out);
+
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out()).contains("<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n⟦ahoy<|im_end|>");
+    }
+
+    @Test
+    void aCausalModelLearnsCompletionsAndIsScoredBetterThanItsFrozenBase() throws IOException {
+        Path model = TinyLlama.write(folder.resolve("llama"));
+        data = Files.writeString(
+                folder.resolve("c.jsonl"), "{\"prompt\": \"abc\", \"completion\": \" xyz\"}\n".repeat(16));
+        Cli run = Cli.run(
+                "train",
+                "--model",
+                model,
+                "--data",
+                data,
+                "--output-dir",
+                out,
+                "--dtype",
+                "fp32",
+                "epochs=20",
+                "batch_size=4",
+                "lr=1e-2",
+                "--json");
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.json().get("task").stringValue()).isEqualTo("CAUSAL_LM");
+        Path adapter = out.resolve("adapter");
+
+        Cli frozen = Cli.run("eval", "--model", model, "--data", data, "--dtype", "fp32", "--json");
+        Cli tuned =
+                Cli.run("eval", "--model", model, "--adapter", adapter, "--data", data, "--dtype", "fp32", "--json");
+        Cli completed = Cli.run(
+                "predict",
+                "--model",
+                model,
+                "--adapter",
+                adapter,
+                "--data",
+                data,
+                "--max-new-tokens",
+                3,
+                "--dtype",
+                "fp32",
+                "--json");
+
+        assertThat(tuned.json().get("loss").doubleValue())
+                .isLessThan(0.7 * frozen.json().get("loss").doubleValue());
+        assertThat(tuned.json().get("perplexity").doubleValue())
+                .isCloseTo(Math.exp(tuned.json().get("loss").doubleValue()), within(1e-6));
+        assertThat(completed.out().lines())
+                .hasSize(16)
+                .allMatch(line ->
+                        Json.parse("line", line).get("prompt").stringValue().equals("abc"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "lr=NaN | learning_rate",
+                "epohcs=2 | did you mean epochs?",
+                "lora.rnak=2 | rnak",
+                "metric=accuracy | there are no validation rows",
+                "early_stopping_patience=2 | there are no validation rows",
+                "data.valid_fraction=0.3 metric=acuracy | no metric \"acuracy\" here, expected one of accuracy",
+                "loss_on=all | a classifier has one answer a row",
+                "task=causal | fine-tuning a causal model needs rows such as",
+                "max_seq_length=9999 | takes at most",
+                "data.format=csv | is JSONL",
+                "data.text_field=review | columns maps text to review",
+                "max_time=30s | leaves the number of steps open",
+                "hidden_dropout=1.5 | hidden_dropout",
+                "overwrite_output_dir=true resume=x | keep one of them"
+            })
+    void whatCannotBeHonouredIsRefused(String words, String message) {
+        Cli run = train((Object[]) words.split(" ", -1));
+
+        assertThat(run.code()).as(run.err()).isEqualTo(2);
+        assertThat(run.err()).contains(message);
+        assertThat(out).doesNotExist();
+    }
+
+    @Test
+    void dropoutThatAnArchitectureLacksIsRefused() throws IOException {
+        Path model = TinyLlama.write(folder.resolve("llama"));
+        Path prompts =
+                Files.writeString(folder.resolve("p.jsonl"), "{\"prompt\": \"abc\", \"completion\": \" xyz\"}\n");
+
+        Cli run = Cli.run("train", "--model", model, "--data", prompts, "--output-dir", out, "hidden_dropout=0.1");
+
+        assertThat(run.code()).isEqualTo(2);
+        assertThat(run.err()).contains("hidden_dropout is 0.1, but llama has no such dropout");
+    }
+
+    @Test
+    void anUnknownMethodIsRefusedWithTheNearest() {
+        Cli run = Cli.run("train", "--model", TINY_BERT, "--data", data, "--method", "lorra", "--output-dir", out);
+
+        assertThat(run.code()).isEqualTo(2);
+        assertThat(run.err()).contains("did you mean lora?");
+    }
+
+    @Test
+    void aRowWithoutALabelIsNamed() throws IOException {
+        Files.writeString(data, classes(3) + "{\"text\": \"no label\"}\n");
+
+        Cli run = train();
+
+        assertThat(run.code()).isEqualTo(2);
+        assertThat(run.err()).contains("rows.jsonl:4").contains("label");
+    }
+
+    @Test
+    void aLabelThatTheAdapterDoesNotKnowIsNamed() throws IOException {
+        assertThat(train("epochs=1").code()).isZero();
+        Path other = folder.resolve("other.jsonl");
+        Files.writeString(other, "{\"text\": \"cat\", \"label\": \"cat\"}\n{\"text\": \"hen\", \"label\": \"hen\"}\n");
+
+        Cli run = Cli.run("eval", "--model", TINY_BERT, "--adapter", out.resolve("adapter"), "--data", other);
+
+        assertThat(run.code()).isEqualTo(2);
+        assertThat(run.err()).contains("other.jsonl:2: the label hen is not one of the 3 labels");
+    }
+
+    @Test
+    void aFolderWithOtherFilesIsRefusedAndReplacingLeavesThem() throws IOException {
+        Files.createDirectories(out);
+        Path mine = Files.writeString(out.resolve("notes.txt"), "mine");
+
+        Cli refused = train("epochs=1");
+        Cli replaced = train("epochs=1", "overwrite_output_dir=true");
+
+        assertThat(refused.code()).isEqualTo(2);
+        assertThat(refused.err()).contains("holds notes.txt, but no checkpoint");
+        assertThat(replaced.code()).as(replaced.err()).isZero();
+        assertThat(mine).hasContent("mine");
+    }
+
+    @Test
+    void aFolderThatAnotherRunUsesIsRefused() {
+        try (RunLock held = RunLock.acquire(out)) {
+            Cli run = train("epochs=1");
+            assertThat(run.code()).isEqualTo(2);
+            assertThat(run.err()).contains("is in use by another run");
+        }
+    }
+
+    @Test
+    void predictNeedsSomethingToPredictAndATrainedHead() {
+        assertThat(Cli.run("predict", "--model", TINY_BERT).err()).contains("give --text or --data");
+        Cli headless = Cli.run("predict", "--model", TINY_BERT, "--task", "seq_cls", "--text", "cat");
+        assertThat(headless.code()).isEqualTo(2);
+        assertThat(headless.err()).contains("has no trained classifier");
+    }
+
+    private static void writeText(Path file, String text) {
+        try {
+            Files.writeString(file, text);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
