@@ -63,7 +63,7 @@ final class DemoPage {
         List<List<String>> rows = new ArrayList<>();
         r.answers()
                 .forEach((text, answer) ->
-                        rows.add(List.of(text, answer.label(), number("%.2f", answer.probability()))));
+                        rows.add(List.of(text, answer.label(), number("%.3f", answer.probability()))));
         return new Section.Table("Asked afterwards", List.of("definition", "kind", "probability"), rows);
     }
 
@@ -106,7 +106,8 @@ final class DemoPage {
     private static Section kinds(DemoResult r) {
         List<Bar> bars = new ArrayList<>();
         for (int i = 0; i < r.labels().size(); i++) {
-            bars.add(new Bar(r.labels().get(i), r.lora().confusion().scores(i).f1()));
+            double f1 = r.lora().confusion().scores(i).f1();
+            bars.add(new Bar(r.labels().get(i), Math.round(1000 * f1) / 1000.0));
         }
         bars.sort((a, b) -> Double.compare(b.value(), a.value()));
         return new Section.BarChart("LoRA's F1 of each kind", "F1", bars);

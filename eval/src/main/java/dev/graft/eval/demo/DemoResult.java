@@ -87,8 +87,7 @@ public record DemoResult(
                 "./graft inspect --model " + settings.model() + " --adapter " + adapter,
                 "./graft predict --model " + settings.model() + " --adapter " + adapter
                         + " --text \"a small house on wheels\"",
-                "./graft train --model " + settings.model()
-                        + " --data reviews.jsonl --method lora --output-dir runs/reviews");
+                "./graft train recipes/minilm-classify.yaml");
     }
 
     /** What {@code report.json} holds. */
