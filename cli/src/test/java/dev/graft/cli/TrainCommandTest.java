@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.formats.Json;
 import dev.graft.train.checkpoints.RunLock;
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -191,6 +193,49 @@ class TrainCommandTest {
         assertThat(resumed.err()).contains("Resuming at step 3 of 6");
         assertThat(Files.readAllBytes(out.resolve("adapter/adapter_model.safetensors")))
                 .isEqualTo(whole);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"INT, 130", "TERM, 143"})
+    void anInterruptedRunGoesOnFromItsCheckpoint(String signal, int code) throws Exception {
+        Process child = new ProcessBuilder(
+                        System.getProperty("java.home") + "/bin/java",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        "dev.graft.cli.Graft",
+                        "train",
+                        "--model",
+                        TINY_BERT,
+                        "--data",
+                        data.toString(),
+                        "--dtype",
+                        "fp32",
+                        "--output-dir",
+                        out.toString(),
+                        "epochs=100000",
+                        "logging_steps=1",
+                        "save_steps=1000000")
+                .redirectErrorStream(true)
+                .start();
+        try (BufferedReader lines =
+                new BufferedReader(new InputStreamReader(child.getInputStream(), StandardCharsets.UTF_8))) {
+            String line = lines.readLine();
+            while (line != null && !line.startsWith("step 3/")) {
+                line = lines.readLine();
+            }
+            assertThat(line).isNotNull();
+            new ProcessBuilder("kill", "-" + signal, Long.toString(child.pid()))
+                    .start()
+                    .waitFor();
+            assertThat(lines.lines()).anyMatch(text -> text.startsWith("Interrupted at step "));
+        }
+        assertThat(child.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(child.exitValue()).isEqualTo(code);
+        assertThat(out.resolve("adapter")).doesNotExist();
+        try (Stream<Path> files = Files.list(out)) {
+            assertThat(files.map(file -> file.getFileName().toString()))
+                    .anyMatch(name -> name.startsWith("checkpoint-"));
+        }
     }
 
     @Test

@@ -6,7 +6,6 @@ import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
 import dev.graft.formats.InputException;
-import dev.graft.formats.Json;
 import dev.graft.train.data.LossOn;
 import dev.graft.train.data.Overflow;
 import java.io.PrintWriter;
@@ -89,6 +88,6 @@ public final class EvalCommand implements Runnable {
         EvalRun run = new EvalRun(model.model(), adapter.adapters(), head, compute, err);
         EvalRun.Scored scored = run.score(data, batchSize, maxLength, overflow, lossOn);
         PrintWriter out = spec.commandLine().getOut();
-        out.println(json.json() ? Json.pretty(scored.json()) : scored.text().stripTrailing());
+        out.println(scored.shown(json.json()));
     }
 }

@@ -11,6 +11,7 @@ import dev.graft.eval.run.Scorer;
 import dev.graft.eval.run.Scores;
 import dev.graft.eval.run.ServingRecord;
 import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
 import dev.graft.hub.Hub;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
@@ -38,7 +39,11 @@ record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOpt
 
     /** The scores, and what was scored. */
     record Scored(String model, List<String> adapters, Path data, Scores scores) {
-        ObjectNode json() {
+        String shown(boolean json) {
+            return json ? Json.pretty(json()) : text().stripTrailing();
+        }
+
+        private ObjectNode json() {
             ObjectNode json = JsonNodeFactory.instance.objectNode();
             json.put("model", model);
             ArrayNode names = json.putArray("adapters");
@@ -48,7 +53,7 @@ record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOpt
             return json;
         }
 
-        String text() {
+        private String text() {
             Table table = new Table("metric", "value", "95 % from", "to");
             for (Map.Entry<String, Double> metric : scores.metrics().entrySet()) {
                 Bootstrap.Interval interval = scores.intervals().get(metric.getKey());

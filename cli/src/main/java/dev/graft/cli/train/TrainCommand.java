@@ -4,8 +4,7 @@ import dev.graft.cli.config.Recipes;
 import dev.graft.cli.config.RunConfig;
 import dev.graft.cli.config.RunOptions;
 import dev.graft.cli.model.JsonOption;
-import dev.graft.formats.Json;
-import dev.graft.train.TrainingEvent.Reason;
+import dev.graft.formats.InputException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
@@ -36,6 +35,8 @@ public final class TrainCommand implements Runnable {
         boolean dry = config.output().dryRun();
         if (!dry) {
             OutputFolder.of(config).check();
+        } else if (json.json()) {
+            throw new InputException("--dry-run prints text for people; leave out --json");
         }
         try (Prepared prepared = Prepared.of(config, err)) {
             if (dry) {
@@ -43,19 +44,13 @@ public final class TrainCommand implements Runnable {
                 return;
             }
             TrainRun run = new TrainRun(config, prepared, folder, command(parsed), err);
-            TrainRun.Outcome outcome = run.run();
-            if (json.json()) {
-                out.println(Json.pretty(outcome.report()));
-            } else if (outcome.reason() != Reason.INTERRUPTED) {
-                out.print(outcome.text());
-            }
+            out.print(run.run().shown(json.json()));
         }
     }
 
     /** How the run was started. */
     private static String command(ParseResult parsed) {
-        ParseResult whole = parsed;
-        List<String> words = whole.originalArgs();
+        List<String> words = parsed.originalArgs();
         StringBuilder command = new StringBuilder("graft");
         for (String word : words) {
             command.append(' ')

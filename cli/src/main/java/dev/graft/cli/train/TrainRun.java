@@ -12,6 +12,7 @@ import dev.graft.eval.run.RunReport;
 import dev.graft.eval.run.Scores;
 import dev.graft.eval.run.ServingRecord;
 import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.Json;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Selection;
 import dev.graft.train.Evaluation;
@@ -36,7 +37,11 @@ import tools.jackson.databind.node.ObjectNode;
 record TrainRun(RunConfig config, Prepared prepared, Path folder, String command, PrintWriter err) {
 
     /** What a run came to, for programs and for people. */
-    record Outcome(Reason reason, ObjectNode report, String text) {}
+    record Outcome(Reason reason, ObjectNode report, String text) {
+        String shown(boolean json) {
+            return json ? Json.pretty(report) + "\n" : reason == Reason.INTERRUPTED ? "" : text;
+        }
+    }
 
     Outcome run() {
         OutputFolder output = OutputFolder.of(config);
