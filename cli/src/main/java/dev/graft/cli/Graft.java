@@ -16,6 +16,7 @@ import dev.graft.cli.pull.PullCommand;
 import dev.graft.cli.train.TrainCommand;
 import java.io.PrintWriter;
 import java.nio.charset.Charset;
+import java.util.Objects;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Ansi;
@@ -91,7 +92,7 @@ public final class Graft implements Runnable {
 
     private static CommandLine commandLine(Graft graft, Ansi colours) {
         CommandLine command = new CommandLine(graft);
-        RunOptions.addTo(command.getSubcommands().get("train").getCommandSpec());
+        RunOptions.addTo(Objects.requireNonNull(command.getSubcommands().get("train")).getCommandSpec());
         return command.setColorScheme(CommandLine.Help.defaultColorScheme(colours))
                 .setAbbreviatedOptionsAllowed(false)
                 .setCaseInsensitiveEnumValuesAllowed(true)
