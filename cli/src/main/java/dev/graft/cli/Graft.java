@@ -1,5 +1,6 @@
 package dev.graft.cli;
 
+import dev.graft.cli.bench.BenchCommand;
 import dev.graft.cli.config.RunOptions;
 import dev.graft.cli.demo.DemoCommand;
 import dev.graft.cli.doctor.DoctorCommand;
@@ -47,6 +48,7 @@ import picocli.CommandLine.Spec;
             MethodsCommand.class,
             LogitsCommand.class,
             ParityCommand.class,
+            BenchCommand.class,
             PullCommand.class,
             DoctorCommand.class,
             ConfigSchemaCommand.class,
@@ -92,7 +94,8 @@ public final class Graft implements Runnable {
 
     private static CommandLine commandLine(Graft graft, Ansi colours) {
         CommandLine command = new CommandLine(graft);
-        RunOptions.addTo(Objects.requireNonNull(command.getSubcommands().get("train")).getCommandSpec());
+        RunOptions.addTo(
+                Objects.requireNonNull(command.getSubcommands().get("train")).getCommandSpec());
         return command.setColorScheme(CommandLine.Help.defaultColorScheme(colours))
                 .setAbbreviatedOptionsAllowed(false)
                 .setCaseInsensitiveEnumValuesAllowed(true)

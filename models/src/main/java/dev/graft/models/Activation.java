@@ -1,6 +1,8 @@
 package dev.graft.models;
 
 import dev.graft.formats.FormatException;
+import dev.graft.tensor.Ops;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -11,6 +13,11 @@ public enum Activation {
         public Tensor apply(Tensor x) {
             return torch.gelu(x);
         }
+
+        @Override
+        Tensor gradient(Tensor x, Tensor gradient) {
+            return torch.gelu_backward(gradient, x);
+        }
     },
     /** GELU by its tanh approximation. */
     GELU_TANH {
@@ -18,11 +25,21 @@ public enum Activation {
         public Tensor apply(Tensor x) {
             return torch.gelu(x, "tanh");
         }
+
+        @Override
+        Tensor gradient(Tensor x, Tensor gradient) {
+            return torch.gelu_backward(gradient, x, "tanh");
+        }
     },
     RELU {
         @Override
         public Tensor apply(Tensor x) {
             return x.relu();
+        }
+
+        @Override
+        Tensor gradient(Tensor x, Tensor gradient) {
+            return gradient.mul(Ops.to(x.gt(new Scalar(0.0)), gradient.scalar_type()));
         }
     },
     SILU {
@@ -30,15 +47,29 @@ public enum Activation {
         public Tensor apply(Tensor x) {
             return torch.silu(x);
         }
+
+        @Override
+        Tensor gradient(Tensor x, Tensor gradient) {
+            return torch.silu_backward(gradient, x);
+        }
     },
     TANH {
         @Override
         public Tensor apply(Tensor x) {
             return x.tanh();
         }
+
+        @Override
+        Tensor gradient(Tensor x, Tensor gradient) {
+            Tensor y = x.tanh();
+            return gradient.sub(gradient.mul(y).mul_(y));
+        }
     };
 
     public abstract Tensor apply(Tensor x);
+
+    /** The gradient of x from that of {@code apply(x)}. */
+    abstract Tensor gradient(Tensor x, Tensor gradient);
 
     /** The activation of that name. */
     public static Activation of(String source, String name) {

@@ -2,6 +2,7 @@ package dev.graft.models;
 
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Prefix;
+import dev.graft.tensor.Dropout;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -25,34 +26,30 @@ public final class Attend {
     /** How many scores are made at once. */
     private static final long CHUNK = 1_500_000;
 
-    private Attend() {}
+    /** How many queries of a causal pass go together: they see the keys before the last of them, not all. */
+    private static final long BLOCK = 160;
 
-    /** Keys and values with the prefix, if there is one, before them: {@code [batch, kvHeads, prefix + seq, headDim]}. */
-    public static Tensor[] prefixed(Attention site, Tensor k, Tensor v, Pass pass) {
-        KvCache cache = pass.cache();
-        Prefix prefix =
-                cache != null && cache.length() > 0 ? null : pass.hooks().prefix(site, k.size(0), pass);
-        if (prefix == null) {
-            return new Tensor[] {k, v};
-        }
-        return new Tensor[] {
-            Ops.cat(2, Ops.to(prefix.keys(), k.scalar_type()), k),
-            Ops.cat(2, Ops.to(prefix.values(), v.scalar_type()), v)
-        };
-    }
+    private Attend() {}
 
     /**
      * Attends.
      *
      * @param q {@code [batch, heads, queries, headDim]}
-     * @param k {@code [batch, kvHeads, keys, headDim]}, prefix included
-     * @param v {@code [batch, kvHeads, keys, headDim]}, prefix included
+     * @param own the keys of the pass's own positions, {@code [batch, kvHeads, queries, headDim]}
+     * @param ownValues their values, likewise
      * @param dropout of the weights, in training
      * @return {@code [batch, queries, heads · headDim]}
      */
     public static Tensor attend(
-            Attention site, Tensor q, Tensor k, Tensor v, AttentionMask mask, double dropout, Pass pass) {
+            Attention site, Tensor q, Tensor own, Tensor ownValues, AttentionMask mask, double dropout, Pass pass) {
         KvCache cache = pass.cache();
+        Tensor k = own;
+        Tensor v = ownValues;
+        if ((cache == null || cache.length() == 0) && !pass.hooks().isFrozen(site)) {
+            Tensor[] prefixed = pass.piece(() -> prefixed(site, own, ownValues, pass));
+            k = prefixed[0];
+            v = prefixed[1];
+        }
         if (cache != null) {
             k = cache.append(true, site.layer(), k);
             v = cache.append(false, site.layer(), v);
@@ -65,93 +62,132 @@ public final class Attend {
         }
         Tensor keys = k;
         Tensor values = v;
-        List<Tensor> kept = new ArrayList<>();
         Tensor[] out = new Tensor[1];
         out[0] = tape.run(
-                () -> new Tensor[] {all(q, keys, values, chunks, p, kept)},
-                gradient -> backward(q, keys, values, out[0], chunks, p, kept, gradient));
+                () -> {
+                    List<Tensor> results = new ArrayList<>();
+                    results.add(q);
+                    results.set(0, all(q, keys, values, chunks, p, results));
+                    return results.toArray(Tensor[]::new);
+                },
+                (gradient, kept) -> backward(q, keys, values, out[0], chunks, p, kept, gradient));
         return out[0];
     }
 
-    /** Rows {@code [first, first + rows)} of the batch, with so many queries and keys. */
+    private static Tensor[] prefixed(Attention site, Tensor k, Tensor v, Pass pass) {
+        Prefix prefix = pass.hooks().prefix(site, k.size(0), pass);
+        if (prefix == null) {
+            return new Tensor[] {k, v};
+        }
+        return new Tensor[] {
+            Ops.cat(2, Ops.to(prefix.keys(), k.scalar_type()), k),
+            Ops.cat(2, Ops.to(prefix.values(), v.scalar_type()), v)
+        };
+    }
+
+    /** Rows {@code [first, first + rows)} of the batch, some of their queries, and the keys that those can see. */
     private record Chunk(
             long first,
             long rows,
+            long start,
             long queries,
             long keys,
             @Nullable Tensor additive,
             @Nullable Tensor sees) {
-        Tensor of(Tensor x, long length) {
-            return x.narrow(0, first, rows).narrow(2, 0, length);
+        Tensor queriesOf(Tensor x) {
+            return x.narrow(0, first, rows).narrow(2, start, queries);
+        }
+
+        Tensor keysOf(Tensor x) {
+            return x.narrow(0, first, rows).narrow(2, 0, keys);
         }
     }
 
+    /** Chunks in the order of rows, then of queries. */
     private static List<Chunk> chunks(Tensor q, Tensor k, AttentionMask mask) {
         long batch = q.size(0);
         long queries = q.size(2);
         long keys = k.size(2);
-        long each = Math.max(1, q.size(1) * queries * keys);
+        long blocks = mask.causal() ? (queries + BLOCK - 1) / BLOCK : 1;
+        long each = Math.max(1, q.size(1) * queries * keys / blocks);
         long rows = Math.min(batch, Math.max(1, CHUNK / each));
         List<Chunk> chunks = new ArrayList<>();
         for (long first = 0; first < batch; first += rows) {
             long count = Math.min(rows, batch - first);
-            long padding = keys;
+            long padding = queries - 1;
             for (long row = first; row < first + count; row++) {
                 padding = Math.min(padding, mask.padding()[(int) row]);
             }
-            padding = Math.min(padding, queries - 1);
-            Tensor additive = mask.additive();
-            if (additive != null) {
-                additive = (additive.size(0) == 1 ? additive : additive.narrow(0, first, count))
-                        .narrow(2, 0, Math.min(additive.size(2), queries - padding))
-                        .narrow(3, 0, keys - padding);
+            long real = queries - padding;
+            for (long block = 0; block < blocks; block++) {
+                long start = real * block / blocks;
+                long end = real * (block + 1) / blocks;
+                long seen = mask.causal() ? keys - queries + end : keys - padding;
+                if (end > start) {
+                    chunks.add(chunk(mask, first, count, start, end - start, seen));
+                }
             }
-            Tensor sees = mask.sees();
-            if (sees != null) {
-                sees = sees.narrow(0, first, count).narrow(2, 0, queries - padding);
-            }
-            chunks.add(new Chunk(first, count, queries - padding, keys - padding, additive, sees));
         }
         return chunks;
     }
 
+    private static Chunk chunk(AttentionMask mask, long first, long rows, long start, long queries, long keys) {
+        Tensor additive = mask.additive();
+        if (additive != null) {
+            additive = additive.size(0) == 1 ? additive : additive.narrow(0, first, rows);
+            additive = additive.size(2) == 1 ? additive : additive.narrow(2, start, queries);
+            additive = additive.narrow(3, 0, keys);
+        }
+        Tensor sees = mask.sees();
+        if (sees != null) {
+            sees = sees.narrow(0, first, rows).narrow(2, start, queries);
+        }
+        return new Chunk(first, rows, start, queries, keys, additive, sees);
+    }
+
     private static Tensor all(
             Tensor q, Tensor k, Tensor v, List<Chunk> chunks, double dropout, @Nullable List<Tensor> kept) {
-        long queries = q.size(2);
-        Tensor[] parts = new Tensor[chunks.size()];
-        for (int i = 0; i < parts.length; i++) {
+        long width = q.size(1) * q.size(3);
+        List<Tensor> rows = new ArrayList<>();
+        List<Tensor> blocks = new ArrayList<>();
+        for (int i = 0; i < chunks.size(); i++) {
             Chunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
                 Tensor weights = Ops.to(probabilities(q, k, chunk), q.scalar_type());
-                Tensor drop = dropout > 0 ? drop(weights, dropout) : null;
-                if (drop != null) {
+                if (dropout > 0) {
+                    Tensor drop = Dropout.mask(weights.scalar_type(), dropout, Tensors.shape(weights));
                     weights = weights.mul(drop);
                     if (kept != null) {
-                        kept.add(scope.release(drop));
+                        kept.add(scope.keep(drop));
                     }
                 }
-                Tensor part = weights.matmul(chunk.of(v, chunk.keys))
+                blocks.add(scope.keep(weights.matmul(chunk.keysOf(v))
                         .view(chunk.rows, q.size(1), chunk.queries, q.size(3))
                         .transpose(1, 2)
-                        .reshape(chunk.rows, chunk.queries, q.size(1) * q.size(3));
-                if (chunk.queries < queries) {
-                    part = Ops.cat(
-                            1,
-                            part,
-                            Tensors.zeros(part.scalar_type(), chunk.rows, queries - chunk.queries, part.size(2)));
+                        .reshape(chunk.rows, chunk.queries, width)));
+            }
+            boolean last = i + 1 == chunks.size() || chunks.get(i + 1).first != chunk.first;
+            if (last) {
+                long missing = q.size(2) - chunk.start - chunk.queries;
+                if (missing > 0) {
+                    blocks.add(Tensors.zeros(q.scalar_type(), chunk.rows, missing, width));
                 }
-                parts[i] = scope.keep(part);
+                rows.add(joined(1, blocks));
+                blocks.clear();
             }
         }
-        return parts.length == 1 ? parts[0] : Ops.cat(0, parts);
+        return joined(0, rows);
+    }
+
+    private static Tensor joined(long dim, List<Tensor> parts) {
+        return parts.size() == 1 ? parts.get(0) : Ops.cat(dim, parts.toArray(Tensor[]::new));
     }
 
     /** The softmax of a chunk's scores, {@code [rows, kvHeads, group · queries, keys]}, in fp32 or wider. */
     private static Tensor probabilities(Tensor q, Tensor k, Chunk chunk) {
         long kvHeads = k.size(1);
         long[] grouped = {chunk.rows, kvHeads, q.size(1) / kvHeads, chunk.queries, chunk.keys};
-        Tensor scores =
-                Ops.to(folded(q, chunk, kvHeads).matmul(chunk.of(k, chunk.keys).transpose(2, 3)), small(q));
+        Tensor scores = Ops.to(folded(q, chunk, kvHeads).matmul(chunk.keysOf(k).transpose(2, 3)), small(q));
         Tensor additive = chunk.additive;
         if (additive != null) {
             scores.view(grouped).add_(additive.unsqueeze(1));
@@ -171,15 +207,8 @@ public final class Attend {
 
     /** Scaled queries of a chunk, {@code [rows, kvHeads, group · queries, headDim]}. */
     private static Tensor folded(Tensor q, Chunk chunk, long kvHeads) {
-        Tensor part = Ops.scale(chunk.of(q, chunk.queries), 1 / Math.sqrt(q.size(3)));
+        Tensor part = Ops.scale(chunk.queriesOf(q), 1 / Math.sqrt(q.size(3)));
         return part.reshape(chunk.rows, kvHeads, q.size(1) / kvHeads * chunk.queries, q.size(3));
-    }
-
-    /** 0 with probability p, else 1 / (1 - p). */
-    private static Tensor drop(Tensor weights, double p) {
-        return Tensors.empty(weights.scalar_type(), Tensors.shape(weights))
-                .bernoulli_(1 - p, new org.bytedeco.pytorch.GeneratorOptional())
-                .mul_(new Scalar(1 / (1 - p)));
     }
 
     /**
@@ -202,40 +231,34 @@ public final class Attend {
         Tensor dout = gradient.view(split).transpose(1, 2);
         Tensor sums = Ops.sum(Ops.to(gradient, small(q)).mul(out).view(split), -1, false)
                 .transpose(1, 2);
-        boolean cut = chunks.stream().anyMatch(chunk -> chunk.queries < q.size(2));
-        Tensor dq = like(q, cut, q.size(0), q.size(2), heads, dim).transpose(1, 2);
-        Tensor dk = like(k, cut, Tensors.shape(k));
-        Tensor dv = like(v, cut, Tensors.shape(v));
+        Tensor dq =
+                Tensors.zeros(q.scalar_type(), q.size(0), q.size(2), heads, dim).transpose(1, 2);
+        Tensor dk = Tensors.zeros(k.scalar_type(), Tensors.shape(k));
+        Tensor dv = Tensors.zeros(v.scalar_type(), Tensors.shape(v));
         for (int i = 0; i < chunks.size(); i++) {
             Chunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
                 long folded = heads / kvHeads * chunk.queries;
-                Tensor dpart = chunk.of(dout, chunk.queries).reshape(chunk.rows, kvHeads, folded, dim);
-                Tensor total = chunk.of(sums, chunk.queries).reshape(chunk.rows, kvHeads, folded, 1);
+                Tensor dpart = chunk.queriesOf(dout).reshape(chunk.rows, kvHeads, folded, dim);
+                Tensor total = chunk.queriesOf(sums).reshape(chunk.rows, kvHeads, folded, 1);
                 Tensor probabilities = probabilities(q, k, chunk);
                 Tensor applied = Ops.to(probabilities, q.scalar_type());
-                Tensor dweights = dpart.matmul(chunk.of(v, chunk.keys).transpose(2, 3));
+                Tensor dweights = dpart.matmul(chunk.keysOf(v).transpose(2, 3));
                 if (dropout > 0) {
                     Tensor drop = kept.get(i);
                     applied = applied.mul(drop);
                     dweights.mul_(drop);
-                    drop.close();
                 }
-                chunk.of(dv, chunk.keys).copy_(applied.transpose(2, 3).matmul(dpart));
+                chunk.keysOf(dv).add_(applied.transpose(2, 3).matmul(dpart));
                 Tensor dscores = Ops.to(Ops.to(dweights, small(q)).sub_(total).mul_(probabilities), q.scalar_type());
-                Tensor scaled = dscores.matmul(chunk.of(k, chunk.keys)).mul_(new Scalar(1 / Math.sqrt(dim)));
-                chunk.of(dq, chunk.queries).copy_(scaled.view(chunk.rows, heads, chunk.queries, dim));
-                chunk.of(dk, chunk.keys).copy_(dscores.transpose(2, 3).matmul(folded(q, chunk, kvHeads)));
+                Tensor scaled = dscores.matmul(chunk.keysOf(k)).mul_(new Scalar(1 / Math.sqrt(dim)));
+                chunk.queriesOf(dq).copy_(scaled.view(chunk.rows, heads, chunk.queries, dim));
+                chunk.keysOf(dk).add_(dscores.transpose(2, 3).matmul(folded(q, chunk, kvHeads)));
             }
         }
         give(q, dq);
         give(k, dk);
         give(v, dv);
-    }
-
-    /** Memory for a gradient: zeros where parts of it are never written. */
-    private static Tensor like(Tensor x, boolean cut, long... shape) {
-        return cut ? Tensors.zeros(x.scalar_type(), shape) : Tensors.empty(x.scalar_type(), shape);
     }
 
     private static void give(Tensor leaf, Tensor gradient) {

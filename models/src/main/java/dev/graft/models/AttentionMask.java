@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param sees {@code [batch, 1, queries, 1]}: 0 for queries that see no key at all, as before the first token of a row padded on the left:
  *     they attend to nothing, as with PyTorch's {@code scaled_dot_product_attention}; null if there are none
  * @param padding how many keys at the end of each row are padding, where all padding is there; else zeros
+ * @param causal whether no query sees a key behind its own position
  */
 @SuppressWarnings("ArrayRecordComponent") // made once for one pass, never shared
 public record AttentionMask(
@@ -26,7 +27,8 @@ public record AttentionMask(
         @Nullable Tensor sees,
         Tensor keys,
         @Nullable Tensor shift,
-        long[] padding) {
+        long[] padding,
+        boolean causal) {
     private static final double HIDDEN = -1e30;
 
     /** The mask of a pass whose embeddings exist. */
@@ -63,7 +65,7 @@ public record AttentionMask(
         Tensor sees = additive != null && triangular && startsHidden(visible, (int) count)
                 ? Ops.to(additive.amax(new long[] {3}, true).eq(new Scalar(0.0)), type)
                 : null;
-        return new AttentionMask(additive, sees, keys, shift, padding(visible, (int) count));
+        return new AttentionMask(additive, sees, keys, shift, padding(visible, (int) count), triangular);
     }
 
     private static boolean startsHidden(long[] visible, int count) {

@@ -1,6 +1,11 @@
 package dev.graft.models;
 
+import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Block;
+import dev.graft.models.sites.Explicit;
 import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Layer;
+import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -8,6 +13,7 @@ import dev.graft.tensor.Tape;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -103,13 +109,125 @@ public final class Pass {
         }
     }
 
-    /** A norm of the residual stream {@code [batch, seq, hidden]} in another type; frozen ones need no gradient graph. */
-    public Tensor norm(Norm site, Tensor h, ScalarType type) {
-        if (tape != null && site.kind() == Norm.Kind.RMS && h.requires_grad() && hooks.isFrozen(site)) {
-            return tape.run(
-                    () -> new Tensor[] {Ops.to(site.apply(h), type)}, gradient -> RmsNorm.backward(site, h, gradient));
+    /** Runs a layer; without a tape, what it makes on the way is freed. */
+    public Tensor layer(Supplier<Tensor> body) {
+        return tape == null ? untaped(() -> new Tensor[] {body.get()})[0] : body.get();
+    }
+
+    /** x in another type. */
+    public Tensor cast(Tensor x, ScalarType type) {
+        if (tape == null || !x.requires_grad() || x.scalar_type().value == type.value) {
+            return Ops.to(x, type);
         }
-        return piece(() -> new Tensor[] {Ops.to(hooks.norm(site, h, this), type)})[0];
+        return tape.run(() -> new Tensor[] {Ops.to(x, type)}, (gradient, kept) -> Tape.accumulate(x, gradient));
+    }
+
+    /** A norm of the residual stream {@code [batch, seq, hidden]}, in another type. */
+    public Tensor norm(Norm site, Tensor h, ScalarType type) {
+        if (tape == null) {
+            return Ops.to(hooks.norm(site, h, this), type);
+        }
+        if (site.kind() == Norm.Kind.RMS && h.requires_grad() && hooks.isFrozen(site)) {
+            return tape.run(
+                    () -> RmsNorm.forward(site, h, type),
+                    (gradient, kept) -> RmsNorm.backward(site, h, kept.get(0), gradient));
+        }
+        return tape.run(() -> new Tensor[] {Ops.to(hooks.norm(site, h, this), type)})[0];
+    }
+
+    /** A linear layer on x {@code [batch, seq, in]}. */
+    public Tensor linear(Linear site, Tensor x) {
+        if (tape == null) {
+            return hooks.linear(site, x, this);
+        }
+        Affine layer = hooks.affine(site);
+        Explicit explicit = layer == null ? null : layer.explicit();
+        if (explicit == null) {
+            return tape.run(() -> new Tensor[] {hooks.linear(site, x, this)})[0];
+        }
+        long[] shape = {x.size(0), x.size(1), site.out()};
+        boolean wanted = x.requires_grad();
+        if (!wanted && !explicit.trains()) {
+            return tape.run(() -> new Tensor[] {
+                explicit.forward(x.reshape(-1, site.in())).get(0).view(shape)
+            })[0];
+        }
+        return tape.run(
+                () -> {
+                    Tensor[] results =
+                            explicit.forward(x.reshape(-1, site.in())).toArray(Tensor[]::new);
+                    results[0] = results[0].view(shape);
+                    return results;
+                },
+                (gradient, kept) -> {
+                    Tensor rows = gradient.reshape(-1, site.out());
+                    Tensor dx = explicit.backward(x.reshape(-1, site.in()), rows, kept, wanted);
+                    if (dx != null) {
+                        Tape.accumulate(x, dx.view(x.size(0), x.size(1), site.in()));
+                    }
+                });
+    }
+
+    /** x {@code [batch, seq, heads · headDim]} as {@code [batch, heads, seq, headDim]}, turned by its positions if it has angles. */
+    public Tensor heads(Tensor x, int heads, Rope.@Nullable Angles angles) {
+        if (tape == null || !x.requires_grad()) {
+            return turned(x, heads, angles);
+        }
+        return tape.run(() -> new Tensor[] {turned(x, heads, angles)}, (gradient, kept) -> {
+            Tensor back = angles == null ? gradient : angles.inverse().rotate(gradient);
+            Tape.accumulate(x, back.transpose(1, 2).reshape(x.size(0), x.size(1), x.size(2)));
+        });
+    }
+
+    private static Tensor turned(Tensor x, int heads, Rope.@Nullable Angles angles) {
+        Tensor split = x.view(x.size(0), x.size(1), heads, x.size(2) / heads).transpose(1, 2);
+        return angles == null ? split : angles.rotate(split);
+    }
+
+    /** {@code activation(x)}. */
+    public Tensor activate(Activation activation, Tensor x) {
+        if (tape == null || !x.requires_grad()) {
+            return activation.apply(x);
+        }
+        return tape.run(
+                () -> new Tensor[] {activation.apply(x)},
+                (gradient, kept) -> Tape.accumulate(x, activation.gradient(x, gradient)));
+    }
+
+    /** {@code activation(gate) ⊙ up}. */
+    public Tensor gated(Activation activation, Tensor gate, Tensor up) {
+        if (tape == null || !(gate.requires_grad() && up.requires_grad())) {
+            return tape == null
+                    ? activation.apply(gate).mul(up)
+                    : tape.run(() -> new Tensor[] {activation.apply(gate).mul(up)})[0];
+        }
+        return tape.run(() -> new Tensor[] {activation.apply(gate).mul(up)}, (gradient, kept) -> {
+            Tape.accumulate(gate, activation.gradient(gate, gradient.mul(up)));
+            Tape.accumulate(up, activation.apply(gate).mul_(gradient));
+        });
+    }
+
+    /** The residual stream h {@code [batch, seq, hidden]} with a block's output added. */
+    public Tensor add(Block site, Tensor h, Tensor output) {
+        if (tape == null) {
+            return h.add(hooks.block(site, h, output, this));
+        }
+        if (!hooks.isFrozen(site) || !h.requires_grad() || !output.requires_grad()) {
+            return tape.run(() -> new Tensor[] {h.add(hooks.block(site, h, output, this))})[0];
+        }
+        return tape.run(() -> new Tensor[] {h.add(output)}, (gradient, kept) -> {
+            boolean same = output.scalar_type().value == gradient.scalar_type().value;
+            Tape.accumulate(output, same ? gradient.clone() : gradient);
+            Tape.accumulate(h, gradient);
+        });
+    }
+
+    /** The hidden states that go to the next layer. */
+    public Tensor leave(Layer site, Tensor h) {
+        if (hooks.isFrozen(site)) {
+            return h;
+        }
+        return tape == null ? hooks.layer(site, h, this) : tape.run(() -> new Tensor[] {hooks.layer(site, h, this)})[0];
     }
 
     /** After the backward pass of a loss: carries the gradient on from the last layer to the trained parameters. */

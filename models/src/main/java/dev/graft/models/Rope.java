@@ -3,6 +3,7 @@ package dev.graft.models;
 import dev.graft.formats.Fields;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -97,13 +98,20 @@ public record Rope(double[] frequencies) {
             return new Angles(Ops.to(cos, type), Ops.to(sin, type));
         }
 
+        /** The angles that turn back. */
+        Angles inverse() {
+            return new Angles(cos, sin.neg());
+        }
+
         /** Turns x {@code [batch, heads, seq, headDim]}. */
         public Tensor rotate(Tensor x) {
             TensorVector halves = x.unflatten(3, 2, x.size(3) / 2).unbind(3);
             Tensor first = halves.get(0);
             Tensor second = halves.get(1);
             return Ops.cat(
-                    3, first.mul(cos).sub(second.mul(sin)), second.mul(cos).add(first.mul(sin)));
+                    3,
+                    first.mul(cos).addcmul_(second, sin, new Scalar(-1.0)),
+                    second.mul(cos).addcmul_(first, sin, new Scalar(1.0)));
         }
     }
 }

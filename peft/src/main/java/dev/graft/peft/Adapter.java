@@ -3,6 +3,7 @@ package dev.graft.peft;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Scope;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -13,6 +14,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * The parameters of a method on one base, and what they do at its sites. The base doesn't know of it: it acts where a
@@ -27,11 +29,13 @@ import org.bytedeco.pytorch.Tensor;
 public final class Adapter {
     private final Base base;
     private final AdapterConfig config;
+    private final boolean stored;
     private final Map<String, Parameter> parameters;
     private final Map<Site, List<Effect>> effects;
     private final Map<String, Supplier<Tensor>> exports;
 
     Adapter(Base base, AdapterConfig config, Grafter.Values values) {
+        this.stored = values.areStored();
         this.base = base;
         this.config = config;
         Grafter grafter = new Grafter(base, config.modulesToSave(), values);
@@ -65,6 +69,27 @@ public final class Adapter {
      */
     public static Adapter load(Base base, Path folder) {
         return AdapterFolder.load(base, folder);
+    }
+
+    /** An adapter with the same values in the same memory, but gradients of its own: for a thread that trains on other rows. */
+    public Adapter twin() {
+        return new Adapter(base, config, new Grafter.Values() {
+            @Override
+            public Tensor get(String key, Initial initial, ScalarType type, long... shape) {
+                Parameter parameter = parameters.get(key);
+                if (parameter == null) {
+                    throw new IllegalStateException("no parameter " + key);
+                }
+                try (Scope scope = new Scope()) {
+                    return scope.release(parameter.value().detach());
+                }
+            }
+
+            @Override
+            public boolean areStored() {
+                return stored;
+            }
+        });
     }
 
     /** Writes the folder, whole or not at all. */

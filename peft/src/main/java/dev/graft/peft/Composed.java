@@ -4,8 +4,11 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Explicit;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.Ops;
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -40,6 +43,13 @@ sealed interface Composed extends Affine {
         }
 
         @Override
+        public @Nullable Explicit explicit() {
+            Explicit layer = inner.explicit();
+            Effect.ExplicitDelta update = delta.explicit();
+            return layer == null || update == null ? null : new ExplicitPlus(layer, update);
+        }
+
+        @Override
         public Tensor weight() {
             Tensor change = delta.weight();
             if (change == null) {
@@ -56,6 +66,29 @@ sealed interface Composed extends Affine {
                 return bias;
             }
             return bias == null ? change : Ops.to(bias, change.scalar_type()).add(change);
+        }
+    }
+
+    /** W + ΔW, both with gradients by formula. */
+    record ExplicitPlus(Explicit inner, Effect.ExplicitDelta update) implements Explicit {
+        @Override
+        public List<Tensor> forward(Tensor x) {
+            List<Tensor> results = new ArrayList<>(inner.forward(x));
+            results.addAll(update.addTo(results.get(0), x));
+            return results;
+        }
+
+        @Override
+        public @Nullable Tensor backward(Tensor x, Tensor gradient, List<Tensor> kept, boolean wanted) {
+            int own = kept.size() - update.kept();
+            Tensor dx = inner.backward(x, gradient, kept.subList(0, own), wanted);
+            update.backward(x, gradient, kept.subList(own, kept.size()), dx);
+            return dx;
+        }
+
+        @Override
+        public boolean trains() {
+            return true;
         }
     }
 

@@ -2,6 +2,7 @@ package dev.graft.peft;
 
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
+import java.util.List;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
@@ -17,6 +18,11 @@ public sealed interface Effect {
         /** f(x): x is {@code [..., in]}, or ids {@code [...]} on an embedding; the result {@code [..., out]}. */
         Tensor apply(Tensor x, Pass pass);
 
+        /** f with its gradient by formula, or null where autograd must find it. */
+        default @Nullable ExplicitDelta explicit() {
+            return null;
+        }
+
         /** ΔW with {@code f(x) = ΔW x + Δb}, or null if f isn't linear. */
         @Nullable
         Tensor weight();
@@ -25,6 +31,23 @@ public sealed interface Effect {
         default @Nullable Tensor bias() {
             return null;
         }
+    }
+
+    /** A {@link Delta} on rows whose gradient is known by formula. */
+    interface ExplicitDelta {
+        /** Adds f(x) to y in place: x {@code [rows, in]}, y {@code [rows, out]}. Returns what the gradient needs. */
+        List<Tensor> addTo(Tensor y, Tensor x);
+
+        /** How many tensors {@link #addTo} returns. */
+        int kept();
+
+        /**
+         * Adds to the gradients of its parameters, and in place to that of x.
+         *
+         * @param gradient of y, {@code [rows, out]}
+         * @param dx {@code [rows, in]}, or null if it isn't wanted
+         */
+        void backward(Tensor x, Tensor gradient, List<Tensor> kept, @Nullable Tensor dx);
     }
 
     /** {@code y = g(W) x + b} on a linear layer or an embedding. */

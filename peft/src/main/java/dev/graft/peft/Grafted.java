@@ -198,7 +198,15 @@ final class Grafted implements Hooks {
     }
 
     @Override
-    public boolean isFrozen(Norm site) {
+    public @Nullable Affine affine(Linear site) {
+        if (isFrozen(site)) {
+            return site;
+        }
+        return groups.size() == 1 && groups.get(0).rows == null ? compose(site, site, groups.get(0)) : null;
+    }
+
+    @Override
+    public boolean isFrozen(Site site) {
         return groups.stream().noneMatch(group -> group.actsOn(site));
     }
 

@@ -84,7 +84,7 @@ public final class Ops {
 
     /** Sets elements to zero with probability p and scales the rest by 1 / (1 - p), in training only. */
     public static Tensor dropout(Tensor x, double p, boolean training) {
-        return training && p > 0 ? torch.dropout(x, p, true) : x;
+        return training && p > 0 ? x.mul(Dropout.mask(x.scalar_type(), p, Tensors.shape(x))) : x;
     }
 
     /** The tensor in that type; itself if it is of that type. */

@@ -3,7 +3,6 @@ package dev.graft.tensor;
 import java.nio.charset.StandardCharsets;
 import java.util.SplittableRandom;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 
 /**
  * Random tensors that depend on a seed and a name alone: not on libtorch's version, on threads or on what was drawn
@@ -23,12 +22,6 @@ public final class Rng {
     /** The stream of a seed for a name (FNV-1a of the name, mixed into the seed). */
     public static Rng of(long seed, String name) {
         return new Rng(mix(seed, name));
-    }
-
-    /** Seeds libtorch's own generator, which dropout draws from, for a step of a run. */
-    public static void seedTorch(long seed, long step) {
-        Natives.load();
-        torch.manual_seed(mix(seed, "step " + step) & Long.MAX_VALUE);
     }
 
     /** Uniform on [low, high), fp32. */
@@ -71,7 +64,7 @@ public final class Rng {
         return random.nextDouble();
     }
 
-    private static long mix(long seed, String name) {
+    static long mix(long seed, String name) {
         long hash = 0xcbf29ce484222325L;
         for (byte b : name.getBytes(StandardCharsets.UTF_8)) {
             hash = (hash ^ (b & 0xff)) * 0x100000001b3L;

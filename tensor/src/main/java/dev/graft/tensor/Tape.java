@@ -25,14 +25,20 @@ public final class Tape {
     /** The gradient of a piece by formula: adds to the gradients of its inputs. */
     @FunctionalInterface
     public interface Backward {
-        void run(Tensor gradient);
+        /**
+         * Runs the formula.
+         *
+         * @param gradient of the piece's output
+         * @param kept what the forward pass gave behind its output
+         */
+        void run(Tensor gradient, List<Tensor> kept);
     }
 
     private sealed interface Piece {}
 
     private record Graph(List<Tensor> outputs, List<Tensor> leaves) implements Piece {}
 
-    private record Formula(Tensor leaf, Backward backward) implements Piece {}
+    private record Formula(Tensor leaf, List<Tensor> kept, Backward backward) implements Piece {}
 
     private final Deque<Piece> pieces = new ArrayDeque<>();
 
@@ -46,7 +52,8 @@ public final class Tape {
             for (int i = 0; i < outputs.length; i++) {
                 boolean needed = outputs[i].requires_grad();
                 leaves[i] = scope.keep(outputs[i].detach().set_requires_grad(needed));
-                // Others, a mask for example, may be the caller's own tensors: those are not the tape's to keep or to free.
+                // Others, a mask for example, may be the caller's own tensors: those are not the tape's to keep or to
+                // free.
                 if (needed) {
                     recorded.add(scope.keep(outputs[i]));
                     theirs.add(leaves[i]);
@@ -59,12 +66,17 @@ public final class Tape {
         }
     }
 
-    /** Runs a piece with one output without recording it; its gradient is given by a formula. */
+    /** Runs a piece without recording it: its first result is the output, the others are kept for the formula of its gradient. */
     public Tensor run(Forward forward, Backward backward) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Tensor leaf = scope.keep(forward.run()[0].detach().set_requires_grad(true));
-            pieces.push(new Formula(leaf, backward));
+            Tensor[] results = forward.run();
+            Tensor leaf = scope.keep(results[0].detach().set_requires_grad(true));
+            List<Tensor> kept = new ArrayList<>();
+            for (int i = 1; i < results.length; i++) {
+                kept.add(scope.keep(results[i]));
+            }
+            pieces.push(new Formula(leaf, kept, backward));
             return leaf;
         }
     }
@@ -80,10 +92,11 @@ public final class Tape {
                     Tensor gradient = gradient(formula.leaf);
                     if (gradient != null) {
                         try (NoGrad off = new NoGrad()) {
-                            formula.backward.run(gradient);
+                            formula.backward.run(gradient, formula.kept);
                         }
                     }
                     formula.leaf.close();
+                    formula.kept.forEach(Tensor::close);
                 }
             }
         }
@@ -110,7 +123,7 @@ public final class Tape {
     public static void accumulate(Tensor leaf, Tensor gradient) {
         Tensor already = gradient(leaf);
         if (already == null) {
-            leaf.mutable_grad().put(gradient);
+            leaf.mutable_grad().put(Ops.to(gradient, leaf.scalar_type()));
         } else {
             already.add_(gradient);
         }

@@ -1,9 +1,7 @@
 package dev.graft.train;
 
-import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.Selection;
-import dev.graft.tensor.Rng;
+import dev.graft.tensor.Natives;
 import dev.graft.tensor.TensorException;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Examples;
@@ -15,7 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** Optimiser steps: gradients of some batches, checked, clipped and applied. */
-final class Stepper {
+final class Stepper implements AutoCloseable {
     /** What fills rows up: any id does, since padding is masked. */
     static final int PAD = 0;
 
@@ -24,7 +22,7 @@ final class Stepper {
     private final TrainSettings settings;
     private final Examples examples;
     private final Objective objective;
-    private final Hooks hooks;
+    private final DataParallel workers;
     private final Optimizer optimizer;
     private final NonFiniteGuard guard = new NonFiniteGuard(MOST_BAD_STEPS);
     private boolean checked;
@@ -39,8 +37,13 @@ final class Stepper {
         this.settings = settings;
         this.examples = examples;
         this.objective = Objective.of(adapter.base(), settings.optimization().labelSmoothing());
-        this.hooks = Selection.of(adapter).hooks();
+        this.workers = new DataParallel(objective, adapter, optimizer.parameters(), Natives.threads());
         this.optimizer = optimizer;
+    }
+
+    @Override
+    public void close() {
+        workers.close();
     }
 
     /**
@@ -56,15 +59,14 @@ final class Stepper {
         for (int[] indices : rows) {
             Batch batch = examples.batch(indices, PAD);
             batches.add(batch);
-            terms += objective.terms(hooks, batch);
+            terms += objective.terms(workers.hooks(), batch);
             tokens += batch.realTokens();
         }
         if (terms == 0) {
             return new Outcome(Double.NaN, 0, tokens);
         }
-        Rng.seedTorch(settings.seed(), step);
         FlatParameters parameters = optimizer.parameters();
-        Loss loss = gradients(step, parameters, batches, terms);
+        Loss loss = gradients(step, batches, terms);
         double norm = parameters.gradientNorm();
         if (guard.accepts(step, loss.mean(), norm, () -> places(batches))) {
             double most = settings.optimization().maxGradientNorm();
@@ -76,40 +78,27 @@ final class Stepper {
         return new Outcome(loss.mean(), norm, tokens);
     }
 
-    private Loss gradients(long step, FlatParameters parameters, List<Batch> batches, long terms) {
-        Loss[] sum = {Loss.NONE};
-        Runnable backward = () -> {
-            for (Batch batch : batches) {
-                sum[0] = sum[0].plus(backward(step, batch, terms));
-            }
-        };
-        if (checked) {
-            parameters.zeroGradients();
-            backward.run();
-            return sum[0];
-        }
-        List<String> unreached = parameters.unreachedBy(backward);
-        if (!unreached.isEmpty()) {
-            throw new TrainingException("step " + step + ": the loss does not depend on " + unreached.size()
-                    + " trained parameter(s), so they would never learn: " + String.join(", ", unreached)
-                    + ". Leave their modules out of the targets");
-        }
-        checked = true;
-        return sum[0];
-    }
-
-    private Loss backward(long step, Batch batch, long terms) {
+    private Loss gradients(long step, List<Batch> batches, long terms) {
+        DataParallel.Outcome outcome;
         try {
-            return objective.backward(hooks, batch, terms);
+            outcome = workers.backward(batches, terms, settings.seed(), step, !checked);
         } catch (RuntimeException error) {
             if (error.getClass() != RuntimeException.class) {
                 throw error;
             }
+            int widest = batches.stream().mapToInt(Batch::width).max().orElse(0);
             throw TensorException.at(
-                    "step " + step + ", " + batch.rows() + " rows of " + batch.width() + " tokens ("
-                            + String.join(", ", places(List.of(batch))) + ")",
+                    "step " + step + ", rows of up to " + widest + " tokens (" + String.join(", ", places(batches))
+                            + ")",
                     error);
         }
+        if (!outcome.unreached().isEmpty()) {
+            throw new TrainingException("step " + step + ": the loss does not depend on "
+                    + outcome.unreached().size() + " trained parameter(s), so they would never learn: "
+                    + String.join(", ", outcome.unreached()) + ". Leave their modules out of the targets");
+        }
+        checked = true;
+        return outcome.loss();
     }
 
     private List<String> places(List<Batch> batches) {

@@ -123,6 +123,12 @@ final class TrainingRun {
     }
 
     TrainResult train(BooleanSupplier interrupted) {
+        try (stepper) {
+            return steps(interrupted);
+        }
+    }
+
+    private TrainResult steps(BooleanSupplier interrupted) {
         tell(listener -> listener.onStart(started));
         Reason reason = step >= plan.totalSteps() ? Reason.FINISHED : stoppedEarly() ? Reason.STOPPED_EARLY : null;
         while (reason == null) {

@@ -75,7 +75,8 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
         return options;
     }
 
-    private static void useThreads(ComputeOptions compute) {
+    /** Sets the threads of tensor arithmetic as the options say. */
+    public static void useThreads(ComputeOptions compute) {
         Integer threads = compute.threads();
         if (threads != null && threads < 1) {
             throw new InputException("--threads is " + threads + ", expected at least 1");

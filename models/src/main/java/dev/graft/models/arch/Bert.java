@@ -135,7 +135,8 @@ public final class Bert implements Backbone {
         pass.collect(h);
         AttentionMask mask = AttentionMask.of(layers.get(0).attention, false, type, pass);
         for (EncoderLayer layer : layers) {
-            h = forward(layer, h, mask, pass);
+            Tensor input = h;
+            h = pass.layer(() -> forward(layer, input, mask, pass));
             pass.collect(h);
         }
         return pass.result(h);
@@ -155,47 +156,26 @@ public final class Bert implements Backbone {
     }
 
     private Tensor forward(EncoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {
-        Tensor[] qkv = pass.piece(() -> projections(layer, h, pass));
-        Tensor attended = Attend.attend(layer.attention, qkv[0], qkv[1], qkv[2], mask, config.attentionDropout, pass);
-        return pass.piece(() -> new Tensor[] {rest(layer, h, attended, pass)})[0];
+        Tensor x = pass.cast(h, layer.query.weight().scalar_type());
+        Tensor q = pass.heads(pass.linear(layer.query, x), config.heads, null);
+        Tensor k = pass.heads(pass.linear(layer.key, x), config.heads, null);
+        Tensor v = pass.heads(pass.linear(layer.value, x), config.heads, null);
+        Tensor attended = Attend.attend(layer.attention, q, k, v, mask, config.attentionDropout, pass);
+        Tensor out = pass.linear(layer.output, attended);
+        Tensor middle =
+                pass.piece(() -> new Tensor[] {add(layer.attentionBlock, layer.attentionNorm, h, out, pass)})[0];
+
+        Tensor y = pass.cast(middle, layer.query.weight().scalar_type());
+        Tensor down = pass.linear(layer.down, pass.activate(config.activation, pass.linear(layer.up, y)));
+        Tensor result = pass.piece(
+                        () -> new Tensor[] {add(layer.feedForwardBlock, layer.feedForwardNorm, middle, down, pass)})[0];
+        return pass.leave(layer.layer, result);
     }
 
-    /** Queries, keys and values, {@code [batch, heads, seq, headDim]}. */
-    private Tensor[] projections(EncoderLayer layer, Tensor h, Pass pass) {
-        Hooks hooks = pass.hooks();
-        Tensor x = Ops.to(h, layer.query.weight().scalar_type());
-        Tensor q = heads(hooks.linear(layer.query, x, pass));
-        Tensor[] kv = Attend.prefixed(
-                layer.attention,
-                heads(hooks.linear(layer.key, x, pass)),
-                heads(hooks.linear(layer.value, x, pass)),
-                pass);
-        return new Tensor[] {q, kv[0], kv[1]};
-    }
-
-    /** The layer's output from its input and what attention gave. */
-    private Tensor rest(EncoderLayer layer, Tensor h, Tensor attended, Pass pass) {
-        Hooks hooks = pass.hooks();
-        ScalarType small = h.scalar_type();
-        Tensor out = hooks.linear(layer.output, attended, pass);
-        Tensor middle = add(layer.attentionBlock, layer.attentionNorm, h, out, small, pass);
-        Tensor x = Ops.to(middle, layer.query.weight().scalar_type());
-        Tensor up = config.activation.apply(hooks.linear(layer.up, x, pass));
-        Tensor down = hooks.linear(layer.down, up, pass);
-        Tensor result = add(layer.feedForwardBlock, layer.feedForwardNorm, middle, down, small, pass);
-        return hooks.layer(layer.layer, result, pass);
-    }
-
-    private Tensor add(Block block, Norm norm, Tensor residual, Tensor output, ScalarType small, Pass pass) {
-        Tensor dropped = Ops.dropout(Ops.to(output, small), config.dropout, pass.isTraining());
+    private Tensor add(Block block, Norm norm, Tensor residual, Tensor output, Pass pass) {
+        Tensor dropped = Ops.dropout(Ops.to(output, residual.scalar_type()), config.dropout, pass.isTraining());
         Tensor adapted = pass.hooks().block(block, residual, dropped, pass);
         return pass.hooks().norm(norm, residual.add(adapted), pass);
-    }
-
-    /** {@code [batch, seq, hidden]} to {@code [batch, heads, seq, headDim]}. */
-    private Tensor heads(Tensor x) {
-        return x.view(x.size(0), x.size(1), config.heads, config.hidden / config.heads)
-                .transpose(1, 2);
     }
 
     @Override

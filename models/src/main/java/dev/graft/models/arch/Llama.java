@@ -137,7 +137,8 @@ public final class Llama implements Backbone {
         Tensor h = start[0];
         for (DecoderLayer layer : layers) {
             pass.collect(h);
-            h = forward(layer, h, mask, angles, pass);
+            Tensor input = h;
+            h = pass.layer(() -> forward(layer, input, mask, angles, pass));
         }
         h = hooks.norm(norm, h, pass);
         pass.collect(h);
@@ -151,41 +152,16 @@ public final class Llama implements Backbone {
     private Tensor forward(DecoderLayer layer, Tensor h, AttentionMask mask, Rope.Angles angles, Pass pass) {
         ScalarType base = layer.q.weight().scalar_type();
         Tensor x = pass.norm(layer.attentionNorm, h, base);
-        Tensor[] qkv = pass.piece(() -> projections(layer, x, angles, pass));
-        Tensor attended = Attend.attend(layer.attention, qkv[0], qkv[1], qkv[2], mask, config.attentionDropout, pass);
-        Tensor middle = pass.piece(() -> new Tensor[] {attention(layer, h, attended, pass)})[0];
+        Tensor q = pass.heads(pass.linear(layer.q, x), config.heads, angles);
+        Tensor k = pass.heads(pass.linear(layer.k, x), config.kvHeads, angles);
+        Tensor v = pass.heads(pass.linear(layer.v, x), config.kvHeads, null);
+        Tensor attended = Attend.attend(layer.attention, q, k, v, mask, config.attentionDropout, pass);
+        Tensor middle = pass.add(layer.attentionBlock, h, pass.linear(layer.o, attended));
+
         Tensor y = pass.norm(layer.feedForwardNorm, middle, base);
-        return pass.piece(() -> new Tensor[] {feedForward(layer, middle, y, pass)})[0];
-    }
-
-    /** Queries, keys and values, {@code [batch, heads, seq, headDim]}. */
-    private Tensor[] projections(DecoderLayer layer, Tensor x, Rope.Angles angles, Pass pass) {
-        Hooks hooks = pass.hooks();
-        Tensor q = angles.rotate(heads(hooks.linear(layer.q, x, pass), config.heads));
-        Tensor k = angles.rotate(heads(hooks.linear(layer.k, x, pass), config.kvHeads));
-        Tensor v = heads(hooks.linear(layer.v, x, pass), config.kvHeads);
-        Tensor[] kv = Attend.prefixed(layer.attention, k, v, pass);
-        return new Tensor[] {q, kv[0], kv[1]};
-    }
-
-    /** The residual stream after attention. */
-    private static Tensor attention(DecoderLayer layer, Tensor h, Tensor attended, Pass pass) {
-        Tensor out = pass.hooks().linear(layer.o, attended, pass);
-        return h.add(pass.hooks().block(layer.attentionBlock, h, out, pass));
-    }
-
-    /** The residual stream after the feed-forward block, from its normalised input x. */
-    private Tensor feedForward(DecoderLayer layer, Tensor h, Tensor x, Pass pass) {
-        Hooks hooks = pass.hooks();
-        Tensor gate = config.activation.apply(hooks.linear(layer.gate, x, pass));
-        Tensor down = hooks.linear(layer.down, gate.mul(hooks.linear(layer.up, x, pass)), pass);
-        Tensor result = h.add(hooks.block(layer.feedForwardBlock, h, down, pass));
-        return hooks.layer(layer.layer, result, pass);
-    }
-
-    /** {@code [batch, seq, heads · headDim]} to {@code [batch, heads, seq, headDim]}. */
-    private Tensor heads(Tensor x, int heads) {
-        return x.view(x.size(0), x.size(1), heads, config.headDim).transpose(1, 2);
+        Tensor gated = pass.gated(config.activation, pass.linear(layer.gate, y), pass.linear(layer.up, y));
+        Tensor result = pass.add(layer.feedForwardBlock, middle, pass.linear(layer.down, gated));
+        return pass.leave(layer.layer, result);
     }
 
     @Override

@@ -18,4 +18,9 @@ public interface Affine {
     /** The bias of the map, {@code [out]}, or null. */
     @Nullable
     Tensor bias();
+
+    /** The map of rows with its gradient by formula, or null where autograd must find it. */
+    default @Nullable Explicit explicit() {
+        return null;
+    }
 }

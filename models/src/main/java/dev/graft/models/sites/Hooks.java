@@ -24,9 +24,14 @@ public interface Hooks {
         return site.apply(x);
     }
 
-    /** Whether {@link #norm} is the frozen model's, so that its gradient is known by formula. */
-    default boolean isFrozen(Norm site) {
+    /** Whether nothing acts at a site, so that what the frozen model does there, and its gradient, is all there is. */
+    default boolean isFrozen(Site site) {
         return true;
+    }
+
+    /** The linear layer that every row of a batch sees at a site, or null if rows see different ones. */
+    default @Nullable Affine affine(Linear site) {
+        return site;
     }
 
     /** What is added to the residual {@code [batch, seq, hidden]} in place of the block's output. */

@@ -2,6 +2,7 @@ package dev.graft.models.sites;
 
 import dev.graft.models.Pass;
 import dev.graft.tensor.Ops;
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -16,7 +17,7 @@ public record Linear(
         Role role,
         int layer,
         Tensor weight,
-        @Nullable Tensor bias) implements Site, Affine {
+        @Nullable Tensor bias) implements Site, Affine, Explicit {
     public long in() {
         return weight.size(1);
     }
@@ -28,5 +29,25 @@ public record Linear(
     @Override
     public Tensor apply(Tensor x, Pass pass) {
         return Ops.linear(Ops.to(x, weight.scalar_type()), weight, bias);
+    }
+
+    @Override
+    public Explicit explicit() {
+        return this;
+    }
+
+    @Override
+    public List<Tensor> forward(Tensor x) {
+        return List.of(Ops.linear(x, weight, bias));
+    }
+
+    @Override
+    public @Nullable Tensor backward(Tensor x, Tensor gradient, List<Tensor> kept, boolean wanted) {
+        return wanted ? gradient.matmul(weight) : null;
+    }
+
+    @Override
+    public boolean trains() {
+        return false;
     }
 }

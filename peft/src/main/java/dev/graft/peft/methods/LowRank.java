@@ -7,6 +7,9 @@ import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tape;
+import java.util.List;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -97,5 +100,40 @@ record LowRank(
 
     LowRank withoutDropout() {
         return new LowRank(a, b, bias, scaling, 0, start, table);
+    }
+
+    /** Plain LoRA's gradient: with z = s · A x, {@code dB = dyᵀ z}, {@code dz = s · dy B}, {@code dA = dzᵀ x}, {@code dx += dz A}. */
+    @Override
+    public Effect.@Nullable ExplicitDelta explicit() {
+        boolean plain = table == null && start == null && bias == null && dropout == 0;
+        return plain ? new Formula(a, b, scaling) : null;
+    }
+
+    private record Formula(Tensor a, Tensor b, double scaling) implements Effect.ExplicitDelta {
+        @Override
+        public List<Tensor> addTo(Tensor y, Tensor x) {
+            Tensor z = Ops.linear(x, Ops.to(a, x.scalar_type()), null).mul_(new Scalar(scaling));
+            y.addmm_(z, Ops.to(b, x.scalar_type()).t());
+            return List.of(z);
+        }
+
+        @Override
+        public int kept() {
+            return 1;
+        }
+
+        @Override
+        public void backward(Tensor x, Tensor gradient, List<Tensor> kept, @Nullable Tensor dx) {
+            if (b.requires_grad()) {
+                Tape.accumulate(b, gradient.t().matmul(kept.get(0)));
+            }
+            Tensor dz = gradient.matmul(Ops.to(b, x.scalar_type())).mul_(new Scalar(scaling));
+            if (a.requires_grad()) {
+                Tape.accumulate(a, dz.t().matmul(x));
+            }
+            if (dx != null) {
+                dx.addmm_(dz, Ops.to(a, x.scalar_type()));
+            }
+        }
     }
 }

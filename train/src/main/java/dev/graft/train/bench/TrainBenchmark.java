@@ -1,10 +1,9 @@
 package dev.graft.train.bench;
 
 import dev.graft.formats.InputException;
-import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.Selection;
-import dev.graft.tensor.Rng;
+import dev.graft.tensor.Natives;
+import dev.graft.train.DataParallel;
 import dev.graft.train.TrainingException;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Example;
@@ -27,7 +26,7 @@ import java.util.function.Consumer;
  * System.out.println(timings.tokensPerSecond());
  * }</pre>
  */
-public final class TrainBenchmark {
+public final class TrainBenchmark implements AutoCloseable {
     private static final double LEARNING_RATE = 1e-4;
     private static final int PAD = 0;
 
@@ -35,7 +34,7 @@ public final class TrainBenchmark {
     private final FlatParameters parameters;
     private final Optimizer optimizer;
     private final Objective objective;
-    private final Hooks hooks;
+    private final DataParallel workers;
 
     /** @param seed of dropout */
     public TrainBenchmark(Adapter adapter, long seed) {
@@ -43,7 +42,12 @@ public final class TrainBenchmark {
         this.parameters = new FlatParameters(adapter.trainable());
         this.optimizer = new AdamW(parameters, AdamW.Settings.DEFAULT);
         this.objective = Objective.of(adapter.base(), 0);
-        this.hooks = Selection.of(adapter).hooks();
+        this.workers = new DataParallel(objective, adapter, parameters, Natives.threads());
+    }
+
+    @Override
+    public void close() {
+        workers.close();
     }
 
     /**
@@ -65,14 +69,12 @@ public final class TrainBenchmark {
     private Timings.Step step(int number, List<Example> rows) {
         long start = System.nanoTime();
         Batch batch = Batch.of(rows, PAD);
-        long terms = objective.terms(hooks, batch);
+        long terms = objective.terms(workers.hooks(), batch);
         if (terms == 0) {
             throw new InputException("step " + number + ": none of its " + batch.rows()
                     + " rows has a label that is predicted; take larger batches or other rows");
         }
-        Rng.seedTorch(seed, number);
-        parameters.zeroGradients();
-        Loss loss = objective.backward(hooks, batch, terms);
+        Loss loss = workers.backward(List.of(batch), terms, seed, number, false).loss();
         double norm = parameters.gradientNorm();
         optimizer.step(LEARNING_RATE);
         double seconds = (System.nanoTime() - start) / 1e9;

@@ -1,5 +1,6 @@
 package dev.graft.train.data;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -54,6 +55,81 @@ public record Batch(
         }
         return new Batch(
                 rows, width, ids, typeIds, lengths, Targets.of(examples, width), realTokens, lossTerms, indices);
+    }
+
+    /**
+     * The batch in so many parts of nearly equal work, none empty, each only as wide as its longest row: rows ordered by length and cut
+     * where the widest part is least. Fewer parts where there are fewer rows.
+     */
+    public List<Batch> parts(int most) {
+        int count = Math.min(most, rows);
+        if (count == 1) {
+            return List.of(this);
+        }
+        Integer[] order = new Integer[rows];
+        Arrays.setAll(order, i -> i);
+        Arrays.sort(order, (a, b) -> lengths[a] != lengths[b] ? Integer.compare(lengths[b], lengths[a]) : a - b);
+        long low = 0;
+        long high = (long) rows * width;
+        while (low < high) {
+            long middle = (low + high) / 2;
+            if (cuts(order, middle).size() <= count) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        List<Batch> parts = new ArrayList<>();
+        int start = 0;
+        for (int end : cuts(order, low)) {
+            parts.add(select(Arrays.copyOfRange(order, start, end)));
+            start = end;
+        }
+        return parts;
+    }
+
+    /** Where parts end that hold at most so many tokens, padding included; a single row may hold more. */
+    private List<Integer> cuts(Integer[] order, long tokens) {
+        List<Integer> ends = new ArrayList<>();
+        int start = 0;
+        for (int i = 0; i < rows; i++) {
+            if (i > start && (long) lengths[order[start]] * (i + 1 - start) > tokens) {
+                ends.add(i);
+                start = i;
+            }
+        }
+        ends.add(rows);
+        return ends;
+    }
+
+    private Batch select(Integer[] chosen) {
+        int newWidth = Arrays.stream(chosen).mapToInt(row -> lengths[row]).max().orElseThrow();
+        long[] newIds = new long[chosen.length * newWidth];
+        long[] newTypes = typeIds == null ? null : new long[newIds.length];
+        int[] newLengths = new int[chosen.length];
+        int[] newIndices = new int[chosen.length];
+        int tokens = 0;
+        for (int i = 0; i < chosen.length; i++) {
+            int row = chosen[i];
+            System.arraycopy(ids, row * width, newIds, i * newWidth, newWidth);
+            if (typeIds != null && newTypes != null) {
+                System.arraycopy(typeIds, row * width, newTypes, i * newWidth, newWidth);
+            }
+            newLengths[i] = lengths[row];
+            newIndices[i] = rowIndices[row];
+            tokens += lengths[row];
+        }
+        Targets chosenTargets = targets.select(chosen, width, newWidth);
+        return new Batch(
+                chosen.length,
+                newWidth,
+                newIds,
+                newTypes,
+                newLengths,
+                chosenTargets,
+                tokens,
+                chosenTargets.lossTerms(newWidth),
+                newIndices);
     }
 
     /** 1 for real tokens, 0 for padding: [rows, width]. */

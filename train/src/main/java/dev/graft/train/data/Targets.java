@@ -62,4 +62,52 @@ public sealed interface Targets {
         }
         return new Tokens(labels);
     }
+
+    /** Those of some rows, whose width goes from one to another. */
+    default Targets select(Integer[] rows, int width, int newWidth) {
+        if (this instanceof ClassIds classes) {
+            long[] chosen = new long[rows.length];
+            Arrays.setAll(chosen, i -> classes.ids[rows[i]]);
+            return new ClassIds(chosen);
+        }
+        if (this instanceof Scores scores) {
+            float[] chosen = new float[rows.length];
+            for (int i = 0; i < chosen.length; i++) {
+                chosen[i] = scores.values[rows[i]];
+            }
+            return new Scores(chosen);
+        }
+        if (this instanceof MultiHot hot) {
+            float[] chosen = new float[rows.length * hot.classes];
+            for (int i = 0; i < rows.length; i++) {
+                System.arraycopy(hot.values, rows[i] * hot.classes, chosen, i * hot.classes, hot.classes);
+            }
+            return new MultiHot(chosen, hot.classes);
+        }
+        Tokens tokens = (Tokens) this;
+        long[] chosen = new long[rows.length * newWidth];
+        for (int i = 0; i < rows.length; i++) {
+            System.arraycopy(tokens.labels, rows[i] * width, chosen, i * newWidth, newWidth);
+        }
+        return new Tokens(chosen);
+    }
+
+    /** What a mean of the loss divides by: labelled tokens that are predicted, or rows. */
+    default int lossTerms(int width) {
+        if (this instanceof Tokens tokens) {
+            int terms = 0;
+            for (int i = 0; i < tokens.labels.length; i++) {
+                if (i % width != 0 && tokens.labels[i] != Target.NONE) {
+                    terms++;
+                }
+            }
+            return terms;
+        }
+        if (this instanceof ClassIds classes) {
+            return classes.ids.length;
+        }
+        return this instanceof Scores scores
+                ? scores.values.length
+                : ((MultiHot) this).values.length / ((MultiHot) this).classes;
+    }
 }

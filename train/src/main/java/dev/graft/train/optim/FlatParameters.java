@@ -54,6 +54,37 @@ public final class FlatParameters {
         zeroGradients();
     }
 
+    /**
+     * Parameters that share the memory of others' values, with gradients of their own.
+     *
+     * @param twins by the same names, as views of the same values
+     */
+    public FlatParameters(FlatParameters others, Map<String, Tensor> twins) {
+        parameters = new LinkedHashMap<>();
+        others.parameters.keySet().forEach(name -> parameters.put(name, twins.get(name)));
+        values = others.values;
+        matrices = others.matrices;
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            gradients = scope.release(Tensors.zeros(values.scalar_type(), values.numel()));
+            long start = 0;
+            for (Tensor parameter : parameters.values()) {
+                long size = parameter.numel();
+                gradientViews.add(scope.release(gradients.narrow(0, start, size).view(Tensors.shape(parameter))));
+                start += size;
+            }
+        }
+        zeroGradients();
+    }
+
+    /** Adds the gradients of others that share these values. */
+    public void addGradients(FlatParameters others) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            gradients.add_(others.gradients);
+        }
+    }
+
     private void addIf(Map<String, Tensor> all, boolean matrix) {
         all.forEach((name, parameter) -> {
             if (parameter.dim() >= 2 == matrix) {

@@ -1,0 +1,30 @@
+package dev.graft.cli.bench;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "bench",
+        description = "Measure how fast training is, alone or beside Hugging Face PEFT.",
+        mixinStandardHelpOptions = true,
+        synopsisSubcommandLabel = "COMMAND",
+        subcommands = {BenchTrainCommand.class, BenchCompareCommand.class},
+        footer = {
+            "",
+            "Examples:",
+            "  graft bench train --model smollm2 --data causal.jsonl --task causal --json",
+            "  graft bench compare --quick"
+        })
+public final class BenchCommand implements Runnable {
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "which measurement, train or compare?");
+    }
+}

@@ -1,0 +1,77 @@
+package dev.graft.cli.bench;
+
+import dev.graft.cli.model.JsonOption;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "compare",
+        description = "Train with Graft and with Hugging Face PEFT in turns and print the ratios.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "SmolLM2-135M learns to continue, MiniLM to classify; each run is a process of its own, one at a time. Nothing",
+            "else should run meanwhile. It takes some twenty minutes, and one with --quick.",
+            "",
+            "Examples:",
+            "  graft bench compare --quick",
+            "  graft bench compare --python target/peer/bin/python --write"
+        })
+public final class BenchCompareCommand implements Runnable {
+
+    @Option(
+            names = "--python",
+            paramLabel = "PY",
+            description = "A Python with peft (default: the variable GRAFT_PYTHON, else python3).")
+    private @Nullable String python;
+
+    @Option(
+            names = "--peer",
+            paramLabel = "DIR",
+            description = "The peer's scripts (default: ${DEFAULT-VALUE}, in Graft's folder).")
+    private Path peer = Path.of("benchmarks/peer");
+
+    @Option(names = "--threads", paramLabel = "N", description = "Threads for both (default: all cores).")
+    private @Nullable Integer threads;
+
+    @Option(names = "--quick", description = "One round of three steps: to see that it runs, not to quote.")
+    private boolean quick;
+
+    @Option(names = "--write", description = "Replace the figures in PERFORMANCE.md.")
+    private boolean write;
+
+    @Mixin
+    private JsonOption json = new JsonOption();
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        if (quick && write) {
+            throw new ParameterException(
+                    spec.commandLine(), "--quick gives no figures to quote, so it doesn't go with --write");
+        }
+        if (threads != null && threads < 1) {
+            throw new ParameterException(spec.commandLine(), "--threads is " + threads + ", expected at least 1");
+        }
+        int used = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
+        List<String> words = spec.root().commandLine().getParseResult().originalArgs();
+        BenchCompareRun run = new BenchCompareRun(
+                python,
+                peer,
+                quick ? Comparison.Plan.quick(used) : Comparison.Plan.full(used),
+                spec.root().version()[0].replaceFirst("^graft ", ""),
+                "./graft " + String.join(" ", words),
+                spec.commandLine().getErr());
+        spec.commandLine().getOut().print(run.report(write, json.json()));
+    }
+}

@@ -1,0 +1,142 @@
+package dev.graft.cli.bench;
+
+import dev.graft.cli.model.ComputeOptions;
+import dev.graft.cli.model.JsonOption;
+import dev.graft.cli.model.ModelOption;
+import dev.graft.models.Task;
+import dev.graft.train.bench.Recipe;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "train",
+        description = "Train for some steps on fixed rows of token ids and print what it took.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "Rows are {\"input_ids\": […], \"labels\": […]} with -100 where there is no label, or {\"input_ids\": […],",
+            "\"label\": k}, one a line. The optimiser is AdamW, lr 1e-4, no weight decay. Tokens exclude padding. With",
+            "--json the last line of standard output is one JSON object.",
+            "",
+            "Examples:",
+            "  graft bench train --model smollm2 --data causal.jsonl --task causal --method lora --rank 16 --json",
+            "  graft bench train --model minilm --data classify.jsonl --task classify --batch 32 --steps 12"
+        })
+public final class BenchTrainCommand implements Runnable {
+
+    /** What rows teach. */
+    enum Goal {
+        CAUSAL(Task.CAUSAL_LM),
+        CLASSIFY(Task.SEQ_CLS);
+
+        private final Task task;
+
+        Goal(Task task) {
+            this.task = task;
+        }
+
+        Task task() {
+            return task;
+        }
+
+        @Override
+        public String toString() {
+            return task == Task.CAUSAL_LM ? "causal" : "classify";
+        }
+    }
+
+    @Mixin
+    private ModelOption model = new ModelOption();
+
+    @Option(names = "--data", required = true, paramLabel = "FILE", description = "Rows of token ids, JSONL.")
+    @SuppressWarnings("NullAway.Init")
+    private Path data;
+
+    @Option(
+            names = "--task",
+            required = true,
+            paramLabel = "TASK",
+            description = "causal or classify; a classifier gets as many labels as the rows have.")
+    @SuppressWarnings("NullAway.Init")
+    private Goal task;
+
+    @Option(
+            names = "--method",
+            paramLabel = "NAME",
+            description = {
+                "What is trained (default: ${DEFAULT-VALUE}); `graft methods` lists all. prompt and prefix are as",
+                "PEFT has them: 20 virtual tokens, random start, no projection."
+            })
+    private String method = "lora";
+
+    @Option(
+            names = "--targets",
+            paramLabel = "NAMES",
+            description = {
+                "Modules for the method: all-linear, names or their ends with commas between, or a",
+                "regular expression for the whole name (default for lora and dora: all-linear)."
+            })
+    private @Nullable String targets;
+
+    @Option(
+            names = "--rank",
+            paramLabel = "R",
+            description = "Rank for the method; alpha is twice as much (default for lora and dora: 16).")
+    private @Nullable Integer rank;
+
+    @Option(names = "--batch", paramLabel = "N", description = "Rows of a step (default: ${DEFAULT-VALUE}).")
+    private int batch = 4;
+
+    @Option(names = "--steps", paramLabel = "N", description = "Steps that count (default: ${DEFAULT-VALUE}).")
+    private int steps = 12;
+
+    @Option(names = "--warmup", paramLabel = "N", description = "Steps before those (default: ${DEFAULT-VALUE}).")
+    private int warmup = 3;
+
+    @Option(
+            names = "--recipe",
+            paramLabel = "RECIPE",
+            description = {
+                "tuned: rows of similar length together; default: rows in the order of the file",
+                "(default: ${DEFAULT-VALUE})."
+            })
+    private Recipe recipe = Recipe.TUNED;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            description = "Seed of new parameters and dropout (default: ${DEFAULT-VALUE}).")
+    private long seed = 0;
+
+    @Mixin
+    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
+
+    @Mixin
+    private JsonOption json = new JsonOption();
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        double startedAfter = ProcessAge.seconds();
+        BenchTrainRun run = new BenchTrainRun(
+                model.model(),
+                data,
+                task,
+                new BenchMethod(method, targets, rank),
+                recipe,
+                new BenchTrainRun.Size(batch, steps, warmup),
+                seed,
+                compute,
+                spec.commandLine().getErr());
+        BenchTrainRun.Figures figures = run.measure(startedAfter);
+        spec.commandLine().getOut().println(json.json() ? figures.json() : figures.text());
+    }
+}

@@ -1,0 +1,81 @@
+package dev.graft.cli.bench;
+
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A Python with Hugging Face PEFT, and the scripts that it runs.
+ *
+ * @param versions of Python and of the libraries that decide its speed
+ */
+record Peer(String python, Path scripts, Map<String, String> versions) {
+    private static final String TRAIN = "hf_peft_train.py";
+    private static final String WORKLOAD = "make_workload.py";
+    private static final String VERSIONS = "import json, platform, peft, torch, transformers;"
+            + "print(json.dumps({'python': platform.python_version(), 'torch': torch.__version__,"
+            + " 'transformers': transformers.__version__, 'peft': peft.__version__}))";
+    private static final String ADVICE = "; this makes one, to be given by --python target/peer/bin/python: "
+            + "python3 -m venv target/peer && target/peer/bin/pip install peft";
+
+    /**
+     * Finds a Python: the one that is given, else that of the variable {@code GRAFT_PYTHON}, else {@code python3}.
+     *
+     * @throws InputException if it has no PEFT, or the scripts aren't there
+     */
+    static Peer find(@Nullable String given, Map<String, String> environment, Path scripts) {
+        for (String script : List.of(TRAIN, WORKLOAD)) {
+            if (!Files.isRegularFile(scripts.resolve(script))) {
+                throw new InputException("there is no " + scripts.resolve(script)
+                        + "; run this in Graft's folder, or give the folder of the scripts by --peer");
+            }
+        }
+        String variable = environment.getOrDefault("GRAFT_PYTHON", "");
+        String python = given != null ? given : variable.isBlank() ? "python3" : variable;
+        String printed;
+        try {
+            printed = program(python).run(List.of("-c", VERSIONS)).last();
+        } catch (IllegalStateException | UncheckedIOException e) {
+            String reason = String.valueOf(e.getMessage());
+            throw new InputException(
+                    python + " is no Python with Hugging Face PEFT ("
+                            + reason.substring(reason.lastIndexOf(" | ") < 0 ? 0 : reason.lastIndexOf(" | ") + 3) + ")"
+                            + ADVICE,
+                    e);
+        }
+        Map<String, String> versions = new LinkedHashMap<>();
+        Json.parse(python, printed)
+                .properties()
+                .forEach(version ->
+                        versions.put(version.getKey(), version.getValue().stringValue()));
+        return new Peer(python, scripts, versions);
+    }
+
+    /** It gets the environment that it would have had from a shell: without the launcher's settings of malloc. */
+    private static Program program(String python) {
+        return new Program(List.of(python), List.of("OMP_NUM_THREADS", "GLIBC_TUNABLES"));
+    }
+
+    /** Trains as its script's arguments say. */
+    Program.Run train(List<String> arguments) {
+        return run(TRAIN, arguments);
+    }
+
+    /** Writes rows for a vocabulary of that size. */
+    void writeWorkload(BenchTrainCommand.Goal goal, int vocabulary, Path file) {
+        run(WORKLOAD, List.of("--task", goal.toString(), "--vocab", "" + vocabulary, "--out", file.toString()));
+    }
+
+    private Program.Run run(String script, List<String> arguments) {
+        List<String> all = new ArrayList<>(List.of(scripts.resolve(script).toString()));
+        all.addAll(arguments);
+        return program(python).run(all);
+    }
+}

@@ -1,0 +1,146 @@
+package dev.graft.train;
+
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Selection;
+import dev.graft.tensor.Dropout;
+import dev.graft.tensor.Natives;
+import dev.graft.train.data.Batch;
+import dev.graft.train.loss.Loss;
+import dev.graft.train.loss.Objective;
+import dev.graft.train.optim.FlatParameters;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+/**
+ * Gradients by several threads at once: each takes some rows of every batch, on one core, with gradients of its own that are added in a
+ * fixed order. Most operations of a training step are too small to gain from a second core; whole rows do.
+ */
+public final class DataParallel implements AutoCloseable {
+    private final Objective objective;
+    private final List<Worker> workers = new ArrayList<>();
+
+    private record Worker(Hooks hooks, FlatParameters parameters, ExecutorService thread) {}
+
+    /**
+     * What the workers found.
+     *
+     * @param unreached names of parameters that no gradient reaches; only looked for when asked
+     */
+    public record Outcome(Loss loss, List<String> unreached) {}
+
+    private record Part(Loss loss, List<String> unreached) {}
+
+    /**
+     * Workers for an adapter.
+     *
+     * @param parameters those of the adapter: they receive the sum of the gradients
+     * @param threads how many, at least 1
+     */
+    public DataParallel(Objective objective, Adapter adapter, FlatParameters parameters, int threads) {
+        this.objective = objective;
+        for (int i = 0; i < threads; i++) {
+            Adapter own = i == 0 ? adapter : adapter.twin();
+            int number = i;
+            ExecutorService thread = Executors.newSingleThreadExecutor(work -> {
+                Thread made = new Thread(work, "graft-train-" + number);
+                made.setDaemon(true);
+                return made;
+            });
+            if (threads > 1) {
+                thread.execute(() -> Natives.threads(1));
+            }
+            workers.add(new Worker(
+                    Selection.of(own).hooks(),
+                    i == 0 ? parameters : new FlatParameters(parameters, own.trainable()),
+                    thread));
+        }
+    }
+
+    /** The hooks of the adapter. */
+    public Hooks hooks() {
+        return workers.get(0).hooks;
+    }
+
+    /**
+     * Forms the gradient of {@code sum / divisor} over all batches.
+     *
+     * @param seed of the run, and the step: what dropout depends on
+     * @param check whether to look for parameters that no gradient reaches
+     */
+    public Outcome backward(List<Batch> batches, double divisor, long seed, long step, boolean check) {
+        List<List<Batch>> work = new ArrayList<>();
+        workers.forEach(worker -> work.add(new ArrayList<>()));
+        for (Batch batch : batches) {
+            List<Batch> parts = batch.parts(workers.size());
+            for (int i = 0; i < parts.size(); i++) {
+                work.get(i).add(parts.get(i));
+            }
+        }
+        List<Future<Part>> running = new ArrayList<>();
+        for (int i = 0; i < workers.size(); i++) {
+            Worker worker = workers.get(i);
+            List<Batch> own = work.get(i);
+            int number = i;
+            running.add(worker.thread.submit(() -> {
+                Dropout.seed(seed, step, number);
+                return part(worker, own, divisor, check);
+            }));
+        }
+        Loss loss = Loss.NONE;
+        List<String> unreached = new ArrayList<>();
+        RuntimeException failure = null;
+        for (int i = 0; i < running.size(); i++) {
+            try {
+                Part part = running.get(i).get();
+                loss = loss.plus(part.loss);
+                if (i == 0) {
+                    unreached.addAll(part.unreached);
+                } else {
+                    unreached.retainAll(part.unreached);
+                }
+            } catch (ExecutionException error) {
+                if (error.getCause() instanceof Error fatal) {
+                    throw fatal;
+                }
+                failure = (RuntimeException) error.getCause();
+            } catch (InterruptedException interrupted) {
+                Thread.currentThread().interrupt();
+                throw new TrainingException("interrupted while gradients were formed");
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
+        for (Worker worker : workers.subList(1, workers.size())) {
+            workers.get(0).parameters.addGradients(worker.parameters);
+        }
+        return new Outcome(loss, unreached);
+    }
+
+    private Part part(Worker worker, List<Batch> batches, double divisor, boolean check) {
+        Loss[] sum = {Loss.NONE};
+        Runnable backward = () -> {
+            for (Batch batch : batches) {
+                sum[0] = sum[0].plus(objective.backward(worker.hooks, batch, divisor));
+            }
+        };
+        List<String> unreached = List.of();
+        if (check) {
+            unreached = worker.parameters.unreachedBy(backward);
+        } else {
+            worker.parameters.zeroGradients();
+            backward.run();
+        }
+        return new Part(sum[0], unreached);
+    }
+
+    @Override
+    public void close() {
+        workers.forEach(worker -> worker.thread.shutdown());
+    }
+}
