@@ -18,6 +18,7 @@ import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
 
 /** One step of LoRA on a base so small that its arithmetic takes no time: what is left is the cost of the operations themselves. */
 @State(Scope.Benchmark)
@@ -39,6 +40,11 @@ public class LoraStep {
             rows.add(new Example(row, ids, null, new Target.Tokens(ids)));
         }
         return rows;
+    }
+
+    @TearDown
+    public void close() {
+        training.close();
     }
 
     @Benchmark

@@ -48,9 +48,10 @@ class BenchmarksTest {
             benchmark.step();
         }
         assertThat(benchmark.step().first().loss()).isLessThan(first);
+        benchmark.close();
     }
 
-    /** Later steps of the comparison need these scripts in this place. */
+    /** {@code graft bench compare} looks for them here. */
     @Test
     void thePeersScriptsAreHere() throws IOException {
         for (String name : List.of("make_workload.py", "hf_peft_train.py")) {

@@ -22,13 +22,13 @@ class CliReferenceTest {
                         + "Exit codes: 0 done, 1 it failed, 2 the input is not usable, 130 after Ctrl-C, 143 after SIGTERM.\n"
                         + "What a program reads goes to standard output, what a person reads while waiting to standard error.\n\n");
         section(page, graft);
-        graft.getSubcommands().values().forEach(command -> section(page, command));
         return page.toString();
     }
 
     private static void section(StringBuilder page, CommandLine command) {
         page.append("## ").append(command.getCommandSpec().qualifiedName()).append("\n\n```\n");
         page.append(command.getUsageMessage(Ansi.OFF).stripTrailing()).append("\n```\n\n");
+        command.getSubcommands().values().forEach(part -> section(page, part));
     }
 
     @Test

@@ -18,7 +18,7 @@ import picocli.CommandLine.Spec;
         footer = {
             "",
             "SmolLM2-135M learns to continue, MiniLM to classify; each run is a process of its own, one at a time. Nothing",
-            "else should run meanwhile. It takes some twenty minutes, and one with --quick.",
+            "else should run meanwhile. It takes some twenty minutes, and a few with --quick.",
             "",
             "Examples:",
             "  graft bench compare --quick",
