@@ -236,7 +236,7 @@ class LauncherTest {
         assertThat(graft().out()).contains("GLIBC_TUNABLES=\n");
         environment.remove("GLIBC_TUNABLES");
         script(bin.resolve("getconf"), "echo 'glibc 2.36'");
-        assertThat(graft().out()).contains("GLIBC_TUNABLES=glibc.malloc.hugetlb=1:");
+        assertThat(graft().out()).contains("GLIBC_TUNABLES=glibc.malloc.arena_max=");
         script(bin.resolve("getconf"), "exit 1");
         assertThat(graft().out()).contains("GLIBC_TUNABLES=\n");
     }

@@ -235,7 +235,7 @@ public record LoReft(
 
         @Override
         public Method read(Fields f, Base base) {
-            f.informational("init_weights_seed", "dtype");
+            f.informational("init_weights_seed", "dtype", "architecture");
             if (!f.bool("orthogonality")) {
                 throw f.wrong("orthogonality", "true: NoReFT and DiReFT are not supported");
             }
