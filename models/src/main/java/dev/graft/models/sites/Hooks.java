@@ -26,12 +26,12 @@ public interface Hooks {
 
     /** Whether nothing acts at a site, so that what the frozen model does there, and its gradient, is all there is. */
     default boolean isFrozen(Site site) {
-        return true;
+        return this == NONE;
     }
 
-    /** The linear layer that every row of a batch sees at a site, or null if rows see different ones. */
+    /** The linear layer that every row of a batch sees at a site, or null if rows see different ones or it isn't known. */
     default @Nullable Affine affine(Linear site) {
-        return site;
+        return isFrozen(site) ? site : null;
     }
 
     /** What is added to the residual {@code [batch, seq, hidden]} in place of the block's output. */

@@ -1,0 +1,57 @@
+package dev.graft.tensor;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class DropoutTest {
+
+    @ParameterizedTest
+    @EnumSource(
+            value = ScalarType.class,
+            names = {"Float", "Double", "BFloat16"})
+    void dropsTheShareAskedForAndScalesTheRest(ScalarType type) {
+        try (Scope scope = new Scope()) {
+            Dropout.seed(7, 1, 0);
+            float[] mask = Tensors.floats(Dropout.mask(type, 0.25, 300, 401));
+            int kept = 0;
+            for (float value : mask) {
+                if (value != 0) {
+                    assertThat(value).isCloseTo(4 / 3f, within(0.005f));
+                    kept++;
+                }
+            }
+            assertThat(kept / (double) mask.length).isCloseTo(0.75, within(0.005));
+        }
+    }
+
+    @Test
+    void dependsOnSeedStepAndPartAlone() {
+        try (Scope scope = new Scope()) {
+            float[] first = drawn(7, 3, 1);
+            drawn(1, 1, 1);
+            assertThat(drawn(7, 3, 1)).isEqualTo(first);
+            assertThat(drawn(8, 3, 1)).isNotEqualTo(first);
+            assertThat(drawn(7, 4, 1)).isNotEqualTo(first);
+            assertThat(drawn(7, 3, 2)).isNotEqualTo(first);
+        }
+    }
+
+    @Test
+    void masksOfOneStepDiffer() {
+        try (Scope scope = new Scope()) {
+            Dropout.seed(7, 3, 0);
+            float[] first = Tensors.floats(Dropout.mask(ScalarType.Float, 0.5, 64));
+            assertThat(Tensors.floats(Dropout.mask(ScalarType.Float, 0.5, 64))).isNotEqualTo(first);
+        }
+    }
+
+    private static float[] drawn(long seed, long step, int part) {
+        Dropout.seed(seed, step, part);
+        return Tensors.floats(Dropout.mask(ScalarType.Float, 0.5, 64));
+    }
+}

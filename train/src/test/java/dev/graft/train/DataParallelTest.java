@@ -1,0 +1,143 @@
+package dev.graft.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Selection;
+import dev.graft.peft.Targets;
+import dev.graft.peft.methods.Dora;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import dev.graft.tensor.Numerics;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.data.Batch;
+import dev.graft.train.data.Example;
+import dev.graft.train.data.Target;
+import dev.graft.train.loss.Objective;
+import dev.graft.train.optim.FlatParameters;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import net.jqwik.api.constraints.Size;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class DataParallelTest {
+    private static final Path BASES = Path.of("../parity/fixtures/bases");
+    private static final LoraConfig LORA =
+            LoraConfig.DEFAULT.withRank(4, 8).withTargets(Targets.ALL_LINEAR).withInit(new LoraConfig.Init("false"));
+
+    private static Base llama(Numerics numerics) {
+        return Base.load(BASES.resolve("llama-gqa"), Base.Options.DEFAULT.withNumerics(numerics));
+    }
+
+    private static Batch batch(int... lengths) {
+        Random random = new Random(5);
+        List<Example> rows = new ArrayList<>();
+        for (int row = 0; row < lengths.length; row++) {
+            int[] ids = new int[lengths[row]];
+            Arrays.setAll(ids, i -> 3 + random.nextInt(60));
+            rows.add(new Example(row, ids, null, new Target.Tokens(ids)));
+        }
+        return Batch.of(rows, 0);
+    }
+
+    private static float[] gradients(Adapter adapter, int threads, Batch batch) {
+        FlatParameters parameters = new FlatParameters(adapter.trainable());
+        Objective objective = Objective.of(adapter.base(), 0);
+        try (DataParallel workers = new DataParallel(objective, adapter, parameters, threads)) {
+            workers.backward(List.of(batch), batch.lossTerms(), 1, 1, false);
+            return Tensors.floats(parameters.gradients());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {2, 3, 8})
+    void anyNumberOfThreadsGivesTheGradientOfOne(int threads) {
+        Adapter adapter = Adapter.create(llama(Numerics.FP32), new Lora(LORA), 42);
+        Batch batch = batch(9, 4, 30, 7, 12);
+        float[] one = gradients(adapter, 1, batch);
+        float[] many = gradients(adapter, threads, batch);
+        assertThat(many).hasSameSizeAs(one);
+        for (int i = 0; i < one.length; i++) {
+            assertThat(many[i]).isCloseTo(one[i], within(2e-6f));
+        }
+        assertThat(gradients(adapter, threads, batch)).isEqualTo(many);
+    }
+
+    /** Formulas and graphs must agree: the same loss by autograd alone, in fp64. */
+    @ParameterizedTest
+    @ValueSource(strings = {"lora", "dora"})
+    void gradientIsThatOfAutograd(String method) {
+        Adapter adapter = Adapter.create(
+                llama(Numerics.FP64), method.equals("lora") ? new Lora(LORA) : new Dora(LORA), 42);
+        Batch batch = batch(60, 44);
+        FlatParameters parameters = new FlatParameters(adapter.trainable());
+        Objective objective = Objective.of(adapter.base(), 0);
+        try (DataParallel workers = new DataParallel(objective, adapter, parameters, 1)) {
+            workers.backward(List.of(batch), 1, 1, 1, false);
+        }
+        double[] formula = Tensors.doubles(parameters.gradients());
+        parameters.zeroGradients();
+        try (Scope scope = new Scope()) {
+            Tensor logits = adapter.base()
+                    .logits(Objective.inputs(batch), Pass.inference(Selection.of(adapter).hooks()));
+            Tensor loss = Ops.scale(logits.narrow(0, 0, 1).sum(), 0);
+            for (int row = 0; row < batch.rows(); row++) {
+                Tensor predicted = logits.select(0, row).narrow(0, 0, batch.lengths()[row] - 1).log_softmax(-1);
+                for (int i = 1; i < batch.lengths()[row]; i++) {
+                    loss = loss.sub(predicted.select(0, i - 1).select(0, batch.ids()[row * batch.width() + i]));
+                }
+            }
+            loss.backward();
+        }
+        double[] autograd = Tensors.doubles(parameters.gradients());
+        for (int i = 0; i < formula.length; i++) {
+            assertThat(formula[i]).isCloseTo(autograd[i], within(1e-9 * (1 + Math.abs(autograd[i]))));
+        }
+    }
+
+    @Test
+    void everyParameterIsReachedThoughSomePartHasNoRows() {
+        Adapter adapter = Adapter.create(llama(Numerics.FP32), new Lora(LORA), 42);
+        FlatParameters parameters = new FlatParameters(adapter.trainable());
+        Objective objective = Objective.of(adapter.base(), 0);
+        try (DataParallel workers = new DataParallel(objective, adapter, parameters, 2)) {
+            assertThat(workers.backward(List.of(batch(6)), 5, 1, 1, true).unreached())
+                    .isEmpty();
+        }
+    }
+
+    @Property(tries = 200)
+    void partsHoldEveryRowOnceAndAllTerms(
+            @ForAll @Size(min = 1, max = 20) List<@IntRange(min = 2, max = 40) Integer> lengths,
+            @ForAll @IntRange(min = 1, max = 6) int most) {
+        Batch batch = batch(lengths.stream().mapToInt(Integer::intValue).toArray());
+        List<Batch> parts = batch.parts(most);
+        assertThat(parts).hasSizeLessThanOrEqualTo(most);
+        assertThat(parts.stream().mapToInt(Batch::lossTerms).sum()).isEqualTo(batch.lossTerms());
+        assertThat(parts.stream().mapToInt(Batch::realTokens).sum()).isEqualTo(batch.realTokens());
+        assertThat(parts.stream().flatMapToInt(part -> Arrays.stream(part.rowIndices())).sorted())
+                .containsExactlyElementsOf(Arrays.stream(batch.rowIndices()).boxed().toList());
+        for (Batch part : parts) {
+            for (int row = 0; row < part.rows(); row++) {
+                int original = part.rowIndices()[row];
+                for (int i = 0; i < part.lengths()[row]; i++) {
+                    assertThat(part.ids()[row * part.width() + i]).isEqualTo(batch.ids()[original * batch.width() + i]);
+                }
+            }
+        }
+    }
+}
