@@ -81,8 +81,8 @@ class DataParallelTest {
     @ParameterizedTest
     @ValueSource(strings = {"lora", "dora"})
     void gradientIsThatOfAutograd(String method) {
-        Adapter adapter = Adapter.create(
-                llama(Numerics.FP64), method.equals("lora") ? new Lora(LORA) : new Dora(LORA), 42);
+        Adapter adapter =
+                Adapter.create(llama(Numerics.FP64), method.equals("lora") ? new Lora(LORA) : new Dora(LORA), 42);
         Batch batch = batch(60, 44);
         FlatParameters parameters = new FlatParameters(adapter.trainable());
         Objective objective = Objective.of(adapter.base(), 0);
@@ -93,10 +93,14 @@ class DataParallelTest {
         parameters.zeroGradients();
         try (Scope scope = new Scope()) {
             Tensor logits = adapter.base()
-                    .logits(Objective.inputs(batch), Pass.inference(Selection.of(adapter).hooks()));
+                    .logits(
+                            Objective.inputs(batch),
+                            Pass.inference(Selection.of(adapter).hooks()));
             Tensor loss = Ops.scale(logits.narrow(0, 0, 1).sum(), 0);
             for (int row = 0; row < batch.rows(); row++) {
-                Tensor predicted = logits.select(0, row).narrow(0, 0, batch.lengths()[row] - 1).log_softmax(-1);
+                Tensor predicted = logits.select(0, row)
+                        .narrow(0, 0, batch.lengths()[row] - 1)
+                        .log_softmax(-1);
                 for (int i = 1; i < batch.lengths()[row]; i++) {
                     loss = loss.sub(predicted.select(0, i - 1).select(0, batch.ids()[row * batch.width() + i]));
                 }
@@ -129,8 +133,11 @@ class DataParallelTest {
         assertThat(parts).hasSizeLessThanOrEqualTo(most);
         assertThat(parts.stream().mapToInt(Batch::lossTerms).sum()).isEqualTo(batch.lossTerms());
         assertThat(parts.stream().mapToInt(Batch::realTokens).sum()).isEqualTo(batch.realTokens());
-        assertThat(parts.stream().flatMapToInt(part -> Arrays.stream(part.rowIndices())).sorted())
-                .containsExactlyElementsOf(Arrays.stream(batch.rowIndices()).boxed().toList());
+        assertThat(parts.stream()
+                        .flatMapToInt(part -> Arrays.stream(part.rowIndices()))
+                        .sorted())
+                .containsExactlyElementsOf(
+                        Arrays.stream(batch.rowIndices()).boxed().toList());
         for (Batch part : parts) {
             for (int row = 0; row < part.rows(); row++) {
                 int original = part.rowIndices()[row];

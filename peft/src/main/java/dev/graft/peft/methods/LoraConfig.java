@@ -107,12 +107,14 @@ public record LoraConfig(
 
     /** Refuses a pattern that no module to adapt matches: it would be ignored. */
     void requirePatternsFit(List<Site> targets) {
-        for (Map.Entry<String, Set<String>> field :
-                Map.of("rank_pattern", rankPattern.keySet(), "alpha_pattern", alphaPattern.keySet()).entrySet()) {
+        for (Map.Entry<String, Set<String>> field : Map.of(
+                        "rank_pattern", rankPattern.keySet(), "alpha_pattern", alphaPattern.keySet())
+                .entrySet()) {
             for (String key : field.getValue()) {
                 if (targets.stream().noneMatch(site -> pattern(field.getKey(), List.of(key), site.name()) != null)) {
                     throw new InputException(field.getKey() + ": \"" + key + "\" matches none of the " + targets.size()
-                            + " modules that are adapted, such as " + targets.get(0).name());
+                            + " modules that are adapted, such as "
+                            + targets.get(0).name());
                 }
             }
         }
