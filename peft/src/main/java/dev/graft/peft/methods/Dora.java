@@ -34,9 +34,6 @@ public record Dora(LoraConfig config) implements Method {
     @Override
     public void graft(Grafter g) {
         List<Site> targets = g.targets(config.targets());
-        if (!g.loads()) {
-            config.requirePatternsFit(targets);
-        }
         for (Site site : targets) {
             if (site instanceof Linear linear) {
                 LowRank update = LowRank.of(g, linear, config);

@@ -33,9 +33,6 @@ public record Lora(LoraConfig config) implements Method {
     @Override
     public void graft(Grafter g) {
         List<Site> targets = g.targets(config.targets());
-        if (!g.loads()) {
-            config.requirePatternsFit(targets);
-        }
         for (Site site : targets) {
             if (site instanceof Linear linear) {
                 g.add(linear, LowRank.of(g, linear, config));

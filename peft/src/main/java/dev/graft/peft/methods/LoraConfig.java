@@ -2,13 +2,11 @@ package dev.graft.peft.methods;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
-import dev.graft.models.sites.Site;
 import dev.graft.peft.Targets;
 import dev.graft.peft.internal.PythonRegex;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
@@ -103,21 +101,6 @@ public record LoraConfig(
         double a = key == null ? alpha : alphaPattern.getOrDefault(key, alpha);
         int rank = rank(module);
         return rslora ? a / Math.sqrt(rank) : a / rank;
-    }
-
-    /** Refuses a pattern that no module to adapt matches: it would be ignored. */
-    void requirePatternsFit(List<Site> targets) {
-        for (Map.Entry<String, Set<String>> field : Map.of(
-                        "rank_pattern", rankPattern.keySet(), "alpha_pattern", alphaPattern.keySet())
-                .entrySet()) {
-            for (String key : field.getValue()) {
-                if (targets.stream().noneMatch(site -> pattern(field.getKey(), List.of(key), site.name()) != null)) {
-                    throw new InputException(field.getKey() + ": \"" + key + "\" matches none of the " + targets.size()
-                            + " modules that are adapted, such as "
-                            + targets.get(0).name());
-                }
-            }
-        }
     }
 
     private static @Nullable String pattern(String field, Iterable<String> keys, String module) {
