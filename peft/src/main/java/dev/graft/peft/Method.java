@@ -33,6 +33,9 @@ public interface Method {
         /** What it can do. */
         Capabilities capabilities();
 
+        /** The settings that a new adapter has where nothing is said: they learn. */
+        Method defaults();
+
         /** The {@code peft_type}, or the {@code architecture} of AdapterHub, that its files have. */
         String peftType();
 

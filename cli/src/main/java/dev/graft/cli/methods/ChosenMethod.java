@@ -46,31 +46,16 @@ public final class ChosenMethod {
         ObjectNode known = defaults(type, base);
         ObjectNode json = known.deepCopy();
         options.forEach((option, value) -> json.set(field(type, option, known), node(value)));
-        for (String field : type.required()) {
-            if (!json.has(field)) {
-                throw new InputException(name + "." + field + " is missing; `graft methods " + name
-                        + "` lists the options of this method");
-            }
-        }
         Fields fields = Fields.of("options of " + name, json);
         Method method = type.read(fields, base);
         fields.refuseUnread("`graft methods " + name + "` lists the options of this method.");
         return method;
     }
 
-    /** The settings of the constant {@code DEFAULT} that a method's record has; empty where it has none. */
+    /** The settings of a new adapter on that base. */
     static ObjectNode defaults(Method.Type type, Base base) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        Class<?> record = type.getClass().getEnclosingClass();
-        try {
-            if (record != null && record.getField("DEFAULT").get(null) instanceof Method method) {
-                method.write(json, base);
-            }
-        } catch (NoSuchFieldException none) {
-            return json;
-        } catch (IllegalAccessException e) {
-            throw new IllegalStateException(e);
-        }
+        type.defaults().write(json, base);
         return json;
     }
 

@@ -132,6 +132,11 @@ public record BitFit(List<String> terms) implements Method {
         }
 
         @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
         public String peftType() {
             return "BITFIT";
         }

@@ -132,6 +132,11 @@ public record Dora(LoraConfig config) implements Method {
         }
 
         @Override
+        public Method defaults() {
+            return new Dora(LoraConfig.DEFAULT);
+        }
+
+        @Override
         public String peftType() {
             return "LORA";
         }

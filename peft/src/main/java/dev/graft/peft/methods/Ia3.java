@@ -173,6 +173,11 @@ public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean st
         }
 
         @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
         public String peftType() {
             return "IA3";
         }

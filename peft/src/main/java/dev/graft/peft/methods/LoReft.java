@@ -221,6 +221,11 @@ public record LoReft(
         }
 
         @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
         public String peftType() {
             return "reft";
         }

@@ -78,6 +78,11 @@ public record Lora(LoraConfig config) implements Method {
         }
 
         @Override
+        public Method defaults() {
+            return new Lora(LoraConfig.DEFAULT);
+        }
+
+        @Override
         public String peftType() {
             return "LORA";
         }

@@ -260,6 +260,11 @@ public record Pfeiffer(
         }
 
         @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
         public String peftType() {
             return "seq_bn";
         }

@@ -151,6 +151,11 @@ public record PrefixTuning(
         }
 
         @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
         public String peftType() {
             return "PREFIX_TUNING";
         }

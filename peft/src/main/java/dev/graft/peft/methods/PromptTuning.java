@@ -159,6 +159,11 @@ public record PromptTuning(
         }
 
         @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
         public String peftType() {
             return "PROMPT_TUNING";
         }
