@@ -18,7 +18,7 @@ import java.util.Map;
 import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
-/** Numbers without a model: learning rate schedules, losses, metrics. */
+/** Numbers without a model: learning rate schedules, losses, metrics, torch's random numbers. */
 final class MathsParity implements Group {
     @Override
     public String name() {
@@ -73,6 +73,10 @@ final class MathsParity implements Group {
             case "losses/binary" -> LossParity::binary;
             case "classification/cases" -> MathsParity::classification;
             case "classification/regression" -> MathsParity::regression;
+            case "torch_random/randperm" -> RandomParity::permutation;
+            case "torch_random/rand" -> RandomParity::uniform;
+            case "torch_random/randn" -> RandomParity::normal;
+            case "torch_random/kaiming_uniform" -> RandomParity::kaiming;
             default ->
                 (check, stored) -> {
                     throw new NotCovered("nothing computes " + file + " (" + section + ")");

@@ -1,0 +1,61 @@
+package dev.graft.parity;
+
+import dev.graft.tensor.Tensors;
+import dev.graft.tensor.TorchRng;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import org.bytedeco.pytorch.Tensor;
+import tools.jackson.databind.JsonNode;
+
+/** The numbers of torch's generator. */
+final class RandomParity {
+    /** From sixteen normal numbers on the last bit depends on the processor's vectors. */
+    private static final Tolerance LAST_BIT = new Tolerance(1e-7, 1e-6);
+
+    private RandomParity() {}
+
+    private static TorchRng rng(JsonNode stored) {
+        return new TorchRng(stored.path("seed").longValue());
+    }
+
+    static void permutation(Check check, JsonNode stored) {
+        Tensor order = rng(stored).permutation(stored.path("n").longValue());
+        try {
+            byte[] hash =
+                    MessageDigest.getInstance("SHA-256").digest(Tensors.bytes(order).array());
+            check.same(
+                    "the permutation's hash",
+                    HexFormat.of().formatHex(hash),
+                    stored.path("sha256_of_int64_little_endian").asString());
+        } catch (NoSuchAlgorithmException everyJavaHasIt) {
+            throw new IllegalStateException(everyJavaHasIt);
+        }
+    }
+
+    static void uniform(Check check, JsonNode stored) {
+        values(check, rng(stored).uniform(0, 1, stored.path("n").longValue()), stored, Tolerance.EXACT);
+    }
+
+    static void normal(Check check, JsonNode stored) {
+        long n = stored.path("n").longValue();
+        values(check, rng(stored).normal(0, 1, n), stored, n < 16 ? Tolerance.EXACT : LAST_BIT);
+    }
+
+    static void kaiming(Check check, JsonNode stored) {
+        long rows = stored.path("shape").get(0).longValue();
+        long columns = stored.path("shape").get(1).longValue();
+        double a = stored.path("a").doubleValue();
+        double bound = Math.sqrt(3) * (Math.sqrt(2 / (1 + a * a)) / Math.sqrt(columns));
+        values(check, rng(stored).uniform(-bound, bound, rows, columns).view(-1), stored, Tolerance.EXACT);
+    }
+
+    private static void values(Check check, Tensor got, JsonNode stored, Tolerance tolerance) {
+        JsonNode list = stored.path("values");
+        double[] expected = new double[list.size()];
+        for (int i = 0; i < expected.length; i++) {
+            expected[i] = (float) list.get(i).doubleValue();
+        }
+        check.values("the values", Tensors.doubles(got), expected, tolerance);
+    }
+}
