@@ -22,8 +22,8 @@ final class RandomParity {
     static void permutation(Check check, JsonNode stored) {
         Tensor order = rng(stored).permutation(stored.path("n").longValue());
         try {
-            byte[] hash =
-                    MessageDigest.getInstance("SHA-256").digest(Tensors.bytes(order).array());
+            byte[] hash = MessageDigest.getInstance("SHA-256")
+                    .digest(Tensors.bytes(order).array());
             check.same(
                     "the permutation's hash",
                     HexFormat.of().formatHex(hash),
