@@ -9,6 +9,7 @@ import dev.graft.eval.metrics.MetricSet;
 import dev.graft.eval.metrics.ValuePrediction;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
+import dev.graft.peft.methods.Lokr;
 import dev.graft.train.schedules.Schedule;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -48,6 +49,11 @@ final class MathsParity implements Group {
         for (Path file : jsonFiles(tree)) {
             String stem = Group.stem(file);
             JsonNode content = Json.read(file);
+            for (Map.Entry<String, JsonNode> factor : content.path("factors").properties()) {
+                cases.run(
+                        "maths/" + stem + "/factors/" + factor.getKey(),
+                        check -> factors(check, Integer.parseInt(factor.getKey()), factor.getValue()));
+            }
             for (Map.Entry<String, JsonNode> section : content.properties()) {
                 if (section.getValue().isArray()) {
                     Item item = item(stem, section.getKey());
@@ -92,6 +98,17 @@ final class MathsParity implements Group {
                 : one.propertyNames().stream()
                         .filter(name -> !known.contains(name))
                         .toList();
+    }
+
+    /** The two factors of each size with one wanted factor. */
+    private static void factors(Check check, int wanted, JsonNode sizes) {
+        for (JsonNode size : sizes) {
+            long[] found = Lokr.factors(size.get(0).longValue(), wanted);
+            check.same(
+                    "the factors of " + size.get(0),
+                    List.of(found[0], found[1]),
+                    List.of(size.get(1).longValue(), size.get(2).longValue()));
+        }
     }
 
     private static void schedule(Check check, JsonNode stored) {

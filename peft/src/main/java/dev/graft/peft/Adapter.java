@@ -86,6 +86,11 @@ public final class Adapter {
             }
 
             @Override
+            public Tensor derived(String key, Initial initial, ScalarType type, long... shape) {
+                return get(key, initial, type, shape);
+            }
+
+            @Override
             public boolean areStored() {
                 return stored;
             }
@@ -149,7 +154,9 @@ public final class Adapter {
         long trained = trainableCount();
         long all = base.parameterCount();
         for (Parameter parameter : parameters.values()) {
-            all += isOfBase(parameter.key()) ? 0 : parameter.value().numel();
+            all += !parameter.counted() || isOfBase(parameter.key())
+                    ? 0
+                    : parameter.value().numel();
         }
         return String.format(
                 Locale.ROOT,

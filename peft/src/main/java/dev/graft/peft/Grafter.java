@@ -1,6 +1,8 @@
 package dev.graft.peft;
 
+import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
@@ -25,6 +27,11 @@ public final class Grafter {
     interface Values {
         /** The value of a new parameter, in the wanted type; not yet a leaf. */
         Tensor get(String key, Initial initial, ScalarType type, long... shape);
+
+        /** The value of a tensor that no file holds because it can be made again. */
+        default Tensor derived(String key, Initial initial, ScalarType type, long... shape) {
+            return fresh(0).get(key, initial, type, shape);
+        }
 
         /** Whether they come from a file. */
         default boolean areStored() {
@@ -69,6 +76,24 @@ public final class Grafter {
         return targets.match(base, modulesToSave);
     }
 
+    /**
+     * The linear layers that the targets choose.
+     *
+     * @param method what to call the method in a message
+     * @throws dev.graft.formats.InputException if they choose something else too
+     */
+    public List<Linear> linears(Targets targets, String method) {
+        List<Linear> linears = new ArrayList<>();
+        for (Site site : targets(targets)) {
+            if (!(site instanceof Linear linear)) {
+                throw new InputException("target_modules: " + site.name() + " is not a linear layer; " + method
+                        + " acts on linear layers only");
+            }
+            linears.add(linear);
+        }
+        return linears;
+    }
+
     /** Whether the site belongs to a module that is trained and saved whole. */
     public boolean isSavedWhole(Site site) {
         return SavedModules.contains(modulesToSave, site.name());
@@ -81,12 +106,12 @@ public final class Grafter {
 
     /** A trained parameter with a name of its own. */
     public Tensor parameter(String key, Initial initial, long... shape) {
-        return declare(key, true, true, initial, shape);
+        return declare(key, true, true, true, initial, shape);
     }
 
     /** A trained parameter that files don't hold: they hold what an {@link #export} makes of it. Only for new adapters. */
     public Tensor inner(String key, Initial initial, long... shape) {
-        return declare(key, true, false, initial, shape);
+        return declare(key, true, false, true, initial, shape);
     }
 
     /** What files hold under a key, made of trained parameters when the adapter is saved; in place of the parameter of that key, if any. */
@@ -101,7 +126,16 @@ public final class Grafter {
 
     /** A saved tensor that isn't trained. */
     public Tensor frozen(Site site, String suffix, Initial initial, long... shape) {
-        return declare(site.name() + "." + suffix, false, true, initial, shape);
+        return declare(site.name() + "." + suffix, false, true, true, initial, shape);
+    }
+
+    /**
+     * A tensor that isn't trained and that PEFT doesn't count as a parameter.
+     *
+     * @param saved whether files hold it; if not, its start is the same for every adapter, and is made again when one is loaded
+     */
+    public Tensor buffer(String key, boolean saved, Initial initial, long... shape) {
+        return declare(key, false, saved, false, initial, shape);
     }
 
     /** Adds an effect at a site; a site's effects act in the order in which they are added. */
@@ -109,14 +143,18 @@ public final class Grafter {
         effects.computeIfAbsent(site, s -> new ArrayList<>()).add(effect);
     }
 
-    private Tensor declare(String key, boolean trainable, boolean saved, Initial initial, long... shape) {
+    private Tensor declare(
+            String key, boolean trainable, boolean saved, boolean counted, Initial initial, long... shape) {
         Parameter known = parameters.get(key);
         if (known != null) {
             throw new IllegalStateException(key + " is declared twice");
         }
-        Tensor value = values.get(key, initial, base.numerics().small(), shape);
+        ScalarType type = base.numerics().small();
+        Tensor value = saved || counted
+                ? values.get(key, initial, type, shape)
+                : values.derived(key, initial, type, shape);
         value.set_requires_grad(trainable);
-        parameters.put(key, new Parameter(key, value, trainable, saved));
+        parameters.put(key, new Parameter(key, value, trainable, saved, counted));
         return value;
     }
 

@@ -114,11 +114,11 @@ final class PeftLayout implements FolderLayout {
 
     @Override
     public String toFile(AdapterConfig config, String parameter) {
-        if (parameter.indexOf('.') < 0) {
-            return parameter;
+        boolean shared = parameter.indexOf('.') < 0;
+        if (config.method().type().layout() == Method.Layout.PEFT_PROMPT) {
+            return shared ? parameter : "base_model." + parameter;
         }
-        return (config.method().type().layout() == Method.Layout.PEFT_PROMPT ? "base_model." : "base_model.model.")
-                + parameter;
+        return (shared ? "base_model." : "base_model.model.") + parameter;
     }
 
     /** Files made from a model in memory have the adapter's name before the last part: {@code lora_A.default.weight}. */
@@ -142,8 +142,10 @@ final class PeftLayout implements FolderLayout {
         for (Site site : adapter.sites()) {
             boolean delta = adapter.effects(site).stream()
                     .anyMatch(effect -> effect instanceof Effect.Delta || effect instanceof Effect.Reweight);
-            boolean targeted = adapter.parameters().containsKey(site.name() + ".lora_A.weight")
-                    || adapter.parameters().containsKey(site.name() + ".lora_embedding_A");
+            boolean targeted = adapter.parameters().keySet().stream()
+                    .anyMatch(key -> key.startsWith(site.name() + ".")
+                            && !key.startsWith(site.name() + ".base_layer.")
+                            && !key.startsWith(site.name() + ".token_adapter."));
             if (!delta || !targeted) {
                 continue;
             }

@@ -4,6 +4,7 @@ import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Targets;
+import dev.graft.peft.methods.Bias;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.tensor.Tensors;
@@ -48,7 +49,7 @@ final class Tiny {
                 Targets.ALL_LINEAR,
                 Map.of(),
                 Map.of(),
-                LoraConfig.Bias.NONE,
+                Bias.NONE,
                 false,
                 LoraConfig.Init.DEFAULT,
                 Map.of());

@@ -14,8 +14,8 @@ public final class Biases {
     private Biases() {}
 
     /** Trains all biases, or those of the targeted layers. */
-    public static void graft(Grafter g, boolean all, boolean targetsOnly, List<Site> targets) {
-        for (Site site : all ? g.base().sites() : targetsOnly ? targets : List.<Site>of()) {
+    public static void graft(Grafter g, boolean all, boolean targetsOnly, List<? extends Site> targets) {
+        for (Site site : all ? g.base().sites() : targetsOnly ? List.<Site>copyOf(targets) : List.<Site>of()) {
             Tensor bias =
                     site instanceof Linear linear ? linear.bias() : site instanceof Norm norm ? norm.bias() : null;
             if (bias != null && !g.isSavedWhole(site)) {

@@ -10,7 +10,6 @@ import dev.graft.models.sites.Site;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
-import dev.graft.peft.internal.Biases;
 import dev.graft.peft.internal.TokenRows;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
@@ -50,7 +49,7 @@ public record Dora(LoraConfig config) implements Method {
                 g.add(embedding, new Weighted(update, m, embedding.weight(), 0, 0));
             }
         }
-        Biases.graft(g, config.bias() == LoraConfig.Bias.ALL, config.bias() == LoraConfig.Bias.LORA_ONLY, targets);
+        config.bias().graft(g, targets);
         TokenRows.graft(g, config.tokens());
     }
 

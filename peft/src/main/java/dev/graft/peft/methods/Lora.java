@@ -8,7 +8,6 @@ import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
-import dev.graft.peft.internal.Biases;
 import dev.graft.peft.internal.TokenRows;
 import java.util.List;
 import tools.jackson.databind.node.ObjectNode;
@@ -44,7 +43,7 @@ public record Lora(LoraConfig config) implements Method {
                 g.add(embedding, LowRank.of(g, embedding, config));
             }
         }
-        Biases.graft(g, config.bias() == LoraConfig.Bias.ALL, config.bias() == LoraConfig.Bias.LORA_ONLY, targets);
+        config.bias().graft(g, targets);
         TokenRows.graft(g, config.tokens());
     }
 

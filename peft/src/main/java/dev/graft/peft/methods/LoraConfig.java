@@ -2,12 +2,11 @@ package dev.graft.peft.methods;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
+import dev.graft.peft.ByModule;
 import dev.graft.peft.Targets;
-import dev.graft.peft.internal.PythonRegex;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -37,13 +36,6 @@ public record LoraConfig(
         boolean loraBias,
         Init init,
         Map<String, List<Integer>> tokens) {
-
-    /** Which of the base's biases are trained. */
-    public enum Bias {
-        NONE,
-        ALL,
-        LORA_ONLY
-    }
 
     /**
      * How A and B start: {@code true} (Kaiming-uniform A, zero B), {@code false} (both Kaiming-uniform: no identity), {@code gaussian},
@@ -91,25 +83,14 @@ public record LoraConfig(
 
     /** The rank at a module. */
     public int rank(String module) {
-        String key = pattern("rank_pattern", rankPattern.keySet(), module);
-        return key == null ? r : rankPattern.getOrDefault(key, r);
+        return new ByModule<>(r, rankPattern).at(module);
     }
 
     /** What the update at a module is multiplied by. */
     public double scaling(String module) {
-        String key = pattern("alpha_pattern", alphaPattern.keySet(), module);
-        double a = key == null ? alpha : alphaPattern.getOrDefault(key, alpha);
+        double a = new ByModule<>(alpha, alphaPattern).at(module);
         int rank = rank(module);
         return rslora ? a / Math.sqrt(rank) : a / rank;
-    }
-
-    private static @Nullable String pattern(String field, Iterable<String> keys, String module) {
-        for (String key : keys) {
-            if (PythonRegex.match(field, "(.*\\.)?(" + key + ")$", module)) {
-                return key;
-            }
-        }
-        return null;
     }
 
     /** Reads every field of PEFT's {@code LoraConfig}; what changes the result and isn't supported is refused. */
@@ -131,19 +112,17 @@ public record LoraConfig(
                 "megatron_core", "qalora_group_size", "eva_config", "corda_config", "lora_ga_config", "loftq_config");
         f.bool("ensure_weight_tying", false);
         f.bool("fan_in_fan_out", false);
+        ByModule<Integer> ranks = ByModule.integers(f, "r", 8, 1, "rank_pattern");
+        ByModule<Double> alphas = ByModule.numbers(f, "lora_alpha", 8, "alpha_pattern");
         return new LoraConfig(
-                f.integer("r", 8, 1),
-                f.number("lora_alpha", 8),
+                ranks.value(),
+                alphas.value(),
                 f.number("lora_dropout", 0),
                 f.bool("use_rslora", false),
                 Targets.read(f),
-                ranks(f.objectOrNull("rank_pattern")),
-                alphas(f.objectOrNull("alpha_pattern")),
-                switch (f.choice("bias", "none", "none", "all", "lora_only")) {
-                    case "all" -> Bias.ALL;
-                    case "lora_only" -> Bias.LORA_ONLY;
-                    default -> Bias.NONE;
-                },
+                ranks.pattern(),
+                alphas.pattern(),
+                Bias.read(f, "lora_only"),
                 f.bool("lora_bias", false),
                 init(f),
                 tokens(f));
@@ -172,22 +151,6 @@ public record LoraConfig(
         return new Init(name);
     }
 
-    private static Map<String, Integer> ranks(@Nullable Fields pattern) {
-        Map<String, Integer> ranks = new LinkedHashMap<>();
-        if (pattern != null) {
-            pattern.names().forEach(key -> ranks.put(key, pattern.integer(key, 1, 1)));
-        }
-        return ranks;
-    }
-
-    private static Map<String, Double> alphas(@Nullable Fields pattern) {
-        Map<String, Double> alphas = new LinkedHashMap<>();
-        if (pattern != null) {
-            pattern.names().forEach(key -> alphas.put(key, pattern.number(key)));
-        }
-        return alphas;
-    }
-
     private static Map<String, List<Integer>> tokens(Fields f) {
         JsonNode value = f.node("trainable_token_indices");
         if (value == null || value.isNull()) {
@@ -209,17 +172,13 @@ public record LoraConfig(
     /** Writes every field of PEFT's {@code LoraConfig}. */
     void write(ObjectNode c, boolean dora) {
         targets.write(c);
-        c.put("r", r);
-        put(c, "lora_alpha", alpha);
+        new ByModule<>(r, rankPattern).write(c, "r", "rank_pattern");
+        new ByModule<>(alpha, alphaPattern).write(c, "lora_alpha", "alpha_pattern");
         c.put("lora_dropout", dropout);
         c.put("use_rslora", rslora);
         c.put("use_dora", dora);
         c.put("lora_bias", loraBias);
-        c.put("bias", bias == Bias.ALL ? "all" : bias == Bias.LORA_ONLY ? "lora_only" : "none");
-        ObjectNode ranks = c.putObject("rank_pattern");
-        rankPattern.forEach(ranks::put);
-        ObjectNode alphas = c.putObject("alpha_pattern");
-        alphaPattern.forEach((key, value) -> put(alphas, key, value));
+        bias.write(c, "lora_only");
         switch (init.name()) {
             case "true" -> c.put("init_lora_weights", true);
             case "false" -> c.put("init_lora_weights", false);
@@ -260,11 +219,4 @@ public record LoraConfig(
         c.put("ensure_weight_tying", false);
     }
 
-    private static void put(ObjectNode c, String field, double value) {
-        if (value == Math.rint(value) && Math.abs(value) < 1e9) {
-            c.put(field, (long) value);
-        } else {
-            c.put(field, value);
-        }
-    }
 }

@@ -1,0 +1,195 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.ByModule;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.Targets;
+import dev.graft.tensor.Ops;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * HiRA, Hadamard high-rank adaptation (Huang et al., 2025): {@code y = W x + b + (W ⊙ B A) x} with {@code A [r, in]}, {@code B [out, r]}
+ * and W the frozen weight, so that ΔW has a rank of up to r · rank(W). A starts Kaiming-uniform and B at zero (on an embedding A at zero
+ * and B normal), so a new adapter changes nothing.
+ *
+ * <p>Trained: r · (in + out) for a linear layer, r · (rows + hidden) for an embedding. Files: {@code <module>.hira_A}, {@code hira_B};
+ * {@code hira_embedding_A}, {@code hira_embedding_B}. Merges: W ⊙ (1 + B A). Use it where LoRA's rank is the limit; it takes learning rates
+ * ten times as high, for values of W are small. It can't move a weight that is zero, and every call makes ΔW, which costs r · in · out.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, Hira.DEFAULT, 42);
+ * }</pre>
+ *
+ * @param r rank
+ * @param dropout probability that an input of the update is dropped in training
+ * @param init how A and B start
+ */
+public record Hira(ByModule<Integer> r, double dropout, Targets targets, Init init) implements Method {
+    /** Rank 32, every linear layer but the head. */
+    public static final Hira DEFAULT = new Hira(ByModule.of(32), 0, Targets.ALL_LINEAR, Init.KAIMING);
+
+    /** How A starts; B starts at zero. */
+    public enum Init {
+        KAIMING,
+        /** Normal with standard deviation 1 / r. */
+        GAUSSIAN,
+        /** A and B standard normal: a new adapter changes the output. */
+        RANDOM
+    }
+
+    public Hira {
+        if (r.value() < 1) {
+            throw new InputException("r is " + r.value() + ", expected at least 1");
+        }
+        Probability.require("hira_dropout", dropout);
+    }
+
+    public Hira withRank(int newR) {
+        return new Hira(ByModule.of(newR), dropout, targets, init);
+    }
+
+    public Hira withTargets(Targets newTargets) {
+        return new Hira(r, dropout, newTargets, init);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        boolean random = init == Init.RANDOM;
+        for (Site site : g.targets(targets)) {
+            int rank = r.at(site.name());
+            if (site instanceof Linear linear) {
+                Initial start = random
+                        ? Initial.normal(1)
+                        : init == Init.GAUSSIAN ? Initial.normal(1.0 / rank) : Initial.KAIMING;
+                Tensor a = g.parameter(site, "hira_A", start, rank, linear.in());
+                Tensor b = g.parameter(
+                        site, "hira_B", random ? Initial.normal(1) : Initial.ZEROS, linear.out(), rank);
+                g.add(site, new OfLinear(linear.weight(), a, b, dropout));
+            } else if (site instanceof Embedding embedding) {
+                Tensor a = g.parameter(
+                        site, "hira_embedding_A", random ? Initial.normal(1) : Initial.ZEROS, rank, embedding.rows());
+                Tensor b = g.parameter(site, "hira_embedding_B", Initial.normal(1), embedding.hidden(), rank);
+                g.add(site, new OfEmbedding(embedding.weight(), a, b));
+            }
+        }
+    }
+
+    /** ΔW is of the frozen weight, whatever other adapters are there. */
+    private record OfLinear(Tensor frozen, Tensor a, Tensor b, double dropout) implements Effect.Delta {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            Tensor input = Ops.dropout(x, dropout, pass.isTraining());
+            return Ops.linear(input, Ops.to(weight(), x.scalar_type()), null);
+        }
+
+        @Override
+        public Tensor weight() {
+            return b.matmul(a).mul(frozen);
+        }
+    }
+
+    private record OfEmbedding(Tensor table, Tensor a, Tensor b) implements Effect.Delta {
+        @Override
+        public Tensor apply(Tensor ids, Pass pass) {
+            Tensor factor = Ops.linear(Ops.embedding(a.t(), ids), b, null);
+            return factor.mul(Ops.embedding(table, ids));
+        }
+
+        @Override
+        public Tensor weight() {
+            return a.t().matmul(b.t()).mul(table);
+        }
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        r.write(json, "r", "rank_pattern");
+        json.put("hira_dropout", dropout);
+        json.put("fan_in_fan_out", false);
+        switch (init) {
+            case KAIMING -> json.put("init_weights", true);
+            case GAUSSIAN -> json.put("init_weights", "gaussian");
+            case RANDOM -> json.put("init_weights", false);
+        }
+        targets.write(json);
+    }
+
+    /** Registers {@code hira}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "hira";
+        }
+
+        @Override
+        public String summary() {
+            return "multiplies frozen weights by a trained low-rank matrix, element by element";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "HIRA";
+        }
+
+        @Override
+        public List<String> required() {
+            return List.of("r");
+        }
+
+        @Override
+        public Method read(Fields config, Base base) {
+            config.bool("fan_in_fan_out", false);
+            return new Hira(
+                    ByModule.integers(config, "r", 32, 1, "rank_pattern"),
+                    config.number("hira_dropout", 0),
+                    Targets.read(config),
+                    init(config));
+        }
+
+        private static Init init(Fields config) {
+            JsonNode value = config.node("init_weights");
+            if (value == null || value.isNull()) {
+                return value == null ? Init.KAIMING : Init.RANDOM;
+            }
+            if (value.isString()) {
+                config.choice("init_weights", "gaussian", "gaussian");
+                return Init.GAUSSIAN;
+            }
+            return config.bool("init_weights") ? Init.KAIMING : Init.RANDOM;
+        }
+    }
+}

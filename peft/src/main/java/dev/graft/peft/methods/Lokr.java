@@ -1,0 +1,218 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Linear;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.tensor.Ops;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * LoKr, low-rank Kronecker product (LyCORIS: Yeh et al., 2023; KronA: Edalati et al., 2022): {@code y = W x + b + s · (U ⊗ V) x} with
+ * {@code U [out₁, in₁]}, {@code V [out₂, in₂]}, out = out₁ · out₂, in = in₁ · in₂ and s = alpha / r. The sizes are those that
+ * {@link #factors} finds. V, and with {@code decompose_both} U, is a product A B of rank r where r is less than half of its larger side.
+ * U (or its A) starts at zero and the rest Kaiming-uniform, so a new adapter changes nothing.
+ *
+ * <p>Trained: out₁ · in₁ + r · (out₂ + in₂), or out₂ · in₂ for a whole V. Files: {@code <module>.lokr_w1} or {@code lokr_w1_a},
+ * {@code lokr_w1_b}; {@code lokr_w2} or {@code lokr_w2_a}, {@code lokr_w2_b}. Merges. Use it where files must be smaller than LoRA's; ΔW
+ * is never formed in a forward pass. Not on embeddings.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, Lokr.DEFAULT, 42);
+ * }</pre>
+ *
+ * @param decomposeBoth whether U is a low-rank product too
+ * @param decomposeFactor the size wanted for out₁ and in₁; -1 for one near the square root
+ * @param rescales whether the outputs that {@code rank_dropout} leaves are scaled up
+ * @param init how the factors start
+ */
+public record Lokr(Lycoris config, boolean decomposeBoth, int decomposeFactor, boolean rescales, Init init)
+        implements Method {
+    /** Rank 8, alpha 8, every linear layer but the head. */
+    public static final Lokr DEFAULT = new Lokr(Lycoris.DEFAULT, false, -1, false, Init.ZERO_FIRST);
+
+    /** Which factor starts at zero. */
+    public enum Init {
+        /** U, as with PEFT. */
+        ZERO_FIRST,
+        /** V, as with LyCORIS. */
+        ZERO_SECOND,
+        /** None: a new adapter changes the output. */
+        RANDOM
+    }
+
+    public Lokr {
+        if (decomposeFactor == 0 || decomposeFactor < -1) {
+            throw new InputException("decompose_factor is " + decomposeFactor + ", expected -1 or at least 1");
+        }
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        for (Linear site : g.linears(config.targets(), "LoKr")) {
+            int r = config.r().at(site.name());
+            long[] out = factors(site.out(), decomposeFactor);
+            long[] in = factors(site.in(), decomposeFactor);
+            boolean wholeU = !decomposeBoth || 2L * r >= Math.max(out[0], in[0]);
+            boolean wholeV = 2L * r >= Math.max(out[1], in[1]);
+            Initial startU = init == Init.ZERO_FIRST ? Initial.ZEROS : Initial.KAIMING;
+            Initial startV = init == Init.ZERO_SECOND ? Initial.ZEROS : Initial.KAIMING;
+            Factor u = wholeU
+                    ? new Factor(g.parameter(site, "lokr_w1", startU, out[0], in[0]), null)
+                    : new Factor(
+                            g.parameter(site, "lokr_w1_a", startU, out[0], r),
+                            g.parameter(site, "lokr_w1_b", Initial.KAIMING, r, in[0]));
+            Factor v = wholeV
+                    ? new Factor(g.parameter(site, "lokr_w2", startV, out[1], in[1]), null)
+                    : new Factor(
+                            g.parameter(site, "lokr_w2_a", Initial.KAIMING, out[1], r),
+                            g.parameter(site, "lokr_w2_b", startV, r, in[1]));
+            g.add(site, new Kronecker(config, rescales, config.scaling(site.name()), u, v));
+        }
+    }
+
+    /**
+     * Two factors of a size, the smaller one first, as LyCORIS finds them: the wanted one where it divides the size, else from 1 upwards
+     * the pair with the least sum whose smaller part isn't above the wanted one.
+     */
+    public static long[] factors(long size, int wanted) {
+        if (wanted > 0 && size % wanted == 0) {
+            return new long[] {wanted, size / wanted};
+        }
+        long most = wanted == -1 ? size : wanted;
+        long m = 1;
+        long n = size;
+        long sum = m + n;
+        while (m < n) {
+            long next = m + 1;
+            while (size % next != 0) {
+                next++;
+            }
+            if (next + size / next > sum || next > most) {
+                break;
+            }
+            m = next;
+            n = size / next;
+        }
+        return new long[] {Math.min(m, n), Math.max(m, n)};
+    }
+
+    /** A matrix, or the product of two. */
+    private record Factor(Tensor left, @Nullable Tensor right) {
+        Tensor whole() {
+            return right == null ? left : left.matmul(right);
+        }
+
+        /** The matrix times the last dimension of x. */
+        Tensor times(Tensor x) {
+            ScalarType type = x.scalar_type();
+            Tensor inner = right == null ? x : Ops.linear(x, Ops.to(right, type), null);
+            return Ops.linear(inner, Ops.to(left, type), null);
+        }
+    }
+
+    private record Kronecker(Lycoris config, boolean rescales, double scaling, Factor u, Factor v)
+            implements Effect.Delta {
+        /** With x as a matrix {@code [in₁, in₂]}, {@code (U ⊗ V) x} is {@code U x Vᵀ}. */
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            long first = u.right == null ? u.left.size(1) : u.right.size(1);
+            Tensor narrow = v.times(x.unflatten(-1, new long[] {first, x.size(-1) / first}));
+            Tensor y = u.times(narrow.transpose(-1, -2)).transpose(-1, -2).flatten(-2, -1);
+            return config.drop(Ops.scale(y, scaling), pass, rescales);
+        }
+
+        @Override
+        public Tensor weight() {
+            return Ops.scale(torch.kron(u.whole(), v.whole()), scaling);
+        }
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        config.write(json);
+        json.put("decompose_both", decomposeBoth);
+        json.put("decompose_factor", decomposeFactor);
+        json.put("rank_dropout_scale", rescales);
+        switch (init) {
+            case ZERO_FIRST -> json.put("init_weights", true);
+            case ZERO_SECOND -> json.put("init_weights", "lycoris");
+            case RANDOM -> json.put("init_weights", false);
+        }
+    }
+
+    /** Registers {@code lokr}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "lokr";
+        }
+
+        @Override
+        public String summary() {
+            return "adds a trained Kronecker product to frozen weights";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "LOKR";
+        }
+
+        @Override
+        public List<String> required() {
+            return List.of("r", "alpha");
+        }
+
+        @Override
+        public Method read(Fields config, Base base) {
+            return new Lokr(
+                    Lycoris.read(config),
+                    config.bool("decompose_both", false),
+                    config.integer("decompose_factor", -1),
+                    config.bool("rank_dropout_scale", false),
+                    init(config));
+        }
+
+        private static Init init(Fields config) {
+            JsonNode value = config.node("init_weights");
+            if (value != null && value.isString()) {
+                config.choice("init_weights", "lycoris", "lycoris");
+                return Init.ZERO_SECOND;
+            }
+            return config.bool("init_weights", true) ? Init.ZERO_FIRST : Init.RANDOM;
+        }
+    }
+}
