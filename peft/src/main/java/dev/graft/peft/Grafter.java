@@ -150,9 +150,8 @@ public final class Grafter {
             throw new IllegalStateException(key + " is declared twice");
         }
         ScalarType type = base.numerics().small();
-        Tensor value = saved || counted
-                ? values.get(key, initial, type, shape)
-                : values.derived(key, initial, type, shape);
+        Tensor value =
+                saved || counted ? values.get(key, initial, type, shape) : values.derived(key, initial, type, shape);
         value.set_requires_grad(trainable);
         parameters.put(key, new Parameter(key, value, trainable, saved, counted));
         return value;

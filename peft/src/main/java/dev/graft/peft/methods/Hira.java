@@ -79,8 +79,7 @@ public record Hira(ByModule<Integer> r, double dropout, Targets targets, Init in
                         ? Initial.normal(1)
                         : init == Init.GAUSSIAN ? Initial.normal(1.0 / rank) : Initial.KAIMING;
                 Tensor a = g.parameter(site, "hira_A", start, rank, linear.in());
-                Tensor b = g.parameter(
-                        site, "hira_B", random ? Initial.normal(1) : Initial.ZEROS, linear.out(), rank);
+                Tensor b = g.parameter(site, "hira_B", random ? Initial.normal(1) : Initial.ZEROS, linear.out(), rank);
                 g.add(site, new OfLinear(linear.weight(), a, b, dropout));
             } else if (site instanceof Embedding embedding) {
                 Tensor a = g.parameter(

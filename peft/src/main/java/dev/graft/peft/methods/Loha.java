@@ -43,8 +43,7 @@ public record Loha(Lycoris config, boolean startAtZero) implements Method {
             Tensor a1 = g.parameter(site, "hada_w1_a", Initial.KAIMING, site.out(), r);
             Tensor b1 = g.parameter(site, "hada_w1_b", Initial.KAIMING, r, site.in());
             Tensor a2 = g.parameter(site, "hada_w2_a", Initial.KAIMING, site.out(), r);
-            Tensor b2 = g.parameter(
-                    site, "hada_w2_b", startAtZero ? Initial.ZEROS : Initial.KAIMING, r, site.in());
+            Tensor b2 = g.parameter(site, "hada_w2_b", startAtZero ? Initial.ZEROS : Initial.KAIMING, r, site.in());
             g.add(site, new Hadamard(config, config.scaling(site.name()), a1, b1, a2, b2));
         }
     }

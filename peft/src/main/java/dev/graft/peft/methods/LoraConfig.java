@@ -218,5 +218,4 @@ public record LoraConfig(
         c.put("fan_in_fan_out", false);
         c.put("ensure_weight_tying", false);
     }
-
 }

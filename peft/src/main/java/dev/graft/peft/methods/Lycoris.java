@@ -71,9 +71,7 @@ public record Lycoris(
             // With nothing left PEFT divides by zero.
             result = y.mul(rescales ? kept.div(kept.mean().clamp_min(new Scalar(1e-6))) : kept);
         }
-        return pass.isTraining() && moduleDropout > 0
-                ? result.mul(kept(y.scalar_type(), moduleDropout, 1))
-                : result;
+        return pass.isTraining() && moduleDropout > 0 ? result.mul(kept(y.scalar_type(), moduleDropout, 1)) : result;
     }
 
     /** 0 with probability p, else 1. */

@@ -28,12 +28,14 @@ class LohaTest extends MethodContract {
         return List.of(
                 new Case(Bases.BERT, new Loha(TWO, true), 2 * 2 * (2 * 64 + 2 * 64), true),
                 new Case(Bases.LLAMA, new Loha(patterns, true), 2 * 2 * (3 * 64 + 2 * 48), true),
-                new Case(Bases.LLAMA, new Loha(TWO.withTargets(Targets.names("k_proj")), false), 2 * 2 * 2 * 48, false));
+                new Case(
+                        Bases.LLAMA, new Loha(TWO.withTargets(Targets.names("k_proj")), false), 2 * 2 * 2 * 48, false));
     }
 
     @Test
     void dropsOutputsOrModulesInTraining() {
-        assertThat(effectOfDropout(Bases.load(Bases.LLAMA), new Loha(TWO, true))).isLessThan(1e-5);
+        assertThat(effectOfDropout(Bases.load(Bases.LLAMA), new Loha(TWO, true)))
+                .isLessThan(1e-5);
         assertThat(effectOfDropout(Bases.load(Bases.LLAMA), new Loha(TWO.withDropout(0.5, 0), true)))
                 .isGreaterThan(1e-3);
         assertThat(effectOfDropout(Bases.load(Bases.LLAMA), new Loha(TWO.withDropout(0, 0.9), true)))
@@ -52,7 +54,8 @@ class LohaTest extends MethodContract {
 
         assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.LLAMA), method, 1))
                 .isInstanceOf(InputException.class)
-                .hasMessage("target_modules: model.embed_tokens is not a linear layer; LoHa acts on linear layers only");
+                .hasMessage(
+                        "target_modules: model.embed_tokens is not a linear layer; LoHa acts on linear layers only");
     }
 
     @Test
