@@ -42,6 +42,18 @@ public enum Activation {
             return gradient.mul(Ops.to(x.gt(new Scalar(0.0)), gradient.scalar_type()));
         }
     },
+    /** ReLU with a slope of 0.01 below zero. */
+    LEAKY_RELU {
+        @Override
+        public Tensor apply(Tensor x) {
+            return torch.leaky_relu(x);
+        }
+
+        @Override
+        Tensor gradient(Tensor x, Tensor gradient) {
+            return torch.where(x.gt(new Scalar(0.0)), gradient, Ops.scale(gradient, 0.01));
+        }
+    },
     SILU {
         @Override
         public Tensor apply(Tensor x) {

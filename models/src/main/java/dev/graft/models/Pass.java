@@ -7,6 +7,7 @@ import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Layer;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
@@ -220,6 +221,16 @@ public final class Pass {
             Tape.accumulate(output, same ? gradient.clone() : gradient);
             Tape.accumulate(h, gradient);
         });
+    }
+
+    /** The hidden states that enter the first layer. */
+    public Tensor enter(Stream site, Tensor h) {
+        if (hooks.isFrozen(site)) {
+            return h;
+        }
+        return tape == null
+                ? hooks.stream(site, h, this)
+                : tape.run(() -> new Tensor[] {hooks.stream(site, h, this)})[0];
     }
 
     /** The hidden states that go to the next layer. */

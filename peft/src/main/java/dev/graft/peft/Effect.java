@@ -65,6 +65,9 @@ public sealed interface Effect {
     /** Other values for the parameters of a linear layer, an embedding or a norm; null keeps the base's. */
     record Replace(@Nullable Tensor weight, @Nullable Tensor bias) implements Effect {}
 
+    /** No normalisation: what goes into a norm comes out of it. What a {@link Bottleneck} is given still normalises. */
+    record Skip() implements Effect {}
+
     /** Another output of an attention or feed-forward block. */
     non-sealed interface Bottleneck extends Effect {
         /**
@@ -93,7 +96,7 @@ public sealed interface Effect {
      */
     record Prompt(Function<Pass, Tensor> rows) implements Effect {}
 
-    /** Other hidden states after a layer. */
+    /** Other hidden states after a layer, or where the residual stream enters the first one. */
     non-sealed interface Intervene extends Effect {
         /**
          * The hidden states to go on with.

@@ -13,6 +13,7 @@ import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Prefix;
 import dev.graft.models.sites.Prompt;
 import dev.graft.models.sites.Site;
+import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -188,11 +189,10 @@ final class Grafted implements Hooks {
             if (!group.actsOn(site)) {
                 continue;
             }
-            Norm replaced = replaced(site, group.stack);
             if (group.rows == null) {
-                return replaced.apply(x);
+                return normalised(site, group.stack, x);
             }
-            y = group.into(y == null ? site.apply(x) : y, replaced.apply(group.of(x)));
+            y = group.into(y == null ? site.apply(x) : y, normalised(site, group.stack, group.of(x)));
         }
         return y == null ? site.apply(x) : y;
     }
@@ -210,11 +210,24 @@ final class Grafted implements Hooks {
         return groups.stream().noneMatch(group -> group.actsOn(site));
     }
 
+    private static Tensor normalised(Norm site, List<Selection.Active> stack, Tensor x) {
+        Tensor y = replaced(site, stack).apply(x);
+        for (Selection.Active active : stack) {
+            if (active.adapter().effects(site).stream().anyMatch(Effect.Skip.class::isInstance)) {
+                y = blend(y, x, active.strength());
+            }
+        }
+        return y;
+    }
+
     /** The norm with the parameters that a stack of adapters gives it. */
     static Norm replaced(Norm site, List<Selection.Active> stack) {
         Norm norm = site;
         for (Selection.Active active : stack) {
             for (Effect effect : active.adapter().effects(site)) {
+                if (effect instanceof Effect.Skip) {
+                    continue;
+                }
                 if (!(effect instanceof Effect.Replace replace)) {
                     throw new IllegalStateException(site.name() + " can't have the effect " + effect);
                 }
@@ -257,6 +270,15 @@ final class Grafted implements Hooks {
 
     @Override
     public Tensor layer(Layer site, Tensor hidden, Pass pass) {
+        return intervened(site, hidden, pass);
+    }
+
+    @Override
+    public Tensor stream(Stream site, Tensor hidden, Pass pass) {
+        return intervened(site, hidden, pass);
+    }
+
+    private Tensor intervened(Site site, Tensor hidden, Pass pass) {
         Tensor result = hidden;
         for (Group group : groups) {
             if (group.actsOn(site)) {

@@ -124,9 +124,14 @@ public final class Grafter {
         return values.areStored();
     }
 
-    /** A saved tensor that isn't trained. */
+    /** A saved tensor of a site that isn't trained. */
     public Tensor frozen(Site site, String suffix, Initial initial, long... shape) {
-        return declare(site.name() + "." + suffix, false, true, true, initial, shape);
+        return frozen(site.name() + "." + suffix, initial, shape);
+    }
+
+    /** A saved tensor with a name of its own that isn't trained. */
+    public Tensor frozen(String key, Initial initial, long... shape) {
+        return declare(key, false, true, true, initial, shape);
     }
 
     /**

@@ -2,6 +2,7 @@ package dev.graft.peft;
 
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
@@ -20,6 +21,14 @@ public interface Initial {
     /** Normal around 0. */
     static Initial normal(double std) {
         return (rng, shape) -> rng.normal(0, std, shape);
+    }
+
+    /** Normal around 0, within two deviations. */
+    static Initial truncatedNormal(double std) {
+        // erf(√2): the probability of two deviations.
+        double within = 0.9544997361036416;
+        return (rng, shape) ->
+                rng.uniform(-within, within, shape).erfinv_().mul_(new Scalar(std * Math.sqrt(2)));
     }
 
     /** Uniform on ±bound. */

@@ -91,6 +91,24 @@ class ReferenceAdaptersTest {
         "reduction_below_one, 8384",
         "reduction_huge, 194",
         "reduction_not_dividing, 844",
+        "double_seq_bn, 1168",
+        "par_bn, 2144",
+        "scaled_par_bn, 586",
+        "scaling_channel, 1296",
+        "adapter_plus, 648",
+        "gated_bn, 1300",
+        "ln_before, 712",
+        "ln_after_residual_before, 712",
+        "residual_after_ln, 584",
+        "residual_post_add, 584",
+        "no_ln_after_double, 1168",
+        "compacter, 544",
+        "compacterpp, 304",
+        "phm_factored_rule, 512",
+        "phm_own_rule, 992",
+        "phm_shared_W, 304",
+        "phm_unfactored, 400",
+        "seq_bn_inv, 1144",
         "loreft, 520",
         "loreft_suffix, 520",
         "loreft_tied, 260"
@@ -111,7 +129,7 @@ class ReferenceAdaptersTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"seq_bn", "loreft"})
+    @ValueSource(strings = {"seq_bn", "compacter", "seq_bn_inv", "adapter_plus", "loreft"})
     void givesWhatAdapterHubComputesOnADecoder(String name) {
         Path folder = Bases.FIXTURES.resolve("adapterhub/adapters/llama/" + name);
         Base base = Base.load(Bases.FIXTURES.resolve("adapterhub/bases/llama"));
@@ -151,8 +169,6 @@ class ReferenceAdaptersTest {
 
     @ParameterizedTest
     @CsvSource({
-        "double_seq_bn, config.original_ln_before is false",
-        "par_bn, config.is_parallel is true",
         "noreft, config.orthogonality is false"
     })
     void refusesOtherFormsByTheNameOfTheirField(String name, String message) {

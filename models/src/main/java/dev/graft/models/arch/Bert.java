@@ -23,6 +23,7 @@ import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
+import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
@@ -48,6 +49,7 @@ public final class Bert implements Backbone {
     private final Embedding positions;
     private final Embedding types;
     private final Norm norm;
+    private final Stream stream;
     private final List<EncoderLayer> layers = new ArrayList<>();
     private final @Nullable Linear pooler;
 
@@ -90,6 +92,7 @@ public final class Bert implements Backbone {
         types = new Embedding(
                 e + "token_type_embeddings", w.matrix(e + "token_type_embeddings.weight", config.types, h), false);
         norm = norm(w, e + "LayerNorm", -1);
+        stream = new Stream(prefix.replaceAll("\\.$", ""), h);
         for (int i = 0; i < config.layers; i++) {
             String l = prefix + "encoder.layer." + i + ".";
             Norm attentionNorm = norm(w, l + "attention.output.LayerNorm", i);
@@ -131,7 +134,7 @@ public final class Bert implements Backbone {
     @Override
     public Hidden hidden(Inputs in, Pass pass) {
         ScalarType type = norm.weight().scalar_type();
-        Tensor h = pass.piece(() -> new Tensor[] {embed(in, type, pass)})[0];
+        Tensor h = pass.enter(stream, pass.piece(() -> new Tensor[] {embed(in, type, pass)})[0]);
         pass.collect(h);
         AttentionMask mask = AttentionMask.of(layers.get(0).attention, false, type, pass);
         for (EncoderLayer layer : layers) {
@@ -180,7 +183,7 @@ public final class Bert implements Backbone {
 
     @Override
     public List<Site> sites() {
-        List<Site> sites = new ArrayList<>(List.of(words, positions, types, norm));
+        List<Site> sites = new ArrayList<>(List.of(words, positions, types, norm, stream));
         for (EncoderLayer l : layers) {
             sites.addAll(List.of(
                     l.query,

@@ -25,6 +25,7 @@ import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
+import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Rng;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -45,6 +46,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 public final class Llama implements Backbone {
     private final Config config;
     private final Embedding tokens;
+    private final Stream stream;
     private final List<DecoderLayer> layers = new ArrayList<>();
     private final Norm norm;
 
@@ -88,6 +90,7 @@ public final class Llama implements Backbone {
                 w.matrix(prefix + "embed_tokens.weight", config.vocab, h),
                 true,
                 config.padding);
+        stream = new Stream(prefix.replaceAll("\\.$", ""), h);
         int queries = config.heads * config.headDim;
         int keys = config.kvHeads * config.headDim;
         for (int i = 0; i < config.layers; i++) {
@@ -134,7 +137,7 @@ public final class Llama implements Backbone {
         Tensor shift = mask.shift();
         Tensor positions = shift == null ? start[1] : start[1].add(shift);
         Rope.Angles angles = config.rope.at(positions, small).to(base);
-        Tensor h = start[0];
+        Tensor h = pass.enter(stream, start[0]);
         for (DecoderLayer layer : layers) {
             pass.collect(h);
             Tensor input = h;
@@ -166,7 +169,7 @@ public final class Llama implements Backbone {
 
     @Override
     public List<Site> sites() {
-        List<Site> sites = new ArrayList<>(List.of(tokens));
+        List<Site> sites = new ArrayList<>(List.of(tokens, stream));
         for (DecoderLayer l : layers) {
             sites.addAll(List.of(
                     l.q,

@@ -44,6 +44,11 @@ public interface Hooks {
         return hidden;
     }
 
+    /** The hidden states {@code [batch, seq, hidden]} that enter the first layer. */
+    default Tensor stream(Stream site, Tensor hidden, Pass pass) {
+        return hidden;
+    }
+
     /** Keys and values to put before an attention layer's own, or null. */
     default @Nullable Prefix prefix(Attention site, long batch, Pass pass) {
         return null;

@@ -7,24 +7,46 @@ import dev.graft.formats.InputException;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
 import dev.graft.peft.MethodContract;
+import dev.graft.peft.methods.BottleneckConfig.Norms;
+import dev.graft.peft.methods.BottleneckConfig.Residual;
+import dev.graft.peft.methods.BottleneckConfig.Scaling;
+import dev.graft.peft.methods.BottleneckConfig.Start;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class PfeifferTest extends MethodContract {
+    private static final BottleneckConfig CONFIG = BottleneckConfig.DEFAULT;
+
     private static long place(long m) {
         return 2 * 32 * m + m + 32;
     }
 
     @Override
     protected List<Case> cases() {
-        Pfeiffer both = new Pfeiffer(true, true, 8, Map.of(1, 4.0), "gelu", 0.5, 0, List.of(), false).startingAtZero();
-        Pfeiffer large = new Pfeiffer(false, true, 0.5, Map.of(), "tanh", 4, 0, List.of(), false);
-        Pfeiffer last = new Pfeiffer(true, false, 1000, Map.of(), "swish", 1, 0, List.of(0), true);
+        BottleneckConfig both = CONFIG.withPlaces(true, true)
+                .withReductions(8, Map.of(1, 4.0))
+                .withActivation("gelu")
+                .withScaling(Scaling.of(0.5));
+        Pfeiffer half = new Pfeiffer(both).startingAtZero();
+        Pfeiffer large = new Pfeiffer(
+                CONFIG.withReduction(0.5).withActivation("tanh").withScaling(Scaling.of(4)));
+        Pfeiffer last = new Pfeiffer(CONFIG.withPlaces(true, false)
+                        .withReduction(1000)
+                        .withActivation("swish")
+                        .withLeaveOut(List.of(0)))
+                .startingAtZero();
+        Norms own = new Norms(true, Residual.SUM, true, true, true);
+        Pfeiffer normed = new Pfeiffer(CONFIG.withReduction(8)
+                .withActivation("leakyrelu")
+                .withForm(false, true, own)
+                .withGate()
+                .withStart(Start.HOULSBY));
         return List.of(
                 new Case(Bases.BERT, large, 2 * place(64), false),
-                new Case(Bases.BERT, both, 2 * place(4) + 2 * place(8), true),
-                new Case(Bases.LLAMA, both, 2 * place(4) + 2 * place(8), true),
+                new Case(Bases.BERT, half, 2 * place(4) + 2 * place(8), true),
+                new Case(Bases.BERT, normed, 2 * (place(4) + 4 * 32 + 33), false),
+                new Case(Bases.LLAMA, half, 2 * place(4) + 2 * place(8), true),
                 new Case(Bases.TIED, Pfeiffer.DEFAULT.withReduction(8).startingAtZero(), 2 * place(4), true),
                 new Case(Bases.LLAMA, large, 2 * place(64), false),
                 new Case(Bases.LLAMA, last, place(1), true));
@@ -32,7 +54,7 @@ class PfeifferTest extends MethodContract {
 
     @Test
     void refusesToLeaveOutEveryLayer() {
-        Pfeiffer none = new Pfeiffer(false, true, 16, Map.of(), "relu", 1, 0, List.of(0, 1), false);
+        Pfeiffer none = new Pfeiffer(CONFIG.withLeaveOut(List.of(0, 1)));
 
         assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.LLAMA), none, 1))
                 .isInstanceOf(InputException.class)
@@ -41,7 +63,7 @@ class PfeifferTest extends MethodContract {
 
     @Test
     void refusesLayersThatTheBaseLacks() {
-        Pfeiffer fifth = new Pfeiffer(false, true, 16, Map.of(5, 2.0), "relu", 1, 0, List.of(), false);
+        Pfeiffer fifth = new Pfeiffer(CONFIG.withReductions(16, Map.of(5, 2.0)));
 
         assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.LLAMA), fifth, 1))
                 .isInstanceOf(InputException.class)
@@ -51,22 +73,28 @@ class PfeifferTest extends MethodContract {
 
     @Test
     void refusesSettingsThatMakeNoSense() {
-        assertThatThrownBy(() -> Pfeiffer.DEFAULT.withReduction(0)).hasMessageContaining("reduction_factor is 0.0");
-        assertThatThrownBy(() -> new Pfeiffer(false, false, 16, Map.of(), "relu", 1, 0, List.of(), false))
-                .hasMessageContaining("both false");
-        assertThatThrownBy(() -> new Pfeiffer(false, true, 16, Map.of(), "sine", 1, 0, List.of(), false))
-                .hasMessageContaining("\"sine\"");
-        assertThatThrownBy(() -> new Pfeiffer(false, true, 16, Map.of(), "relu", 1, 1, List.of(), false))
-                .hasMessageContaining("dropout is 1.0");
+        assertThatThrownBy(() -> CONFIG.withReduction(0)).hasMessageContaining("reduction_factor is 0.0");
+        assertThatThrownBy(() -> CONFIG.withPlaces(false, false)).hasMessageContaining("both false");
+        assertThatThrownBy(() -> CONFIG.withActivation("sine")).hasMessageContaining("\"sine\"");
+        assertThatThrownBy(() -> CONFIG.withDropout(1, 0)).hasMessageContaining("dropout is 1.0");
+        assertThatThrownBy(() -> CONFIG.withDropout(0, -1)).hasMessageContaining("stochastic_depth is -1.0");
+        assertThatThrownBy(() -> CONFIG.withScaling(Scaling.of(Double.NaN))).hasMessageContaining("scaling is NaN");
+    }
+
+    @Test
+    void refusesSettingsOfAnotherMethodOfTheFamily() {
+        assertThatThrownBy(() -> new Pfeiffer(Parallel.DEFAULT.config()))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("is_parallel")
+                .hasMessageContaining("those of parallel, expected those of pfeiffer");
     }
 
     @Test
     void dropsInTrainingAlone() {
-        assertThat(effectOfDropout(Bases.load(Bases.LLAMA), withDropout(0.5))).isGreaterThan(1e-2);
-        assertThat(effectOfDropout(Bases.load(Bases.LLAMA), withDropout(0))).isLessThan(1e-5);
-    }
+        Pfeiffer half = new Pfeiffer(CONFIG.withReduction(8).withDropout(0.5, 0));
+        Pfeiffer none = Pfeiffer.DEFAULT.withReduction(8);
 
-    private static Pfeiffer withDropout(double p) {
-        return new Pfeiffer(false, true, 8, Map.of(), "relu", 1, p, List.of(), false);
+        assertThat(effectOfDropout(Bases.load(Bases.LLAMA), half)).isGreaterThan(1e-2);
+        assertThat(effectOfDropout(Bases.load(Bases.LLAMA), none)).isLessThan(1e-5);
     }
 }

@@ -1,0 +1,77 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Activation;
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import java.util.List;
+import java.util.Map;
+import tools.jackson.databind.JsonNode;
+
+/** What the methods in AdapterHub's configurations share: names, and fields that several of them have. */
+final class AdapterHubFields {
+    private static final Map<String, Activation> ACTIVATIONS = Map.of(
+            "relu", Activation.RELU,
+            "gelu", Activation.GELU,
+            "gelu_new", Activation.GELU_TANH,
+            "swish", Activation.SILU,
+            "silu", Activation.SILU,
+            "tanh", Activation.TANH,
+            "leakyrelu", Activation.LEAKY_RELU);
+
+    private AdapterHubFields() {}
+
+    /** What comes before the names of tensors that a model has once, not once for each layer. */
+    static String root(Base base) {
+        return base.task() == Task.FEATURE_EXTRACTION ? "" : base.architecture().prefix();
+    }
+
+    /** Whether a configuration has that architecture. */
+    static boolean isOf(Fields config, String architecture) {
+        JsonNode given = config.node("architecture");
+        return given != null && given.isString() && given.stringValue().equals(architecture);
+    }
+
+    static Activation activation(String name) {
+        Activation activation = ACTIVATIONS.get(name);
+        if (activation == null) {
+            throw new InputException("non_linearity is \"" + name + "\", expected one of "
+                    + ACTIVATIONS.keySet().stream().sorted().toList());
+        }
+        return activation;
+    }
+
+    static String readActivation(Fields f) {
+        return f.choice("non_linearity", "relu", ACTIVATIONS.keySet().stream().sorted().toArray(String[]::new));
+    }
+
+    static List<Integer> leaveOut(Fields f) {
+        List<Integer> layers = f.integersOrNull("leave_out");
+        return layers == null ? List.of() : layers;
+    }
+
+    static void requireLayers(String field, Iterable<Integer> layers, Base base) {
+        int count = base.backbone().layers();
+        for (int layer : layers) {
+            if (layer < 0 || layer >= count) {
+                throw new InputException(
+                        field + " has layer " + layer + ", but " + base.name() + " has " + count + " layers");
+            }
+        }
+    }
+
+    /** Refuses to leave out every layer. */
+    static void requireSome(List<Integer> leaveOut, Base base) {
+        requireLayers("leave_out", leaveOut, base);
+        if (leaveOut.stream().distinct().count() == base.backbone().layers()) {
+            throw new InputException("leave_out has every layer of " + base.name() + ": nothing is left to train");
+        }
+    }
+
+    static void requireDropout(String field, double p) {
+        if (!(p >= 0 && p < 1)) {
+            throw new InputException(field + " is " + p + ", expected 0 or more and less than 1");
+        }
+    }
+}

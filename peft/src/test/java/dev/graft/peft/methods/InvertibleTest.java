@@ -1,0 +1,62 @@
+package dev.graft.peft.methods;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Activation;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.Bases;
+import dev.graft.peft.MethodContract;
+import dev.graft.peft.methods.BottleneckConfig.Norms;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Tensors;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Test;
+
+class InvertibleTest extends MethodContract {
+    private static final long PLACE = 2 * 32 * 4 + 4 + 32;
+
+    @Override
+    protected List<Case> cases() {
+        Invertible single = new Invertible(Invertible.DEFAULT.config().withReduction(8));
+        Invertible twice = new Invertible(Invertible.DEFAULT
+                .config()
+                .withReduction(8)
+                .withPlaces(true, true)
+                .withForm(false, false, Norms.USUAL)
+                .withActivation("tanh")
+                .with(null, new Coupling(0.5)));
+        long coupling = 2 * (2 * 16 * 8 + 8 + 16);
+        return List.of(
+                new Case(Bases.BERT, single, 2 * PLACE + coupling, false),
+                new Case(Bases.BERT, twice, 4 * PLACE + 2 * (2 * 16 * 32 + 32 + 16), false),
+                new Case(Bases.LLAMA, single, 2 * PLACE + coupling, false));
+    }
+
+    @Test
+    void theCouplingCanBeUndone() {
+        Rng rng = Rng.of(1, "coupling");
+        Coupling.Net f = new Coupling.Net(
+                rng.normal(0, 1, 5, 4), rng.normal(0, 1, 5), rng.normal(0, 1, 3, 5), rng.normal(0, 1, 3), Activation.RELU);
+        Coupling.Net g = new Coupling.Net(
+                rng.normal(0, 1, 6, 3), rng.normal(0, 1, 6), rng.normal(0, 1, 4, 6), rng.normal(0, 1, 4), Activation.TANH);
+        Coupling.Layer layer = new Coupling.Layer(3, f, g);
+        Tensor x = rng.normal(0, 1, 2, 3, 7);
+        Tensor there = layer.apply(x, Tensors.zeros(x.scalar_type(), 1), null, Pass.inference(Hooks.NONE));
+
+        assertThat(Tensors.item(there.sub(x).abs().amax())).isGreaterThan(1);
+        assertThat(Tensors.item(layer.undo(there).sub(x).abs().amax())).isLessThan(1e-5);
+    }
+
+    @Test
+    void refusesACouplingWithNothingInside() {
+        assertThatThrownBy(() -> new Coupling(0)).isInstanceOf(InputException.class);
+        Invertible none = new Invertible(Invertible.DEFAULT.config().with(null, new Coupling(100)));
+        assertThatThrownBy(() -> dev.graft.peft.Adapter.create(Bases.load(Bases.BERT), none, 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("inv_adapter_reduction_factor is 100.0");
+    }
+}
