@@ -27,8 +27,7 @@ public interface Initial {
     static Initial truncatedNormal(double std) {
         // erf(√2): the probability of two deviations.
         double within = 0.9544997361036416;
-        return (rng, shape) ->
-                rng.uniform(-within, within, shape).erfinv_().mul_(new Scalar(std * Math.sqrt(2)));
+        return (rng, shape) -> rng.uniform(-within, within, shape).erfinv_().mul_(new Scalar(std * Math.sqrt(2)));
     }
 
     /** Uniform on ±bound. */

@@ -168,9 +168,7 @@ class ReferenceAdaptersTest {
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "noreft, config.orthogonality is false"
-    })
+    @CsvSource({"noreft, config.orthogonality is false"})
     void refusesOtherFormsByTheNameOfTheirField(String name, String message) {
         Base base =
                 Base.load(Bases.FIXTURES.resolve("adapterhub/bases/bert"), Base.Options.of(Task.FEATURE_EXTRACTION));

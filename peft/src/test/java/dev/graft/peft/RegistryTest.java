@@ -64,22 +64,6 @@ class RegistryTest {
             assertThat(type.summary()).isNotBlank().doesNotEndWith(".");
             assertThat(type.defaults().type().name()).isEqualTo(type.name());
         }
-                .containsExactlyInAnyOrder(
-                        "adapter-plus",
-                        "bitfit",
-                        "compacter",
-                        "compacter-plus-plus",
-                        "dora",
-                        "houlsby",
-                        "ia3",
-                        "invertible",
-                        "lora",
-                        "loreft",
-                        "parallel",
-                        "pfeiffer",
-                        "prefix-tuning",
-                        "prompt-tuning",
-                        "scaled-parallel");
     }
 
     @Test

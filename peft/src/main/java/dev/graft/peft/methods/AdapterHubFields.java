@@ -43,7 +43,8 @@ final class AdapterHubFields {
     }
 
     static String readActivation(Fields f) {
-        return f.choice("non_linearity", "relu", ACTIVATIONS.keySet().stream().sorted().toArray(String[]::new));
+        return f.choice(
+                "non_linearity", "relu", ACTIVATIONS.keySet().stream().sorted().toArray(String[]::new));
     }
 
     static List<Integer> leaveOut(Fields f) {

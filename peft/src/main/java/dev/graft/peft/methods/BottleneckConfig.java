@@ -2,7 +2,6 @@ package dev.graft.peft.methods;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
-import dev.graft.models.Base;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Site;
@@ -76,8 +75,7 @@ public record BottleneckConfig(
      * @param ownAfter whether A ends with a trained layer norm
      * @param residualInside whether that one includes the residual
      */
-    public record Norms(
-            boolean after, Residual residual, boolean ownBefore, boolean ownAfter, boolean residualInside) {
+    public record Norms(boolean after, Residual residual, boolean ownBefore, boolean ownAfter, boolean residualInside) {
         /** As nearly all adapters have it. */
         public static final Norms USUAL = new Norms(true, Residual.OUTPUT, false, false, false);
     }
@@ -122,8 +120,23 @@ public record BottleneckConfig(
 
     /** Behind every feed-forward block, hidden / 16, ReLU, s = 1. */
     public static final BottleneckConfig DEFAULT = new BottleneckConfig(
-            false, true, false, 16, Map.of(), "relu", false, true, Norms.USUAL, Scaling.of(1), false, 0, 0, Start.BERT,
-            List.of(), null, null);
+            false,
+            true,
+            false,
+            16,
+            Map.of(),
+            "relu",
+            false,
+            true,
+            Norms.USUAL,
+            Scaling.of(1),
+            false,
+            0,
+            0,
+            Start.BERT,
+            List.of(),
+            null,
+            null);
 
     public BottleneckConfig {
         reductions = Map.copyOf(reductions);
@@ -140,10 +153,12 @@ public record BottleneckConfig(
             throw new InputException("scaling is " + scaling.value + ", expected a number");
         }
         if (parallel && stochasticDepth > 0) {
-            throw new InputException("stochastic_depth is " + stochasticDepth + ", but is_parallel is true: expected 0");
+            throw new InputException(
+                    "stochastic_depth is " + stochasticDepth + ", but is_parallel is true: expected 0");
         }
         if (phm != null && start != Start.BERT) {
-            throw new InputException("init_weights is \"" + name(start) + "\", but phm_layer is true: expected \"bert\"");
+            throw new InputException(
+                    "init_weights is \"" + name(start) + "\", but phm_layer is true: expected \"bert\"");
         }
     }
 
@@ -155,8 +170,23 @@ public record BottleneckConfig(
 
     public BottleneckConfig withPlaces(boolean behindAttention, boolean behindFeedForward) {
         return new BottleneckConfig(
-                behindAttention, behindFeedForward, cross, reduction, reductions, activation, parallel, normed, norms,
-                scaling, gated, dropout, stochasticDepth, start, leaveOut, phm, coupling);
+                behindAttention,
+                behindFeedForward,
+                cross,
+                reduction,
+                reductions,
+                activation,
+                parallel,
+                normed,
+                norms,
+                scaling,
+                gated,
+                dropout,
+                stochasticDepth,
+                start,
+                leaveOut,
+                phm,
+                coupling);
     }
 
     public BottleneckConfig withReduction(double factor) {
@@ -165,56 +195,191 @@ public record BottleneckConfig(
 
     public BottleneckConfig withReductions(double factor, Map<Integer, Double> byLayer) {
         return new BottleneckConfig(
-                attention, feedForward, cross, factor, byLayer, activation, parallel, normed, norms, scaling, gated,
-                dropout, stochasticDepth, start, leaveOut, phm, coupling);
+                attention,
+                feedForward,
+                cross,
+                factor,
+                byLayer,
+                activation,
+                parallel,
+                normed,
+                norms,
+                scaling,
+                gated,
+                dropout,
+                stochasticDepth,
+                start,
+                leaveOut,
+                phm,
+                coupling);
     }
 
     public BottleneckConfig withActivation(String newActivation) {
         return new BottleneckConfig(
-                attention, feedForward, cross, reduction, reductions, newActivation, parallel, normed, norms, scaling,
-                gated, dropout, stochasticDepth, start, leaveOut, phm, coupling);
+                attention,
+                feedForward,
+                cross,
+                reduction,
+                reductions,
+                newActivation,
+                parallel,
+                normed,
+                norms,
+                scaling,
+                gated,
+                dropout,
+                stochasticDepth,
+                start,
+                leaveOut,
+                phm,
+                coupling);
     }
 
     public BottleneckConfig withForm(boolean newParallel, boolean newNormed, Norms newNorms) {
         return new BottleneckConfig(
-                attention, feedForward, cross, reduction, reductions, activation, newParallel, newNormed, newNorms,
-                scaling, gated, dropout, stochasticDepth, start, leaveOut, phm, coupling);
+                attention,
+                feedForward,
+                cross,
+                reduction,
+                reductions,
+                activation,
+                newParallel,
+                newNormed,
+                newNorms,
+                scaling,
+                gated,
+                dropout,
+                stochasticDepth,
+                start,
+                leaveOut,
+                phm,
+                coupling);
     }
 
     public BottleneckConfig withScaling(Scaling newScaling) {
         return new BottleneckConfig(
-                attention, feedForward, cross, reduction, reductions, activation, parallel, normed, norms, newScaling,
-                gated, dropout, stochasticDepth, start, leaveOut, phm, coupling);
+                attention,
+                feedForward,
+                cross,
+                reduction,
+                reductions,
+                activation,
+                parallel,
+                normed,
+                norms,
+                newScaling,
+                gated,
+                dropout,
+                stochasticDepth,
+                start,
+                leaveOut,
+                phm,
+                coupling);
     }
 
     public BottleneckConfig withGate() {
         return new BottleneckConfig(
-                attention, feedForward, cross, reduction, reductions, activation, parallel, normed, norms, scaling, true,
-                dropout, stochasticDepth, start, leaveOut, phm, coupling);
+                attention,
+                feedForward,
+                cross,
+                reduction,
+                reductions,
+                activation,
+                parallel,
+                normed,
+                norms,
+                scaling,
+                true,
+                dropout,
+                stochasticDepth,
+                start,
+                leaveOut,
+                phm,
+                coupling);
     }
 
     public BottleneckConfig withDropout(double values, double rows) {
         return new BottleneckConfig(
-                attention, feedForward, cross, reduction, reductions, activation, parallel, normed, norms, scaling,
-                gated, values, rows, start, leaveOut, phm, coupling);
+                attention,
+                feedForward,
+                cross,
+                reduction,
+                reductions,
+                activation,
+                parallel,
+                normed,
+                norms,
+                scaling,
+                gated,
+                values,
+                rows,
+                start,
+                leaveOut,
+                phm,
+                coupling);
     }
 
     public BottleneckConfig withStart(Start newStart) {
         return new BottleneckConfig(
-                attention, feedForward, cross, reduction, reductions, activation, parallel, normed, norms, scaling,
-                gated, dropout, stochasticDepth, newStart, leaveOut, phm, coupling);
+                attention,
+                feedForward,
+                cross,
+                reduction,
+                reductions,
+                activation,
+                parallel,
+                normed,
+                norms,
+                scaling,
+                gated,
+                dropout,
+                stochasticDepth,
+                newStart,
+                leaveOut,
+                phm,
+                coupling);
     }
 
     public BottleneckConfig withLeaveOut(List<Integer> layers) {
         return new BottleneckConfig(
-                attention, feedForward, cross, reduction, reductions, activation, parallel, normed, norms, scaling,
-                gated, dropout, stochasticDepth, start, layers, phm, coupling);
+                attention,
+                feedForward,
+                cross,
+                reduction,
+                reductions,
+                activation,
+                parallel,
+                normed,
+                norms,
+                scaling,
+                gated,
+                dropout,
+                stochasticDepth,
+                start,
+                layers,
+                phm,
+                coupling);
     }
 
     public BottleneckConfig with(@Nullable Phm newPhm, @Nullable Coupling newCoupling) {
         return new BottleneckConfig(
-                attention, feedForward, cross, reduction, reductions, activation, parallel, normed, norms, scaling,
-                gated, dropout, stochasticDepth, start, leaveOut, newPhm, newCoupling);
+                attention,
+                feedForward,
+                cross,
+                reduction,
+                reductions,
+                activation,
+                parallel,
+                normed,
+                norms,
+                scaling,
+                gated,
+                dropout,
+                stochasticDepth,
+                start,
+                leaveOut,
+                newPhm,
+                newCoupling);
     }
 
     /** Declares the bottlenecks at every place. */
@@ -244,7 +409,11 @@ public record BottleneckConfig(
                 g.add(
                         norm,
                         new Effect.Replace(
-                                g.parameter(norm, "weight", Initial.copy(norm.weight()), norm.weight().numel()),
+                                g.parameter(
+                                        norm,
+                                        "weight",
+                                        Initial.copy(norm.weight()),
+                                        norm.weight().numel()),
                                 bias == null ? null : g.parameter(norm, "bias", Initial.copy(bias), bias.numel())));
             }
         }

@@ -15,10 +15,8 @@ import dev.graft.peft.Method;
  */
 public record CompacterPlusPlus(BottleneckConfig config) implements BottleneckMethod {
     /** Behind every feed-forward block, hidden / 32, GELU, n = 4. */
-    public static final CompacterPlusPlus DEFAULT = new CompacterPlusPlus(BottleneckConfig.DEFAULT
-            .withReduction(32)
-            .withActivation("gelu")
-            .with(Phm.DEFAULT, null));
+    public static final CompacterPlusPlus DEFAULT = new CompacterPlusPlus(
+            BottleneckConfig.DEFAULT.withReduction(32).withActivation("gelu").with(Phm.DEFAULT, null));
 
     public CompacterPlusPlus {
         Form.COMPACTER_PLUS_PLUS.require(config);

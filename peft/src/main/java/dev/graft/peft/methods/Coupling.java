@@ -41,7 +41,10 @@ public record Coupling(double reduction) {
                 Activation sigma = AdapterHubFields.activation(activation);
                 g.add(
                         stream,
-                        new Layer(first, net(g, at + "F.", second, first, sigma), net(g, at + "G.", first, second, sigma)));
+                        new Layer(
+                                first,
+                                net(g, at + "F.", second, first, sigma),
+                                net(g, at + "G.", first, second, sigma)));
             }
         }
     }
@@ -49,8 +52,8 @@ public record Coupling(double reduction) {
     private Net net(Grafter g, String at, long in, long out, Activation activation) {
         long inside = (long) Math.floor(in / reduction);
         if (inside < 1) {
-            throw new InputException(
-                    "inv_adapter_reduction_factor is " + reduction + ", but there are only " + in + " numbers to reduce");
+            throw new InputException("inv_adapter_reduction_factor is " + reduction + ", but there are only " + in
+                    + " numbers to reduce");
         }
         Initial start = Initial.normal(0.02);
         return new Net(

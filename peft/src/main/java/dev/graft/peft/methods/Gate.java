@@ -18,6 +18,7 @@ record Gate(Tensor weight, Tensor bias) {
 
     /** The gates of x {@code [batch, seq, hidden]}: {@code [batch, 1, gates]}. */
     Tensor of(Tensor x) {
-        return Ops.mean(Ops.linear(Ops.to(x, weight.scalar_type()), weight, bias).sigmoid(), 1, true);
+        return Ops.mean(
+                Ops.linear(Ops.to(x, weight.scalar_type()), weight, bias).sigmoid(), 1, true);
     }
 }

@@ -119,7 +119,8 @@ public record Phm(
         }
     }
 
-    private record Hypercomplex(Factors rule, Factors weight, @Nullable Tensor bias) implements Projection {
+    private record Hypercomplex(
+            Factors rule, Factors weight, @Nullable Tensor bias) implements Projection {
         @Override
         public Tensor apply(Tensor x) {
             Tensor r = rule.product();

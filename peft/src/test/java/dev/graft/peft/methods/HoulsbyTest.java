@@ -45,8 +45,8 @@ class HoulsbyTest extends MethodContract {
         }
         assertThat(adapter.trainable().entrySet().stream()
                         .filter(entry -> entry.getKey().endsWith("adapter_up.weight"))
-                        .mapToDouble(entry ->
-                                dev.graft.tensor.Tensors.item(entry.getValue().abs().amax()))
+                        .mapToDouble(entry -> dev.graft.tensor.Tensors.item(
+                                entry.getValue().abs().amax()))
                         .max()
                         .orElseThrow())
                 .isBetween(0.015, 0.02);

@@ -40,9 +40,17 @@ class InvertibleTest extends MethodContract {
     void theCouplingCanBeUndone() {
         Rng rng = Rng.of(1, "coupling");
         Coupling.Net f = new Coupling.Net(
-                rng.normal(0, 1, 5, 4), rng.normal(0, 1, 5), rng.normal(0, 1, 3, 5), rng.normal(0, 1, 3), Activation.RELU);
+                rng.normal(0, 1, 5, 4),
+                rng.normal(0, 1, 5),
+                rng.normal(0, 1, 3, 5),
+                rng.normal(0, 1, 3),
+                Activation.RELU);
         Coupling.Net g = new Coupling.Net(
-                rng.normal(0, 1, 6, 3), rng.normal(0, 1, 6), rng.normal(0, 1, 4, 6), rng.normal(0, 1, 4), Activation.TANH);
+                rng.normal(0, 1, 6, 3),
+                rng.normal(0, 1, 6),
+                rng.normal(0, 1, 4, 6),
+                rng.normal(0, 1, 4),
+                Activation.TANH);
         Coupling.Layer layer = new Coupling.Layer(3, f, g);
         Tensor x = rng.normal(0, 1, 2, 3, 7);
         Tensor there = layer.apply(x, Tensors.zeros(x.scalar_type(), 1), null, Pass.inference(Hooks.NONE));

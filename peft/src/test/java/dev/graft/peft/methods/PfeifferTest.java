@@ -29,8 +29,8 @@ class PfeifferTest extends MethodContract {
                 .withActivation("gelu")
                 .withScaling(Scaling.of(0.5));
         Pfeiffer half = new Pfeiffer(both).startingAtZero();
-        Pfeiffer large = new Pfeiffer(
-                CONFIG.withReduction(0.5).withActivation("tanh").withScaling(Scaling.of(4)));
+        Pfeiffer large =
+                new Pfeiffer(CONFIG.withReduction(0.5).withActivation("tanh").withScaling(Scaling.of(4)));
         Pfeiffer last = new Pfeiffer(CONFIG.withPlaces(true, false)
                         .withReduction(1000)
                         .withActivation("swish")
