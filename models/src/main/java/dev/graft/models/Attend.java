@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
@@ -41,6 +42,14 @@ public final class Attend {
      * @return {@code [batch, queries, heads · headDim]}
      */
     public static Tensor attend(
+            Attention site, Tensor q, Tensor own, Tensor ownValues, AttentionMask mask, double dropout, Pass pass) {
+        Tensor attended = frozen(site, q, own, ownValues, mask, dropout, pass);
+        return pass.hooks().isFrozen(site)
+                ? attended
+                : pass.piece(() -> new Tensor[] {pass.hooks().attended(site, q, torch.alias(attended), pass)})[0];
+    }
+
+    private static Tensor frozen(
             Attention site, Tensor q, Tensor own, Tensor ownValues, AttentionMask mask, double dropout, Pass pass) {
         KvCache cache = pass.cache();
         Tensor k = own;
@@ -77,7 +86,7 @@ public final class Attend {
     private static Tensor[] prefixed(Attention site, Tensor k, Tensor v, Pass pass) {
         Prefix prefix = pass.hooks().prefix(site, k.size(0), pass);
         if (prefix == null) {
-            return new Tensor[] {k, v};
+            return new Tensor[] {torch.alias(k), torch.alias(v)};
         }
         return new Tensor[] {
             Ops.cat(2, Ops.to(prefix.keys(), k.scalar_type()), k),

@@ -2,6 +2,7 @@ package dev.graft.models;
 
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Prompt;
+import dev.graft.models.sites.PromptTargets;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import org.bytedeco.pytorch.Scalar;
@@ -52,7 +53,7 @@ public record Embedded(
             positions =
                     Ops.plusLong(Tensors.arange(promptRows + in.width()), past).unsqueeze(0);
         }
-        pass.sees(mask, promptRows);
+        pass.sees(mask, promptRows, prompt == null ? PromptTargets.none(0) : prompt.targets());
         return new Embedded(rows, positions, typeIds);
     }
 }

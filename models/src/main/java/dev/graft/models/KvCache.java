@@ -108,6 +108,16 @@ public final class KvCache implements AutoCloseable {
         return store.narrow(2, 0, end);
     }
 
+    /** A layer's keys so far, {@code [batch, heads, length, headDim]}. */
+    public Tensor keys(int layer) {
+        return keys.get(layer).narrow(2, 0, length);
+    }
+
+    /** A layer's values so far, {@code [batch, heads, length, headDim]}. */
+    public Tensor values(int layer) {
+        return values.get(layer).narrow(2, 0, length);
+    }
+
     /** Keeps only the given rows of the batch, in that order. */
     public void select(int... rows) {
         long[] indices = new long[rows.length];

@@ -8,6 +8,7 @@ import dev.graft.models.sites.Layer;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Stream;
+import dev.graft.models.sites.PromptTargets;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
@@ -27,6 +28,7 @@ public final class Pass {
     private final @Nullable List<Tensor> hiddenStates;
     private @Nullable Tensor mask;
     private long prompt;
+    private PromptTargets promptTargets = PromptTargets.none(0);
 
     private final @Nullable Tape tape;
 
@@ -262,9 +264,15 @@ public final class Pass {
         return prompt;
     }
 
-    void sees(Tensor newMask, long promptRows) {
+    /** What should be predicted at the rows of the prompt; known after the embeddings. */
+    public PromptTargets promptTargets() {
+        return promptTargets;
+    }
+
+    void sees(Tensor newMask, long promptRows, PromptTargets targets) {
         this.mask = newMask;
         this.prompt = promptRows;
+        this.promptTargets = targets;
     }
 
     /** Keeps a layer's output if the pass collects them. */

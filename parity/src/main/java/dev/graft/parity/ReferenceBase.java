@@ -6,13 +6,16 @@ import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.Task;
 import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.PromptTargets;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
@@ -94,17 +97,29 @@ final class ReferenceBase implements AutoCloseable {
         if (base.task() == Task.SEQ_CLS) {
             return torch.cross_entropy_loss(logits, labels);
         }
+        Tensor weights = Tensors.ones(ScalarType.Float, Tensors.shape(labels));
         if (hidden.prompt() > 0) {
-            Tensor none = Tensors.zeros(ScalarType.Long, labels.size(0), hidden.prompt())
-                    .sub(new org.bytedeco.pytorch.Scalar(100L));
-            labels = Ops.cat(1, none, labels);
+            PromptTargets targets = pass.promptTargets();
+            float[] factors = new float[targets.weights().length];
+            for (int i = 0; i < factors.length; i++) {
+                factors[i] = (float) targets.weights()[i];
+            }
+            labels = Ops.cat(1, Tensors.of(targets.labels(), labels.size(0), hidden.prompt()), labels);
+            weights = Ops.cat(1, Tensors.of(factors, labels.size(0), hidden.prompt()), weights);
         }
         if (base.task() == Task.CAUSAL_LM) {
             long predicted = logits.size(1) - 1;
             logits = logits.narrow(1, 0, predicted);
             labels = labels.narrow(1, 1, predicted);
+            weights = weights.narrow(1, 1, predicted);
         }
-        return torch.cross_entropy_loss(logits.reshape(-1, logits.size(2)), labels.reshape(-1));
+        Tensor flat = labels.reshape(-1);
+        Tensor each = torch.cross_entropy_loss(
+                logits.reshape(-1, logits.size(2)), flat, new TensorOptional(), 0, PromptTargets.NONE, 0);
+        long counted = Arrays.stream(Tensors.longs(flat))
+                .filter(label -> label != PromptTargets.NONE)
+                .count();
+        return Ops.scale(each.mul(weights.reshape(-1)).sum(), 1.0 / counted);
     }
 
     @Override

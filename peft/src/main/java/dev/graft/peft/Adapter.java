@@ -1,5 +1,6 @@
 package dev.graft.peft;
 
+import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.NoGrad;
@@ -13,6 +14,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
@@ -33,16 +35,24 @@ public final class Adapter {
     private final Map<String, Parameter> parameters;
     private final Map<Site, List<Effect>> effects;
     private final Map<String, Supplier<Tensor>> exports;
+    private final int tasks;
+    private final int task;
 
     Adapter(Base base, AdapterConfig config, Grafter.Values values) {
+        this(base, config, values, -1);
+    }
+
+    private Adapter(Base base, AdapterConfig config, Grafter.Values values, int task) {
         this.stored = values.areStored();
         this.base = base;
         this.config = config;
-        Grafter grafter = new Grafter(base, config.modulesToSave(), values);
+        Grafter grafter = new Grafter(base, config.modulesToSave(), values, task);
         config.method().graft(grafter);
         SavedModules.graft(grafter);
         this.parameters = Collections.unmodifiableMap(grafter.parameters());
         this.exports = grafter.exports();
+        this.task = task;
+        this.tasks = grafter.tasks();
         this.effects = new IdentityHashMap<>();
         grafter.effects().forEach((site, list) -> {
             // Other values for the base's own parameters come first: what is trained beside them acts on those.
@@ -73,16 +83,35 @@ public final class Adapter {
 
     /** An adapter with the same values in the same memory, but gradients of its own: for a thread that trains on other rows. */
     public Adapter twin() {
-        return new Adapter(base, config, new Grafter.Values() {
+        return again(task, value -> {
+            try (Scope scope = new Scope()) {
+                return scope.release(value.detach());
+            }
+        });
+    }
+
+    /**
+     * This adapter, with the same parameters, as it acts for one of its tasks.
+     *
+     * @throws dev.graft.formats.InputException if it has no such task
+     */
+    public Adapter task(int number) {
+        if (number < 0 || number >= tasks) {
+            throw new InputException("task " + number + " is asked for, but the adapter has "
+                    + (tasks == 1 ? "one task, 0" : "the tasks 0 to " + (tasks - 1)));
+        }
+        return again(number, value -> value);
+    }
+
+    private Adapter again(int forTask, UnaryOperator<Tensor> share) {
+        Grafter.Values shared = new Grafter.Values() {
             @Override
             public Tensor get(String key, Initial initial, ScalarType type, long... shape) {
                 Parameter parameter = parameters.get(key);
                 if (parameter == null) {
                     throw new IllegalStateException("no parameter " + key);
                 }
-                try (Scope scope = new Scope()) {
-                    return scope.release(parameter.value().detach());
-                }
+                return share.apply(parameter.value());
             }
 
             @Override
@@ -94,7 +123,18 @@ public final class Adapter {
             public boolean areStored() {
                 return stored;
             }
-        });
+        };
+        return new Adapter(base, config, shared, forTask);
+    }
+
+    /** How many tasks it knows; with more than one a {@link Selection} takes the adapter of one {@link #task}. */
+    public int tasks() {
+        return tasks;
+    }
+
+    /** Whether it is for several tasks and none is chosen. */
+    boolean lacksTask() {
+        return tasks > 1 && task < 0;
     }
 
     /** Writes the folder, whole or not at all. */

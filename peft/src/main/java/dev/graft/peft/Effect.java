@@ -2,6 +2,7 @@ package dev.graft.peft;
 
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.PromptTargets;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
@@ -89,12 +90,30 @@ public sealed interface Effect {
      */
     record Prefix(long length, Function<Pass, Tensor> keyValues, boolean shifts) implements Effect {}
 
+    /** {@code attention(q, k, v) + f(q)} before the output projection of an attention layer. */
+    non-sealed interface Attend extends Effect {
+        /**
+         * f(q).
+         *
+         * @param queries {@code [batch, heads, seq, headDim]}, turned by their positions
+         * @return {@code [batch, seq, heads · headDim]}
+         */
+        Tensor apply(Tensor queries, Pass pass);
+    }
+
     /**
      * Rows before the token embeddings.
      *
-     * @param rows gives {@code [prompt, hidden]}
+     * @param length how many there are
+     * @param rows gives {@code [length, hidden]}
+     * @param targets what a causal model should predict at the rows while it trains
      */
-    record Prompt(Function<Pass, Tensor> rows) implements Effect {}
+    record Prompt(int length, Function<Pass, Tensor> rows, PromptTargets targets) implements Effect {
+        /** Rows at which nothing is predicted. */
+        public Prompt(int length, Function<Pass, Tensor> rows) {
+            this(length, rows, PromptTargets.none(length));
+        }
+    }
 
     /** Other hidden states after a layer, or where the residual stream enters the first one. */
     non-sealed interface Intervene extends Effect {

@@ -12,6 +12,7 @@ import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Prefix;
 import dev.graft.models.sites.Prompt;
+import dev.graft.models.sites.PromptTargets;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Ops;
@@ -298,6 +299,24 @@ final class Grafted implements Hooks {
         return result;
     }
 
+    @Override
+    public Tensor attended(Attention site, Tensor queries, Tensor attended, Pass pass) {
+        Tensor result = attended;
+        for (Group group : groups) {
+            if (group.actsOn(site)) {
+                Tensor own = group.of(queries);
+                Tensor after = each(
+                        site,
+                        group,
+                        Effect.Attend.class,
+                        group.of(attended),
+                        (effect, h) -> h.add(Ops.to(effect.apply(own, pass), h.scalar_type())));
+                result = group.into(result, after);
+            }
+        }
+        return result;
+    }
+
     private interface Step<E> {
         Tensor apply(E effect, Tensor h);
     }
@@ -306,6 +325,9 @@ final class Grafted implements Hooks {
         Tensor h = start;
         for (Selection.Active active : group.stack) {
             for (Effect effect : active.adapter().effects(site)) {
+                if (!kind.isInstance(effect)) {
+                    continue;
+                }
                 Tensor changed = step.apply(kind.cast(effect), h);
                 h = active.strength() == 1 ? changed : Ops.addScaled(h, changed.sub(h), active.strength());
             }
@@ -370,6 +392,7 @@ final class Grafted implements Hooks {
         }
         Tensor rows = Tensors.zeros(first(parts).scalar_type(), batch, longest, site.hidden());
         long[] mask = new long[Math.toIntExact(batch * longest)];
+        PromptTargets targets = PromptTargets.none(mask.length);
         for (int g = 0; g < groups.size(); g++) {
             Tensor part = parts.get(g);
             if (part != null) {
@@ -377,9 +400,25 @@ final class Grafted implements Hooks {
                 Tensor shaped = part.unsqueeze(0).expand(rows(group, batch), -1, -1);
                 rows = place(rows, group, shaped, longest - part.size(0), 1);
                 visible(mask, group, batch, longest, part.size(0));
+                aim(targets, site, group, batch, longest, part.size(0));
             }
         }
-        return new Prompt(rows, Tensors.of(mask, batch, longest));
+        return new Prompt(rows, Tensors.of(mask, batch, longest), targets);
+    }
+
+    /** Writes what the prompts of a group should predict: they end at the last row of the longest. */
+    private static void aim(PromptTargets all, Embedding site, Group group, long batch, long longest, long length) {
+        for (long row : indices(group, batch)) {
+            int at = Math.toIntExact((row + 1) * longest - length);
+            for (Selection.Active active : group.stack) {
+                for (Effect effect : active.adapter().effects(site)) {
+                    if (effect instanceof Effect.Prompt prompt) {
+                        prompt.targets().copyInto(all, at);
+                        at += prompt.length();
+                    }
+                }
+            }
+        }
     }
 
     /** For each group what its adapters give at the site, one after another along a dimension; null where they give nothing. */

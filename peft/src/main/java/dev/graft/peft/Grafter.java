@@ -45,8 +45,11 @@ public final class Grafter {
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
     private final Map<Site, List<Effect>> effects = new IdentityHashMap<>();
     private final Map<String, Supplier<Tensor>> exports = new LinkedHashMap<>();
+    private final int task;
+    private int tasks = 1;
 
-    Grafter(Base base, List<String> modulesToSave, Values values) {
+    Grafter(Base base, List<String> modulesToSave, Values values, int task) {
+        this.task = task;
         this.base = base;
         this.modulesToSave = modulesToSave;
         this.values = values;
@@ -109,14 +112,37 @@ public final class Grafter {
         return declare(key, true, true, true, initial, shape);
     }
 
-    /** A trained parameter that files don't hold: they hold what an {@link #export} makes of it. Only for new adapters. */
+    /**
+     * A trained parameter that files don't hold: they hold what an {@link #export} makes of it. Where the adapter comes from a file, its
+     * start must be made of what is {@link #stored}.
+     */
     public Tensor inner(String key, Initial initial, long... shape) {
         return declare(key, true, false, true, initial, shape);
+    }
+
+    /** A tensor of an {@link #inner} parameter's kind that isn't trained. */
+    public Tensor innerFrozen(String key, Initial initial, long... shape) {
+        return declare(key, false, false, true, initial, shape);
     }
 
     /** What files hold under a key, made of trained parameters when the adapter is saved; in place of the parameter of that key, if any. */
     public void export(String key, Supplier<Tensor> made) {
         exports.put(key, made);
+    }
+
+    /** What the file that an adapter comes from holds, for the start of an {@link #inner} parameter. */
+    public Tensor stored(String key, long... shape) {
+        return values.get(key, Initial.ZEROS, base.numerics().small(), shape);
+    }
+
+    /**
+     * Which of several tasks the effects are for, 0 by default.
+     *
+     * @param count how many tasks the adapter knows
+     */
+    public int task(int count) {
+        tasks = count;
+        return Math.max(task, 0);
     }
 
     /** Whether the values come from a file, so that only what files hold is there. */
@@ -155,8 +181,9 @@ public final class Grafter {
             throw new IllegalStateException(key + " is declared twice");
         }
         ScalarType type = base.numerics().small();
-        Tensor value =
-                saved || counted ? values.get(key, initial, type, shape) : values.derived(key, initial, type, shape);
+        // What files don't hold is made again of what they do hold.
+        boolean made = !saved && (!counted || values.areStored());
+        Tensor value = made ? values.derived(key, initial, type, shape) : values.get(key, initial, type, shape);
         value.set_requires_grad(trainable);
         parameters.put(key, new Parameter(key, value, trainable, saved, counted));
         return value;
@@ -168,6 +195,10 @@ public final class Grafter {
 
     Map<Site, List<Effect>> effects() {
         return effects;
+    }
+
+    int tasks() {
+        return tasks;
     }
 
     Map<String, Supplier<Tensor>> exports() {

@@ -49,6 +49,10 @@ public final class Selection {
             throw new InputException(
                     adapter.method().type().name() + ": a prompt can't act at strength " + strength + "; use 1");
         }
+        if (adapter.lacksTask()) {
+            throw new InputException(adapter.method().type().name() + ": the adapter has the tasks 0 to "
+                    + (adapter.tasks() - 1) + "; choose one by adapter.task(0)");
+        }
         return new Selection(List.of(List.of(new Active(adapter, strength))), false);
     }
 

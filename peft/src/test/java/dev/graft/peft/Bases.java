@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -37,6 +38,9 @@ public final class Bases {
     /** {@link #LLAMA} with biases in its attention. */
     public static final String BIASED = "llama-biased";
 
+    /** {@link #LLAMA} with a tokenizer whose words are the numbers of its tokens. */
+    public static final String NUMBERS = "llama-numbers";
+
     private static final Map<String, Base> LOADED = new ConcurrentHashMap<>();
 
     private Bases() {}
@@ -51,7 +55,36 @@ public final class Bases {
     }
 
     private static Path folder(String name) {
-        return name.equals(BIASED) ? biased() : FIXTURES.resolve("bases/" + name);
+        return switch (name) {
+            case BIASED -> biased();
+            case NUMBERS -> numbers();
+            default -> FIXTURES.resolve("bases/" + name);
+        };
+    }
+
+    private static Path numbers() {
+        Path from = FIXTURES.resolve("bases/" + LLAMA);
+        Path to = Path.of("target/bases/" + NUMBERS);
+        StringBuilder words = new StringBuilder();
+        for (int i = 0; i < 64; i++) {
+            words.append(i == 0 ? "" : ",").append('"').append(i == 0 ? "[UNK]" : i).append("\":").append(i);
+        }
+        try {
+            Files.createDirectories(to);
+            for (String file : List.of("config.json", "model.safetensors")) {
+                Files.copy(from.resolve(file), to.resolve(file), StandardCopyOption.REPLACE_EXISTING);
+            }
+            Files.writeString(
+                    to.resolve("tokenizer.json"),
+                    "{\"version\":\"1.0\",\"added_tokens\":[],\"normalizer\":null,\"post_processor\":null,"
+                            + "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"decoder\":{\"type\":\"WordPiece\","
+                            + "\"prefix\":\"##\",\"cleanup\":true},\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\","
+                            + "\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100,\"vocab\":{" + words
+                            + "}}}");
+            return to;
+        } catch (IOException failed) {
+            throw new UncheckedIOException(failed);
+        }
     }
 
     private static Path biased() {

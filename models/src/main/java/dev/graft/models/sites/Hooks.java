@@ -54,6 +54,16 @@ public interface Hooks {
         return null;
     }
 
+    /**
+     * What an attention layer gives, before its output projection.
+     *
+     * @param queries {@code [batch, heads, seq, headDim]}, turned by their positions
+     * @param attended {@code [batch, seq, heads · headDim]}
+     */
+    default Tensor attended(Attention site, Tensor queries, Tensor attended, Pass pass) {
+        return attended;
+    }
+
     /** Rows to put before the token embeddings, or null. */
     default @Nullable Prompt prompt(Embedding site, long batch, Pass pass) {
         return null;

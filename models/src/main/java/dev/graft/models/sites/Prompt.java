@@ -8,8 +8,14 @@ import org.bytedeco.pytorch.Tensor;
  *
  * @param rows {@code [batch, prompt, hidden]}
  * @param mask {@code [batch, prompt]} int64, 0 where a row has no such entry
+ * @param targets what should be predicted at them
  */
-public record Prompt(Tensor rows, Tensor mask) {
+public record Prompt(Tensor rows, Tensor mask, PromptTargets targets) {
+    /** Rows at which nothing is predicted. */
+    public Prompt(Tensor rows, Tensor mask) {
+        this(rows, mask, PromptTargets.none(Math.toIntExact(mask.numel())));
+    }
+
     public long length() {
         return mask.size(1);
     }

@@ -10,10 +10,14 @@ import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
+import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -31,7 +35,7 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * @param tokens T
  * @param start how the rows start
- * @param text what they start from with {@link Start#TEXT}
+ * @param text what they start from with {@link Start#TEXT} or {@link Start#CLASS_LABELS}
  * @param tokenizer what the tokenizer of the text was called, or null for the base's name
  */
 public record PromptTuning(
@@ -39,8 +43,6 @@ public record PromptTuning(
         Start start,
         @Nullable String text,
         @Nullable String tokenizer) implements Method {
-    private static final String KEY = "prompt_embeddings";
-
     /** How the rows start. */
     public enum Start {
         /** Normal around 0 with deviation 1, as PEFT does by default; far from the embeddings of words. */
@@ -48,16 +50,77 @@ public record PromptTuning(
         /** Embeddings of tokens drawn from the vocabulary. */
         SAMPLE_VOCAB,
         /** Embeddings of a text's tokens, cut or repeated to the length. */
-        TEXT
+        TEXT,
+        /**
+         * The mean embedding of each class label's tokens, then embeddings of tokens drawn from the vocabulary. The labels are the base's,
+         * or those that the text names, with commas between them.
+         */
+        CLASS_LABELS;
+
+        /** The first values {@code [T, hidden]}. */
+        Initial rows(Base base, Embedding table, @Nullable String text) {
+            return switch (this) {
+                case RANDOM -> Initial.normal(1);
+                case SAMPLE_VOCAB -> (rng, shape) -> sampled(rng, table, shape[0]);
+                case TEXT -> (rng, shape) -> ofText(base, table, text == null ? "" : text, shape[0]);
+                case CLASS_LABELS -> (rng, shape) -> ofLabels(rng, base, table, text, shape[0]);
+            };
+        }
+
+        private static Tensor sampled(Rng rng, Embedding table, long count) {
+            long[] ids = new long[Math.toIntExact(count)];
+            for (int i = 0; i < ids.length; i++) {
+                ids[i] = rng.below(Math.toIntExact(table.rows()));
+            }
+            return lookUp(table, ids);
+        }
+
+        private static Tensor ofText(Base base, Embedding table, String text, long count) {
+            int[] words = base.tokenizer().encode(text, EncodeOptions.DEFAULT).ids();
+            if (words.length == 0) {
+                throw new InputException("prompt_tuning_init_text \"" + text + "\" has no tokens");
+            }
+            long[] ids = new long[Math.toIntExact(count)];
+            for (int i = 0; i < ids.length; i++) {
+                ids[i] = words[i % words.length];
+            }
+            return lookUp(table, ids);
+        }
+
+        private static Tensor ofLabels(Rng rng, Base base, Embedding table, @Nullable String text, long count) {
+            List<String> labels = text == null ? base.labels() : List.of(text.strip().split("\\s*,\\s*"));
+            if (labels.isEmpty()) {
+                throw new InputException("prompt_tuning_init is CLASS_LABELS, but " + base.name()
+                        + " has no labels: name them in prompt_tuning_init_text, with commas between them");
+            }
+            if (labels.size() > count) {
+                throw new InputException("prompt_tuning_init is CLASS_LABELS and there are " + labels.size()
+                        + " labels, but num_virtual_tokens is only " + count);
+            }
+            List<Tensor> rows = new ArrayList<>();
+            for (String label : labels) {
+                int[] ids = base.tokenizer()
+                        .encode(label, EncodeOptions.DEFAULT.withoutSpecialTokens())
+                        .ids();
+                if (ids.length == 0) {
+                    throw new InputException("the label \"" + label + "\" has no tokens");
+                }
+                rows.add(Ops.mean(lookUp(table, Arrays.stream(ids).asLongStream().toArray()), 0, true));
+            }
+            rows.add(sampled(rng, table, count - rows.size()));
+            return Ops.cat(0, rows.toArray(Tensor[]::new));
+        }
+
+        private static Tensor lookUp(Embedding table, long[] ids) {
+            return Ops.to(table.weight().detach().index_select(0, Tensors.of(ids, ids.length)), ScalarType.Float);
+        }
     }
 
     /** Twenty rows that start as words of the vocabulary. */
     public static final PromptTuning DEFAULT = new PromptTuning(20, Start.SAMPLE_VOCAB, null, null);
 
     public PromptTuning {
-        if (tokens < 1) {
-            throw new InputException("num_virtual_tokens is " + tokens + ", expected at least 1");
-        }
+        VirtualTokens.positive(tokens);
         if (start == Start.TEXT && (text == null || text.isEmpty())) {
             throw new InputException("prompt_tuning_init is TEXT, so prompt_tuning_init_text must be given");
         }
@@ -77,39 +140,8 @@ public record PromptTuning(
     public void graft(Grafter g) {
         VirtualTokens.check(tokens, g.base());
         Embedding table = input(g.base());
-        Initial initial = switch (start) {
-            case RANDOM -> Initial.normal(1);
-            case SAMPLE_VOCAB -> (rng, shape) -> rows(table, sampled(rng, table.rows()));
-            case TEXT -> (rng, shape) -> rows(table, ofText(g.base()));
-        };
-        Tensor rows = g.parameter(KEY, initial, tokens, table.hidden());
-        g.add(table, new Effect.Prompt(pass -> rows));
-    }
-
-    private long[] sampled(Rng rng, long vocabulary) {
-        long[] ids = new long[tokens];
-        for (int i = 0; i < tokens; i++) {
-            ids[i] = rng.below(Math.toIntExact(vocabulary));
-        }
-        return ids;
-    }
-
-    private long[] ofText(Base base) {
-        int[] words = base.tokenizer()
-                .encode(text == null ? "" : text, EncodeOptions.DEFAULT)
-                .ids();
-        if (words.length == 0) {
-            throw new InputException("prompt_tuning_init_text \"" + text + "\" has no tokens");
-        }
-        long[] ids = new long[tokens];
-        for (int i = 0; i < tokens; i++) {
-            ids[i] = words[i % words.length];
-        }
-        return ids;
-    }
-
-    private static Tensor rows(Embedding table, long[] ids) {
-        return table.weight().detach().index_select(0, Tensors.of(ids, ids.length));
+        Tensor rows = g.parameter(VirtualTokens.KEY, start.rows(g.base(), table, text), tokens, table.hidden());
+        g.add(table, new Effect.Prompt(tokens, pass -> rows));
     }
 
     static Embedding input(Base base) {
@@ -123,15 +155,11 @@ public record PromptTuning(
 
     @Override
     public void write(ObjectNode json, Base base) {
-        VirtualTokens.write(json, tokens, base, heads(base), base.backbone().hiddenSize());
+        VirtualTokens.write(json, tokens, base);
         json.put("prompt_tuning_init", start.name());
         json.put("prompt_tuning_init_text", text);
         json.put("tokenizer_name_or_path", start == Start.TEXT && tokenizer == null ? base.name() : tokenizer);
         json.putNull("tokenizer_kwargs");
-    }
-
-    private static int heads(Base base) {
-        return base.config().integer("num_attention_heads");
     }
 
     /** Registers {@code prompt-tuning}. */
@@ -177,9 +205,9 @@ public record PromptTuning(
         public Method read(Fields f, Base base) {
             // How the tokenizer was opened for the first values; the file holds the trained ones.
             f.informational("tokenizer_kwargs");
-            String start = f.choice("prompt_tuning_init", "RANDOM", "RANDOM", "SAMPLE_VOCAB", "TEXT");
+            String start = f.choice("prompt_tuning_init", "RANDOM", "RANDOM", "SAMPLE_VOCAB", "TEXT", "CLASS_LABELS");
             return new PromptTuning(
-                    VirtualTokens.read(f, base, heads(base), base.backbone().hiddenSize()),
+                    VirtualTokens.read(f, base),
                     Start.valueOf(start),
                     f.stringOrNull("prompt_tuning_init_text"),
                     f.stringOrNull("tokenizer_name_or_path"));

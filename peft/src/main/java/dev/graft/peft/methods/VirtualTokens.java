@@ -3,11 +3,22 @@ package dev.graft.peft.methods;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import java.util.List;
 import tools.jackson.databind.node.ObjectNode;
 
 /** The fields of PEFT's {@code PromptLearningConfig}: how many virtual tokens there are, and sizes that must be the base's. */
 final class VirtualTokens {
+    /** What files call a prompt. */
+    static final String KEY = "prompt_embeddings";
+
     private VirtualTokens() {}
+
+    /** Refuses a number of tokens that no prompt can have. */
+    static void positive(int tokens) {
+        if (tokens < 1) {
+            throw new InputException("num_virtual_tokens is " + tokens + ", expected at least 1");
+        }
+    }
 
     /** Refuses a number of tokens that the base has no room for. */
     static void check(int tokens, Base base) {
@@ -18,17 +29,37 @@ final class VirtualTokens {
         }
     }
 
+    /** The number of attention heads under the name that the base's config.json has for it. */
+    static int heads(Base base) {
+        for (String name : List.of("num_attention_heads", "n_head", "num_heads", "encoder_attention_heads")) {
+            if (base.config().has(name)) {
+                return base.config().integer(name);
+            }
+        }
+        throw new InputException(base.name() + ": its config.json doesn't say how many attention heads there are");
+    }
+
+    /** Reads the fields of a prompt before the embeddings. */
+    static int read(Fields f, Base base) {
+        return read(f, base, heads(base), base.backbone().hiddenSize());
+    }
+
     /** Reads {@code num_virtual_tokens} and compares the other fields, where they are given, with the base. */
     static int read(Fields f, Base base, int heads, int dim) {
         Integer tokens = f.integerOrNull("num_virtual_tokens", 1, Integer.MAX_VALUE);
         if (tokens == null) {
             throw f.wrong("num_virtual_tokens", "an integer of at least 1");
         }
+        same(f, base, heads, dim);
+        return tokens;
+    }
+
+    /** Compares the fields about the base, where they are given, with the base. */
+    static void same(Fields f, Base base, int heads, int dim) {
         same(f, "num_layers", base.backbone().layers(), base);
         same(f, "token_dim", dim, base);
         same(f, "num_attention_heads", heads, base);
         same(f, "num_transformer_submodules", 1, base);
-        return tokens;
     }
 
     private static void same(Fields f, String field, int expected, Base base) {
@@ -36,6 +67,11 @@ final class VirtualTokens {
         if (given != null && given != expected) {
             throw f.wrong(field, expected + ", as " + base.name() + " has");
         }
+    }
+
+    /** Writes the fields of a prompt before the embeddings. */
+    static void write(ObjectNode json, int tokens, Base base) {
+        write(json, tokens, base, heads(base), base.backbone().hiddenSize());
     }
 
     /** Writes the fields. */

@@ -52,6 +52,38 @@ class PromptTuningTest extends MethodContract {
     }
 
     @Test
+    void startsAsTheMeansOfItsLabelsAndWordsOfTheVocabulary() {
+        Base base = Bases.load(Bases.BERT);
+        Tensor table = base.parameters().get("bert.embeddings.word_embeddings.weight");
+        Adapter adapter = Adapter.create(
+                base, new PromptTuning(5, PromptTuning.Start.CLASS_LABELS, "good,  quite bad", null), 1);
+        Tensor rows = adapter.trainable().get("prompt_embeddings").detach();
+        for (int i = 0; i < 2; i++) {
+            int[] ids = base.tokenizer()
+                    .encode(i == 0 ? "good" : "quite bad", EncodeOptions.DEFAULT.withoutSpecialTokens())
+                    .ids();
+            Tensor expected = Tensors.zeros(table.scalar_type(), 32);
+            for (int id : ids) {
+                expected.add_(table.select(0, id), new org.bytedeco.pytorch.Scalar(1.0 / ids.length));
+            }
+            assertThat(Tensors.item(rows.select(0, i).sub(expected).abs().amax())).isLessThan(1e-6);
+        }
+        for (int i = 2; i < 5; i++) {
+            Tensor nearest = table.sub(rows.select(0, i)).abs().amax(new long[] {1}, false);
+            assertThat(Tensors.item(nearest.amin())).isZero();
+        }
+    }
+
+    @Test
+    void refusesMoreLabelsThanTokens() {
+        PromptTuning two = new PromptTuning(2, PromptTuning.Start.CLASS_LABELS, null, null);
+
+        assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.BERT), two, 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("there are 3 labels, but num_virtual_tokens is only 2");
+    }
+
+    @Test
     void refusesATextThatIsMissing() {
         assertThatThrownBy(() -> new PromptTuning(5, PromptTuning.Start.TEXT, null, null))
                 .isInstanceOf(InputException.class)

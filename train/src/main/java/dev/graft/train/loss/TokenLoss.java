@@ -6,6 +6,8 @@ import dev.graft.models.Pass;
 import dev.graft.models.Task;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Prompt;
+import dev.graft.models.sites.PromptTargets;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
@@ -42,28 +44,17 @@ final class TokenLoss implements Objective {
 
     @Override
     public long terms(Hooks hooks, Batch batch) {
-        return labelled(batch, hasFirst(batch) && hasPrompt(hooks, batch.rows()) ? 1 : 0).labels.length;
-    }
-
-    private static boolean hasFirst(Batch batch) {
-        long[] labels = tokens(batch).labels();
-        for (int row = 0; row < batch.rows(); row++) {
-            if (labels[row * batch.width()] != Target.NONE) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    private boolean hasPrompt(Hooks hooks, int rows) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             for (Site site : base.sites()) {
                 if (site instanceof Embedding table && table.input()) {
-                    return hooks.prompt(table, rows, Pass.inference(hooks)) != null;
+                    Prompt prompt = hooks.prompt(table, batch.rows(), Pass.inference(hooks));
+                    if (prompt != null) {
+                        return labelled(batch, prompt.length(), prompt.targets()).labels.length;
+                    }
                 }
             }
-            return false;
+            return labelled(batch, 0).labels.length;
         }
     }
 
@@ -72,7 +63,7 @@ final class TokenLoss implements Objective {
         try (Scope scope = new Scope()) {
             Pass pass = Pass.training(hooks);
             Hidden hidden = base.hidden(Objective.inputs(batch), pass);
-            Labelled labelled = labelled(batch, hidden.prompt());
+            Labelled labelled = labelled(batch, hidden.prompt(), pass.promptTargets());
             if (labelled.labels.length == 0) {
                 return Loss.NONE;
             }
@@ -83,7 +74,7 @@ final class TokenLoss implements Objective {
                 int size = Math.min(CHUNK, labelled.labels.length - start);
                 try (Scope chunk = new Scope()) {
                     Tensor logits = logits(cut.narrow(0, start, size), pass);
-                    Tensor loss = loss(logits, labelled.labels(start, size), SUM, labelSmoothing);
+                    Tensor loss = labelled.sum(logits, start, size, labelSmoothing);
                     Ops.scale(loss, 1 / divisor).backward();
                     sum += Tensors.item(loss);
                 }
@@ -141,9 +132,9 @@ final class TokenLoss implements Objective {
         return torch.cross_entropy_loss(logits, labels, new TensorOptional(), reduction, Target.NONE, smoothing);
     }
 
-    /** The rows of the flattened hidden states that have a label, and the labels. */
+    /** The rows of the flattened hidden states that have a label, the labels, and by how much each counts. */
     @SuppressWarnings("ArrayRecordComponent") // made once for one step, never shared
-    private record Labelled(long[] positions, long[] labels) {
+    private record Labelled(long[] positions, long[] labels, double[] weights) {
         Tensor rows(Hidden hidden) {
             Tensor last = hidden.last();
             return last.reshape(-1, last.size(2)).index_select(0, Tensors.of(positions, positions.length));
@@ -152,26 +143,49 @@ final class TokenLoss implements Objective {
         Tensor labels(int start, int size) {
             return Tensors.of(Arrays.copyOfRange(labels, start, start + size), size);
         }
+
+        Tensor sum(Tensor logits, int start, int size, double smoothing) {
+            double[] some = Arrays.copyOfRange(weights, start, start + size);
+            if (Arrays.stream(some).allMatch(weight -> weight == 1)) {
+                return loss(logits, labels(start, size), SUM, smoothing);
+            }
+            float[] factors = new float[size];
+            for (int i = 0; i < size; i++) {
+                factors[i] = (float) some[i];
+            }
+            Tensor each = loss(logits, labels(start, size), NONE, smoothing);
+            return each.mul(Ops.to(Tensors.of(factors, size), each.scalar_type())).sum();
+        }
     }
 
-    /** With a prompt in front even the first token has a position that predicts it. */
+    /** The labels of the texts alone, which are what counts when a model is measured. */
     private Labelled labelled(Batch batch, long prompt) {
+        return labelled(batch, prompt, PromptTargets.none(Math.toIntExact(batch.rows() * prompt)));
+    }
+
+    /** With a prompt in front even the first token has a position that predicts it, and the prompt may have labels of its own. */
+    private Labelled labelled(Batch batch, long prompt, PromptTargets targets) {
         Targets.Tokens tokens = tokens(batch);
         int width = batch.width();
         int offset = shifted ? 1 : 0;
-        long[] positions = new long[tokens.labels().length];
+        int before = Math.toIntExact(prompt);
+        long[] positions = new long[batch.rows() * (before + width)];
         long[] labels = new long[positions.length];
+        double[] weights = new double[positions.length];
         int count = 0;
         for (int row = 0; row < batch.rows(); row++) {
-            for (int i = prompt > 0 ? 0 : offset; i < width; i++) {
-                long label = tokens.labels()[row * width + i];
+            for (int i = offset; i < before + width; i++) {
+                boolean own = i < before;
+                long label = own ? targets.labels()[row * before + i] : tokens.labels()[row * width + i - before];
                 if (label != Target.NONE) {
-                    positions[count] = row * (prompt + width) + prompt + i - offset;
+                    positions[count] = (long) row * (before + width) + i - offset;
+                    weights[count] = own ? targets.weights()[row * before + i] : 1;
                     labels[count++] = label;
                 }
             }
         }
-        return new Labelled(Arrays.copyOf(positions, count), Arrays.copyOf(labels, count));
+        return new Labelled(
+                Arrays.copyOf(positions, count), Arrays.copyOf(labels, count), Arrays.copyOf(weights, count));
     }
 
     private static Targets.Tokens tokens(Batch batch) {

@@ -1,0 +1,76 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * The keys and values of all attention layers in one tensor {@code P [T, layers · 2 · heads · headDim]}, seen as
+ * {@code [T, 2 · layers, heads, headDim]}: layer i has its keys at 2i and its values at 2i + 1; heads are the key/value heads.
+ */
+record PrefixTable(List<Attention> layers) {
+    /** Some columns of P. */
+    interface Columns {
+        Tensor from(long first, long count);
+    }
+
+    static PrefixTable of(Base base) {
+        List<Attention> layers = new ArrayList<>();
+        for (Site site : base.sites()) {
+            if (site instanceof Attention attention) {
+                layers.add(attention);
+            }
+        }
+        if (layers.isEmpty()) {
+            throw new InputException(base.name() + " has no attention layers, before whose keys a prefix could be put");
+        }
+        return new PrefixTable(List.copyOf(layers));
+    }
+
+    int heads() {
+        return layers.get(0).heads();
+    }
+
+    /** Key/value heads times their size. */
+    int dim() {
+        return heads() * layers.get(0).headDim();
+    }
+
+    /** How many columns P has. */
+    long width() {
+        return 2L * layers.size() * dim();
+    }
+
+    /** Puts each layer's part of P before its keys and values. */
+    void add(Grafter g, int tokens, Columns columns) {
+        VirtualTokens.check(tokens, g.base());
+        for (int i = 0; i < layers.size(); i++) {
+            Attention layer = layers.get(i);
+            long first = 2L * i * dim();
+            g.add(
+                    layer,
+                    new Effect.Prefix(
+                            tokens,
+                            pass -> columns.from(first, 2L * dim())
+                                    .view(tokens, 2, layer.heads(), layer.headDim())
+                                    .transpose(0, 1),
+                            true));
+        }
+    }
+
+    int read(Fields f, Base base) {
+        return VirtualTokens.read(f, base, heads(), dim());
+    }
+
+    void write(ObjectNode json, int tokens, Base base) {
+        VirtualTokens.write(json, tokens, base, heads(), dim());
+    }
+}

@@ -1,0 +1,69 @@
+package dev.graft.peft.methods;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Bases;
+import dev.graft.peft.MethodContract;
+import dev.graft.peft.Selection;
+import dev.graft.tensor.Tensors;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.LongStream;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class CartridgeTest extends MethodContract {
+    private static final String TEXT = "12 40 7 33 21 5 18 60";
+
+    @Override
+    protected List<Case> cases() {
+        return List.of(
+                new Case(Bases.LLAMA, new Cartridge(4, 1, null), 3 * 2 * 2 * 16, false),
+                new Case(Bases.BERT, new Cartridge(4, 2, null), 2 * 2 * 2 * 32, false),
+                new Case(Bases.TIED, new Cartridge(3, 0, null), 3 * 2 * 2 * 32, false));
+    }
+
+    /** A cache made of a text is what the model would have after reading it. */
+    @Test
+    void startsAsATextThatIsAlreadyRead() {
+        Base base = Bases.load(Bases.NUMBERS);
+        long[] ids = {12, 40, 7, 33, 21, 5};
+        Adapter adapter = Adapter.create(base, new Cartridge(6, 1, TEXT), 1);
+        long[][] question = {{9, 10, 11}};
+        long[][] whole = {LongStream.concat(Arrays.stream(ids), Arrays.stream(question[0])).toArray()};
+        Tensor read = base.logits(Inputs.of(whole), Pass.inference(Hooks.NONE)).narrow(1, 6, 3);
+        Tensor cached = base.logits(Inputs.of(question), Pass.inference(Selection.of(adapter).hooks()));
+
+        assertThat(Tensors.item(cached.sub(read).abs().amax())).isLessThan(1e-5);
+    }
+
+    @Test
+    void keepsItsFirstTokensFrozenAfterLoadingToo(@TempDir Path folder) {
+        Base base = Bases.load(Bases.LLAMA);
+        Adapter.create(base, new Cartridge(4, 1, null), 1).save(folder.resolve("adapter"));
+        Adapter loaded = Adapter.load(base, folder.resolve("adapter"));
+
+        assertThat(loaded.trainableCount()).isEqualTo(3 * 2 * 2 * 16);
+        assertThat(loaded.trainable().keySet()).containsExactly("prompt_encoder.trainable_embedding");
+    }
+
+    @Test
+    void refusesShortTextsAndNothingToTrain() {
+        assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.NUMBERS), new Cartridge(9, 1, TEXT), 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("init_text has 8 tokens, expected at least num_virtual_tokens 9");
+        assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.BERT), new Cartridge(4, 1, "good or bad or"), 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("init_text needs a causal model");
+        assertThatThrownBy(() -> new Cartridge(4, 4, null)).hasMessageContaining("num_frozen_tokens is 4");
+    }
+}

@@ -1,0 +1,36 @@
+package dev.graft.peft.methods;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Bases;
+import dev.graft.peft.MethodContract;
+import dev.graft.tensor.Tensors;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class PTuningV2Test extends MethodContract {
+    @Override
+    protected List<Case> cases() {
+        return List.of(
+                new Case(Bases.BERT, new PTuningV2(3, false), 3 * 2 * 2 * 32, false),
+                new Case(Bases.LLAMA, new PTuningV2(3, false), 3 * 2 * 2 * 16, false),
+                new Case(Bases.TIED, new PTuningV2(2, true), 2 * 2 * 2 * 32, false));
+    }
+
+    @Test
+    void startsAtZeroWhereAsked() {
+        Adapter adapter = Adapter.create(Bases.load(Bases.LLAMA), new PTuningV2(3, true), 1);
+
+        assertThat(Tensors.floats(adapter.trainable().get("prompt_embeddings"))).containsOnly(0f);
+    }
+
+    @Test
+    void refusesNoTokensAtAll() {
+        assertThatThrownBy(() -> new PTuningV2(0, false))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("num_virtual_tokens is 0");
+    }
+}
