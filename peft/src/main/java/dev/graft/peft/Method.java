@@ -39,6 +39,11 @@ public interface Method {
         /** The {@code peft_type}, or the {@code architecture} of AdapterHub, that its files have. */
         String peftType();
 
+        /** Whether PEFT knows other modules that are trained and saved whole beside it. */
+        default boolean savesModules() {
+            return true;
+        }
+
         /** Whether a configuration with that type is of this method: several methods may share one. */
         default boolean reads(Fields config) {
             return true;

@@ -104,7 +104,9 @@ final class PeftLayout implements FolderLayout {
         json.put("peft_version", VERSION);
         json.putNull("auto_mapping");
         if (config.modulesToSave().isEmpty()) {
-            json.putNull("modules_to_save");
+            if (config.method().type().savesModules()) {
+                json.putNull("modules_to_save");
+            }
         } else {
             ArrayNode modules = json.putArray("modules_to_save");
             config.modulesToSave().stream().sorted().forEach(modules::add);

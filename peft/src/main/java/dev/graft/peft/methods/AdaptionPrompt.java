@@ -145,13 +145,7 @@ public record AdaptionPrompt(
     public void write(ObjectNode json, Base base) {
         json.put("adapter_len", tokens);
         json.put("adapter_layers", count(base));
-        json.put("target_modules", module == null ? ending(base) : module);
-    }
-
-    /** What the names of the attention layers end with. */
-    private static String ending(Base base) {
-        String name = PrefixTable.of(base).layers().get(0).name();
-        return name.substring(name.lastIndexOf('.') + 1);
+        json.put("target_modules", module);
     }
 
     /** Registers {@code adaption-prompt}. */
@@ -186,6 +180,11 @@ public record AdaptionPrompt(
         @Override
         public String peftType() {
             return "ADAPTION_PROMPT";
+        }
+
+        @Override
+        public boolean savesModules() {
+            return false;
         }
 
         @Override

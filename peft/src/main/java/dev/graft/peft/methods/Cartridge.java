@@ -43,8 +43,8 @@ public record Cartridge(int tokens, int frozen, @Nullable String text) implement
 
     public Cartridge {
         VirtualTokens.positive(tokens);
-        if (frozen < 0 || frozen >= tokens) {
-            throw new InputException("num_frozen_tokens is " + frozen + ", expected 0 or more and less than"
+        if (frozen < 0 || frozen > tokens) {
+            throw new InputException("num_frozen_tokens is " + frozen + ", expected 0 or more and at most"
                     + " num_virtual_tokens " + tokens);
         }
     }
@@ -56,6 +56,9 @@ public record Cartridge(int tokens, int frozen, @Nullable String text) implement
 
     @Override
     public void graft(Grafter g) {
+        if (frozen == tokens && !g.loads()) {
+            throw new InputException("num_frozen_tokens is num_virtual_tokens " + tokens + ": nothing would be trained");
+        }
         PrefixTable table = PrefixTable.of(g.base());
         long width = table.width();
         Tensor sink = frozen == 0

@@ -64,6 +64,8 @@ class CartridgeTest extends MethodContract {
         assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.BERT), new Cartridge(4, 1, "good or bad or"), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("init_text needs a causal model");
-        assertThatThrownBy(() -> new Cartridge(4, 4, null)).hasMessageContaining("num_frozen_tokens is 4");
+        assertThatThrownBy(() -> new Cartridge(4, 5, null)).hasMessageContaining("num_frozen_tokens is 5");
+        assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.LLAMA), new Cartridge(4, 4, null), 1))
+                .hasMessageContaining("nothing would be trained");
     }
 }
