@@ -67,7 +67,11 @@ public final class Bases {
         Path to = Path.of("target/bases/" + NUMBERS);
         StringBuilder words = new StringBuilder();
         for (int i = 0; i < 64; i++) {
-            words.append(i == 0 ? "" : ",").append('"').append(i == 0 ? "[UNK]" : i).append("\":").append(i);
+            words.append(i == 0 ? "" : ",")
+                    .append('"')
+                    .append(i == 0 ? "[UNK]" : i)
+                    .append("\":")
+                    .append(i);
         }
         try {
             Files.createDirectories(to);
@@ -79,7 +83,8 @@ public final class Bases {
                     "{\"version\":\"1.0\",\"added_tokens\":[],\"normalizer\":null,\"post_processor\":null,"
                             + "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"decoder\":{\"type\":\"WordPiece\","
                             + "\"prefix\":\"##\",\"cleanup\":true},\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\","
-                            + "\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100,\"vocab\":{" + words
+                            + "\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100,\"vocab\":{"
+                            + words
                             + "}}}");
             return to;
         } catch (IOException failed) {

@@ -89,8 +89,7 @@ public record AdaptionPrompt(
         }
         int count = count(base);
         if (count > all.size()) {
-            throw new InputException(
-                    "adapter_layers is " + count + ", but " + base.name() + " has only " + all.size());
+            throw new InputException("adapter_layers is " + count + ", but " + base.name() + " has only " + all.size());
         }
         return all.subList(all.size() - count, all.size());
     }
@@ -127,12 +126,10 @@ public record AdaptionPrompt(
             // Heads that share a key head are folded into rows.
             Tensor q = queries.reshape(batch, attention.heads(), heads / attention.heads() * seq, dim);
             Tensor scores = Ops.scale(q.matmul(k.transpose(1, 2)), 1 / Math.sqrt(dim));
-            Tensor weights = Ops.to(scores, new Numerics(q.scalar_type()).small()).softmax(-1);
+            Tensor weights =
+                    Ops.to(scores, new Numerics(q.scalar_type()).small()).softmax(-1);
             Tensor gated = Ops.to(weights.mul(gate), q.scalar_type());
-            return gated.matmul(v)
-                    .view(batch, heads, seq, dim)
-                    .transpose(1, 2)
-                    .reshape(batch, seq, heads * dim);
+            return gated.matmul(v).view(batch, heads, seq, dim).transpose(1, 2).reshape(batch, seq, heads * dim);
         }
 
         /** {@code [1, T, kvHeads · headDim]} as {@code [kvHeads, T, headDim]}. */

@@ -57,7 +57,8 @@ public record Cartridge(int tokens, int frozen, @Nullable String text) implement
     @Override
     public void graft(Grafter g) {
         if (frozen == tokens && !g.loads()) {
-            throw new InputException("num_frozen_tokens is num_virtual_tokens " + tokens + ": nothing would be trained");
+            throw new InputException(
+                    "num_frozen_tokens is num_virtual_tokens " + tokens + ": nothing would be trained");
         }
         PrefixTable table = PrefixTable.of(g.base());
         long width = table.width();
@@ -76,7 +77,8 @@ public record Cartridge(int tokens, int frozen, @Nullable String text) implement
     /** The start of some rows of P. */
     private Initial part(Grafter g, PrefixTable table, int first, int count) {
         if (g.loads()) {
-            return (rng, shape) -> g.stored(VirtualTokens.KEY, tokens, table.width()).narrow(0, first, count);
+            return (rng, shape) ->
+                    g.stored(VirtualTokens.KEY, tokens, table.width()).narrow(0, first, count);
         }
         return text == null
                 ? Initial.normal(1)
@@ -87,8 +89,8 @@ public record Cartridge(int tokens, int frozen, @Nullable String text) implement
     private Tensor ofText(Base base, PrefixTable table, String from) {
         int[] ids = base.tokenizer().encode(from, EncodeOptions.DEFAULT).ids();
         if (ids.length < tokens) {
-            throw new InputException("init_text has " + ids.length + " tokens, expected at least num_virtual_tokens "
-                    + tokens);
+            throw new InputException(
+                    "init_text has " + ids.length + " tokens, expected at least num_virtual_tokens " + tokens);
         }
         long[] first = Arrays.stream(ids).limit(tokens).asLongStream().toArray();
         try (Scope scope = new Scope();
@@ -163,7 +165,9 @@ public record Cartridge(int tokens, int frozen, @Nullable String text) implement
         @Override
         public Method read(Fields f, Base base) {
             return new Cartridge(
-                    PrefixTable.of(base).read(f, base), f.integer("num_frozen_tokens", 1, 0), f.stringOrNull("init_text"));
+                    PrefixTable.of(base).read(f, base),
+                    f.integer("num_frozen_tokens", 1, 0),
+                    f.stringOrNull("init_text"));
         }
     }
 }

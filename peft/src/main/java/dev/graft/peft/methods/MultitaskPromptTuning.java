@@ -52,7 +52,8 @@ public record MultitaskPromptTuning(
         @Nullable String text,
         @Nullable String tokenizer,
         @Nullable String source,
-        int sourceTask) implements Method {
+        int sourceTask)
+        implements Method {
     /** How P and the factors start. */
     public enum Start {
         /** P normal around 0 with deviation 1. */
@@ -101,8 +102,8 @@ public record MultitaskPromptTuning(
                     "prompt_tuning_init is " + start + ", so prompt_tuning_init_state_dict_path must be given");
         }
         if (start.hasSourceFactors() && tasks != 1) {
-            throw new InputException("prompt_tuning_init is " + start + ", which is for one task, but num_tasks is "
-                    + tasks);
+            throw new InputException(
+                    "prompt_tuning_init is " + start + ", which is for one task, but num_tasks is " + tasks);
         }
         if (sourceTask < 0) {
             throw new InputException("prompt_tuning_init_task is " + sourceTask + ", expected at least 0");
@@ -138,10 +139,7 @@ public record MultitaskPromptTuning(
         Tensor u = g.parameter(COLUMNS, factor(1.0 / rank, COLUMNS), tasks, tokens, rank);
         Tensor v = g.parameter(ROWS, factor(1, ROWS), tasks, rank, d);
         int task = g.task(tasks);
-        g.add(
-                table,
-                new Effect.Prompt(
-                        tokens, pass -> p.mul(u.select(0, task).matmul(v.select(0, task)))));
+        g.add(table, new Effect.Prompt(tokens, pass -> p.mul(u.select(0, task).matmul(v.select(0, task)))));
     }
 
     private Initial shared(Base base, Embedding table) {
@@ -166,8 +164,7 @@ public record MultitaskPromptTuning(
                     }
                     return fitting(key, all.narrow(0, sourceTask, 1), shape);
                 };
-            case RANDOM, SAMPLE_VOCAB, TEXT, ONLY_SOURCE_SHARED ->
-                (rng, shape) -> rng.normal(mean, DEVIATION, shape);
+            case RANDOM, SAMPLE_VOCAB, TEXT, ONLY_SOURCE_SHARED -> (rng, shape) -> rng.normal(mean, DEVIATION, shape);
         };
     }
 
@@ -189,8 +186,8 @@ public record MultitaskPromptTuning(
         if (!Arrays.equals(Tensors.shape(value), shape)) {
             throw new FormatException(
                     Path.of(String.valueOf(source)),
-                    key + " has shape " + Arrays.toString(Tensors.shape(value)) + ", expected "
-                            + Arrays.toString(shape) + " by num_virtual_tokens, num_ranks and the base");
+                    key + " has shape " + Arrays.toString(Tensors.shape(value)) + ", expected " + Arrays.toString(shape)
+                            + " by num_virtual_tokens, num_ranks and the base");
         }
         return value;
     }
@@ -251,8 +248,7 @@ public record MultitaskPromptTuning(
         public Method read(Fields f, Base base) {
             // How the tokenizer was opened for the first values; the file holds the trained ones.
             f.informational("tokenizer_kwargs");
-            String[] starts =
-                    Arrays.stream(Start.values()).map(Start::name).toArray(String[]::new);
+            String[] starts = Arrays.stream(Start.values()).map(Start::name).toArray(String[]::new);
             return new MultitaskPromptTuning(
                     VirtualTokens.read(f, base),
                     f.integer("num_tasks", 1, 1),

@@ -51,7 +51,8 @@ public record PTuning(
         @Nullable Integer encoderHidden,
         int encoderLayers,
         double encoderDropout,
-        @Nullable Integer pseudoToken) implements Method {
+        @Nullable Integer pseudoToken)
+        implements Method {
     /** The network that makes the rows. */
     public enum Encoder {
         MLP,
@@ -98,8 +99,8 @@ public record PTuning(
             return;
         }
         if (pseudoToken < 0 || pseudoToken >= table.rows()) {
-            throw new InputException("pseudo_token_id is " + pseudoToken + ", but " + g.base().name() + " has "
-                    + table.rows() + " tokens");
+            throw new InputException("pseudo_token_id is " + pseudoToken + ", but "
+                    + g.base().name() + " has " + table.rows() + " tokens");
         }
         g.add(table, new Template(tokens, pseudoToken, rows));
     }

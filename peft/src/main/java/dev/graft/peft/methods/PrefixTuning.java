@@ -29,8 +29,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param encoderHidden h, or null for d
  * @param zero whether P starts at zero: then every query looks at T empty keys, which isn't the identity either
  */
-public record PrefixTuning(
-        int tokens, @Nullable Integer encoderHidden, boolean zero) implements Method {
+public record PrefixTuning(int tokens, @Nullable Integer encoderHidden, boolean zero) implements Method {
     /** Twenty keys and values. */
     public static final PrefixTuning DEFAULT = new PrefixTuning(20, null, false);
 

@@ -88,7 +88,8 @@ public record PromptTuning(
         }
 
         private static Tensor ofLabels(Rng rng, Base base, Embedding table, @Nullable String text, long count) {
-            List<String> labels = text == null ? base.labels() : List.of(text.strip().split("\\s*,\\s*"));
+            List<String> labels =
+                    text == null ? base.labels() : List.of(text.strip().split("\\s*,\\s*"));
             if (labels.isEmpty()) {
                 throw new InputException("prompt_tuning_init is CLASS_LABELS, but " + base.name()
                         + " has no labels: name them in prompt_tuning_init_text, with commas between them");
@@ -105,7 +106,8 @@ public record PromptTuning(
                 if (ids.length == 0) {
                     throw new InputException("the label \"" + label + "\" has no tokens");
                 }
-                rows.add(Ops.mean(lookUp(table, Arrays.stream(ids).asLongStream().toArray()), 0, true));
+                rows.add(
+                        Ops.mean(lookUp(table, Arrays.stream(ids).asLongStream().toArray()), 0, true));
             }
             rows.add(sampled(rng, table, count - rows.size()));
             return Ops.cat(0, rows.toArray(Tensor[]::new));

@@ -39,9 +39,12 @@ class CartridgeTest extends MethodContract {
         long[] ids = {12, 40, 7, 33, 21, 5};
         Adapter adapter = Adapter.create(base, new Cartridge(6, 1, TEXT), 1);
         long[][] question = {{9, 10, 11}};
-        long[][] whole = {LongStream.concat(Arrays.stream(ids), Arrays.stream(question[0])).toArray()};
+        long[][] whole = {
+            LongStream.concat(Arrays.stream(ids), Arrays.stream(question[0])).toArray()
+        };
         Tensor read = base.logits(Inputs.of(whole), Pass.inference(Hooks.NONE)).narrow(1, 6, 3);
-        Tensor cached = base.logits(Inputs.of(question), Pass.inference(Selection.of(adapter).hooks()));
+        Tensor cached = base.logits(
+                Inputs.of(question), Pass.inference(Selection.of(adapter).hooks()));
 
         assertThat(Tensors.item(cached.sub(read).abs().amax())).isLessThan(1e-5);
     }

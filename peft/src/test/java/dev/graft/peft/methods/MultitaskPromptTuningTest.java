@@ -20,8 +20,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class MultitaskPromptTuningTest extends MethodContract {
-    private static final MultitaskPromptTuning THREE = new MultitaskPromptTuning(
-            4, 3, 2, Start.SAMPLE_VOCAB, null, null, null, 0);
+    private static final MultitaskPromptTuning THREE =
+            new MultitaskPromptTuning(4, 3, 2, Start.SAMPLE_VOCAB, null, null, null, 0);
 
     @Override
     protected List<Case> cases() {
@@ -49,7 +49,9 @@ class MultitaskPromptTuningTest extends MethodContract {
             Tensor alone = base.logits(
                     Inputs.of(new long[][] {{5, 6, 7}}),
                     Pass.inference(Selection.of(adapter.task(2 - 2 * row)).hooks()));
-            assertThat(Tensors.item(mixed.select(0, row).sub(alone.select(0, 0)).abs().amax())).isLessThan(1e-5);
+            assertThat(Tensors.item(
+                            mixed.select(0, row).sub(alone.select(0, 0)).abs().amax()))
+                    .isLessThan(1e-5);
         }
         assertThat(mixed.select(0, 0).equal(mixed.select(0, 1))).isFalse();
     }
@@ -117,8 +119,7 @@ class MultitaskPromptTuningTest extends MethodContract {
         assertThatThrownBy(() -> Adapter.create(base, one.withRank(1).from(file, Start.EXACT_SOURCE_TASK, 0), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("prefix_task_cols has shape [1, 4, 2], expected [1, 4, 1]");
-        assertThatThrownBy(() ->
-                        Adapter.create(base, one.from(Path.of("x.bin"), Start.ONLY_SOURCE_SHARED, 0), 1))
+        assertThatThrownBy(() -> Adapter.create(base, one.from(Path.of("x.bin"), Start.ONLY_SOURCE_SHARED, 0), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("pickle files are never read");
     }

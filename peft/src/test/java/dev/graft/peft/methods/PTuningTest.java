@@ -53,8 +53,10 @@ class PTuningTest extends MethodContract {
     void dropsBetweenTheLayersOfTheLstm() {
         Base base = Bases.load(Bases.LLAMA);
 
-        assertThat(effectOfDropout(base, new PTuning(3, Encoder.LSTM, 6, 2, 0.5, null))).isGreaterThan(1e-3);
-        assertThat(effectOfDropout(base, new PTuning(3, Encoder.LSTM, 6, 1, 0.5, null))).isLessThan(1e-5);
+        assertThat(effectOfDropout(base, new PTuning(3, Encoder.LSTM, 6, 2, 0.5, null)))
+                .isGreaterThan(1e-3);
+        assertThat(effectOfDropout(base, new PTuning(3, Encoder.LSTM, 6, 1, 0.5, null)))
+                .isLessThan(1e-5);
     }
 
     /** The rows of P stand where the pseudo tokens are, in their order, and nothing else changes. */
@@ -65,7 +67,9 @@ class PTuningTest extends MethodContract {
         Adapter adapter = Adapter.load(base, folder.resolve("adapter"));
         Tensor table = base.parameters().get("model.embed_tokens.weight");
         try (NoGrad off = new NoGrad()) {
-            adapter.trainable().get("template_embeddings").copy_(table.index_select(0, Tensors.of(new long[] {7, 8, 9}, 3)));
+            adapter.trainable()
+                    .get("template_embeddings")
+                    .copy_(table.index_select(0, Tensors.of(new long[] {7, 8, 9}, 3)));
         }
         long[][] template = {{PSEUDO, 5, PSEUDO, 6, PSEUDO}, {4, 5, PSEUDO, PSEUDO, PSEUDO}};
         long[][] words = {{7, 5, 8, 6, 9}, {4, 5, 7, 8, 9}};
@@ -81,13 +85,16 @@ class PTuningTest extends MethodContract {
         Base base = Bases.load(Bases.LLAMA);
         Adapter adapter = Adapter.create(base, TEMPLATE, 1);
         long[][] template = {{PSEUDO, 5, PSEUDO, 6, PSEUDO, 11}};
-        Tensor whole = base.logits(Inputs.of(template), Pass.inference(Selection.of(adapter).hooks()));
+        Tensor whole = base.logits(
+                Inputs.of(template), Pass.inference(Selection.of(adapter).hooks()));
         try (KvCache cache = new KvCache(6)) {
             Hooks hooks = Selection.of(adapter).hooks();
             base.logits(Inputs.of(new long[][] {{PSEUDO, 5, PSEUDO, 6, PSEUDO}}), Pass.cached(hooks, cache));
             Tensor last = base.logits(Inputs.of(new long[][] {{11}}), Pass.cached(hooks, cache));
 
-            assertThat(Tensors.item(last.select(1, 0).sub(whole.select(1, 5)).abs().amax())).isLessThan(1e-5);
+            assertThat(Tensors.item(
+                            last.select(1, 0).sub(whole.select(1, 5)).abs().amax()))
+                    .isLessThan(1e-5);
         }
     }
 
@@ -116,7 +123,8 @@ class PTuningTest extends MethodContract {
     @Test
     void refusesWhatNoNetworkHas() {
         assertThatThrownBy(() -> mlp(0)).hasMessageContaining("encoder_hidden_size is 0");
-        assertThatThrownBy(() -> new PTuning(3, Encoder.LSTM, 6, 0, 0, null)).hasMessageContaining("encoder_num_layers");
+        assertThatThrownBy(() -> new PTuning(3, Encoder.LSTM, 6, 0, 0, null))
+                .hasMessageContaining("encoder_num_layers");
         assertThatThrownBy(() -> new PTuning(3, Encoder.LSTM, 6, 2, 1, null)).hasMessageContaining("encoder_dropout");
     }
 }

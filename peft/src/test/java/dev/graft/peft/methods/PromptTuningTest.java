@@ -55,8 +55,8 @@ class PromptTuningTest extends MethodContract {
     void startsAsTheMeansOfItsLabelsAndWordsOfTheVocabulary() {
         Base base = Bases.load(Bases.BERT);
         Tensor table = base.parameters().get("bert.embeddings.word_embeddings.weight");
-        Adapter adapter = Adapter.create(
-                base, new PromptTuning(5, PromptTuning.Start.CLASS_LABELS, "good,  quite bad", null), 1);
+        Adapter adapter =
+                Adapter.create(base, new PromptTuning(5, PromptTuning.Start.CLASS_LABELS, "good,  quite bad", null), 1);
         Tensor rows = adapter.trainable().get("prompt_embeddings").detach();
         for (int i = 0; i < 2; i++) {
             int[] ids = base.tokenizer()
@@ -66,7 +66,8 @@ class PromptTuningTest extends MethodContract {
             for (int id : ids) {
                 expected.add_(table.select(0, id), new org.bytedeco.pytorch.Scalar(1.0 / ids.length));
             }
-            assertThat(Tensors.item(rows.select(0, i).sub(expected).abs().amax())).isLessThan(1e-6);
+            assertThat(Tensors.item(rows.select(0, i).sub(expected).abs().amax()))
+                    .isLessThan(1e-6);
         }
         for (int i = 2; i < 5; i++) {
             Tensor nearest = table.sub(rows.select(0, i)).abs().amax(new long[] {1}, false);

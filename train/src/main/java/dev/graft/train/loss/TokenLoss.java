@@ -154,7 +154,8 @@ final class TokenLoss implements Objective {
                 factors[i] = (float) some[i];
             }
             Tensor each = loss(logits, labels(start, size), NONE, smoothing);
-            return each.mul(Ops.to(Tensors.of(factors, size), each.scalar_type())).sum();
+            return each.mul(Ops.to(Tensors.of(factors, size), each.scalar_type()))
+                    .sum();
         }
     }
 
