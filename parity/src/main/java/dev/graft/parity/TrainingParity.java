@@ -6,7 +6,10 @@ import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.AdapterConfig;
+import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
+import dev.graft.peft.TrainingRule;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -17,6 +20,7 @@ import dev.graft.train.optim.FlatParameters;
 import dev.graft.train.optim.Optimizer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
@@ -55,15 +59,18 @@ final class TrainingParity implements Group {
         try (ReferenceBase reference =
                         ReferenceBase.load(tree.resolve(manifest.path("base").asString()));
                 Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
-            Adapter adapter = start(check, reference.base(), folder, manifest);
+            Adapter adapter = start(check, reference.base(), folder, manifest, plan);
             List<TrainingBatch> batches =
                     TrainingBatch.read(stored, reference.base().task());
-            Optimizer optimizer = plan.optimizer(new FlatParameters(adapter.trainable()));
+            TrainingRule rule = adapter.method().training(adapter, plan.run(manifest));
+            Optimizer optimizer = plan.optimizer(new FlatParameters(adapter.trainable(), rule::rate));
             Objective objective = Objective.of(reference.base(), 0);
             Hooks hooks = Selection.of(adapter).hooks();
             Noise noise = new Noise();
             for (JsonNode row : manifest.path("log")) {
-                step(check, plan, optimizer, objective, hooks, batches, row, limits);
+                step(check, plan, rule, optimizer, objective, hooks, batches, row, limits);
+                rates(check, plan, rule, optimizer, row, manifest.path("parameter_groups"));
+                pruned(check, adapter, row);
                 noise.see(optimizer.parameters());
                 optimizer.parameters().zeroGradients();
             }
@@ -73,8 +80,8 @@ final class TrainingParity implements Group {
     }
 
     /** The adapter as training starts. A prompt's saved file may hold only what its encoder gives; then that has a file of its own. */
-    private static Adapter start(Check check, Base base, Path folder, JsonNode manifest) {
-        Adapter adapter = AdapterFiles.load(base, folder.resolve("initial"));
+    private static Adapter start(Check check, Base base, Path folder, JsonNode manifest, TrainingPlan plan) {
+        Adapter adapter = as(plan, AdapterFiles.load(base, folder.resolve("initial")));
         Path values = folder.resolve("initial_parameters.safetensors");
         if (Files.exists(values)) {
             adapter = Adapter.create(base, adapter.config(), 1);
@@ -83,13 +90,34 @@ final class TrainingParity implements Group {
         for (JsonNode group : manifest.path("parameter_groups")) {
             group.path("names").forEach(name -> expected.add(Gradients.plain(name.asString())));
         }
+        if (plan.freezesA()) {
+            expected.removeIf(name -> !name.contains(".lora_B."));
+        } else {
+            check.same(
+                    "trainable_parameters",
+                    adapter.trainableCount(),
+                    manifest.path("trainable_parameters").longValue());
+        }
         check.same("what is trained", new TreeSet<>(Gradients.trained(adapter).keySet()), expected);
-        check.same(
-                "trainable_parameters",
-                adapter.trainableCount(),
-                manifest.path("trainable_parameters").longValue());
         if (Files.exists(values)) {
             copy(values, adapter);
+        }
+        return adapter;
+    }
+
+    /** The adapter with the method by which it is trained. */
+    private static Adapter as(TrainingPlan plan, Adapter loaded) {
+        AdapterConfig config = loaded.config();
+        Method method = plan.method(config.method());
+        if (method == config.method()) {
+            return loaded;
+        }
+        Adapter adapter = Adapter.create(
+                loaded.base(),
+                new AdapterConfig(method, config.modulesToSave(), config.task(), config.baseName(), config.revision()),
+                1);
+        try (NoGrad off = new NoGrad()) {
+            loaded.parameters().forEach((key, parameter) -> adapter.value(key).copy_(parameter.value()));
         }
         return adapter;
     }
@@ -111,6 +139,7 @@ final class TrainingParity implements Group {
     private static void step(
             Check check,
             TrainingPlan plan,
+            TrainingRule rule,
             Optimizer optimizer,
             Objective objective,
             Hooks hooks,
@@ -122,25 +151,68 @@ final class TrainingParity implements Group {
         try (Scope scope = new Scope()) {
             long terms = objective.terms(hooks, batch.whole());
             Loss loss = Loss.NONE;
+            rule.beforeStep(step);
             for (Batch part : batch.parts(plan.accumulation())) {
                 loss = loss.plus(objective.backward(hooks, part, terms));
             }
+            double mean = loss.mean();
+            Tensor penalty = rule.penalty();
+            if (penalty != null) {
+                penalty.backward();
+                mean += Tensors.item(penalty);
+            }
             double norm = optimizer.parameters().gradientNorm();
             double rate = plan.learningRate(step);
-            check.number("loss of step " + step, loss.mean(), row.path("loss").doubleValue(), limits.loss);
+            check.number("loss of step " + step, mean, row.path("loss").doubleValue(), limits.loss);
             check.number(
                     "gradient norm of step " + step,
                     norm,
                     row.path("grad_norm_before_clipping").doubleValue(),
                     limits.norm);
-            for (JsonNode expected : row.path("lr")) {
-                check.number("learning rate of step " + step, rate, expected.doubleValue(), RATE);
-            }
             if (plan.maxGradNorm() > 0) {
                 optimizer.parameters().clip(norm, plan.maxGradNorm());
             }
+            rule.beforeUpdate(step);
             optimizer.step(rate);
+            rule.afterUpdate(step, rate);
         }
+    }
+
+    /** Compares the learning rate of each trained parameter with that of its group. */
+    private static void rates(
+            Check check, TrainingPlan plan, TrainingRule rule, Optimizer optimizer, JsonNode row, JsonNode groups) {
+        int step = row.path("step").intValue();
+        for (int i = 0; i < groups.size(); i++) {
+            for (JsonNode inMemory : groups.get(i).path("names")) {
+                String name = Gradients.plain(inMemory.asString());
+                if (optimizer.parameters().parameters().containsKey(name)) {
+                    check.number(
+                            "learning rate of " + name + " at step " + step,
+                            plan.learningRate(step) * rule.rate(name).factor(),
+                            row.path("lr").get(i).doubleValue(),
+                            RATE);
+                }
+            }
+        }
+    }
+
+    /** Compares which singular values a step has set to zero. */
+    private static void pruned(Check check, Adapter adapter, JsonNode row) {
+        row.path("adalora").path("rank_pattern").properties().forEach(module -> {
+            Tensor values = adapter.value(Gradients.plain(module.getKey()));
+            List<Boolean> kept = new ArrayList<>();
+            for (double value : Tensors.doubles(values)) {
+                kept.add(value != 0);
+            }
+            check.same(
+                    "what step " + row.path("step") + " keeps of " + module.getKey(),
+                    kept.toString(),
+                    module.getValue()
+                            .valueStream()
+                            .map(JsonNode::booleanValue)
+                            .toList()
+                            .toString());
+        });
     }
 
     private static void end(

@@ -107,11 +107,7 @@ public final class Adapter {
         Grafter.Values shared = new Grafter.Values() {
             @Override
             public Tensor get(String key, Initial initial, ScalarType type, long... shape) {
-                Parameter parameter = parameters.get(key);
-                if (parameter == null) {
-                    throw new IllegalStateException("no parameter " + key);
-                }
-                return share.apply(parameter.value());
+                return share.apply(value(key));
             }
 
             @Override
@@ -157,6 +153,15 @@ public final class Adapter {
     /** All tensors in memory, trained or not, by name: what a checkpoint of a training must hold. */
     public Map<String, Parameter> parameters() {
         return parameters;
+    }
+
+    /** One of its tensors. */
+    public Tensor value(String key) {
+        Parameter parameter = parameters.get(key);
+        if (parameter == null) {
+            throw new IllegalArgumentException("no parameter " + key);
+        }
+        return parameter.value();
     }
 
     /** The trained tensors by name. */

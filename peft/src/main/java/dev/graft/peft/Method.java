@@ -19,6 +19,19 @@ public interface Method {
     /** Writes its settings, for an adapter on that base, by their names in {@code adapter_config.json}. */
     void write(ObjectNode config, Base base);
 
+    /** What it does while an adapter of its kind is trained. */
+    default TrainingRule training(Adapter adapter, TrainingRule.Run run) {
+        return TrainingRule.NONE;
+    }
+
+    /**
+     * The method that a file of the adapter describes: another one where this one is a way of training that one, or with settings that
+     * training found.
+     */
+    default Method saved(Adapter adapter) {
+        return this;
+    }
+
     /** A kind of method. */
     interface Type {
         /** The name in Graft's commands, for example {@code lora}. */

@@ -93,9 +93,10 @@ final class PeftLayout implements FolderLayout {
     @Override
     public ObjectNode write(Adapter adapter) {
         AdapterConfig config = adapter.config();
+        Method method = config.method().saved(adapter);
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        config.method().write(json, adapter.base());
-        json.put("peft_type", config.method().type().peftType());
+        method.write(json, adapter.base());
+        json.put("peft_type", method.type().peftType());
         Task task = config.task();
         json.put("task_type", task == null || task == Task.MASKED_LM ? null : task.name());
         json.put("base_model_name_or_path", config.baseName());

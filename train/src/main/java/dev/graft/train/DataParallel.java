@@ -61,6 +61,11 @@ public final class DataParallel implements AutoCloseable {
         }
     }
 
+    /** Prepares every worker for a step of the optimiser, counted from 0. */
+    public void prepare(long step) {
+        workers.forEach(worker -> worker.parameters.prepare(step));
+    }
+
     /** The hooks of the adapter. */
     public Hooks hooks() {
         return workers.get(0).hooks;

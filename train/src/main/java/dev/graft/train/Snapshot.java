@@ -8,7 +8,6 @@ import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.Weights;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.Parameter;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -24,23 +23,29 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The tensors of a checkpoint: {@code parameters.safetensors} as they are in memory, {@code optimizer.safetensors}, and
- * {@code best.safetensors} with the values of the best step. Beside them is {@code adapter}, a folder to use as any other.
+ * The tensors of a checkpoint: {@code parameters.safetensors} as they are in memory, {@code optimizer.safetensors},
+ * {@code method.safetensors} with what the method's rule remembers, and {@code best.safetensors} with the values of the best step. Beside
+ * them is {@code adapter}, a folder to use as any other.
  */
 final class Snapshot {
     private static final String PARAMETERS = "parameters.safetensors";
     private static final String OPTIMIZER = "optimizer.safetensors";
+    private static final String METHOD = "method.safetensors";
     private static final String BEST = "best.safetensors";
     private static final String VALUES = "values";
     private static final String STEPS = "steps";
 
     private Snapshot() {}
 
-    static void write(Path folder, Adapter adapter, Optimizer optimizer, @Nullable Tensor best) {
+    static void write(
+            Path folder, Adapter adapter, Optimizer optimizer, Map<String, Tensor> rule, @Nullable Tensor best) {
         Map<String, Tensor> parameters = new LinkedHashMap<>();
         adapter.parameters().forEach((name, parameter) -> parameters.put(name, parameter.value()));
         write(folder.resolve(PARAMETERS), parameters, Map.of());
         write(folder.resolve(OPTIMIZER), optimizer.state(), Map.of(STEPS, Long.toString(optimizer.steps())));
+        if (!rule.isEmpty()) {
+            write(folder.resolve(METHOD), rule, Map.of());
+        }
         if (best != null) {
             write(folder.resolve(BEST), Map.of(VALUES, best), Map.of());
         }
@@ -54,19 +59,13 @@ final class Snapshot {
         Safetensors.write(file, data, metadata);
     }
 
-    /** Puts the saved values into the adapter's parameters and the optimiser. */
-    static void restore(Path folder, Adapter adapter, Optimizer optimizer) {
-        try (TensorSource file = Safetensors.open(folder.resolve(PARAMETERS));
-                Scope scope = new Scope()) {
-            if (!file.names().equals(adapter.parameters().keySet())) {
-                throw new FormatException(
-                        file.path(),
-                        "has the tensors " + file.names() + ", the adapter has "
-                                + adapter.parameters().keySet());
-            }
-            for (Parameter parameter : adapter.parameters().values()) {
-                copy(file, parameter.key(), parameter.value());
-            }
+    /** Puts the saved values into the adapter's parameters, the rule's state and the optimiser. */
+    static void restore(Path folder, Adapter adapter, Optimizer optimizer, Map<String, Tensor> rule) {
+        Map<String, Tensor> parameters = new LinkedHashMap<>();
+        adapter.parameters().forEach((name, parameter) -> parameters.put(name, parameter.value()));
+        restore(folder.resolve(PARAMETERS), parameters);
+        if (!rule.isEmpty()) {
+            restore(folder.resolve(METHOD), rule);
         }
         try (TensorSource file = Safetensors.open(folder.resolve(OPTIMIZER));
                 Scope scope = new Scope()) {
@@ -77,6 +76,17 @@ final class Snapshot {
             optimizer.restore(steps(file), state);
         } catch (IllegalArgumentException e) {
             throw new InputException(folder.resolve(OPTIMIZER) + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static void restore(Path path, Map<String, Tensor> tensors) {
+        try (TensorSource file = Safetensors.open(path);
+                Scope scope = new Scope()) {
+            if (!file.names().equals(tensors.keySet())) {
+                throw new FormatException(
+                        file.path(), "has the tensors " + file.names() + ", the adapter has " + tensors.keySet());
+            }
+            tensors.forEach((name, into) -> copy(file, name, into));
         }
     }
 

@@ -1,8 +1,11 @@
 package dev.graft.train;
 
 import dev.graft.peft.Adapter;
+import dev.graft.peft.TrainingRule;
 import dev.graft.tensor.Natives;
+import dev.graft.tensor.Scope;
 import dev.graft.tensor.TensorException;
+import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Examples;
 import dev.graft.train.loss.Loss;
@@ -11,6 +14,7 @@ import dev.graft.train.optim.FlatParameters;
 import dev.graft.train.optim.Optimizer;
 import java.util.ArrayList;
 import java.util.List;
+import org.bytedeco.pytorch.Tensor;
 
 /** Optimiser steps: gradients of some batches, checked, clipped and applied. */
 final class Stepper implements AutoCloseable {
@@ -24,26 +28,41 @@ final class Stepper implements AutoCloseable {
     private final Objective objective;
     private final DataParallel workers;
     private final Optimizer optimizer;
+    private final TrainingRule rule;
     private final NonFiniteGuard guard = new NonFiniteGuard(MOST_BAD_STEPS);
     private boolean checked;
 
     /**
-     * @param loss mean over the terms of all batches; NaN if nothing in them has a label
+     * @param loss mean over the terms of all batches, with the rule's penalty; NaN if nothing in them has a label
      * @param gradientNorm before clipping
      */
     record Outcome(double loss, double gradientNorm, long tokens) {}
 
-    Stepper(TrainSettings settings, Adapter adapter, Examples examples, Optimizer optimizer) {
+    Stepper(TrainSettings settings, Adapter adapter, Examples examples, Optimizer optimizer, TrainingRule rule) {
         this.settings = settings;
         this.examples = examples;
         this.objective = Objective.of(adapter.base(), settings.optimization().labelSmoothing());
         this.workers = new DataParallel(objective, adapter, optimizer.parameters(), Natives.threads());
         this.optimizer = optimizer;
+        this.rule = rule;
     }
 
     @Override
     public void close() {
         workers.close();
+    }
+
+    /** Forms the gradient of each of these batches and lets somebody look at it. */
+    void look(int[][] batches, Runnable look) {
+        workers.prepare(0);
+        for (int[] rows : batches) {
+            Batch batch = examples.batch(rows, PAD);
+            long terms = objective.terms(workers.hooks(), batch);
+            if (terms > 0) {
+                workers.backward(List.of(batch), terms, settings.seed(), -1, false);
+                look.run();
+            }
+        }
     }
 
     /**
@@ -66,16 +85,32 @@ final class Stepper implements AutoCloseable {
             return new Outcome(Double.NaN, 0, tokens);
         }
         FlatParameters parameters = optimizer.parameters();
-        Loss loss = gradients(step, batches, terms);
+        workers.prepare(optimizer.steps());
+        rule.beforeStep(step - 1);
+        double loss = gradients(step, batches, terms).mean() + penalty();
         double norm = parameters.gradientNorm();
-        if (guard.accepts(step, loss.mean(), norm, () -> places(batches))) {
+        if (guard.accepts(step, loss, norm, () -> places(batches))) {
             double most = settings.optimization().maxGradientNorm();
             if (most > 0) {
                 parameters.clip(norm, most);
             }
+            rule.beforeUpdate(step - 1);
             optimizer.step(learningRate);
+            rule.afterUpdate(step - 1, learningRate);
         }
-        return new Outcome(loss.mean(), norm, tokens);
+        return new Outcome(loss, norm, tokens);
+    }
+
+    /** Adds the gradient of the rule's penalty. */
+    private double penalty() {
+        try (Scope scope = new Scope()) {
+            Tensor penalty = rule.penalty();
+            if (penalty == null) {
+                return 0;
+            }
+            penalty.backward();
+            return Tensors.item(penalty);
+        }
     }
 
     private Loss gradients(long step, List<Batch> batches, long terms) {

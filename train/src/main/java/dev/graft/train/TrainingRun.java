@@ -3,6 +3,7 @@ package dev.graft.train;
 import dev.graft.formats.InputException;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
+import dev.graft.peft.TrainingRule;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.train.BestScore.EarlyStopping;
@@ -39,6 +40,7 @@ final class TrainingRun {
     private final TrainPlan plan;
     private final BatchPlan batches;
     private final Schedule schedule;
+    private final TrainingRule rule;
     private final Optimizer optimizer;
     private final Stepper stepper;
     private final @Nullable Checkpoints checkpoints;
@@ -72,8 +74,16 @@ final class TrainingRun {
                 settings.batching().order(),
                 settings.seed(),
                 settings.batching().longestFirst());
-        optimizer = settings.optimization().optimizer().of(new FlatParameters(adapter.trainable()));
-        stepper = new Stepper(settings, adapter, trainer.examples(), optimizer);
+        rule = adapter.method()
+                .training(
+                        adapter,
+                        new TrainingRule.Run(
+                                plan.totalSteps(),
+                                plan.stepsPerEpoch(),
+                                settings.optimization().learningRate(),
+                                settings.seed()));
+        optimizer = settings.optimization().optimizer().of(new FlatParameters(adapter.trainable(), rule::rate));
+        stepper = new Stepper(settings, adapter, trainer.examples(), optimizer, rule);
         if (trainer.evaluation() != null) {
             Evaluating evaluating = settings.evaluating();
             best = BestScore.of(evaluating.metric(), evaluating.greaterIsBetter());
@@ -100,7 +110,7 @@ final class TrainingRun {
     private void restore(Checkpoint from) {
         TrainingState state = from.state();
         state.requireConfig(config, from.folder());
-        Snapshot.restore(from.folder(), trainer.adapter(), optimizer);
+        Snapshot.restore(from.folder(), trainer.adapter(), optimizer, rule.state());
         step = state.step();
         epoch = state.epoch();
         batch = state.batch();
@@ -131,6 +141,9 @@ final class TrainingRun {
     private TrainResult steps(BooleanSupplier interrupted) {
         tell(listener -> listener.onStart(started));
         Reason reason = step >= plan.totalSteps() ? Reason.FINISHED : stoppedEarly() ? Reason.STOPPED_EARLY : null;
+        if (step == 0) {
+            rule.begin(look -> stepper.look(batches.epoch(0), look));
+        }
         while (reason == null) {
             int[][] epochBatches = batches.epoch(epoch);
             while (reason == null && batch < epochBatches.length) {
@@ -196,8 +209,8 @@ final class TrainingRun {
     }
 
     private boolean stoppedEarly() {
-        EarlyStopping rule = settings.evaluating().earlyStopping();
-        return rule != null && best != null && best.shouldStop(rule);
+        EarlyStopping stopping = settings.evaluating().earlyStopping();
+        return stopping != null && best != null && best.shouldStop(stopping);
     }
 
     private void evaluate(double epochs) {
@@ -215,8 +228,10 @@ final class TrainingRun {
             throw new InputException("the metric " + best.metric() + " is watched, but the evaluation gives only "
                     + String.join(", ", metrics.keySet()));
         }
-        EarlyStopping rule = settings.evaluating().earlyStopping();
-        best = best.observe(step, value, rule == null ? 0 : rule.minimumGain());
+        EarlyStopping stopping = settings.evaluating().earlyStopping();
+        if (step > rule.complete()) {
+            best = best.observe(step, value, stopping == null ? 0 : stopping.minimumGain());
+        }
         boolean better = best.step() == step;
         if (better) {
             bestValues = copy(optimizer.parameters().values());
@@ -240,7 +255,7 @@ final class TrainingRun {
                 Map.of("seed", settings.seed()),
                 config);
         Path saved = checkpoints.save(
-                state, temporary -> Snapshot.write(temporary, trainer.adapter(), optimizer, bestValues));
+                state, temporary -> Snapshot.write(temporary, trainer.adapter(), optimizer, rule.state(), bestValues));
         savedAt = step;
         tell(listener -> listener.onSave(new Saved(step, saved)));
     }

@@ -1,5 +1,7 @@
 package dev.graft.cli.config;
 
+import dev.graft.peft.Method;
+import dev.graft.peft.Methods;
 import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -17,7 +19,10 @@ final class Keys {
     static final Map<String, String> ALIASES = new LinkedHashMap<>();
 
     /** Methods whose options {@link LowRank} describes. */
-    static final List<String> LOW_RANK_METHODS = List.of("lora", "dora");
+    static final List<String> LOW_RANK_METHODS = Methods.all().stream()
+            .filter(type -> type.peftType().equals("LORA"))
+            .map(Method.Type::name)
+            .toList();
 
     static {
         for (RecordComponent section : RunConfig.class.getRecordComponents()) {
@@ -31,7 +36,7 @@ final class Keys {
             }
         }
         for (RecordComponent component : LowRank.class.getRecordComponents()) {
-            ConfigKey key = ConfigKey.of("", "Options of lora and dora", component);
+            ConfigKey key = ConfigKey.of("", "Options of LoRA and its kin", component);
             LOW_RANK.put(key.name(), key);
             addAliases(key, "." + key.name());
         }

@@ -69,18 +69,30 @@ public final class AdamW implements Optimizer {
         steps++;
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Tensor p = parameters.values();
-            Tensor g = parameters.gradients();
-            if (settings.weightDecay != 0) {
-                settings.decay.of(parameters).mul_(new Scalar(1 - learningRate * settings.weightDecay));
+            for (FlatParameters.Group group : parameters.groups()) {
+                if (steps > group.rate().from()) {
+                    step(group, learningRate * group.rate().factor());
+                }
             }
-            m.lerp_(g, new Scalar(1 - settings.beta1));
-            v.mul_(new Scalar(settings.beta2)).addcmul_(g, g, new Scalar(1 - settings.beta2));
-            double correction1 = 1 - Math.pow(settings.beta1, steps);
-            double correction2 = Math.sqrt(1 - Math.pow(settings.beta2, steps));
-            Tensor denominator = v.sqrt().div_(new Scalar(correction2)).add_(new Scalar(settings.eps));
-            p.addcdiv_(m, denominator, new Scalar(-learningRate / correction1));
         }
+    }
+
+    private void step(FlatParameters.Group group, double rate) {
+        Tensor p = group.of(parameters.values());
+        Tensor g = group.of(parameters.gradients());
+        Tensor mean = group.of(m);
+        Tensor square = group.of(v);
+        if (settings.weightDecay != 0) {
+            settings.decay.of(group, parameters.values()).mul_(new Scalar(1 - rate * settings.weightDecay));
+        }
+        mean.lerp_(g, new Scalar(1 - settings.beta1));
+        square.mul_(new Scalar(settings.beta2)).addcmul_(g, g, new Scalar(1 - settings.beta2));
+        // A group that joins later starts with the corrections of a first step.
+        long own = steps - group.rate().from();
+        double correction1 = 1 - Math.pow(settings.beta1, own);
+        double correction2 = Math.sqrt(1 - Math.pow(settings.beta2, own));
+        Tensor denominator = square.sqrt().div_(new Scalar(correction2)).add_(new Scalar(settings.eps));
+        p.addcdiv_(mean, denominator, new Scalar(-rate / correction1));
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.graft.train.optim;
 
+import dev.graft.peft.TrainingRule.Rate;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -8,31 +9,63 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 
 /**
  * Trained parameters laid end to end in one vector, and their gradients in another: an optimiser step is then a few operations on long
  * vectors instead of a few on each of hundreds of small matrices. The parameters become views of the vector; autograd adds to the
- * gradient vector in place. Matrices come first, so that what weight decay spares is one stretch at the end.
+ * gradient vector in place. Parameters that learn at the same rate are one group, a stretch of the vectors; in it matrices come first, so
+ * that what weight decay spares is one stretch at its end.
  */
 public final class FlatParameters {
     private final Map<String, Tensor> parameters;
     private final Tensor values;
     private final Tensor gradients;
-    private final Tensor matrices;
+    private final List<Group> groups = new ArrayList<>();
     private final List<Tensor> gradientViews = new ArrayList<>();
 
-    /** Takes over the memory of the parameters, which must be leaves of one type. */
+    /**
+     * Parameters that learn at the same rate.
+     *
+     * @param names theirs, in the order of the vector
+     * @param start where in the vector
+     * @param matrices how many values at its start belong to parameters with at least two dimensions
+     * @param size how many values it has
+     */
+    record Group(Rate rate, List<String> names, long start, long matrices, long size) {
+        Tensor of(Tensor vector) {
+            return vector.narrow(0, start, size);
+        }
+
+        Tensor matricesOf(Tensor vector) {
+            return vector.narrow(0, start, matrices);
+        }
+    }
+
+    /** Parameters that all learn at the run's rate; takes over their memory. */
     public FlatParameters(Map<String, Tensor> parameters) {
+        this(parameters, name -> Rate.USUAL);
+    }
+
+    /** Takes over the memory of the parameters, which must be leaves of one type. */
+    public FlatParameters(Map<String, Tensor> parameters, Function<String, Rate> rates) {
         if (parameters.isEmpty()) {
             throw new IllegalArgumentException("there is nothing to train");
         }
+        Map<Rate, List<String>> byRate = new LinkedHashMap<>();
+        parameters.keySet().forEach(name -> byRate.computeIfAbsent(rates.apply(name), rate -> new ArrayList<>())
+                .add(name));
         this.parameters = new LinkedHashMap<>();
-        addIf(parameters, true);
-        long inMatrices =
-                this.parameters.values().stream().mapToLong(Tensor::numel).sum();
-        addIf(parameters, false);
+        long end = 0;
+        for (Map.Entry<Rate, List<String>> same : byRate.entrySet()) {
+            List<String> names = new ArrayList<>();
+            long inMatrices = add(parameters, same.getValue(), true, names);
+            long size = inMatrices + add(parameters, same.getValue(), false, names);
+            groups.add(new Group(same.getKey(), List.copyOf(names), end, inMatrices, size));
+            end += size;
+        }
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             List<Tensor> parts = new ArrayList<>();
@@ -40,7 +73,6 @@ public final class FlatParameters {
                 parts.add(parameter.detach().reshape(-1));
             }
             values = scope.release(Ops.cat(0, parts.toArray(Tensor[]::new)));
-            matrices = scope.release(values.narrow(0, 0, inMatrices));
             gradients = scope.release(Tensors.zeros(values.scalar_type(), values.numel()));
             long start = 0;
             for (Tensor parameter : this.parameters.values()) {
@@ -63,7 +95,7 @@ public final class FlatParameters {
         parameters = new LinkedHashMap<>();
         others.parameters.keySet().forEach(name -> parameters.put(name, twins.get(name)));
         values = others.values;
-        matrices = others.matrices;
+        groups.addAll(others.groups);
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             gradients = scope.release(Tensors.zeros(values.scalar_type(), values.numel()));
@@ -85,12 +117,17 @@ public final class FlatParameters {
         }
     }
 
-    private void addIf(Map<String, Tensor> all, boolean matrix) {
-        all.forEach((name, parameter) -> {
-            if (parameter.dim() >= 2 == matrix) {
+    private long add(Map<String, Tensor> all, List<String> of, boolean matrix, List<String> names) {
+        long size = 0;
+        for (String name : of) {
+            Tensor parameter = all.get(name);
+            if (parameter != null && parameter.dim() >= 2 == matrix) {
                 parameters.put(name, parameter);
+                names.add(name);
+                size += parameter.numel();
             }
-        });
+        }
+        return size;
     }
 
     /** The parameters by name, in the order of the vector. */
@@ -103,9 +140,23 @@ public final class FlatParameters {
         return values;
     }
 
-    /** The stretch of {@link #values} that the parameters with at least two dimensions fill. */
-    Tensor matrices() {
-        return matrices;
+    /** The parameters by the rate at which they learn. */
+    List<Group> groups() {
+        return groups;
+    }
+
+    /** Forms gradients only for parameters that this step of the optimiser changes, its number counted from 0. */
+    public void prepare(long step) {
+        for (Group group : groups) {
+            if (group.rate.from() > 0) {
+                for (String name : group.names) {
+                    Tensor parameter = parameters.get(name);
+                    if (parameter != null) {
+                        parameter.set_requires_grad(step >= group.rate.from());
+                    }
+                }
+            }
+        }
     }
 
     /** All gradients, {@code [count]}. */
@@ -148,7 +199,7 @@ public final class FlatParameters {
                 Tensor view = gradientViews.get(i++);
                 if (gradient.defined()) {
                     view.add_(gradient);
-                } else {
+                } else if (parameter.getValue().requires_grad()) {
                     unreached.add(parameter.getKey());
                 }
                 parameter.getValue().mutable_grad().put(view);

@@ -18,8 +18,8 @@ public sealed interface Optimizer permits AdamW, Sgd {
         /** Matrices, but no biases, norm weights or other vectors, as trainers of transformers do. */
         MATRICES;
 
-        Tensor of(FlatParameters parameters) {
-            return this == ALL ? parameters.values() : parameters.matrices();
+        Tensor of(FlatParameters.Group group, Tensor vector) {
+            return this == ALL ? group.of(vector) : group.matricesOf(vector);
         }
     }
 

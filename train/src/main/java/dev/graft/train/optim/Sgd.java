@@ -52,17 +52,24 @@ public final class Sgd implements Optimizer {
         steps++;
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Tensor p = parameters.values();
-            Tensor g = parameters.gradients();
-            if (settings.weightDecay != 0) {
-                Tensor decayed = settings.decay.of(parameters);
-                g.narrow(0, 0, decayed.numel()).add_(decayed, new Scalar(settings.weightDecay));
+            for (FlatParameters.Group group : parameters.groups()) {
+                if (steps > group.rate().from()) {
+                    step(group, learningRate * group.rate().factor());
+                }
             }
-            if (settings.momentum != 0) {
-                g = buffer.mul_(new Scalar(settings.momentum)).add_(g);
-            }
-            p.add_(g, new Scalar(-learningRate));
         }
+    }
+
+    private void step(FlatParameters.Group group, double rate) {
+        if (settings.weightDecay != 0) {
+            Tensor decayed = settings.decay.of(group, parameters.values());
+            settings.decay.of(group, parameters.gradients()).add_(decayed, new Scalar(settings.weightDecay));
+        }
+        Tensor g = group.of(parameters.gradients());
+        if (settings.momentum != 0) {
+            g = group.of(buffer).mul_(new Scalar(settings.momentum)).add_(g);
+        }
+        group.of(parameters.values()).add_(g, new Scalar(-rate));
     }
 
     @Override

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.offset;
 
 import dev.graft.formats.InputException;
+import dev.graft.peft.TrainingRule.Rate;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.optim.Optimizer.Decay;
@@ -35,7 +36,9 @@ class OptimizerTest {
         FlatParameters parameters = parameters();
         assertThat(parameters.parameters().keySet()).containsExactly("weight", "bias");
         assertThat(Tensors.floats(parameters.values())).containsExactly(3, 4, 5, 6, 1, 2);
-        assertThat(Tensors.floats(parameters.matrices())).containsExactly(3, 4, 5, 6);
+        assertThat(parameters.groups()).hasSize(1);
+        assertThat(Tensors.floats(parameters.groups().get(0).matricesOf(parameters.values())))
+                .containsExactly(3, 4, 5, 6);
         gradient(parameters, 1, 1, 1, 1, 2, 2);
         new Sgd(parameters, 0, 0).step(0.5);
         assertThat(Tensors.floats(given.get("bias"))).containsExactly(0, 1);
@@ -61,6 +64,38 @@ class OptimizerTest {
         new Sgd.Settings(0, 0.5, Decay.MATRICES).of(sgd).step(0.1);
         assertThat(Tensors.floats(sgd.values()))
                 .containsExactly(new float[] {2.75f, 3.7f, 4.65f, 5.6f, 0.9f, 1.9f}, offset(1e-6f));
+    }
+
+    /** A parameter of a group is changed as if it were alone, from its first step on. */
+    @Test
+    void groups_learn_at_their_rates_and_from_their_steps() {
+        for (Optimizer.Settings settings :
+                List.of(new Sgd.Settings(0.9, 0.1, Decay.ALL), new AdamW.Settings(0.9, 0.99, 1e-8, 0.1))) {
+            given.clear();
+            parameters();
+            Rate late = new Rate(0.5, 2);
+            FlatParameters grouped =
+                    new FlatParameters(given, name -> name.equals("weight") ? late : Rate.USUAL);
+            Optimizer together = settings.of(grouped);
+            Map<String, Tensor> one = Map.of(
+                    "weight", Tensors.of(new float[] {3, 4, 5, 6}, 2, 2).set_requires_grad(true));
+            FlatParameters weight = new FlatParameters(one);
+            Optimizer alone = settings.of(weight);
+            for (int step = 0; step < 4; step++) {
+                grouped.prepare(step);
+                assertThat(given.get("weight").requires_grad()).isEqualTo(step >= 2);
+                gradient(grouped, 1, step, 4, 3, 2, step - 1);
+                together.step(0.1);
+                if (step >= 2) {
+                    gradient(weight, 4, 3, 2, step - 1);
+                    alone.step(0.05);
+                }
+                assertThat(Tensors.floats(given.get("weight")))
+                        .as("step %d of %s", step, settings)
+                        .isEqualTo(Tensors.floats(weight.values()));
+            }
+            assertThat(Tensors.floats(given.get("bias"))[0]).isLessThan(0.9f);
+        }
     }
 
     @Test

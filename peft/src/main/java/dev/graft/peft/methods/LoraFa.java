@@ -1,0 +1,189 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.sites.Linear;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.TrainingRule;
+import dev.graft.peft.internal.TokenRows;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * LoRA-FA (Zhang et al., 2023): LoRA with a frozen A, {@code y = W x + b + s · B A x}, of which only B is trained. In its second version the
+ * gradient of B is replaced by the one whose change of {@code s · B A} is nearest to the gradient of the whole weight:
+ * {@code g ← g (A Aᵀ + δ I)⁻¹ / s²} with δ = 1e-8, as PEFT's {@code create_lorafa_optimizer}
+ * does.
+ *
+ * <p>Trained: r · out for a linear layer. A starts Kaiming-uniform or gaussian and stays; B starts at zero, so a new adapter changes
+ * nothing. Files: plain LoRA, for LoRA-FA is a way of training it. Merges as LoRA. Use it where memory is short: of a layer's input only
+ * A x must be kept. Embeddings can't be trained so, for their A starts at zero.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, new LoraFa(LoraConfig.DEFAULT, LoraFa.Projection.FP32), 42);
+ * }</pre>
+ *
+ * @param projection of B's gradient
+ */
+public record LoraFa(LoraConfig config, Projection projection) implements Method {
+    /** How the gradient of B is projected. */
+    public enum Projection {
+        /** Not at all: the first version of the paper. */
+        NONE,
+        FP32,
+        /** In bf16, as PEFT does on processors that have it: its results to the last digits. */
+        BF16
+    }
+
+    /** Rank 16 with s = 2, with the projection in fp32. */
+    public static final LoraFa DEFAULT = new LoraFa(LoraConfig.DEFAULT, Projection.FP32);
+
+    private static final double DAMPING = 1e-8;
+
+    public LoraFa {
+        String init = config.init().name();
+        if (!init.equals("true") && !init.equals("gaussian")) {
+            throw new InputException("init_lora_weights is " + init
+                    + ", but LoRA-FA keeps A as it starts and B starts at zero: expected true or gaussian");
+        }
+        if (config.loraBias()) {
+            throw new InputException("lora_bias is true, but LoRA-FA trains the matrix B alone; leave it out");
+        }
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        List<Linear> targets = g.linears(config.targets(), "LoRA-FA");
+        for (Linear linear : targets) {
+            int r = config.rank(linear.name());
+            if (r > linear.in()) {
+                throw new InputException(
+                        "r is " + r + ", but " + linear.name() + " has only " + linear.in() + " inputs to project");
+            }
+            Tensor a = g.frozen(linear, "lora_A.weight", LoraInit.a(config.init(), linear, r), r, linear.in());
+            Tensor b = g.parameter(linear, "lora_B.weight", Initial.ZEROS, linear.out(), r);
+            g.add(linear, new LowRank(a, b, null, config.scaling(linear.name()), config.dropout(), null, null));
+        }
+        config.bias().graft(g, targets);
+        TokenRows.graft(g, config.tokens());
+    }
+
+    @Override
+    public TrainingRule training(Adapter adapter, TrainingRule.Run run) {
+        if (projection == Projection.NONE) {
+            return TrainingRule.NONE;
+        }
+        Map<String, Tensor> inverses = new LinkedHashMap<>();
+        adapter.trainable().keySet().stream()
+                .filter(key -> key.endsWith(".lora_B.weight"))
+                .forEach(key -> inverses.put(key, inverse(adapter.value(key.replace(".lora_B.", ".lora_A.")))));
+        return new TrainingRule() {
+            @Override
+            public void beforeUpdate(long step) {
+                try (NoGrad off = new NoGrad();
+                        Scope scope = new Scope()) {
+                    inverses.forEach((key, inverse) -> {
+                        Tensor gradient = adapter.value(key).grad();
+                        double s = config.scaling(key.replace(".lora_B.weight", ""));
+                        gradient.copy_(Ops.scale(Ops.to(gradient, inverse.scalar_type()).matmul(inverse), 1 / (s * s)));
+                    });
+                }
+            }
+        };
+    }
+
+    /** {@code (A Aᵀ + δ I)⁻¹}, the same at every step. */
+    private Tensor inverse(Tensor a) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor damping = Ops.to(Ops.scale(torch.eye(a.size(0)), DAMPING), a.scalar_type());
+            Tensor inverse = torch.linalg_pinv(a.matmul(a.t()).add(damping));
+            return scope.release(projection == Projection.BF16 ? Ops.to(inverse, ScalarType.BFloat16) : inverse);
+        }
+    }
+
+    @Override
+    public Method saved(Adapter adapter) {
+        return new Lora(config);
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        new Lora(config).write(json, base);
+        json.put("lorafa_projection", projection.name().toLowerCase(Locale.ROOT));
+    }
+
+    /** Registers {@code lora-fa}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "lora-fa";
+        }
+
+        @Override
+        public String summary() {
+            return "LoRA with a frozen A and a projected gradient of B";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "LORA";
+        }
+
+        @Override
+        public List<String> required() {
+            return List.of("r", "lora_alpha");
+        }
+
+        @Override
+        public boolean reads(Fields f) {
+            return f.has("lorafa_projection");
+        }
+
+        @Override
+        public Method read(Fields f, Base base) {
+            f.bool("use_dora", false);
+            return new LoraFa(LoraConfig.read(f), projection(f));
+        }
+
+        private static Projection projection(Fields f) {
+            String name = f.choice("lorafa_projection", "fp32", "none", "fp32", "bf16");
+            return Projection.valueOf(name.toUpperCase(Locale.ROOT));
+        }
+    }
+}

@@ -1,0 +1,128 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Method;
+import dev.graft.peft.TrainingRule;
+import java.util.List;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * LoRA+ (Hayou et al., 2024): LoRA whose B learns faster than A, {@code η_B = λ · η_A}. With one rate for both, A moves features too much or
+ * B too little as the model gets wider. Whatever is no matrix, such as the bias of a head, learns at B's rate; embeddings' A and B have a
+ * rate of their own.
+ *
+ * <p>Trained: as LoRA. Files: plain LoRA, for LoRA+ is a way of training it. Merges as LoRA. Use it where LoRA learns slowly, with a base
+ * rate about half of LoRA's.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, new LoraPlus(LoraConfig.DEFAULT, 16, 1e-6), 42);
+ * }</pre>
+ *
+ * @param ratio λ, at least 1
+ * @param embeddingRate the learning rate of LoRA on embeddings
+ */
+public record LoraPlus(LoraConfig config, double ratio, double embeddingRate) implements Method {
+    /** λ = 16 and 1e-6, as the paper's code has them. */
+    public static final LoraPlus DEFAULT = new LoraPlus(LoraConfig.DEFAULT, 16, 1e-6);
+
+    public LoraPlus {
+        if (!(ratio >= 1 && ratio <= 1e6)) {
+            throw new InputException("loraplus_lr_ratio is " + ratio + ", expected 1 or more");
+        }
+        if (!(embeddingRate > 0 && embeddingRate <= 1)) {
+            throw new InputException("loraplus_lr_embedding is " + embeddingRate + ", expected above 0 and at most 1");
+        }
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        new Lora(config).graft(g);
+    }
+
+    @Override
+    public TrainingRule training(Adapter adapter, TrainingRule.Run run) {
+        return new TrainingRule() {
+            @Override
+            public Rate rate(String parameter) {
+                if (parameter.contains(".lora_embedding_")) {
+                    return new Rate(embeddingRate / run.learningRate(), 0);
+                }
+                boolean vector = adapter.value(parameter).dim() == 1;
+                return parameter.contains(".lora_B.") || vector ? new Rate(ratio, 0) : Rate.USUAL;
+            }
+        };
+    }
+
+    @Override
+    public Method saved(Adapter adapter) {
+        return new Lora(config);
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        new Lora(config).write(json, base);
+        json.put("loraplus_lr_ratio", ratio);
+        json.put("loraplus_lr_embedding", embeddingRate);
+    }
+
+    /** Registers {@code lora-plus}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "lora-plus";
+        }
+
+        @Override
+        public String summary() {
+            return "LoRA whose B learns faster than A";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "LORA";
+        }
+
+        @Override
+        public List<String> required() {
+            return List.of("r", "lora_alpha");
+        }
+
+        @Override
+        public boolean reads(Fields f) {
+            return f.has("loraplus_lr_ratio");
+        }
+
+        @Override
+        public Method read(Fields f, Base base) {
+            f.bool("use_dora", false);
+            return new LoraPlus(
+                    LoraConfig.read(f), f.number("loraplus_lr_ratio"), f.number("loraplus_lr_embedding", 1e-6));
+        }
+    }
+}

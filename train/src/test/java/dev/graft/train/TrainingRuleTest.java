@@ -1,0 +1,234 @@
+package dev.graft.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.offset;
+
+import dev.graft.models.Base;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Method;
+import dev.graft.peft.Targets;
+import dev.graft.peft.TrainingRule;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.TrainSettings.Batching;
+import dev.graft.train.TrainSettings.Every;
+import dev.graft.train.TrainSettings.Saving;
+import dev.graft.train.TrainingEvent.Stepped;
+import dev.graft.train.data.Examples;
+import dev.graft.train.data.Order;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.BiFunction;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.node.ObjectNode;
+
+/** What the trainer does for a method's rule. */
+class TrainingRuleTest {
+    private static final Base LLAMA = Tiny.llama();
+    private static final Examples ROWS = Tiny.counting(12, 1);
+    private static final LoraConfig LORA = LoraConfig.DEFAULT.withRank(2, 4).withTargets(Targets.names("q_proj"));
+    private static final TrainSettings SETTINGS = TrainSettings.DEFAULT
+            .withLearningRate(1e-2)
+            .with(new Batching(4, 1, Order.SHUFFLED, true))
+            .with(new Saving(Every.steps(1), 0))
+            .withMaxSteps(6);
+
+    /** LoRA with a rule that a test gives. */
+    private record Ruled(BiFunction<Adapter, TrainingRule.Run, TrainingRule> rule) implements Method {
+        @Override
+        public Type type() {
+            return new Lora(LORA).type();
+        }
+
+        @Override
+        public void graft(Grafter g) {
+            new Lora(LORA).graft(g);
+        }
+
+        @Override
+        public void write(ObjectNode json, Base base) {
+            new Lora(LORA).write(json, base);
+        }
+
+        @Override
+        public TrainingRule training(Adapter adapter, TrainingRule.Run run) {
+            return rule.apply(adapter, run);
+        }
+    }
+
+    private static Adapter adapter(BiFunction<Adapter, TrainingRule.Run, TrainingRule> rule) {
+        return Adapter.create(LLAMA, new Ruled(rule), 7);
+    }
+
+    private static List<Stepped> train(Adapter adapter, Path folder, int steps) {
+        List<Stepped> told = new ArrayList<>();
+        TrainingListener listener = new TrainingListener() {
+            @Override
+            public void onStep(Stepped event) {
+                told.add(event);
+            }
+        };
+        new Trainer(SETTINGS, adapter, ROWS, null, folder, List.of(listener))
+                .run(Resume.AUTO, () -> told.size() == steps);
+        return told;
+    }
+
+    @Test
+    void isToldOfTheRunAndCalledInOrder() {
+        List<String> calls = new ArrayList<>();
+        train(
+                adapter((adapter, run) -> {
+                    calls.add("run of " + run.steps() + ", " + run.stepsPerEpoch() + " an epoch");
+                    return new TrainingRule() {
+                        @Override
+                        public void begin(Gradients gradients) {
+                            gradients.forEachBatch(() -> calls.add("look"));
+                        }
+
+                        @Override
+                        public void beforeStep(long step) {
+                            calls.add("before " + step);
+                        }
+
+                        @Override
+                        public void beforeUpdate(long step) {
+                            calls.add("update " + step);
+                        }
+
+                        @Override
+                        public void afterUpdate(long step, double rate) {
+                            calls.add("after " + step);
+                        }
+                    };
+                }),
+                null,
+                2);
+
+        assertThat(calls)
+                .containsExactly(
+                        "run of 6, 3 an epoch",
+                        "look",
+                        "look",
+                        "look",
+                        "before 0",
+                        "update 0",
+                        "after 0",
+                        "before 1",
+                        "update 1",
+                        "after 1");
+    }
+
+    /** With a penalty of half the squared norm the gradient of each value grows by the value. */
+    @Test
+    void itsPenaltyIsPartOfTheLossAndOfTheGradient() {
+        Tensor[] gradient = new Tensor[2];
+        List<List<Stepped>> told = new ArrayList<>();
+        for (int i = 0; i < 2; i++) {
+            boolean with = i == 1;
+            int run = i;
+            told.add(train(
+                    adapter((adapter, of) -> new TrainingRule() {
+                        private final Tensor a =
+                                adapter.trainable().values().iterator().next();
+
+                        @Override
+                        public Tensor penalty() {
+                            return with ? a.mul(a).sum().mul(new Scalar(0.5)) : a.sum().mul(new Scalar(0.0));
+                        }
+
+                        @Override
+                        public void beforeUpdate(long step) {
+                            try (Scope scope = new Scope()) {
+                                gradient[run] = scope.release(with ? a.grad().sub(a) : a.grad().clone());
+                            }
+                        }
+                    }),
+                    null,
+                    1));
+        }
+
+        assertThat(told.get(1).get(0).loss()).isGreaterThan(told.get(0).get(0).loss() + 0.01);
+        assertThat(Tensors.item(gradient[0].sub(gradient[1]).abs().amax())).isCloseTo(0, offset(1e-5));
+    }
+
+    @Test
+    void aParameterLearnsAtItsRateAndFromItsStep() {
+        BiFunction<Adapter, TrainingRule.Run, TrainingRule> rule = (adapter, run) -> new TrainingRule() {
+            @Override
+            public Rate rate(String parameter) {
+                return parameter.contains("layers.0") ? new Rate(0.5, 2) : Rate.USUAL;
+            }
+        };
+        Adapter before = adapter(rule);
+        Adapter two = adapter(rule);
+        train(two, null, 2);
+        Adapter three = adapter(rule);
+        train(three, null, 3);
+
+        before.trainable().forEach((name, start) -> {
+            double moved = moved(two.trainable().get(name), start);
+            if (name.contains("layers.0")) {
+                assertThat(moved).as(name).isZero();
+                // Adam's first step moves every value by its learning rate, here half of what is left of 1e-2; A waits for B.
+                double expected = name.contains("lora_B") ? 0.5e-2 * 4 / 6 : 0;
+                assertThat(moved(three.trainable().get(name), start)).as(name).isCloseTo(expected, offset(1e-4));
+            } else {
+                assertThat(moved).as(name).isGreaterThan(5e-3);
+            }
+        });
+    }
+
+    private static double moved(Tensor now, Tensor before) {
+        return Tensors.item(now.detach().sub(before.detach()).abs().amax());
+    }
+
+    /** A rule that adds what it has seen of the gradients to what it does: only with its state can a run go on. */
+    @Test
+    void aResumedRunEndsWithTheSameBits(@TempDir Path folder) {
+        BiFunction<Adapter, TrainingRule.Run, TrainingRule> rule = (adapter, run) -> {
+            Tensor a = adapter.trainable().values().iterator().next();
+            Tensor seen = a.detach().clone();
+            seen.zero_();
+            seen.retainReference();
+            return new TrainingRule() {
+                @Override
+                public Rate rate(String parameter) {
+                    return parameter.contains("layers.0") ? new Rate(0.5, 2) : Rate.USUAL;
+                }
+
+                @Override
+                public void afterUpdate(long step, double rate) {
+                    try (NoGrad off = new NoGrad();
+                            Scope scope = new Scope()) {
+                        seen.mul_(new Scalar(0.5)).add_(a.grad());
+                        a.add_(seen);
+                    }
+                }
+
+                @Override
+                public Map<String, Tensor> state() {
+                    return Map.of("seen", seen);
+                }
+            };
+        };
+        Adapter whole = adapter(rule);
+        List<Stepped> uninterrupted = train(whole, folder.resolve("whole"), 100);
+        train(adapter(rule), folder.resolve("parts"), 1);
+        train(adapter(rule), folder.resolve("parts"), 3);
+        Adapter parts = adapter(rule);
+        List<Stepped> last = train(parts, folder.resolve("parts"), 100);
+
+        assertThat(last).hasSize(2);
+        assertThat(last.get(1).loss()).isEqualTo(uninterrupted.get(5).loss());
+        assertThat(Tiny.hashes(parts)).isEqualTo(Tiny.hashes(whole));
+    }
+}
