@@ -45,7 +45,7 @@ record TrainingPlan(
             "lora_alpha");
 
     /** What the reference's optimiser for LoRA-FA has where its maker is given nothing. */
-    private static final AdamW.Settings LORA_FA = new AdamW.Settings(0.9, 0.999, 1e-6, 0);
+    private static final AdamW.Settings LORA_FA = new AdamW.Settings(0.9, 0.999, 1e-6, 0, Optimizer.Decay.ALL, true);
 
     static TrainingPlan read(JsonNode manifest) {
         JsonNode settings = manifest.path("hyper_parameters");

@@ -19,8 +19,12 @@ public final class AdamW implements Optimizer {
     private final Tensor v;
     private long steps;
 
-    /** PyTorch's defaults are betas 0.9 and 0.999, eps 1e-8, weight decay 0.01 on everything; Graft's weight decay is 0. */
-    public record Settings(double beta1, double beta2, double eps, double weightDecay, Decay decay)
+    /**
+     * PyTorch's defaults are betas 0.9 and 0.999, eps 1e-8, weight decay 0.01 on everything; Graft's weight decay is 0.
+     *
+     * @param rawEps whether eps is added to √v before the correction, {@code √((1 - β₂ᵗ)) / (√v + ε)}, as in transformers' own AdamW
+     */
+    public record Settings(double beta1, double beta2, double eps, double weightDecay, Decay decay, boolean rawEps)
             implements Optimizer.Settings {
         public static final Settings DEFAULT = new Settings(0.9, 0.999, 1e-8, 0, Decay.MATRICES);
 
@@ -32,7 +36,12 @@ public final class AdamW implements Optimizer {
             require("weight_decay", weightDecay, weightDecay >= 0 && weightDecay < 1000, "0 or more");
         }
 
-        /** With weight decay on every parameter. */
+        /** PyTorch's formula. */
+        public Settings(double beta1, double beta2, double eps, double weightDecay, Decay decay) {
+            this(beta1, beta2, eps, weightDecay, decay, false);
+        }
+
+        /** PyTorch's formula, with weight decay on every parameter. */
         public Settings(double beta1, double beta2, double eps, double weightDecay) {
             this(beta1, beta2, eps, weightDecay, Decay.ALL);
         }
@@ -91,7 +100,8 @@ public final class AdamW implements Optimizer {
         long own = steps - group.rate().from();
         double correction1 = 1 - Math.pow(settings.beta1, own);
         double correction2 = Math.sqrt(1 - Math.pow(settings.beta2, own));
-        Tensor denominator = square.sqrt().div_(new Scalar(correction2)).add_(new Scalar(settings.eps));
+        double eps = settings.rawEps ? settings.eps / correction2 : settings.eps;
+        Tensor denominator = square.sqrt().div_(new Scalar(correction2)).add_(new Scalar(eps));
         p.addcdiv_(mean, denominator, new Scalar(-rate / correction1));
     }
 

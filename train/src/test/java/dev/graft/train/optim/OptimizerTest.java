@@ -108,6 +108,19 @@ class OptimizerTest {
     }
 
     @Test
+    void eps_is_added_after_the_correction_or_before_it() {
+        // After one step √v is |g| √0.001 before the correction and |g| after it.
+        double root = Math.sqrt(0.001);
+        for (boolean raw : new boolean[] {false, true}) {
+            FlatParameters parameters = parameters();
+            gradient(parameters, 1, 1, 1, 1, 1, 1);
+            new AdamW.Settings(0.9, 0.999, 0.1, 0, Decay.ALL, raw).of(parameters).step(0.5);
+            double moved = raw ? 0.5 * root / (root + 0.1) : 0.5 / 1.1;
+            assertThat(Tensors.floats(parameters.values())[0]).isCloseTo((float) (3 - moved), offset(1e-6f));
+        }
+    }
+
+    @Test
     void momentum_remembers_and_a_restored_optimiser_goes_on_with_the_same_bits() {
         for (Optimizer.Settings settings :
                 List.of(new Sgd.Settings(0.9, 0.01, Decay.ALL), new AdamW.Settings(0.9, 0.99, 1e-8, 0.1))) {
