@@ -74,10 +74,6 @@ public record LoraFa(LoraConfig config, Projection projection) implements Method
         List<Linear> targets = g.linears(config.targets(), "LoRA-FA");
         for (Linear linear : targets) {
             int r = config.rank(linear.name());
-            if (r > linear.in()) {
-                throw new InputException(
-                        "r is " + r + ", but " + linear.name() + " has only " + linear.in() + " inputs to project");
-            }
             Tensor a = g.frozen(linear, "lora_A.weight", LoraInit.a(config.init(), linear, r), r, linear.in());
             Tensor b = g.parameter(linear, "lora_B.weight", Initial.ZEROS, linear.out(), r);
             g.add(linear, new LowRank(a, b, null, config.scaling(linear.name()), config.dropout(), null, null));
