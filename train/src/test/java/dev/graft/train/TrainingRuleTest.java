@@ -142,13 +142,16 @@ class TrainingRuleTest {
 
                         @Override
                         public Tensor penalty() {
-                            return with ? a.mul(a).sum().mul(new Scalar(0.5)) : a.sum().mul(new Scalar(0.0));
+                            return with
+                                    ? a.mul(a).sum().mul(new Scalar(0.5))
+                                    : a.sum().mul(new Scalar(0.0));
                         }
 
                         @Override
                         public void beforeUpdate(long step) {
                             try (Scope scope = new Scope()) {
-                                gradient[run] = scope.release(with ? a.grad().sub(a) : a.grad().clone());
+                                gradient[run] = scope.release(
+                                        with ? a.grad().sub(a) : a.grad().clone());
                             }
                         }
                     }),
@@ -178,7 +181,8 @@ class TrainingRuleTest {
             double moved = moved(two.trainable().get(name), start);
             if (name.contains("layers.0")) {
                 assertThat(moved).as(name).isZero();
-                // Adam's first step moves every value by its learning rate, here half of what is left of 1e-2; A waits for B.
+                // Adam's first step moves every value by its learning rate, here half of what is left of 1e-2; A waits
+                // for B.
                 double expected = name.contains("lora_B") ? 0.5e-2 * 4 / 6 : 0;
                 assertThat(moved(three.trainable().get(name), start)).as(name).isCloseTo(expected, offset(1e-4));
             } else {

@@ -99,7 +99,8 @@ public record LoraFa(LoraConfig config, Projection projection) implements Method
                     inverses.forEach((key, inverse) -> {
                         Tensor gradient = adapter.value(key).grad();
                         double s = config.scaling(key.replace(".lora_B.weight", ""));
-                        gradient.copy_(Ops.scale(Ops.to(gradient, inverse.scalar_type()).matmul(inverse), 1 / (s * s)));
+                        gradient.copy_(Ops.scale(
+                                Ops.to(gradient, inverse.scalar_type()).matmul(inverse), 1 / (s * s)));
                     });
                 }
             }

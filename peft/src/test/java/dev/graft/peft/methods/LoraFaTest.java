@@ -27,18 +27,23 @@ class LoraFaTest extends MethodContract {
         LoraConfig gaussian = FOUR.withInit(new LoraConfig.Init("gaussian"));
         return List.of(
                 new Case(Bases.BERT, new LoraFa(FOUR, Projection.FP32), 4 * (2 * (5 * 32 + 64) + 32), true),
-                new Case(Bases.LLAMA, new LoraFa(gaussian, Projection.NONE), 4 * 2 * (2 * 32 + 2 * 16 + 2 * 64 + 32), true));
+                new Case(
+                        Bases.LLAMA,
+                        new LoraFa(gaussian, Projection.NONE),
+                        4 * 2 * (2 * 32 + 2 * 16 + 2 * 64 + 32),
+                        true));
     }
 
     /** No other change of B moves s · B A nearer to the gradient of the whole weight. */
     @Test
     void theProjectedGradientIsTheNearestToThatOfTheWeight() {
-        Adapter adapter =
-                Adapter.create(Bases.load(Bases.LLAMA, Numerics.FP64), new LoraFa(FOUR.withRank(3, 6), Projection.FP32), 1);
+        Adapter adapter = Adapter.create(
+                Bases.load(Bases.LLAMA, Numerics.FP64), new LoraFa(FOUR.withRank(3, 6), Projection.FP32), 1);
         String module = "model.layers.0.self_attn.q_proj";
         Tensor whole = Ops.to(Rng.of(1, "gradient").normal(0, 1, 32, 32), Numerics.FP64.small());
         Tensor a = adapter.parameters().get(module + ".lora_A.weight").value();
-        adapter.trainable().forEach((key, value) -> value.mutable_grad().put(value.detach().clone()));
+        adapter.trainable()
+                .forEach((key, value) -> value.mutable_grad().put(value.detach().clone()));
         Tensor gradient = adapter.trainable().get(module + ".lora_B.weight").grad();
         gradient.copy_(Ops.scale(whole.matmul(a.t()), 2));
 

@@ -55,8 +55,10 @@ public final class FlatParameters {
             throw new IllegalArgumentException("there is nothing to train");
         }
         Map<Rate, List<String>> byRate = new LinkedHashMap<>();
-        parameters.keySet().forEach(name -> byRate.computeIfAbsent(rates.apply(name), rate -> new ArrayList<>())
-                .add(name));
+        parameters
+                .keySet()
+                .forEach(name -> byRate.computeIfAbsent(rates.apply(name), rate -> new ArrayList<>())
+                        .add(name));
         this.parameters = new LinkedHashMap<>();
         long end = 0;
         for (Map.Entry<Rate, List<String>> same : byRate.entrySet()) {

@@ -74,11 +74,10 @@ class OptimizerTest {
             given.clear();
             parameters();
             Rate late = new Rate(0.5, 2);
-            FlatParameters grouped =
-                    new FlatParameters(given, name -> name.equals("weight") ? late : Rate.USUAL);
+            FlatParameters grouped = new FlatParameters(given, name -> name.equals("weight") ? late : Rate.USUAL);
             Optimizer together = settings.of(grouped);
-            Map<String, Tensor> one = Map.of(
-                    "weight", Tensors.of(new float[] {3, 4, 5, 6}, 2, 2).set_requires_grad(true));
+            Map<String, Tensor> one =
+                    Map.of("weight", Tensors.of(new float[] {3, 4, 5, 6}, 2, 2).set_requires_grad(true));
             FlatParameters weight = new FlatParameters(one);
             Optimizer alone = settings.of(weight);
             for (int step = 0; step < 4; step++) {
@@ -114,7 +113,9 @@ class OptimizerTest {
         for (boolean raw : new boolean[] {false, true}) {
             FlatParameters parameters = parameters();
             gradient(parameters, 1, 1, 1, 1, 1, 1);
-            new AdamW.Settings(0.9, 0.999, 0.1, 0, Decay.ALL, raw).of(parameters).step(0.5);
+            new AdamW.Settings(0.9, 0.999, 0.1, 0, Decay.ALL, raw)
+                    .of(parameters)
+                    .step(0.5);
             double moved = raw ? 0.5 * root / (root + 0.1) : 0.5 / 1.1;
             assertThat(Tensors.floats(parameters.values())[0]).isCloseTo((float) (3 - moved), offset(1e-6f));
         }
