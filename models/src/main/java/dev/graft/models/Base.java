@@ -50,6 +50,7 @@ public final class Base {
     private final Checkpoint checkpoint;
     private final Architecture architecture;
     private final Options options;
+    private final @Nullable LayerOrder order;
     private final Weights weights;
     private final Backbone backbone;
     private final Head head;
@@ -97,10 +98,12 @@ public final class Base {
             Checkpoint checkpoint,
             Architecture architecture,
             Options options,
-            Map<String, Tensor> overrides) {
+            Map<String, Tensor> overrides,
+            @Nullable LayerOrder order) {
         this.name = name;
         this.checkpoint = checkpoint;
-        Fields config = checkpoint.config();
+        this.order = order;
+        Fields config = order == null ? checkpoint.config() : order.of(checkpoint.config());
         this.architecture = architecture;
         if (config.has("quantization_config") && config.node("quantization_config") != null) {
             throw new FormatException(
@@ -113,7 +116,7 @@ public final class Base {
         }
         List<String> labels = options.labels().isEmpty() ? declaredLabels(config) : options.labels();
         this.options = new Options(task, labels, options.pooling(), options.numerics(), options.seed());
-        this.weights = new Weights(checkpoint.tensors(), architecture.prefix(), options.numerics(), overrides);
+        this.weights = new Weights(checkpoint.tensors(), architecture.prefix(), options.numerics(), overrides, order);
         Architecture.Model model = architecture.build(
                 config, weights, new Architecture.HeadSpec(task, labels.size(), options.pooling(), options.seed()));
         this.backbone = model.backbone();
@@ -167,23 +170,40 @@ public final class Base {
 
     /** A model of an architecture that isn't registered. */
     public static Base of(String name, Checkpoint checkpoint, Architecture architecture, Options options) {
-        return new Base(name, checkpoint, architecture, options, Map.of());
+        return new Base(name, checkpoint, architecture, options, Map.of(), null);
     }
 
     /** A new base in which the named parameters have other values; this one stays as it is. */
     public Base with(Map<String, Tensor> parameters) {
-        Map<String, Tensor> overrides = new LinkedHashMap<>();
-        for (String fresh : weights.fresh()) {
-            overrides.put(fresh, weights.loaded().get(fresh));
-        }
-        overrides.putAll(parameters);
-        Base changed = new Base(name, checkpoint, architecture, options, overrides);
+        Base changed = new Base(name, checkpoint, architecture, options, overrides(parameters), order);
         for (String parameter : parameters.keySet()) {
             if (!changed.parameters().containsKey(parameter)) {
                 throw new IllegalArgumentException(name + " has no parameter " + parameter);
             }
         }
         return changed;
+    }
+
+    /** A new base whose layer i is this one's layer {@code layers[i]}; layers that come more than once share their tensors. */
+    public Base withLayers(List<Integer> layers) {
+        if (order != null) {
+            throw new IllegalStateException(name + " has its layers in another order already");
+        }
+        return new Base(name, checkpoint, architecture, options, overrides(weights.loaded()), new LayerOrder(layers));
+    }
+
+    /** Whether layers come in another order than in the checkpoint, or more than once. */
+    public boolean hasOtherLayers() {
+        return order != null;
+    }
+
+    private Map<String, Tensor> overrides(Map<String, Tensor> parameters) {
+        Map<String, Tensor> overrides = new LinkedHashMap<>();
+        for (String fresh : weights.fresh()) {
+            overrides.put(fresh, weights.loaded().get(fresh));
+        }
+        overrides.putAll(parameters);
+        return overrides;
     }
 
     private static Architecture architecture(Fields config) {
@@ -306,6 +326,7 @@ public final class Base {
 
     /** The hidden states of a batch. */
     public Hidden hidden(Inputs in, Pass pass) {
+        pass.hooks().requireFit(backbone);
         return backbone.hidden(in, pass);
     }
 
@@ -375,6 +396,9 @@ public final class Base {
 
     /** Writes the model as a Hugging Face folder: config.json, model.safetensors and the tokenizer's files. */
     public void save(Path folder) {
+        if (order != null) {
+            throw new InputException(name + " has layers that share tensors: a checkpoint can't say that");
+        }
         AtomicWrite.folder(folder, temporary -> {
             List<TensorData> tensors = new ArrayList<>();
             parameters()

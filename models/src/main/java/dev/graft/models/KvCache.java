@@ -24,6 +24,7 @@ public final class KvCache implements AutoCloseable {
     private final List<Tensor> keys = new ArrayList<>();
     private final List<Tensor> values = new ArrayList<>();
     private @Nullable Tensor mask;
+    private @Nullable Tensor ids;
     private @Nullable Tensor shift;
     private long length;
     private long prefix;
@@ -81,6 +82,17 @@ public final class KvCache implements AutoCloseable {
         shift = positionShift == null ? null : retained(positionShift.clone());
     }
 
+    /** Adds the tokens of a pass, {@code [batch, seq]} int64; returns all so far. */
+    Tensor tokens(Tensor fresh) {
+        Tensor old = ids;
+        Tensor all = retained(old == null ? fresh.clone() : Ops.cat(1, old, fresh));
+        ids = all;
+        if (old != null) {
+            old.releaseReference();
+        }
+        return all;
+    }
+
     /** Ends a pass: its positions are filled. */
     public void advance(Tensor wholeMask) {
         Tensor old = mask;
@@ -131,6 +143,7 @@ public final class KvCache implements AutoCloseable {
             }
         }
         mask = mask == null ? null : reselected(mask, index);
+        ids = ids == null ? null : reselected(ids, index);
         shift = shift == null ? null : reselected(shift, index);
     }
 
@@ -155,6 +168,10 @@ public final class KvCache implements AutoCloseable {
         if (mask != null) {
             mask.releaseReference();
             mask = null;
+        }
+        if (ids != null) {
+            ids.releaseReference();
+            ids = null;
         }
         if (shift != null) {
             shift.releaseReference();

@@ -12,10 +12,12 @@ import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
+import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Supplier;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -27,6 +29,8 @@ public final class Pass {
     private final @Nullable KvCache cache;
     private final @Nullable List<Tensor> hiddenStates;
     private @Nullable Tensor mask;
+    private @Nullable Tensor tokens;
+    private @Nullable Tensor rows;
     private long prompt;
     private PromptTargets promptTargets = PromptTargets.none(0);
 
@@ -256,7 +260,37 @@ public final class Pass {
         if (mask == null) {
             throw new IllegalStateException("the mask is known only after the embeddings");
         }
-        return mask;
+        return rows == null ? mask : mask.index_select(0, rows);
+    }
+
+    /**
+     * The tokens so far, those in a cache before those of this pass, {@code [batch, seen]} int64; -1 for rows of a prompt. The last ones
+     * belong to the positions of this pass.
+     */
+    public Tensor tokens() {
+        if (tokens == null) {
+            throw new IllegalStateException("the tokens are known only after the embeddings");
+        }
+        Tensor all = tokens;
+        if (cache == null && prompt > 0) {
+            all = Ops.cat(1, noTokens(tokens.size(0), prompt), tokens);
+        }
+        return rows == null ? all : all.index_select(0, rows);
+    }
+
+    /** What stands for the tokens of a prompt's rows, which have none. */
+    private static Tensor noTokens(long batch, long count) {
+        return Tensors.zeros(ScalarType.Long, batch, count).sub(new Scalar(1L));
+    }
+
+    /** The same pass as some rows of its batch see it. */
+    public Pass of(Tensor someRows) {
+        Pass view = new Pass(hooks, training, cache, null, tape);
+        view.mask = mask;
+        view.tokens = tokens;
+        view.prompt = prompt;
+        view.rows = someRows;
+        return view;
     }
 
     /** The number of prompt rows before the tokens. */
@@ -269,7 +303,10 @@ public final class Pass {
         return promptTargets;
     }
 
-    void sees(Tensor newMask, long promptRows, PromptTargets targets) {
+    void sees(Tensor newTokens, Tensor newMask, long promptRows, PromptTargets targets) {
+        this.tokens = cache != null
+                ? cache.tokens(promptRows == 0 ? newTokens : Ops.cat(1, noTokens(newTokens.size(0), promptRows), newTokens))
+                : newTokens;
         this.mask = newMask;
         this.prompt = promptRows;
         this.promptTargets = targets;

@@ -28,6 +28,7 @@ public final class Weights {
     private final String prefix;
     private final Numerics numerics;
     private final Map<String, Tensor> overrides;
+    private final @Nullable LayerOrder order;
     private final Map<String, Tensor> loaded = new LinkedHashMap<>();
     private final TreeSet<String> fresh = new TreeSet<>();
     private final TreeSet<String> read = new TreeSet<>();
@@ -39,6 +40,17 @@ public final class Weights {
      * @param overrides tensors to take in place of the file's
      */
     public Weights(TensorSource source, String prefix, Numerics numerics, Map<String, Tensor> overrides) {
+        this(source, prefix, numerics, overrides, null);
+    }
+
+    /** Weights of a file whose layers are asked for in another order, some more than once; those share their tensors. */
+    Weights(
+            TensorSource source,
+            String prefix,
+            Numerics numerics,
+            Map<String, Tensor> overrides,
+            @Nullable LayerOrder order) {
+        this.order = order;
         this.source = source;
         this.prefix = prefix;
         this.numerics = numerics;
@@ -51,12 +63,17 @@ public final class Weights {
 
     /** Whether there is such a tensor. */
     public boolean has(String name) {
-        return overrides.containsKey(name) || locate(name) != null;
+        return overrides.containsKey(stored(name)) || locate(stored(name)) != null;
     }
 
     /** Whether the tensor was given in place of the file's. */
     public boolean isOverridden(String name) {
-        return overrides.containsKey(name);
+        return overrides.containsKey(stored(name));
+    }
+
+    /** What the checkpoint calls a tensor. */
+    private String stored(String asked) {
+        return order == null ? asked : order.stored(asked);
     }
 
     /** A large matrix, in the type of the base. */
@@ -90,7 +107,8 @@ public final class Weights {
     }
 
     /** The tensor of that name in that type and shape; the same object when asked again. */
-    public Tensor get(String name, ScalarType type, long... shape) {
+    public Tensor get(String asked, ScalarType type, long... shape) {
+        String name = stored(asked);
         Tensor already = loaded.get(name);
         if (already != null) {
             return already;

@@ -47,14 +47,14 @@ final class BasesParity implements Group {
             }
             Outputs.of(reference.base(), hidden, pass).compare(check, "", stored, tolerance);
             if (reference.hasLabels()) {
-                Tensor loss = reference.loss(hidden, pass).reshape(1);
+                Tensor loss = reference.loss(reference.base(), hidden, pass).reshape(1);
                 check.tensor("loss", loss, stored.get("loss"), tolerance);
             }
             if (stored.has("position_ids_from_mask")) {
                 positionsFromMask(reference, tolerance, check);
             }
             if (stored.has("generate.sequences")) {
-                new Greedy(reference, Hooks.NONE, true).compare(check, stored, tolerance);
+                new Greedy(reference, reference.base(), Hooks.NONE, true).compare(check, stored, tolerance);
             }
             stored.requireAllRead(check);
         }

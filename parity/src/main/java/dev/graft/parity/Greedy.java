@@ -23,12 +23,19 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 /** Greedy search without stopping: by whole passes without a cache, and by the product's generator. */
 final class Greedy {
     private final ReferenceBase reference;
+    private final Base base;
     private final Hooks hooks;
     private final boolean positionsFromMask;
 
-    /** @param positionsFromMask whether padding on the left takes no positions; else they are 0, 1, 2, … */
-    Greedy(ReferenceBase reference, Hooks hooks, boolean positionsFromMask) {
+    /**
+     * Greedy search on the stored prompts.
+     *
+     * @param base the base, or a deeper one that an adapter made of it
+     * @param positionsFromMask whether padding on the left takes no positions; else they are 0, 1, 2, …
+     */
+    Greedy(ReferenceBase reference, Base base, Hooks hooks, boolean positionsFromMask) {
         this.reference = reference;
+        this.base = base;
         this.hooks = hooks;
         this.positionsFromMask = positionsFromMask;
     }
@@ -72,7 +79,7 @@ final class Greedy {
         GenerateOptions options =
                 GenerateOptions.DEFAULT.withMaxNewTokens((int) steps).withEndTokens(Set.of());
         List<Generated> texts =
-                new Generator(reference.base(), null).generate(prompts, options, hooks, TextListener.SILENT);
+                new Generator(base, null).generate(prompts, options, hooks, TextListener.SILENT);
         for (int row = 0; row < texts.size(); row++) {
             long[] wanted = Tensors.longs(expected.select(0, row).narrow(0, ids.size(1), steps));
             check.same(
@@ -84,7 +91,6 @@ final class Greedy {
 
     private Tensor next(Tensor ids, Tensor mask) {
         try (Scope scope = new Scope()) {
-            Base base = reference.base();
             Inputs in = Inputs.of(ids, mask);
             Tensor logits = base.logits(positionsFromMask ? in.withPositionsFromMask() : in, Pass.inference(hooks));
             return scope.keep(logits.select(1, logits.size(1) - 1).contiguous());

@@ -4,9 +4,8 @@ import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Method;
 import dev.graft.peft.Parameter;
-import dev.graft.peft.methods.Dora;
-import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.LoraVariant;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -50,9 +49,6 @@ final class Modules {
     }
 
     private static @Nullable LoraConfig lowRank(Method method) {
-        if (method instanceof Lora lora) {
-            return lora.config();
-        }
-        return method instanceof Dora dora ? dora.config() : null;
+        return method instanceof LoraVariant variant ? variant.config() : null;
     }
 }

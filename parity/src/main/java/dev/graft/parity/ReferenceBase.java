@@ -85,8 +85,8 @@ final class ReferenceBase implements AutoCloseable {
     }
 
     /** The loss of the stored labels, as the reference library defines it for each head. */
-    Tensor loss(Hidden hidden, Pass pass) {
-        Tensor logits = base.logits(hidden, pass);
+    Tensor loss(Base of, Hidden hidden, Pass pass) {
+        Tensor logits = of.logits(hidden, pass);
         if (base.task() == Task.QUESTION_ANS) {
             // With a prompt the reference counts these positions from the prompt's first row.
             Tensor starts = torch.cross_entropy_loss(logits.select(2, 0), reference.get("start_positions"));

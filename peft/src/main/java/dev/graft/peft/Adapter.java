@@ -17,6 +17,7 @@ import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The parameters of a method on one base, and what they do at its sites. The base doesn't know of it: it acts where a
@@ -39,14 +40,15 @@ public final class Adapter {
     private final int task;
 
     Adapter(Base base, AdapterConfig config, Grafter.Values values) {
-        this(base, config, values, -1);
+        this(base, config, values, -1, null);
     }
 
-    private Adapter(Base base, AdapterConfig config, Grafter.Values values, int task) {
+    private Adapter(
+            Base base, AdapterConfig config, Grafter.Values values, int task, @Nullable Statistics statistics) {
         this.stored = values.areStored();
         this.base = base;
         this.config = config;
-        Grafter grafter = new Grafter(base, config.modulesToSave(), values, task);
+        Grafter grafter = new Grafter(base, config.modulesToSave(), values, task, statistics);
         config.method().graft(grafter);
         SavedModules.graft(grafter);
         this.parameters = Collections.unmodifiableMap(grafter.parameters());
@@ -69,7 +71,16 @@ public final class Adapter {
 
     /** A new adapter; each of its values depends on the seed and the parameter's name alone. */
     public static Adapter create(Base base, AdapterConfig config, long seed) {
-        return new Adapter(base, config, Grafter.fresh(seed));
+        return new Adapter(config.method().on(base), config, Grafter.fresh(seed));
+    }
+
+    /** A new adapter of a method that looks at data first; see {@link Calibration}. */
+    public static Adapter create(Base base, AdapterConfig config, Calibration calibration, long seed) {
+        try (Statistics statistics = new Statistics(calibration)) {
+            Base own = config.method().on(base);
+            Method fitted = config.method().fitted(own, config.modulesToSave(), statistics);
+            return new Adapter(own, config.withMethod(fitted), Grafter.fresh(seed), -1, statistics);
+        }
     }
 
     /**
@@ -120,7 +131,7 @@ public final class Adapter {
                 return stored;
             }
         };
-        return new Adapter(base, config, shared, forTask);
+        return new Adapter(base, config, shared, forTask, null);
     }
 
     /** How many tasks it knows; with more than one a {@link Selection} takes the adapter of one {@link #task}. */

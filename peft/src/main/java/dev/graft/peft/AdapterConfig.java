@@ -28,6 +28,10 @@ public record AdapterConfig(
         return new AdapterConfig(method, heads(base.task()), base.task(), base.name(), null);
     }
 
+    AdapterConfig withMethod(Method newMethod) {
+        return new AdapterConfig(newMethod, modulesToSave, task, baseName, revision);
+    }
+
     public AdapterConfig withModulesToSave(List<String> names) {
         return new AdapterConfig(method, names, task, baseName, revision);
     }

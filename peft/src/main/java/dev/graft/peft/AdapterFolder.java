@@ -62,7 +62,7 @@ final class AdapterFolder {
     /** What doesn't fit the base is the configuration's fault, where a message names no file. */
     private static Adapter adapter(Base base, AdapterConfig config, Stored stored, Path file) {
         try {
-            return new Adapter(base, config, stored);
+            return new Adapter(config.method().on(base), config, stored);
         } catch (FormatException wrongFile) {
             throw wrongFile;
         } catch (InputException doesNotFit) {

@@ -1,5 +1,8 @@
 package dev.graft.peft;
 
+import dev.graft.formats.InputException;
+import dev.graft.models.Backbone;
+import dev.graft.models.Base;
 import dev.graft.models.KvCache;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
@@ -95,6 +98,20 @@ final class Grafted implements Hooks {
     }
 
     @Override
+    public void requireFit(Backbone backbone) {
+        for (Group group : groups) {
+            for (Selection.Active active : group.stack) {
+                Base own = active.adapter().base();
+                if (own.backbone() != backbone) {
+                    throw new InputException("the adapter (" + active.adapter().method().type().name()
+                            + ") was made for another base object than the one that runs"
+                            + (own.hasOtherLayers() ? ": it repeats layers, so use adapter.base()" : ""));
+                }
+            }
+        }
+    }
+
+    @Override
     public Hooks rows(int... kept) {
         List<Group> left = new ArrayList<>();
         for (Group group : groups) {
@@ -139,7 +156,7 @@ final class Grafted implements Hooks {
             Tensor part = group.of(x);
             y = group.into(
                     y,
-                    compose(site, new Known(frozen, part, group.of(y)), group).apply(part, pass));
+                    compose(site, new Known(frozen, part, group.of(y)), group).apply(part, pass.of(group.rows)));
         }
         return y == null ? frozen.apply(x, pass) : y;
     }

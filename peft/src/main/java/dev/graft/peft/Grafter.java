@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where a method declares its parameters and effects. The same declaration creates a new adapter and loads a saved one: only where the
@@ -42,14 +43,16 @@ public final class Grafter {
     private final Base base;
     private final List<String> modulesToSave;
     private final Values values;
+    private final @Nullable Statistics statistics;
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
     private final Map<Site, List<Effect>> effects = new IdentityHashMap<>();
     private final Map<String, Supplier<Tensor>> exports = new LinkedHashMap<>();
     private final int task;
     private int tasks = 1;
 
-    Grafter(Base base, List<String> modulesToSave, Values values, int task) {
+    Grafter(Base base, List<String> modulesToSave, Values values, int task, @Nullable Statistics statistics) {
         this.task = task;
+        this.statistics = statistics;
         this.base = base;
         this.modulesToSave = modulesToSave;
         this.values = values;
@@ -95,6 +98,11 @@ public final class Grafter {
             linears.add(linear);
         }
         return linears;
+    }
+
+    /** What calibration data shows of the base; null where none was given, or none is needed because the adapter is loaded. */
+    public @Nullable Statistics statistics() {
+        return statistics;
     }
 
     /** Whether the site belongs to a module that is trained and saved whole. */

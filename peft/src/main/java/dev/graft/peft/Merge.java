@@ -33,6 +33,7 @@ public final class Merge {
      */
     public static Base merge(Base base, Selection selection) {
         List<Selection.Active> stack = selection.stack();
+        refuseOthers(base, stack);
         Map<String, Tensor> changed = new LinkedHashMap<>();
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
@@ -42,6 +43,7 @@ public final class Merge {
                 if (untouched) {
                     continue;
                 }
+                refuseNonlinear(site, stack);
                 if (site instanceof Linear linear) {
                     put(base, site, linear, Grafted.compose(site, linear, stack), changed, scope);
                 } else if (site instanceof Embedding embedding) {
@@ -60,6 +62,19 @@ public final class Merge {
             untie(base, changed);
         }
         return base.with(changed);
+    }
+
+    private static void refuseOthers(Base base, List<Selection.Active> stack) {
+        for (Selection.Active active : stack) {
+            String method = active.adapter().method().type().name();
+            if (active.adapter().base() != base) {
+                throw new InputException("the adapter (" + method + ") was made for another base object than this one");
+            }
+            if (base.hasOtherLayers()) {
+                throw new InputException(method + " can't be merged with layer_replication: layers that share their"
+                        + " weights have different updates; use the adapter beside the base");
+            }
+        }
     }
 
     private static void put(
@@ -124,6 +139,16 @@ public final class Merge {
         for (Selection.Active active : stack) {
             if (active.adapter().effects(site).stream().anyMatch(Effect.Prompt.class::isInstance)) {
                 throw unmergeable(site, stack);
+            }
+        }
+    }
+
+    private static void refuseNonlinear(Site site, List<Selection.Active> stack) {
+        for (Selection.Active active : stack) {
+            for (Effect effect : active.adapter().effects(site)) {
+                if (effect instanceof Effect.Delta delta && delta.weight() == null) {
+                    throw unmergeable(site, List.of(active));
+                }
             }
         }
     }

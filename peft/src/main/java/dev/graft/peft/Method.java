@@ -16,6 +16,16 @@ public interface Method {
     /** Declares the parameters it needs on the base and their effects. */
     void graft(Grafter grafter);
 
+    /** The base that it grafts on: another one where it changes the base's depth. */
+    default Base on(Base base) {
+        return base;
+    }
+
+    /** This method with the settings that calibration data calls for; most methods look at none. */
+    default Method fitted(Base base, List<String> modulesToSave, Statistics statistics) {
+        return this;
+    }
+
     /** Writes its settings, for an adapter on that base, by their names in {@code adapter_config.json}. */
     void write(ObjectNode config, Base base);
 

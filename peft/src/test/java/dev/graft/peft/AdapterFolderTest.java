@@ -160,7 +160,16 @@ class AdapterFolderTest {
                 "\"lora_alpha\": 6   | \"lora_alpha\": \"6\" | lora_alpha is \"6\"",
                 "\"use_rslora\": false | \"use_rslora\": 0   | use_rslora is 0",
                 "\"megatron_config\": null | \"megatron_config\": {\"a\": 1} | megatron_config",
-                "\"alora_invocation_tokens\": null | \"alora_invocation_tokens\": [1] | alora_invocation_tokens"
+                "\"arrow_config\": null | \"arrow_config\": {\"top_k\": 3} | arrow_config",
+                "\"use_qalora\": false | \"use_qalora\": true | use_qalora is true",
+                "\"init_lora_weights\": true | \"init_lora_weights\": \"corda\" | init_lora_weights is corda",
+                "\"init_lora_weights\": true | \"init_lora_weights\": \"pissa_niter_4\" | init_lora_weights is pissa_niter_4",
+                "\"init_lora_weights\": true | \"init_lora_weights\": \"loftq\" | init_lora_weights is \"loftq\"",
+                "\"init_lora_weights\": true | \"init_lora_weights\": \"pisa\" | init_lora_weights is \"pisa\"",
+                "\"eva_config\": null | \"eva_config\": {\"rho\": 2.0} | eva_config is {\"rho\":2.0}",
+                "\"layer_replication\": null | \"layer_replication\": [[1, 1]] | layer_replication is [[1,1]]",
+                "\"layer_replication\": null | \"layer_replication\": [[0, 9]] | layer 2 is to be repeated",
+                "\"alora_invocation_tokens\": null | \"alora_invocation_tokens\": [64] | alora_invocation_tokens: 64"
             })
     void refusesValuesByTheNameOfTheirField(String from, String to, String message) throws Exception {
         Path folder = withConfig(config -> config.replaceFirst(from.replace("6", "\\S+?(?=,)"), to));

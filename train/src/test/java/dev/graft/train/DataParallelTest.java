@@ -10,6 +10,7 @@ import dev.graft.peft.Selection;
 import dev.graft.peft.Targets;
 import dev.graft.peft.methods.Dora;
 import dev.graft.peft.methods.Lora;
+import dev.graft.peft.inits.LoraInit;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
@@ -37,7 +38,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class DataParallelTest {
     private static final Path BASES = Path.of("../parity/fixtures/bases");
     private static final LoraConfig LORA =
-            LoraConfig.DEFAULT.withRank(4, 8).withTargets(Targets.ALL_LINEAR).withInit(new LoraConfig.Init("false"));
+            LoraConfig.DEFAULT.withRank(4, 8).withTargets(Targets.ALL_LINEAR).withInit(LoraInit.of("false"));
 
     private static Base llama(Numerics numerics) {
         return Base.load(BASES.resolve("llama-gqa"), Base.Options.DEFAULT.withNumerics(numerics));

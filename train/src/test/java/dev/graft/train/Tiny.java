@@ -3,8 +3,6 @@ package dev.graft.train;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.Targets;
-import dev.graft.peft.methods.Bias;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.tensor.Tensors;
@@ -41,18 +39,7 @@ final class Tiny {
     }
 
     static Adapter lora(Base base, double dropout, long seed) {
-        LoraConfig config = new LoraConfig(
-                4,
-                8,
-                dropout,
-                false,
-                Targets.ALL_LINEAR,
-                Map.of(),
-                Map.of(),
-                Bias.NONE,
-                false,
-                LoraConfig.Init.DEFAULT,
-                Map.of());
+        LoraConfig config = LoraConfig.DEFAULT.withRank(4, 8).withDropout(dropout);
         return Adapter.create(base, new Lora(config), seed);
     }
 

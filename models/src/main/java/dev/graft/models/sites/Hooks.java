@@ -1,5 +1,6 @@
 package dev.graft.models.sites;
 
+import dev.graft.models.Backbone;
 import dev.graft.models.Pass;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -8,6 +9,9 @@ import org.jspecify.annotations.Nullable;
 public interface Hooks {
     /** The frozen model. */
     Hooks NONE = new Hooks() {};
+
+    /** Refuses a model that they weren't made for: their sites aren't in it, so they would do nothing. */
+    default void requireFit(Backbone backbone) {}
 
     /** The output of a linear layer for x {@code [batch, ..., in]}. */
     default Tensor linear(Linear site, Tensor x, Pass pass) {

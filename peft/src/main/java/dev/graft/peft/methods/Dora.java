@@ -1,19 +1,17 @@
 package dev.graft.peft.methods;
 
 import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
-import dev.graft.models.sites.Site;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
-import dev.graft.peft.internal.TokenRows;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
-import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -24,34 +22,35 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * <p>Trained: LoRA's r · (in + out) and out more. Files: LoRA's, and {@code <module>.lora_magnitude_vector [out]}. Merges: W'.
  */
-public record Dora(LoraConfig config) implements Method {
+public record Dora(LoraConfig config) implements LoraVariant {
     @Override
     public Type type() {
         return Kind.INSTANCE;
     }
 
     @Override
-    public void graft(Grafter g) {
-        List<Site> targets = g.targets(config.targets());
-        for (Site site : targets) {
-            if (site instanceof Linear linear) {
-                LowRank update = LowRank.of(g, linear, config);
-                Tensor m = g.parameter(
-                        site, "lora_magnitude_vector", (rng, shape) -> norms(linear.weight(), update, 1), linear.out());
-                g.add(linear, new Weighted(update, m, linear.weight(), 1, config.dropout()));
-            } else if (site instanceof Embedding embedding) {
-                LowRank update = LowRank.of(g, embedding, config);
-                Tensor m = g.parameter(
-                        site,
-                        "lora_magnitude_vector",
-                        (rng, shape) -> norms(embedding.weight(), update, 0),
-                        embedding.hidden());
-                g.add(embedding, new Weighted(update, m, embedding.weight(), 0, 0));
-            }
-        }
-        config.bias().graft(g, targets);
-        TokenRows.graft(g, config.tokens());
+    public Dora with(LoraConfig newConfig) {
+        return new Dora(newConfig);
     }
+
+    @Override
+    public Effect at(Grafter g, Linear site) {
+        if (config.loraBias()) {
+            throw new InputException("lora_bias is true, which DoRA doesn't have");
+        }
+        LowRank update = LowRank.of(g, site, config);
+        Tensor m = g.parameter(site, MAGNITUDE, (rng, shape) -> norms(site.weight(), update, 1), site.out());
+        return new Weighted(update, m, site.weight(), 1, config.dropout());
+    }
+
+    @Override
+    public Effect at(Grafter g, Embedding site) {
+        LowRank update = LowRank.of(g, site, config);
+        Tensor m = g.parameter(site, MAGNITUDE, (rng, shape) -> norms(site.weight(), update, 0), site.hidden());
+        return new Weighted(update, m, site.weight(), 0, 0);
+    }
+
+    private static final String MAGNITUDE = "lora_magnitude_vector";
 
     private static Tensor norms(Tensor weight, LowRank update, int dim) {
         try (NoGrad off = new NoGrad()) {
@@ -102,17 +101,16 @@ public record Dora(LoraConfig config) implements Method {
     }
 
     @Override
-    public void write(ObjectNode json, Base base) {
-        config.write(json, true);
+    public void writeOwn(ObjectNode json) {
+        json.put("use_dora", true);
     }
 
     /** Registers {@code dora}. */
-    public static final class Kind implements Type {
+    public static final class Kind extends LoraVariant.Kind {
         static final Kind INSTANCE = new Kind();
 
-        @Override
-        public String name() {
-            return "dora";
+        public Kind() {
+            super("dora", "use_dora");
         }
 
         @Override
@@ -121,39 +119,14 @@ public record Dora(LoraConfig config) implements Method {
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
-        public Capabilities capabilities() {
-            return new Capabilities(true, true, true, true);
-        }
-
-        @Override
         public Method defaults() {
             return new Dora(LoraConfig.DEFAULT);
         }
 
         @Override
-        public String peftType() {
-            return "LORA";
-        }
-
-        @Override
-        public List<String> required() {
-            return List.of("r", "lora_alpha");
-        }
-
-        @Override
-        public boolean reads(Fields config) {
-            return config.bool("use_dora", false);
-        }
-
-        @Override
-        public Method read(Fields config, Base base) {
+        protected LoraVariant read(LoraConfig shared, Fields config, Base base) {
             config.bool("use_dora", true);
-            return new Dora(LoraConfig.read(config));
+            return new Dora(shared);
         }
     }
 }

@@ -5,11 +5,9 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
-import dev.graft.models.sites.Site;
+import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
-import dev.graft.peft.internal.TokenRows;
-import java.util.List;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -23,42 +21,39 @@ import tools.jackson.databind.node.ObjectNode;
  * Adapter adapter = Adapter.create(base, new Lora(LoraConfig.DEFAULT.withRank(8, 16)), 42);
  * }</pre>
  */
-public record Lora(LoraConfig config) implements Method {
+public record Lora(LoraConfig config) implements LoraVariant {
     @Override
     public Type type() {
         return Kind.INSTANCE;
     }
 
     @Override
-    public void graft(Grafter g) {
-        List<Site> targets = g.targets(config.targets());
-        for (Site site : targets) {
-            if (site instanceof Linear linear) {
-                g.add(linear, LowRank.of(g, linear, config));
-            } else if (site instanceof Embedding embedding) {
-                if (config.loraBias()) {
-                    throw new InputException(
-                            "lora_bias is true, but " + site.name() + " is an embedding and has no bias");
-                }
-                g.add(embedding, LowRank.of(g, embedding, config));
-            }
-        }
-        config.bias().graft(g, targets);
-        TokenRows.graft(g, config.tokens());
+    public Lora with(LoraConfig newConfig) {
+        return new Lora(newConfig);
     }
 
     @Override
-    public void write(ObjectNode json, Base base) {
-        config.write(json, false);
+    public Effect at(Grafter g, Linear site) {
+        return LowRank.of(g, site, config);
     }
 
+    @Override
+    public Effect at(Grafter g, Embedding site) {
+        if (config.loraBias()) {
+            throw new InputException("lora_bias is true, but " + site.name() + " is an embedding and has no bias");
+        }
+        return LowRank.of(g, site, config);
+    }
+
+    @Override
+    public void writeOwn(ObjectNode json) {}
+
     /** Registers {@code lora}. */
-    public static final class Kind implements Type {
+    public static final class Kind extends LoraVariant.Kind {
         static final Kind INSTANCE = new Kind();
 
-        @Override
-        public String name() {
-            return "lora";
+        public Kind() {
+            super("lora", null);
         }
 
         @Override
@@ -67,39 +62,13 @@ public record Lora(LoraConfig config) implements Method {
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
-        public Capabilities capabilities() {
-            return new Capabilities(true, true, true, true);
-        }
-
-        @Override
         public Method defaults() {
             return new Lora(LoraConfig.DEFAULT);
         }
 
         @Override
-        public String peftType() {
-            return "LORA";
-        }
-
-        @Override
-        public List<String> required() {
-            return List.of("r", "lora_alpha");
-        }
-
-        @Override
-        public boolean reads(Fields config) {
-            return !config.bool("use_dora", false);
-        }
-
-        @Override
-        public Method read(Fields config, Base base) {
-            config.bool("use_dora", false);
-            return new Lora(LoraConfig.read(config));
+        protected LoraVariant read(LoraConfig shared, Fields config, Base base) {
+            return new Lora(shared);
         }
     }
 }

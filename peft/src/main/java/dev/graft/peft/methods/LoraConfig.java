@@ -2,11 +2,19 @@ package dev.graft.peft.methods;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
 import dev.graft.peft.ByModule;
 import dev.graft.peft.Targets;
+import dev.graft.peft.Statistics;
+import dev.graft.peft.inits.Eva;
+import dev.graft.peft.inits.LoraInit;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -23,6 +31,9 @@ import tools.jackson.databind.node.ObjectNode;
  * @param loraBias whether B has a bias of its own
  * @param init how A and B start
  * @param tokens token ids whose embedding rows are trained, by module; an empty name means the input embedding
+ * @param replication the layers of a deeper base in which some are repeated, as ranges of [from, to); null for the base as it is
+ * @param transposed what the file says in {@code fan_in_fan_out}; how a weight is stored is known from the base
+ * @param tied what the file says in {@code ensure_weight_tying}
  */
 public record LoraConfig(
         int r,
@@ -34,25 +45,28 @@ public record LoraConfig(
         Map<String, Double> alphaPattern,
         Bias bias,
         boolean loraBias,
-        Init init,
-        Map<String, List<Integer>> tokens) {
-
-    /**
-     * How A and B start: {@code true} (Kaiming-uniform A, zero B), {@code false} (both Kaiming-uniform: no identity), {@code gaussian},
-     * {@code pissa}, {@code pissa_niter_N}, {@code olora}, {@code orthogonal}, {@code mica}; {@code eva} only for saved adapters.
-     */
-    public record Init(String name) {
-        public static final Init DEFAULT = new Init("true");
-
-        /** Whether the base's own part in A and B must be taken off. */
-        public boolean replacesBase() {
-            return name.startsWith("pissa") || name.equals("olora");
-        }
-    }
+        LoraInit init,
+        Map<String, List<Integer>> tokens,
+        @Nullable List<List<Integer>> replication,
+        boolean transposed,
+        boolean tied) {
 
     /** Rank 16, alpha 32, every linear layer but the head. */
     public static final LoraConfig DEFAULT = new LoraConfig(
-            16, 32, 0, false, Targets.ALL_LINEAR, Map.of(), Map.of(), Bias.NONE, false, Init.DEFAULT, Map.of());
+            16,
+            32,
+            0,
+            false,
+            Targets.ALL_LINEAR,
+            Map.of(),
+            Map.of(),
+            Bias.NONE,
+            false,
+            LoraInit.DEFAULT,
+            Map.of(),
+            null,
+            false,
+            false);
 
     public LoraConfig {
         if (r < 1) {
@@ -67,18 +81,57 @@ public record LoraConfig(
     }
 
     public LoraConfig withRank(int newR, double newAlpha) {
-        return new LoraConfig(
-                newR, newAlpha, dropout, rslora, targets, rankPattern, alphaPattern, bias, loraBias, init, tokens);
+        return with(newR, newAlpha, dropout, rankPattern, alphaPattern, targets, init);
     }
 
-    public LoraConfig withInit(Init newInit) {
-        return new LoraConfig(
-                r, alpha, dropout, rslora, targets, rankPattern, alphaPattern, bias, loraBias, newInit, tokens);
+    public LoraConfig withInit(LoraInit newInit) {
+        return with(r, alpha, dropout, rankPattern, alphaPattern, targets, newInit);
+    }
+
+    public LoraConfig withDropout(double newDropout) {
+        return with(r, alpha, newDropout, rankPattern, alphaPattern, targets, init);
     }
 
     public LoraConfig withTargets(Targets newTargets) {
+        return with(r, alpha, dropout, rankPattern, alphaPattern, newTargets, init);
+    }
+
+    private LoraConfig with(
+            int newR,
+            double newAlpha,
+            double newDropout,
+            Map<String, Integer> newRanks,
+            Map<String, Double> newAlphas,
+            Targets newTargets,
+            LoraInit newInit) {
         return new LoraConfig(
-                r, alpha, dropout, rslora, newTargets, rankPattern, alphaPattern, bias, loraBias, init, tokens);
+                newR,
+                newAlpha,
+                newDropout,
+                rslora,
+                newTargets,
+                newRanks,
+                newAlphas,
+                bias,
+                loraBias,
+                newInit,
+                tokens,
+                replication,
+                transposed,
+                tied);
+    }
+
+    /** Which of the base's layers each layer of the deeper base is. */
+    List<Integer> order() {
+        List<Integer> order = new ArrayList<>();
+        if (replication != null) {
+            replication.forEach(range -> {
+                for (int layer = range.get(0); layer < range.get(1); layer++) {
+                    order.add(layer);
+                }
+            });
+        }
+        return order;
     }
 
     /** The rank at a module. */
@@ -93,28 +146,88 @@ public record LoraConfig(
         return rslora ? a / Math.sqrt(rank) : a / rank;
     }
 
-    /** Reads every field of PEFT's {@code LoraConfig}; what changes the result and isn't supported is refused. */
-    static LoraConfig read(Fields f) {
-        refuse(f, "megatron_config", "it belongs to Megatron");
-        refuse(f, "layer_replication", "it changes the base's depth");
-        refuse(f, "target_parameters", "parameters that aren't modules can't be targeted");
-        refuse(f, "alora_invocation_tokens", "aLoRA isn't supported");
-        refuse(f, "arrow_config", "Arrow isn't supported");
-        refuse(f, "use_bdlora", "BD-LoRA isn't supported");
-        refuse(f, "kasa_config", "KaSA isn't supported");
-        refuse(f, "monteclora_config", "MonteCLoRA isn't supported");
-        refuse(f, "velora_config", "VeLoRA isn't supported");
-        if (f.bool("use_qalora", false)) {
-            throw f.wrong("use_qalora", "false: QA-LoRA isn't supported");
+    /**
+     * The settings as files hold them: where A and B start with a part of the base that can't be found again, a plain LoRA of twice the
+     * rank with the same scaling.
+     */
+    LoraConfig saved() {
+        if (init.offset() != LoraInit.Offset.OF_DATA) {
+            return this;
         }
-        // Settings of how an adapter was initialised or laid out; its tensors hold the result.
-        f.informational(
-                "megatron_core", "qalora_group_size", "eva_config", "corda_config", "lora_ga_config", "loftq_config");
-        f.bool("ensure_weight_tying", false);
-        f.bool("fan_in_fan_out", false);
+        double factor = rslora ? Math.sqrt(2) : 2;
+        Map<String, Integer> ranks = new LinkedHashMap<>(rankPattern);
+        ranks.replaceAll((key, rank) -> 2 * rank);
+        Map<String, Double> alphas = new LinkedHashMap<>(alphaPattern);
+        alphas.replaceAll((key, a) -> factor * a);
+        return with(2 * r, factor * alpha, dropout, ranks, alphas, targets, LoraInit.DEFAULT);
+    }
+
+    /** With ranks that follow from calibration data, where the start calls for it: EVA's. */
+    LoraConfig fitted(Base base, List<String> modulesToSave, Statistics statistics) {
+        if (!(init instanceof Eva eva) || eva.rho() == 1) {
+            return this;
+        }
+        Map<Linear, Integer> given = new LinkedHashMap<>();
+        List<String> kept = new ArrayList<>();
+        for (Site site : targets.match(base, modulesToSave)) {
+            if (site instanceof Linear linear) {
+                given.put(linear, rank(site.name()));
+            } else {
+                kept.add(site.name());
+            }
+        }
+        statistics.watch(given.keySet());
+        Map<String, Integer> ranks = eva.ranks(given, statistics);
+        Map<String, Integer> otherRanks = new LinkedHashMap<>();
+        Map<String, Double> otherAlphas = new LinkedHashMap<>();
+        given.forEach((layer, before) -> {
+            int rank = ranks.getOrDefault(layer.name(), 0);
+            if (rank == 0) {
+                return;
+            }
+            kept.add(layer.name());
+            if (rank != r) {
+                otherRanks.put(layer.name(), rank);
+            }
+            double a = new ByModule<>(alpha, alphaPattern).at(layer.name());
+            double moved = eva.adjustsAlpha() ? a * rank / before : a;
+            if (moved != alpha) {
+                otherAlphas.put(layer.name(), moved);
+            }
+        });
+        return with(r, alpha, dropout, otherRanks, otherAlphas, Targets.names(kept.toArray(String[]::new)), init);
+    }
+
+    /** Fields that make a variant of LoRA, each a method of its own. */
+    private static final List<String> VARIANTS = List.of(
+            "use_dora", "alora_invocation_tokens", "use_bdlora", "kasa_config", "monteclora_config", "velora_config");
+
+    /** The field of the variant that a configuration is of, or null for LoRA itself. */
+    static @Nullable String variant(Fields f) {
+        for (String field : VARIANTS) {
+            if (isSet(f.node(field))) {
+                return field;
+            }
+        }
+        return null;
+    }
+
+    /** Reads every field of PEFT's {@code LoraConfig} but those of a variant; what changes the result and isn't supported is refused. */
+    static LoraConfig read(Fields f, @Nullable String own) {
+        for (String field : VARIANTS) {
+            if (!field.equals(own)) {
+                refuse(f, field, "it can't be together with " + own);
+            }
+        }
+        refuse(f, "megatron_config", "it belongs to Megatron");
+        refuse(f, "target_parameters", "parameters that aren't modules can't be targeted");
+        refuse(f, "arrow_config", "it routes between adapters that are loaded beside this one");
+        refuse(f, "use_qalora", "QA-LoRA belongs to a base that GPTQ quantised");
+        // Where the values above are null these say nothing.
+        f.informational("megatron_core", "qalora_group_size");
         ByModule<Integer> ranks = ByModule.integers(f, "r", 8, 1, "rank_pattern");
         ByModule<Double> alphas = ByModule.numbers(f, "lora_alpha", 8, "alpha_pattern");
-        return new LoraConfig(
+        LoraConfig config = new LoraConfig(
                 ranks.value(),
                 alphas.value(),
                 f.number("lora_dropout", 0),
@@ -124,31 +237,49 @@ public record LoraConfig(
                 alphas.pattern(),
                 Bias.read(f, "lora_only"),
                 f.bool("lora_bias", false),
-                init(f),
-                tokens(f));
+                LoraInit.read(f),
+                tokens(f),
+                replication(f),
+                f.bool("fan_in_fan_out", false),
+                f.bool("ensure_weight_tying", false));
+        if (config.loraBias && !config.init.name().matches("true|false")) {
+            throw f.wrong("lora_bias", "false where init_lora_weights is " + config.init.name());
+        }
+        return config;
     }
 
     private static void refuse(Fields f, String field, String reason) {
         JsonNode value = f.node(field);
-        if (value != null && !value.isNull()) {
-            throw f.wrong(field, "null: " + reason);
+        if (isSet(value)) {
+            throw f.wrong(field, (field.startsWith("use_") ? "false: " : "null: ") + reason);
         }
     }
 
-    private static Init init(Fields f) {
-        JsonNode value = f.node("init_lora_weights");
-        if (value == null || value.isNull() || value.isBoolean()) {
-            return new Init(value == null || value.isNull() ? "true" : value.asString());
+    /** Whether PEFT takes a value for one that is there: false and empty lists aren't. */
+    private static boolean isSet(@Nullable JsonNode value) {
+        return value != null
+                && !value.isNull()
+                && !(value.isBoolean() && !value.booleanValue())
+                && !(value.isArray() && value.isEmpty());
+    }
+
+    private static @Nullable List<List<Integer>> replication(Fields f) {
+        List<JsonNode> ranges = f.listOrNull("layer_replication");
+        if (ranges == null) {
+            return null;
         }
-        String name = f.string("init_lora_weights");
-        boolean known = List.of("gaussian", "pissa", "olora", "orthogonal", "mica", "eva")
-                        .contains(name)
-                || name.matches("pissa_niter_\\d+");
-        if (!known) {
-            throw f.wrong(
-                    "init_lora_weights", "true, false, gaussian, pissa, pissa_niter_N, olora, orthogonal, mica or eva");
+        List<List<Integer>> read = new ArrayList<>();
+        for (JsonNode range : ranges) {
+            boolean pair = range.isArray()
+                    && range.size() == 2
+                    && range.get(0).isInt()
+                    && range.get(1).isInt();
+            if (!pair || range.get(0).intValue() < 0 || range.get(1).intValue() <= range.get(0).intValue()) {
+                throw f.wrong("layer_replication", "ranges of layers such as [[0, 4], [2, 5]]");
+            }
+            read.add(List.of(range.get(0).intValue(), range.get(1).intValue()));
         }
-        return new Init(name);
+        return read.isEmpty() ? null : List.copyOf(read);
     }
 
     private static Map<String, List<Integer>> tokens(Fields f) {
@@ -169,21 +300,15 @@ public record LoraConfig(
         return tokens;
     }
 
-    /** Writes every field of PEFT's {@code LoraConfig}. */
-    void write(ObjectNode c, boolean dora) {
+    /** Writes every field of PEFT's {@code LoraConfig}, those of the variants as absent. */
+    void write(ObjectNode c) {
         targets.write(c);
         new ByModule<>(r, rankPattern).write(c, "r", "rank_pattern");
         new ByModule<>(alpha, alphaPattern).write(c, "lora_alpha", "alpha_pattern");
         c.put("lora_dropout", dropout);
         c.put("use_rslora", rslora);
-        c.put("use_dora", dora);
         c.put("lora_bias", loraBias);
         bias.write(c, "lora_only");
-        switch (init.name()) {
-            case "true" -> c.put("init_lora_weights", true);
-            case "false" -> c.put("init_lora_weights", false);
-            default -> c.put("init_lora_weights", init.name());
-        }
         if (tokens.isEmpty()) {
             c.putNull("trainable_token_indices");
         } else if (tokens.containsKey("")) {
@@ -196,7 +321,7 @@ public record LoraConfig(
                 ids.forEach(array::add);
             });
         }
-        for (String unused : List.of(
+        for (String absent : List.of(
                 "megatron_config",
                 "layer_replication",
                 "target_parameters",
@@ -209,13 +334,23 @@ public record LoraConfig(
                 "eva_config",
                 "corda_config",
                 "lora_ga_config")) {
-            c.putNull(unused);
+            c.putNull(absent);
         }
         c.putObject("loftq_config");
         c.put("megatron_core", "megatron.core");
+        c.put("use_dora", false);
         c.put("use_qalora", false);
         c.put("qalora_group_size", 16);
-        c.put("fan_in_fan_out", false);
-        c.put("ensure_weight_tying", false);
+        c.put("fan_in_fan_out", transposed);
+        c.put("ensure_weight_tying", tied);
+        switch (init.name()) {
+            case "true", "false" -> c.put("init_lora_weights", Boolean.parseBoolean(init.name()));
+            default -> c.put("init_lora_weights", init.name());
+        }
+        init.write(c);
+        if (replication != null) {
+            ArrayNode ranges = c.putArray("layer_replication");
+            replication.forEach(range -> ranges.addArray().add(range.get(0)).add(range.get(1)));
+        }
     }
 }

@@ -1,12 +1,20 @@
 package dev.graft.peft.methods;
 
+import dev.graft.formats.InputException;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
+import dev.graft.peft.Statistics;
+import dev.graft.peft.inits.Factors;
+import dev.graft.peft.inits.LoraInit;
+import dev.graft.peft.inits.Place;
+import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
@@ -31,40 +39,96 @@ record LowRank(
         @Nullable Tensor bias,
         double scaling,
         double dropout,
-        @Nullable Start start,
+        @Nullable Factors start,
         @Nullable Embedding table)
         implements Effect.Delta {
-
-    /** What A and B start as. */
-    record Start(Tensor a, Tensor b) {}
 
     /** Declares A {@code [r, in]} and B {@code [out, r]} of a linear layer. */
     static LowRank of(Grafter g, Linear site, LoraConfig config) {
         int r = config.rank(site.name());
         double s = config.scaling(site.name());
-        Start start = LoraInit.of(config.init(), site.weight(), r, s);
-        Tensor a = g.parameter(
-                site,
-                "lora_A.weight",
-                start == null ? LoraInit.a(config.init(), site, r) : Initial.copy(start.a),
-                r,
-                site.in());
-        Tensor b = config.init().name().equals("mica")
-                ? g.frozen(site, "lora_B.weight", start == null ? Initial.ZEROS : Initial.copy(start.b), site.out(), r)
-                : g.parameter(
-                        site,
-                        "lora_B.weight",
-                        start == null ? LoraInit.b(config.init(), site, r) : Initial.copy(start.b),
-                        site.out(),
-                        r);
-        Tensor bias = config.loraBias() ? g.parameter(site, "lora_B.bias", Initial.ZEROS, site.out()) : null;
-        return new LowRank(a, b, bias, s, config.dropout(), config.init().replacesBase() ? start : null, null);
+        LoraInit init = config.init();
+        boolean lost = g.loads() && init.offset() == LoraInit.Offset.OF_DATA;
+        if (lost) {
+            throw new InputException("init_lora_weights is " + init.name()
+                    + ": what it took off the base isn't in the file and can't be found again; save the adapter in PEFT"
+                    + " with path_initial_model_for_weight_conversion");
+        }
+        try (Start start = new Start(init, site, r, s, g.statistics())) {
+            String down = "lora_A.weight";
+            String up = "lora_B.weight";
+            Tensor a = g.parameter(site, down, start::a, r, site.in());
+            Tensor b = init.trainsB()
+                    ? g.parameter(site, up, start::b, site.out(), r)
+                    : g.frozen(site, up, start::b, site.out(), r);
+            Tensor bias = config.loraBias() ? g.parameter(site, "lora_B.bias", Initial.ZEROS, site.out()) : null;
+            if (init.offset() == LoraInit.Offset.NONE) {
+                return new LowRank(a, b, bias, s, config.dropout(), null, null);
+            }
+            Tensor a0 = g.buffer(site.name() + ".lora_A.start", false, start::a, r, site.in());
+            Tensor b0 = g.buffer(site.name() + ".lora_B.start", false, start::b, site.out(), r);
+            if (init.offset() == LoraInit.Offset.OF_DATA) {
+                g.export(site.name() + "." + down, () -> Ops.cat(0, a, a0));
+                g.export(site.name() + "." + up, () -> Ops.cat(1, b, b0.neg()));
+            }
+            return new LowRank(a, b, bias, s, config.dropout(), new Factors(a0, b0), null);
+        }
+    }
+
+    /** What A and B start as, made together when one of them is first asked for. */
+    private static final class Start implements AutoCloseable {
+        private final LoraInit init;
+        private final Linear site;
+        private final int rank;
+        private final double scaling;
+        private final @Nullable Statistics statistics;
+        private @Nullable Factors made;
+
+        private Start(LoraInit init, Linear site, int rank, double scaling, @Nullable Statistics statistics) {
+            this.init = init;
+            this.site = site;
+            this.rank = rank;
+            this.scaling = scaling;
+            this.statistics = statistics;
+        }
+
+        Tensor a(Rng rng, long... shape) {
+            return made(rng).a().clone();
+        }
+
+        Tensor b(Rng rng, long... shape) {
+            return made(rng).b().clone();
+        }
+
+        private Factors made(Rng rng) {
+            Factors known = made;
+            if (known == null) {
+                try (NoGrad off = new NoGrad();
+                        Scope scope = new Scope()) {
+                    Factors found = init.factors(new Place(site, rank, scaling, rng, statistics));
+                    known = new Factors(
+                            scope.release(found.a().contiguous()),
+                            scope.release(found.b().contiguous()));
+                    made = known;
+                }
+            }
+            return known;
+        }
+
+        @Override
+        public void close() {
+            if (made != null) {
+                made.a().close();
+                made.b().close();
+            }
+        }
     }
 
     /** Declares A {@code [r, rows]} and B {@code [hidden, r]} of an embedding; here A starts at zero. */
     static LowRank of(Grafter g, Embedding site, LoraConfig config) {
         int r = config.rank(site.name());
-        Tensor a = g.parameter(site, "lora_embedding_A", Initial.ZEROS, r, site.rows());
+        boolean both = config.init().name().equals("false");
+        Tensor a = g.parameter(site, "lora_embedding_A", both ? Initial.normal(1) : Initial.ZEROS, r, site.rows());
         Tensor b = g.parameter(site, "lora_embedding_B", Initial.normal(1), site.hidden(), r);
         return new LowRank(a, b, null, config.scaling(site.name()), 0, null, site);
     }
@@ -76,7 +140,14 @@ record LowRank(
         }
         ScalarType type = x.scalar_type();
         Tensor y = path(Ops.dropout(x, dropout, pass.isTraining()), a, b, bias, type);
-        return start == null ? y : y.sub(path(x, start.a, start.b, null, type));
+        return start == null ? y : y.sub(path(x, start.a(), start.b(), null, type));
+    }
+
+    /** {@code s · B z}, and s times the bias. */
+    Tensor up(Tensor narrow) {
+        ScalarType type = narrow.scalar_type();
+        return Ops.linear(
+                Ops.scale(narrow, scaling), Ops.to(b, type), bias == null ? null : Ops.to(Ops.scale(bias, scaling), type));
     }
 
     private Tensor path(Tensor x, Tensor down, Tensor up, @Nullable Tensor upBias, ScalarType type) {
@@ -88,7 +159,7 @@ record LowRank(
     public Tensor weight() {
         Tensor product = table != null ? a.t().matmul(b.t()) : b.matmul(a);
         if (start != null) {
-            product = product.sub(start.b.matmul(start.a));
+            product = product.sub(start.b().matmul(start.a()));
         }
         return Ops.scale(product, scaling);
     }
@@ -96,6 +167,10 @@ record LowRank(
     @Override
     public @Nullable Tensor bias() {
         return bias == null ? null : Ops.scale(bias, scaling);
+    }
+
+    LowRank withB(Tensor newB) {
+        return new LowRank(a, newB, bias, scaling, dropout, start, table);
     }
 
     LowRank withoutDropout() {

@@ -1,0 +1,52 @@
+package dev.graft.peft.inits;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.sites.Linear;
+import dev.graft.peft.Statistics;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where a low-rank update is made.
+ *
+ * @param site a linear layer
+ * @param rank r
+ * @param scaling what B A is multiplied by
+ * @param rng random numbers of this place's own
+ * @param statistics what calibration data shows of the base, or null where none was given
+ */
+public record Place(
+        Linear site,
+        int rank,
+        double scaling,
+        Rng rng,
+        @Nullable Statistics statistics) {
+    /** The frozen weight {@code [out, in]}, in fp32 or wider. */
+    Tensor weight() {
+        Tensor weight = site.weight().detach();
+        return weight.scalar_type().intern() == ScalarType.Double ? weight : Ops.to(weight, ScalarType.Float);
+    }
+
+    /** Refuses a rank that the weight doesn't have, for starts that are parts of it. */
+    void requireRank(LoraInit init, long needed) {
+        long most = Math.min(site.in(), site.out());
+        if (needed > most) {
+            throw new InputException("init_lora_weights " + init.name() + " takes " + needed
+                    + " singular vectors at rank " + rank + ", but " + site.name() + " [" + site.out() + ", "
+                    + site.in() + "] has " + most + "; lower r, or leave the layer out");
+        }
+    }
+
+    /** What calibration data shows of the base. */
+    Statistics data(LoraInit init) {
+        if (statistics == null) {
+            throw new InputException("init_lora_weights is " + init.name()
+                    + ", which looks at data: make the adapter with calibration batches (Adapter.create(base, config,"
+                    + " calibration, seed); graft train takes them from the training rows)");
+        }
+        return statistics;
+    }
+}

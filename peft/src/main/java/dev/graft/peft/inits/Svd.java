@@ -1,0 +1,54 @@
+package dev.graft.peft.inits;
+
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
+import org.bytedeco.pytorch.StringViewOptional;
+import org.bytedeco.pytorch.T_TensorTensorTensor_T;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * A singular value decomposition {@code W = U diag(S) V}, the values falling.
+ *
+ * @param u {@code [out, k]}
+ * @param s {@code [k]}
+ * @param v {@code [k, in]}
+ */
+record Svd(Tensor u, Tensor s, Tensor v) {
+    /** All of it. */
+    static Svd of(Tensor w) {
+        T_TensorTensorTensor_T svd = torch.linalg_svd(w, false, new StringViewOptional());
+        return new Svd(svd.get0(), svd.get1(), svd.get2());
+    }
+
+    /**
+     * The first k triplets by subspace iteration from random vectors (Halko et al., 2011, algorithms 4.4 and 5.1); exact where k is as
+     * large as the matrix.
+     */
+    static Svd first(Tensor w, long k, int iterations, Rng rng) {
+        if (k >= Math.min(w.size(0), w.size(1))) {
+            return of(w);
+        }
+        Tensor q = basis(w.matmul(Ops.to(rng.normal(0, 1, w.size(1), k), w.scalar_type())));
+        for (int i = 0; i < iterations; i++) {
+            q = basis(w.matmul(basis(w.t().matmul(q))));
+        }
+        Svd small = of(q.t().matmul(w));
+        return new Svd(q.matmul(small.u), small.s, small.v);
+    }
+
+    private static Tensor basis(Tensor x) {
+        return torch.linalg_qr(x).get0();
+    }
+
+    /** Some triplets in a row. */
+    Svd narrow(long from, long count) {
+        return new Svd(u.narrow(1, from, count), s.narrow(0, from, count), v.narrow(0, from, count));
+    }
+
+    /** B and A with {@code scaling · B A} equal to this matrix, the values halved between them. */
+    Factors factors(double scaling) {
+        Tensor root = Ops.scale(s, 1 / scaling).sqrt();
+        return new Factors(v.mul(root.unsqueeze(1)), u.mul(root.unsqueeze(0)));
+    }
+}

@@ -1,0 +1,5 @@
+/** How LoRA's two matrices start: {@code init_lora_weights}, one small file each. */
+@NullMarked
+package dev.graft.peft.inits;
+
+import org.jspecify.annotations.NullMarked;

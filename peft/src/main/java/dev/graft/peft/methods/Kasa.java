@@ -1,0 +1,143 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Linear;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.inits.LoraInit;
+import dev.graft.tensor.Ops;
+import org.bytedeco.pytorch.StringViewOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * KaSA (Wang et al., 2024): {@code y = (W - N) x + b + s · B diag(d) A x}, where N is the part of W with its r smallest singular values, which
+ * the paper takes for noise, and d {@code [r]} stands for trained singular values.
+ *
+ * <p>Trained: r · (in + out + 1) for a linear layer. A starts Kaiming-uniform, B at zero, d normal; because N is gone a new adapter changes the
+ * base a little. Files: LoRA's and {@code <module>.lora_diag [r]}; N is found again from the base, which here stays as it is, where PEFT cuts it
+ * for good. Merges: {@code W - N + s · B diag(d) A}. r must be less than both sizes of the weight; no embeddings. Use it where full
+ * fine-tuning overfits.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, Kasa.DEFAULT, 42);
+ * }</pre>
+ *
+ * @param beta weight of {@code ‖d‖²} in the loss
+ * @param gamma weight of {@code ‖Bᵀ B - I‖ + ‖A Aᵀ - I‖} in the loss
+ */
+public record Kasa(LoraConfig config, double beta, double gamma) implements LoraVariant {
+    /** The weights that the paper has for GLUE. */
+    public static final Kasa DEFAULT = new Kasa(LoraConfig.DEFAULT, 1e-4, 1e-3);
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public Kasa with(LoraConfig newConfig) {
+        return new Kasa(newConfig, beta, gamma);
+    }
+
+    @Override
+    public Effect at(Grafter g, Linear site) {
+        int r = config.rank(site.name());
+        if (r >= Math.min(site.in(), site.out())) {
+            throw new InputException("r is " + r + ", but KaSA keeps all but r singular values of " + site.name() + " ["
+                    + site.out() + ", " + site.in() + "]: it must be less than both");
+        }
+        if (config.init().offset() != LoraInit.Offset.NONE) {
+            throw new InputException("init_lora_weights is " + config.init().name()
+                    + ", but KaSA takes its own part off the base; expected true, gaussian or orthogonal");
+        }
+        LowRank update = LowRank.of(g, site, config);
+        Tensor d = g.parameter(site, "lora_diag", Initial.normal(1), r);
+        Tensor right = g.buffer(site.name() + ".lora_noise.right", false, (rng, shape) -> smallest(site, r), r, site.in());
+        Tensor left = g.buffer(
+                site.name() + ".lora_noise.left",
+                false,
+                (rng, shape) -> Ops.to(site.weight().detach(), right.scalar_type()).matmul(right.t()),
+                site.out(),
+                r);
+        return new Truncated(update, d, left, right);
+    }
+
+    /** The last r right singular vectors V of W, {@code [r, in]}: {@code N = (W Vᵀ) V}. */
+    private static Tensor smallest(Linear site, int r) {
+        Tensor w = site.weight().detach();
+        Tensor wide = w.scalar_type().intern() == ScalarType.Double ? w : Ops.to(w, ScalarType.Float);
+        Tensor v = torch.linalg_svd(wide, false, new StringViewOptional()).get2();
+        return v.narrow(0, v.size(0) - r, r);
+    }
+
+    /** {@code s · B diag(d) A - N}. */
+    private record Truncated(LowRank update, Tensor d, Tensor left, Tensor right) implements Effect.Delta {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            ScalarType type = x.scalar_type();
+            Tensor noise = Ops.linear(Ops.linear(x, Ops.to(right, type), null), Ops.to(left, type), null);
+            return scaled().apply(x, pass).sub(noise);
+        }
+
+        /** LoRA with the columns of B scaled. */
+        private LowRank scaled() {
+            return update.withB(update.b().mul(d));
+        }
+
+        @Override
+        public Tensor weight() {
+            return scaled().weight().sub(left.matmul(right));
+        }
+
+        @Override
+        public @Nullable Tensor bias() {
+            return update.bias();
+        }
+    }
+
+    @Override
+    public void writeOwn(ObjectNode json) {
+        ObjectNode c = json.putObject("kasa_config");
+        c.put("beta", beta);
+        c.put("gamma", gamma);
+    }
+
+    /** Registers {@code kasa}. */
+    public static final class Kind extends LoraVariant.Kind {
+        static final Kind INSTANCE = new Kind();
+
+        public Kind() {
+            super("kasa", "kasa_config");
+        }
+
+        @Override
+        public String summary() {
+            return "LoRA with trained singular values in place of the base's smallest ones";
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, false, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        protected LoraVariant read(LoraConfig shared, Fields config, Base base) {
+            Fields f = config.object("kasa_config");
+            return new Kasa(shared, f.number("beta", 1e-4, 0, 1e9), f.number("gamma", 1e-3, 0, 1e9));
+        }
+    }
+}
