@@ -200,7 +200,14 @@ public record LoraConfig(
 
     /** Fields that make a variant of LoRA, each a method of its own. */
     private static final List<String> VARIANTS = List.of(
-            "use_dora", "alora_invocation_tokens", "use_bdlora", "kasa_config", "monteclora_config", "velora_config");
+            "use_dora",
+            "alora_invocation_tokens",
+            "use_bdlora",
+            "kasa_config",
+            "monteclora_config",
+            "velora_config",
+            "lorafa_projection",
+            "loraplus_lr_ratio");
 
     /** The field of the variant that a configuration is of, or null for LoRA itself. */
     static @Nullable String variant(Fields f) {

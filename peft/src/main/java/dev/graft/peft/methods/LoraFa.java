@@ -5,16 +5,14 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Linear;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
-import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
 import dev.graft.peft.TrainingRule;
-import dev.graft.peft.internal.TokenRows;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
@@ -38,7 +36,7 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * @param projection of B's gradient
  */
-public record LoraFa(LoraConfig config, Projection projection) implements Method {
+public record LoraFa(LoraConfig config, Projection projection) implements LoraVariant {
     /** How the gradient of B is projected. */
     public enum Projection {
         /** Not at all: the first version of the paper. */
@@ -70,16 +68,13 @@ public record LoraFa(LoraConfig config, Projection projection) implements Method
     }
 
     @Override
-    public void graft(Grafter g) {
-        List<Linear> targets = g.linears(config.targets(), "LoRA-FA");
-        for (Linear linear : targets) {
-            int r = config.rank(linear.name());
-            Tensor a = g.frozen(linear, "lora_A.weight", LoraInit.a(config.init(), linear, r), r, linear.in());
-            Tensor b = g.parameter(linear, "lora_B.weight", Initial.ZEROS, linear.out(), r);
-            g.add(linear, new LowRank(a, b, null, config.scaling(linear.name()), config.dropout(), null, null));
-        }
-        config.bias().graft(g, targets);
-        TokenRows.graft(g, config.tokens());
+    public LoraFa with(LoraConfig newConfig) {
+        return new LoraFa(newConfig, projection);
+    }
+
+    @Override
+    public Effect at(Grafter g, Linear site) {
+        return LowRank.of(g, site, config, false);
     }
 
     @Override
@@ -123,18 +118,16 @@ public record LoraFa(LoraConfig config, Projection projection) implements Method
     }
 
     @Override
-    public void write(ObjectNode json, Base base) {
-        new Lora(config).write(json, base);
+    public void writeOwn(ObjectNode json) {
         json.put("lorafa_projection", projection.name().toLowerCase(Locale.ROOT));
     }
 
     /** Registers {@code lora-fa}. */
-    public static final class Kind implements Type {
+    public static final class Kind extends LoraVariant.Kind {
         static final Kind INSTANCE = new Kind();
 
-        @Override
-        public String name() {
-            return "lora-fa";
+        public Kind() {
+            super("lora-fa", "lorafa_projection");
         }
 
         @Override
@@ -143,44 +136,14 @@ public record LoraFa(LoraConfig config, Projection projection) implements Method
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
-        public Capabilities capabilities() {
-            return new Capabilities(true, true, true, true);
-        }
-
-        @Override
         public Method defaults() {
             return DEFAULT;
         }
 
         @Override
-        public String peftType() {
-            return "LORA";
-        }
-
-        @Override
-        public List<String> required() {
-            return List.of("r", "lora_alpha");
-        }
-
-        @Override
-        public boolean reads(Fields f) {
-            return f.has("lorafa_projection");
-        }
-
-        @Override
-        public Method read(Fields f, Base base) {
-            f.bool("use_dora", false);
-            return new LoraFa(LoraConfig.read(f), projection(f));
-        }
-
-        private static Projection projection(Fields f) {
-            String name = f.choice("lorafa_projection", "fp32", "none", "fp32", "bf16");
-            return Projection.valueOf(name.toUpperCase(Locale.ROOT));
+        protected LoraVariant read(LoraConfig shared, Fields f, Base base) {
+            String projection = f.choice("lorafa_projection", "fp32", "none", "fp32", "bf16");
+            return new LoraFa(shared, Projection.valueOf(projection.toUpperCase(Locale.ROOT)));
         }
     }
 }

@@ -3,11 +3,13 @@ package dev.graft.peft.methods;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Linear;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
 import dev.graft.peft.TrainingRule;
-import java.util.List;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -25,7 +27,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param ratio λ, at least 1
  * @param embeddingRate the learning rate of LoRA on embeddings
  */
-public record LoraPlus(LoraConfig config, double ratio, double embeddingRate) implements Method {
+public record LoraPlus(LoraConfig config, double ratio, double embeddingRate) implements LoraVariant {
     /** λ = 16 and 1e-6, as the paper's code has them. */
     public static final LoraPlus DEFAULT = new LoraPlus(LoraConfig.DEFAULT, 16, 1e-6);
 
@@ -44,8 +46,18 @@ public record LoraPlus(LoraConfig config, double ratio, double embeddingRate) im
     }
 
     @Override
-    public void graft(Grafter g) {
-        new Lora(config).graft(g);
+    public LoraPlus with(LoraConfig newConfig) {
+        return new LoraPlus(newConfig, ratio, embeddingRate);
+    }
+
+    @Override
+    public Effect at(Grafter g, Linear site) {
+        return new Lora(config).at(g, site);
+    }
+
+    @Override
+    public Effect at(Grafter g, Embedding site) {
+        return new Lora(config).at(g, site);
     }
 
     @Override
@@ -64,23 +76,21 @@ public record LoraPlus(LoraConfig config, double ratio, double embeddingRate) im
 
     @Override
     public Method saved(Adapter adapter) {
-        return new Lora(config);
+        return new Lora(config.saved());
     }
 
     @Override
-    public void write(ObjectNode json, Base base) {
-        new Lora(config).write(json, base);
+    public void writeOwn(ObjectNode json) {
         json.put("loraplus_lr_ratio", ratio);
         json.put("loraplus_lr_embedding", embeddingRate);
     }
 
     /** Registers {@code lora-plus}. */
-    public static final class Kind implements Type {
+    public static final class Kind extends LoraVariant.Kind {
         static final Kind INSTANCE = new Kind();
 
-        @Override
-        public String name() {
-            return "lora-plus";
+        public Kind() {
+            super("lora-plus", "loraplus_lr_ratio");
         }
 
         @Override
@@ -89,40 +99,13 @@ public record LoraPlus(LoraConfig config, double ratio, double embeddingRate) im
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
-        public Capabilities capabilities() {
-            return new Capabilities(true, true, true, true);
-        }
-
-        @Override
         public Method defaults() {
             return DEFAULT;
         }
 
         @Override
-        public String peftType() {
-            return "LORA";
-        }
-
-        @Override
-        public List<String> required() {
-            return List.of("r", "lora_alpha");
-        }
-
-        @Override
-        public boolean reads(Fields f) {
-            return f.has("loraplus_lr_ratio");
-        }
-
-        @Override
-        public Method read(Fields f, Base base) {
-            f.bool("use_dora", false);
-            return new LoraPlus(
-                    LoraConfig.read(f), f.number("loraplus_lr_ratio"), f.number("loraplus_lr_embedding", 1e-6));
+        protected LoraVariant read(LoraConfig shared, Fields f, Base base) {
+            return new LoraPlus(shared, f.number("loraplus_lr_ratio"), f.number("loraplus_lr_embedding", 1e-6));
         }
     }
 }

@@ -6,6 +6,7 @@ import dev.graft.models.Base;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
+import dev.graft.peft.Adapter;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
@@ -28,7 +29,7 @@ public interface LoraVariant extends Method {
 
     /** What it does at an embedding. */
     default Effect at(Grafter g, Embedding site) {
-        throw new InputException("target_modules: " + site.name() + " is an embedding; "
+        throw new InputException("target_modules: " + site.name() + " is not a linear layer; "
                 + type().name() + " acts on linear layers only");
     }
 
@@ -70,8 +71,13 @@ public interface LoraVariant extends Method {
 
     @Override
     default void write(ObjectNode json, Base base) {
-        config().saved().write(json);
+        config().write(json);
         writeOwn(json);
+    }
+
+    @Override
+    default Method saved(Adapter adapter) {
+        return with(config().saved());
     }
 
     /** Writes the field that makes it this variant. */

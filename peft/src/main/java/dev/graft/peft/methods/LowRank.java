@@ -45,6 +45,11 @@ record LowRank(
 
     /** Declares A {@code [r, in]} and B {@code [out, r]} of a linear layer. */
     static LowRank of(Grafter g, Linear site, LoraConfig config) {
+        return of(g, site, config, true);
+    }
+
+    /** The same with an A that stays as it starts, if it isn't trained. */
+    static LowRank of(Grafter g, Linear site, LoraConfig config, boolean trainsA) {
         int r = config.rank(site.name());
         double s = config.scaling(site.name());
         LoraInit init = config.init();
@@ -57,7 +62,9 @@ record LowRank(
         try (Start start = new Start(init, site, r, s, g.statistics())) {
             String down = "lora_A.weight";
             String up = "lora_B.weight";
-            Tensor a = g.parameter(site, down, start::a, r, site.in());
+            Tensor a = trainsA
+                    ? g.parameter(site, down, start::a, r, site.in())
+                    : g.frozen(site, down, start::a, r, site.in());
             Tensor b = init.trainsB()
                     ? g.parameter(site, up, start::b, site.out(), r)
                     : g.frozen(site, up, start::b, site.out(), r);

@@ -8,6 +8,7 @@ import dev.graft.formats.InputException;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
 import dev.graft.peft.MethodContract;
+import dev.graft.peft.inits.LoraInit;
 import dev.graft.peft.Targets;
 import dev.graft.peft.TrainingRule;
 import dev.graft.peft.methods.LoraFa.Projection;
@@ -24,7 +25,7 @@ class LoraFaTest extends MethodContract {
 
     @Override
     protected List<Case> cases() {
-        LoraConfig gaussian = FOUR.withInit(new LoraConfig.Init("gaussian"));
+        LoraConfig gaussian = FOUR.withInit(LoraInit.of("gaussian"));
         return List.of(
                 new Case(Bases.BERT, new LoraFa(FOUR, Projection.FP32), 4 * (2 * (5 * 32 + 64) + 32), true),
                 new Case(
@@ -65,7 +66,7 @@ class LoraFaTest extends MethodContract {
 
     @Test
     void refusesWhatItCannotTrain() {
-        assertThatThrownBy(() -> new LoraFa(FOUR.withInit(new LoraConfig.Init("pissa")), Projection.FP32))
+        assertThatThrownBy(() -> new LoraFa(FOUR.withInit(LoraInit.of("pissa")), Projection.FP32))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("init_lora_weights is pissa");
         assertThatThrownBy(() -> Adapter.create(
