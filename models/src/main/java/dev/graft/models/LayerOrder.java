@@ -23,9 +23,7 @@ record LayerOrder(List<Integer> layers) {
     /** The name of a layer's tensor in the checkpoint. */
     String stored(String asked) {
         Matcher named = LAYER.matcher(asked);
-        return named.matches()
-                ? named.group(1) + layers.get(Integer.parseInt(named.group(2))) + named.group(3)
-                : asked;
+        return named.matches() ? named.group(1) + layers.get(Integer.parseInt(named.group(2))) + named.group(3) : asked;
     }
 
     /** A model's configuration with as many layers as these. */

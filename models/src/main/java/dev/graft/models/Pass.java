@@ -305,7 +305,8 @@ public final class Pass {
 
     void sees(Tensor newTokens, Tensor newMask, long promptRows, PromptTargets targets) {
         this.tokens = cache != null
-                ? cache.tokens(promptRows == 0 ? newTokens : Ops.cat(1, noTokens(newTokens.size(0), promptRows), newTokens))
+                ? cache.tokens(
+                        promptRows == 0 ? newTokens : Ops.cat(1, noTokens(newTokens.size(0), promptRows), newTokens))
                 : newTokens;
         this.mask = newMask;
         this.prompt = promptRows;

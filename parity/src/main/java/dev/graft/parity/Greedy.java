@@ -78,8 +78,7 @@ final class Greedy {
         }
         GenerateOptions options =
                 GenerateOptions.DEFAULT.withMaxNewTokens((int) steps).withEndTokens(Set.of());
-        List<Generated> texts =
-                new Generator(base, null).generate(prompts, options, hooks, TextListener.SILENT);
+        List<Generated> texts = new Generator(base, null).generate(prompts, options, hooks, TextListener.SILENT);
         for (int row = 0; row < texts.size(); row++) {
             long[] wanted = Tensors.longs(expected.select(0, row).narrow(0, ids.size(1), steps));
             check.same(

@@ -43,8 +43,7 @@ public final class Adapter {
         this(base, config, values, -1, null);
     }
 
-    private Adapter(
-            Base base, AdapterConfig config, Grafter.Values values, int task, @Nullable Statistics statistics) {
+    private Adapter(Base base, AdapterConfig config, Grafter.Values values, int task, @Nullable Statistics statistics) {
         this.stored = values.areStored();
         this.base = base;
         this.config = config;

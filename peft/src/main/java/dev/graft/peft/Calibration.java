@@ -45,7 +45,8 @@ public interface Calibration {
 
             @Override
             public int backward(Hooks hooks) {
-                throw new InputException("these calibration batches have no labels, so there is no gradient to look at");
+                throw new InputException(
+                        "these calibration batches have no labels, so there is no gradient to look at");
             }
         };
     }

@@ -103,9 +103,10 @@ final class Grafted implements Hooks {
             for (Selection.Active active : group.stack) {
                 Base own = active.adapter().base();
                 if (own.backbone() != backbone) {
-                    throw new InputException("the adapter (" + active.adapter().method().type().name()
-                            + ") was made for another base object than the one that runs"
-                            + (own.hasOtherLayers() ? ": it repeats layers, so use adapter.base()" : ""));
+                    throw new InputException(
+                            "the adapter (" + active.adapter().method().type().name()
+                                    + ") was made for another base object than the one that runs"
+                                    + (own.hasOtherLayers() ? ": it repeats layers, so use adapter.base()" : ""));
                 }
             }
         }

@@ -74,7 +74,10 @@ public record Corda(boolean first) implements LoraInit {
             if (Tensors.item(damped.matmul(inverse).sub(one).norm()) < 0.05) {
                 Svd svd = Svd.of(Ops.to(place.weight(), c.scalar_type()).matmul(damped));
                 Svd chosen = svd.narrow(first ? 0 : svd.s().size(0) - r, r);
-                return new Svd(chosen.u(), chosen.s().clamp_min(new Scalar(0.0)), chosen.v().matmul(inverse))
+                return new Svd(
+                                chosen.u(),
+                                chosen.s().clamp_min(new Scalar(0.0)),
+                                chosen.v().matmul(inverse))
                         .factors(place.scaling());
             }
         }

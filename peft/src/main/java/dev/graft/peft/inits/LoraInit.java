@@ -71,7 +71,9 @@ public interface LoraInit {
         }
         throw new InputException("init_lora_weights is \"" + name + "\", expected one of true, false, gaussian,"
                 + " orthogonal, pissa, pissa_niter_N, olora, milora, mica, eva, corda, lora_ga"
-                + (name.equals("loftq") ? "; LoftQ makes good what a base lost when it was quantised, this one wasn't" : ""));
+                + (name.equals("loftq")
+                        ? "; LoftQ makes good what a base lost when it was quantised, this one wasn't"
+                        : ""));
     }
 
     /** Reads the name and the settings that belong to it. */
@@ -90,8 +92,7 @@ public interface LoraInit {
             init = of(name);
         } catch (InputException unknown) {
             throw f.wrong(
-                    "init_lora_weights",
-                    String.valueOf(unknown.getMessage()).replaceFirst("^.*?, expected ", ""));
+                    "init_lora_weights", String.valueOf(unknown.getMessage()).replaceFirst("^.*?, expected ", ""));
         }
         Fields eva = f.objectOrNull("eva_config");
         Fields corda = f.objectOrNull("corda_config");
@@ -108,7 +109,8 @@ public interface LoraInit {
         return loraGa == null ? init : LoraGa.read(loraGa);
     }
 
-    private static void refuseUnless(Fields f, @org.jspecify.annotations.Nullable Fields given, String field, boolean its) {
+    private static void refuseUnless(
+            Fields f, @org.jspecify.annotations.Nullable Fields given, String field, boolean its) {
         if (given != null && !its) {
             throw f.wrong(field, "null where init_lora_weights isn't " + field.replace("_config", ""));
         }

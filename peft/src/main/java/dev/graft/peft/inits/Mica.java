@@ -20,7 +20,6 @@ record Mica() implements LoraInit {
         int r = place.rank();
         place.requireRank(this, r);
         Tensor u = Svd.of(place.weight()).u();
-        return new Factors(
-                Tensors.zeros(u.scalar_type(), r, place.site().in()), u.narrow(1, u.size(1) - r, r));
+        return new Factors(Tensors.zeros(u.scalar_type(), r, place.site().in()), u.narrow(1, u.size(1) - r, r));
     }
 }

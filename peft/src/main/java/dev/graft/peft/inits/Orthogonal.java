@@ -26,8 +26,7 @@ record Orthogonal() implements LoraInit {
         Tensor q = torch.linalg_qr(place.rng().normal(0, 1, r, r)).get0();
         Tensor x = place.rng().normal(0, 1, r / 2, place.site().in());
         Tensor y = place.rng().normal(0, 1, place.site().out(), r / 2);
-        return new Factors(
-                Ops.scale(everyOther(q, 0).t().matmul(x), 0.1), Ops.scale(y.matmul(everyOther(q, 1)), 0.1));
+        return new Factors(Ops.scale(everyOther(q, 0).t().matmul(x), 0.1), Ops.scale(y.matmul(everyOther(q, 1)), 0.1));
     }
 
     private static Tensor everyOther(Tensor q, int first) {

@@ -22,9 +22,7 @@ record Pissa(int iterations) implements LoraInit {
     public Factors factors(Place place) {
         int r = place.rank();
         place.requireRank(this, r);
-        Svd svd = iterations == 0
-                ? Svd.of(place.weight())
-                : Svd.first(place.weight(), r, iterations, place.rng());
+        Svd svd = iterations == 0 ? Svd.of(place.weight()) : Svd.first(place.weight(), r, iterations, place.rng());
         return svd.narrow(0, r).factors(place.scaling());
     }
 }

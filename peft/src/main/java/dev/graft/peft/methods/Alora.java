@@ -56,12 +56,14 @@ public record Alora(LoraConfig config, List<Integer> invocation) implements Lora
         for (int id : invocation) {
             if (id < 0 || id >= g.base().backbone().vocabSize()) {
                 throw new InputException("alora_invocation_tokens: " + id + " is outside the "
-                        + g.base().backbone().vocabSize() + " tokens of " + g.base().name());
+                        + g.base().backbone().vocabSize() + " tokens of "
+                        + g.base().name());
             }
         }
         if (config.init().offset() != LoraInit.Offset.NONE) {
-            throw new InputException("init_lora_weights is " + config.init().name()
-                    + ", which changes the base before the invocation tokens too; expected true, gaussian or orthogonal");
+            throw new InputException(
+                    "init_lora_weights is " + config.init().name()
+                            + ", which changes the base before the invocation tokens too; expected true, gaussian or orthogonal");
         }
         LoraVariant.super.graft(g);
     }

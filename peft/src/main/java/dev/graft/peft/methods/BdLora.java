@@ -41,8 +41,7 @@ public record BdLora(
         int blocks,
         @Nullable List<String> forA,
         @Nullable List<String> forB,
-        boolean strict)
-        implements LoraVariant {
+        boolean strict) implements LoraVariant {
     /** Two blocks: B of what goes into attention and the feed-forward block, A of what comes out. */
     public static final BdLora DEFAULT = new BdLora(
             LoraConfig.DEFAULT,
@@ -66,7 +65,8 @@ public record BdLora(
         boolean cutsA = isIn(forA, site.name());
         boolean cutsB = isIn(forB, site.name());
         if (cutsA && cutsB) {
-            throw new InputException("use_bdlora: " + site.name() + " is in both target_modules_bd_a and target_modules_bd_b");
+            throw new InputException(
+                    "use_bdlora: " + site.name() + " is in both target_modules_bd_a and target_modules_bd_b");
         }
         if (!cutsA && !cutsB) {
             if (strict) {
@@ -78,7 +78,8 @@ public record BdLora(
         int r = config.rank(site.name());
         String start = config.init().name();
         if (!List.of("true", "false", "gaussian").contains(start)) {
-            throw new InputException("init_lora_weights is " + start + ", expected true, false or gaussian with BD-LoRA");
+            throw new InputException(
+                    "init_lora_weights is " + start + ", expected true, false or gaussian with BD-LoRA");
         }
         requireDivides(r, "r", site);
         requireDivides(cutsA ? site.in() : site.out(), cutsA ? "the inputs" : "the outputs", site);
@@ -105,8 +106,13 @@ public record BdLora(
 
     /** The update with A in {@code cutsA} blocks and B in {@code cutsB}. */
     private record Blocks(
-            Tensor a, int cutsA, Tensor b, int cutsB, @Nullable Tensor bias, double scaling, double dropout)
-            implements Effect.Delta {
+            Tensor a,
+            int cutsA,
+            Tensor b,
+            int cutsB,
+            @Nullable Tensor bias,
+            double scaling,
+            double dropout) implements Effect.Delta {
         @Override
         public Tensor apply(Tensor x, Pass pass) {
             Tensor narrow = times(Ops.dropout(x, dropout, pass.isTraining()), a, cutsA);

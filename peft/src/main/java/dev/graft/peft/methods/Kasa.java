@@ -61,11 +61,13 @@ public record Kasa(LoraConfig config, double beta, double gamma) implements Lora
         }
         LowRank update = LowRank.of(g, site, config);
         Tensor d = g.parameter(site, "lora_diag", Initial.normal(1), r);
-        Tensor right = g.buffer(site.name() + ".lora_noise.right", false, (rng, shape) -> smallest(site, r), r, site.in());
+        Tensor right =
+                g.buffer(site.name() + ".lora_noise.right", false, (rng, shape) -> smallest(site, r), r, site.in());
         Tensor left = g.buffer(
                 site.name() + ".lora_noise.left",
                 false,
-                (rng, shape) -> Ops.to(site.weight().detach(), right.scalar_type()).matmul(right.t()),
+                (rng, shape) ->
+                        Ops.to(site.weight().detach(), right.scalar_type()).matmul(right.t()),
                 site.out(),
                 r);
         return new Truncated(update, d, left, right);

@@ -6,8 +6,8 @@ import dev.graft.models.Base;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.ByModule;
-import dev.graft.peft.Targets;
 import dev.graft.peft.Statistics;
+import dev.graft.peft.Targets;
 import dev.graft.peft.inits.Eva;
 import dev.graft.peft.inits.LoraInit;
 import java.util.ArrayList;
@@ -281,7 +281,9 @@ public record LoraConfig(
                     && range.size() == 2
                     && range.get(0).isInt()
                     && range.get(1).isInt();
-            if (!pair || range.get(0).intValue() < 0 || range.get(1).intValue() <= range.get(0).intValue()) {
+            if (!pair
+                    || range.get(0).intValue() < 0
+                    || range.get(1).intValue() <= range.get(0).intValue()) {
                 throw f.wrong("layer_replication", "ranges of layers such as [[0, 4], [2, 5]]");
             }
             read.add(List.of(range.get(0).intValue(), range.get(1).intValue()));

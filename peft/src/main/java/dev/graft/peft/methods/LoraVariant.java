@@ -29,8 +29,8 @@ public interface LoraVariant extends Method {
 
     /** What it does at an embedding. */
     default Effect at(Grafter g, Embedding site) {
-        throw new InputException("target_modules: " + site.name() + " is not a linear layer; "
-                + type().name() + " acts on linear layers only");
+        throw new InputException("target_modules: " + site.name() + " is not a linear layer; " + type().name()
+                + " acts on linear layers only");
     }
 
     @Override
@@ -53,9 +53,13 @@ public interface LoraVariant extends Method {
 
     private void refuseTied(Embedding embedding, Base base) {
         Linear head = base.head().output();
-        if (config().tied() && embedding.input() && head != null && head.weight().equals(embedding.weight())) {
-            throw new InputException("ensure_weight_tying is true and " + embedding.name() + " is tied to " + head.name()
-                    + ": PEFT then trains the two through one memory with two optimiser states; leave it false");
+        if (config().tied()
+                && embedding.input()
+                && head != null
+                && head.weight().equals(embedding.weight())) {
+            throw new InputException(
+                    "ensure_weight_tying is true and " + embedding.name() + " is tied to " + head.name()
+                            + ": PEFT then trains the two through one memory with two optimiser states; leave it false");
         }
     }
 

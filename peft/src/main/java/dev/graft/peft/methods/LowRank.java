@@ -154,7 +154,9 @@ record LowRank(
     Tensor up(Tensor narrow) {
         ScalarType type = narrow.scalar_type();
         return Ops.linear(
-                Ops.scale(narrow, scaling), Ops.to(b, type), bias == null ? null : Ops.to(Ops.scale(bias, scaling), type));
+                Ops.scale(narrow, scaling),
+                Ops.to(b, type),
+                bias == null ? null : Ops.to(Ops.scale(bias, scaling), type));
     }
 
     private Tensor path(Tensor x, Tensor down, Tensor up, @Nullable Tensor upBias, ScalarType type) {

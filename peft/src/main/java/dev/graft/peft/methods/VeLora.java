@@ -66,8 +66,8 @@ public record VeLora(LoraConfig config, int groups, double scale, Projection pro
                     + ", expected one that leaves the base as it is with VeLoRA");
         }
         LowRank update = LowRank.of(g, site, config);
-        Tensor v = g.buffer(
-                site.name() + ".lora_velora_embed", true, start(g, site), (site.in() + groups - 1) / groups);
+        Tensor v =
+                g.buffer(site.name() + ".lora_velora_embed", true, start(g, site), (site.in() + groups - 1) / groups);
         return new Compressed(update, v, groups, scale, projection == Projection.BATCH_AVERAGE);
     }
 
@@ -91,9 +91,7 @@ public record VeLora(LoraConfig config, int groups, double scale, Projection pro
     private static Tensor grouped(Tensor rows, int groups) {
         long d = (rows.size(1) + groups - 1) / groups;
         long missing = d * groups - rows.size(1);
-        Tensor whole = missing == 0
-                ? rows
-                : Ops.cat(1, rows, Tensors.zeros(rows.scalar_type(), rows.size(0), missing));
+        Tensor whole = missing == 0 ? rows : Ops.cat(1, rows, Tensors.zeros(rows.scalar_type(), rows.size(0), missing));
         return whole.reshape(-1, d);
     }
 
@@ -103,7 +101,9 @@ public record VeLora(LoraConfig config, int groups, double scale, Projection pro
 
     private static Tensor normalised(Tensor v) {
         Tensor length = v.norm();
-        return Tensors.item(length) == 0 ? torch.ones_like(v).div(torch.ones_like(v).norm()) : v.div(length);
+        return Tensors.item(length) == 0
+                ? torch.ones_like(v).div(torch.ones_like(v).norm())
+                : v.div(length);
     }
 
     private record Compressed(LowRank update, Tensor projection, int groups, double scale, boolean ofBatch)

@@ -38,7 +38,9 @@ class AloraTest extends MethodContract {
 
     private static Tensor logits(Adapter adapter, long... ids) {
         return adapter.base()
-                .logits(Inputs.of(new long[][] {ids}), Pass.inference(Selection.of(adapter).hooks()));
+                .logits(
+                        Inputs.of(new long[][] {ids}),
+                        Pass.inference(Selection.of(adapter).hooks()));
     }
 
     private static Adapter adapter() {
@@ -100,8 +102,7 @@ class AloraTest extends MethodContract {
         assertThatThrownBy(() -> Adapter.create(base, new Alora(FOUR, List.of(1000)), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("1000 is outside the 64 tokens");
-        assertThatThrownBy(() ->
-                        Adapter.create(base, new Alora(FOUR.withInit(LoraInit.of("pissa")), List.of(1)), 1))
+        assertThatThrownBy(() -> Adapter.create(base, new Alora(FOUR.withInit(LoraInit.of("pissa")), List.of(1)), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("pissa");
         Alora embedding = new Alora(FOUR.withTargets(Targets.names("embed_tokens")), List.of(1));

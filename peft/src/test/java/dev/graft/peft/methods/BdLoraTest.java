@@ -49,8 +49,7 @@ class BdLoraTest extends MethodContract {
         assertThatThrownBy(() -> Adapter.create(base, new BdLora(FOUR, 2, List.of("q_proj"), null, true), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("match_strict");
-        assertThatThrownBy(
-                        () -> Adapter.create(base, new BdLora(FOUR, 2, List.of("q_"), List.of("proj"), false), 1))
+        assertThatThrownBy(() -> Adapter.create(base, new BdLora(FOUR, 2, List.of("q_"), List.of("proj"), false), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("in both");
         assertThatThrownBy(() -> Adapter.create(base, halves(FOUR.withInit(LoraInit.of("olora")), 2, true), 1))

@@ -52,9 +52,14 @@ class VeLoraTest extends MethodContract {
                 Calibration.of(base, List.of(Bases.batch())),
                 1);
         Pass pass = Pass.training(Selection.of(adapter).hooks());
-        base.logits(Bases.batch(), pass).pow(new org.bytedeco.pytorch.Scalar(2.0)).sum().backward();
+        base.logits(Bases.batch(), pass)
+                .pow(new org.bytedeco.pytorch.Scalar(2.0))
+                .sum()
+                .backward();
         pass.backward();
-        return adapter.trainable().get("model.layers.0.self_attn.q_proj.lora_A.weight").grad();
+        return adapter.trainable()
+                .get("model.layers.0.self_attn.q_proj.lora_A.weight")
+                .grad();
     }
 
     private static VeLora of(int groups, VeLora.Projection projection) {
@@ -80,15 +85,15 @@ class VeLoraTest extends MethodContract {
         Tensor gradient = gradientOfA(of(16, VeLora.Projection.BATCH_AVERAGE)).view(4, 16, 2);
         Tensor ratio = gradient.select(2, 1).div(gradient.select(2, 0));
 
-        assertThat(Tensors.item(ratio.sub(Ops.mean(ratio.reshape(-1), 0, true)).abs().amax()))
+        assertThat(Tensors.item(
+                        ratio.sub(Ops.mean(ratio.reshape(-1), 0, true)).abs().amax()))
                 .isLessThan(1e-2 * Math.max(1, Math.abs(Tensors.item(ratio.abs().amax()))));
     }
 
     @Test
     void refusesWhatItCannotDo() {
         Base base = Bases.load(Bases.LLAMA);
-        assertThatThrownBy(
-                        () -> Adapter.create(base, new VeLora(FOUR, 4, 1, VeLora.Projection.BATCH_AVERAGE_ONCE), 1))
+        assertThatThrownBy(() -> Adapter.create(base, new VeLora(FOUR, 4, 1, VeLora.Projection.BATCH_AVERAGE_ONCE), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("calibration batches");
         VeLora pissa = new VeLora(FOUR.withInit(LoraInit.of("pissa")), 4, 1, VeLora.Projection.RANDOM);
