@@ -1,6 +1,6 @@
 package dev.graft.models;
 
-import dev.graft.formats.FormatException;
+import dev.graft.formats.Fields;
 import dev.graft.tensor.Ops;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -83,21 +83,17 @@ public enum Activation {
     /** The gradient of x from that of {@code apply(x)}. */
     abstract Tensor gradient(Tensor x, Tensor gradient);
 
-    /** The activation of that name. */
-    public static Activation of(String source, String name) {
-        return switch (name) {
+    /** The activation that a field of a config.json names. */
+    public static Activation read(Fields config, String field, String absent) {
+        return switch (config.string(field, absent)) {
             case "gelu" -> GELU;
             case "gelu_new", "gelu_pytorch_tanh", "gelu_fast" -> GELU_TANH;
             case "relu" -> RELU;
             case "silu", "swish" -> SILU;
             case "tanh" -> TANH;
             default ->
-                throw new FormatException(
-                        source,
-                        "hidden_act is \"" + name
-                                + "\", supported are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu,"
-                                + " silu, swish, tanh",
-                        null);
+                throw config.wrong(
+                        field, "one of gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu, swish, tanh");
         };
     }
 }

@@ -14,11 +14,21 @@ public interface Architecture {
     /** The tasks it has heads for. */
     Set<Task> tasks();
 
+    /** What the names of its classes begin with, for example {@code Bert}. */
+    String stem();
+
     /** Which task the names in {@code architectures} mean, for example {@code BertForMaskedLM}. */
-    Task task(String className);
+    default Task task(String className) {
+        return tasks().stream()
+                .filter(task -> className(task).equals(className))
+                .findFirst()
+                .orElse(Task.FEATURE_EXTRACTION);
+    }
 
     /** The class name for {@code architectures} of a model with that head. */
-    String className(Task task);
+    default String className(Task task) {
+        return stem() + task.suffix();
+    }
 
     /** Builds the model. */
     Model build(Fields config, Weights weights, HeadSpec head);

@@ -17,7 +17,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Scaled dot-product attention with grouped queries, prefixes and a cache: {@code softmax(q kᵀ / √d + mask) v}.
+ * Scaled dot-product attention with grouped queries, prefixes and a cache: {@code softmax(s · q kᵀ + mask) v}.
  *
  * <p>The query heads that share a key head are folded into rows, so that keys and values are never repeated. A few rows of the batch are
  * done at a time, cut to their own length, so that their scores stay in the processor's cache; on a tape the scores aren't kept but made
@@ -67,7 +67,7 @@ public final class Attend {
         double p = pass.isTraining() ? dropout : 0;
         Tape tape = pass.tape();
         if (tape == null || !(q.requires_grad() || k.requires_grad() || v.requires_grad())) {
-            return all(q, k, v, chunks, p, null);
+            return all(q, k, v, chunks, site.scale(), p, null);
         }
         Tensor keys = k;
         Tensor values = v;
@@ -76,10 +76,10 @@ public final class Attend {
                 () -> {
                     List<Tensor> results = new ArrayList<>();
                     results.add(q);
-                    results.set(0, all(q, keys, values, chunks, p, results));
+                    results.set(0, all(q, keys, values, chunks, site.scale(), p, results));
                     return results.toArray(Tensor[]::new);
                 },
-                (gradient, kept) -> backward(q, keys, values, out[0], chunks, p, kept, gradient));
+                (gradient, kept) -> backward(q, keys, values, out[0], chunks, site.scale(), p, kept, gradient));
         return out[0];
     }
 
@@ -155,14 +155,14 @@ public final class Attend {
     }
 
     private static Tensor all(
-            Tensor q, Tensor k, Tensor v, List<Chunk> chunks, double dropout, @Nullable List<Tensor> kept) {
+            Tensor q, Tensor k, Tensor v, List<Chunk> chunks, double scale, double dropout, @Nullable List<Tensor> kept) {
         long width = q.size(1) * q.size(3);
         List<Tensor> rows = new ArrayList<>();
         List<Tensor> blocks = new ArrayList<>();
         for (int i = 0; i < chunks.size(); i++) {
             Chunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
-                Tensor weights = Ops.to(probabilities(q, k, chunk), q.scalar_type());
+                Tensor weights = Ops.to(probabilities(q, k, chunk, scale), q.scalar_type());
                 if (dropout > 0) {
                     Tensor drop = Dropout.mask(weights.scalar_type(), dropout, Tensors.shape(weights));
                     weights = weights.mul(drop);
@@ -193,10 +193,10 @@ public final class Attend {
     }
 
     /** The softmax of a chunk's scores, {@code [rows, kvHeads, group · queries, keys]}, in fp32 or wider. */
-    private static Tensor probabilities(Tensor q, Tensor k, Chunk chunk) {
+    private static Tensor probabilities(Tensor q, Tensor k, Chunk chunk, double scale) {
         long kvHeads = k.size(1);
         long[] grouped = {chunk.rows, kvHeads, q.size(1) / kvHeads, chunk.queries, chunk.keys};
-        Tensor scores = Ops.to(folded(q, chunk, kvHeads).matmul(chunk.keysOf(k).transpose(2, 3)), small(q));
+        Tensor scores = Ops.to(folded(q, chunk, kvHeads, scale).matmul(chunk.keysOf(k).transpose(2, 3)), small(q));
         Tensor additive = chunk.additive;
         if (additive != null) {
             scores.view(grouped).add_(additive.unsqueeze(1));
@@ -215,14 +215,14 @@ public final class Attend {
     }
 
     /** Scaled queries of a chunk, {@code [rows, kvHeads, group · queries, headDim]}. */
-    private static Tensor folded(Tensor q, Chunk chunk, long kvHeads) {
-        Tensor part = Ops.scale(chunk.queriesOf(q), 1 / Math.sqrt(q.size(3)));
+    private static Tensor folded(Tensor q, Chunk chunk, long kvHeads, double scale) {
+        Tensor part = Ops.scale(chunk.queriesOf(q), scale);
         return part.reshape(chunk.rows, kvHeads, q.size(1) / kvHeads * chunk.queries, q.size(3));
     }
 
     /**
      * With P the weights, D the dropout and O = (P ⊙ D) V: {@code dV = (P ⊙ D)ᵀ dO}, {@code dP = (dO Vᵀ) ⊙ D},
-     * {@code dS = P ⊙ (dP - Σ dO ⊙ O)}, {@code dQ = dS K / √d}, {@code dK = dSᵀ Q / √d}.
+     * {@code dS = P ⊙ (dP - Σ dO ⊙ O)}, {@code dQ = s · dS K}, {@code dK = s · dSᵀ Q}.
      */
     private static void backward(
             Tensor q,
@@ -230,6 +230,7 @@ public final class Attend {
             Tensor v,
             Tensor out,
             List<Chunk> chunks,
+            double scale,
             double dropout,
             List<Tensor> kept,
             Tensor gradient) {
@@ -250,7 +251,7 @@ public final class Attend {
                 long folded = heads / kvHeads * chunk.queries;
                 Tensor dpart = chunk.queriesOf(dout).reshape(chunk.rows, kvHeads, folded, dim);
                 Tensor total = chunk.queriesOf(sums).reshape(chunk.rows, kvHeads, folded, 1);
-                Tensor probabilities = probabilities(q, k, chunk);
+                Tensor probabilities = probabilities(q, k, chunk, scale);
                 Tensor applied = Ops.to(probabilities, q.scalar_type());
                 Tensor dweights = dpart.matmul(chunk.keysOf(v).transpose(2, 3));
                 if (dropout > 0) {
@@ -260,9 +261,9 @@ public final class Attend {
                 }
                 chunk.keysOf(dv).add_(applied.transpose(2, 3).matmul(dpart));
                 Tensor dscores = Ops.to(Ops.to(dweights, small(q)).sub_(total).mul_(probabilities), q.scalar_type());
-                Tensor scaled = dscores.matmul(chunk.keysOf(k)).mul_(new Scalar(1 / Math.sqrt(dim)));
+                Tensor scaled = dscores.matmul(chunk.keysOf(k)).mul_(new Scalar(scale));
                 chunk.queriesOf(dq).copy_(scaled.view(chunk.rows, heads, chunk.queries, dim));
-                chunk.keysOf(dk).add_(dscores.transpose(2, 3).matmul(folded(q, chunk, kvHeads)));
+                chunk.keysOf(dk).add_(dscores.transpose(2, 3).matmul(folded(q, chunk, kvHeads, scale)));
             }
         }
         give(q, dq);

@@ -20,6 +20,8 @@ import org.jspecify.annotations.Nullable;
  *     they attend to nothing, as with PyTorch's {@code scaled_dot_product_attention}; null if there are none
  * @param padding how many keys at the end of each row are padding, where all padding is there; else zeros
  * @param causal whether no query sees a key behind its own position
+ * @param queries how many queries there are
+ * @param type of the mask's numbers
  */
 @SuppressWarnings("ArrayRecordComponent") // made once for one pass, never shared
 public record AttentionMask(
@@ -28,7 +30,9 @@ public record AttentionMask(
         Tensor keys,
         @Nullable Tensor shift,
         long[] padding,
-        boolean causal) {
+        boolean causal,
+        long queries,
+        ScalarType type) {
     private static final double HIDDEN = -1e30;
 
     /** The mask of a pass whose embeddings exist. */
@@ -65,7 +69,25 @@ public record AttentionMask(
         Tensor sees = additive != null && triangular && startsHidden(visible, (int) count)
                 ? Ops.to(additive.amax(new long[] {3}, true).eq(new Scalar(0.0)), type)
                 : null;
-        return new AttentionMask(additive, sees, keys, shift, padding(visible, (int) count), triangular);
+        return new AttentionMask(
+                additive, sees, keys, shift, padding(visible, (int) count), triangular, queries, type);
+    }
+
+    /** The same, where a query doesn't see keys that are so many positions away or more; counted are all keys, padding too. */
+    public AttentionMask within(long distance) {
+        long count = keys.size(1);
+        if (distance >= count) {
+            return this;
+        }
+        Tensor places = Tensors.arange(count);
+        Tensor away = places.narrow(0, count - queries, queries)
+                .unsqueeze(1)
+                .sub(places.unsqueeze(0))
+                .abs();
+        Tensor near = additive == null ? Tensors.zeros(type, 1, 1, 1, count) : additive;
+        Tensor far = away.ge(new Scalar(distance)).unsqueeze(0).unsqueeze(0);
+        Tensor windowed = near.expand(-1, -1, queries, -1).masked_fill(far, new Scalar(HIDDEN));
+        return new AttentionMask(windowed, sees, keys, shift, padding, causal, queries, type);
     }
 
     private static boolean startsHidden(long[] visible, int count) {

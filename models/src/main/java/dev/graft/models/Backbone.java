@@ -8,17 +8,39 @@ public interface Backbone {
     /** Its sites, in the order of its modules. */
     List<Site> sites();
 
+    /** How large it is. */
+    Size size();
+
     /** The size of a hidden state. */
-    int hiddenSize();
+    default int hiddenSize() {
+        return size().hidden;
+    }
 
     /** How many transformer layers it has. */
-    int layers();
+    default int layers() {
+        return size().layers;
+    }
 
     /** The longest sequence it can take, prompts included. */
-    int maxPositions();
+    default int maxPositions() {
+        return size().positions;
+    }
 
     /** The number of token ids it knows. */
-    int vocabSize();
+    default int vocabSize() {
+        return size().vocab;
+    }
+
+    /**
+     * The sizes that every transformer has.
+     *
+     * @param vocab the number of token ids
+     * @param hidden the size of a hidden state
+     * @param layers the number of transformer layers
+     * @param heads the number of attention heads of a layer
+     * @param positions the longest sequence, prompts included
+     */
+    record Size(int vocab, int hidden, int layers, int heads, int positions) {}
 
     /** The hidden states of a batch. */
     Hidden hidden(Inputs in, Pass pass);

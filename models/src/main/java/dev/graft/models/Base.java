@@ -301,12 +301,11 @@ public final class Base {
 
     /** The name of one of its parameters. */
     public String nameOf(Tensor parameter) {
-        for (Map.Entry<String, Tensor> entry : weights.loaded().entrySet()) {
-            if (entry.getValue().equals(parameter)) {
-                return entry.getKey();
-            }
+        String found = weights.nameOf(parameter);
+        if (found == null) {
+            throw new IllegalArgumentException("not a parameter of " + name);
         }
-        throw new IllegalArgumentException("not a parameter of " + name);
+        return found;
     }
 
     /** Parameters that the checkpoint lacks and that were newly initialised: they must be trained. */
@@ -401,7 +400,7 @@ public final class Base {
         }
         AtomicWrite.folder(folder, temporary -> {
             List<TensorData> tensors = new ArrayList<>();
-            parameters()
+            weights.stored()
                     .forEach((parameter, value) -> tensors.add(new TensorData(
                             new TensorInfo(parameter, Weights.dtype(value), Tensors.shape(value)),
                             Tensors.bytes(value))));

@@ -24,8 +24,14 @@ public record Embedded(
      * it is in the cache.
      */
     public static Embedded of(Embedding table, Inputs in, ScalarType type, Pass pass) {
+        return of(table, in, 1, type, pass);
+    }
+
+    /** The same with the tokens' embeddings, but not the prompt, multiplied by a scale. */
+    public static Embedded of(Embedding table, Inputs in, double scale, ScalarType type, Pass pass) {
         KvCache cache = pass.cache();
         Tensor rows = Ops.to(pass.hooks().embedding(table, in.ids(), pass), type);
+        rows = scale == 1 ? rows : Ops.scale(rows, scale);
         Tensor mask = in.mask();
         Tensor typeIds = in.typeIds();
         Tensor positions = in.positions();

@@ -41,31 +41,51 @@ public sealed interface Head {
         }
     }
 
-    /** A linear map of every row: token classification, answer spans, next tokens. */
-    record PerToken(Linear output) implements Head {
-        @Override
-        public List<Site> sites() {
-            return List.of(output);
+    /** A dense layer before the output: {@code norm(activation(W dropout(x) + b))}. */
+    record Dense(Linear linear, Activation activation, @Nullable Norm norm, double dropout) {
+        List<Site> sites() {
+            return norm == null ? List.of(linear) : List.of(linear, norm);
         }
 
-        @Override
-        public Tensor project(Tensor rows, Pass pass) {
-            return pass.hooks().linear(output, rows, pass);
+        /** The layer's answer for rows {@code [..., hidden]}. */
+        public Tensor apply(Tensor rows, Pass pass) {
+            Tensor x = Ops.dropout(rows, dropout, pass.isTraining());
+            Tensor y = activation.apply(pass.hooks().linear(linear, x, pass));
+            return norm == null ? y : pass.hooks().norm(norm, Ops.to(y, norm.weight().scalar_type()), pass);
         }
     }
 
-    /** BERT's masked language model: dense, activation, norm, then the vocabulary. */
-    record MaskedLm(Linear transform, Activation activation, Norm norm, Linear output) implements Head {
+    private static List<Site> sites(@Nullable Dense dense, Linear output) {
+        List<Site> sites = new ArrayList<>(dense == null ? List.of() : dense.sites());
+        sites.add(output);
+        return sites;
+    }
+
+    private static Tensor project(Tensor rows, @Nullable Dense dense, double dropout, Linear output, Pass pass) {
+        Tensor x = dense == null ? rows : dense.apply(rows, pass);
+        return pass.hooks().linear(output, Ops.dropout(x, dropout, pass.isTraining()), pass);
+    }
+
+    /**
+     * A linear map of every row: masked or next tokens, token classification, answer spans.
+     *
+     * @param dense a layer before it, or null
+     * @param dropout of what the output reads
+     */
+    record PerToken(@Nullable Dense dense, double dropout, Linear output) implements Head {
+        /** Only the map. */
+        public PerToken(Linear output) {
+            this(null, 0, output);
+        }
+
         @Override
         public List<Site> sites() {
-            return List.of(transform, norm, output);
+            return Head.sites(dense, output);
         }
 
         @Override
         public Tensor project(Tensor rows, Pass pass) {
-            Tensor dense = activation.apply(pass.hooks().linear(transform, rows, pass));
-            Tensor normed = pass.hooks().norm(norm, Ops.to(dense, norm.weight().scalar_type()), pass);
-            return pass.hooks().linear(output, normed, pass);
+            return Head.project(rows, dense, dropout, output, pass);
         }
     }
 
@@ -82,17 +102,13 @@ public sealed interface Head {
     /**
      * One row for a sequence, then a linear map.
      *
-     * @param pooler a dense layer with tanh between, or null
+     * @param dense a layer before it, or null
+     * @param dropout of what the output reads
      */
-    record Sequence(Pooling pooling, @Nullable Linear pooler, double dropout, Linear output) implements Head {
+    record Sequence(Pooling pooling, @Nullable Dense dense, double dropout, Linear output) implements Head {
         @Override
         public List<Site> sites() {
-            List<Site> sites = new ArrayList<>();
-            if (pooler != null) {
-                sites.add(pooler);
-            }
-            sites.add(output);
-            return sites;
+            return Head.sites(dense, output);
         }
 
         @Override
@@ -129,10 +145,7 @@ public sealed interface Head {
 
         @Override
         public Tensor project(Tensor rows, Pass pass) {
-            Tensor pooled = pooler == null
-                    ? rows
-                    : pass.hooks().linear(pooler, rows, pass).tanh();
-            return pass.hooks().linear(output, Ops.dropout(pooled, dropout, pass.isTraining()), pass);
+            return Head.project(rows, dense, dropout, output, pass);
         }
     }
 }

@@ -35,6 +35,7 @@ public final class Pass {
     private PromptTargets promptTargets = PromptTargets.none(0);
 
     private final @Nullable Tape tape;
+    private final List<Routing> routings = new ArrayList<>();
 
     private Pass(
             Hooks hooks,
@@ -129,12 +130,12 @@ public final class Pass {
         return tape.run(() -> new Tensor[] {Ops.to(x, type)}, (gradient, kept) -> Tape.accumulate(x, gradient));
     }
 
-    /** A norm of the residual stream {@code [batch, seq, hidden]}, in another type. */
+    /** A norm of the residual stream {@code [batch, seq, hidden]}, or of queries or keys, in another type. */
     public Tensor norm(Norm site, Tensor h, ScalarType type) {
         if (tape == null) {
             return Ops.to(hooks.norm(site, h, this), type);
         }
-        if (site.kind() == Norm.Kind.RMS && h.requires_grad() && hooks.isFrozen(site)) {
+        if (site.kind() != Norm.Kind.LAYER && h.requires_grad() && hooks.isFrozen(site)) {
             return tape.run(
                     () -> RmsNorm.forward(site, h, type),
                     (gradient, kept) -> RmsNorm.backward(site, h, kept.get(0), gradient));
@@ -189,6 +190,24 @@ public final class Pass {
     private static Tensor turned(Tensor x, int heads, Rope.@Nullable Angles angles) {
         Tensor split = x.view(x.size(0), x.size(1), heads, x.size(2) / heads).transpose(1, 2);
         return angles == null ? split : angles.rotate(split);
+    }
+
+    /** x {@code [batch, seq, Σ sizes]} in parts, one after another. */
+    public Tensor[] split(Tensor x, long... sizes) {
+        return piece(() -> {
+            Tensor[] parts = new Tensor[sizes.length];
+            long start = 0;
+            for (int i = 0; i < sizes.length; i++) {
+                parts[i] = x.narrow(-1, start, sizes[i]);
+                start += sizes[i];
+            }
+            return parts;
+        });
+    }
+
+    /** x with elements set to zero with probability p, in training only. */
+    public Tensor dropout(Tensor x, double p) {
+        return training && p > 0 ? piece(() -> new Tensor[] {Ops.dropout(x, p, true)})[0] : x;
     }
 
     /** {@code activation(x)}. */
@@ -311,6 +330,18 @@ public final class Pass {
         this.mask = newMask;
         this.prompt = promptRows;
         this.promptTargets = targets;
+    }
+
+    /** Keeps how a mixture of experts spread the batch, for the loss that balances them. */
+    public void route(Routing routing) {
+        // It outlives the layer that it was made in.
+        routing.logits().retainReference();
+        routings.add(routing);
+    }
+
+    /** The load-balance loss of the mixtures of experts passed so far, or null where there are none that want it. */
+    public @Nullable Tensor balance() {
+        return routings.isEmpty() ? null : Routing.loss(routings, mask());
     }
 
     /** Keeps a layer's output if the pass collects them. */

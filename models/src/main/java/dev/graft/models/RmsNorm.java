@@ -3,6 +3,7 @@ package dev.graft.models;
 import dev.graft.models.sites.Norm;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tape;
+import dev.graft.tensor.Tensors;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -16,18 +17,27 @@ final class RmsNorm {
 
     /** y in that type, and r. */
     static Tensor[] forward(Norm site, Tensor h, ScalarType type) {
-        Tensor r = Ops.norm(h, -1, true)
+        Tensor x = groups(site, h);
+        Tensor r = Ops.norm(x, -1, true)
                 .square()
-                .mul_(new Scalar(1.0 / h.size(h.dim() - 1)))
+                .mul_(new Scalar(1.0 / x.size(-1)))
                 .add_(new Scalar(site.eps()))
                 .rsqrt_();
-        return new Tensor[] {Ops.to(h.mul(r).mul_(site.weight()), type), r};
+        return new Tensor[] {Ops.to(x.mul(r).mul_(site.factor()).view(Tensors.shape(h)), type), r};
+    }
+
+    /** h as {@code [..., groups, n]} in the type of the weight: each head of a query is normalised on its own. */
+    private static Tensor groups(Norm site, Tensor h) {
+        long n = site.weight().size(0);
+        return Ops.to(h, site.weight().scalar_type()).unflatten(-1, h.size(-1) / n, n);
     }
 
     /** With u = w ⊙ dy: adds {@code r u - r³ / n · (u · h) h} to the gradient of h. */
     static void backward(Norm site, Tensor h, Tensor r, Tensor gradient) {
-        Tensor u = gradient.mul(site.weight());
-        Tensor along = Ops.sum(u.mul(h), -1, true).mul_(r).mul_(r).mul_(r);
-        Tape.accumulate(h, u.mul_(r).addcmul_(h, along, new Scalar(-1.0 / h.size(h.dim() - 1))));
+        Tensor x = groups(site, h);
+        Tensor u = groups(site, gradient).mul(site.factor());
+        Tensor along = Ops.sum(u.mul(x), -1, true).mul_(r).mul_(r).mul_(r);
+        Tensor back = u.mul_(r).addcmul_(x, along, new Scalar(-1.0 / x.size(-1)));
+        Tape.accumulate(h, back.view(Tensors.shape(h)));
     }
 }

@@ -7,12 +7,13 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Rotary position embedding (Su et al., 2021), in the half-split form of Hugging Face's Llama: pair i of a head is
  * (x[i], x[i + d/2]), turned by position · frequency[i].
  *
- * @param frequencies {@code [headDim / 2]}
+ * @param frequencies {@code [headDim / 2]}, or fewer where only the first values of a head are turned
  */
 public record Rope(double[] frequencies) {
     /**
@@ -21,20 +22,45 @@ public record Rope(double[] frequencies) {
      * @throws dev.graft.formats.FormatException if the rope type isn't default, linear or llama3
      */
     public static Rope read(Fields config, int headDim) {
+        return read(config, headDim, 10_000);
+    }
+
+    /** The same with the base that a family takes where config.json says nothing. */
+    public static Rope read(Fields config, int headDim, double absentTheta) {
+        double part = config.number("partial_rotary_factor", 1, 0, 1);
+        return of(parameters(config), config.number("rope_theta", absentTheta), headDim, part);
+    }
+
+    /**
+     * Reads the positions of one kind of layer, where kinds differ.
+     *
+     * @param kind its name in {@code layer_types}
+     * @param field where older files have the kind's base
+     */
+    public static Rope read(Fields config, String kind, int headDim, String field, double absentTheta) {
+        Fields all = config.objectOrNull("rope_parameters");
+        double theta = config.number(field, absentTheta);
+        if (all != null) {
+            return of(all.objectOrNull(kind), theta, headDim, 1);
+        }
+        boolean scaled = kind.equals("full_attention");
+        return of(scaled ? config.objectOrNull("rope_scaling") : null, theta, headDim, 1);
+    }
+
+    private static @Nullable Fields parameters(Fields config) {
         Fields rope = config.objectOrNull("rope_parameters");
-        if (rope == null) {
-            rope = config.objectOrNull("rope_scaling");
-        }
-        double theta = config.number("rope_theta", 10000.0);
-        String type = "default";
-        if (rope != null) {
-            theta = rope.number("rope_theta", theta);
-            type = rope.string("rope_type", rope.string("type", "default"));
-        }
-        double[] plain = new double[headDim / 2];
+        return rope == null ? config.objectOrNull("rope_scaling") : rope;
+    }
+
+    private static Rope of(@Nullable Fields rope, double absentTheta, int headDim, double absentPart) {
+        double theta = rope == null ? absentTheta : rope.number("rope_theta", absentTheta);
+        double part = rope == null ? absentPart : rope.number("partial_rotary_factor", absentPart, 0, 1);
+        int turned = (int) (headDim * part);
+        double[] plain = new double[turned / 2];
         for (int i = 0; i < plain.length; i++) {
-            plain[i] = Math.pow(theta, -2.0 * i / headDim);
+            plain[i] = Math.pow(theta, -2.0 * i / turned);
         }
+        String type = rope == null ? "default" : rope.string("rope_type", rope.string("type", "default"));
         if (rope == null || type.equals("default")) {
             return new Rope(plain);
         }
@@ -103,8 +129,12 @@ public record Rope(double[] frequencies) {
             return new Angles(cos, sin.neg());
         }
 
-        /** Turns x {@code [batch, heads, seq, headDim]}. */
+        /** Turns x {@code [batch, heads, seq, headDim]}, or the first values of each head where there are angles for those alone. */
         public Tensor rotate(Tensor x) {
+            long turned = 2 * cos.size(3);
+            if (turned < x.size(3)) {
+                return Ops.cat(3, rotate(x.narrow(3, 0, turned)), x.narrow(3, turned, x.size(3) - turned));
+            }
             TensorVector halves = x.unflatten(3, 2, x.size(3) / 2).unbind(3);
             Tensor first = halves.get(0);
             Tensor second = halves.get(1);

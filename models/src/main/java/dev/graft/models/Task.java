@@ -6,17 +6,28 @@ import java.util.Locale;
 /** What a model with its head is for; the names are those of PEFT's {@code task_type}. */
 public enum Task {
     /** Hidden states only. */
-    FEATURE_EXTRACTION,
+    FEATURE_EXTRACTION("Model"),
     /** One label, several labels or a number for a sequence. */
-    SEQ_CLS,
+    SEQ_CLS("ForSequenceClassification"),
     /** A label for every token. */
-    TOKEN_CLS,
+    TOKEN_CLS("ForTokenClassification"),
     /** Start and end of an answer in a text. */
-    QUESTION_ANS,
+    QUESTION_ANS("ForQuestionAnswering"),
     /** The tokens behind masks. */
-    MASKED_LM,
+    MASKED_LM("ForMaskedLM"),
     /** The next token. */
-    CAUSAL_LM;
+    CAUSAL_LM("ForCausalLM");
+
+    private final String suffix;
+
+    Task(String suffix) {
+        this.suffix = suffix;
+    }
+
+    /** What the name of a class for the task has after the family's, as a rule. */
+    String suffix() {
+        return suffix;
+    }
 
     /** The task of that name, in any case. */
     public static Task of(String name) {

@@ -4,15 +4,24 @@ import dev.graft.formats.DType;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Role;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.function.IntFunction;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.pytorch.Tensor;
@@ -32,6 +41,8 @@ public final class Weights {
     private final Map<String, Tensor> loaded = new LinkedHashMap<>();
     private final TreeSet<String> fresh = new TreeSet<>();
     private final TreeSet<String> read = new TreeSet<>();
+    private final Map<String, IntFunction<List<String>>> storedNames = new HashMap<>();
+    private final IdentityHashMap<Tensor, String> views = new IdentityHashMap<>();
 
     /**
      * Weights of a file.
@@ -106,6 +117,82 @@ public final class Weights {
         }
     }
 
+    /** A linear layer. */
+    public Linear linear(String name, Role role, int layer, long out, long in, boolean bias) {
+        return new Linear(
+                name, role, layer, matrix(name + ".weight", out, in), bias ? bias(name + ".bias", out) : null);
+    }
+
+    /** A linear layer with a bias whose weight the checkpoint holds as {@code [in, out]}. */
+    public Linear transposedLinear(String name, Role role, int layer, long out, long in) {
+        Tensor stored = matrix(name + ".weight", in, out);
+        try (Scope scope = new Scope()) {
+            Tensor weight = scope.release(stored.t());
+            views.put(weight, name + ".weight");
+            return new Linear(name, role, layer, weight, bias(name + ".bias", out), true);
+        }
+    }
+
+    /** A linear layer of a task head, which the checkpoint may lack: then it is normal around 0 with standard deviation 0.02. */
+    public Linear headLinear(String name, long out, long in, boolean bias, long seed) {
+        String weight = name + ".weight";
+        return new Linear(
+                name,
+                Role.HEAD,
+                -1,
+                orFresh(weight, () -> Rng.of(seed, weight).normal(0, 0.02, out, in), out, in),
+                bias ? orFresh(name + ".bias", () -> Tensors.zeros(ScalarType.Float, out), out) : null);
+    }
+
+    /** Layer normalisation. Checkpoints of 2018 to 2020 call its parameters gamma and beta. */
+    public Norm layerNorm(String name, int layer, long size, boolean bias, double eps) {
+        boolean old = !has(name + ".weight") && has(name + ".gamma");
+        return new Norm(
+                name,
+                layer,
+                Norm.Kind.LAYER,
+                vector(name + (old ? ".gamma" : ".weight"), size),
+                bias ? vector(name + (old ? ".beta" : ".bias"), size) : null,
+                eps);
+    }
+
+    /** A norm of a task head, which the checkpoint may lack. */
+    public Norm headNorm(String name, long size, boolean bias, double eps) {
+        return new Norm(
+                name,
+                -1,
+                Norm.Kind.LAYER,
+                orFresh(name + ".weight", () -> Tensors.ones(ScalarType.Float, size), size),
+                bias ? orFresh(name + ".bias", () -> Tensors.zeros(ScalarType.Float, size), size) : null,
+                eps);
+    }
+
+    /** Root-mean-square normalisation. */
+    public Norm rmsNorm(String name, int layer, long size, double eps) {
+        return new Norm(name, layer, Norm.Kind.RMS, vector(name + ".weight", size), null, eps);
+    }
+
+    /** A table of embeddings, other than the model's input, without a row for padding. */
+    public Embedding embedding(String name, long rows, long hidden) {
+        return new Embedding(name, matrix(name + ".weight", rows, hidden), false);
+    }
+
+    /** The table of the model's token embeddings; padding as in {@link Embedding}. */
+    public Embedding tokens(String name, long rows, long hidden, long padding) {
+        return new Embedding(name, matrix(name + ".weight", rows, hidden), true, padding);
+    }
+
+    /** The name of a tensor that was asked for, or null. */
+    @Nullable
+    String nameOf(Tensor tensor) {
+        for (Map.Entry<String, Tensor> entry : loaded.entrySet()) {
+            if (entry.getValue().equals(tensor)) {
+                return entry.getKey();
+            }
+        }
+        return views.get(tensor);
+    }
+
     /** The tensor of that name in that type and shape; the same object when asked again. */
     public Tensor get(String asked, ScalarType type, long... shape) {
         String name = stored(asked);
@@ -128,21 +215,80 @@ public final class Weights {
                     source.path(),
                     "has no tensor " + name + " " + Arrays.toString(shape) + ", which this architecture needs");
         }
+        try (Scope scope = new Scope()) {
+            return keep(name, Ops.to(read(name, stored, shape), type), scope);
+        }
+    }
+
+    private Tensor read(String name, String stored, long... shape) {
         read.add(stored);
         TensorInfo info = source.info(stored);
         expect(name, info.shape(), shape);
-        try (Scope scope = new Scope()) {
-            Tensor raw = Tensors.empty(type(info), shape);
-            if (raw.nbytes() > 0) {
-                source.read(
-                        stored,
-                        new BytePointer(raw.data_ptr())
-                                .capacity(raw.nbytes())
-                                .asByteBuffer()
-                                .order(ByteOrder.LITTLE_ENDIAN));
-            }
-            return keep(name, Ops.to(raw, type), scope);
+        Tensor raw = Tensors.empty(type(info), shape);
+        if (raw.nbytes() > 0) {
+            source.read(
+                    stored,
+                    new BytePointer(raw.data_ptr())
+                            .capacity(raw.nbytes())
+                            .asByteBuffer()
+                            .order(ByteOrder.LITTLE_ENDIAN));
         }
+        return raw;
+    }
+
+    /** A matrix that the checkpoint holds under another name. */
+    public Tensor renamed(String name, String storedName, long rows, long columns) {
+        if (!storedName.equals(name)) {
+            storedNames.put(name, expert -> List.of(storedName));
+        }
+        return matrix(name, rows, columns);
+    }
+
+    /**
+     * The matrices of all experts as one tensor {@code [experts, rows, columns]}, which the checkpoint holds so, or one by one.
+     *
+     * @param parts the names of an expert's matrices in the checkpoint, which are put one under another
+     */
+    public Tensor stacked(String name, IntFunction<List<String>> parts, int experts, long rows, long columns) {
+        storedNames.put(name, parts);
+        if (overrides.containsKey(name) || loaded.containsKey(name) || locate(name, false) != null) {
+            return get(name, numerics.base(), experts, rows, columns);
+        }
+        try (Scope scope = new Scope()) {
+            Tensor all = Tensors.empty(numerics.base(), experts, rows, columns);
+            for (int expert = 0; expert < experts; expert++) {
+                List<String> names = parts.apply(expert);
+                long each = rows / names.size();
+                for (int i = 0; i < names.size(); i++) {
+                    Tensor part = get(names.get(i), numerics.base(), each, columns);
+                    all.select(0, expert).narrow(0, i * each, each).copy_(part);
+                    loaded.remove(names.get(i));
+                    part.releaseReference();
+                }
+            }
+            return keep(name, all, scope);
+        }
+    }
+
+    /** Everything asked for, as checkpoints hold it. */
+    Map<String, Tensor> stored() {
+        Map<String, Tensor> stored = new LinkedHashMap<>();
+        loaded.forEach((name, value) -> {
+            IntFunction<List<String>> names = storedNames.get(name);
+            if (names == null || value.dim() == 2) {
+                stored.put(names == null ? name : names.apply(0).get(0), value);
+                return;
+            }
+            for (int expert = 0; expert < value.size(0); expert++) {
+                List<String> parts = names.apply(expert);
+                long each = value.size(1) / parts.size();
+                for (int i = 0; i < parts.size(); i++) {
+                    Tensor part = value.select(0, expert).narrow(0, i * each, each);
+                    stored.put(parts.get(i), part.contiguous());
+                }
+            }
+        });
+        return stored;
     }
 
     /** Everything asked for so far, by name. */
@@ -169,6 +315,17 @@ public final class Weights {
     }
 
     private @Nullable String locate(String name) {
+        return locate(name, true);
+    }
+
+    private @Nullable String locate(String name, boolean renamed) {
+        IntFunction<List<String>> others = storedNames.get(name);
+        if (renamed && others != null) {
+            String found = locate(others.apply(0).get(0));
+            if (found != null) {
+                return found;
+            }
+        }
         if (source.names().contains(name)) {
             return name;
         }

@@ -3,36 +3,35 @@ package dev.graft.models;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.formats.Safetensors;
+import dev.graft.models.sites.Experts;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Layer;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class BasesTest {
+    static Stream<String> bases() throws IOException {
+        try (Stream<Path> folders = Files.list(Fixtures.BASES)) {
+            return folders.map(folder -> folder.getFileName().toString()).sorted().toList().stream();
+        }
+    }
+
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "bert-base",
-                "bert-mlm",
-                "bert-qa",
-                "bert-seqcls",
-                "bert-tokcls",
-                "llama-gqa",
-                "llama-mha",
-                "llama-seqcls",
-                "llama3-rope"
-            })
+    @MethodSource("bases")
     void hiddenStatesAndLogitsAreThoseOfTheReference(String name) {
         Base base = Base.load(Fixtures.folder(name));
         Fixtures reference = Fixtures.of(name);
@@ -40,8 +39,8 @@ class BasesTest {
             Pass pass = Pass.inference(Hooks.NONE).withHiddenStates();
             Hidden hidden = base.hidden(reference.inputs(), pass);
 
-            assertThat(hidden.all()).hasSize(3);
-            for (int i = 0; i < 3; i++) {
+            assertThat(hidden.all()).hasSize(base.backbone().layers() + 1);
+            for (int i = 0; i < hidden.all().size(); i++) {
                 reference.assertMatches("hidden_states." + i, hidden.all().get(i));
             }
             Tensor logits = base.logits(hidden, pass);
@@ -73,6 +72,47 @@ class BasesTest {
         assertThat(llama.parameterCount()).isEqualTo(22_688);
         assertThat(llama.endTokens()).containsExactly(2);
         assertThat(Base.load(Fixtures.folder("bert-qa")).parameterCount()).isEqualTo(23_426);
+    }
+
+    @Test
+    void expertsAreOneTensorInMemoryAndManyInFiles(@TempDir Path folder) {
+        Base mixtral = Base.load(Fixtures.folder("mixtral"));
+        String down = "model.layers.1.mlp.experts.down_proj";
+        Experts experts = mixtral.site(Experts.class, down);
+
+        assertThat(experts).isNotNull();
+        assertThat(List.of(experts.count(), experts.out(), experts.in())).containsExactly(4L, 32L, 32L);
+        assertThat(mixtral.parameters()).containsKeys(down, "model.layers.1.mlp.gate.weight");
+        mixtral.save(folder.resolve("saved"));
+        try (var before = Safetensors.open(Fixtures.folder("mixtral").resolve("model.safetensors"));
+                var after = Safetensors.open(folder.resolve("saved/model.safetensors"))) {
+            assertThat(after.names()).isEqualTo(before.names());
+            String expert = "model.layers.0.block_sparse_moe.experts.2.w3.weight";
+            assertThat(after.bytes(expert)).isEqualTo(before.bytes(expert));
+        }
+        assertThat(Base.load(folder.resolve("saved")).checksum()).isEqualTo(mixtral.checksum());
+    }
+
+    @Test
+    void aWindowHidesWhatIsFarAwayWithACacheToo() {
+        Base mistral = Base.load(Fixtures.folder("mistral"));
+        long[][] ids = {{5, 9, 31, 7, 8, 40, 3, 22, 17, 60, 11, 6}};
+        long[][] other = {{44, 9, 31, 7, 8, 40, 3, 22, 17, 60, 11, 6}};
+        try (Scope scope = new Scope();
+                KvCache cache = new KvCache(12)) {
+            Tensor whole = mistral.hidden(Inputs.of(ids), Pass.inference(Hooks.NONE)).last();
+            Tensor changed = mistral.hidden(Inputs.of(other), Pass.inference(Hooks.NONE)).last();
+            // Two layers that see five positions each.
+            assertThat(Fixtures.difference(whole.narrow(1, 9, 3), changed.narrow(1, 9, 3))).isZero();
+            assertThat(Fixtures.difference(whole.narrow(1, 8, 1), changed.narrow(1, 8, 1))).isGreaterThan(1e-6);
+
+            Tensor last = whole;
+            for (int i = 0; i < 12; i++) {
+                Inputs one = Inputs.of(new long[][] {{ids[0][i]}});
+                last = mistral.hidden(one, Pass.cached(Hooks.NONE, cache)).last();
+            }
+            assertThat(Fixtures.difference(last, whole.narrow(1, 11, 1))).isLessThan(1e-5);
+        }
     }
 
     @Test

@@ -20,7 +20,7 @@ final class BlankTensors implements TensorSource {
         modules.forEach((module, kind) -> {
             boolean isVector = kind == ModuleTree.Kind.NORM;
             add(module + ".weight", isVector ? new long[] {SIZE} : new long[] {SIZE, SIZE});
-            if (isVector || kind == ModuleTree.Kind.LINEAR) {
+            if (isVector || kind == ModuleTree.Kind.LINEAR || kind == ModuleTree.Kind.CONV1D) {
                 add(module + ".bias", SIZE);
             }
         });

@@ -69,12 +69,7 @@ final class GivenLogits implements Architecture {
     }
 
     @Override
-    public Task task(String className) {
-        return Task.TOKEN_CLS;
-    }
-
-    @Override
-    public String className(Task task) {
+    public String stem() {
         return "GivenLogits";
     }
 
@@ -98,23 +93,8 @@ final class GivenLogits implements Architecture {
         }
 
         @Override
-        public int hiddenSize() {
-            return (int) table.hidden();
-        }
-
-        @Override
-        public int layers() {
-            return 0;
-        }
-
-        @Override
-        public int maxPositions() {
-            return Integer.MAX_VALUE;
-        }
-
-        @Override
-        public int vocabSize() {
-            return 1;
+        public Size size() {
+            return new Size(1, (int) table.hidden(), 0, 0, Integer.MAX_VALUE);
         }
 
         @Override

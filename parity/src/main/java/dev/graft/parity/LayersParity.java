@@ -67,6 +67,7 @@ final class LayersParity implements Group {
     private static ModuleTree.Kind kind(String module, boolean hasBias) {
         return switch (module.substring(0, Math.max(0, module.indexOf('(')))) {
             case "Linear" -> hasBias ? ModuleTree.Kind.LINEAR : ModuleTree.Kind.LINEAR_WITHOUT_BIAS;
+            case "Conv1D" -> ModuleTree.Kind.CONV1D;
             case "Embedding" -> ModuleTree.Kind.EMBEDDING;
             default -> throw new NotCovered("there is no site for the layer " + module);
         };

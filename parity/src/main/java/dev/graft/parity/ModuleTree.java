@@ -39,6 +39,7 @@ final class ModuleTree implements Architecture {
     enum Kind {
         LINEAR("Linear"),
         LINEAR_WITHOUT_BIAS("Linear-nobias"),
+        CONV1D("Conv1D"),
         EMBEDDING("Embedding"),
         NORM("LayerNorm");
 
@@ -93,12 +94,7 @@ final class ModuleTree implements Architecture {
     }
 
     @Override
-    public Task task(String className) {
-        return Task.FEATURE_EXTRACTION;
-    }
-
-    @Override
-    public String className(Task task) {
+    public String stem() {
         return "ModuleTree";
     }
 
@@ -128,6 +124,7 @@ final class ModuleTree implements Architecture {
         String bias = name + ".bias";
         return switch (kind) {
             case LINEAR -> new Linear(name, role, -1, weights.matrix(weight, rows, columns), weights.bias(bias, rows));
+            case CONV1D -> weights.transposedLinear(name, role, -1, columns, rows);
             case LINEAR_WITHOUT_BIAS -> new Linear(name, role, -1, weights.matrix(weight, rows, columns), null);
             case EMBEDDING -> new Embedding(name, weights.matrix(weight, rows, columns), false);
             case NORM ->
@@ -137,23 +134,8 @@ final class ModuleTree implements Architecture {
 
     private record Modules(List<Site> sites) implements Backbone {
         @Override
-        public int hiddenSize() {
-            return 0;
-        }
-
-        @Override
-        public int layers() {
-            return 0;
-        }
-
-        @Override
-        public int maxPositions() {
-            return 0;
-        }
-
-        @Override
-        public int vocabSize() {
-            return 0;
+        public Size size() {
+            return new Size(0, 0, 0, 0, 0);
         }
 
         @Override

@@ -119,7 +119,9 @@ final class ReferenceBase implements AutoCloseable {
         long counted = Arrays.stream(Tensors.longs(flat))
                 .filter(label -> label != PromptTargets.NONE)
                 .count();
-        return Ops.scale(each.mul(weights.reshape(-1)).sum(), 1.0 / counted);
+        Tensor mean = Ops.scale(each.mul(weights.reshape(-1)).sum(), 1.0 / counted);
+        Tensor balance = base.task() == Task.CAUSAL_LM ? pass.balance() : null;
+        return balance == null ? mean : mean.add(balance);
     }
 
     @Override

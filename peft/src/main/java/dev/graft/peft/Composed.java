@@ -5,6 +5,7 @@ import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Explicit;
+import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.Ops;
 import java.util.ArrayList;
@@ -163,7 +164,10 @@ sealed interface Composed extends Affine {
         @Override
         public Tensor weight() {
             Tensor weight = replace.weight();
-            return weight == null ? inner.weight() : weight;
+            if (weight == null) {
+                return inner.weight();
+            }
+            return site instanceof Linear linear ? linear.turned(weight) : weight;
         }
 
         @Override

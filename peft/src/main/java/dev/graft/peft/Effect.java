@@ -63,7 +63,7 @@ public sealed interface Effect {
     /** {@code y = out ⊙ (W (in ⊙ x) + b)} on a linear layer; both in any shape with that many values, null for ones. */
     record Scale(@Nullable Tensor in, @Nullable Tensor out) implements Effect {}
 
-    /** Other values for the parameters of a linear layer, an embedding or a norm; null keeps the base's. */
+    /** Other values for the parameters of a linear layer, an embedding or a norm, as checkpoints hold them; null keeps the base's. */
     record Replace(@Nullable Tensor weight, @Nullable Tensor bias) implements Effect {}
 
     /** No normalisation: what goes into a norm comes out of it. What a {@link Bottleneck} is given still normalises. */

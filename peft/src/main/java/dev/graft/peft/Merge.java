@@ -81,7 +81,10 @@ public final class Merge {
             Base base, Site site, Affine frozen, Affine adapted, Map<String, Tensor> changed, Scope scope) {
         Linear head = base.head().output();
         String weight = site == head && isTied(base) ? head.name() + ".weight" : base.nameOf(frozen.weight());
-        store(weight, frozen.weight(), adapted.weight(), changed, scope);
+        if (adapted.weight() != frozen.weight()) {
+            Tensor fresh = site instanceof Linear linear ? linear.turned(adapted.weight()) : adapted.weight();
+            store(weight, frozen.weight(), fresh, changed, scope);
+        }
         Tensor bias = adapted.bias();
         if (bias == null) {
             return;

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -25,6 +26,8 @@ import tools.jackson.databind.node.ObjectNode;
 final class PeftLayout implements FolderLayout {
     /** The PEFT whose files these are like. */
     private static final String VERSION = "0.21.2";
+
+    private static final Set<String> SAVED_EMBEDDINGS = Set.of("embed_tokens", "lm_head");
 
     private final Base base;
 
@@ -102,6 +105,11 @@ final class PeftLayout implements FolderLayout {
         json.put("base_model_name_or_path", config.baseName());
         json.put("revision", config.revision());
         json.put("inference_mode", true);
+        if (json.has("fan_in_fan_out")) {
+            json.put(
+                    "fan_in_fan_out",
+                    adapter.sites().stream().anyMatch(site -> site instanceof Linear linear && linear.transposed()));
+        }
         json.put("peft_version", VERSION);
         json.putNull("auto_mapping");
         if (config.modulesToSave().isEmpty()) {
@@ -138,7 +146,7 @@ final class PeftLayout implements FolderLayout {
                 : List.of();
     }
 
-    /** PEFT saves the whole matrix of a targeted embedding or vocabulary head beside the update. */
+    /** PEFT saves the whole matrix of a targeted embedding or vocabulary head beside the update, where it has one of two names. */
     @Override
     public Map<String, Tensor> baseCopies(Adapter adapter) {
         Map<String, Tensor> copies = new LinkedHashMap<>();
@@ -149,7 +157,8 @@ final class PeftLayout implements FolderLayout {
                     .anyMatch(key -> key.startsWith(site.name() + ".")
                             && !key.startsWith(site.name() + ".base_layer.")
                             && !key.startsWith(site.name() + ".token_adapter."));
-            if (!delta || !targeted) {
+            String module = site.name().substring(site.name().lastIndexOf('.') + 1);
+            if (!delta || !targeted || !SAVED_EMBEDDINGS.contains(module)) {
                 continue;
             }
             String key = "base_model.model." + site.name() + ".base_layer.weight";

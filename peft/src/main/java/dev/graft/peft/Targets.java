@@ -11,7 +11,9 @@ import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.internal.PythonRegex;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -34,6 +36,8 @@ public record Targets(
         @Nullable String excludedRegex,
         @Nullable List<Integer> layers,
         List<String> layersPattern) {
+    private static final Set<Role> QUERY_VALUE = EnumSet.of(Role.QUERY, Role.VALUE, Role.QUERY_KEY_VALUE);
+
     /** Every linear layer except the head. */
     public static final Targets ALL_LINEAR = regex("all-linear");
 
@@ -137,7 +141,7 @@ public record Targets(
     public List<Site> match(Base base, List<String> modulesToSave) {
         List<Site> candidates = new ArrayList<>();
         for (Site site : base.sites()) {
-            if (site instanceof Linear || site instanceof Embedding) {
+            if (site instanceof Linear linear && linear.role() != Role.ROUTER || site instanceof Embedding) {
                 candidates.add(site);
             }
         }
@@ -203,7 +207,7 @@ public record Targets(
         if (isDefault()) {
             List<String> projections = new ArrayList<>();
             for (Site site : candidates) {
-                if (site instanceof Linear linear && (linear.role() == Role.QUERY || linear.role() == Role.VALUE)) {
+                if (site instanceof Linear linear && QUERY_VALUE.contains(linear.role())) {
                     projections.add(site.name());
                 }
             }

@@ -35,6 +35,9 @@ public final class Bases {
     /** A decoder whose head is its embedding. */
     public static final String TIED = "llama-mha";
 
+    /** A decoder with fused queries, keys and values, whose checkpoint holds matrices as {@code [in, out]}. */
+    public static final String GPT2 = "gpt2";
+
     /** {@link #LLAMA} with biases in its attention. */
     public static final String BIASED = "llama-biased";
 

@@ -34,7 +34,7 @@ record TargetChoice(String name, String value, int modules, long parameters, dou
         choices.add(of(base, rank, "default (query, value)", "not set", Targets.DEFAULT));
         choices.add(of(base, rank, "all linear layers", "all-linear", Targets.ALL_LINEAR));
         roles(base).forEach((role, sites) -> {
-            if (role != Role.HEAD && role != Role.POOLER) {
+            if (role != Role.HEAD && role != Role.POOLER && role != Role.ROUTER) {
                 List<String> names = suffixes(base, sites);
                 Targets targets =
                         names.isEmpty() ? Targets.regex(regex(sites)) : Targets.names(names.toArray(String[]::new));

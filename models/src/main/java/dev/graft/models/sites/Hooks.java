@@ -2,6 +2,7 @@ package dev.graft.models.sites;
 
 import dev.graft.models.Backbone;
 import dev.graft.models.Pass;
+import dev.graft.tensor.Ops;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +17,17 @@ public interface Hooks {
     /** The output of a linear layer for x {@code [batch, ..., in]}. */
     default Tensor linear(Linear site, Tensor x, Pass pass) {
         return site.apply(x, pass);
+    }
+
+    /**
+     * The output of one expert's layer.
+     *
+     * @param x {@code [n, in]}
+     * @param batchRows the row of the batch that each of the n positions is in
+     */
+    default Tensor expert(Experts site, int expert, Tensor x, long[] batchRows, Pass pass) {
+        return Ops.linear(
+                Ops.to(x, site.weight().scalar_type()), site.weight().select(0, expert), null);
     }
 
     /** The embeddings of ids {@code [batch, seq]}. */

@@ -11,13 +11,25 @@ import org.jspecify.annotations.Nullable;
  *
  * @param weight {@code [out, in]}
  * @param bias {@code [out]} or null
+ * @param transposed whether checkpoints hold the weight as {@code [in, out]}, as those of GPT-2 do (PEFT's {@code fan_in_fan_out})
  */
 public record Linear(
         String name,
         Role role,
         int layer,
         Tensor weight,
-        @Nullable Tensor bias) implements Site, Affine, Explicit {
+        @Nullable Tensor bias,
+        boolean transposed) implements Site, Affine, Explicit {
+    /** A layer whose weight is {@code [out, in]} in checkpoints too. */
+    public Linear(String name, Role role, int layer, Tensor weight, @Nullable Tensor bias) {
+        this(name, role, layer, weight, bias, false);
+    }
+
+    /** A weight {@code [out, in]} as checkpoints hold it, or one of a checkpoint as {@code [out, in]}. */
+    public Tensor turned(Tensor other) {
+        return transposed ? other.t() : other;
+    }
+
     public long in() {
         return weight.size(1);
     }

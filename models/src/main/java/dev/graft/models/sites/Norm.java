@@ -19,12 +19,26 @@ public record Norm(
         double eps) implements Site {
     public enum Kind {
         LAYER,
-        RMS
+        RMS,
+        /** RMS whose weight is added to one, as Gemma's. */
+        RMS_PLUS_ONE
     }
 
-    /** Normalises the last dimension of x, {@code [..., hidden]}. */
+    /** Normalises the last dimension of x, {@code [..., hidden]}; where that holds several heads one after another, each on its own. */
     public Tensor apply(Tensor x) {
-        return kind == Kind.RMS ? Ops.rmsNorm(x, weight, eps) : Ops.layerNorm(x, weight, bias, eps);
+        long size = weight.size(0);
+        long last = x.size(-1);
+        Tensor wide = Ops.to(x, weight.scalar_type());
+        return last == size ? whole(wide) : whole(wide.unflatten(-1, last / size, size)).flatten(-2, -1);
+    }
+
+    private Tensor whole(Tensor x) {
+        return kind == Kind.LAYER ? Ops.layerNorm(x, weight, bias, eps) : Ops.rmsNorm(x, factor(), eps);
+    }
+
+    /** What normalised values are multiplied by. */
+    public Tensor factor() {
+        return kind == Kind.RMS_PLUS_ONE ? Ops.plus(weight, 1) : weight;
     }
 
     /** The same normalisation with other parameters. */

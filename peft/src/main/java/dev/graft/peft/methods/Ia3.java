@@ -99,9 +99,11 @@ public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean st
     /** What PEFT chooses for the architectures that it knows ({@code utils/constants.py}), else what the paper does, by roles. */
     private Targets defaultTargets(Base base) {
         List<String> names = switch (base.architecture().modelType()) {
-            case "bert" -> List.of("key", "value", "output.dense");
-            case "llama" -> List.of("k_proj", "v_proj", "down_proj");
-            default -> named(base, Role.KEY, Role.VALUE, Role.DOWN);
+            case "bert", "roberta" -> List.of("key", "value", "output.dense");
+            case "gpt2" -> List.of("c_attn", "mlp.c_proj");
+            case "llama", "mistral" -> List.of("k_proj", "v_proj", "down_proj");
+            case "qwen2", "qwen3", "gemma3_text" -> List.of("q_proj", "v_proj", "down_proj");
+            default -> named(base, Role.KEY, Role.VALUE, Role.QUERY_KEY_VALUE, Role.DOWN);
         };
         return new Targets(
                 names,
@@ -114,8 +116,8 @@ public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean st
 
     private static FeedForward defaultFeedForward(Base base) {
         return switch (base.architecture().modelType()) {
-            case "bert" -> new FeedForward(List.of("output.dense"), null);
-            case "llama" -> new FeedForward(List.of("down_proj"), null);
+            case "bert", "roberta" -> new FeedForward(List.of("output.dense"), null);
+            case "gpt2" -> new FeedForward(List.of("mlp.c_proj"), null);
             default -> new FeedForward(named(base, Role.DOWN), null);
         };
     }

@@ -3,7 +3,6 @@ package dev.graft.peft.methods;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import java.util.List;
 import tools.jackson.databind.node.ObjectNode;
 
 /** The fields of PEFT's {@code PromptLearningConfig}: how many virtual tokens there are, and sizes that must be the base's. */
@@ -29,19 +28,9 @@ final class VirtualTokens {
         }
     }
 
-    /** The number of attention heads under the name that the base's config.json has for it. */
-    static int heads(Base base) {
-        for (String name : List.of("num_attention_heads", "n_head", "num_heads", "encoder_attention_heads")) {
-            if (base.config().has(name)) {
-                return base.config().integer(name);
-            }
-        }
-        throw new InputException(base.name() + ": its config.json doesn't say how many attention heads there are");
-    }
-
     /** Reads the fields of a prompt before the embeddings. */
     static int read(Fields f, Base base) {
-        return read(f, base, heads(base), base.backbone().hiddenSize());
+        return read(f, base, base.backbone().size().heads(), base.backbone().hiddenSize());
     }
 
     /** Reads {@code num_virtual_tokens} and compares the other fields, where they are given, with the base. */
@@ -71,7 +60,7 @@ final class VirtualTokens {
 
     /** Writes the fields of a prompt before the embeddings. */
     static void write(ObjectNode json, int tokens, Base base) {
-        write(json, tokens, base, heads(base), base.backbone().hiddenSize());
+        write(json, tokens, base, base.backbone().size().heads(), base.backbone().hiddenSize());
     }
 
     /** Writes the fields. */

@@ -19,6 +19,7 @@ class Ia3Test extends MethodContract {
                 new Case(Bases.BERT, Ia3.DEFAULT, 2 * (32 + 32 + 32 + 64), true),
                 new Case(Bases.LLAMA, Ia3.DEFAULT, 2 * (16 + 16 + 64), true),
                 new Case(Bases.TIED, Ia3.DEFAULT, 2 * (32 + 32 + 64), true),
+                new Case(Bases.GPT2, Ia3.DEFAULT, 2 * (96 + 64), true),
                 new Case(
                         Bases.LLAMA,
                         Ia3.DEFAULT.withTargets(all, new Ia3.FeedForward(List.of(), ".*mlp.*")),

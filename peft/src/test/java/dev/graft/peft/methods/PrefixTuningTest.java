@@ -19,6 +19,7 @@ class PrefixTuningTest extends MethodContract {
         return List.of(
                 new Case(Bases.LLAMA, projected, 3 * 16 + 12 * 17 + 2 * 2 * 16 * 13, false),
                 new Case(Bases.BERT, projected, 3 * 32 + 12 * 33 + 2 * 2 * 32 * 13, false),
+                new Case(Bases.GPT2, projected, 3 * 32 + 12 * 33 + 2 * 2 * 32 * 13, false),
                 new Case(Bases.TIED, new PrefixTuning(2, null, true), 2 * 32 + 32 * 33 + 2 * 2 * 32 * 33, false));
     }
 

@@ -79,12 +79,25 @@ final class TokenLoss implements Objective {
                     sum += Tensors.item(loss);
                 }
             }
+            sum += balance(pass, labelled.labels.length, divisor);
             if (rows.requires_grad()) {
                 Backward.from(rows, cut.grad());
             }
             pass.backward();
             return new Loss(sum, labelled.labels.length);
         }
+    }
+
+    /** The load-balance loss of a mixture of experts, counted once for each labelled token: it adds to the mean. */
+    private double balance(Pass pass, int terms, double divisor) {
+        Tensor balance = shifted ? pass.balance() : null;
+        if (balance == null) {
+            return 0;
+        }
+        if (balance.requires_grad()) {
+            Ops.scale(balance, terms / divisor).backward();
+        }
+        return Tensors.item(balance) * terms;
     }
 
     @Override

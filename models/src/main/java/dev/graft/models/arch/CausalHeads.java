@@ -1,0 +1,60 @@
+package dev.graft.models.arch;
+
+import dev.graft.formats.FormatException;
+import dev.graft.models.Architecture;
+import dev.graft.models.Head;
+import dev.graft.models.Task;
+import dev.graft.models.Weights;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import org.bytedeco.pytorch.Tensor;
+
+/** The heads that decoders share: the next token, one row or every row classified. */
+final class CausalHeads {
+    static final Set<Task> TASKS =
+            EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_CLS, Task.TOKEN_CLS, Task.CAUSAL_LM);
+
+    private CausalHeads() {}
+
+    /**
+     * The head of a decoder.
+     *
+     * @param tied whether the vocabulary head's weight is that of the embeddings
+     * @param tokenClassifier what the family calls the classifier of tokens
+     * @param dropout before the classifier of tokens
+     */
+    static Head of(
+            Weights w,
+            Architecture.HeadSpec spec,
+            Embedding tokens,
+            boolean tied,
+            String tokenClassifier,
+            double dropout) {
+        long hidden = tokens.hidden();
+        return switch (spec.task()) {
+            case FEATURE_EXTRACTION -> new Head.None(List.of());
+            case CAUSAL_LM -> new Head.PerToken(vocabulary(w, tokens, tied && !w.isOverridden("lm_head.weight")));
+            case SEQ_CLS ->
+                new Head.Sequence(
+                        Head.Pooling.LAST, null, 0, w.headLinear("score", spec.labels(), hidden, false, spec.seed()));
+            case TOKEN_CLS ->
+                new Head.PerToken(
+                        null, dropout, w.headLinear(tokenClassifier, spec.labels(), hidden, true, spec.seed()));
+            case QUESTION_ANS, MASKED_LM ->
+                throw new IllegalArgumentException("a decoder has no head for " + spec.task());
+        };
+    }
+
+    private static Linear vocabulary(Weights w, Embedding tokens, boolean tied) {
+        if (!tied && !w.has("lm_head.weight")) {
+            throw new FormatException(
+                    "config.json", "tie_word_embeddings is false, but the checkpoint has no lm_head.weight", null);
+        }
+        Tensor weight = tied ? tokens.weight() : w.matrix("lm_head.weight", tokens.rows(), tokens.hidden());
+        return new Linear("lm_head", Role.HEAD, -1, weight, null);
+    }
+}

@@ -1,0 +1,410 @@
+package dev.graft.models.arch;
+
+import dev.graft.formats.Fields;
+import dev.graft.models.Activation;
+import dev.graft.models.Attend;
+import dev.graft.models.AttentionMask;
+import dev.graft.models.Backbone;
+import dev.graft.models.Embedded;
+import dev.graft.models.Hidden;
+import dev.graft.models.Inputs;
+import dev.graft.models.KvCache;
+import dev.graft.models.Pass;
+import dev.graft.models.Rope;
+import dev.graft.models.Weights;
+import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.Block;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Layer;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import dev.graft.models.sites.Stream;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What Llama (Touvron et al., 2023) and its descendants have in common: a decoder with rotary positions, grouped queries and a gated
+ * feed-forward block. A family says by its {@link Config} how it differs. With h the residual stream {@code [batch, seq, hidden]} a layer is
+ *
+ * <pre>{@code
+ * x = norm(h);  h = h + o(attend(rope(q(x)), rope(k(x)), v(x)))
+ * x = norm(h);  h = h + down(silu(gate(x)) * up(x))
+ * }</pre>
+ */
+final class Decoder implements Backbone {
+    private final Config config;
+    private final Embedding tokens;
+    private final Stream stream;
+    private final List<DecoderLayer> layers = new ArrayList<>();
+    private final Norm norm;
+
+    /** Where a layer normalises: before its blocks, behind them, or both. */
+    enum Place {
+        BEFORE,
+        BEHIND,
+        BOTH
+    }
+
+    /** What of queries and keys is normalised before they are turned: nothing, each head, or all heads together. */
+    enum HeadNorm {
+        NONE,
+        EACH,
+        ALL
+    }
+
+    /**
+     * How a layer attends.
+     *
+     * @param scale what the products of queries and keys are multiplied by
+     * @param bias whether the queries, keys and values have biases
+     * @param outputBias whether the output has one
+     * @param fused whether one layer gives queries, keys and values
+     */
+    record Heads(
+            int keyValues,
+            int dim,
+            double scale,
+            double dropout,
+            boolean bias,
+            boolean outputBias,
+            boolean fused,
+            HeadNorm norm) {
+        /** Heads as Llama has them, with what config.json says of biases. */
+        static Heads read(Fields f, Size size, int absentKeyValues) {
+            return read(f, size, absentKeyValues, size.hidden() / size.heads());
+        }
+
+        /** The same where the family has its own default for the size of a head. */
+        static Heads read(Fields f, Size size, int absentKeyValues, int absentDim) {
+            int keyValues = f.has("num_key_value_heads") && f.integerOrNull("num_key_value_heads") == null
+                    ? size.heads()
+                    : f.integer("num_key_value_heads", absentKeyValues);
+            if (keyValues < 1 || size.heads() % keyValues != 0) {
+                throw f.wrong("num_key_value_heads", "a divisor of num_attention_heads " + size.heads());
+            }
+            Integer given = f.integerOrNull("head_dim");
+            int dim = given == null ? absentDim : given;
+            boolean bias = f.bool("attention_bias", false);
+            return new Heads(
+                    keyValues,
+                    dim,
+                    1 / Math.sqrt(dim),
+                    f.number("attention_dropout", 0.0),
+                    bias,
+                    bias,
+                    false,
+                    HeadNorm.NONE);
+        }
+
+        Heads withBias(boolean newBias, boolean newOutputBias) {
+            return new Heads(keyValues, dim, scale, dropout, newBias, newOutputBias, fused, norm);
+        }
+
+        Heads withScale(double newScale) {
+            return new Heads(keyValues, dim, newScale, dropout, bias, outputBias, fused, norm);
+        }
+
+        Heads withNorm(HeadNorm newNorm) {
+            return new Heads(keyValues, dim, scale, dropout, bias, outputBias, fused, newNorm);
+        }
+
+        Heads asFused() {
+            return new Heads(keyValues, dim, scale, dropout, bias, outputBias, true, norm);
+        }
+    }
+
+    /** The feed-forward block: its inner size, biases, whether gate and up are one layer. */
+    record Mlp(int intermediate, boolean bias, boolean fused, Activation activation) {
+        /** The block as Llama has it. */
+        static Mlp read(Fields f) {
+            return read(f, "hidden_act", "silu");
+        }
+
+        /** The same with another activation. */
+        static Mlp read(Fields f, String field, String absent) {
+            return new Mlp(
+                    f.integer("intermediate_size"),
+                    f.bool("mlp_bias", false),
+                    false,
+                    Activation.read(f, field, absent));
+        }
+
+        Mlp asFused() {
+            return new Mlp(intermediate, bias, true, activation);
+        }
+    }
+
+    /** Where and how a layer normalises. */
+    record Norms(Place place, Norm.Kind kind, double eps) {
+        /** Before the blocks. */
+        static Norms read(Fields f, double absent) {
+            return new Norms(Place.BEFORE, Norm.Kind.RMS, f.number("rms_norm_eps", absent));
+        }
+    }
+
+    /**
+     * How layers differ from one another.
+     *
+     * @param rope the positions, or null for none
+     * @param window how many positions up to its own a query sees; 0 for all
+     * @param experts in place of the feed-forward block, or null
+     */
+    record Kind(
+            @Nullable Rope rope,
+            int window,
+            Mixture.@Nullable Config experts) {}
+
+    /**
+     * A family's shape.
+     *
+     * @param padding as in {@link Embedding}
+     * @param embeddingScale what token embeddings are multiplied by
+     * @param embeddingDropout of the embeddings
+     * @param residualDropout of what blocks add
+     * @param kinds one for each layer
+     */
+    record Config(
+            Size size,
+            Heads heads,
+            Mlp mlp,
+            Norms norms,
+            int padding,
+            double embeddingScale,
+            double embeddingDropout,
+            double residualDropout,
+            List<Kind> kinds) {
+        /** Nothing scaled or dropped. */
+        Config(Size size, Heads heads, Mlp mlp, Norms norms, int padding, List<Kind> kinds) {
+            this(size, heads, mlp, norms, padding, 1, 0, 0, kinds);
+        }
+    }
+
+    /** The sizes, with what a family takes for the number of positions where config.json says nothing. */
+    static Size size(Fields f, int absentPositions) {
+        int heads = f.integer("num_attention_heads");
+        if (heads < 1) {
+            throw f.wrong("num_attention_heads", "at least 1");
+        }
+        return new Size(
+                f.integer("vocab_size"),
+                f.integer("hidden_size"),
+                f.integer("num_hidden_layers"),
+                heads,
+                f.integer("max_position_embeddings", absentPositions));
+    }
+
+    private record DecoderLayer(
+            Kind kind,
+            @Nullable Norm attentionNorm,
+            Attention attention,
+            List<Linear> projections,
+            @Nullable Norm queryNorm,
+            @Nullable Norm keyNorm,
+            Linear output,
+            @Nullable Norm afterAttention,
+            Block attentionBlock,
+            @Nullable Norm feedForwardNorm,
+            FeedForward feedForward,
+            @Nullable Norm afterFeedForward,
+            Block feedForwardBlock,
+            Layer layer) {}
+
+    Decoder(Config config, Weights w, String prefix) {
+        this.config = config;
+        Size size = config.size;
+        tokens = w.tokens(prefix + "embed_tokens", size.vocab(), size.hidden(), config.padding);
+        stream = Stream.of(prefix, size.hidden());
+        for (int i = 0; i < size.layers(); i++) {
+            layers.add(layer(w, prefix + "layers." + i, i));
+        }
+        norm = norm(w, prefix + "norm", -1);
+    }
+
+    private DecoderLayer layer(Weights w, String name, int i) {
+        int h = config.size.hidden();
+        Heads heads = config.heads;
+        String a = name + ".self_attn.";
+        int queries = config.size.heads() * heads.dim;
+        int keys = heads.keyValues * heads.dim;
+        List<Linear> projections = heads.fused
+                ? List.of(w.linear(a + "qkv_proj", Role.QUERY_KEY_VALUE, i, queries + 2L * keys, h, heads.bias))
+                : List.of(
+                        w.linear(a + "q_proj", Role.QUERY, i, queries, h, heads.bias),
+                        w.linear(a + "k_proj", Role.KEY, i, keys, h, heads.bias),
+                        w.linear(a + "v_proj", Role.VALUE, i, keys, h, heads.bias));
+        boolean each = heads.norm == HeadNorm.EACH;
+        boolean normed = heads.norm != HeadNorm.NONE;
+        boolean before = config.norms.place != Place.BEHIND;
+        boolean behind = config.norms.place != Place.BEFORE;
+        // The norm behind the attention has the name that Llama gives to the one before the feed-forward block.
+        return new DecoderLayer(
+                config.kinds.get(i),
+                before ? norm(w, name + ".input_layernorm", i) : null,
+                new Attention(name + ".self_attn", i, heads.keyValues, heads.dim, heads.scale),
+                projections,
+                normed ? norm(w, a + "q_norm", i, each ? heads.dim : queries) : null,
+                normed ? norm(w, a + "k_norm", i, each ? heads.dim : keys) : null,
+                w.linear(a + "o_proj", Role.OUTPUT, i, h, queries, heads.outputBias),
+                behind ? norm(w, name + ".post_attention_layernorm", i) : null,
+                new Block(name + ".attention_adapters", i, Block.Kind.ATTENTION, h, null),
+                before ? norm(w, name + (behind ? ".pre_feedforward_layernorm" : ".post_attention_layernorm"), i) : null,
+                feedForward(w, name, i),
+                behind ? norm(w, name + ".post_feedforward_layernorm", i) : null,
+                new Block(name + ".output_adapters", i, Block.Kind.FEED_FORWARD, h, null),
+                new Layer(name, i, h));
+    }
+
+    private FeedForward feedForward(Weights w, String layer, int i) {
+        int h = config.size.hidden();
+        String m = layer + ".mlp.";
+        Mlp mlp = config.mlp;
+        Mixture.Config experts = config.kinds.get(i).experts;
+        if (experts != null) {
+            return new Mixture(experts, w, layer, i, h);
+        }
+        List<Linear> in = mlp.fused
+                ? List.of(w.linear(m + "gate_up_proj", Role.GATE_UP, i, 2L * mlp.intermediate, h, mlp.bias))
+                : List.of(
+                        w.linear(m + "gate_proj", Role.GATE, i, mlp.intermediate, h, mlp.bias),
+                        w.linear(m + "up_proj", Role.UP, i, mlp.intermediate, h, mlp.bias));
+        return new FeedForward.Gated(
+                in, w.linear(m + "down_proj", Role.DOWN, i, h, mlp.intermediate, mlp.bias), mlp.activation);
+    }
+
+    private Norm norm(Weights w, String name, int layer) {
+        return norm(w, name, layer, config.size.hidden());
+    }
+
+    private Norm norm(Weights w, String name, int layer, int size) {
+        return new Norm(name, layer, config.norms.kind, w.vector(name + ".weight", size), null, config.norms.eps);
+    }
+
+    @Override
+    public Hidden hidden(Inputs in, Pass pass) {
+        ScalarType small = norm.weight().scalar_type();
+        ScalarType base = layers.get(0).output.weight().scalar_type();
+        Tensor[] start = pass.piece(() -> {
+            Embedded embedded = Embedded.of(tokens, in, config.embeddingScale, small, pass);
+            return new Tensor[] {embedded.rows(), embedded.positions()};
+        });
+        AttentionMask mask = AttentionMask.of(layers.get(0).attention, true, small, pass);
+        Tensor shift = mask.shift();
+        Tensor positions = shift == null ? start[1] : start[1].add(shift);
+        Map<Integer, AttentionMask> masks = new HashMap<>(Map.of(0, mask));
+        Map<Rope, Rope.Angles> angles = new HashMap<>();
+        for (Kind kind : config.kinds) {
+            masks.computeIfAbsent(kind.window, mask::within);
+            if (kind.rope != null) {
+                angles.computeIfAbsent(kind.rope, rope -> rope.at(positions, small).to(base));
+            }
+        }
+        Tensor h = pass.enter(stream, pass.dropout(start[0], config.embeddingDropout));
+        for (DecoderLayer layer : layers) {
+            pass.collect(h);
+            Tensor input = h;
+            AttentionMask seen = masks.get(layer.kind.window);
+            Rope.Angles turned = layer.kind.rope == null ? null : angles.get(layer.kind.rope);
+            h = pass.layer(() -> forward(layer, input, seen, turned, base, pass));
+        }
+        h = pass.hooks().norm(norm, h, pass);
+        pass.collect(h);
+        KvCache cache = pass.cache();
+        if (cache != null) {
+            cache.advance(mask.keys());
+        }
+        return pass.result(h);
+    }
+
+    private Tensor forward(
+            DecoderLayer layer,
+            Tensor h,
+            AttentionMask mask,
+            Rope.@Nullable Angles angles,
+            ScalarType base,
+            Pass pass) {
+        Tensor attended = attend(layer, normed(layer.attentionNorm, h, base, pass), mask, angles, pass);
+        Tensor middle = pass.add(
+                layer.attentionBlock, h, left(layer.afterAttention, pass.linear(layer.output, attended), h, pass));
+
+        Tensor x = normed(layer.feedForwardNorm, middle, base, pass);
+        Tensor out = left(layer.afterFeedForward, layer.feedForward.apply(x, pass), h, pass);
+        Tensor result = pass.add(layer.feedForwardBlock, middle, out);
+        return pass.leave(layer.layer, result);
+    }
+
+    private static Tensor normed(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass) {
+        return norm == null ? pass.cast(h, base) : pass.norm(norm, h, base);
+    }
+
+    /** A block's output as the residual stream gets it. */
+    private Tensor left(@Nullable Norm norm, Tensor out, Tensor h, Pass pass) {
+        Tensor normed = norm == null ? out : pass.norm(norm, out, h.scalar_type());
+        return pass.dropout(normed, config.residualDropout);
+    }
+
+    private Tensor attend(
+            DecoderLayer layer, Tensor x, AttentionMask mask, Rope.@Nullable Angles angles, Pass pass) {
+        Heads heads = config.heads;
+        int queries = config.size.heads();
+        long keys = (long) heads.keyValues * heads.dim;
+        Tensor[] qkv = new Tensor[3];
+        if (heads.fused) {
+            qkv = pass.split(pass.linear(layer.projections.get(0), x), (long) queries * heads.dim, keys, keys);
+        } else {
+            for (int i = 0; i < 3; i++) {
+                qkv[i] = pass.linear(layer.projections.get(i), x);
+            }
+        }
+        ScalarType base = qkv[2].scalar_type();
+        Tensor q = layer.queryNorm == null ? qkv[0] : pass.norm(layer.queryNorm, qkv[0], base);
+        Tensor k = layer.keyNorm == null ? qkv[1] : pass.norm(layer.keyNorm, qkv[1], base);
+        return Attend.attend(
+                layer.attention,
+                pass.heads(q, queries, angles),
+                pass.heads(k, heads.keyValues, angles),
+                pass.heads(qkv[2], heads.keyValues, null),
+                mask,
+                heads.dropout,
+                pass);
+    }
+
+    Embedding tokens() {
+        return tokens;
+    }
+
+    @Override
+    public List<Site> sites() {
+        List<Site> sites = new ArrayList<>(List.of(tokens, stream));
+        for (DecoderLayer l : layers) {
+            sites.addAll(l.projections);
+            sites.addAll(List.of(l.output, l.attention));
+            add(sites, l.queryNorm, l.keyNorm);
+            sites.add(l.attentionBlock);
+            sites.addAll(l.feedForward.sites());
+            add(sites, l.attentionNorm, l.afterAttention, l.feedForwardNorm, l.afterFeedForward);
+            sites.addAll(List.of(l.feedForwardBlock, l.layer));
+        }
+        sites.add(norm);
+        return sites;
+    }
+
+    private static void add(List<Site> sites, @Nullable Norm... norms) {
+        for (Norm each : norms) {
+            if (each != null) {
+                sites.add(each);
+            }
+        }
+    }
+
+    @Override
+    public Size size() {
+        return config.size;
+    }
+}

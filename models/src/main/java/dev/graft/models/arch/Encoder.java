@@ -1,0 +1,338 @@
+package dev.graft.models.arch;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.FormatException;
+import dev.graft.models.Activation;
+import dev.graft.models.Attend;
+import dev.graft.models.AttentionMask;
+import dev.graft.models.Backbone;
+import dev.graft.models.Embedded;
+import dev.graft.models.Hidden;
+import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
+import dev.graft.models.Weights;
+import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.Block;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Layer;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import dev.graft.models.sites.Stream;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What BERT (Devlin et al., 2019) and the encoders like it have in common: learned positions and norms behind each addition. With h the
+ * residual stream {@code [batch, seq, hidden]}, a layer is
+ *
+ * <pre>{@code
+ * h = LN(h + output(attend(query(h), key(h), value(h))))
+ * h = LN(h + down(gelu(up(h))))
+ * }</pre>
+ */
+final class Encoder implements Backbone {
+    private final Config config;
+    private final Embedding words;
+    private final Embedding positions;
+    private final @Nullable Embedding types;
+    private final Norm norm;
+    private final @Nullable Linear projection;
+    private final Stream stream;
+    private final List<EncoderLayer> layers = new ArrayList<>();
+    private final @Nullable Linear pooler;
+
+    /** What a family calls the modules of a layer; those of BERT are {@link #BERT}. */
+    record Names(
+            String layer,
+            String attention,
+            String query,
+            String key,
+            String value,
+            String output,
+            String attentionNorm,
+            String up,
+            String down,
+            String norm,
+            String attentionBlock,
+            String feedForwardBlock) {
+        static final Names BERT = new Names(
+                "encoder.layer.",
+                "attention.self",
+                "attention.self.query",
+                "attention.self.key",
+                "attention.self.value",
+                "attention.output.dense",
+                "attention.output.LayerNorm",
+                "intermediate.dense",
+                "output.dense",
+                "output.LayerNorm",
+                "attention.output",
+                "output");
+    }
+
+    /**
+     * A family's shape.
+     *
+     * @param embedding the size of embeddings, which are mapped to the hidden size where it is another
+     * @param types the number of segments, or 0 where there are none
+     * @param padding as in {@link Embedding}
+     * @param offset the first row of the table of positions that a text has; more than 0 where padding has a row of its own, and then
+     *     padding on the left takes no positions
+     * @param attentionOutputDropout of what attention adds
+     * @param dropout of the embeddings and of what the feed-forward block adds
+     */
+    record Config(
+            Size size,
+            int intermediate,
+            int embedding,
+            int types,
+            int padding,
+            int offset,
+            Activation activation,
+            double eps,
+            double attentionDropout,
+            double attentionOutputDropout,
+            double dropout,
+            Names names) {
+        /** The fields that BERT and its descendants have in common, with BERT's defaults. */
+        static Config read(Fields f, int types, int absentPadding, boolean countsTokens) {
+            f.choice("position_embedding_type", "absolute", "absolute");
+            if (f.bool("is_decoder", false) || f.bool("add_cross_attention", false)) {
+                throw new FormatException(f.source(), "is_decoder is true: only encoders are supported", null);
+            }
+            int padding = Embedding.padding(f, absentPadding);
+            if (countsTokens && padding < 0) {
+                throw f.wrong("pad_token_id", "the id of a token: positions are counted from it");
+            }
+            int offset = countsTokens ? padding + 1 : 0;
+            double dropout = f.number("hidden_dropout_prob", 0.1);
+            Size size = new Size(
+                    f.integer("vocab_size"),
+                    f.integer("hidden_size"),
+                    f.integer("num_hidden_layers"),
+                    heads(f, "num_attention_heads", "hidden_size"),
+                    f.integer("max_position_embeddings") - offset);
+            return new Config(
+                    size,
+                    f.integer("intermediate_size"),
+                    size.hidden(),
+                    types,
+                    padding,
+                    offset,
+                    Activation.read(f, "hidden_act", "gelu"),
+                    f.number("layer_norm_eps", 1e-12),
+                    f.number("attention_probs_dropout_prob", 0.1),
+                    dropout,
+                    dropout,
+                    Names.BERT);
+        }
+
+        Config withEmbedding(int newEmbedding) {
+            return new Config(
+                    size,
+                    intermediate,
+                    newEmbedding,
+                    types,
+                    padding,
+                    offset,
+                    activation,
+                    eps,
+                    attentionDropout,
+                    attentionOutputDropout,
+                    dropout,
+                    names);
+        }
+    }
+
+    /** The number of heads, which must divide the hidden size. */
+    static int heads(Fields f, String field, String hiddenField) {
+        int hidden = f.integer(hiddenField);
+        int heads = f.integer(field);
+        if (heads < 1 || hidden % heads != 0) {
+            throw f.wrong(field, "a divisor of " + hiddenField + " " + hidden);
+        }
+        return heads;
+    }
+
+    private record EncoderLayer(
+            Attention attention,
+            Linear query,
+            Linear key,
+            Linear value,
+            Linear output,
+            Block attentionBlock,
+            Norm attentionNorm,
+            Linear up,
+            Linear down,
+            Block feedForwardBlock,
+            Norm feedForwardNorm,
+            Layer layer) {}
+
+    /** @param withPooler whether it has the pooler that its checkpoint may have */
+    Encoder(Config config, Weights w, String prefix, boolean withPooler) {
+        this.config = config;
+        Size size = config.size;
+        int h = size.hidden();
+        String e = prefix + "embeddings.";
+        words = w.tokens(e + "word_embeddings", size.vocab(), config.embedding, config.padding);
+        int padded = config.offset - 1;
+        int rows = size.positions() + config.offset;
+        String p = e + "position_embeddings";
+        positions = new Embedding(p, w.matrix(p + ".weight", rows, config.embedding), false, padded);
+        types = config.types == 0 ? null : w.embedding(e + "token_type_embeddings", config.types, config.embedding);
+        norm = w.layerNorm(e + "LayerNorm", -1, config.embedding, true, config.eps);
+        projection = config.embedding == h
+                ? null
+                : w.linear(prefix + "embeddings_project", Role.PROJECTION, -1, h, config.embedding, true);
+        stream = Stream.of(prefix, h);
+        for (int i = 0; i < size.layers(); i++) {
+            layers.add(layer(w, prefix + config.names.layer + i, i));
+        }
+        String dense = prefix + "pooler.dense";
+        pooler = withPooler && w.has(dense + ".weight") ? w.linear(dense, Role.POOLER, -1, h, h, true) : null;
+    }
+
+    private EncoderLayer layer(Weights w, String name, int i) {
+        int h = config.size.hidden();
+        int heads = config.size.heads();
+        Names names = config.names;
+        String l = name + ".";
+        Norm attentionNorm = w.layerNorm(l + names.attentionNorm, i, h, true, config.eps);
+        Norm feedForwardNorm = w.layerNorm(l + names.norm, i, h, true, config.eps);
+        return new EncoderLayer(
+                new Attention(l + names.attention, i, heads, h / heads),
+                w.linear(l + names.query, Role.QUERY, i, h, h, true),
+                w.linear(l + names.key, Role.KEY, i, h, h, true),
+                w.linear(l + names.value, Role.VALUE, i, h, h, true),
+                w.linear(l + names.output, Role.OUTPUT, i, h, h, true),
+                new Block(l + names.attentionBlock, i, Block.Kind.ATTENTION, h, attentionNorm),
+                attentionNorm,
+                w.linear(l + names.up, Role.UP, i, config.intermediate, h, true),
+                w.linear(l + names.down, Role.DOWN, i, h, config.intermediate, true),
+                new Block(l + names.feedForwardBlock, i, Block.Kind.FEED_FORWARD, h, feedForwardNorm),
+                feedForwardNorm,
+                new Layer(name, i, h));
+    }
+
+    @Override
+    public Hidden hidden(Inputs in, Pass pass) {
+        ScalarType type = norm.weight().scalar_type();
+        Tensor h = pass.enter(stream, pass.piece(() -> new Tensor[] {embed(in, type, pass)})[0]);
+        pass.collect(h);
+        AttentionMask mask = AttentionMask.of(layers.get(0).attention, false, type, pass);
+        for (EncoderLayer layer : layers) {
+            Tensor input = h;
+            h = pass.layer(() -> forward(layer, input, mask, pass));
+            pass.collect(h);
+        }
+        return pass.result(h);
+    }
+
+    private Tensor embed(Inputs in, ScalarType type, Pass pass) {
+        Hooks hooks = pass.hooks();
+        Embedded embedded = Embedded.of(words, in, type, pass);
+        Tensor sum = embedded.rows().add(Ops.to(hooks.embedding(positions, places(in, embedded), pass), type));
+        if (types != null) {
+            Tensor typeIds = embedded.typeIds();
+            if (typeIds == null) {
+                typeIds = Tensors.zeros(ScalarType.Long, in.rows(), sum.size(1));
+            }
+            sum = sum.add(Ops.to(hooks.embedding(types, typeIds, pass), type));
+        }
+        Tensor h = Ops.dropout(hooks.norm(norm, sum, pass), config.dropout, pass.isTraining());
+        return projection == null ? h : Ops.to(hooks.linear(projection, h, pass), type);
+    }
+
+    /** The rows of the table of positions, {@code [batch, seq]}. */
+    private Tensor places(Inputs in, Embedded embedded) {
+        boolean prompted = embedded.rows().size(1) > in.width();
+        if (config.offset == 0 || prompted || in.positions() != null) {
+            return Ops.plusLong(embedded.positions(), config.offset).expand(in.rows(), -1);
+        }
+        Tensor counts = Ops.to(in.ids().ne(new Scalar((long) config.padding)), ScalarType.Long);
+        return Ops.plusLong(counts.cumsum(1).mul(counts), config.offset - 1L);
+    }
+
+    private Tensor forward(EncoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {
+        int heads = config.size.heads();
+        Tensor x = pass.cast(h, layer.query.weight().scalar_type());
+        Tensor q = pass.heads(pass.linear(layer.query, x), heads, null);
+        Tensor k = pass.heads(pass.linear(layer.key, x), heads, null);
+        Tensor v = pass.heads(pass.linear(layer.value, x), heads, null);
+        Tensor attended = Attend.attend(layer.attention, q, k, v, mask, config.attentionDropout, pass);
+        Tensor out = pass.linear(layer.output, attended);
+        Tensor middle = add(layer.attentionBlock, layer.attentionNorm, h, out, config.attentionOutputDropout, pass);
+
+        Tensor y = pass.cast(middle, layer.query.weight().scalar_type());
+        Tensor down = pass.linear(layer.down, pass.activate(config.activation, pass.linear(layer.up, y)));
+        Tensor result = add(layer.feedForwardBlock, layer.feedForwardNorm, middle, down, config.dropout, pass);
+        return pass.leave(layer.layer, result);
+    }
+
+    private static Tensor add(Block block, Norm norm, Tensor residual, Tensor output, double dropout, Pass pass) {
+        return pass.piece(() -> {
+            Tensor dropped = Ops.dropout(Ops.to(output, residual.scalar_type()), dropout, pass.isTraining());
+            Tensor adapted = pass.hooks().block(block, residual, dropped, pass);
+            return new Tensor[] {pass.hooks().norm(norm, residual.add(adapted), pass)};
+        })[0];
+    }
+
+    Config config() {
+        return config;
+    }
+
+    Embedding words() {
+        return words;
+    }
+
+    @Nullable
+    Linear pooler() {
+        return pooler;
+    }
+
+    @Override
+    public List<Site> sites() {
+        List<Site> sites = new ArrayList<>(List.of(words, positions));
+        if (types != null) {
+            sites.add(types);
+        }
+        sites.add(norm);
+        if (projection != null) {
+            sites.add(projection);
+        }
+        sites.add(stream);
+        for (EncoderLayer l : layers) {
+            sites.addAll(List.of(
+                    l.query,
+                    l.key,
+                    l.value,
+                    l.attention,
+                    l.output,
+                    l.attentionNorm,
+                    l.attentionBlock,
+                    l.up,
+                    l.down,
+                    l.feedForwardNorm,
+                    l.feedForwardBlock,
+                    l.layer));
+        }
+        if (pooler != null) {
+            sites.add(pooler);
+        }
+        return sites;
+    }
+
+    @Override
+    public Size size() {
+        return config.size;
+    }
+}

@@ -1,0 +1,121 @@
+package dev.graft.models.arch;
+
+import dev.graft.formats.Fields;
+import dev.graft.models.Activation;
+import dev.graft.models.Architecture;
+import dev.graft.models.Head;
+import dev.graft.models.Task;
+import dev.graft.models.Weights;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import org.bytedeco.pytorch.Tensor;
+
+/** A family of encoders: the names of its heads, and an {@link Encoder} in the shape that its config.json says. */
+abstract class EncoderFamily implements Architecture {
+    private final String modelType;
+    private final String stem;
+    private final String prefix;
+
+    EncoderFamily(String modelType, String stem, String prefix) {
+        this.modelType = modelType;
+        this.stem = stem;
+        this.prefix = prefix;
+    }
+
+    /** Reads its fields, with the defaults of the family. */
+    abstract Encoder.Config config(Fields f);
+
+    /** The head that classifies a sequence. */
+    abstract Head sequence(Encoder encoder, Fields f, Weights w, HeadSpec spec);
+
+    /** The head for the tokens behind masks. */
+    abstract Head masked(Encoder encoder, Fields f, Weights w);
+
+    /** Whether it has a pooler for a task. */
+    boolean pools(Task task) {
+        return task == Task.FEATURE_EXTRACTION;
+    }
+
+    /** Before a classifier. */
+    double dropout(Encoder encoder, Fields f) {
+        Double given = f.numberOrNull("classifier_dropout");
+        return given == null ? encoder.config().dropout() : given;
+    }
+
+    /** Before the start and the end of an answer. */
+    double answerDropout(Fields f) {
+        return 0;
+    }
+
+    @Override
+    public String modelType() {
+        return modelType;
+    }
+
+    @Override
+    public String stem() {
+        return stem;
+    }
+
+    @Override
+    public String prefix() {
+        return prefix;
+    }
+
+    @Override
+    public Set<Task> tasks() {
+        return EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_CLS, Task.TOKEN_CLS, Task.QUESTION_ANS, Task.MASKED_LM);
+    }
+
+    @Override
+    public Model build(Fields f, Weights w, HeadSpec spec) {
+        Task task = spec.task();
+        Encoder encoder =
+                new Encoder(config(f), w, task == Task.FEATURE_EXTRACTION ? "" : prefix(), pools(task));
+        int hidden = encoder.hiddenSize();
+        Head head = switch (task) {
+            case FEATURE_EXTRACTION -> new Head.None(List.of());
+            case SEQ_CLS -> sequence(encoder, f, w, spec);
+            case TOKEN_CLS ->
+                new Head.PerToken(
+                        null,
+                        dropout(encoder, f),
+                        w.headLinear("classifier", spec.labels(), hidden, true, spec.seed()));
+            case QUESTION_ANS ->
+                new Head.PerToken(null, answerDropout(f), w.headLinear("qa_outputs", 2, hidden, true, spec.seed()));
+            case MASKED_LM -> masked(encoder, f, w);
+            default -> throw new IllegalArgumentException(modelType + " has no head for " + task);
+        };
+        return new Model(encoder, head);
+    }
+
+    /** The first position through a dense layer of the head's own; dropout before and behind it. */
+    static Head first(String dense, Activation activation, double before, double behind, String output, int hidden, Weights w, HeadSpec spec) {
+        Head.Dense layer =
+                new Head.Dense(w.headLinear(dense, hidden, hidden, true, spec.seed()), activation, null, before);
+        return new Head.Sequence(
+                Head.Pooling.FIRST, layer, behind, w.headLinear(output, spec.labels(), hidden, true, spec.seed()));
+    }
+
+    /**
+     * Dense, activation, norm, then the vocabulary by the table of embeddings, or by a table of its own.
+     *
+     * @param bias the name of the vocabulary's bias
+     */
+    static Head vocabulary(
+            Embedding words, String dense, Activation activation, String norm, double eps, String output, String bias, int hidden, Weights w) {
+        boolean own = w.has(output + ".weight");
+        Tensor table = own ? w.matrix(output + ".weight", words.rows(), words.hidden()) : words.weight();
+        Head.Dense layer = new Head.Dense(
+                w.linear(dense, Role.HEAD, -1, words.hidden(), hidden, true),
+                activation,
+                w.layerNorm(norm, -1, words.hidden(), true, eps),
+                0);
+        String named = w.has(bias) ? bias : output + ".bias";
+        return new Head.PerToken(layer, 0, new Linear(output, Role.HEAD, -1, table, w.bias(named, words.rows())));
+    }
+}

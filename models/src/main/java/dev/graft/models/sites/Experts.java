@@ -1,0 +1,25 @@
+package dev.graft.models.sites;
+
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * The same linear layer of all experts of a mixture, in one tensor: a parameter rather than a module, which PEFT's
+ * {@code target_parameters} name.
+ *
+ * @param name the path of the parameter
+ * @param weight {@code [experts, out, in]}
+ */
+public record Experts(String name, int layer, Tensor weight) implements Site {
+    /** How many there are. */
+    public long count() {
+        return weight.size(0);
+    }
+
+    public long out() {
+        return weight.size(1);
+    }
+
+    public long in() {
+        return weight.size(2);
+    }
+}

@@ -1,0 +1,174 @@
+"""Tiny models of the families that the reference tree lacks, with what transformers computes with them.
+
+    pip install transformers==5.24.0 torch safetensors==0.8.0
+    python base_goldens.py ../fixtures/bases [NAME...]
+
+Each folder has config.json and model.safetensors as save_pretrained writes them, and reference.safetensors: inputs (row 0 whole, row 1
+padded right, row 2 padded left), hidden states, outputs, a loss, and for decoders greedy generation. Outputs at padding are 0.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+import transformers
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+VOCAB, ROWS, WIDTH, STEPS = 64, 3, 10, 8
+SIZES = {
+    "vocab_size": VOCAB, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "max_position_embeddings": 48, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+}
+ENCODER = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+GROUPED = {"num_key_value_heads": 2}
+EXPERTS = {"num_experts_per_tok": 2, "output_router_logits": True, "router_aux_loss_coef": 0.25}
+DEBERTA = {
+    **ENCODER, "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_biased_input": False, "type_vocab_size": 0,
+    "pooler_hidden_size": 16, "pooler_dropout": 0.0, "hidden_act": "gelu",
+}
+
+# name: class, configuration; positions are counted from pad_token_id + 1 where it is 1
+BASES = {
+    "roberta-mlm": ("RobertaForMaskedLM", {**ENCODER, "pad_token_id": 1, "type_vocab_size": 1}),
+    "xlm-roberta-tokcls": ("XLMRobertaForTokenClassification", {**ENCODER, "pad_token_id": 1, "type_vocab_size": 1, "num_labels": 3}),
+    "distilbert-qa": ("DistilBertForQuestionAnswering", {
+        "dim": 16, "hidden_dim": 24, "n_layers": 2, "n_heads": 4, "dropout": 0.0, "attention_dropout": 0.0, "qa_dropout": 0.0}),
+    "distilbert-mlm": ("DistilBertForMaskedLM", {
+        "dim": 16, "hidden_dim": 24, "n_layers": 2, "n_heads": 4, "dropout": 0.0, "attention_dropout": 0.0}),
+    "electra-seqcls": ("ElectraForSequenceClassification", {**ENCODER, "embedding_size": 12, "num_labels": 3}),
+    "electra-mlm": ("ElectraForMaskedLM", {**ENCODER, "embedding_size": 12}),
+    "modernbert-seqcls": ("ModernBertForSequenceClassification", {
+        "num_hidden_layers": 3, "local_attention": 6, "classifier_pooling": "mean", "num_labels": 3, "norm_bias": True,
+        "cls_token_id": 1, "sep_token_id": 2}),
+    "mpnet-mlm": ("MPNetForMaskedLM", {**ENCODER, "pad_token_id": 1, "relative_attention_num_buckets": 32}),
+    "mpnet-seqcls": ("MPNetForSequenceClassification", {**ENCODER, "pad_token_id": 1, "num_labels": 3}),
+    "deberta-v2-seqcls": ("DebertaV2ForSequenceClassification", {**DEBERTA, "conv_kernel_size": 3, "conv_act": "gelu", "num_labels": 3}),
+    "deberta-v3-mlm": ("DebertaV2ForMaskedLM", {
+        **DEBERTA, "share_att_key": True, "position_buckets": 4, "norm_rel_ebd": "layer_norm", "type_vocab_size": 2}),
+    "phi3": ("Phi3ForCausalLM", {**GROUPED, "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}),
+    "smollm3": ("SmolLM3ForCausalLM", {**GROUPED, "num_hidden_layers": 3, "no_rope_layer_interval": 2}),
+    "olmo2": ("Olmo2ForCausalLM", {**GROUPED}),
+    "qwen2-window": ("Qwen2ForCausalLM", {
+        **GROUPED, "num_hidden_layers": 3, "use_sliding_window": True, "sliding_window": 3, "max_window_layers": 1}),
+    "qwen3-moe": ("Qwen3MoeForCausalLM", {
+        **GROUPED, **EXPERTS, "head_dim": 4, "num_hidden_layers": 3, "num_experts": 4, "moe_intermediate_size": 12, "mlp_only_layers": [1]}),
+    "mixtral-seqcls": ("MixtralForSequenceClassification", {**GROUPED, "num_local_experts": 3, "num_experts_per_tok": 2, "num_labels": 3}),
+    "gemma3-seqcls": ("Gemma3TextForSequenceClassification", {
+        **GROUPED, "head_dim": 4, "query_pre_attn_scalar": 8, "sliding_window": 3, "num_labels": 3,
+        "layer_types": ["full_attention", "sliding_attention"]}),
+    "qwen3-tokcls": ("Qwen3ForTokenClassification", {**GROUPED, "head_dim": 4, "num_labels": 3, "classifier_dropout": 0.0}),
+    "gpt2-seqcls": ("GPT2ForSequenceClassification", {
+        "n_embd": 16, "n_inner": 24, "n_layer": 2, "n_head": 4, "n_positions": 48, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0,
+        "scale_attn_by_inverse_layer_idx": True, "num_labels": 3}),
+    "gpt-neox": ("GPTNeoXForCausalLM", {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}),
+    "gpt-neox-serial": ("GPTNeoXForCausalLM", {"use_parallel_residual": False, "tie_word_embeddings": True}),
+}
+
+
+def build(name):
+    class_name, fields = BASES[name]
+    model_class = getattr(transformers, class_name)
+    config = model_class.config_class(**{**SIZES, **fields})
+    torch.manual_seed(sum(map(ord, name)))
+    model = model_class._from_config(config, attn_implementation="eager").eval().float()
+    with torch.no_grad():
+        for parameter, value in model.named_parameters():
+            scale = 0.2 if value.dim() > 1 else 0.3
+            is_norm = value.dim() == 1 and parameter.endswith("weight")
+            value.copy_((1.0 if is_norm and "gemma" not in name else 0.0) + scale * torch.randn_like(value))
+    return model
+
+
+def inputs(model):
+    ids = torch.randint(3, VOCAB, (ROWS, WIDTH))
+    mask = torch.ones_like(ids)
+    mask[1, 7:] = 0
+    mask[2, :3] = 0
+    ids[mask == 0] = model.config.pad_token_id
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def labels(model, ids, mask):
+    name = type(model).__name__
+    if name.endswith("ForQuestionAnswering"):
+        return {"start_positions": torch.tensor([1, 2, 4]), "end_positions": torch.tensor([5, 6, 8])}
+    if name.endswith("ForSequenceClassification"):
+        return {"labels": torch.tensor([0, 2, 1])}
+    top = 3 if name.endswith("ForTokenClassification") else VOCAB
+    chosen = torch.randint(0, top, ids.shape) if top < VOCAB or not name.endswith("ForCausalLM") else ids.clone()
+    chosen[mask == 0] = -100
+    if name.endswith("ForCausalLM"):
+        chosen[:, 1:][mask[:, :-1] == 0] = -100  # what padding would predict
+    return {"labels": chosen}
+
+
+def visible(value, mask):
+    if value.dim() < 2 or value.shape[:2] != mask.shape:
+        return value
+    return value * mask.reshape(mask.shape + (1,) * (value.dim() - 2)).to(value.dtype)
+
+
+def greedy(model, ids, mask, stored):
+    for step in range(STEPS):
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        logits = model(input_ids=ids, attention_mask=mask, position_ids=positions).logits[:, -1]
+        if step in (0, STEPS - 1):
+            stored["generate.first_logits" if step == 0 else "generate.last_logits"] = logits
+        ids = torch.cat([ids, logits.argmax(-1, keepdim=True)], 1)
+        mask = torch.cat([mask, torch.ones_like(mask[:, :1])], 1)
+    stored["generate.sequences"] = ids
+
+
+def reference(model):
+    given = inputs(model)
+    mask = given["attention_mask"]
+    wanted = labels(model, given["input_ids"], mask)
+    output = model(**given, **wanted, output_hidden_states=True)
+    stored = {**given, **wanted, "loss": output.loss.reshape(1)}
+    for field in ("logits", "start_logits", "end_logits"):
+        if output.get(field) is not None:
+            stored[field] = visible(output[field], mask)
+    for i, hidden in enumerate(output.hidden_states):
+        stored[f"hidden_states.{i}"] = visible(hidden, mask)
+    if type(model).__name__.endswith(("ForCausalLM", "LMHeadModel")):
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        stored["position_ids_from_mask"] = positions
+        stored["logits_with_position_ids_from_mask"] = visible(model(**given, position_ids=positions).logits, mask)
+        stored["generate.input_ids"] = torch.stack([given["input_ids"][0, :6], given["input_ids"][2, 1:7]])
+        stored["generate.attention_mask"] = torch.stack([mask[0, :6], mask[2, 1:7]])
+        greedy(model, stored["generate.input_ids"], stored["generate.attention_mask"], stored)
+    return {key: value.detach().contiguous() for key, value in stored.items()}
+
+
+def make(name, folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    model = build(name)
+    with torch.no_grad():
+        stored = reference(model)
+    model.save_pretrained(folder)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    save_file(stored, folder / "reference.safetensors")
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        tensors = [
+            {"name": key, "shape": list(file.get_slice(key).get_shape()), "dtype": file.get_slice(key).get_dtype()}
+            for key in sorted(file.keys())
+        ]
+    manifest = {
+        "architecture": type(model).__name__,
+        "compare": "only positions whose attention mask is 1; padded positions are stored as 0",
+        "parameters": sum(value.numel() for value in model.parameters()),
+        "tensors": tensors,
+        "tolerance": {"atol": 1e-05, "rtol": 0.0001},
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=0) + "\n")
+
+
+if __name__ == "__main__":
+    for base in sys.argv[2:] or BASES:
+        make(base, Path(sys.argv[1]) / base)
+        print(base)
