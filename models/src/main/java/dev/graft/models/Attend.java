@@ -155,7 +155,13 @@ public final class Attend {
     }
 
     private static Tensor all(
-            Tensor q, Tensor k, Tensor v, List<Chunk> chunks, double scale, double dropout, @Nullable List<Tensor> kept) {
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            List<Chunk> chunks,
+            double scale,
+            double dropout,
+            @Nullable List<Tensor> kept) {
         long width = q.size(1) * q.size(3);
         List<Tensor> rows = new ArrayList<>();
         List<Tensor> blocks = new ArrayList<>();
@@ -196,7 +202,8 @@ public final class Attend {
     private static Tensor probabilities(Tensor q, Tensor k, Chunk chunk, double scale) {
         long kvHeads = k.size(1);
         long[] grouped = {chunk.rows, kvHeads, q.size(1) / kvHeads, chunk.queries, chunk.keys};
-        Tensor scores = Ops.to(folded(q, chunk, kvHeads, scale).matmul(chunk.keysOf(k).transpose(2, 3)), small(q));
+        Tensor scores =
+                Ops.to(folded(q, chunk, kvHeads, scale).matmul(chunk.keysOf(k).transpose(2, 3)), small(q));
         Tensor additive = chunk.additive;
         if (additive != null) {
             scores.view(grouped).add_(additive.unsqueeze(1));

@@ -42,7 +42,8 @@ public sealed interface Head {
     }
 
     /** A dense layer before the output: {@code norm(activation(W dropout(x) + b))}. */
-    record Dense(Linear linear, Activation activation, @Nullable Norm norm, double dropout) {
+    record Dense(
+            Linear linear, Activation activation, @Nullable Norm norm, double dropout) {
         List<Site> sites() {
             return norm == null ? List.of(linear) : List.of(linear, norm);
         }
@@ -51,7 +52,9 @@ public sealed interface Head {
         public Tensor apply(Tensor rows, Pass pass) {
             Tensor x = Ops.dropout(rows, dropout, pass.isTraining());
             Tensor y = activation.apply(pass.hooks().linear(linear, x, pass));
-            return norm == null ? y : pass.hooks().norm(norm, Ops.to(y, norm.weight().scalar_type()), pass);
+            return norm == null
+                    ? y
+                    : pass.hooks().norm(norm, Ops.to(y, norm.weight().scalar_type()), pass);
         }
     }
 

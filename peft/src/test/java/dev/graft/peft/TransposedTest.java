@@ -65,13 +65,18 @@ class TransposedTest {
         Base merged = Merge.merge(adapter);
 
         base.parameters()
-                .forEach((name, value) -> assertThat(Tensors.shape(merged.parameters().get(name)))
+                .forEach((name, value) -> assertThat(
+                                Tensors.shape(merged.parameters().get(name)))
                         .as(name)
                         .isEqualTo(Tensors.shape(value)));
         assertThat(Tensors.floats(merged.parameters().get(WHOLE)))
                 .isEqualTo(Tensors.floats(adapter.parameters().get(WHOLE).value()));
         Tensor adapted = logits(base, Selection.of(adapter).hooks());
-        assertThat(Bases.difference(logits(merged, Hooks.NONE), adapted, Bases.batch().mask())).isLessThan(2e-5);
-        assertThat(Bases.difference(logits(base, Hooks.NONE), adapted, Bases.batch().mask())).isGreaterThan(1e-2);
+        assertThat(Bases.difference(
+                        logits(merged, Hooks.NONE), adapted, Bases.batch().mask()))
+                .isLessThan(2e-5);
+        assertThat(Bases.difference(
+                        logits(base, Hooks.NONE), adapted, Bases.batch().mask()))
+                .isGreaterThan(1e-2);
     }
 }

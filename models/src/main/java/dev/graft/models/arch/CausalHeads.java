@@ -15,8 +15,7 @@ import org.bytedeco.pytorch.Tensor;
 
 /** The heads that decoders share: the next token, one row or every row classified. */
 final class CausalHeads {
-    static final Set<Task> TASKS =
-            EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_CLS, Task.TOKEN_CLS, Task.CAUSAL_LM);
+    static final Set<Task> TASKS = EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_CLS, Task.TOKEN_CLS, Task.CAUSAL_LM);
 
     private CausalHeads() {}
 

@@ -210,7 +210,8 @@ public final class Gpt2 implements Backbone {
 
         private static Config read(Fields f) {
             if (f.bool("add_cross_attention", false)) {
-                throw new FormatException(f.source(), "add_cross_attention is true: only decoders alone are supported", null);
+                throw new FormatException(
+                        f.source(), "add_cross_attention is true: only decoders alone are supported", null);
             }
             int hidden = f.integer("n_embd", 768);
             int heads = f.integer("n_head", 12);
