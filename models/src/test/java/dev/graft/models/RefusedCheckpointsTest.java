@@ -27,7 +27,7 @@ class RefusedCheckpointsTest {
 
     static Stream<Arguments> configs() {
         return Stream.of(
-                config("llama-gqa", c -> c.put("model_type", "gpt_neox"), "model_type is \"gpt_neox\"", "bert, llama"),
+                config("llama-gqa", c -> c.put("model_type", "gpt_nix"), "model_type is \"gpt_nix\"", "bert, distilbert"),
                 config("llama-gqa", c -> c.remove("model_type"), "model_type is missing"),
                 config(
                         "llama-gqa",
@@ -51,7 +51,7 @@ class RefusedCheckpointsTest {
                 config(
                         "llama-gqa",
                         c -> c.put("num_hidden_layers", 3),
-                        "has no tensor model.layers.2.input_layernorm.weight"),
+                        "has no tensor model.layers.2.self_attn.q_proj.weight"),
                 config("llama-gqa", c -> c.put("eos_token_id", "end"), "eos_token_id is \"end\""),
                 config("bert-base", c -> c.put("is_decoder", true), "is_decoder is true"),
                 config("bert-base", c -> c.put("num_attention_heads", 5), "num_attention_heads is 5", "divisor"),

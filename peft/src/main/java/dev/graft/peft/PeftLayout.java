@@ -141,8 +141,8 @@ final class PeftLayout implements FolderLayout {
     /** A tied masked-language-model head has its bias under two names. */
     @Override
     public List<String> twins(Adapter adapter, String parameter) {
-        return parameter.equals("cls.predictions.bias")
-                ? List.of("base_model.model.cls.predictions.decoder.bias")
+        return parameter.equals("cls.predictions.bias") || parameter.equals("lm_head.bias")
+                ? List.of("base_model.model." + parameter.replace("bias", "decoder.bias"))
                 : List.of();
     }
 

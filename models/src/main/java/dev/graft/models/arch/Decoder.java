@@ -309,7 +309,7 @@ final class Decoder implements Backbone {
         for (DecoderLayer layer : layers) {
             pass.collect(h);
             Tensor input = h;
-            AttentionMask seen = masks.get(layer.kind.window);
+            AttentionMask seen = masks.getOrDefault(layer.kind.window, mask);
             Rope.Angles turned = layer.kind.rope == null ? null : angles.get(layer.kind.rope);
             h = pass.layer(() -> forward(layer, input, seen, turned, base, pass));
         }
