@@ -299,13 +299,15 @@ public final class Base {
         return Collections.unmodifiableMap(weights.loaded());
     }
 
-    /** The name of one of its parameters. */
+    /** The name of one of its parameters, also for a transposed view of it. */
     public String nameOf(Tensor parameter) {
-        String found = weights.nameOf(parameter);
-        if (found == null) {
-            throw new IllegalArgumentException("not a parameter of " + name);
+        for (Map.Entry<String, Tensor> entry : weights.loaded().entrySet()) {
+            Tensor value = entry.getValue();
+            if (value.data_ptr().equals(parameter.data_ptr()) && value.numel() == parameter.numel()) {
+                return entry.getKey();
+            }
         }
-        return found;
+        throw new IllegalArgumentException("not a parameter of " + name);
     }
 
     /** Parameters that the checkpoint lacks and that were newly initialised: they must be trained. */

@@ -16,7 +16,6 @@ import dev.graft.tensor.Tensors;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -42,7 +41,6 @@ public final class Weights {
     private final TreeSet<String> fresh = new TreeSet<>();
     private final TreeSet<String> read = new TreeSet<>();
     private final Map<String, IntFunction<List<String>>> storedNames = new HashMap<>();
-    private final IdentityHashMap<Tensor, String> views = new IdentityHashMap<>();
 
     /**
      * Weights of a file.
@@ -123,14 +121,17 @@ public final class Weights {
                 name, role, layer, matrix(name + ".weight", out, in), bias ? bias(name + ".bias", out) : null);
     }
 
-    /** A linear layer with a bias whose weight the checkpoint holds as {@code [in, out]}. */
+    /** A linear layer with a bias whose weight the checkpoint stores as {@code [in, out]}. */
     public Linear transposedLinear(String name, Role role, int layer, long out, long in) {
-        Tensor stored = matrix(name + ".weight", in, out);
-        try (Scope scope = new Scope()) {
-            Tensor weight = scope.release(stored.t());
-            views.put(weight, name + ".weight");
-            return new Linear(name, role, layer, weight, bias(name + ".bias", out), true);
-        }
+        return new Linear(
+                name, role, layer, transposed(name + ".weight", out, in), bias(name + ".bias", out), true);
+    }
+
+    /** A matrix that the checkpoint stores as {@code [in, out]}, seen as {@code [out, in]}. */
+    public Tensor transposed(String name, long out, long in) {
+        Tensor seen = matrix(name, in, out).t();
+        seen.retainReference();
+        return seen;
     }
 
     /** A linear layer of a task head, which the checkpoint may lack: then it is normal around 0 with standard deviation 0.02. */
@@ -180,17 +181,6 @@ public final class Weights {
     /** The table of the model's token embeddings; padding as in {@link Embedding}. */
     public Embedding tokens(String name, long rows, long hidden, long padding) {
         return new Embedding(name, matrix(name + ".weight", rows, hidden), true, padding);
-    }
-
-    /** The name of a tensor that was asked for, or null. */
-    @Nullable
-    String nameOf(Tensor tensor) {
-        for (Map.Entry<String, Tensor> entry : loaded.entrySet()) {
-            if (entry.getValue().equals(tensor)) {
-                return entry.getKey();
-            }
-        }
-        return views.get(tensor);
     }
 
     /** The tensor of that name in that type and shape; the same object when asked again. */

@@ -167,7 +167,7 @@ sealed interface Composed extends Affine {
             if (weight == null) {
                 return inner.weight();
             }
-            return site instanceof Linear linear ? linear.turned(weight) : weight;
+            return site instanceof Linear linear ? linear.stored(weight) : weight;
         }
 
         @Override

@@ -82,7 +82,7 @@ public final class Merge {
         Linear head = base.head().output();
         String weight = site == head && isTied(base) ? head.name() + ".weight" : base.nameOf(frozen.weight());
         if (adapted.weight() != frozen.weight()) {
-            Tensor fresh = site instanceof Linear linear ? linear.turned(adapted.weight()) : adapted.weight();
+            Tensor fresh = site instanceof Linear linear ? linear.stored(adapted.weight()) : adapted.weight();
             store(weight, frozen.weight(), fresh, changed, scope);
         }
         Tensor bias = adapted.bias();

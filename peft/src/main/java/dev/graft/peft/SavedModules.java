@@ -31,7 +31,7 @@ final class SavedModules {
                 continue;
             }
             if (site instanceof Linear linear) {
-                replace(g, site, linear.turned(linear.weight()), linear.bias());
+                replace(g, site, linear.stored(linear.weight()), linear.bias());
             } else if (site instanceof Norm norm) {
                 replace(g, site, norm.weight(), norm.bias());
             } else if (site instanceof Embedding embedding) {

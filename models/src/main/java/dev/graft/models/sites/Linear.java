@@ -26,7 +26,7 @@ public record Linear(
     }
 
     /** A weight {@code [out, in]} as checkpoints hold it, or one of a checkpoint as {@code [out, in]}. */
-    public Tensor turned(Tensor other) {
+    public Tensor stored(Tensor other) {
         return transposed ? other.t() : other;
     }
 
