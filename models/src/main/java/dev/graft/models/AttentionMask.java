@@ -69,8 +69,7 @@ public record AttentionMask(
         Tensor sees = additive != null && triangular && startsHidden(visible, (int) count)
                 ? Ops.to(additive.amax(new long[] {3}, true).eq(new Scalar(0.0)), type)
                 : null;
-        return new AttentionMask(
-                additive, sees, keys, shift, padding(visible, (int) count), triangular, queries, type);
+        return new AttentionMask(additive, sees, keys, shift, padding(visible, (int) count), triangular, queries, type);
     }
 
     /** The same, where a query doesn't see keys that are so many positions away or more; counted are all keys, padding too. */

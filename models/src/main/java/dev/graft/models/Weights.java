@@ -123,8 +123,7 @@ public final class Weights {
 
     /** A linear layer with a bias whose weight the checkpoint stores as {@code [in, out]}. */
     public Linear transposedLinear(String name, Role role, int layer, long out, long in) {
-        return new Linear(
-                name, role, layer, transposed(name + ".weight", out, in), bias(name + ".bias", out), true);
+        return new Linear(name, role, layer, transposed(name + ".weight", out, in), bias(name + ".bias", out), true);
     }
 
     /** A matrix that the checkpoint stores as {@code [in, out]}, seen as {@code [out, in]}. */

@@ -100,11 +100,15 @@ class BasesTest {
         long[][] other = {{44, 9, 31, 7, 8, 40, 3, 22, 17, 60, 11, 6}};
         try (Scope scope = new Scope();
                 KvCache cache = new KvCache(12)) {
-            Tensor whole = mistral.hidden(Inputs.of(ids), Pass.inference(Hooks.NONE)).last();
-            Tensor changed = mistral.hidden(Inputs.of(other), Pass.inference(Hooks.NONE)).last();
+            Tensor whole =
+                    mistral.hidden(Inputs.of(ids), Pass.inference(Hooks.NONE)).last();
+            Tensor changed =
+                    mistral.hidden(Inputs.of(other), Pass.inference(Hooks.NONE)).last();
             // Two layers that see five positions each.
-            assertThat(Fixtures.difference(whole.narrow(1, 9, 3), changed.narrow(1, 9, 3))).isZero();
-            assertThat(Fixtures.difference(whole.narrow(1, 8, 1), changed.narrow(1, 8, 1))).isGreaterThan(1e-6);
+            assertThat(Fixtures.difference(whole.narrow(1, 9, 3), changed.narrow(1, 9, 3)))
+                    .isZero();
+            assertThat(Fixtures.difference(whole.narrow(1, 8, 1), changed.narrow(1, 8, 1)))
+                    .isGreaterThan(1e-6);
 
             Tensor last = whole;
             for (int i = 0; i < 12; i++) {

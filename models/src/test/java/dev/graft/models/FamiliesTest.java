@@ -49,8 +49,7 @@ class FamiliesTest {
     }
 
     private static String page() throws IOException {
-        StringBuilder page = new StringBuilder(
-                """
+        StringBuilder page = new StringBuilder("""
                 # Model families
 
                 What a `config.json` may have as `model_type`, the heads that a model of the family can have, and the tiny models in
@@ -97,8 +96,9 @@ class FamiliesTest {
     @Test
     void classNamesAndTasksAreInverse() {
         for (Architecture family : families()) {
-            assertThat(family.tasks()).allSatisfy(task -> assertThat(family.task(family.className(task)))
-                    .isEqualTo(task));
+            assertThat(family.tasks())
+                    .allSatisfy(task ->
+                            assertThat(family.task(family.className(task))).isEqualTo(task));
         }
     }
 

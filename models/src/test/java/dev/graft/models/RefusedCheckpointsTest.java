@@ -27,7 +27,11 @@ class RefusedCheckpointsTest {
 
     static Stream<Arguments> configs() {
         return Stream.of(
-                config("llama-gqa", c -> c.put("model_type", "gpt_nix"), "model_type is \"gpt_nix\"", "bert, distilbert"),
+                config(
+                        "llama-gqa",
+                        c -> c.put("model_type", "gpt_nix"),
+                        "model_type is \"gpt_nix\"",
+                        "bert, distilbert"),
                 config("llama-gqa", c -> c.remove("model_type"), "model_type is missing"),
                 config(
                         "llama-gqa",

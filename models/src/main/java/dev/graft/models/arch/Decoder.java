@@ -156,10 +156,7 @@ final class Decoder implements Backbone {
      * @param window how many positions up to its own a query sees; 0 for all
      * @param experts in place of the feed-forward block, or null
      */
-    record Kind(
-            @Nullable Rope rope,
-            int window,
-            Mixture.@Nullable Config experts) {}
+    record Kind(@Nullable Rope rope, int window, Mixture.@Nullable Config experts) {}
 
     /**
      * A family's shape.
@@ -254,7 +251,9 @@ final class Decoder implements Backbone {
                 w.linear(a + "o_proj", Role.OUTPUT, i, h, queries, heads.outputBias),
                 behind ? norm(w, name + ".post_attention_layernorm", i) : null,
                 new Block(name + ".attention_adapters", i, Block.Kind.ATTENTION, h, null),
-                before ? norm(w, name + (behind ? ".pre_feedforward_layernorm" : ".post_attention_layernorm"), i) : null,
+                before
+                        ? norm(w, name + (behind ? ".pre_feedforward_layernorm" : ".post_attention_layernorm"), i)
+                        : null,
                 feedForward(w, name, i),
                 behind ? norm(w, name + ".post_feedforward_layernorm", i) : null,
                 new Block(name + ".output_adapters", i, Block.Kind.FEED_FORWARD, h, null),
@@ -302,7 +301,8 @@ final class Decoder implements Backbone {
         for (Kind kind : config.kinds) {
             masks.computeIfAbsent(kind.window, mask::within);
             if (kind.rope != null) {
-                angles.computeIfAbsent(kind.rope, rope -> rope.at(positions, small).to(base));
+                angles.computeIfAbsent(
+                        kind.rope, rope -> rope.at(positions, small).to(base));
             }
         }
         Tensor h = pass.enter(stream, pass.dropout(start[0], config.embeddingDropout));
@@ -349,8 +349,7 @@ final class Decoder implements Backbone {
         return pass.dropout(normed, config.residualDropout);
     }
 
-    private Tensor attend(
-            DecoderLayer layer, Tensor x, AttentionMask mask, Rope.@Nullable Angles angles, Pass pass) {
+    private Tensor attend(DecoderLayer layer, Tensor x, AttentionMask mask, Rope.@Nullable Angles angles, Pass pass) {
         Heads heads = config.heads;
         int queries = config.size.heads();
         long keys = (long) heads.keyValues * heads.dim;

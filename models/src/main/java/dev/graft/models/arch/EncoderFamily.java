@@ -74,8 +74,7 @@ abstract class EncoderFamily implements Architecture {
     @Override
     public Model build(Fields f, Weights w, HeadSpec spec) {
         Task task = spec.task();
-        Encoder encoder =
-                new Encoder(config(f), w, task == Task.FEATURE_EXTRACTION ? "" : prefix(), pools(task));
+        Encoder encoder = new Encoder(config(f), w, task == Task.FEATURE_EXTRACTION ? "" : prefix(), pools(task));
         int hidden = encoder.hiddenSize();
         Head head = switch (task) {
             case FEATURE_EXTRACTION -> new Head.None(List.of());
@@ -94,7 +93,15 @@ abstract class EncoderFamily implements Architecture {
     }
 
     /** The first position through a dense layer of the head's own; dropout before and behind it. */
-    static Head first(String dense, Activation activation, double before, double behind, String output, int hidden, Weights w, HeadSpec spec) {
+    static Head first(
+            String dense,
+            Activation activation,
+            double before,
+            double behind,
+            String output,
+            int hidden,
+            Weights w,
+            HeadSpec spec) {
         Head.Dense layer =
                 new Head.Dense(w.headLinear(dense, hidden, hidden, true, spec.seed()), activation, null, before);
         return new Head.Sequence(
@@ -107,7 +114,15 @@ abstract class EncoderFamily implements Architecture {
      * @param bias the name of the vocabulary's bias
      */
     static Head vocabulary(
-            Embedding words, String dense, Activation activation, String norm, double eps, String output, String bias, int hidden, Weights w) {
+            Embedding words,
+            String dense,
+            Activation activation,
+            String norm,
+            double eps,
+            String output,
+            String bias,
+            int hidden,
+            Weights w) {
         boolean own = w.has(output + ".weight");
         Tensor table = own ? w.matrix(output + ".weight", words.rows(), words.hidden()) : words.weight();
         Head.Dense layer = new Head.Dense(

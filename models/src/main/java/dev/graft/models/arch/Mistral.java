@@ -14,7 +14,8 @@ public final class Mistral extends DecoderFamily {
     @Override
     Decoder.Config config(Fields f) {
         if (f.has("layer_types")) {
-            throw f.wrong("layer_types", "no such field: windows that differ between layers aren't supported for Mistral");
+            throw f.wrong(
+                    "layer_types", "no such field: windows that differ between layers aren't supported for Mistral");
         }
         Decoder.Size size = Decoder.size(f, 131_072);
         Decoder.Heads heads = Decoder.Heads.read(f, size, 8).withBias(false, false);

@@ -118,9 +118,7 @@ public final class ModernBert implements Backbone {
         Tensor[] start = pass.piece(() -> {
             Embedded embedded = Embedded.of(tokens, in, small, pass);
             Tensor normed = pass.hooks().norm(norm, embedded.rows(), pass);
-            return new Tensor[] {
-                Ops.dropout(normed, config.embeddingDropout, pass.isTraining()), embedded.positions()
-            };
+            return new Tensor[] {Ops.dropout(normed, config.embeddingDropout, pass.isTraining()), embedded.positions()};
         });
         AttentionMask all = AttentionMask.of(layers.get(0).attention, false, small, pass);
         AttentionMask near = all.within(config.window + 1);
@@ -215,8 +213,7 @@ public final class ModernBert implements Backbone {
         @Override
         public Model build(Fields f, Weights w, HeadSpec spec) {
             Config config = read(f);
-            ModernBert backbone =
-                    new ModernBert(config, w, spec.task() == Task.FEATURE_EXTRACTION ? "" : prefix());
+            ModernBert backbone = new ModernBert(config, w, spec.task() == Task.FEATURE_EXTRACTION ? "" : prefix());
             return new Model(backbone, head(backbone, f, w, spec));
         }
 

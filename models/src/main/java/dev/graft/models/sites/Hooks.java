@@ -26,8 +26,7 @@ public interface Hooks {
      * @param batchRows the row of the batch that each of the n positions is in
      */
     default Tensor expert(Experts site, int expert, Tensor x, long[] batchRows, Pass pass) {
-        return Ops.linear(
-                Ops.to(x, site.weight().scalar_type()), site.weight().select(0, expert), null);
+        return Ops.linear(Ops.to(x, site.weight().scalar_type()), site.weight().select(0, expert), null);
     }
 
     /** The embeddings of ids {@code [batch, seq]}. */

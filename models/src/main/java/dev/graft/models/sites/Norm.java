@@ -29,7 +29,9 @@ public record Norm(
         long size = weight.size(0);
         long last = x.size(-1);
         Tensor wide = Ops.to(x, weight.scalar_type());
-        return last == size ? whole(wide) : whole(wide.unflatten(-1, last / size, size)).flatten(-2, -1);
+        return last == size
+                ? whole(wide)
+                : whole(wide.unflatten(-1, last / size, size)).flatten(-2, -1);
     }
 
     private Tensor whole(Tensor x) {

@@ -60,7 +60,12 @@ final class VirtualTokens {
 
     /** Writes the fields of a prompt before the embeddings. */
     static void write(ObjectNode json, int tokens, Base base) {
-        write(json, tokens, base, base.backbone().size().heads(), base.backbone().hiddenSize());
+        write(
+                json,
+                tokens,
+                base,
+                base.backbone().size().heads(),
+                base.backbone().hiddenSize());
     }
 
     /** Writes the fields. */
