@@ -3,7 +3,6 @@ package dev.graft.models;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Prefix;
 import dev.graft.tensor.Dropout;
-import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
@@ -13,7 +12,6 @@ import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -71,16 +69,14 @@ public final class Attend {
         }
         Tensor keys = k;
         Tensor values = v;
-        Tensor[] out = new Tensor[1];
-        out[0] = tape.run(
+        return tape.run(
                 () -> {
                     List<Tensor> results = new ArrayList<>();
                     results.add(q);
                     results.set(0, all(q, keys, values, chunks, site.scale(), p, results));
                     return results.toArray(Tensor[]::new);
                 },
-                (gradient, kept) -> backward(q, keys, values, out[0], chunks, site.scale(), p, kept, gradient));
-        return out[0];
+                (gradient, kept) -> backward(q, keys, values, chunks, site.scale(), p, kept, gradient));
     }
 
     private static Tensor[] prefixed(Attention site, Tensor k, Tensor v, Pass pass) {
@@ -168,7 +164,7 @@ public final class Attend {
         for (int i = 0; i < chunks.size(); i++) {
             Chunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
-                Tensor weights = Ops.to(probabilities(q, k, chunk, scale), q.scalar_type());
+                Tensor weights = probabilities(folded(q, chunk, k.size(1), scale), k, chunk);
                 if (dropout > 0) {
                     Tensor drop = Dropout.mask(weights.scalar_type(), dropout, Tensors.shape(weights));
                     weights = weights.mul(drop);
@@ -198,27 +194,20 @@ public final class Attend {
         return parts.size() == 1 ? parts.get(0) : Ops.cat(dim, parts.toArray(Tensor[]::new));
     }
 
-    /** The softmax of a chunk's scores, {@code [rows, kvHeads, group · queries, keys]}, in fp32 or wider. */
-    private static Tensor probabilities(Tensor q, Tensor k, Chunk chunk, double scale) {
-        long kvHeads = k.size(1);
-        long[] grouped = {chunk.rows, kvHeads, q.size(1) / kvHeads, chunk.queries, chunk.keys};
-        Tensor scores =
-                Ops.to(folded(q, chunk, kvHeads, scale).matmul(chunk.keysOf(k).transpose(2, 3)), small(q));
+    /** The softmax of a chunk's scores, {@code [rows, kvHeads, group · queries, keys]}; summed in fp32 or wider. */
+    private static Tensor probabilities(Tensor folded, Tensor k, Chunk chunk) {
+        long group = folded.size(2) / chunk.queries;
+        Tensor scores = folded.matmul(chunk.keysOf(k).transpose(2, 3));
         Tensor additive = chunk.additive;
         if (additive != null) {
-            scores.view(grouped).add_(additive.unsqueeze(1));
+            scores.unflatten(2, group, chunk.queries).add_(additive.unsqueeze(1));
         }
         Tensor weights = scores.softmax(-1);
-        if (chunk.sees != null) {
-            weights = weights.view(grouped)
-                    .mul(chunk.sees.unsqueeze(1))
-                    .view(chunk.rows, kvHeads, q.size(1) / kvHeads * chunk.queries, chunk.keys);
-        }
-        return weights;
-    }
-
-    private static ScalarType small(Tensor q) {
-        return new Numerics(q.scalar_type()).small();
+        return chunk.sees == null
+                ? weights
+                : weights.unflatten(2, group, chunk.queries)
+                        .mul(chunk.sees.unsqueeze(1))
+                        .flatten(2, 3);
     }
 
     /** Scaled queries of a chunk, {@code [rows, kvHeads, group · queries, headDim]}. */
@@ -229,13 +218,12 @@ public final class Attend {
 
     /**
      * With P the weights, D the dropout and O = (P ⊙ D) V: {@code dV = (P ⊙ D)ᵀ dO}, {@code dP = (dO Vᵀ) ⊙ D},
-     * {@code dS = P ⊙ (dP - Σ dO ⊙ O)}, {@code dQ = s · dS K}, {@code dK = s · dSᵀ Q}.
+     * {@code dS = P ⊙ (dP - Σ P ⊙ dP)}, {@code dQ = s · dS K}, {@code dK = s · dSᵀ Q}.
      */
     private static void backward(
             Tensor q,
             Tensor k,
             Tensor v,
-            Tensor out,
             List<Chunk> chunks,
             double scale,
             double dropout,
@@ -246,8 +234,6 @@ public final class Attend {
         long kvHeads = k.size(1);
         long[] split = {q.size(0), q.size(2), heads, dim};
         Tensor dout = gradient.view(split).transpose(1, 2);
-        Tensor sums = Ops.sum(Ops.to(gradient, small(q)).mul(out).view(split), -1, false)
-                .transpose(1, 2);
         Tensor dq =
                 Tensors.zeros(q.scalar_type(), q.size(0), q.size(2), heads, dim).transpose(1, 2);
         Tensor dk = Tensors.zeros(k.scalar_type(), Tensors.shape(k));
@@ -257,20 +243,20 @@ public final class Attend {
             try (Scope scope = new Scope()) {
                 long folded = heads / kvHeads * chunk.queries;
                 Tensor dpart = chunk.queriesOf(dout).reshape(chunk.rows, kvHeads, folded, dim);
-                Tensor total = chunk.queriesOf(sums).reshape(chunk.rows, kvHeads, folded, 1);
-                Tensor probabilities = probabilities(q, k, chunk, scale);
-                Tensor applied = Ops.to(probabilities, q.scalar_type());
+                Tensor queries = folded(q, chunk, kvHeads, scale);
+                Tensor probabilities = probabilities(queries, k, chunk);
+                Tensor applied = probabilities;
                 Tensor dweights = dpart.matmul(chunk.keysOf(v).transpose(2, 3));
                 if (dropout > 0) {
                     Tensor drop = kept.get(i);
-                    applied = applied.mul(drop);
+                    applied = probabilities.mul(drop);
                     dweights.mul_(drop);
                 }
                 chunk.keysOf(dv).add_(applied.transpose(2, 3).matmul(dpart));
-                Tensor dscores = Ops.to(Ops.to(dweights, small(q)).sub_(total).mul_(probabilities), q.scalar_type());
+                Tensor dscores = Ops.softmaxBackward(dweights, probabilities);
                 Tensor scaled = dscores.matmul(chunk.keysOf(k)).mul_(new Scalar(scale));
                 chunk.queriesOf(dq).copy_(scaled.view(chunk.rows, heads, chunk.queries, dim));
-                chunk.keysOf(dk).add_(dscores.transpose(2, 3).matmul(folded(q, chunk, kvHeads, scale)));
+                chunk.keysOf(dk).add_(dscores.transpose(2, 3).matmul(queries));
             }
         }
         give(q, dq);

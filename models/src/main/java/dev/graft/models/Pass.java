@@ -130,12 +130,15 @@ public final class Pass {
         return tape.run(() -> new Tensor[] {Ops.to(x, type)}, (gradient, kept) -> Tape.accumulate(x, gradient));
     }
 
-    /** A norm of the residual stream {@code [batch, seq, hidden]}, or of queries or keys, in another type. */
-    public Tensor norm(Norm site, Tensor h, ScalarType type) {
+    /** A norm of the residual stream {@code [batch, seq, hidden]}, or of queries or keys, in another type; no norm where the site is null. */
+    public Tensor norm(@Nullable Norm site, Tensor h, ScalarType type) {
+        if (site == null) {
+            return cast(h, type);
+        }
         if (tape == null) {
             return Ops.to(hooks.norm(site, h, this), type);
         }
-        if (site.kind() != Norm.Kind.LAYER && h.requires_grad() && hooks.isFrozen(site)) {
+        if (isFormula(site, h)) {
             return tape.run(
                     () -> RmsNorm.forward(site, h, type),
                     (gradient, kept) -> RmsNorm.backward(site, h, kept.get(0), gradient));
@@ -143,48 +146,120 @@ public final class Pass {
         return tape.run(() -> new Tensor[] {Ops.to(hooks.norm(site, h, this), type)})[0];
     }
 
+    private boolean isFormula(Norm site, Tensor h) {
+        return site.kind() != Norm.Kind.LAYER && h.requires_grad() && hooks.isFrozen(site);
+    }
+
     /** A linear layer on x {@code [batch, seq, in]}. */
     public Tensor linear(Linear site, Tensor x) {
-        if (tape == null) {
-            return hooks.linear(site, x, this);
+        return linears(x, site)[0];
+    }
+
+    /** Linear layers on the same x {@code [batch, seq, in]}. */
+    public Tensor[] linears(Tensor x, Linear... sites) {
+        List<Explicit> layers = explicit(sites);
+        if (tape == null || layers == null) {
+            return Arrays.stream(sites).map(site -> alone(site, x)).toArray(Tensor[]::new);
         }
-        Affine layer = hooks.affine(site);
-        Explicit explicit = layer == null ? null : layer.explicit();
-        if (explicit == null) {
-            return tape.run(() -> new Tensor[] {hooks.linear(site, x, this)})[0];
-        }
-        long[] shape = {x.size(0), x.size(1), site.out()};
         boolean wanted = x.requires_grad();
-        if (!wanted && !explicit.trains()) {
-            return tape.run(() -> new Tensor[] {
-                explicit.forward(x.reshape(-1, site.in())).get(0).view(shape)
-            })[0];
+        if (!wanted && layers.stream().noneMatch(Explicit::trains)) {
+            return tape.run(() -> Joint.forward(layers, x).toArray(Tensor[]::new));
         }
         return tape.run(
-                () -> {
-                    Tensor[] results =
-                            explicit.forward(x.reshape(-1, site.in())).toArray(Tensor[]::new);
-                    results[0] = results[0].view(shape);
-                    return results;
-                },
-                (gradient, kept) -> {
-                    Tensor rows = gradient.reshape(-1, site.out());
-                    Tensor dx = explicit.backward(x.reshape(-1, site.in()), rows, kept, wanted);
+                sites.length, () -> Joint.forward(layers, x).toArray(Tensor[]::new), (gradients, kept) -> {
+                    Tensor dx = Joint.backward(layers, x, gradients, kept, wanted);
                     if (dx != null) {
-                        Tape.accumulate(x, dx.view(x.size(0), x.size(1), site.in()));
+                        Tape.accumulate(x, dx);
                     }
                 });
     }
 
-    /** x {@code [batch, seq, heads · headDim]} as {@code [batch, heads, seq, headDim]}, turned by its positions if it has angles. */
+    /** Linear layers on a norm of the residual stream h {@code [batch, seq, hidden]}; the norm's output is made again in the backward pass. */
+    public Tensor[] linears(@Nullable Norm norm, Tensor h, ScalarType type, Linear... sites) {
+        List<Explicit> layers = explicit(sites);
+        if (tape == null || layers == null || norm == null || !isFormula(norm, h)) {
+            return linears(norm(norm, h, type), sites);
+        }
+        return tape.run(
+                sites.length,
+                () -> {
+                    Tensor[] normed = RmsNorm.forward(norm, h, type);
+                    List<Tensor> results = Joint.forward(layers, normed[0]);
+                    results.add(normed[1]);
+                    return results.toArray(Tensor[]::new);
+                },
+                (gradients, kept) -> {
+                    int last = kept.size() - 1;
+                    Tensor r = kept.get(last);
+                    Tensor x = RmsNorm.apply(norm, h, r, type);
+                    Tensor dx = Joint.backward(layers, x, gradients, kept.subList(0, last), true);
+                    if (dx != null) {
+                        RmsNorm.backward(norm, h, r, dx);
+                    }
+                });
+    }
+
+    private Tensor alone(Linear site, Tensor x) {
+        return tape == null
+                ? hooks.linear(site, x, this)
+                : tape.run(() -> new Tensor[] {hooks.linear(site, x, this)})[0];
+    }
+
+    /** The layers with their gradients by formula, or null where one has none. */
+    private @Nullable List<Explicit> explicit(Linear... sites) {
+        List<Explicit> layers = new ArrayList<>();
+        for (Linear site : sites) {
+            Affine layer = hooks.affine(site);
+            Explicit explicit = layer == null ? null : layer.explicit();
+            if (explicit == null) {
+                return null;
+            }
+            layers.add(explicit);
+        }
+        return layers;
+    }
+
+    /** The linear layer after an activation: of {@code activation(gate) ⊙ up}, or of {@code activation(gate)} where up is null. */
+    public Tensor down(Linear site, Activation activation, Tensor gate, @Nullable Tensor up) {
+        List<Explicit> layers = explicit(site);
+        if (tape == null || layers == null || !gate.requires_grad() || (up != null && !up.requires_grad())) {
+            return linear(site, up == null ? activate(activation, gate) : gated(activation, gate, up));
+        }
+        return tape.run(
+                1,
+                () -> {
+                    Tensor x = activation.apply(gate);
+                    return Joint.forward(layers, up == null ? x : x.mul_(up)).toArray(Tensor[]::new);
+                },
+                (gradients, kept) -> {
+                    Tensor active = activation.apply(gate);
+                    Tensor x = up == null ? active : active.mul(up);
+                    Tensor dx = Joint.backward(layers, x, gradients, kept, true);
+                    if (dx == null) {
+                        return;
+                    }
+                    if (up != null) {
+                        Tape.accumulate(up, active.mul_(dx));
+                        dx.mul_(up);
+                    }
+                    Tape.accumulate(gate, activation.gradient(gate, dx));
+                })[0];
+    }
+    /**
+     * x {@code [batch, seq, heads · headDim]} as {@code [batch, heads, seq, headDim]}, turned by its positions if it has angles. On a tape
+     * the values of x are gone afterwards.
+     */
     public Tensor heads(Tensor x, int heads, Rope.@Nullable Angles angles) {
         if (tape == null || !x.requires_grad()) {
             return turned(x, heads, angles);
         }
-        return tape.run(() -> new Tensor[] {turned(x, heads, angles)}, (gradient, kept) -> {
+        long[] shape = Tensors.shape(x);
+        Tensor turned = tape.run(() -> new Tensor[] {turned(x, heads, angles)}, (gradient, kept) -> {
             Tensor back = angles == null ? gradient : angles.inverse().rotate(gradient);
-            Tape.accumulate(x, back.transpose(1, 2).reshape(x.size(0), x.size(1), x.size(2)));
+            Tape.accumulate(x, back.transpose(1, 2).reshape(shape));
         });
+        Tape.forget(x);
+        return turned;
     }
 
     private static Tensor turned(Tensor x, int heads, Rope.@Nullable Angles angles) {
@@ -233,7 +308,7 @@ public final class Pass {
         });
     }
 
-    /** The residual stream h {@code [batch, seq, hidden]} with a block's output added. */
+    /** The residual stream h {@code [batch, seq, hidden]} with a block's output added. On a tape the output's values are gone afterwards. */
     public Tensor add(Block site, Tensor h, Tensor output) {
         if (tape == null) {
             return h.add(hooks.block(site, h, output, this));
@@ -241,11 +316,15 @@ public final class Pass {
         if (!hooks.isFrozen(site) || !h.requires_grad() || !output.requires_grad()) {
             return tape.run(() -> new Tensor[] {h.add(hooks.block(site, h, output, this))})[0];
         }
-        return tape.run(() -> new Tensor[] {h.add(output)}, (gradient, kept) -> {
-            boolean same = output.scalar_type().value == gradient.scalar_type().value;
-            Tape.accumulate(output, same ? gradient.clone() : gradient);
-            Tape.accumulate(h, gradient);
-        });
+        boolean same = output.scalar_type().value == h.scalar_type().value;
+        Tensor sum = tape.run(
+                () -> new Tensor[] {same ? h.add(output) : Ops.to(output, h.scalar_type()).add_(h)},
+                (gradient, kept) -> {
+                    Tape.accumulate(output, same ? gradient.clone() : gradient);
+                    Tape.accumulate(h, gradient);
+                });
+        Tape.forget(output);
+        return sum;
     }
 
     /** The hidden states that enter the first layer. */

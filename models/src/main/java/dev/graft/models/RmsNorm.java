@@ -23,7 +23,12 @@ final class RmsNorm {
                 .mul_(new Scalar(1.0 / x.size(-1)))
                 .add_(new Scalar(site.eps()))
                 .rsqrt_();
-        return new Tensor[] {Ops.to(x.mul(r).mul_(site.factor()).view(Tensors.shape(h)), type), r};
+        return new Tensor[] {apply(site, h, r, type), r};
+    }
+
+    /** y again, from r. */
+    static Tensor apply(Norm site, Tensor h, Tensor r, ScalarType type) {
+        return Ops.to(groups(site, h).mul(r).mul_(site.factor()).view(Tensors.shape(h)), type);
     }
 
     /** h as {@code [..., groups, n]} in the type of the weight: each head of a query is normalised on its own. */

@@ -80,11 +80,17 @@ sealed interface Composed extends Affine {
         }
 
         @Override
-        public @Nullable Tensor backward(Tensor x, Tensor gradient, List<Tensor> kept, boolean wanted) {
-            int own = kept.size() - update.kept();
-            Tensor dx = inner.backward(x, gradient, kept.subList(0, own), wanted);
+        public @Nullable Tensor backward(
+                Tensor x, Tensor gradient, List<Tensor> kept, boolean wanted, @Nullable Tensor sum) {
+            int own = inner.kept();
+            Tensor dx = inner.backward(x, gradient, kept.subList(0, own), wanted, sum);
             update.backward(x, gradient, kept.subList(own, kept.size()), dx);
             return dx;
+        }
+
+        @Override
+        public int kept() {
+            return inner.kept() + update.kept();
         }
 
         @Override

@@ -74,6 +74,11 @@ public final class Ops {
         return x.norm(new org.bytedeco.pytorch.ScalarOptional(new Scalar(2)), new long[] {dim}, keep);
     }
 
+    /** {@code P ⊙ (dP - Σ P ⊙ dP)}: the gradient of what the softmax P over the last dimension was made of; summed in fp32. */
+    public static Tensor softmaxBackward(Tensor gradient, Tensor probabilities) {
+        return Operator.softmaxBackward(gradient, probabilities);
+    }
+
     public static Tensor argmax(Tensor x, long dim) {
         return torch.argmax(x, new LongOptional(dim), false);
     }

@@ -34,11 +34,23 @@ public final class Tape {
         void run(Tensor gradient, List<Tensor> kept);
     }
 
+    /** The gradient of a piece with several outputs by formula. */
+    @FunctionalInterface
+    public interface JointBackward {
+        /**
+         * Runs the formula.
+         *
+         * @param gradients of the piece's outputs; an output that nothing used has null
+         * @param kept what the forward pass gave behind its outputs
+         */
+        void run(List<@Nullable Tensor> gradients, List<Tensor> kept);
+    }
+
     private sealed interface Piece {}
 
     private record Graph(List<Tensor> outputs, List<Tensor> leaves) implements Piece {}
 
-    private record Formula(Tensor leaf, List<Tensor> kept, Backward backward) implements Piece {}
+    private record Formula(List<Tensor> leaves, List<Tensor> kept, JointBackward backward) implements Piece {}
 
     private final Deque<Piece> pieces = new ArrayDeque<>();
 
@@ -68,17 +80,36 @@ public final class Tape {
 
     /** Runs a piece without recording it: its first result is the output, the others are kept for the formula of its gradient. */
     public Tensor run(Forward forward, Backward backward) {
+        return run(1, forward, (gradients, kept) -> {
+            Tensor gradient = gradients.get(0);
+            if (gradient != null) {
+                backward.run(gradient, kept);
+            }
+        })[0];
+    }
+
+    /** Runs a piece without recording it: its first results are the outputs, the others are kept for the formula of its gradient. */
+    public Tensor[] run(int outputs, Forward forward, JointBackward backward) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Tensor[] results = forward.run();
-            Tensor leaf = scope.keep(results[0].detach().set_requires_grad(true));
+            Tensor[] leaves = new Tensor[outputs];
             List<Tensor> kept = new ArrayList<>();
-            for (int i = 1; i < results.length; i++) {
-                kept.add(scope.keep(results[i]));
+            for (int i = 0; i < results.length; i++) {
+                if (i < outputs) {
+                    leaves[i] = scope.keep(results[i].detach().set_requires_grad(true));
+                } else {
+                    kept.add(scope.keep(results[i]));
+                }
             }
-            pieces.push(new Formula(leaf, kept, backward));
-            return leaf;
+            pieces.push(new Formula(List.of(leaves), kept, backward));
+            return leaves;
         }
+    }
+
+    /** Frees the values of an output that only its gradient is needed of any more. */
+    public static void forget(Tensor leaf) {
+        leaf.set_data(Tensors.empty(leaf.scalar_type(), 0));
     }
 
     /** Runs all pieces backward, from the gradients that their outputs have got. */
@@ -89,13 +120,12 @@ public final class Tape {
                 if (piece instanceof Graph graph) {
                     backward(graph);
                 } else if (piece instanceof Formula formula) {
-                    Tensor gradient = gradient(formula.leaf);
-                    if (gradient != null) {
-                        try (NoGrad off = new NoGrad()) {
-                            formula.backward.run(gradient, formula.kept);
-                        }
+                    List<@Nullable Tensor> gradients = new ArrayList<>();
+                    formula.leaves.forEach(leaf -> gradients.add(gradient(leaf)));
+                    try (NoGrad off = new NoGrad()) {
+                        formula.backward.run(gradients, formula.kept);
                     }
-                    formula.leaf.close();
+                    formula.leaves.forEach(Tensor::close);
                     formula.kept.forEach(Tensor::close);
                 }
             }

@@ -293,7 +293,7 @@ final class Decoder implements Backbone {
             Embedded embedded = Embedded.of(tokens, in, config.embeddingScale, small, pass);
             return new Tensor[] {embedded.rows(), embedded.positions()};
         });
-        AttentionMask mask = AttentionMask.of(layers.get(0).attention, true, small, pass);
+        AttentionMask mask = AttentionMask.of(layers.get(0).attention, true, base, pass);
         Tensor shift = mask.shift();
         Tensor positions = shift == null ? start[1] : start[1].add(shift);
         Map<Integer, AttentionMask> masks = new HashMap<>(Map.of(0, mask));
@@ -329,18 +329,14 @@ final class Decoder implements Backbone {
             Rope.@Nullable Angles angles,
             ScalarType base,
             Pass pass) {
-        Tensor attended = attend(layer, normed(layer.attentionNorm, h, base, pass), mask, angles, pass);
+        Tensor attended = attend(layer, h, base, mask, angles, pass);
         Tensor middle = pass.add(
                 layer.attentionBlock, h, left(layer.afterAttention, pass.linear(layer.output, attended), h, pass));
 
-        Tensor x = normed(layer.feedForwardNorm, middle, base, pass);
-        Tensor out = left(layer.afterFeedForward, layer.feedForward.apply(x, pass), h, pass);
+        Tensor forwarded = layer.feedForward.apply(layer.feedForwardNorm, middle, base, pass);
+        Tensor out = left(layer.afterFeedForward, forwarded, h, pass);
         Tensor result = pass.add(layer.feedForwardBlock, middle, out);
         return pass.leave(layer.layer, result);
-    }
-
-    private static Tensor normed(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass) {
-        return norm == null ? pass.cast(h, base) : pass.norm(norm, h, base);
     }
 
     /** A block's output as the residual stream gets it. */
@@ -349,19 +345,20 @@ final class Decoder implements Backbone {
         return pass.dropout(normed, config.residualDropout);
     }
 
-    private Tensor attend(DecoderLayer layer, Tensor x, AttentionMask mask, Rope.@Nullable Angles angles, Pass pass) {
+    private Tensor attend(
+            DecoderLayer layer,
+            Tensor h,
+            ScalarType base,
+            AttentionMask mask,
+            Rope.@Nullable Angles angles,
+            Pass pass) {
         Heads heads = config.heads;
         int queries = config.size.heads();
         long keys = (long) heads.keyValues * heads.dim;
-        Tensor[] qkv = new Tensor[3];
-        if (heads.fused) {
-            qkv = pass.split(pass.linear(layer.projections.get(0), x), (long) queries * heads.dim, keys, keys);
-        } else {
-            for (int i = 0; i < 3; i++) {
-                qkv[i] = pass.linear(layer.projections.get(i), x);
-            }
-        }
-        ScalarType base = qkv[2].scalar_type();
+        Tensor[] projected =
+                pass.linears(layer.attentionNorm, h, base, layer.projections.toArray(Linear[]::new));
+        Tensor[] qkv =
+                heads.fused ? pass.split(projected[0], (long) queries * heads.dim, keys, keys) : projected;
         Tensor q = layer.queryNorm == null ? qkv[0] : pass.norm(layer.queryNorm, qkv[0], base);
         Tensor k = layer.keyNorm == null ? qkv[1] : pass.norm(layer.keyNorm, qkv[1], base);
         return Attend.attend(

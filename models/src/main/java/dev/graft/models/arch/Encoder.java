@@ -228,7 +228,8 @@ final class Encoder implements Backbone {
         ScalarType type = norm.weight().scalar_type();
         Tensor h = pass.enter(stream, pass.piece(() -> new Tensor[] {embed(in, type, pass)})[0]);
         pass.collect(h);
-        AttentionMask mask = AttentionMask.of(layers.get(0).attention, false, type, pass);
+        AttentionMask mask = AttentionMask.of(
+                layers.get(0).attention, false, layers.get(0).query.weight().scalar_type(), pass);
         for (EncoderLayer layer : layers) {
             Tensor input = h;
             h = pass.layer(() -> forward(layer, input, mask, pass));
@@ -265,15 +266,16 @@ final class Encoder implements Backbone {
     private Tensor forward(EncoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {
         int heads = config.size.heads();
         Tensor x = pass.cast(h, layer.query.weight().scalar_type());
-        Tensor q = pass.heads(pass.linear(layer.query, x), heads, null);
-        Tensor k = pass.heads(pass.linear(layer.key, x), heads, null);
-        Tensor v = pass.heads(pass.linear(layer.value, x), heads, null);
+        Tensor[] qkv = pass.linears(x, layer.query, layer.key, layer.value);
+        Tensor q = pass.heads(qkv[0], heads, null);
+        Tensor k = pass.heads(qkv[1], heads, null);
+        Tensor v = pass.heads(qkv[2], heads, null);
         Tensor attended = Attend.attend(layer.attention, q, k, v, mask, config.attentionDropout, pass);
         Tensor out = pass.linear(layer.output, attended);
         Tensor middle = add(layer.attentionBlock, layer.attentionNorm, h, out, config.attentionOutputDropout, pass);
 
         Tensor y = pass.cast(middle, layer.query.weight().scalar_type());
-        Tensor down = pass.linear(layer.down, pass.activate(config.activation, pass.linear(layer.up, y)));
+        Tensor down = pass.down(layer.down, config.activation, pass.linear(layer.up, y), null);
         Tensor result = add(layer.feedForwardBlock, layer.feedForwardNorm, middle, down, config.dropout, pass);
         return pass.leave(layer.layer, result);
     }

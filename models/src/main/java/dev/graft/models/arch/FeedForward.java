@@ -3,15 +3,23 @@ package dev.graft.models.arch;
 import dev.graft.models.Activation;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Site;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /** What a decoder's layer does with each position on its own: a gated block, or a mixture of them. */
 sealed interface FeedForward permits FeedForward.Gated, Mixture {
-    /** The block's answer for x {@code [batch, seq, hidden]}. */
-    Tensor apply(Tensor x, Pass pass);
+    /**
+     * The block's answer for the residual stream h {@code [batch, seq, hidden]}.
+     *
+     * @param norm before the block, or null
+     * @param base the type of the frozen matrices
+     */
+    Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass);
 
     /** Its sites, in the order of its modules. */
     List<Site> sites();
@@ -23,12 +31,10 @@ sealed interface FeedForward permits FeedForward.Gated, Mixture {
      */
     record Gated(List<Linear> in, Linear down, Activation activation) implements FeedForward {
         @Override
-        public Tensor apply(Tensor x, Pass pass) {
-            Tensor first = pass.linear(in.get(0), x);
-            Tensor[] gateUp = in.size() == 1
-                    ? pass.split(first, down.in(), down.in())
-                    : new Tensor[] {first, pass.linear(in.get(1), x)};
-            return pass.linear(down, pass.gated(activation, gateUp[0], gateUp[1]));
+        public Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass) {
+            Tensor[] projected = pass.linears(norm, h, base, in.toArray(Linear[]::new));
+            Tensor[] gateUp = in.size() == 1 ? pass.split(projected[0], down.in(), down.in()) : projected;
+            return pass.down(down, activation, gateUp[0], gateUp[1]);
         }
 
         @Override

@@ -103,11 +103,12 @@ public final class Gpt2 implements Backbone {
     @Override
     public Hidden hidden(Inputs in, Pass pass) {
         ScalarType small = norm.weight().scalar_type();
+        ScalarType base = layers.get(0).qkv.weight().scalar_type();
         Tensor[] start = pass.piece(() -> {
             Embedded embedded = Embedded.of(tokens, in, small, pass);
             return new Tensor[] {embedded.rows(), embedded.positions()};
         });
-        AttentionMask mask = AttentionMask.of(layers.get(0).attention, true, small, pass);
+        AttentionMask mask = AttentionMask.of(layers.get(0).attention, true, base, pass);
         Tensor shift = mask.shift();
         Tensor places = (shift == null ? start[1] : start[1].add(shift)).expand(in.rows(), -1);
         Tensor[] sums = pass.piece(() -> {
@@ -131,8 +132,7 @@ public final class Gpt2 implements Backbone {
 
     private Tensor forward(DecoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {
         ScalarType base = layer.qkv.weight().scalar_type();
-        Tensor x = pass.norm(layer.attentionNorm, h, base);
-        Tensor[] qkv = pass.split(pass.linear(layer.qkv, x), h.size(2), h.size(2), h.size(2));
+        Tensor[] qkv = pass.split(pass.linears(layer.attentionNorm, h, base, layer.qkv)[0], h.size(2), h.size(2), h.size(2));
         Tensor q = pass.heads(qkv[0], config.size.heads(), null);
         Tensor k = pass.heads(qkv[1], config.size.heads(), null);
         Tensor v = pass.heads(qkv[2], config.size.heads(), null);
@@ -140,8 +140,8 @@ public final class Gpt2 implements Backbone {
         Tensor out = pass.dropout(pass.linear(layer.output, attended), config.residualDropout);
         Tensor middle = pass.add(layer.attentionBlock, h, out);
 
-        Tensor y = pass.norm(layer.feedForwardNorm, middle, base);
-        Tensor down = pass.linear(layer.down, pass.activate(config.activation, pass.linear(layer.up, y)));
+        Tensor up = pass.linears(layer.feedForwardNorm, middle, base, layer.up)[0];
+        Tensor down = pass.down(layer.down, config.activation, up, null);
         Tensor result = pass.add(layer.feedForwardBlock, middle, pass.dropout(down, config.residualDropout));
         return pass.leave(layer.layer, result);
     }

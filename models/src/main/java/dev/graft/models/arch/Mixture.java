@@ -7,6 +7,7 @@ import dev.graft.models.Routing;
 import dev.graft.models.Weights;
 import dev.graft.models.sites.Experts;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.Ops;
@@ -17,6 +18,7 @@ import java.util.function.IntFunction;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A mixture of experts (Shazeer et al., 2017) in place of a feed-forward block: a router chooses k of E gated blocks for each position and
@@ -97,7 +99,8 @@ final class Mixture implements FeedForward {
     }
 
     @Override
-    public Tensor apply(Tensor x, Pass pass) {
+    public Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass) {
+        Tensor x = pass.norm(norm, h, base);
         Tensor[] results = pass.piece(() -> {
             Tensor logits = Ops.to(pass.hooks().linear(router, x, pass), small).view(-1, config.experts);
             return new Tensor[] {mixed(x, logits, pass), logits};

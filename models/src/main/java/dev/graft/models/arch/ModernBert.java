@@ -120,7 +120,7 @@ public final class ModernBert implements Backbone {
             Tensor normed = pass.hooks().norm(norm, embedded.rows(), pass);
             return new Tensor[] {Ops.dropout(normed, config.embeddingDropout, pass.isTraining()), embedded.positions()};
         });
-        AttentionMask all = AttentionMask.of(layers.get(0).attention, false, small, pass);
+        AttentionMask all = AttentionMask.of(layers.get(0).attention, false, base, pass);
         AttentionMask near = all.within(config.window + 1);
         Rope.Angles everywhere = config.everywhere.at(start[1], small).to(base);
         Rope.Angles nearby = config.nearby.at(start[1], small).to(base);

@@ -17,10 +17,14 @@ public interface Explicit {
      * @param gradient of the answer, {@code [rows, out]}
      * @param kept what {@link #forward} gave behind the answer
      * @param wanted whether the gradient of x is wanted
-     * @return the gradient of x, {@code [rows, in]} and new, or null if it isn't wanted
+     * @param sum what others added to the gradient of x already, {@code [rows, in]}, to be added to in place; null if nothing
+     * @return the gradient of x so far, {@code [rows, in]}, or null if it isn't wanted
      */
     @Nullable
-    Tensor backward(Tensor x, Tensor gradient, List<Tensor> kept, boolean wanted);
+    Tensor backward(Tensor x, Tensor gradient, List<Tensor> kept, boolean wanted, @Nullable Tensor sum);
+
+    /** How many tensors {@link #forward} gives behind the answer. */
+    int kept();
 
     /** Whether it has parameters that are trained. */
     boolean trains();

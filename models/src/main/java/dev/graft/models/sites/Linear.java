@@ -54,8 +54,17 @@ public record Linear(
     }
 
     @Override
-    public @Nullable Tensor backward(Tensor x, Tensor gradient, List<Tensor> kept, boolean wanted) {
-        return wanted ? gradient.matmul(weight) : null;
+    public @Nullable Tensor backward(
+            Tensor x, Tensor gradient, List<Tensor> kept, boolean wanted, @Nullable Tensor sum) {
+        if (!wanted) {
+            return null;
+        }
+        return sum == null ? gradient.matmul(weight) : sum.addmm_(gradient, weight);
+    }
+
+    @Override
+    public int kept() {
+        return 0;
     }
 
     @Override

@@ -19,8 +19,7 @@ import dev.graft.train.data.Targets;
 import java.util.Arrays;
 import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
-import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * Cross-entropy over labelled tokens: the next token of a causal model, the label of each token otherwise. Only rows with a label reach
@@ -29,8 +28,6 @@ import org.bytedeco.pytorch.global.torch;
  */
 final class TokenLoss implements Objective {
     private static final int CHUNK = 256;
-    private static final int NONE = 0;
-    private static final int SUM = 2;
 
     private final Base base;
     private final double labelSmoothing;
@@ -73,10 +70,12 @@ final class TokenLoss implements Objective {
             for (int start = 0; start < labelled.labels.length; start += CHUNK) {
                 int size = Math.min(CHUNK, labelled.labels.length - start);
                 try (Scope chunk = new Scope()) {
-                    Tensor logits = logits(cut.narrow(0, start, size), pass);
-                    Tensor loss = labelled.sum(logits, start, size, labelSmoothing);
-                    Ops.scale(loss, 1 / divisor).backward();
-                    sum += Tensors.item(loss);
+                    sum += CrossEntropy.backward(
+                            base.head().project(cut.narrow(0, start, size), pass),
+                            labelled.labels(start, size),
+                            labelled.weights(start, size, base.numerics().small()),
+                            labelSmoothing,
+                            1 / divisor);
                 }
             }
             sum += balance(pass, labelled.labels.length, divisor);
@@ -117,8 +116,10 @@ final class TokenLoss implements Objective {
                 int size = Math.min(CHUNK, labelled.labels.length - start);
                 try (Scope chunk = new Scope()) {
                     Tensor labels = labelled.labels(start, size);
-                    Tensor logits = logits(rows.narrow(0, start, size), pass);
-                    double[] losses = Tensors.doubles(loss(logits, labels, NONE, 0));
+                    Tensor logits = Ops.to(
+                            base.head().project(rows.narrow(0, start, size), pass),
+                            base.numerics().small());
+                    double[] losses = Tensors.doubles(CrossEntropy.of(logits, labels, 0));
                     long[] hits = Tensors.longs(Ops.argmax(logits, 1).eq(labels));
                     for (int i = 0; i < size; i++) {
                         int row = (int) (labelled.positions[start + i] / width);
@@ -137,17 +138,9 @@ final class TokenLoss implements Objective {
         return loss;
     }
 
-    private Tensor logits(Tensor rows, Pass pass) {
-        return Ops.to(base.head().project(rows, pass), base.numerics().small());
-    }
-
-    private static Tensor loss(Tensor logits, Tensor labels, int reduction, double smoothing) {
-        return torch.cross_entropy_loss(logits, labels, new TensorOptional(), reduction, Target.NONE, smoothing);
-    }
-
     /** The rows of the flattened hidden states that have a label, the labels, and by how much each counts. */
     @SuppressWarnings("ArrayRecordComponent") // made once for one step, never shared
-    private record Labelled(long[] positions, long[] labels, double[] weights) {
+    private record Labelled(long[] positions, long[] labels, float[] weights) {
         Tensor rows(Hidden hidden) {
             Tensor last = hidden.last();
             return last.reshape(-1, last.size(2)).index_select(0, Tensors.of(positions, positions.length));
@@ -157,18 +150,8 @@ final class TokenLoss implements Objective {
             return Tensors.of(Arrays.copyOfRange(labels, start, start + size), size);
         }
 
-        Tensor sum(Tensor logits, int start, int size, double smoothing) {
-            double[] some = Arrays.copyOfRange(weights, start, start + size);
-            if (Arrays.stream(some).allMatch(weight -> weight == 1)) {
-                return loss(logits, labels(start, size), SUM, smoothing);
-            }
-            float[] factors = new float[size];
-            for (int i = 0; i < size; i++) {
-                factors[i] = (float) some[i];
-            }
-            Tensor each = loss(logits, labels(start, size), NONE, smoothing);
-            return each.mul(Ops.to(Tensors.of(factors, size), each.scalar_type()))
-                    .sum();
+        Tensor weights(int start, int size, ScalarType type) {
+            return Ops.to(Tensors.of(Arrays.copyOfRange(weights, start, start + size), size), type);
         }
     }
 
@@ -185,7 +168,7 @@ final class TokenLoss implements Objective {
         int before = Math.toIntExact(prompt);
         long[] positions = new long[batch.rows() * (before + width)];
         long[] labels = new long[positions.length];
-        double[] weights = new double[positions.length];
+        float[] weights = new float[positions.length];
         int count = 0;
         for (int row = 0; row < batch.rows(); row++) {
             for (int i = offset; i < before + width; i++) {
@@ -193,7 +176,7 @@ final class TokenLoss implements Objective {
                 long label = own ? targets.labels()[row * before + i] : tokens.labels()[row * width + i - before];
                 if (label != Target.NONE) {
                     positions[count] = (long) row * (before + width) + i - offset;
-                    weights[count] = own ? targets.weights()[row * before + i] : 1;
+                    weights[count] = own ? (float) targets.weights()[row * before + i] : 1;
                     labels[count++] = label;
                 }
             }

@@ -1,0 +1,97 @@
+package dev.graft.models;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Role;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.util.function.Function;
+import org.assertj.core.api.Assertions;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** The gradients by formula of the pieces that models are made of, beside autograd's. */
+class PassTest {
+    private final Norm norm = new Norm("norm", 0, Norm.Kind.RMS, normal("norm", 6).add_(one()), null, 1e-6);
+    private final Linear gate = linear("gate", 8, 6);
+    private final Linear up = linear("up", 8, 6);
+    private final Linear down = linear("down", 6, 8);
+
+    private static Tensor one() {
+        return Tensors.ones(ScalarType.Double, 1);
+    }
+
+    private static Tensor normal(String name, long... shape) {
+        return Ops.to(Rng.of(3, name).normal(0, 1, shape), ScalarType.Double);
+    }
+
+    private static Linear linear(String name, long out, long in) {
+        return new Linear(name, Role.UP, 0, normal(name, out, in), normal(name + ".bias", out));
+    }
+
+    @ParameterizedTest
+    @EnumSource(Activation.class)
+    void aGatedBlockHasTheGradientThatAutogradGives(Activation activation) {
+        same(
+                (pass, h) -> {
+                    Tensor[] parts = pass.linears(norm, h, ScalarType.Double, gate, up);
+                    return pass.down(down, activation, parts[0], parts[1]);
+                },
+                h -> {
+                    Tensor x = Ops.rmsNorm(h, norm.weight(), norm.eps());
+                    return plain(down, activation.apply(plain(gate, x)).mul(plain(up, x)));
+                });
+    }
+
+    @ParameterizedTest
+    @EnumSource(Activation.class)
+    void aPlainBlockHasTheGradientThatAutogradGives(Activation activation) {
+        same(
+                (pass, h) -> pass.down(down, activation, pass.linear(up, h), null),
+                h -> plain(down, activation.apply(plain(up, h))));
+    }
+
+    @Test
+    void anOutputThatNothingUsesAddsNothing() {
+        same(
+                (pass, h) -> pass.linears(norm, h, ScalarType.Double, gate, up)[1],
+                h -> plain(up, Ops.rmsNorm(h, norm.weight(), norm.eps())));
+    }
+
+    private static Tensor plain(Linear site, Tensor x) {
+        return Ops.linear(x, site.weight(), site.bias());
+    }
+
+    private interface Taped {
+        Tensor run(Pass pass, Tensor h);
+    }
+
+    private static void same(Taped taped, Function<Tensor, Tensor> plain) {
+        try (Scope scope = new Scope()) {
+            Tensor values = normal("h", 2, 3, 6);
+            Tensor expected = values.clone().set_requires_grad(true);
+            Tensor answer = plain.apply(expected);
+            Tensor gradient = normal("gradient", Tensors.shape(answer));
+            answer.backward(gradient, new BoolOptional(), false, new TensorArrayRefOptional());
+
+            Tensor h = values.clone().set_requires_grad(true);
+            Pass pass = Pass.training(Hooks.NONE);
+            Tensor result = taped.run(pass, h);
+            assertThat(Tensors.doubles(result)).containsExactly(Tensors.doubles(answer), Assertions.within(1e-10));
+            result.backward(gradient, new BoolOptional(), false, new TensorArrayRefOptional());
+            pass.backward();
+            assertThat(Tensors.doubles(h.grad()))
+                    .containsExactly(Tensors.doubles(expected.grad()), Assertions.within(1e-10));
+        }
+    }
+}

@@ -1,0 +1,60 @@
+package dev.graft.train.loss;
+
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.data.Target;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * Cross-entropy of logits {@code [rows, classes]} with its gradient by formula: with P the softmax, ε the label smoothing and w the weight
+ * of a row, {@code dlogits = w (P - (1 - ε) onehot - ε / classes)}. One buffer of that size holds P, then the gradient.
+ */
+final class CrossEntropy {
+    private static final int NONE = 0;
+
+    private CrossEntropy() {}
+
+    /** The loss of each row. */
+    static Tensor of(Tensor logits, Tensor labels, double smoothing) {
+        return torch.cross_entropy_loss(logits, labels, new TensorOptional(), NONE, Target.NONE, smoothing);
+    }
+
+    /**
+     * Runs the backward pass of {@code factor Σ w loss} from the logits.
+     *
+     * @param labels {@code [rows]}
+     * @param weights {@code [rows]}, fp32 or wider, as the softmax is made in
+     * @return {@code Σ w loss}
+     */
+    static double backward(Tensor logits, Tensor labels, Tensor weights, double smoothing, double factor) {
+        ScalarType type = weights.scalar_type();
+        double sum;
+        Tensor gradient;
+        try (NoGrad off = new NoGrad()) {
+            Tensor wide = Ops.to(logits, type);
+            Tensor index = labels.unsqueeze(1);
+            Tensor chances = wide.softmax(-1);
+            sum = smoothing > 0
+                    ? Double.POSITIVE_INFINITY
+                    : Tensors.item(chances.gather(1, index).log().squeeze(1).mul_(weights).sum().neg());
+            if (Double.isInfinite(sum)) { // smoothed, or a chance too small for fp32
+                sum = Tensors.item(of(wide, labels, smoothing).mul(weights).sum());
+            }
+            Tensor target = Ops.scale(Tensors.ones(type, Tensors.shape(index)), smoothing - 1);
+            chances.scatter_add_(1, index, target);
+            if (smoothing > 0) {
+                chances.sub_(new Scalar(smoothing / logits.size(1)), new Scalar(1));
+            }
+            gradient = Ops.to(chances.mul_(Ops.scale(weights, factor).unsqueeze(1)), logits.scalar_type());
+        }
+        if (logits.requires_grad()) {
+            Backward.from(logits, gradient);
+        }
+        return sum;
+    }
+}
