@@ -200,7 +200,7 @@ public final class Attend {
         Tensor scores = folded.matmul(chunk.keysOf(k).transpose(2, 3));
         Tensor additive = chunk.additive;
         if (additive != null) {
-            scores.unflatten(2, group, chunk.queries).add_(additive.unsqueeze(1));
+            scores.unflatten(2, group, chunk.queries).add_(additive.unsqueeze(group == 1 ? 2 : 1));
         }
         Tensor weights = scores.softmax(-1);
         return chunk.sees == null

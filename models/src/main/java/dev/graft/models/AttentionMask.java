@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Which keys each query sees, worked out once for a pass: what is cached, then the prefix, then the pass's own positions.
  *
- * @param additive {@code [batch or 1, 1, queries, keys]}: 0 where visible, a very negative number where not; null if all is visible
+ * @param additive {@code [batch or 1, 1 or heads, queries, keys]}: 0 where visible, a very negative number where not; null if all is visible
  * @param keys {@code [batch, keys]} int64: 1 for keys that are not padding
  * @param shift {@code [batch, 1]} int64 to add to positions, or null for none
  * @param sees {@code [batch, 1, queries, 1]}: 0 for queries that see no key at all, as before the first token of a row padded on the left:
@@ -69,7 +69,8 @@ public record AttentionMask(
         Tensor sees = additive != null && triangular && startsHidden(visible, (int) count)
                 ? Ops.to(additive.amax(new long[] {3}, true).eq(new Scalar(0.0)), type)
                 : null;
-        return new AttentionMask(additive, sees, keys, shift, padding(visible, (int) count), triangular, queries, type);
+        return new AttentionMask(
+                additive, sees, keys, shift, padding(visible, (int) count), triangular, queries, type);
     }
 
     /** The same, where a query doesn't see keys that are so many positions away or more; counted are all keys, padding too. */
@@ -87,6 +88,16 @@ public record AttentionMask(
         Tensor far = away.ge(new Scalar(distance)).unsqueeze(0).unsqueeze(0);
         Tensor windowed = near.expand(-1, -1, queries, -1).masked_fill(far, new Scalar(HIDDEN));
         return new AttentionMask(windowed, sees, keys, shift, padding, causal, queries, type);
+    }
+
+    /** The same with numbers {@code [1, heads, queries, queries]} added to the scores of its own keys; for attention without grouped queries. */
+    public AttentionMask plus(Tensor bias) {
+        long prefix = keys.size(1) - bias.size(3);
+        Tensor whole = prefix == 0
+                ? bias
+                : Ops.cat(3, Tensors.zeros(type, 1, bias.size(1), bias.size(2), prefix), bias);
+        Tensor sum = additive == null ? whole : additive.add(whole);
+        return new AttentionMask(sum, sees, keys, shift, padding, causal, queries, type);
     }
 
     private static boolean startsHidden(long[] visible, int count) {

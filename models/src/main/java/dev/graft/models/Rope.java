@@ -27,7 +27,12 @@ public record Rope(double[] frequencies) {
 
     /** The same with the base that a family takes where config.json says nothing. */
     public static Rope read(Fields config, int headDim, double absentTheta) {
-        double part = config.number("partial_rotary_factor", 1, 0, 1);
+        return read(config, headDim, absentTheta, 1);
+    }
+
+    /** The same with the part of each head that is turned where config.json says nothing. */
+    public static Rope read(Fields config, int headDim, double absentTheta, double absentPart) {
+        double part = config.number("partial_rotary_factor", absentPart, 0, 1);
         return of(parameters(config), config.number("rope_theta", absentTheta), headDim, part);
     }
 
@@ -56,7 +61,7 @@ public record Rope(double[] frequencies) {
         double theta = rope == null ? absentTheta : rope.number("rope_theta", absentTheta);
         double part = rope == null ? absentPart : rope.number("partial_rotary_factor", absentPart, 0, 1);
         int turned = (int) (headDim * part);
-        double[] plain = new double[turned / 2];
+        double[] plain = new double[(turned + 1) / 2];
         for (int i = 0; i < plain.length; i++) {
             plain[i] = Math.pow(theta, -2.0 * i / turned);
         }

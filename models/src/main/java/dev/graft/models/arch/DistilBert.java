@@ -49,7 +49,8 @@ public final class DistilBert extends EncoderFamily {
                 f.number("attention_dropout", 0.1),
                 0,
                 f.number("dropout", 0.1),
-                NAMES);
+                NAMES,
+                false);
     }
 
     @Override
@@ -65,7 +66,8 @@ public final class DistilBert extends EncoderFamily {
     @Override
     Head sequence(Encoder encoder, Fields f, Weights w, HeadSpec spec) {
         double dropout = f.number("seq_classif_dropout", 0.2);
-        return first("pre_classifier", Activation.RELU, 0, dropout, "classifier", encoder.hiddenSize(), w, spec);
+        return first(
+                "pre_classifier", Activation.RELU, 0, dropout, "classifier", encoder.hiddenSize(), w, spec);
     }
 
     @Override

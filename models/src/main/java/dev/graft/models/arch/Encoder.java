@@ -49,6 +49,7 @@ final class Encoder implements Backbone {
     private final Stream stream;
     private final List<EncoderLayer> layers = new ArrayList<>();
     private final @Nullable Linear pooler;
+    private final @Nullable Distances distances;
 
     /** What a family calls the modules of a layer; those of BERT are {@link #BERT}. */
     record Names(
@@ -89,6 +90,7 @@ final class Encoder implements Backbone {
      *     padding on the left takes no positions
      * @param attentionOutputDropout of what attention adds
      * @param dropout of the embeddings and of what the feed-forward block adds
+     * @param distances whether scores depend on {@link Distances}
      */
     record Config(
             Size size,
@@ -102,7 +104,8 @@ final class Encoder implements Backbone {
             double attentionDropout,
             double attentionOutputDropout,
             double dropout,
-            Names names) {
+            Names names,
+            boolean distances) {
         /** The fields that BERT and its descendants have in common, with BERT's defaults. */
         static Config read(Fields f, int types, int absentPadding, boolean countsTokens) {
             f.choice("position_embedding_type", "absolute", "absolute");
@@ -133,10 +136,23 @@ final class Encoder implements Backbone {
                     f.number("attention_probs_dropout_prob", 0.1),
                     dropout,
                     dropout,
-                    Names.BERT);
+                    Names.BERT,
+                    false);
         }
 
         Config withEmbedding(int newEmbedding) {
+            return with(newEmbedding, names, distances);
+        }
+
+        Config withNames(Names newNames) {
+            return with(embedding, newNames, distances);
+        }
+
+        Config withDistances() {
+            return with(embedding, names, true);
+        }
+
+        private Config with(int newEmbedding, Names newNames, boolean newDistances) {
             return new Config(
                     size,
                     intermediate,
@@ -149,7 +165,8 @@ final class Encoder implements Backbone {
                     attentionDropout,
                     attentionOutputDropout,
                     dropout,
-                    names);
+                    newNames,
+                    newDistances);
         }
     }
 
@@ -197,6 +214,8 @@ final class Encoder implements Backbone {
         for (int i = 0; i < size.layers(); i++) {
             layers.add(layer(w, prefix + config.names.layer + i, i));
         }
+        String bias = prefix + "encoder.relative_attention_bias.weight";
+        distances = config.distances ? new Distances(w.matrix(bias, 32, size.heads())) : null;
         String dense = prefix + "pooler.dense";
         pooler = withPooler && w.has(dense + ".weight") ? w.linear(dense, Role.POOLER, -1, h, h, true) : null;
     }
@@ -228,8 +247,9 @@ final class Encoder implements Backbone {
         ScalarType type = norm.weight().scalar_type();
         Tensor h = pass.enter(stream, pass.piece(() -> new Tensor[] {embed(in, type, pass)})[0]);
         pass.collect(h);
-        AttentionMask mask = AttentionMask.of(
-                layers.get(0).attention, false, layers.get(0).query.weight().scalar_type(), pass);
+        ScalarType base = layers.get(0).query.weight().scalar_type();
+        AttentionMask padding = AttentionMask.of(layers.get(0).attention, false, base, pass);
+        AttentionMask mask = distances == null ? padding : padding.plus(distances.bias(h.size(1), base));
         for (EncoderLayer layer : layers) {
             Tensor input = h;
             h = pass.layer(() -> forward(layer, input, mask, pass));
