@@ -179,9 +179,10 @@ public final class DebertaV2 implements Backbone {
         for (EncoderLayer layer : layers) {
             Tensor input = h;
             h = pass.layer(() -> forward(layer, input, relative, buckets, hidden, pass));
-            if (layer == layers.get(0) && convolution != null) {
+            Convolution extra = layer == layers.get(0) ? convolution : null;
+            if (extra != null) {
                 Tensor output = h;
-                h = pass.piece(() -> new Tensor[] {convolved(convolution, embedded, output, pass)})[0];
+                h = pass.piece(() -> new Tensor[] {convolved(extra, embedded, output, pass)})[0];
             }
             pass.collect(h);
         }
