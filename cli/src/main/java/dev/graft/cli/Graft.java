@@ -9,6 +9,7 @@ import dev.graft.cli.generate.ChatCommand;
 import dev.graft.cli.generate.GenerateCommand;
 import dev.graft.cli.inspect.InspectCommand;
 import dev.graft.cli.logits.LogitsCommand;
+import dev.graft.cli.merge.ConvertCommand;
 import dev.graft.cli.merge.MergeCommand;
 import dev.graft.cli.methods.MethodsCommand;
 import dev.graft.cli.parity.ParityCommand;
@@ -44,6 +45,7 @@ import picocli.CommandLine.Spec;
             GenerateCommand.class,
             ChatCommand.class,
             MergeCommand.class,
+            ConvertCommand.class,
             InspectCommand.class,
             MethodsCommand.class,
             LogitsCommand.class,

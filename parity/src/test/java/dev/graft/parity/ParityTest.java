@@ -52,6 +52,7 @@ class ParityTest {
                         "adapters/llama-gqa/lora-alora",
                         "adapters/llama-gqa/lora-bd",
                         "adapters/llama-gqa/lora-kasa",
+                        "adapters/llama-gqa/lora-monteclora",
                         "adapters/llama-gqa/lora-pissa",
                         "adapters/llama-gqa/lora-replication",
                         "adapters/llama-gqa/lora-velora",

@@ -36,6 +36,11 @@ public record AdapterConfig(
         return new AdapterConfig(method, names, task, baseName, revision);
     }
 
+    /** Whether a module, or one that it is in, is trained and saved whole. */
+    public boolean savesWhole(String module) {
+        return SavedModules.contains(modulesToSave, module);
+    }
+
     static List<String> heads(@Nullable Task task) {
         if (task == Task.SEQ_CLS || task == Task.TOKEN_CLS) {
             return List.of("classifier", "score");

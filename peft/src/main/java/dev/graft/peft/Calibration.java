@@ -2,9 +2,11 @@ package dev.graft.peft;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Linear;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import java.util.List;
@@ -30,6 +32,15 @@ public interface Calibration {
     /** Runs every batch forward and backward from its mean loss; returns how many there were. */
     int backward(Hooks hooks);
 
+    /** One batch forward, through the head too unless it is as wide as the vocabulary. */
+    static void forward(Base base, Inputs batch, Pass pass) {
+        Hidden hidden = base.hidden(batch, pass);
+        Linear output = base.head().output();
+        if (output != null && output.out() != base.backbone().vocabSize()) {
+            base.logits(hidden, pass);
+        }
+    }
+
     /** Batches without labels: every position but padding counts, and there is no loss. */
     static Calibration of(Base base, List<Inputs> batches) {
         return new Calibration() {
@@ -38,7 +49,7 @@ public interface Calibration {
                 for (Inputs batch : batches) {
                     try (NoGrad off = new NoGrad();
                             Scope scope = new Scope()) {
-                        base.hidden(batch, Pass.inference(hooks.apply(batch.mask())));
+                        Calibration.forward(base, batch, Pass.inference(hooks.apply(batch.mask())));
                     }
                 }
             }

@@ -21,6 +21,11 @@ public interface Method {
         return base;
     }
 
+    /** Whether a new adapter must be made with a {@link Calibration}. */
+    default boolean needsData() {
+        return false;
+    }
+
     /** This method with the settings that calibration data calls for; most methods look at none. */
     default Method fitted(Base base, List<String> modulesToSave, Statistics statistics) {
         return this;

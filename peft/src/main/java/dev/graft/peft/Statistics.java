@@ -13,6 +13,7 @@ import java.util.Collection;
 import java.util.IdentityHashMap;
 import java.util.Map;
 import java.util.Objects;
+import org.bytedeco.pytorch.AutoGradMode;
 import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -119,14 +120,7 @@ public final class Statistics implements AutoCloseable {
                             watched,
                             kept(Tensors.zeros(ScalarType.Float, watched.out(), watched.in())
                                     .set_requires_grad(true))));
-            int batches = calibration.backward(new Observer() {
-                @Override
-                Tensor watched(Linear layer, Tensor x, Tensor y) {
-                    Tensor probe = Objects.requireNonNull(gradients.get(layer), layer.name());
-                    Tensor nothing = Ops.linear(Ops.to(x, ScalarType.Float), probe, null);
-                    return y.add(Ops.to(nothing, y.scalar_type()));
-                }
-            });
+            int batches = backward();
             try (NoGrad off = new NoGrad();
                     Scope scope = new Scope()) {
                 gradients.replaceAll((layer, probe) -> {
@@ -144,6 +138,20 @@ public final class Statistics implements AutoCloseable {
             throw new IllegalStateException(site.name() + " wasn't watched");
         }
         return gradient;
+    }
+
+    /** Lets the gradient of each weight gather on a matrix of zeros beside it. */
+    private int backward() {
+        try (AutoGradMode on = new AutoGradMode(true)) {
+            return calibration.backward(new Observer() {
+                @Override
+                Tensor watched(Linear layer, Tensor x, Tensor y) {
+                    Tensor probe = Objects.requireNonNull(gradients.get(layer), layer.name());
+                    Tensor nothing = Ops.linear(Ops.to(x, ScalarType.Float), probe, null);
+                    return y.add(Ops.to(nothing, y.scalar_type()));
+                }
+            });
+        }
     }
 
     private Linear first(Linear site) {

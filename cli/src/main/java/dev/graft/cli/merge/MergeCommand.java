@@ -65,6 +65,8 @@ public final class MergeCommand implements Runnable {
                 head,
                 compute,
                 spec.commandLine().getErr());
-        spec.commandLine().getOut().println(run.write(out, overwrite).shown(json.json()));
+        spec.commandLine()
+                .getOut()
+                .println(run.write(new OutFolder(out, overwrite)).shown(json.json()));
     }
 }

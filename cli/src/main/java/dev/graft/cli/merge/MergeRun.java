@@ -3,18 +3,13 @@ package dev.graft.cli.merge;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.Loading;
-import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.peft.Merge;
-import java.io.IOException;
 import java.io.PrintWriter;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import java.util.stream.Stream;
 import tools.jackson.databind.node.JsonNodeFactory;
 
 /** One run of {@code graft merge}. */
@@ -46,44 +41,13 @@ record MergeRun(String model, List<String> adapters, HeadOptions head, ComputeOp
         }
     }
 
-    Written write(Path out, boolean overwrite) {
-        requireFree(out, overwrite);
+    Written write(OutFolder out) {
+        out.requireFree();
         Loading loaded = Loading.of(model, adapters, head, compute, err);
-        requireElsewhere(out, loaded);
+        out.requireElsewhere(loaded, adapters, "merged");
         Base merged = Merge.merge(loaded.base(), loaded.selection());
         Likeness likeness = Likeness.of(loaded, merged);
-        merged.save(out);
-        return new Written(out, Loading.dtype(merged), likeness);
-    }
-
-    private static void requireFree(Path out, boolean overwrite) {
-        if (!Files.exists(out) || overwrite && Files.isDirectory(out)) {
-            return;
-        }
-        if (!Files.isDirectory(out)) {
-            throw new InputException("--out " + out + " is a file, expected a folder to make");
-        }
-        try (Stream<Path> inside = Files.list(out)) {
-            if (inside.findAny().isPresent()) {
-                throw new InputException("--out " + out
-                        + " is there and not empty; name another folder, or give --overwrite to replace it");
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot list " + out + ": " + e.getMessage(), e);
-        }
-    }
-
-    /** Replacing the folder that the model or an adapter is read from would lose it. */
-    private void requireElsewhere(Path out, Loading loaded) {
-        Stream<Path> sources = Stream.concat(
-                Stream.of(loaded.files()), adapters.stream().map(Path::of).filter(Files::exists));
-        Path target = out.toAbsolutePath().normalize();
-        sources.map(path -> path.toAbsolutePath().normalize())
-                .filter(path -> path.startsWith(target))
-                .findAny()
-                .ifPresent(source -> {
-                    throw new InputException(
-                            "--out " + out + " holds " + source + ", which is merged; name another folder");
-                });
+        merged.save(out.path());
+        return new Written(out.path(), Loading.dtype(merged), likeness);
     }
 }

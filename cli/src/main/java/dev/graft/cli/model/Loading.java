@@ -54,8 +54,10 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
             for (AdapterHeader header : headers) {
                 loaded.add(Adapter.load(base, header.folder()));
             }
-            report(base, loaded, System.nanoTime() - start, err);
-            return new Loading(base, List.copyOf(loaded), files);
+            // An adapter may have a deeper base than the one that was loaded.
+            Base own = loaded.isEmpty() ? base : loaded.get(0).base();
+            report(own, loaded, System.nanoTime() - start, err);
+            return new Loading(own, List.copyOf(loaded), files);
         }
     }
 

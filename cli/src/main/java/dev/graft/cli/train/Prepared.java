@@ -19,11 +19,14 @@ import dev.graft.models.Task;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.checkpoints.Checkpoint;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.AdapterConfig;
+import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
 import dev.graft.tensor.Natives;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Scope;
+import dev.graft.train.CalibrationRows;
 import dev.graft.train.TrainPlan;
 import dev.graft.train.TrainSettings;
 import dev.graft.train.data.CausalEncoder;
@@ -61,6 +64,9 @@ record Prepared(
     /** Longer rows are rarely worth their memory; who wants them says so. */
     private static final int USUAL_LENGTH = 1024;
 
+    /** Rows at a time where a method looks at the data before training. */
+    private static final int CALIBRATION_BATCH = 8;
+
     static Prepared of(RunConfig config, PrintWriter err) {
         ChosenMethod.named(config.base().method());
         Splits splits = DataFiles.of(config.data(), config.goal()).open();
@@ -86,19 +92,22 @@ record Prepared(
         splits.notes().forEach(err::println);
         Loading loading = load(config.base(), task, err);
         Base base = loading.base();
-        Adapter adapter = Adapter.create(
-                base,
-                ChosenMethod.of(config.base().method(), config.methodOptions(), base),
-                config.base().seed());
+        Method method = ChosenMethod.of(config.base().method(), config.methodOptions(), base);
+        long seed = config.base().seed();
+        Adapter adapter = method.needsData() ? null : Adapter.create(base, method, seed);
         List<String> notes = new ArrayList<>(splits.notes());
         RowEncoder encoder = task.encoder(
                 base,
                 () -> chat(loading, notes, err),
                 LossOn.valueOf(config.goal().lossOn().name()));
-        int length = length(config, base, adapter);
+        int length = length(config, base, adapter == null ? 0 : prompt(adapter));
         Overflow overflow = overflow(config, task);
         Examples train = Examples.encode(splits.train(), encoder, length, overflow);
         err.println("training: " + train.summary().text());
+        if (adapter == null) {
+            CalibrationRows rows = CalibrationRows.first(base, train, CALIBRATION_BATCH);
+            adapter = Adapter.create(base, AdapterConfig.of(base, method), rows, seed);
+        }
         Examples validation = encode(splits.validation(), encoder, length, overflow);
         Scorer<?> scorer = Scorer.of(task);
         TrainSettings settings = new Settings(config, task, validation == null ? null : scorer).of(train.size());
@@ -107,7 +116,7 @@ record Prepared(
         return new Prepared(
                 task,
                 splits,
-                loading,
+                new Loading(adapter.base(), List.of(), loading.files()),
                 adapter,
                 train,
                 validation,
@@ -187,8 +196,8 @@ record Prepared(
     }
 
     /** What the model can take beside the adapter's prompt. */
-    private static int length(RunConfig config, Base base, Adapter adapter) {
-        int most = base.backbone().maxPositions() - prompt(base, adapter);
+    private static int length(RunConfig config, Base base, int prompt) {
+        int most = base.backbone().maxPositions() - prompt;
         Integer wanted = config.goal().maxSeqLength();
         if (wanted != null && wanted > most) {
             throw new InputException("max_seq_length is " + wanted + ", but " + base.name() + " takes at most " + most
@@ -197,11 +206,12 @@ record Prepared(
         return wanted == null ? Math.min(USUAL_LENGTH, most) : wanted;
     }
 
-    private static int prompt(Base base, Adapter adapter) {
+    private static int prompt(Adapter adapter) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Pass pass = Pass.inference(Selection.of(adapter).hooks());
-            return Math.toIntExact(base.hidden(Inputs.of(new long[][] {{0}}), pass)
+            return Math.toIntExact(adapter.base()
+                    .hidden(Inputs.of(new long[][] {{0}}), pass)
                     .prompt());
         }
     }

@@ -10,8 +10,8 @@ import org.bytedeco.pytorch.global.torch;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * CorDA (Yang et al., 2024): with C the mean of {@code x xᵀ} over the layer's inputs, a little of its mean diagonal added, and
- * {@code W C = U S V}, A and B are r triplets of {@code U S (V C⁻¹)}, which is W again: the first ones for a task whose data it saw
+ * CorDA (Yang et al., 2024): with C the mean of {@code x xᵀ} over the layer's inputs, scaled to a mean diagonal of 1 (PEFT: to a largest
+ * input of 1, which moves a factor between A and B), a hundredth of the identity added, and {@code W C = U S V}, A and B are r triplets of {@code U S (V C⁻¹)}, which is W again: the first ones for a task whose data it saw
  * ({@code ipm}), the last ones to keep the knowledge that the data stands for ({@code kpm}). They are taken off the base.
  *
  * @param first whether the first triplets are taken: {@code ipm}
@@ -64,11 +64,11 @@ public record Corda(boolean first) implements LoraInit {
     public Factors factors(Place place) {
         int r = place.rank();
         place.requireRank(this, r);
-        Tensor c = place.data(this).secondMoment(place.site());
+        Tensor moment = place.data(this).secondMoment(place.site());
+        Tensor c = moment.div(moment.diag().mean());
         Tensor one = torch.eye(c.size(0)).to(c.scalar_type());
-        double mean = Tensors.item(c.diag().mean());
         for (double damp = 0.01; damp < 1e6; damp *= 2) {
-            Tensor damped = Ops.addScaled(c, one, damp * mean);
+            Tensor damped = Ops.addScaled(c, one, damp);
             Tensor inverse = torch.linalg_inv(damped);
             // As PEFT does: more is added until the inverse is one.
             if (Tensors.item(damped.matmul(inverse).sub(one).norm()) < 0.05) {

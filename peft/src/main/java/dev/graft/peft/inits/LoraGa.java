@@ -46,6 +46,9 @@ public record LoraGa(Direction direction, Scale scale, double gamma) implements 
     /** PEFT's defaults. */
     public static final LoraGa DEFAULT = new LoraGa(Direction.ArB2r, Scale.stable, 16);
 
+    /** Of the subspace; more than it needs for the first triplets to be exact in all but the last digits. */
+    private static final int ITERATIONS = 12;
+
     static LoraGa read(Fields f) {
         return new LoraGa(
                 Direction.valueOf(f.choice("direction", "ArB2r", "ArBr", "A2rBr", "ArB2r", "random")),
@@ -84,7 +87,7 @@ public record LoraGa(Direction direction, Scale scale, double gamma) implements 
     public Factors factors(Place place) {
         int r = place.rank();
         place.requireRank(this, 2L * r);
-        Svd svd = Svd.first(place.data(this).gradient(place.site()), 4L * r, 4, place.rng());
+        Svd svd = Svd.first(place.data(this).gradient(place.site()), 4L * r, ITERATIONS, place.rng());
         Tensor forA = Tensors.of(chosen(true, r, place.rng()), r);
         Tensor forB = direction == Direction.random ? forA : Tensors.of(chosen(false, r, place.rng()), r);
         Tensor a = svd.v().index_select(0, forA);
@@ -94,8 +97,9 @@ public record LoraGa(Direction direction, Scale scale, double gamma) implements 
             case stable -> new Factors(a, Ops.scale(b, Math.pow(place.site().out(), 0.25) / Math.sqrt(gamma)));
             case weight_svd -> {
                 double largest = Tensors.item(values.narrow(0, 0, 1));
-                double wanted = Tensors.item(
-                        Svd.first(place.weight(), r, 4, place.rng()).s().narrow(0, 0, 1));
+                double wanted = Tensors.item(Svd.first(place.weight(), r, ITERATIONS, place.rng())
+                        .s()
+                        .narrow(0, 0, 1));
                 yield new Factors(a, largest > 0 ? Ops.scale(b, wanted / largest) : b);
             }
             case gd_scale -> new Factors(Ops.scale(a, 1 / place.scaling()), Ops.scale(b, 1 / place.scaling()));

@@ -5,12 +5,17 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.Adapter;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
+import dev.graft.peft.TrainingRule;
 import dev.graft.peft.inits.LoraInit;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.util.List;
 import org.bytedeco.pytorch.StringViewOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -38,6 +43,8 @@ public record Kasa(LoraConfig config, double beta, double gamma) implements Lora
     /** The weights that the paper has for GLUE. */
     public static final Kasa DEFAULT = new Kasa(LoraConfig.DEFAULT, 1e-4, 1e-3);
 
+    private static final String DIAGONAL = ".lora_diag";
+
     @Override
     public Type type() {
         return Kind.INSTANCE;
@@ -60,7 +67,7 @@ public record Kasa(LoraConfig config, double beta, double gamma) implements Lora
                     + ", but KaSA takes its own part off the base; expected true, gaussian or orthogonal");
         }
         LowRank update = LowRank.of(g, site, config);
-        Tensor d = g.parameter(site, "lora_diag", Initial.normal(1), r);
+        Tensor d = g.parameter(site.name() + DIAGONAL, Initial.normal(1), r);
         Tensor right =
                 g.buffer(site.name() + ".lora_noise.right", false, (rng, shape) -> smallest(site, r), r, site.in());
         Tensor left = g.buffer(
@@ -104,6 +111,34 @@ public record Kasa(LoraConfig config, double beta, double gamma) implements Lora
         public @Nullable Tensor bias() {
             return update.bias();
         }
+    }
+
+    /** {@code Σ (β ‖d‖² + γ (‖Bᵀ B - I‖ + ‖A Aᵀ - I‖))} over the layers. */
+    @Override
+    public TrainingRule training(Adapter adapter, TrainingRule.Run run) {
+        List<String> modules = adapter.sites().stream()
+                .map(Site::name)
+                .filter(name -> adapter.parameters().containsKey(name + DIAGONAL))
+                .toList();
+        return new TrainingRule() {
+            @Override
+            public Tensor penalty() {
+                Tensor sum = Tensors.zeros(adapter.base().numerics().small());
+                for (String module : modules) {
+                    Tensor a = adapter.value(module + ".lora_A.weight");
+                    Tensor b = adapter.value(module + ".lora_B.weight");
+                    Tensor values = adapter.value(module + DIAGONAL).square().sum();
+                    Tensor skew = skew(b.t().matmul(b)).add(skew(a.matmul(a.t())));
+                    sum = Ops.addScaled(Ops.addScaled(sum, values, beta), skew, gamma);
+                }
+                return sum;
+            }
+        };
+    }
+
+    /** {@code ‖M - I‖}. */
+    private static Tensor skew(Tensor m) {
+        return m.sub(Ops.to(torch.eye(m.size(0)), m.scalar_type())).norm();
     }
 
     @Override

@@ -96,6 +96,29 @@ public record LoraConfig(
         return with(r, alpha, dropout, rankPattern, alphaPattern, newTargets, init);
     }
 
+    /** With ranks and alphas of their own for modules whose names end so. */
+    public LoraConfig withPatterns(Map<String, Integer> ranks, Map<String, Double> alphas) {
+        return with(r, alpha, dropout, ranks, alphas, targets, init);
+    }
+
+    public LoraConfig withLoraBias(boolean newLoraBias) {
+        return new LoraConfig(
+                r,
+                alpha,
+                dropout,
+                rslora,
+                targets,
+                rankPattern,
+                alphaPattern,
+                bias,
+                newLoraBias,
+                init,
+                tokens,
+                replication,
+                transposed,
+                tied);
+    }
+
     private LoraConfig with(
             int newR,
             double newAlpha,

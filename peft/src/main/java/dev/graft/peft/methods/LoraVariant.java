@@ -69,6 +69,11 @@ public interface LoraVariant extends Method {
     }
 
     @Override
+    default boolean needsData() {
+        return config().init().needsData();
+    }
+
+    @Override
     default Method fitted(Base base, List<String> modulesToSave, Statistics statistics) {
         return with(config().fitted(base, modulesToSave, statistics));
     }

@@ -178,6 +178,10 @@ record LowRank(
         return bias == null ? null : Ops.scale(bias, scaling);
     }
 
+    LowRank withA(Tensor newA) {
+        return new LowRank(newA, b, bias, scaling, dropout, start, table);
+    }
+
     LowRank withB(Tensor newB) {
         return new LowRank(a, newB, bias, scaling, dropout, start, table);
     }

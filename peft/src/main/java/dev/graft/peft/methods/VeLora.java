@@ -60,6 +60,11 @@ public record VeLora(LoraConfig config, int groups, double scale, Projection pro
     }
 
     @Override
+    public boolean needsData() {
+        return projection == Projection.BATCH_AVERAGE_ONCE || config.init().needsData();
+    }
+
+    @Override
     public Effect at(Grafter g, Linear site) {
         if (config.init().offset() != LoraInit.Offset.NONE) {
             throw new InputException("init_lora_weights is " + config.init().name()

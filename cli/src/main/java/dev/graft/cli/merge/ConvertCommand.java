@@ -1,0 +1,91 @@
+package dev.graft.cli.merge;
+
+import dev.graft.cli.model.ComputeOptions;
+import dev.graft.cli.model.HeadOptions;
+import dev.graft.cli.model.JsonOption;
+import dev.graft.cli.model.ModelOption;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "convert",
+        description = "Write an adapter in another form: as a plain LoRA, or as part of its model's weights.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "Any adapter that merges can become LoRA: each layer gets the update of that rank that is nearest to its own,",
+            "and the relative error is printed. Without --rank each update gets the rank it needs: LoRA with another start",
+            "(PiSSA, OLoRA) then loses nothing. --to merged is what `graft merge` does.",
+            "",
+            "Examples:",
+            "  graft convert runs/loha/adapter --model smollm2 --to lora --rank 16 --out converted",
+            "  graft convert runs/pissa/adapter --model smollm2 --to lora --out converted",
+            "  graft convert runs/dora/adapter --model smollm2 --to merged --out merged"
+        })
+public final class ConvertCommand implements Runnable {
+
+    private enum Form {
+        lora,
+        merged
+    }
+
+    @Parameters(paramLabel = "ADAPTER", description = "A folder with adapter_config.json, or hf:OWNER/NAME.")
+    @SuppressWarnings("NullAway.Init")
+    private String adapter;
+
+    @Mixin
+    private ModelOption model = new ModelOption();
+
+    @Mixin
+    private HeadOptions head = new HeadOptions();
+
+    @Mixin
+    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.fp32);
+
+    @Option(names = "--to", required = true, paramLabel = "FORM", description = "lora or merged.")
+    @SuppressWarnings("NullAway.Init")
+    private Form form;
+
+    @Option(names = "--rank", paramLabel = "R", description = "The most that the rank of an update may be.")
+    private @Nullable Integer rank;
+
+    @Option(names = "--out", required = true, paramLabel = "DIR", description = "The folder to write.")
+    @SuppressWarnings("NullAway.Init")
+    private Path out;
+
+    @Option(names = "--overwrite", description = "Replace the folder, with everything in it, if it is there.")
+    private boolean overwrite;
+
+    @Mixin
+    private JsonOption json = new JsonOption();
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        if (form == Form.merged && rank != null) {
+            throw new ParameterException(spec.commandLine(), "--rank belongs to --to lora");
+        }
+        PrintWriter err = spec.commandLine().getErr();
+        OutFolder folder = new OutFolder(out, overwrite);
+        String shown = form == Form.lora
+                ? new ConvertRun(model.model(), adapter, head, compute, err)
+                        .write(folder, rank)
+                        .shown(json.json())
+                : new MergeRun(model.model(), List.of(adapter), head, compute, err)
+                        .write(folder)
+                        .shown(json.json());
+        spec.commandLine().getOut().println(shown);
+    }
+}

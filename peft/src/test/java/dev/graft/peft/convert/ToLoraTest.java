@@ -1,0 +1,133 @@
+package dev.graft.peft.convert;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Bases;
+import dev.graft.peft.Method;
+import dev.graft.peft.Selection;
+import dev.graft.peft.Targets;
+import dev.graft.peft.inits.LoraInit;
+import dev.graft.peft.methods.Alora;
+import dev.graft.peft.methods.Dora;
+import dev.graft.peft.methods.Ia3;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Numerics;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Tensors;
+import java.nio.file.Path;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ToLoraTest {
+    private static final LoraConfig FOUR = LoraConfig.DEFAULT.withRank(4, 8);
+
+    private static Adapter trained(String base, Method method) {
+        Adapter adapter = Adapter.create(Bases.load(base), method, 1);
+        try (NoGrad off = new NoGrad()) {
+            adapter.trainable()
+                    .forEach((key, value) -> value.add_(Rng.of(2, key).normal(0, 0.1, Tensors.shape(value))));
+        }
+        return adapter;
+    }
+
+    private static double apart(Adapter a, Adapter b) {
+        Base base = a.base();
+        Tensor one = base.logits(Bases.batch(), Pass.inference(Selection.of(a).hooks()));
+        Tensor other = base.logits(Bases.batch(), Pass.inference(Selection.of(b).hooks()));
+        return Bases.difference(one, other, Bases.batch().mask());
+    }
+
+    @Test
+    void losesNothingWhereNoRankIsGiven(@TempDir Path folder) {
+        Adapter pissa = trained(Bases.LLAMA, new Lora(FOUR.withInit(LoraInit.of("pissa"))));
+        ToLora lora = ToLora.of(pissa, null);
+
+        assertThat(((Lora) lora.adapter().method()).config().r()).isEqualTo(8);
+        assertThat(lora.error()).isLessThan(1e-6);
+        assertThat(apart(lora.adapter(), pissa)).isLessThan(5e-5);
+        lora.adapter().save(folder.resolve("lora"));
+        assertThat(apart(Adapter.load(pissa.base(), folder.resolve("lora")), pissa))
+                .isLessThan(5e-5);
+    }
+
+    @Test
+    void saysHowFarItIs() {
+        Adapter dora = trained(Bases.LLAMA, new Dora(FOUR));
+        ToLora coarse = ToLora.of(dora, 2);
+        ToLora finer = ToLora.of(dora, 8);
+        ToLora whole = ToLora.of(dora, 32);
+
+        assertThat(coarse.error()).isGreaterThan(finer.error()).isLessThan(1);
+        assertThat(finer.error()).isGreaterThan(whole.error());
+        assertThat(whole.error()).isLessThan(1e-6);
+        assertThat(apart(whole.adapter(), dora)).isLessThan(5e-5);
+        assertThat(apart(coarse.adapter(), dora)).isGreaterThan(apart(finer.adapter(), dora));
+        assertThat(coarse.errors()).hasSize(14);
+        coarse.errors().values().forEach(error -> assertThat(error).isBetween(0.0, 1.0));
+    }
+
+    /** Eckart and Young: nothing of rank 1 is nearer than the first singular triplet. */
+    @Test
+    void isTheNearestOfItsRank() {
+        Adapter lora = trained(Bases.LLAMA, new Lora(FOUR.withTargets(Targets.regex(".*0\\.self_attn\\.q_proj"))));
+        double[] values;
+        try (NoGrad off = new NoGrad()) {
+            Tensor change = lora.value("model.layers.0.self_attn.q_proj.lora_B.weight")
+                    .matmul(lora.value("model.layers.0.self_attn.q_proj.lora_A.weight"));
+            values = Tensors.doubles(org.bytedeco.pytorch.global.torch.linalg_svdvals(
+                    change, new org.bytedeco.pytorch.StringViewOptional()));
+        }
+        double all = 0;
+        double rest = 0;
+        for (int i = 0; i < values.length; i++) {
+            all += values[i] * values[i];
+            rest += i == 0 ? 0 : values[i] * values[i];
+        }
+
+        assertThat(ToLora.of(lora, 1).error())
+                .isCloseTo(Math.sqrt(rest / all), org.assertj.core.data.Offset.offset(1e-4));
+    }
+
+    @Test
+    void keepsTheHeadAndBiases() {
+        Adapter classifier = trained(Bases.BERT, Ia3.DEFAULT);
+        ToLora lora = ToLora.of(classifier, null);
+
+        assertThat(lora.adapter().config().modulesToSave()).contains("classifier");
+        assertThat(apart(lora.adapter(), classifier)).isLessThan(5e-5);
+    }
+
+    @Test
+    void convertsEmbeddingsAndHeadsTiedToThem() {
+        LoraConfig embedding = FOUR.withTargets(Targets.names("embed_tokens", "q_proj"));
+        Adapter lora = trained(Bases.TIED, new Lora(embedding));
+
+        assertThat(apart(ToLora.of(lora, null).adapter(), lora)).isLessThan(5e-5);
+    }
+
+    @Test
+    void refusesWhatIsNoUpdateOfWeights() {
+        Adapter alora = trained(Bases.LLAMA, new Alora(FOUR, List.of(41)));
+        assertThatThrownBy(() -> ToLora.of(alora, 4))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("alora can't be merged");
+        Adapter fresh = Adapter.create(Bases.load(Bases.LLAMA), new Lora(FOUR), 1);
+        assertThatThrownBy(() -> ToLora.of(fresh, 4))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("changes no weight");
+        assertThatThrownBy(() -> ToLora.of(fresh, 0)).isInstanceOf(InputException.class);
+        Adapter coarse = Adapter.create(Bases.load(Bases.LLAMA, Numerics.BF16), new Lora(FOUR), 1);
+        assertThatThrownBy(() -> ToLora.of(coarse, 4))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("bf16");
+    }
+}
