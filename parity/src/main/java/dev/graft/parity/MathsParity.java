@@ -10,6 +10,7 @@ import dev.graft.eval.metrics.ValuePrediction;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.peft.methods.Lokr;
+import dev.graft.peft.methods.RankBudget;
 import dev.graft.train.schedules.Schedule;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -19,7 +20,7 @@ import java.util.Map;
 import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
-/** Numbers without a model: learning rate schedules, losses, metrics, torch's random numbers. */
+/** Numbers without a model: learning rate schedules, rank budgets, losses, metrics, torch's random numbers. */
 final class MathsParity implements Group {
     @Override
     public String name() {
@@ -77,6 +78,7 @@ final class MathsParity implements Group {
             case "schedules/cases" -> MathsParity::schedule;
             case "losses/label_smoothing" -> LossParity::smoothed;
             case "losses/binary" -> LossParity::binary;
+            case "adalora_budget/cases" -> MathsParity::budget;
             case "classification/cases" -> MathsParity::classification;
             case "classification/regression" -> MathsParity::regression;
             case "torch_random/randperm" -> RandomParity::permutation;
@@ -136,6 +138,27 @@ final class MathsParity implements Group {
                     rate * schedule.factor(step),
                     rates.get(step).doubleValue(),
                     Tolerance.DOUBLE);
+        }
+    }
+
+    private static void budget(Check check, JsonNode stored) {
+        long modules = stored.path("modules").longValue();
+        RankBudget budget = new RankBudget(
+                modules * stored.path("init_r").longValue(),
+                modules * stored.path("target_r").longValue(),
+                stored.path("tinit").longValue(),
+                stored.path("tfinal").longValue(),
+                stored.path("deltaT").longValue(),
+                stored.path("total_step").longValue());
+        for (int step = 0; step < stored.path("budget").size(); step++) {
+            check.same(
+                    "budget of step " + step,
+                    budget.at(step),
+                    stored.path("budget").get(step).longValue());
+            check.same(
+                    "whether step " + step + " prunes",
+                    budget.prunes(step),
+                    stored.path("mask").get(step).booleanValue());
         }
     }
 

@@ -74,7 +74,7 @@ final class TrainingParity implements Group {
                 noise.see(optimizer.parameters());
                 optimizer.parameters().zeroGradients();
             }
-            end(check, reference, adapter, folder, batches.get(0), objective, stored, limits, noise);
+            end(check, reference, adapter, rule, folder, batches.get(0), objective, stored, limits, noise);
             stored.requireAllRead(check);
         }
     }
@@ -219,6 +219,7 @@ final class TrainingParity implements Group {
             Check check,
             ReferenceBase reference,
             Adapter adapter,
+            TrainingRule rule,
             Path folder,
             TrainingBatch first,
             Objective objective,
@@ -247,7 +248,9 @@ final class TrainingParity implements Group {
         Pass pass = Pass.inference(hooks);
         Tensor logits = reference.base().logits(Objective.inputs(first.whole()), pass);
         check.tensor("final.logits_on_batch_0", logits, stored.get("final.logits_on_batch_0"), limits.tensors);
-        double loss = objective.evaluate(hooks, first.whole()).mean();
+        Tensor penalty = rule.penalty();
+        double loss =
+                objective.evaluate(hooks, first.whole()).mean() + (penalty == null ? 0 : Tensors.item(penalty));
         check.values(
                 "final.loss_on_batch_0",
                 new double[] {loss},

@@ -92,7 +92,7 @@ public final class Merge {
         Tensor old = frozen.bias();
         if (old == null) {
             throw new InputException(site.name() + " has no bias in the base, but the adapter adds one:"
-                    + " it can't be merged; train with lora_bias: false");
+                    + " it can't be merged; use the adapter beside the base");
         }
         store(base.nameOf(old), old, bias, changed, scope);
     }

@@ -9,8 +9,15 @@ import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
 import dev.graft.peft.Targets;
 import dev.graft.peft.TrainingRule;
+import dev.graft.peft.methods.AdaLora;
+import dev.graft.peft.methods.ChildTuning;
+import dev.graft.peft.methods.DyLora;
+import dev.graft.peft.methods.GradualUnfreezing;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.LoraFa;
+import dev.graft.peft.methods.LoraPlus;
+import dev.graft.peft.methods.Sora;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -25,10 +32,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiFunction;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.node.ObjectNode;
 
 /** What the trainer does for a method's rule. */
@@ -234,5 +244,54 @@ class TrainingRuleTest {
         assertThat(last).hasSize(2);
         assertThat(last.get(1).loss()).isEqualTo(uninterrupted.get(5).loss());
         assertThat(Tiny.hashes(parts)).isEqualTo(Tiny.hashes(whole));
+    }
+
+    static Stream<Method> methods() {
+        AdaLora adaLora = new AdaLora(LORA, 4, 2, 1, 2, 1, 0.85, 0.85, 0.5, null, null);
+        return Stream.of(
+                adaLora,
+                new Sora(LORA, 0.9),
+                new DyLora(LORA, 1, false),
+                new LoraPlus(LORA, 4, 1e-6),
+                new LoraFa(LORA, LoraFa.Projection.FP32),
+                new GradualUnfreezing(2, null),
+                new ChildTuning(ChildTuning.Kept.AT_RANDOM, 0.5),
+                new ChildTuning(ChildTuning.Kept.BY_FISHER, 0.2));
+    }
+
+    @ParameterizedTest
+    @MethodSource("methods")
+    void everyMethodGoesOnFromACheckpointAsIfNothingHadHappened(Method method, @TempDir Path folder) {
+        Adapter whole = Adapter.create(LLAMA, method, 7);
+        List<Stepped> uninterrupted = train(whole, folder.resolve("whole"), 100);
+        train(Adapter.create(LLAMA, method, 7), folder.resolve("parts"), 2);
+        train(Adapter.create(LLAMA, method, 7), folder.resolve("parts"), 2);
+        Adapter parts = Adapter.create(LLAMA, method, 7);
+        List<Stepped> last = train(parts, folder.resolve("parts"), 100);
+
+        assertThat(last).hasSize(2);
+        assertThat(last.get(1).loss()).isEqualTo(uninterrupted.get(5).loss());
+        assertThat(Tiny.hashes(parts)).isEqualTo(Tiny.hashes(whole));
+        assertThat(Adapter.load(LLAMA, folder.resolve("whole/adapter")).method().type())
+                .isEqualTo(method.saved(whole).type());
+    }
+
+    /** What isn't part of the child network stays as in the base to the last bit. */
+    @Test
+    void theChildNetworkAloneIsTrained() {
+        Adapter adapter = Adapter.create(LLAMA, new ChildTuning(ChildTuning.Kept.BY_FISHER, 0.2), 7);
+        train(adapter, null, 100);
+        long moved = 0;
+        for (Map.Entry<String, Tensor> parameter : adapter.trainable().entrySet()) {
+            if (!parameter.getKey().startsWith("lm_head.")) {
+                float[] before = Tensors.floats(LLAMA.parameters().get(parameter.getKey()));
+                float[] after = Tensors.floats(parameter.getValue());
+                for (int i = 0; i < before.length; i++) {
+                    moved += before[i] == after[i] ? 0 : 1;
+                }
+            }
+        }
+        long all = adapter.trainableCount() - LLAMA.parameters().get("lm_head.weight").numel();
+        assertThat((double) moved / all).isBetween(0.15, 0.2);
     }
 }

@@ -66,7 +66,7 @@ public record BitFit(List<String> terms) implements Method {
         }
         if (known.isEmpty()) {
             throw new InputException(g.base().name()
-                    + " has no biases, so there is nothing for BitFit to train; ia3 and lora fit this base");
+                    + " has no biases, so there is nothing for BitFit to train; beft, ia3 and lora fit this base");
         }
         if (!unused.isEmpty()) {
             throw new InputException("bias_terms: \"" + unused.iterator().next() + "\" names no bias of "

@@ -230,7 +230,9 @@ public record LoraConfig(
             "monteclora_config",
             "velora_config",
             "lorafa_projection",
-            "loraplus_lr_ratio");
+            "loraplus_lr_ratio",
+            "dylora_min_rank",
+            "sora_lambda");
 
     /** The field of the variant that a configuration is of, or null for LoRA itself. */
     static @Nullable String variant(Fields f) {
@@ -244,6 +246,11 @@ public record LoraConfig(
 
     /** Reads every field of PEFT's {@code LoraConfig} but those of a variant; what changes the result and isn't supported is refused. */
     static LoraConfig read(Fields f, @Nullable String own) {
+        return read(f, own, ByModule.integers(f, "r", 8, 1, "rank_pattern"));
+    }
+
+    /** Reads every field but those of the rank, for a method that means something else by them. */
+    static LoraConfig read(Fields f, @Nullable String own, ByModule<Integer> ranks) {
         for (String field : VARIANTS) {
             if (!field.equals(own)) {
                 refuse(f, field, "it can't be together with " + own);
@@ -255,7 +262,6 @@ public record LoraConfig(
         refuse(f, "use_qalora", "QA-LoRA belongs to a base that GPTQ quantised");
         // Where the values above are null these say nothing.
         f.informational("megatron_core", "qalora_group_size");
-        ByModule<Integer> ranks = ByModule.integers(f, "r", 8, 1, "rank_pattern");
         ByModule<Double> alphas = ByModule.numbers(f, "lora_alpha", 8, "alpha_pattern");
         LoraConfig config = new LoraConfig(
                 ranks.value(),

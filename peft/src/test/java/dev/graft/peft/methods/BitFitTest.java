@@ -28,7 +28,7 @@ class BitFitTest extends MethodContract {
         assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.LLAMA), BitFit.DEFAULT, 1))
                 .isInstanceOf(InputException.class)
                 .hasMessage(
-                        "llama-gqa has no biases, so there is nothing for BitFit to train; ia3 and lora fit this base");
+                        "llama-gqa has no biases, so there is nothing for BitFit to train; beft, ia3 and lora fit this base");
     }
 
     @Test

@@ -1,0 +1,76 @@
+package dev.graft.peft.methods;
+
+import dev.graft.models.Pass;
+import dev.graft.peft.Effect;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tape;
+import java.util.List;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A low-rank update with a factor for each of its ranks, {@code f(x) = s · B (g ⊙ (A x))}: AdaLoRA's singular values, SoRA's gate.
+ *
+ * @param a {@code [r, in]}
+ * @param b {@code [out, r]}
+ * @param gate g, r values in any shape
+ */
+record GatedLowRank(Tensor a, Tensor b, Tensor gate, double scaling, double dropout) implements Effect.Delta {
+    @Override
+    public Tensor apply(Tensor x, Pass pass) {
+        ScalarType type = x.scalar_type();
+        Tensor inner = Ops.linear(Ops.dropout(x, dropout, pass.isTraining()), Ops.to(a, type), null);
+        return Ops.linear(inner.mul(factors(type)), Ops.to(b, type), null);
+    }
+
+    private Tensor factors(ScalarType type) {
+        return Ops.to(Ops.scale(gate.view(-1), scaling), type);
+    }
+
+    @Override
+    public Tensor weight() {
+        return Ops.scale(b.matmul(a.mul(gate.view(-1, 1))), scaling);
+    }
+
+    /**
+     * The gradient: with u = A x and z = s · g ⊙ u, {@code dB = dyᵀ z}, {@code dg = s · Σ (dy B) ⊙ u}, {@code du = s · g ⊙ (dy B)},
+     * {@code dA = duᵀ x}, {@code dx += du A}.
+     */
+    @Override
+    public Effect.@Nullable ExplicitDelta explicit() {
+        return dropout == 0 ? new Formula(this) : null;
+    }
+
+    private record Formula(GatedLowRank of) implements Effect.ExplicitDelta {
+        @Override
+        public List<Tensor> addTo(Tensor y, Tensor x) {
+            ScalarType type = x.scalar_type();
+            Tensor u = Ops.linear(x, Ops.to(of.a, type), null);
+            y.addmm_(u.mul(of.factors(type)), Ops.to(of.b, type).t());
+            return List.of(u);
+        }
+
+        @Override
+        public int kept() {
+            return 1;
+        }
+
+        @Override
+        public void backward(Tensor x, Tensor gradient, List<Tensor> kept, @Nullable Tensor dx) {
+            ScalarType type = x.scalar_type();
+            Tensor u = kept.get(0);
+            Tensor factors = of.factors(type);
+            Tape.accumulate(of.b, gradient.t().matmul(u.mul(factors)));
+            Tensor dz = gradient.matmul(Ops.to(of.b, type));
+            Tensor dg = Ops.sum(dz.mul(u), 0, false).mul_(new Scalar(of.scaling));
+            Tape.accumulate(of.gate, dg.view(of.gate.sizes()));
+            Tensor du = dz.mul_(factors);
+            Tape.accumulate(of.a, du.t().matmul(x));
+            if (dx != null) {
+                dx.addmm_(du, Ops.to(of.a, type));
+            }
+        }
+    }
+}

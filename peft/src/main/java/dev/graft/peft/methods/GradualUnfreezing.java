@@ -1,0 +1,124 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Method;
+import dev.graft.peft.TrainingRule;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Gradual unfreezing with discriminative learning rates (ULMFiT, Howard and Ruder, 2018): full fine-tuning that begins with the head and takes
+ * in one layer more from time to time, from the output to the input, and whose layers learn the slower the nearer they are to the input,
+ * {@code η_l = η_{l+1} / 2.6}. A layer that joins starts its optimiser anew.
+ *
+ * <p>Trained: as full fine-tuning; no gradient is formed for a layer before it joins. Files: those of full fine-tuning, for this is a way of
+ * training it. Merges. Use it on small data, where full fine-tuning forgets. The paper also lets the learning rate rise and fall
+ * ({@code lr_scheduler: linear}, {@code warmup_ratio: 0.1}).
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, new GradualUnfreezing(2.6, 1.0), 42);
+ * }</pre>
+ *
+ * @param rateDecay what the rate is divided by from layer to layer; 1 for one rate
+ * @param epochsPerLayer how long until the next layer joins, 1 in the paper; null to have all of them in by the middle of the run
+ */
+public record GradualUnfreezing(double rateDecay, @Nullable Double epochsPerLayer) implements Method {
+    /** The paper's rates, and all layers in by the middle of the run. */
+    public static final GradualUnfreezing DEFAULT = new GradualUnfreezing(2.6, null);
+
+    public GradualUnfreezing {
+        if (!(rateDecay >= 1 && rateDecay <= 1000)) {
+            throw new InputException("rate_decay is " + rateDecay + ", expected 1 or more");
+        }
+        if (epochsPerLayer != null && !(epochsPerLayer >= 0 && epochsPerLayer <= 1e6)) {
+            throw new InputException("epochs_per_layer is " + epochsPerLayer + ", expected 0 or more");
+        }
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        WholeParameters.graft(g, site -> true);
+    }
+
+    @Override
+    public TrainingRule training(Adapter adapter, TrainingRule.Run run) {
+        Map<String, Integer> depths = WholeParameters.depths(adapter.base());
+        int deepest = depths.values().stream().mapToInt(Integer::intValue).max().orElse(0);
+        double stage = epochsPerLayer == null
+                ? run.steps() / 2.0 / Math.max(1, deepest)
+                : epochsPerLayer * run.stepsPerEpoch();
+        return new TrainingRule() {
+            @Override
+            public Rate rate(String parameter) {
+                int depth = depths.getOrDefault(parameter, 0);
+                return new Rate(1 / Math.pow(rateDecay, depth), Math.round(depth * stage));
+            }
+        };
+    }
+
+    @Override
+    public Method saved(Adapter adapter) {
+        return FullFineTuning.DEFAULT;
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        json.put("rate_decay", rateDecay);
+        json.put("epochs_per_layer", epochsPerLayer);
+    }
+
+    /** Registers {@code gradual-unfreezing}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "gradual-unfreezing";
+        }
+
+        @Override
+        public String summary() {
+            return "full fine-tuning that takes in layer after layer, each at a rate of its own";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "FULL_FINE_TUNING";
+        }
+
+        @Override
+        public boolean reads(Fields f) {
+            return f.has("rate_decay");
+        }
+
+        @Override
+        public Method read(Fields f, Base base) {
+            return new GradualUnfreezing(f.number("rate_decay"), f.numberOrNull("epochs_per_layer"));
+        }
+    }
+}
