@@ -60,7 +60,7 @@ public record ByModule<T extends Number>(T value, Map<String, T> pattern) {
     public static void put(ObjectNode config, String field, Number number) {
         double value = number.doubleValue();
         if (value == Math.rint(value) && Math.abs(value) < 1e9) {
-            config.put(field, (long) value);
+            config.put(field, (int) value);
         } else {
             config.put(field, value);
         }
