@@ -46,6 +46,7 @@ final class AdaptersParity implements Group {
     public void run(Path tree, Cases cases) {
         for (Path folder : folders(tree, 2)) {
             cases.run(Group.id(folder), check -> run(tree, tree.resolve(folder), check));
+            Gradients.sayIfWrong(tree.resolve(folder), Group.id(folder), cases);
         }
     }
 
@@ -66,7 +67,8 @@ final class AdaptersParity implements Group {
             if (described) {
                 counts(check, adapter, manifest);
                 Modules.compare(check, adapter, manifest.path("layers"));
-            } else {
+            }
+            if (!described || !Gradients.areRight(manifest)) {
                 stored.ignore("grad.");
             }
 
@@ -87,7 +89,7 @@ final class AdaptersParity implements Group {
                     // The reference's loss has a penalty on tensors that its file lacks.
                     stored.ignore("loss");
                 }
-                if (described) {
+                if (described && Gradients.areRight(manifest)) {
                     Gradients.compare(check, loss, adapter, stored, tolerance);
                 }
             }

@@ -1,16 +1,48 @@
 package dev.graft.parity;
 
 import dev.graft.peft.Adapter;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.TreeSet;
 import org.bytedeco.pytorch.Tensor;
+import tools.jackson.databind.JsonNode;
 
 /** Trained parameters by the names that the reference library has for them in memory. */
 final class Gradients {
     private static final String PREFIX = "grad.";
 
     private Gradients() {}
+
+    /**
+     * Whether the reference's gradients are derivatives. Its backward pass of C3A's convolution gives the input the gradient
+     * {@code Σ g[t] w[t + j]} where the derivative is {@code Σ g[t] w[j - t]} (indices modulo the block size); torch's own gradcheck
+     * finds it. So all that lies before such a layer has a wrong gradient.
+     */
+    static boolean areRight(JsonNode manifest) {
+        return !manifest.path("peft_type").asString("").equals("C3A");
+    }
+
+    /** Adds a case that isn't covered where the reference's gradients are not derivatives. */
+    static void sayIfWrong(Path folder, String id, Cases cases) {
+        JsonNode manifest;
+        try {
+            manifest = Group.manifest(folder);
+        } catch (RuntimeException unreadable) {
+            // The case itself has said so.
+            return;
+        }
+        if (!areRight(manifest)) {
+            cases.run(id + "/gradient", check -> {
+                throw wrong(manifest);
+            });
+        }
+    }
+
+    static NotCovered wrong(JsonNode manifest) {
+        return new NotCovered("the reference's input gradient of "
+                + manifest.path("peft_type").asString() + " is not the derivative");
+    }
 
     /**
      * A name in memory without what wrapping adds to it: {@code base_model.model.q_proj.lora_A.default.weight} is

@@ -55,6 +55,9 @@ final class TrainingParity implements Group {
     private static void run(Path tree, Path folder, Check check) {
         JsonNode manifest = Group.manifest(folder);
         Limits limits = Limits.read(manifest.path("tolerance"));
+        if (!Gradients.areRight(manifest)) {
+            throw Gradients.wrong(manifest);
+        }
         TrainingPlan plan = TrainingPlan.read(manifest);
         try (ReferenceBase reference =
                         ReferenceBase.load(tree.resolve(manifest.path("base").asString()));

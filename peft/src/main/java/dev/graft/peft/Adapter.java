@@ -5,6 +5,7 @@ import dev.graft.models.Base;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -129,6 +130,12 @@ public final class Adapter {
             public boolean areStored() {
                 return stored;
             }
+
+            @Override
+            public long @Nullable [] storedShape(String key) {
+                Parameter parameter = parameters.get(key);
+                return parameter == null ? null : Tensors.shape(parameter.value());
+            }
         };
         return new Adapter(base, config, shared, forTask, null);
     }
@@ -197,6 +204,17 @@ public final class Adapter {
             exports.forEach((key, made) -> saved.put(key, made.get()));
         }
         return saved;
+    }
+
+    /** What is written beside the tool's file, by name. */
+    Map<String, Tensor> beside() {
+        Map<String, Tensor> beside = new LinkedHashMap<>();
+        parameters.forEach((key, parameter) -> {
+            if (parameter.place() == Parameter.Place.BESIDE) {
+                beside.put(key, parameter.value());
+            }
+        });
+        return beside;
     }
 
     /** How many numbers are trained. */

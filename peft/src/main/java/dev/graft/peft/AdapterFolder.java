@@ -25,6 +25,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -34,6 +35,7 @@ import tools.jackson.databind.node.ObjectNode;
 final class AdapterFolder {
     static final String CONFIG = "adapter_config.json";
     static final String RECORD = "graft.json";
+    static final String BESIDE = "graft.safetensors";
 
     private AdapterFolder() {}
 
@@ -51,8 +53,12 @@ final class AdapterFolder {
                 && Files.exists(folder.resolve(headFile))
                 && base.head().output() != null;
         try (TensorSource tensors = open(folder, layout);
-                @Nullable TensorSource head = withHead ? Safetensors.open(folder.resolve(headFile)) : null) {
-            Stored stored = new Stored(head == null ? List.of(tensors) : List.of(tensors, head), layout, read);
+                @Nullable TensorSource head = withHead ? Safetensors.open(folder.resolve(headFile)) : null;
+                @Nullable
+                        TensorSource beside = Files.exists(folder.resolve(BESIDE))
+                                ? Safetensors.open(folder.resolve(BESIDE))
+                                : null) {
+            Stored stored = new Stored(head == null ? List.of(tensors) : List.of(tensors, head), beside, layout, read);
             Adapter adapter = adapter(base, read, stored, file);
             stored.refuseUnread(adapter);
             return adapter;
@@ -122,6 +128,7 @@ final class AdapterFolder {
         ObjectNode config = layout.write(adapter);
         List<TensorData> tensors = new ArrayList<>();
         List<TensorData> head = new ArrayList<>();
+        List<TensorData> beside = new ArrayList<>();
         try (Scope scope = new Scope()) {
             adapter.saved().forEach((name, value) -> {
                 String key = layout.toFile(adapter.config(), name);
@@ -130,6 +137,7 @@ final class AdapterFolder {
                     tensors.add(data(twin, value));
                 }
             });
+            adapter.beside().forEach((name, value) -> beside.add(data(name, value)));
             if (layout.writesBaseCopies()) {
                 layout.baseCopies(adapter).forEach((key, value) -> tensors.add(data(key, value)));
             }
@@ -147,6 +155,9 @@ final class AdapterFolder {
                         layout.headConfig(adapter).entrySet()) {
                     Files.writeString(temporary.resolve(entry.getKey()), Json.pretty(entry.getValue()));
                 }
+            }
+            if (!beside.isEmpty()) {
+                Safetensors.write(temporary.resolve(BESIDE), beside, Map.of());
             }
             Files.writeString(temporary.resolve(RECORD), Json.pretty(record) + "\n");
         });
@@ -169,11 +180,25 @@ final class AdapterFolder {
         Tensor value(ScalarType type) {
             try (Scope scope = new Scope()) {
                 TensorInfo info = info();
-                Tensor value = Ops.to(Tensors.of(file.bytes(name), Weights.type(info), info.shape()), type);
+                Tensor stored = Tensors.of(file.bytes(name), Weights.type(info), info.shape());
+                Tensor value = Ops.to(stored, type);
                 if (!value.isfinite().all().item_bool()) {
                     throw wrong("has values that are not finite");
                 }
+                // PEFT on Windows writes whole numbers as floating-point ones.
+                if (torch.isIntegralType(type, false)
+                        && !Ops.to(value, stored.scalar_type()).equal(stored)) {
+                    throw wrong("has values that are not whole numbers of 32 bits");
+                }
                 return scope.release(value);
+            }
+        }
+
+        /** Refuses another shape than the configuration and the base call for. */
+        void requireShape(long... shape) {
+            if (!Arrays.equals(info().shape(), shape)) {
+                throw wrong("has shape " + Arrays.toString(info().shape()) + ", expected " + Arrays.toString(shape)
+                        + " by " + CONFIG + " and the base");
             }
         }
     }
@@ -185,9 +210,11 @@ final class AdapterFolder {
         private final AdapterConfig config;
         private final Map<String, Located> keys = new LinkedHashMap<>();
         private final Set<Located> read = new HashSet<>();
+        private final @Nullable TensorSource beside;
 
-        Stored(List<TensorSource> files, FolderLayout layout, AdapterConfig config) {
+        Stored(List<TensorSource> files, @Nullable TensorSource beside, FolderLayout layout, AdapterConfig config) {
             this.path = files.get(0).path();
+            this.beside = beside;
             this.layout = layout;
             this.config = config;
             for (TensorSource file : files) {
@@ -212,15 +239,27 @@ final class AdapterFolder {
                                 + hint(wanted));
             }
             read.add(stored);
-            TensorInfo info = stored.info();
-            if (!Arrays.equals(info.shape(), shape)) {
-                throw stored.wrong("has shape " + Arrays.toString(info.shape()) + ", expected " + Arrays.toString(shape)
-                        + " by " + CONFIG + " and the base");
-            }
-            if (!info.dtype().isFloat()) {
-                throw stored.wrong("is stored as " + info.dtype() + ", expected floating-point values");
+            stored.requireShape(shape);
+            if (torch.isFloatingType(type) && !stored.info().dtype().isFloat()) {
+                throw stored.wrong("is stored as " + stored.info().dtype() + ", expected floating-point values");
             }
             return stored.value(type);
+        }
+
+        @Override
+        public Tensor derived(String key, Initial initial, ScalarType type, long... shape) {
+            if (beside == null || !beside.names().contains(key)) {
+                return Grafter.Values.super.derived(key, initial, type, shape);
+            }
+            Located stored = new Located(beside, key);
+            stored.requireShape(shape);
+            return stored.value(type);
+        }
+
+        @Override
+        public long @Nullable [] storedShape(String key) {
+            Located stored = keys.get(layout.toFile(config, key));
+            return stored == null ? null : stored.info().shape();
         }
 
         @Override
@@ -240,6 +279,12 @@ final class AdapterFolder {
         }
 
         void refuseUnread(Adapter adapter) {
+            if (beside != null && !beside.names().equals(adapter.beside().keySet())) {
+                throw new FormatException(
+                        beside.path(),
+                        "has the tensors " + beside.names() + ", " + CONFIG + " calls for "
+                                + adapter.beside().keySet());
+            }
             Map<String, Tensor> copies = layout.baseCopies(adapter);
             Set<String> unexpected = new TreeSet<>();
             keys.forEach((key, stored) -> {

@@ -113,7 +113,8 @@ sealed interface Composed extends Affine {
 
         @Override
         public @Nullable Tensor bias() {
-            return inner.bias();
+            Tensor bias = inner.bias();
+            return bias == null ? null : reweight.bias(bias);
         }
     }
 

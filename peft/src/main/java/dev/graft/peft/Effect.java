@@ -51,12 +51,17 @@ public sealed interface Effect {
         void backward(Tensor x, Tensor gradient, List<Tensor> kept, @Nullable Tensor dx);
     }
 
-    /** {@code y = g(W) x + b} on a linear layer or an embedding. */
+    /** {@code y = g(W) x + h(b)} on a linear layer or an embedding; h is the identity where nothing is said. */
     non-sealed interface Reweight extends Effect {
         /** g(W). */
         Tensor weight(Tensor weight);
 
-        /** {@code g(W) x + b}, given the layer that has W and b. */
+        /** h(b). */
+        default Tensor bias(Tensor bias) {
+            return bias;
+        }
+
+        /** {@code g(W) x + h(b)}, given the layer that has W and b. */
         Tensor apply(Affine inner, Tensor x, Pass pass);
     }
 

@@ -4,6 +4,7 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
+import dev.graft.peft.Parameter.Place;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
@@ -14,6 +15,7 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -29,7 +31,7 @@ public final class Grafter {
         /** The value of a new parameter, in the wanted type; not yet a leaf. */
         Tensor get(String key, Initial initial, ScalarType type, long... shape);
 
-        /** The value of a tensor that no file holds because it can be made again. */
+        /** The value of a tensor that the tool's file lacks because it can be made again. */
         default Tensor derived(String key, Initial initial, ScalarType type, long... shape) {
             return fresh(0).get(key, initial, type, shape);
         }
@@ -37,6 +39,11 @@ public final class Grafter {
         /** Whether they come from a file. */
         default boolean areStored() {
             return false;
+        }
+
+        /** The shape that a file has under a key; null where there is none. */
+        default long @Nullable [] storedShape(String key) {
+            return null;
         }
     }
 
@@ -82,6 +89,11 @@ public final class Grafter {
         return targets.match(base, modulesToSave);
     }
 
+    /** The sites of a kind that the targets choose. */
+    public List<Site> targets(Targets targets, Predicate<Site> kind) {
+        return targets.match(base, modulesToSave, kind);
+    }
+
     /**
      * The linear layers that the targets choose.
      *
@@ -117,7 +129,7 @@ public final class Grafter {
 
     /** A trained parameter with a name of its own. */
     public Tensor parameter(String key, Initial initial, long... shape) {
-        return declare(key, true, true, true, initial, shape);
+        return declare(key, true, Place.FILE, true, type(), initial, shape);
     }
 
     /**
@@ -125,12 +137,12 @@ public final class Grafter {
      * start must be made of what is {@link #stored}.
      */
     public Tensor inner(String key, Initial initial, long... shape) {
-        return declare(key, true, false, true, initial, shape);
+        return declare(key, true, Place.NOWHERE, true, type(), initial, shape);
     }
 
     /** A tensor of an {@link #inner} parameter's kind that isn't trained. */
     public Tensor innerFrozen(String key, Initial initial, long... shape) {
-        return declare(key, false, false, true, initial, shape);
+        return declare(key, false, Place.NOWHERE, true, type(), initial, shape);
     }
 
     /** What files hold under a key, made of trained parameters when the adapter is saved; in place of the parameter of that key, if any. */
@@ -165,7 +177,7 @@ public final class Grafter {
 
     /** A saved tensor with a name of its own that isn't trained. */
     public Tensor frozen(String key, Initial initial, long... shape) {
-        return declare(key, false, true, true, initial, shape);
+        return declare(key, false, Place.FILE, true, type(), initial, shape);
     }
 
     /**
@@ -174,7 +186,21 @@ public final class Grafter {
      * @param saved whether files hold it; if not, its start is the same for every adapter, and is made again when one is loaded
      */
     public Tensor buffer(String key, boolean saved, Initial initial, long... shape) {
-        return declare(key, false, saved, false, initial, shape);
+        return declare(key, false, saved ? Place.FILE : Place.NOWHERE, false, type(), initial, shape);
+    }
+
+    /**
+     * Whole numbers, int32, that say what is trained.
+     *
+     * @param place {@link Place#BESIDE} where the tool makes them again from a seed or from the base: others may not be able to
+     */
+    public Tensor indices(Site site, String suffix, Place place, Initial initial, long... shape) {
+        return declare(site.name() + "." + suffix, false, place, false, ScalarType.Int, initial, shape);
+    }
+
+    /** The shape that the file has of a site's tensor, for methods whose configuration doesn't say; null for a new adapter. */
+    public long @Nullable [] storedShape(Site site, String suffix) {
+        return values.storedShape(site.name() + "." + suffix);
     }
 
     /** Adds an effect at a site; a site's effects act in the order in which they are added. */
@@ -182,18 +208,27 @@ public final class Grafter {
         effects.computeIfAbsent(site, s -> new ArrayList<>()).add(effect);
     }
 
+    private ScalarType type() {
+        return base.numerics().small();
+    }
+
     private Tensor declare(
-            String key, boolean trainable, boolean saved, boolean counted, Initial initial, long... shape) {
+            String key,
+            boolean trainable,
+            Place place,
+            boolean counted,
+            ScalarType type,
+            Initial initial,
+            long... shape) {
         Parameter known = parameters.get(key);
         if (known != null) {
             throw new IllegalStateException(key + " is declared twice");
         }
-        ScalarType type = base.numerics().small();
-        // What files don't hold is made again of what they do hold.
-        boolean made = !saved && (!counted || values.areStored());
+        // What the tool's files don't hold is made again of what they do hold.
+        boolean made = place != Place.FILE && (!counted || values.areStored());
         Tensor value = made ? values.derived(key, initial, type, shape) : values.get(key, initial, type, shape);
         value.set_requires_grad(trainable);
-        parameters.put(key, new Parameter(key, value, trainable, saved, counted));
+        parameters.put(key, new Parameter(key, value, trainable, place, counted));
         return value;
     }
 

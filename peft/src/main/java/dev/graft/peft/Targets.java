@@ -13,8 +13,10 @@ import dev.graft.peft.internal.PythonRegex;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
@@ -122,6 +124,22 @@ public record Targets(
         }
     }
 
+    /** These, or where none are given those of a table by model type; where it has none either, still the default. */
+    public Targets orBy(Base base, Map<String, List<String>> names) {
+        List<String> found = names.get(base.architecture().modelType());
+        return isDefault() && found != null
+                ? new Targets(found, null, excludedNames, excludedRegex, layers, layersPattern)
+                : this;
+    }
+
+    /** The same without exclusions and layers, for configurations that have no fields for them: every module by its name. */
+    public Targets spelledOut(Base base) {
+        boolean plain = excludedNames.isEmpty() && excludedRegex == null && layers == null;
+        return plain
+                ? this
+                : names(match(base, List.of()).stream().map(Site::name).toArray(String[]::new));
+    }
+
     /** Whether these are all linear layers. */
     public boolean isAllLinear() {
         return "all-linear".equalsIgnoreCase(regex);
@@ -139,12 +157,15 @@ public record Targets(
      *     layer
      */
     public List<Site> match(Base base, List<String> modulesToSave) {
-        List<Site> candidates = new ArrayList<>();
-        for (Site site : base.sites()) {
-            if (site instanceof Linear linear && linear.role() != Role.ROUTER || site instanceof Embedding) {
-                candidates.add(site);
-            }
-        }
+        return match(
+                base,
+                modulesToSave,
+                site -> site instanceof Linear linear && linear.role() != Role.ROUTER || site instanceof Embedding);
+    }
+
+    /** The chosen sites among those of a kind. */
+    List<Site> match(Base base, List<String> modulesToSave, Predicate<Site> kind) {
+        List<Site> candidates = base.sites().stream().filter(kind).toList();
         Targets resolved = resolve(base, candidates);
         List<Site> chosen = new ArrayList<>();
         for (Site site : candidates) {

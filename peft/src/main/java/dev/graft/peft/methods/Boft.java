@@ -1,0 +1,259 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Linear;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.Targets;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * BOFT, orthogonal finetuning by butterflies (Liu et al., 2023): {@code y = s ⊙ (W Rᵀ x) + b} with R a product of m factors, each block-diagonal
+ * with orthogonal blocks {@code [b, b]} between two permutations, so that sparse factors make a dense rotation. A block is
+ * {@code (I - S)(I + S)⁻¹} with {@code S = (A - Aᵀ) / 2}. A starts at zero and s at one, so a new adapter changes nothing.
+ *
+ * <p>Trained: m · in · b + out for a layer. Files: {@code <module>.boft_R [m, in / b, b, b]}, {@code boft_s [out, 1]}. Merges: s ⊙ W Rᵀ. Use it as
+ * {@link Oft} where its blocks are too small a world. With one factor it is OFT with a scale. Not on embeddings.
+ *
+ * <p>PEFT takes one factor whatever its configuration says where its CUDA extension is missing, and saves {@code boft_R} so: the
+ * file's shape counts.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, Boft.DEFAULT.withBlock(8, 2), 42);
+ * }</pre>
+ *
+ * @param block b; 0 where {@code blocks} says it
+ * @param blocks how many blocks a factor has; 0 where {@code block} says it
+ * @param factors m
+ * @param dropout probability that a block is the identity in a training pass
+ * @param bias which of the base's biases are trained
+ * @param startAtIdentity whether A starts at zero and s at one; else both are normal around those, standard deviation 0.1
+ */
+public record Boft(
+        int block, int blocks, int factors, double dropout, Targets targets, Bias bias, boolean startAtIdentity)
+        implements Method {
+    /** Blocks of 4, one factor, every linear layer but the head. */
+    public static final Boft DEFAULT = new Boft(4, 0, 1, 0, Targets.ALL_LINEAR, Bias.NONE, true);
+
+    public Boft {
+        if (blocks < 0 || block < 0 || (blocks == 0) == (block == 0)) {
+            throw new InputException("boft_block_size is " + block + " and boft_block_num is " + blocks
+                    + ", expected one of them at least 1 and the other 0: their product is the size of a layer");
+        }
+        if (factors < 1) {
+            throw new InputException("boft_n_butterfly_factor is " + factors + ", expected at least 1");
+        }
+        Probability.require("boft_dropout", dropout);
+    }
+
+    public Boft withBlock(int size, int newFactors) {
+        return new Boft(size, 0, newFactors, dropout, targets, bias, startAtIdentity);
+    }
+
+    public Boft withTargets(Targets newTargets) {
+        return new Boft(block, blocks, factors, dropout, newTargets, bias, startAtIdentity);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        List<Linear> sites = g.linears(targets, "BOFT");
+        for (Linear site : sites) {
+            long[] stored = g.storedShape(site, "boft_R");
+            int m = stored != null && stored.length == 4 && stored[0] == 1 ? 1 : factors;
+            int b = blockOf(site, m);
+            int n = (int) site.in() / b;
+            Tensor a = g.parameter(site, "boft_R", startAtIdentity ? Initial.ZEROS : Initial.normal(0.1), m, n, b, b);
+            Tensor scale = g.parameter(
+                    site,
+                    "boft_s",
+                    startAtIdentity ? Initial.ONES : (rng, shape) -> rng.normal(1, 0.1, shape),
+                    site.out(),
+                    1);
+            g.add(site, new Butterfly(a, scale, permutations(m, n, b), dropout));
+        }
+        bias.graft(g, sites);
+    }
+
+    private int blockOf(Linear site, int m) {
+        int in = (int) site.in();
+        int given = block > 0 ? block : blocks;
+        int b = block > 0 ? block : in / blocks;
+        int n = in / Math.max(1, b);
+        boolean whole = given <= in && in % given == 0;
+        boolean butterfly = m == 1 || b % 2 == 0 && n % (1 << (m - 1)) == 0;
+        if (!whole || !butterfly) {
+            throw new InputException((block > 0 ? "boft_block_size " + block : "boft_block_num " + blocks) + " with "
+                    + m
+                    + " factors doesn't fit the " + in + " inputs of " + site.name() + ": "
+                    + (whole
+                            ? "blocks must have an even size and their number must be a multiple of " + (1 << (m - 1))
+                            : "it must divide them"));
+        }
+        return b;
+    }
+
+    /** For each factor which input goes to each place before the blocks. */
+    static List<Permutation> permutations(int m, int n, int b) {
+        List<Permutation> all = new ArrayList<>();
+        if (m == 1) {
+            return all;
+        }
+        int half = b / 2;
+        for (int i = 0; i < m; i++) {
+            // A stretch of the inputs: its even halves of blocks come before its odd ones.
+            int pieces = (b << i) / half;
+            long[] to = new long[n * b];
+            long[] from = new long[n * b];
+            for (int place = 0; place < to.length; place++) {
+                int piece = place / half % pieces;
+                int even = (pieces + 1) / 2;
+                int taken = piece < even ? 2 * piece : 2 * (piece - even) + 1;
+                int source = place - place % (b << i) + taken * half + place % half;
+                to[place] = source;
+                from[source] = place;
+            }
+            try (Scope scope = new Scope()) {
+                all.add(new Permutation(
+                        scope.release(Tensors.of(to, to.length)), scope.release(Tensors.of(from, from.length))));
+            }
+        }
+        return all;
+    }
+
+    /** {@code P x = x[to]}, and its inverse. */
+    record Permutation(Tensor to, Tensor from) {}
+
+    /**
+     * The effect on one layer.
+     *
+     * @param order of each factor; empty for one factor, which needs none
+     */
+    record Butterfly(Tensor a, Tensor scale, List<Permutation> order, double dropout) implements Effect.Reweight {
+        private Tensor matrices(boolean training) {
+            Tensor skew = Ops.scale(a.sub(a.transpose(2, 3)), 0.5);
+            return Cayley.drop(Cayley.exact(skew), dropout, training);
+        }
+
+        /** {@code x R} for {@code R = Rₘ … R₂ R₁}. */
+        private Tensor rotate(Tensor x, Tensor factors) {
+            Tensor y = x;
+            long last = y.dim() - 1;
+            for (int i = (int) factors.size(0) - 1; i >= 0; i--) {
+                Tensor blocks = factors.select(0, i);
+                if (order.isEmpty()) {
+                    y = Cayley.rotate(y, blocks);
+                } else {
+                    Permutation p = order.get(i);
+                    y = Cayley.rotate(y.index_select(last, p.from), blocks).index_select(last, p.to);
+                }
+            }
+            return y;
+        }
+
+        /** {@code x Rᵀ}. */
+        private Tensor rotateBack(Tensor x, Tensor factors) {
+            Tensor y = x;
+            for (int i = 0; i < factors.size(0); i++) {
+                Tensor blocks = factors.select(0, i).transpose(1, 2);
+                if (order.isEmpty()) {
+                    y = Cayley.rotate(y, blocks);
+                } else {
+                    Permutation p = order.get(i);
+                    y = Cayley.rotate(y.index_select(1, p.from), blocks).index_select(1, p.to);
+                }
+            }
+            return y;
+        }
+
+        @Override
+        public Tensor weight(Tensor weight) {
+            return rotateBack(Ops.to(weight, a.scalar_type()), matrices(false)).mul(scale);
+        }
+
+        @Override
+        public Tensor apply(Affine inner, Tensor x, Pass pass) {
+            Tensor rotated = rotate(Ops.to(x, a.scalar_type()), matrices(pass.isTraining()));
+            Tensor y = inner.apply(Ops.to(rotated, x.scalar_type()), pass);
+            Tensor factor = Ops.to(scale.view(-1), y.scalar_type());
+            Tensor bias = inner.bias();
+            return bias == null ? y.mul(factor) : y.sub(bias).mul(factor).add(bias);
+        }
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        targets.write(json);
+        json.put("boft_block_size", block);
+        json.put("boft_block_num", blocks);
+        json.put("boft_n_butterfly_factor", factors);
+        json.put("boft_dropout", dropout);
+        json.put("init_weights", startAtIdentity);
+        json.put("fan_in_fan_out", false);
+        bias.write(json, "boft_only");
+    }
+
+    /** Registers {@code boft}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "boft";
+        }
+
+        @Override
+        public String summary() {
+            return "rotates the inputs of a layer by a product of sparse rotations, and scales its outputs";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "BOFT";
+        }
+
+        @Override
+        public Method read(Fields config, Base base) {
+            config.bool("fan_in_fan_out", false);
+            return new Boft(
+                    config.integer("boft_block_size", 4, 0),
+                    config.integer("boft_block_num", 0, 0),
+                    config.integer("boft_n_butterfly_factor", 1, 1),
+                    config.number("boft_dropout", 0),
+                    Targets.read(config),
+                    Bias.read(config, "boft_only"),
+                    config.bool("init_weights", true));
+        }
+    }
+}

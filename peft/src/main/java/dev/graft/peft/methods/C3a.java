@@ -1,0 +1,211 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.ByModule;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.Targets;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.math.BigInteger;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * C³A, circular convolution adaptation (Chen et al., 2024): {@code y = W x + b + ΔW x}, where ΔW is made of blocks of b · b numbers, each
+ * circulant: with the kernel w of the block, {@code ΔW[t, j] = w[(j - t) mod b] / in}. Its rank isn't bounded by how much is trained. Here kernels
+ * start at zero, so a new adapter changes nothing; PEFT's start Xavier-uniform.
+ *
+ * <p>Trained: out · in / b for a layer. Files: {@code <module>.c3a_kernel [out / b, in / b, b]}. Merges: W + ΔW. Use it where LoRA's rank is the
+ * limit; b divides all sizes, and the larger it is the fewer numbers are trained. The division by in makes the update small: it wants
+ * learning rates ten to a hundred times LoRA's. Every call makes ΔW. Not on embeddings.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, C3a.DEFAULT.withBlock(64), 42);
+ * }</pre>
+ *
+ * @param block b; 0 for the greatest common divisor of the sizes of all target layers
+ * @param bias which of the base's biases are trained
+ * @param init how kernels start
+ */
+public record C3a(ByModule<Integer> block, Targets targets, Bias bias, Init init) implements Method {
+    /** The largest blocks that fit every linear layer but the head. */
+    public static final C3a DEFAULT = new C3a(ByModule.of(0), Targets.ALL_LINEAR, Bias.NONE, Init.ZEROS);
+
+    /** How kernels start. */
+    public enum Init {
+        ZEROS,
+        /** Standard normal. */
+        GAUSSIAN,
+        /** Uniform on ±√(6 / (in + out)). */
+        XAVIER_UNIFORM,
+        /** Uniform on ±1/√in. */
+        KAIMING_UNIFORM;
+
+        Initial of(Linear site) {
+            return switch (this) {
+                case ZEROS -> Initial.ZEROS;
+                case GAUSSIAN -> Initial.normal(1);
+                case XAVIER_UNIFORM -> Initial.uniform(Math.sqrt(6.0 / (site.in() + site.out())));
+                case KAIMING_UNIFORM -> Initial.uniform(1 / Math.sqrt(site.in()));
+            };
+        }
+    }
+
+    public C3a withBlock(int size) {
+        return new C3a(ByModule.of(size), targets, bias, init);
+    }
+
+    public C3a withTargets(Targets newTargets) {
+        return new C3a(block, newTargets, bias, init);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        List<Linear> sites = g.linears(targets.orBy(g.base(), FourierFt.TARGETS), "C3A");
+        ByModule<Integer> sizes = sizes(sites);
+        for (Linear site : sites) {
+            int b = sizes.at(site.name());
+            if (site.in() % b != 0 || site.out() % b != 0) {
+                throw new InputException("block_size " + b + " doesn't divide both sizes of " + site.name() + ", "
+                        + site.in() + " in and " + site.out() + " out");
+            }
+            Tensor kernel = g.parameter(site, "c3a_kernel", init.of(site), site.out() / b, site.in() / b, b);
+            g.add(site, new Circulant(kernel, places(b)));
+        }
+        bias.graft(g, sites);
+    }
+
+    private ByModule<Integer> sizes(List<? extends Site> sites) {
+        if (block.value() > 0) {
+            return block;
+        }
+        BigInteger divisor = BigInteger.ZERO;
+        for (Site site : sites) {
+            if (site instanceof Linear linear) {
+                divisor = divisor.gcd(BigInteger.valueOf(linear.in())).gcd(BigInteger.valueOf(linear.out()));
+            }
+        }
+        return new ByModule<>(divisor.intValueExact(), block.pattern());
+    }
+
+    /** Which number of a kernel each entry of its block is, row by row. */
+    private static Tensor places(int b) {
+        long[] places = new long[b * b];
+        for (int t = 0; t < b; t++) {
+            for (int j = 0; j < b; j++) {
+                places[t * b + j] = Math.floorMod(j - t, b);
+            }
+        }
+        try (Scope scope = new Scope()) {
+            return scope.release(Tensors.of(places, places.length));
+        }
+    }
+
+    private record Circulant(Tensor kernel, Tensor places) implements Effect.Delta {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            return Ops.linear(x, Ops.to(weight(), x.scalar_type()), null);
+        }
+
+        @Override
+        public Tensor weight() {
+            long rows = kernel.size(0);
+            long columns = kernel.size(1);
+            long b = kernel.size(2);
+            Tensor blocks = kernel.index_select(2, places).view(rows, columns, b, b);
+            return Ops.scale(blocks.transpose(1, 2).reshape(rows * b, columns * b), 1.0 / (columns * b));
+        }
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        boolean excludes = !targets.excludedNames().isEmpty() || targets.excludedRegex() != null;
+        (excludes ? targets.spelledOut(base) : targets).write(json);
+        json.remove("exclude_modules");
+        sizes(
+                        block.value() > 0
+                                ? List.of()
+                                : targets.orBy(base, FourierFt.TARGETS).match(base, List.of()))
+                .write(json, "block_size", "block_size_pattern");
+        bias.write(json, "c3a_only");
+        switch (init) {
+            case ZEROS -> json.put("init_weights", true);
+            case GAUSSIAN -> json.put("init_weights", "gaussian");
+            case XAVIER_UNIFORM -> json.put("init_weights", "xavier_uniform");
+            case KAIMING_UNIFORM -> json.put("init_weights", "kaiming_uniform");
+        }
+    }
+
+    /** Registers {@code c3a}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "c3a";
+        }
+
+        @Override
+        public String summary() {
+            return "adds blocks that are circular convolutions to a weight";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "C3A";
+        }
+
+        @Override
+        public Method read(Fields config, Base base) {
+            return new C3a(
+                    ByModule.integers(config, "block_size", 256, 1, "block_size_pattern"),
+                    Targets.read(config),
+                    Bias.read(config, "c3a_only"),
+                    init(config));
+        }
+
+        private static Init init(Fields config) {
+            JsonNode value = config.node("init_weights");
+            if (value != null && value.isBoolean()) {
+                return config.bool("init_weights") ? Init.ZEROS : Init.XAVIER_UNIFORM;
+            }
+            return switch (config.choice(
+                    "init_weights", "xavier_uniform", "xavier_uniform", "kaiming_uniform", "gaussian")) {
+                case "gaussian" -> Init.GAUSSIAN;
+                case "kaiming_uniform" -> Init.KAIMING_UNIFORM;
+                default -> Init.XAVIER_UNIFORM;
+            };
+        }
+    }
+}

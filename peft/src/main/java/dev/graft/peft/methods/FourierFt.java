@@ -1,0 +1,146 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Linear;
+import dev.graft.peft.ByModule;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.Targets;
+import dev.graft.tensor.Ops;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * FourierFT (Gao et al., 2024): {@code y = W x + b + ΔW x} with {@code ΔW = s · Re F⁻¹(C)}, where F⁻¹ is the inverse discrete Fourier
+ * transform in both dimensions and {@code C [out, in]} is zero but for n trained coefficients at random places, the same for all layers
+ * of one shape. Here the coefficients start at zero, so a new adapter changes nothing; PEFT's start standard normal.
+ *
+ * <p>Trained: n for a layer, whatever its size. Files: {@code <module>.fourierft_spectrum [n]}; PEFT's file has no places, it draws them
+ * again from {@code random_loc_seed} with torch's generator, as is done here ({@link dev.graft.tensor.TorchRng}); they are also written
+ * beside it. Merges: W + ΔW. Use it where an adapter must be very small and yet change whole matrices; it wants high learning rates, and
+ * every call makes ΔW, a transform of out · in numbers. Not on embeddings.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, FourierFt.DEFAULT.withFrequencies(500), 42);
+ * }</pre>
+ *
+ * @param frequencies n
+ * @param scaling s
+ * @param seed of the places
+ * @param bias which of the base's biases are trained
+ * @param startAtZero whether the coefficients start at zero; else they are standard normal
+ */
+public record FourierFt(
+        ByModule<Integer> frequencies, double scaling, long seed, Targets targets, Bias bias, boolean startAtZero)
+        implements Method {
+    /** 1000 coefficients for every linear layer but the head. */
+    public static final FourierFt DEFAULT =
+            new FourierFt(ByModule.of(1000), 150, 777, Targets.ALL_LINEAR, Bias.NONE, true);
+
+    /** What PEFT chooses where it isn't query and value. */
+    static final Map<String, List<String>> TARGETS =
+            Map.of("gpt2", List.of("mlp.c_proj"), "gpt_bigcode", List.of("mlp.c_proj"));
+
+    public FourierFt withFrequencies(int n) {
+        return new FourierFt(ByModule.of(n), scaling, seed, targets, bias, startAtZero);
+    }
+
+    public FourierFt withTargets(Targets newTargets) {
+        return new FourierFt(frequencies, scaling, seed, newTargets, bias, startAtZero);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        List<Linear> sites = g.linears(targets.orBy(g.base(), TARGETS), "FourierFT");
+        for (Linear site : sites) {
+            int n = frequencies.at(site.name());
+            Places places = Places.drawn(g, site, "fourierft_indices", seed, n);
+            Tensor spectrum =
+                    g.parameter(site, "fourierft_spectrum", startAtZero ? Initial.ZEROS : Initial.normal(1), n);
+            g.add(site, new Spectral(spectrum, places, scaling));
+        }
+        bias.graft(g, sites);
+    }
+
+    private record Spectral(Tensor spectrum, Places places, double scaling) implements Effect.Delta {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            return Ops.linear(x, Ops.to(weight(), x.scalar_type()), null);
+        }
+
+        @Override
+        public Tensor weight() {
+            return Ops.scale(torch.real(torch.fft_ifft2(places.scatter(spectrum))), scaling);
+        }
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        targets.write(json);
+        frequencies.write(json, "n_frequency", "n_frequency_pattern");
+        json.put("scaling", scaling);
+        json.put("random_loc_seed", seed);
+        json.put("init_weights", startAtZero);
+        json.put("fan_in_fan_out", false);
+        bias.write(json, "fourier_only");
+    }
+
+    /** Registers {@code fourierft}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "fourierft";
+        }
+
+        @Override
+        public String summary() {
+            return "adds the inverse Fourier transform of a few trained coefficients to a weight";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "FOURIERFT";
+        }
+
+        @Override
+        public Method read(Fields config, Base base) {
+            config.bool("fan_in_fan_out", false);
+            return new FourierFt(
+                    ByModule.integers(config, "n_frequency", 1000, 1, "n_frequency_pattern"),
+                    config.number("scaling", 150),
+                    config.integer("random_loc_seed", 777),
+                    Targets.read(config),
+                    Bias.read(config, "fourier_only"),
+                    config.bool("init_weights", false));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Linear;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.Targets;
+import dev.graft.tensor.Ops;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Tensor;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * HRA, Householder reflection adaptation (Yuan et al., 2024): {@code y = W H x + b} with {@code H = H₁ H₂ … H_r}, each a reflection
+ * {@code Hᵢ = I - 2 uᵢ uᵢᵀ / ‖uᵢ‖²}: an orthogonal matrix that differs from I in r directions. The u start in equal pairs, whose reflections
+ * cancel, so a new adapter changes nothing; that needs an even r. With {@code apply_GS} the u are made orthonormal first.
+ *
+ * <p>Trained: r · in for a layer, half of LoRA's. Files: {@code <module>.hra_u [in, r]}. Merges: W H. Use it as {@link Oft}, of which it is a
+ * low-rank form. It can't change the size of anything; with apply_GS no new adapter is the identity. Not on embeddings.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, Hra.DEFAULT.withRank(4), 42);
+ * }</pre>
+ *
+ * @param orthonormal whether the u are made orthonormal by Gram and Schmidt's method
+ * @param bias which of the base's biases are trained
+ * @param startAtIdentity whether the u start in pairs
+ */
+public record Hra(int r, boolean orthonormal, Targets targets, Bias bias, boolean startAtIdentity) implements Method {
+    /** Eight reflections for every linear layer but the head. */
+    public static final Hra DEFAULT = new Hra(8, false, Targets.ALL_LINEAR, Bias.NONE, true);
+
+    public Hra {
+        if (r < 1) {
+            throw new InputException("r is " + r + ", expected at least 1");
+        }
+    }
+
+    public Hra withRank(int newR) {
+        return new Hra(newR, orthonormal, targets, bias, startAtIdentity);
+    }
+
+    public Hra withTargets(Targets newTargets) {
+        return new Hra(r, orthonormal, newTargets, bias, startAtIdentity);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        boolean pairs = startAtIdentity && !orthonormal;
+        if (pairs && r % 2 != 0 && !g.loads()) {
+            throw new InputException("r is " + r + ", expected an even number: reflections start in pairs that cancel;"
+                    + " or set init_weights to false");
+        }
+        List<Linear> sites = g.linears(targets, "HRA");
+        for (Linear site : sites) {
+            Initial start = pairs
+                    ? (rng, shape) -> Initial.KAIMING
+                            .make(rng, shape[0], shape[1] / 2)
+                            .repeat_interleave(2, new LongOptional(1), new LongOptional())
+                    : Initial.KAIMING;
+            Tensor u = g.parameter(site, "hra_u", start, site.in(), r);
+            g.add(site, new Reflections(u, orthonormal));
+        }
+        bias.graft(g, sites);
+    }
+
+    private record Reflections(Tensor u, boolean orthonormal) implements Effect.Reweight {
+        /** The unit vectors {@code [in, 1]}. */
+        private List<Tensor> vectors() {
+            List<Tensor> vectors = new ArrayList<>();
+            for (int i = 0; i < u.size(1); i++) {
+                Tensor v = u.narrow(1, i, 1);
+                if (orthonormal) {
+                    for (Tensor earlier : vectors) {
+                        v = v.sub(earlier.mul(earlier.t().matmul(v)));
+                    }
+                }
+                vectors.add(v.div(Ops.norm(v, 0, true)));
+            }
+            return vectors;
+        }
+
+        private static Tensor reflect(Tensor rows, Tensor v) {
+            return Ops.addScaled(rows, rows.matmul(v).matmul(v.t()), -2);
+        }
+
+        @Override
+        public Tensor weight(Tensor weight) {
+            Tensor changed = Ops.to(weight, u.scalar_type());
+            for (Tensor v : vectors()) {
+                changed = reflect(changed, v);
+            }
+            return changed;
+        }
+
+        @Override
+        public Tensor apply(Affine inner, Tensor x, Pass pass) {
+            Tensor reflected = Ops.to(x, u.scalar_type());
+            List<Tensor> vectors = vectors();
+            for (int i = vectors.size() - 1; i >= 0; i--) {
+                reflected = reflect(reflected, vectors.get(i));
+            }
+            return inner.apply(Ops.to(reflected, x.scalar_type()), pass);
+        }
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        targets.write(json);
+        json.put("r", r);
+        json.put("apply_GS", orthonormal);
+        json.put("init_weights", startAtIdentity);
+        bias.write(json, "hra_only");
+    }
+
+    /** Registers {@code hra}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "hra";
+        }
+
+        @Override
+        public String summary() {
+            return "reflects the inputs of a layer in a few trained directions";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "HRA";
+        }
+
+        @Override
+        public Method read(Fields config, Base base) {
+            return new Hra(
+                    config.integer("r", 8, 1),
+                    config.bool("apply_GS", false),
+                    Targets.read(config),
+                    Bias.read(config, "hra_only"),
+                    config.bool("init_weights", true));
+        }
+    }
+}

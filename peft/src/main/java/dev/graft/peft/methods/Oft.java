@@ -1,0 +1,253 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.Targets;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import java.util.List;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * OFT, orthogonal finetuning (Qiu et al., 2023; input side: Qiu et al., 2025): {@code y = W Rᵀ x + b} with R block-diagonal and each block
+ * {@code [b, b]} orthogonal, so that the angles between the rows of W stay. A block is made of a skew-symmetric S by the first terms of
+ * Neumann's series of {@code (I + S)(I - S)⁻¹}, or exactly as {@code (I - S)(I + S)⁻¹}. S starts at zero, so a new adapter changes nothing.
+ * With {@code coft} S stays within a small norm of zero. On an embedding the rows are rotated, {@code e R}.
+ *
+ * <p>Trained: in · (b - 1) / 2 for a layer, with shared blocks b · (b - 1) / 2. Files: {@code <module>.oft_R.weight [in / b, b (b - 1) / 2]},
+ * what is above the diagonals, row by row; {@code oft_embedding_R.weight} on embeddings. Merges: W Rᵀ. Use it where what the base can do must
+ * not be lost. It can't change the size of anything.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, Oft.DEFAULT.withBlock(16), 42);
+ * }</pre>
+ *
+ * @param blocks how many blocks a layer has; 0 where {@code block} says it
+ * @param block b, or the nearest divisor of a layer's size; 0 where {@code blocks} says it
+ * @param dropout probability that a block is the identity in a training pass
+ * @param coft whether S is held near zero
+ * @param eps with coft, the largest norm of a block's S times the root of the number of blocks
+ * @param share whether all blocks of a layer are one
+ * @param neumann whether blocks are made by the series; else exactly
+ * @param terms of the series
+ * @param bias which of the base's biases are trained
+ * @param startAtIdentity whether S starts at zero; else it is normal with standard deviation 0.1
+ */
+public record Oft(
+        int blocks,
+        int block,
+        double dropout,
+        boolean coft,
+        double eps,
+        boolean share,
+        boolean neumann,
+        int terms,
+        Targets targets,
+        Bias bias,
+        boolean startAtIdentity)
+        implements Method {
+    /** Blocks of 32 for every linear layer but the head. */
+    public static final Oft DEFAULT =
+            new Oft(0, 32, 0, false, 6e-5, false, true, 5, Targets.ALL_LINEAR, Bias.NONE, true);
+
+    public Oft {
+        if (blocks < 0 || block < 0 || (blocks == 0) == (block == 0)) {
+            throw new InputException("r is " + blocks + " and oft_block_size is " + block
+                    + ", expected one of them at least 1 and the other 0: their product is the size of a layer");
+        }
+        Probability.require("module_dropout", dropout);
+        if (neumann && terms < 1) {
+            throw new InputException("num_cayley_neumann_terms is " + terms + ", expected at least 1");
+        }
+        if (coft && !(eps > 0)) {
+            throw new InputException("eps is " + eps + ", expected more than 0 with coft");
+        }
+    }
+
+    public Oft withBlock(int size) {
+        return new Oft(0, size, dropout, coft, eps, share, neumann, terms, targets, bias, startAtIdentity);
+    }
+
+    public Oft withTargets(Targets newTargets) {
+        return new Oft(blocks, block, dropout, coft, eps, share, neumann, terms, newTargets, bias, startAtIdentity);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        List<Site> sites = g.targets(targets);
+        for (Site site : sites) {
+            if (site instanceof Linear linear) {
+                graft(g, site, "oft_R.weight", linear.in());
+            } else if (site instanceof Embedding table) {
+                graft(g, site, "oft_embedding_R.weight", table.hidden());
+            }
+        }
+        bias.graft(g, sites);
+    }
+
+    private void graft(Grafter g, Site site, String suffix, long size) {
+        int b = block > 0 ? divisor(size, block) : (int) (size / divisor(size, blocks));
+        long all = size / b;
+        Initial start = startAtIdentity ? Initial.ZEROS : Initial.normal(0.1);
+        Tensor above = g.parameter(site, suffix, start, share ? 1 : all, b * (b - 1L) / 2);
+        if (coft) {
+            g.export(site.name() + "." + suffix, () -> bounded(above));
+        }
+        g.add(site, new Rotation(this, above, b, all, site instanceof Embedding));
+    }
+
+    /** The nearest number to the wanted one that divides a size, the smaller of two as near. */
+    private static int divisor(long size, int wanted) {
+        if (wanted >= size) {
+            return (int) size;
+        }
+        int above = wanted;
+        while (size % above != 0) {
+            above++;
+        }
+        int below = wanted;
+        while (size % below != 0) {
+            below--;
+        }
+        return wanted - below <= above - wanted ? below : above;
+    }
+
+    /** S as it acts: no longer than eps divided by the root of the number of blocks. */
+    private Tensor bounded(Tensor above) {
+        double most = eps / Math.sqrt(above.size(0));
+        Tensor norm = Ops.scale(Ops.norm(above, 1, true), Math.sqrt(2));
+        return above.mul(norm.reciprocal().mul(new Scalar(most)).clamp_max(new Scalar(1)));
+    }
+
+    /**
+     * The effect on one layer.
+     *
+     * @param above what is above the diagonals of S
+     * @param table whether the layer is an embedding
+     */
+    private record Rotation(Oft config, Tensor above, int b, long blocks, boolean table) implements Effect.Reweight {
+        private Tensor matrices(boolean training) {
+            Tensor used = above;
+            if (config.coft) {
+                // What leads out of the bound is cut off after each step rather than held back by the gradient.
+                Tensor cut;
+                try (NoGrad off = new NoGrad()) {
+                    cut = config.bounded(above).sub(above);
+                }
+                used = above.add(cut);
+            }
+            Tensor skew = Cayley.skew(used, b);
+            Tensor r = config.neumann ? Cayley.neumann(skew, config.terms) : Cayley.exact(skew);
+            return config.share ? r.expand(blocks, b, b) : Cayley.drop(r, config.dropout, training);
+        }
+
+        @Override
+        public Tensor weight(Tensor weight) {
+            Tensor r = matrices(false);
+            return Cayley.rotate(Ops.to(weight, r.scalar_type()), table ? r : r.transpose(1, 2));
+        }
+
+        @Override
+        public Tensor apply(Affine inner, Tensor x, Pass pass) {
+            Tensor r = matrices(pass.isTraining());
+            if (table) {
+                return rotate(inner.apply(x, pass), r);
+            }
+            return inner.apply(rotate(x, r), pass);
+        }
+
+        private static Tensor rotate(Tensor x, Tensor r) {
+            return Ops.to(Cayley.rotate(Ops.to(x, r.scalar_type()), r), x.scalar_type());
+        }
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        targets.write(json);
+        json.put("r", blocks);
+        json.put("oft_block_size", block);
+        json.put("module_dropout", dropout);
+        json.put("coft", coft);
+        json.put("eps", eps);
+        json.put("block_share", share);
+        json.put("use_cayley_neumann", neumann);
+        json.put("num_cayley_neumann_terms", terms);
+        json.put("init_weights", startAtIdentity);
+        json.put("fan_in_fan_out", false);
+        bias.write(json, "oft_only");
+    }
+
+    /** Registers {@code oft}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "oft";
+        }
+
+        @Override
+        public String summary() {
+            return "rotates the inputs of a layer in blocks";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "OFT";
+        }
+
+        @Override
+        public List<String> required() {
+            return List.of("oft_block_size");
+        }
+
+        @Override
+        public Method read(Fields config, Base base) {
+            config.bool("fan_in_fan_out", false);
+            return new Oft(
+                    config.integer("r", 0, 0),
+                    config.integer("oft_block_size", 32, 0),
+                    config.number("module_dropout", 0),
+                    config.bool("coft", false),
+                    config.number("eps", 6e-5),
+                    config.bool("block_share", false),
+                    config.bool("use_cayley_neumann", true),
+                    config.integer("num_cayley_neumann_terms", 5),
+                    Targets.read(config),
+                    Bias.read(config, "oft_only"),
+                    config.bool("init_weights", true));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.sites.Linear;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Parameter.Place;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import dev.graft.tensor.TorchRng;
+import java.util.List;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * Where a few values are in a matrix of zeros.
+ *
+ * @param flat {@code [n]} int64, row by row
+ */
+record Places(Tensor flat, long rows, long columns) {
+    /** The first n of all places of a layer's weight in the order that torch gives them for a seed, written beside PEFT's file. */
+    static Places drawn(Grafter g, Linear site, String suffix, long seed, int n) {
+        require("n_frequency", n, site);
+        return of(
+                g,
+                site,
+                suffix,
+                Place.BESIDE,
+                (rng, shape) -> shuffled(site, seed).narrow(1, 0, n),
+                n);
+    }
+
+    /** All places of a layer's weight in the order that torch gives them for a seed: rows and columns, {@code [2, out · in]}. */
+    static Tensor shuffled(Linear site, long seed) {
+        return split(new TorchRng(seed).permutation(site.out() * site.in()), site.in());
+    }
+
+    /** Rows and columns {@code [2, n]} of flat places. */
+    static Tensor split(Tensor flat, long columns) {
+        Scalar width = new Scalar(columns);
+        return torch.cat(
+                Tensors.vector(List.of(
+                        flat.floor_divide(width).unsqueeze(0),
+                        flat.remainder(width).unsqueeze(0))),
+                0);
+    }
+
+    /** Places that are declared as rows and columns, {@code [2, n]} int32. */
+    static Places of(Grafter g, Linear site, String suffix, Place place, Initial drawn, int n) {
+        Tensor indices = g.indices(site, suffix, place, drawn, 2, n);
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor wide = Ops.to(indices, ScalarType.Long);
+            Tensor row = wide.select(0, 0);
+            Tensor column = wide.select(0, 1);
+            requireBelow(site, suffix, row, site.out());
+            requireBelow(site, suffix, column, site.in());
+            return new Places(scope.release(row.mul(new Scalar(site.in())).add(column)), site.out(), site.in());
+        }
+    }
+
+    private static void requireBelow(Linear site, String suffix, Tensor indices, long bound) {
+        if (indices.lt(new Scalar(0L)).any().item_bool()
+                || indices.ge(new Scalar(bound)).any().item_bool()) {
+            throw new InputException(site.name() + "." + suffix + " has places outside the weight [" + site.out() + ", "
+                    + site.in() + "]");
+        }
+    }
+
+    /** Refuses more values than a layer's weight has places, or none. */
+    static void require(String field, long n, Linear site) {
+        long all = site.out() * site.in();
+        if (n < 1 || n > all) {
+            throw new InputException(field + " makes " + n + " values for " + site.name() + ", whose weight has " + all
+                    + "; expected at least 1 and at most those");
+        }
+    }
+
+    /** The same places in the middle of a larger matrix. */
+    Places within(long newRows, long newColumns) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Scalar width = new Scalar(columns);
+            Tensor row = Ops.plusLong(flat.floor_divide(width), (newRows - rows) / 2);
+            Tensor column = Ops.plusLong(flat.remainder(width), (newColumns - columns) / 2);
+            return new Places(scope.release(row.mul(new Scalar(newColumns)).add(column)), newRows, newColumns);
+        }
+    }
+
+    /** The matrix with these values. */
+    Tensor scatter(Tensor values) {
+        return Tensors.zeros(values.scalar_type(), rows * columns)
+                .index_add(0, flat, values)
+                .view(rows, columns);
+    }
+}

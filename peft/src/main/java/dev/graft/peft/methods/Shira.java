@@ -1,0 +1,153 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Linear;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.Parameter.Place;
+import dev.graft.peft.Targets;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.TorchRng;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * SHiRA, sparse high-rank adapters (Bhardwaj et al., 2024): {@code y = W x + b + ΔW x}, where ΔW is zero but for {@code r · (in + out)} trained
+ * entries at random places: as many numbers as LoRA of that rank, but not of low rank. They start at zero, so a new adapter changes nothing.
+ *
+ * <p>Trained: r · (in + out) for a layer. Files: {@code <module>.shira_weight [n]}, {@code shira_indices [2, n]} int32, the rows and columns
+ * in order. Merges: W + ΔW, which changes a small share of W, so that adapters for different tasks hardly disturb each other: this
+ * is when to use it. Every call makes ΔW. Not on embeddings.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, Shira.DEFAULT.withRank(8), 42);
+ * }</pre>
+ *
+ * @param mask how the places are chosen: {@code random}, or another name in a file, which has the places
+ * @param seed of the places, for torch's generator; null for the seed of the adapter
+ * @param startAtZero whether the entries start at zero; else they are standard normal
+ */
+public record Shira(int r, String mask, @Nullable Integer seed, Targets targets, boolean startAtZero)
+        implements Method {
+    /** As many numbers as LoRA of rank 16, every linear layer but the head. */
+    public static final Shira DEFAULT = new Shira(16, "random", null, Targets.ALL_LINEAR, true);
+
+    public Shira {
+        if (r < 1) {
+            throw new InputException("r is " + r + ", expected at least 1");
+        }
+    }
+
+    public Shira withRank(int newR) {
+        return new Shira(newR, mask, seed, targets, startAtZero);
+    }
+
+    public Shira withTargets(Targets newTargets) {
+        return new Shira(r, mask, seed, newTargets, startAtZero);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        if (!mask.equals("random") && !g.loads()) {
+            throw new InputException("mask_type is \"" + mask + "\", expected \"random\" for a new adapter");
+        }
+        for (Linear site : g.linears(targets, "SHiRA")) {
+            int n = Math.toIntExact(r * (site.in() + site.out()));
+            Places.require("r " + r, n, site);
+            Places places = Places.of(g, site, "shira_indices", Place.FILE, mask(site, n), n);
+            Tensor values = g.parameter(site, "shira_weight", startAtZero ? Initial.ZEROS : Initial.normal(1), n);
+            g.add(site, new Sparse(values, places));
+        }
+    }
+
+    /** The first n of all places in random order, sorted. */
+    private Initial mask(Linear site, int n) {
+        return (rng, shape) -> {
+            TorchRng places = new TorchRng(seed == null ? rng.below(Integer.MAX_VALUE) : seed);
+            Tensor chosen = places.permutation(site.out() * site.in()).narrow(0, 0, n);
+            return Places.split(torch.sort(chosen).get0(), site.in());
+        };
+    }
+
+    private record Sparse(Tensor values, Places places) implements Effect.Delta {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            return Ops.linear(x, Ops.to(weight(), x.scalar_type()), null);
+        }
+
+        @Override
+        public Tensor weight() {
+            return places.scatter(values);
+        }
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        targets.spelledOut(base).write(json);
+        json.remove(List.of("exclude_modules", "layers_to_transform", "layers_pattern"));
+        json.put("r", r);
+        json.put("mask_type", mask);
+        json.put("random_seed", seed);
+        json.put("init_weights", startAtZero);
+        json.put("fan_in_fan_out", false);
+    }
+
+    /** Registers {@code shira}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "shira";
+        }
+
+        @Override
+        public String summary() {
+            return "trains a few entries of a weight at random places";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "SHIRA";
+        }
+
+        @Override
+        public Method read(Fields config, Base base) {
+            config.bool("fan_in_fan_out", false);
+            return new Shira(
+                    config.integer("r", 32, 1),
+                    config.string("mask_type", "random"),
+                    config.integerOrNull("random_seed"),
+                    Targets.read(config),
+                    config.bool("init_weights", true));
+        }
+    }
+}

@@ -1,0 +1,32 @@
+package dev.graft.peft.methods;
+
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Bases;
+import dev.graft.peft.MethodContract;
+import dev.graft.peft.Targets;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class HraTest extends MethodContract {
+    private static final Hra FOUR = Hra.DEFAULT.withRank(4).withTargets(Targets.DEFAULT);
+
+    @Override
+    protected List<Case> cases() {
+        return List.of(
+                new Case(Bases.BERT, FOUR, 4 * 4 * 32, true),
+                new Case(Bases.LLAMA, FOUR, 4 * 4 * 32, true),
+                new Case(Bases.LLAMA, new Hra(3, true, Targets.DEFAULT, Bias.NONE, true), 4 * 3 * 32, false),
+                new Case(Bases.TIED, new Hra(3, false, Targets.DEFAULT, Bias.NONE, false), 4 * 3 * 32, false));
+    }
+
+    @Test
+    void refusesAnOddNumberOfReflectionsThatShouldCancel() {
+        assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.LLAMA), FOUR.withRank(3), 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("r is 3, expected an even number")
+                .hasMessageContaining("init_weights");
+    }
+}
