@@ -68,11 +68,17 @@ class ParityTest {
     }
 
     @Test
-    void whatGraftLacksIsNotCoveredAndSaysWhy() {
-        assertThat(report.notCovered()).anySatisfy(result -> {
-            assertThat(result.id()).isEqualTo("layers/linear/vera");
-            assertThat(result.message()).contains("peft_type").contains("VERA");
-        });
+    void whatGraftLacksIsNotCoveredAndSaysWhy(@TempDir Path root) throws IOException {
+        Tree tree = Tree.of(root, "layers/linear/dora", "layers/linear/lora");
+        tree.edit("layers/linear/dora/adapter_config.json", config -> config.put("peft_type", "NONESUCH"));
+        tree.edit("layers/linear/lora/adapter_config.json", config -> config.put("megatron_config", "here"));
+        CaseResult unknown = tree.run("layers/linear/dora");
+        CaseResult refused = tree.run("layers/linear/lora");
+
+        assertThat(unknown.status()).isEqualTo(CaseResult.Status.NOT_COVERED);
+        assertThat(unknown.message()).contains("peft_type").contains("NONESUCH");
+        assertThat(refused.status()).isEqualTo(CaseResult.Status.NOT_COVERED);
+        assertThat(refused.message()).contains("megatron_config");
         assertThat(report.notCovered())
                 .allSatisfy(result -> assertThat(result.message()).isNotBlank());
     }

@@ -39,6 +39,7 @@ public final class Adapter {
     private final Map<String, Supplier<Tensor>> exports;
     private final int tasks;
     private final int task;
+    private final Map<String, Tensor> aliases;
 
     Adapter(Base base, AdapterConfig config, Grafter.Values values) {
         this(base, config, values, -1, null);
@@ -55,6 +56,7 @@ public final class Adapter {
         this.exports = grafter.exports();
         this.task = task;
         this.tasks = grafter.tasks();
+        this.aliases = grafter.aliases();
         this.effects = new IdentityHashMap<>();
         grafter.effects().forEach((site, list) -> {
             // Other values for the base's own parameters come first: what is trained beside them acts on those.
@@ -215,6 +217,11 @@ public final class Adapter {
             }
         });
         return beside;
+    }
+
+    /** Saved tensors that files hold again, by their second keys. */
+    Map<String, Tensor> aliases() {
+        return aliases;
     }
 
     /** How many numbers are trained. */

@@ -138,6 +138,7 @@ final class AdapterFolder {
                 }
             });
             adapter.beside().forEach((name, value) -> beside.add(data(name, value)));
+            adapter.aliases().forEach((name, value) -> tensors.add(data(layout.toFile(adapter.config(), name), value)));
             if (layout.writesBaseCopies()) {
                 layout.baseCopies(adapter).forEach((key, value) -> tensors.add(data(key, value)));
             }
@@ -326,6 +327,11 @@ final class AdapterFolder {
         }
 
         private @Nullable Tensor twin(String key, Adapter adapter) {
+            for (Map.Entry<String, Tensor> alias : adapter.aliases().entrySet()) {
+                if (layout.toFile(config, alias.getKey()).equals(key)) {
+                    return alias.getValue();
+                }
+            }
             for (Parameter parameter : adapter.parameters().values()) {
                 if (layout.twins(adapter, parameter.key()).contains(key)) {
                     return parameter.value();

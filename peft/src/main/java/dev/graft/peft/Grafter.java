@@ -56,6 +56,7 @@ public final class Grafter {
     private final Map<String, Supplier<Tensor>> exports = new LinkedHashMap<>();
     private final int task;
     private int tasks = 1;
+    private final Map<String, Tensor> aliases = new LinkedHashMap<>();
 
     Grafter(Base base, List<String> modulesToSave, Values values, int task, @Nullable Statistics statistics) {
         this.task = task;
@@ -165,6 +166,11 @@ public final class Grafter {
         return Math.max(task, 0);
     }
 
+    /** A second key in files of a saved tensor; files may lack it. */
+    public void alias(String key, Tensor tensor) {
+        aliases.put(key, tensor);
+    }
+
     /** Whether the values come from a file, so that only what files hold is there. */
     public boolean loads() {
         return values.areStored();
@@ -246,5 +252,9 @@ public final class Grafter {
 
     Map<String, Supplier<Tensor>> exports() {
         return exports;
+    }
+
+    Map<String, Tensor> aliases() {
+        return aliases;
     }
 }

@@ -113,6 +113,16 @@ public record Targets(
         }
     }
 
+    /** Writes the fields of a configuration that has none for exclusions: where there are some, every module by its name. */
+    public void writeWithoutExclusions(ObjectNode config, Base base) {
+        boolean excludes = !excludedNames.isEmpty() || excludedRegex != null;
+        Targets stated = excludes
+                ? names(match(base, List.of()).stream().map(Site::name).toArray(String[]::new))
+                : this;
+        stated.write(config);
+        config.remove("exclude_modules");
+    }
+
     private static void putNames(ObjectNode config, String field, List<String> names, @Nullable String regex) {
         if (regex != null) {
             config.put(field, regex);

@@ -22,9 +22,9 @@ final class ProbeBase {
 
     /** A Llama with so many layers. */
     static Base of(int layers) {
-        int hidden = 64 * layers;
+        int hidden = 256 * layers;
         String config = "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], \"vocab_size\": 8, "
-                + "\"hidden_size\": " + hidden + ", \"intermediate_size\": 128, \"num_hidden_layers\": " + layers
+                + "\"hidden_size\": " + hidden + ", \"intermediate_size\": 256, \"num_hidden_layers\": " + layers
                 + ", \"num_attention_heads\": " + (2 * layers) + ", \"num_key_value_heads\": " + (2 * layers)
                 + ", \"max_position_embeddings\": 4096, \"rms_norm_eps\": 1e-6, "
                 + "\"attention_bias\": true, \"mlp_bias\": true, \"tie_word_embeddings\": false}";
@@ -35,9 +35,9 @@ final class ProbeBase {
             for (String projection : new String[] {"q_proj", "k_proj", "v_proj", "o_proj"}) {
                 linear(tensors, prefix + "self_attn." + projection, hidden, hidden);
             }
-            linear(tensors, prefix + "mlp.gate_proj", 128, hidden);
-            linear(tensors, prefix + "mlp.up_proj", 128, hidden);
-            linear(tensors, prefix + "mlp.down_proj", hidden, 128);
+            linear(tensors, prefix + "mlp.gate_proj", 256, hidden);
+            linear(tensors, prefix + "mlp.up_proj", 256, hidden);
+            linear(tensors, prefix + "mlp.down_proj", hidden, 256);
             put(tensors, prefix + "input_layernorm.weight", hidden);
             put(tensors, prefix + "post_attention_layernorm.weight", hidden);
         }

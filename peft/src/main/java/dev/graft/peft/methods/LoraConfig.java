@@ -232,7 +232,8 @@ public record LoraConfig(
             "lorafa_projection",
             "loraplus_lr_ratio",
             "dylora_min_rank",
-            "sora_lambda");
+            "sora_lambda",
+            "use_mora");
 
     /** The field of the variant that a configuration is of, or null for LoRA itself. */
     static @Nullable String variant(Fields f) {

@@ -1,0 +1,195 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.sites.Linear;
+import dev.graft.peft.ByModule;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.Targets;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * GraLoRA, granular low-rank adaptation (Jung et al., 2025): ΔW is cut into k · k blocks with a low-rank update each, times
+ * s = alpha / (r + hybrid_r). {@code A [k, in / k, r]} has r columns for each block of inputs, {@code B [k, r, out / k]} r rows for each block
+ * of outputs, both cut into k groups of r / k; the block of outputs i and inputs j takes group i of A_j and group j of B_i. With
+ * {@code hybrid_r} a plain {@code s · B′ A′} of that rank is added. A starts Kaiming-uniform and B at zero, so a new adapter changes nothing.
+ *
+ * <p>Trained: (r + hybrid_r) · (in + out) for a layer, as LoRA of that rank; the rank of ΔW is up to k · r. Files:
+ * {@code <module>.gralora_A}, {@code gralora_B}; {@code gralora_A_general.weight}, {@code gralora_B_general.weight}. Merges. Use it in place
+ * of LoRA at high ranks, where a few outlying inputs would drive a whole LoRA. Not on embeddings.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, Gralora.DEFAULT, 42);
+ * }</pre>
+ *
+ * @param r rank of a row or column of blocks
+ * @param hybridR rank of the plain part, 0 for none
+ * @param k how many blocks a side has
+ * @param alpha scaling numerator
+ * @param dropout probability that an input of the update is dropped in training
+ * @param startAtZero whether B starts at zero; else it is Kaiming-uniform too
+ */
+public record Gralora(
+        int r, int hybridR, int k, double alpha, double dropout, Bias bias, Targets targets, boolean startAtZero)
+        implements Method {
+    /** Rank 32, alpha 64, blocks of half a side, every linear layer but the head. */
+    public static final Gralora DEFAULT = new Gralora(32, 0, 2, 64, 0, Bias.NONE, Targets.ALL_LINEAR, true);
+
+    public Gralora {
+        if (r < 1 || k < 1 || hybridR < 0) {
+            throw new InputException("r is " + r + ", gralora_k " + k + " and hybrid_r " + hybridR
+                    + ", expected at least 1, 1 and 0");
+        }
+        if (r % k != 0) {
+            throw new InputException("r is " + r + ", expected a multiple of gralora_k, which is " + k);
+        }
+        Probability.require("gralora_dropout", dropout);
+    }
+
+    public Gralora withRank(int newR, int newHybridR, int newK) {
+        return new Gralora(newR, newHybridR, newK, alpha, dropout, bias, targets, startAtZero);
+    }
+
+    public Gralora withTargets(Targets newTargets) {
+        return new Gralora(r, hybridR, k, alpha, dropout, bias, newTargets, startAtZero);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        double s = alpha / (r + hybridR);
+        Initial zeros = startAtZero ? Initial.ZEROS : Initial.KAIMING;
+        List<Linear> sites = g.linears(targets, "GraLoRA");
+        for (Linear site : sites) {
+            if (site.in() % k != 0 || site.out() % k != 0) {
+                throw new InputException("gralora_k is " + k + ", expected a divisor of both sizes of " + site.name()
+                        + " [" + site.out() + ", " + site.in() + "]");
+            }
+            Tensor a = g.parameter(site, "gralora_A", Initial.uniform(Math.sqrt(k / (double) site.in())), k, site.in() / k, r);
+            Tensor b = g.parameter(
+                    site,
+                    "gralora_B",
+                    startAtZero ? Initial.ZEROS : Initial.uniform(1 / Math.sqrt(r)),
+                    k,
+                    r,
+                    site.out() / k);
+            Tensor generalA = null;
+            Tensor generalB = null;
+            if (hybridR > 0) {
+                generalA = g.parameter(site, "gralora_A_general.weight", Initial.KAIMING, hybridR, site.in());
+                generalB = g.parameter(site, "gralora_B_general.weight", zeros, site.out(), hybridR);
+            }
+            g.add(site, new Blocks(a, b, s, dropout));
+            if (generalA != null && generalB != null) {
+                g.add(site, new LowRank(generalA, generalB, null, s, dropout, null, null));
+            }
+        }
+        bias.graft(g, sites);
+    }
+
+    private record Blocks(Tensor a, Tensor b, double scaling, double dropout) implements LinearUpdate {
+        /** Each block of inputs gives k groups of r / k numbers; group i of all of them makes block i of the outputs. */
+        @Override
+        public Tensor answer(Tensor x) {
+            ScalarType type = x.scalar_type();
+            long k = a.size(0);
+            long r = a.size(2);
+            Tensor rows = x.reshape(-1, k, a.size(1)).transpose(0, 1);
+            long count = rows.size(1);
+            Tensor groups = rows.bmm(Ops.to(a, type)).view(k, count, k, r / k).permute(2, 1, 0, 3);
+            Tensor y = groups.reshape(k, count, r).bmm(Ops.to(b, type)).transpose(0, 1);
+            long[] shape = Tensors.shape(x);
+            shape[shape.length - 1] = k * b.size(2);
+            return Ops.scale(y.reshape(shape), scaling);
+        }
+
+        @Override
+        public long in() {
+            return a.size(0) * a.size(1);
+        }
+
+        @Override
+        public ScalarType type() {
+            return a.scalar_type();
+        }
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        json.put("r", r);
+        json.put("hybrid_r", hybridR);
+        json.put("gralora_k", k);
+        ByModule.put(json, "alpha", alpha);
+        json.put("gralora_dropout", dropout);
+        json.put("fan_in_fan_out", false);
+        json.put("init_weights", startAtZero);
+        bias.write(json, "gralora_only");
+        targets.writeWithoutExclusions(json, base);
+    }
+
+    /** Registers {@code gralora}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "gralora";
+        }
+
+        @Override
+        public String summary() {
+            return "adds a low-rank update to each block of a weight";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "GRALORA";
+        }
+
+        @Override
+        public List<String> required() {
+            return List.of("r", "alpha", "gralora_k");
+        }
+
+        @Override
+        public Method read(Fields config, Base base) {
+            config.bool("fan_in_fan_out", false);
+            return new Gralora(
+                    config.integer("r", 32, 1),
+                    config.integer("hybrid_r", 0, 0),
+                    config.integer("gralora_k", 2, 1),
+                    config.number("alpha", 64),
+                    config.number("gralora_dropout", 0),
+                    Bias.read(config, "gralora_only"),
+                    Targets.read(config),
+                    config.bool("init_weights", true));
+        }
+    }
+}
