@@ -46,7 +46,7 @@ final class Gradients {
 
     /**
      * A name in memory without what wrapping adds to it: {@code base_model.model.q_proj.lora_A.default.weight} is
-     * {@code q_proj.lora_A.weight}, as in a file.
+     * {@code q_proj.lora_A.weight}, as in a file. What all layers share is named by the first of them in memory, and without it in a file.
      */
     static String plain(String inMemory) {
         String name = inMemory.replaceFirst("^base_model\\.(model\\.)?", "");
@@ -54,7 +54,8 @@ final class Gradients {
                 .replace(".modules_to_save.", ".")
                 .replace(".default.", ".")
                 .replace(".lora_magnitude_vector.weight.", ".lora_magnitude_vector.")
-                .replaceAll("\\.$", "");
+                .replaceAll("\\.$", "")
+                .replaceFirst("^.*\\.(vblora_vector_bank|tinylora_v\\.\\d+)$", "$1");
     }
 
     /** The same name in a file, where a prompt's table has a name of its own. */

@@ -10,6 +10,7 @@ import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -31,8 +32,18 @@ final class PeftLayout implements FolderLayout {
 
     private final Base base;
 
+    /** The outermost modules of the base: what is in none of them belongs to the whole adapter. */
+    private final Set<String> modules = new HashSet<>();
+
     PeftLayout(Base base) {
         this.base = base;
+        base.sites().forEach(site -> modules.add(outermost(site.name())));
+        base.parameters().keySet().forEach(name -> modules.add(outermost(name)));
+    }
+
+    private static String outermost(String name) {
+        int end = name.indexOf('.');
+        return end < 0 ? name : name.substring(0, end);
     }
 
     @Override
@@ -125,7 +136,7 @@ final class PeftLayout implements FolderLayout {
 
     @Override
     public String toFile(AdapterConfig config, String parameter) {
-        boolean shared = parameter.indexOf('.') < 0;
+        boolean shared = parameter.indexOf('.') < 0 || !modules.contains(outermost(parameter));
         if (config.method().type().layout() == Method.Layout.PEFT_PROMPT) {
             return shared ? parameter : "base_model." + parameter;
         }
