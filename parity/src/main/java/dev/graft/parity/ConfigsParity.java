@@ -137,7 +137,7 @@ final class ConfigsParity implements Group {
         Path file = tree.resolve("configs/defaults.json");
         if (Files.exists(file)) {
             JsonNode defaults = Json.read(file).path("types").path(peftType).path("defaults");
-            for (String size : new String[] {"r", "n_frequency", "block_size", "group_size"}) {
+            for (String size : new String[] {"r", "n_frequency", "block_size", "group_size", "vector_length"}) {
                 if (defaults.path(size).intValue(0) > 2) {
                     sizes.put(size, 2);
                 }
