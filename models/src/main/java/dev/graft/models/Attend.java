@@ -41,7 +41,7 @@ public final class Attend {
      */
     public static Tensor attend(
             Attention site, Tensor q, Tensor own, Tensor ownValues, AttentionMask mask, double dropout, Pass pass) {
-        Tensor attended = frozen(site, q, own, ownValues, mask, dropout, pass);
+        Tensor attended = frozen(site, q, own, ownValues, mask.at(site, pass), dropout, pass);
         return pass.hooks().isFrozen(site)
                 ? attended
                 : pass.piece(() -> new Tensor[] {pass.hooks().attended(site, q, torch.alias(attended), pass)})[0];
@@ -84,10 +84,8 @@ public final class Attend {
         if (prefix == null) {
             return new Tensor[] {torch.alias(k), torch.alias(v)};
         }
-        return new Tensor[] {
-            Ops.cat(2, Ops.to(prefix.keys(), k.scalar_type()), k),
-            Ops.cat(2, Ops.to(prefix.values(), v.scalar_type()), v)
-        };
+        Tensor keyValues = Ops.to(prefix.keyValues().get(), k.scalar_type());
+        return new Tensor[] {Ops.cat(2, keyValues.select(0, 0), k), Ops.cat(2, keyValues.select(0, 1), v)};
     }
 
     /** Rows {@code [first, first + rows)} of the batch, some of their queries, and the keys that those can see. */

@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param causal whether no query sees a key behind its own position
  * @param queries how many queries there are
  * @param type of the mask's numbers
+ * @param window how many positions away a query sees nothing
  */
 @SuppressWarnings("ArrayRecordComponent") // made once for one pass, never shared
 public record AttentionMask(
@@ -32,7 +33,8 @@ public record AttentionMask(
         long[] padding,
         boolean causal,
         long queries,
-        ScalarType type) {
+        ScalarType type,
+        long window) {
     private static final double HIDDEN = -1e30;
 
     /** The mask of a pass whose embeddings exist. */
@@ -50,7 +52,28 @@ public record AttentionMask(
         if (cache != null && past == null) {
             cache.begin(prefix == null ? 0 : prefix.length(), pass.prompt(), shift);
         }
-        long queries = own.size(1);
+        return of(keys, own.size(1), causal, type, shift);
+    }
+
+    /**
+     * The mask for a layer: another one than this where the layer lacks a part of the prefix that the first layer has, or has one that it
+     * lacks.
+     */
+    AttentionMask at(Attention site, Pass pass) {
+        if (pass.hooks().isFrozen(site)) {
+            return this;
+        }
+        Prefix prefix = pass.hooks().prefix(site, keys.size(0), pass);
+        if (prefix == null || keys.narrow(1, 0, prefix.length()).equal(prefix.mask())) {
+            return this;
+        }
+        long rest = keys.size(1) - prefix.length();
+        Tensor own = Ops.cat(1, prefix.mask(), keys.narrow(1, prefix.length(), rest));
+        return of(own, queries, causal, type, shift).within(window);
+    }
+
+    private static AttentionMask of(
+            Tensor keys, long queries, boolean causal, ScalarType type, @Nullable Tensor shift) {
         long count = keys.size(1);
         long[] visible = Tensors.longs(keys);
         boolean padded = Arrays.stream(visible).anyMatch(key -> key == 0);
@@ -70,7 +93,15 @@ public record AttentionMask(
                 ? Ops.to(additive.amax(new long[] {3}, true).eq(new Scalar(0.0)), type)
                 : null;
         return new AttentionMask(
-                additive, sees, keys, shift, padding(visible, (int) count), triangular, queries, type);
+                additive,
+                sees,
+                keys,
+                shift,
+                padding(visible, (int) count),
+                triangular,
+                queries,
+                type,
+                Long.MAX_VALUE);
     }
 
     /** The same, where a query doesn't see keys that are so many positions away or more; counted are all keys, padding too. */
@@ -87,7 +118,7 @@ public record AttentionMask(
         Tensor near = additive == null ? Tensors.zeros(type, 1, 1, 1, count) : additive;
         Tensor far = away.ge(new Scalar(distance)).unsqueeze(0).unsqueeze(0);
         Tensor windowed = near.expand(-1, -1, queries, -1).masked_fill(far, new Scalar(HIDDEN));
-        return new AttentionMask(windowed, sees, keys, shift, padding, causal, queries, type);
+        return new AttentionMask(windowed, sees, keys, shift, padding, causal, queries, type, distance);
     }
 
     /** The same with numbers {@code [1, heads, queries, queries]} added to the scores of its own keys; for attention without grouped queries. */
@@ -97,7 +128,7 @@ public record AttentionMask(
                 ? bias
                 : Ops.cat(3, Tensors.zeros(type, 1, bias.size(1), bias.size(2), prefix), bias);
         Tensor sum = additive == null ? whole : additive.add(whole);
-        return new AttentionMask(sum, sees, keys, shift, padding, causal, queries, type);
+        return new AttentionMask(sum, sees, keys, shift, padding, causal, queries, type, distance);
     }
 
     private static boolean startsHidden(long[] visible, int count) {

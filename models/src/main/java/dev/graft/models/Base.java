@@ -65,11 +65,17 @@ public final class Base {
      * @param labels the names of a classification head's outputs; empty for those of config.json
      * @param pooling how a sequence becomes one row where the checkpoint has no pooler of its own
      * @param seed for heads that the checkpoint lacks
+     * @param head a head in place of the task's, or null
      */
     public record Options(
-            @Nullable Task task, List<String> labels, Head.Pooling pooling, Numerics numerics, long seed) {
+            @Nullable Task task,
+            List<String> labels,
+            Head.Pooling pooling,
+            Numerics numerics,
+            long seed,
+            @Nullable FlexibleHead head) {
         /** fp32, and the head that config.json names. */
-        public static final Options DEFAULT = new Options(null, List.of(), Head.Pooling.MEAN, Numerics.FP32, 42);
+        public static final Options DEFAULT = new Options(null, List.of(), Head.Pooling.MEAN, Numerics.FP32, 42, null);
 
         /** fp32, with that head. */
         public static Options of(Task task) {
@@ -77,19 +83,24 @@ public final class Base {
         }
 
         public Options withTask(Task newTask) {
-            return new Options(newTask, labels, pooling, numerics, seed);
+            return new Options(newTask, labels, pooling, numerics, seed, null);
         }
 
         public Options withLabels(List<String> newLabels) {
-            return new Options(task, List.copyOf(newLabels), pooling, numerics, seed);
+            return new Options(task, List.copyOf(newLabels), pooling, numerics, seed, head);
         }
 
         public Options withNumerics(Numerics newNumerics) {
-            return new Options(task, labels, pooling, newNumerics, seed);
+            return new Options(task, labels, pooling, newNumerics, seed, head);
         }
 
         public Options withSeed(long newSeed) {
-            return new Options(task, labels, pooling, numerics, newSeed);
+            return new Options(task, labels, pooling, numerics, newSeed, head);
+        }
+
+        /** The head, with its task and its labels. */
+        public Options withHead(FlexibleHead newHead) {
+            return new Options(newHead.task(), newHead.labels(), pooling, numerics, seed, newHead);
         }
     }
 
@@ -110,17 +121,26 @@ public final class Base {
                     config.source(), "quantization_config is set: quantised checkpoints are not supported", null);
         }
         Task task = options.task() == null ? declaredTask(config) : options.task();
-        if (!architecture.tasks().contains(task)) {
+        if (options.head() == null && !architecture.tasks().contains(task)) {
             throw new InputException(name + ": " + architecture.modelType() + " has no head for " + task + ", it has "
                     + architecture.tasks());
         }
         List<String> labels = options.labels().isEmpty() ? declaredLabels(config) : options.labels();
-        this.options = new Options(task, labels, options.pooling(), options.numerics(), options.seed());
+        FlexibleHead own = options.head();
+        this.options = new Options(task, labels, options.pooling(), options.numerics(), options.seed(), own);
         this.weights = new Weights(checkpoint.tensors(), architecture.prefix(), options.numerics(), overrides, order);
         Architecture.Model model = architecture.build(
-                config, weights, new Architecture.HeadSpec(task, labels.size(), options.pooling(), options.seed()));
+                config,
+                weights,
+                new Architecture.HeadSpec(
+                        own == null ? task : Task.FEATURE_EXTRACTION,
+                        labels.size(),
+                        options.pooling(),
+                        options.seed()));
         this.backbone = model.backbone();
-        this.head = model.head();
+        this.head = own == null
+                ? model.head()
+                : own.build(weights, backbone, config, architecture.tasks().contains(Task.CAUSAL_LM));
         Map<String, Site> byName = new LinkedHashMap<>();
         for (Site site : backbone.sites()) {
             byName.put(key(site), site);
@@ -268,6 +288,16 @@ public final class Base {
             throw new IllegalStateException("a loaded base knows its task");
         }
         return task;
+    }
+
+    /** A head that was put in place of the task's, or null. */
+    public @Nullable FlexibleHead flexibleHead() {
+        return options.head();
+    }
+
+    /** What the names of the backbone have before them: nothing, unless the checkpoint's architecture has a head of its own. */
+    public String prefix() {
+        return options.head() != null || task() == Task.FEATURE_EXTRACTION ? "" : architecture.prefix();
     }
 
     /** The names of a classification head's outputs. */

@@ -3,6 +3,7 @@ package dev.graft.models;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Site;
+import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
@@ -92,6 +93,48 @@ public sealed interface Head {
         }
     }
 
+    /**
+     * Several dense layers, then a linear map: AdapterHub's heads.
+     *
+     * @param pooling how a sequence becomes one row, or null where every row has logits
+     * @param dense the layers
+     * @param stream where adapters act that are undone before the map, or null
+     * @param dropout of what the map reads
+     */
+    record Layered(
+            @Nullable Pooling pooling,
+            List<Dense> dense,
+            @Nullable Stream stream,
+            double dropout,
+            Linear output) implements Head {
+        public Layered {
+            dense = List.copyOf(dense);
+        }
+
+        @Override
+        public List<Site> sites() {
+            List<Site> sites = new ArrayList<>();
+            dense.forEach(layer -> sites.addAll(layer.sites()));
+            sites.add(output);
+            return sites;
+        }
+
+        @Override
+        public Tensor rows(Hidden hidden, Pass pass) {
+            return pooling == null ? hidden.last() : pooling.rows(hidden);
+        }
+
+        @Override
+        public Tensor project(Tensor rows, Pass pass) {
+            Tensor x = rows;
+            for (Dense layer : dense) {
+                x = layer.apply(x, pass);
+            }
+            x = stream == null ? x : pass.hooks().undo(stream, x);
+            return pass.hooks().linear(output, Ops.dropout(x, dropout, pass.isTraining()), pass);
+        }
+    }
+
     /** How a sequence becomes one row. */
     enum Pooling {
         /** The first position, be it of a prompt or of the text; padding on the left counts. */
@@ -99,25 +142,12 @@ public sealed interface Head {
         /** The last position that is not padding. */
         LAST,
         /** The mean of all positions that are not padding. */
-        MEAN
-    }
+        MEAN;
 
-    /**
-     * One row for a sequence, then a linear map.
-     *
-     * @param dense a layer before it, or null
-     * @param dropout of what the output reads
-     */
-    record Sequence(Pooling pooling, @Nullable Dense dense, double dropout, Linear output) implements Head {
-        @Override
-        public List<Site> sites() {
-            return Head.sites(dense, output);
-        }
-
-        @Override
-        public Tensor rows(Hidden hidden, Pass pass) {
+        /** The rows, {@code [batch, hidden]}. */
+        Tensor rows(Hidden hidden) {
             Tensor last = hidden.last();
-            return switch (pooling) {
+            return switch (this) {
                 case FIRST ->
                     hidden.prompt() == 0
                             ? last.select(1, 0)
@@ -144,6 +174,24 @@ public sealed interface Head {
         private static Tensor at(Tensor hidden, Tensor index) {
             return hidden.gather(1, index.view(-1, 1, 1).expand(index.size(0), 1, hidden.size(2)))
                     .squeeze(1);
+        }
+    }
+
+    /**
+     * One row for a sequence, then a linear map.
+     *
+     * @param dense a layer before it, or null
+     * @param dropout of what the output reads
+     */
+    record Sequence(Pooling pooling, @Nullable Dense dense, double dropout, Linear output) implements Head {
+        @Override
+        public List<Site> sites() {
+            return Head.sites(dense, output);
+        }
+
+        @Override
+        public Tensor rows(Hidden hidden, Pass pass) {
+            return pooling.rows(hidden);
         }
 
         @Override

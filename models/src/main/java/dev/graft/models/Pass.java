@@ -7,7 +7,9 @@ import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Layer;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Prompt;
 import dev.graft.models.sites.PromptTargets;
+import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -31,6 +33,7 @@ public final class Pass {
     private @Nullable Tensor mask;
     private @Nullable Tensor tokens;
     private @Nullable Tensor rows;
+    private @Nullable Tensor attentionInput;
     private long prompt;
     private PromptTargets promptTargets = PromptTargets.none(0);
 
@@ -157,6 +160,9 @@ public final class Pass {
 
     /** Linear layers on the same x {@code [batch, seq, in]}. */
     public Tensor[] linears(Tensor x, Linear... sites) {
+        if (isAttention(sites)) {
+            attentionInput = x;
+        }
         List<Explicit> layers = explicit(sites);
         if (tape == null || layers == null) {
             return Arrays.stream(sites).map(site -> alone(site, x)).toArray(Tensor[]::new);
@@ -177,7 +183,8 @@ public final class Pass {
     /** Linear layers on a norm of the residual stream h {@code [batch, seq, hidden]}; the norm's output is made again in the backward pass. */
     public Tensor[] linears(@Nullable Norm norm, Tensor h, ScalarType type, Linear... sites) {
         List<Explicit> layers = explicit(sites);
-        if (tape == null || layers == null || norm == null || !isFormula(norm, h)) {
+        boolean read = isAttention(sites) && hooks.readAttentionInput();
+        if (tape == null || layers == null || norm == null || !isFormula(norm, h) || read) {
             return linears(norm(norm, h, type), sites);
         }
         return tape.run(
@@ -197,6 +204,10 @@ public final class Pass {
                         RmsNorm.backward(norm, h, r, dx);
                     }
                 });
+    }
+
+    private static boolean isAttention(Linear... sites) {
+        return sites[0].role() == Role.QUERY || sites[0].role() == Role.QUERY_KEY_VALUE;
     }
 
     private Tensor alone(Linear site, Tensor x) {
@@ -327,14 +338,22 @@ public final class Pass {
         return sum;
     }
 
-    /** The hidden states that enter the first layer. */
+    /** The hidden states that enter the first layer; a prompt there makes the pass longer. */
     public Tensor enter(Stream site, Tensor h) {
         if (hooks.isFrozen(site)) {
             return h;
         }
-        return tape == null
-                ? hooks.stream(site, h, this)
-                : tape.run(() -> new Tensor[] {hooks.stream(site, h, this)})[0];
+        return piece(() -> {
+            Tensor entered = hooks.stream(site, h, this);
+            Prompt before = hooks.prompt(site, h.size(0), this);
+            if (before == null) {
+                return new Tensor[] {entered};
+            }
+            mask = Ops.cat(1, before.mask(), mask());
+            prompt += before.length();
+            promptTargets = PromptTargets.none(Math.toIntExact(h.size(0) * prompt));
+            return new Tensor[] {Ops.cat(1, Ops.to(before.rows(), entered.scalar_type()), entered)};
+        })[0];
     }
 
     /** The hidden states that go to the next layer. */
@@ -389,6 +408,14 @@ public final class Pass {
         view.prompt = prompt;
         view.rows = someRows;
         return view;
+    }
+
+    /** What the attention layer that runs now is given, {@code [batch, seq, hidden]}. */
+    public Tensor attentionInput() {
+        if (attentionInput == null) {
+            throw new IllegalStateException("the input of an attention layer is known only after its queries");
+        }
+        return attentionInput;
     }
 
     /** The number of prompt rows before the tokens. */

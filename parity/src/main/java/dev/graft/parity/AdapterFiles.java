@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.stream.Stream;
 
 /** Adapter folders: loading one, and what saving it again gives. */
@@ -27,12 +28,20 @@ final class AdapterFiles {
 
     /** Saves into a temporary folder and lets someone look at it. */
     static void saved(Adapter adapter, Consumer<Path> look) {
-        Path temporary = null;
-        try {
-            temporary = Files.createTempDirectory("graft-parity");
+        temporary(temporary -> {
             Path folder = temporary.resolve("adapter");
             adapter.save(folder);
             look.accept(folder);
+            return folder;
+        });
+    }
+
+    /** Lets someone use a temporary folder. */
+    static <T> T temporary(Function<Path, T> use) {
+        Path temporary = null;
+        try {
+            temporary = Files.createTempDirectory("graft-parity");
+            return use.apply(temporary);
         } catch (IOException e) {
             throw new UncheckedIOException("cannot use a temporary folder: " + e.getMessage(), e);
         } finally {

@@ -42,7 +42,10 @@ final class BasesParity implements Group {
                 String state = "hidden_states." + i;
                 if (stored.has(state)) {
                     check.tensor(
-                            state, Outputs.visible(hidden.all().get(i), hidden.mask()), stored.get(state), tolerance);
+                            state,
+                            Outputs.visible(hidden.all().get(i), hidden.mask()),
+                            Outputs.visible(stored.get(state), hidden.mask()),
+                            tolerance);
                 }
             }
             Outputs.of(reference.base(), hidden, pass).compare(check, "", stored, tolerance);

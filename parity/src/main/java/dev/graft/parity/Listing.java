@@ -14,7 +14,14 @@ final class Listing {
 
     static void compare(Check check, Path file, JsonNode tensors) {
         List<String> stated = new ArrayList<>();
-        for (JsonNode tensor : tensors) {
+        // AdapterHub's manifests have a map: {"weight": "F32[4,32]"}.
+        tensors.properties().forEach(tensor -> {
+            String text = tensor.getValue().asString();
+            int at = text.indexOf('[');
+            stated.add(tensor.getKey() + " " + text.substring(0, at) + " "
+                    + text.substring(at).replace(",", ", "));
+        });
+        for (JsonNode tensor : tensors.isArray() ? tensors : List.<JsonNode>of()) {
             List<Long> shape = new ArrayList<>();
             tensor.path("shape").forEach(size -> shape.add(size.longValue()));
             stated.add(

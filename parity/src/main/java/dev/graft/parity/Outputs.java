@@ -32,17 +32,22 @@ record Outputs(Map<String, Tensor> values, Tensor mask) {
             values.put("end_logits", logits.select(2, 1));
         } else if (base.task() == Task.FEATURE_EXTRACTION) {
             values.put("last_hidden_state", logits);
-            Linear pooler = pooler(base);
-            if (pooler != null) {
-                Tensor first = hidden.last().select(1, 0);
-                values.put(
-                        "pooler_output",
-                        pass.hooks().linear(pooler, first, pass).tanh());
+            Tensor pooled = pooled(base, hidden, pass);
+            if (pooled != null) {
+                values.put("pooler_output", pooled);
             }
         } else {
             values.put("logits", logits);
         }
         return new Outputs(values, hidden.mask());
+    }
+
+    /** The first position by the base's pooler, or null where it has none. */
+    static @Nullable Tensor pooled(Base base, Hidden hidden, Pass pass) {
+        Linear pooler = pooler(base);
+        return pooler == null
+                ? null
+                : pass.hooks().linear(pooler, hidden.last().select(1, 0), pass).tanh();
     }
 
     private static @Nullable Linear pooler(Base base) {

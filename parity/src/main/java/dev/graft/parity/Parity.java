@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Runs every case of a tree of reference fixtures.
+ * Runs every case of a tree of reference fixtures: PEFT's, or AdapterHub's.
  *
  * <pre>{@code
  * Report report = Parity.run(Path.of("fixtures/hf"), result -> System.out.println(result.id()));
@@ -27,6 +27,13 @@ public final class Parity {
             new MathsParity(),
             new MalformedParity());
 
+    private static final List<Group> ADAPTER_HUB = List.of(
+            new BasesParity(),
+            new AdapterHubAdaptersParity(),
+            new AdapterHubCompositionParity(),
+            new AdapterHubTrainingParity("training"),
+            new AdapterHubTrainingParity("formula"));
+
     private Parity() {}
 
     /**
@@ -39,12 +46,13 @@ public final class Parity {
             throw new InputException(tree + ": there is no such folder");
         }
         Cases cases = new Cases(listener);
-        for (Group group : GROUPS) {
+        List<Group> groups = AdapterHubBase.isTree(tree) ? ADAPTER_HUB : GROUPS;
+        for (Group group : groups) {
             group.run(tree, cases);
         }
         if (cases.results().isEmpty()) {
             throw new InputException(tree + ": has no cases: expected folders such as "
-                    + String.join(", ", GROUPS.stream().map(Group::name).toList()));
+                    + String.join(", ", groups.stream().map(Group::name).toList()));
         }
         return new Report(cases.results());
     }

@@ -37,6 +37,9 @@ public final class Adapter {
     private final Map<String, Parameter> parameters;
     private final Map<Site, List<Effect>> effects;
     private final Map<String, Supplier<Tensor>> exports;
+    private final long prefixLength;
+    private final long prefixShift;
+    private final @Nullable Tensor firstLayer;
     private final int tasks;
     private final int task;
     private final Map<String, Tensor> aliases;
@@ -54,6 +57,7 @@ public final class Adapter {
         SavedModules.graft(grafter);
         this.parameters = Collections.unmodifiableMap(grafter.parameters());
         this.exports = grafter.exports();
+        this.firstLayer = grafter.firstLayer();
         this.task = task;
         this.tasks = grafter.tasks();
         this.aliases = grafter.aliases();
@@ -64,6 +68,8 @@ public final class Adapter {
             ordered.sort((a, b) -> Boolean.compare(b instanceof Effect.Replace, a instanceof Effect.Replace));
             effects.put(site, List.copyOf(ordered));
         });
+        this.prefixLength = longest(false);
+        this.prefixShift = longest(true);
     }
 
     /** A new adapter. With a task head the head is trained and saved with it, as PEFT does for classification. */
@@ -265,7 +271,30 @@ public final class Adapter {
 
     /** What it does at a site, in order. */
     List<Effect> effects(Site site) {
+        if (firstLayer != null && site.layer() >= 0 && site.layer() < Tensors.item(firstLayer)) {
+            return List.of();
+        }
         return effects.getOrDefault(site, List.of());
+    }
+
+    /** How many keys the layer with the longest prefix has before its own. */
+    long prefixLength() {
+        return prefixLength;
+    }
+
+    /** By how many of those the positions of the tokens move. */
+    long prefixShift() {
+        return prefixShift;
+    }
+
+    private long longest(boolean shifting) {
+        return effects.values().stream()
+                .mapToLong(list -> list.stream()
+                        .filter(effect -> effect instanceof Effect.Prefix prefix && (prefix.shifts() || !shifting))
+                        .mapToLong(effect -> ((Effect.Prefix) effect).length())
+                        .sum())
+                .max()
+                .orElse(0);
     }
 
     boolean hasPrompt() {

@@ -1,6 +1,7 @@
 package dev.graft.peft;
 
 import dev.graft.models.Base;
+import dev.graft.models.FlexibleHead;
 import dev.graft.models.Task;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -25,7 +26,7 @@ public record AdapterConfig(
 
     /** A method on a base; the head of a classifier or of an answer finder is saved whole, as PEFT does. */
     public static AdapterConfig of(Base base, Method method) {
-        return new AdapterConfig(method, heads(base.task()), base.task(), base.name(), null);
+        return new AdapterConfig(method, heads(base), base.task(), base.name(), null);
     }
 
     AdapterConfig withMethod(Method newMethod) {
@@ -39,6 +40,12 @@ public record AdapterConfig(
     /** Whether a module, or one that it is in, is trained and saved whole. */
     public boolean savesWhole(String module) {
         return SavedModules.contains(modulesToSave, module);
+    }
+
+    /** The modules of the head that is trained with an adapter. */
+    static List<String> heads(Base base) {
+        FlexibleHead flexible = base.flexibleHead();
+        return flexible == null ? heads(base.task()) : List.of(flexible.module());
     }
 
     static List<String> heads(@Nullable Task task) {

@@ -3,14 +3,17 @@ package dev.graft.peft;
 import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.models.Base;
+import dev.graft.models.FlexibleHead;
 import dev.graft.models.Task;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -26,6 +29,7 @@ final class AdapterHubLayout implements FolderLayout {
 
     private final Base base;
     private String name = NAME;
+    private boolean headIsAnother;
 
     AdapterHubLayout(Base base) {
         this.base = base;
@@ -67,14 +71,19 @@ final class AdapterHubLayout implements FolderLayout {
 
     /** The modules that the head's file holds; a base without a head has no use for them. */
     private List<String> head(Path folder) {
-        if (!isHeaded() || !Files.exists(folder.resolve(HEAD_CONFIG))) {
+        if (base.head().output() == null || !Files.exists(folder.resolve(HEAD_CONFIG))) {
             return List.of();
         }
         Fields head = Fields.read(folder.resolve(HEAD_CONFIG));
         if (head.objectOrNull("config") != null) {
-            throw head.wrong(
-                    "config",
-                    "null: flexible heads are not supported; load the base without a head to use the adapter alone");
+            if (base.flexibleHead() == null) {
+                throw head.wrong(
+                        "config",
+                        "null: this head is a flexible one; load the base with it, or without a head to use the adapter alone");
+            }
+            // An adapter may stand beside the head of another one.
+            headIsAnother = !head.string("name", "").equals(base.flexibleHead().name());
+            return headIsAnother ? List.of() : trainedHead();
         }
         String expected = base.architecture().className(base.task());
         if (!head.string("model_class", expected).equals(expected)) {
@@ -85,18 +94,27 @@ final class AdapterHubLayout implements FolderLayout {
 
     /** Modules that are saved in the head's file: those that classification and question answering train. */
     private List<String> trainedHead() {
-        Linear output = base.head().output();
-        return output == null || AdapterConfig.heads(base.task()).isEmpty() ? List.of() : List.of(output.name());
+        FlexibleHead flexible = base.flexibleHead();
+        if (flexible != null) {
+            return List.of(flexible.module());
+        }
+        if (base.head().output() == null || AdapterConfig.heads(base.task()).isEmpty()) {
+            return List.of();
+        }
+        return base.head().sites().stream()
+                .map(Site::name)
+                .filter(module -> !module.startsWith(base.prefix()))
+                .toList();
     }
 
     private boolean isHeaded() {
-        return base.task() != Task.FEATURE_EXTRACTION;
+        return !base.prefix().isEmpty();
     }
 
     @Override
     public ObjectNode write(Adapter adapter) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        adapter.method().write(json.putObject("config"), base);
+        adapter.method().saved(adapter).write(json.putObject("config"), base);
         json.put("hidden_size", base.backbone().hiddenSize());
         json.put("model_class", base.architecture().className(base.task()));
         json.put("model_name", adapter.config().baseName());
@@ -104,7 +122,7 @@ final class AdapterHubLayout implements FolderLayout {
         json.put("name", NAME);
         json.put("version", VERSION);
         List<String> others = new ArrayList<>(adapter.config().modulesToSave());
-        others.removeAll(AdapterConfig.heads(base.task()));
+        others.removeAll(AdapterConfig.heads(base));
         if (!others.isEmpty()) {
             others.forEach(json.putArray("modules_to_save")::add);
         }
@@ -112,8 +130,8 @@ final class AdapterHubLayout implements FolderLayout {
     }
 
     @Override
-    public String headFile() {
-        return "model_head.safetensors";
+    public @Nullable String headFile() {
+        return headIsAnother ? null : "model_head.safetensors";
     }
 
     @Override
@@ -124,6 +142,17 @@ final class AdapterHubLayout implements FolderLayout {
     @Override
     public Map<String, ObjectNode> headConfig(Adapter adapter) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
+        FlexibleHead flexible = base.flexibleHead();
+        if (flexible != null) {
+            json.set("config", flexible.settings());
+            json.put("hidden_size", base.backbone().hiddenSize());
+            json.put("model_class", base.architecture().className(base.task()));
+            json.put("model_name", adapter.config().baseName());
+            json.put("model_type", base.architecture().modelType());
+            json.put("name", flexible.name());
+            json.put("version", VERSION);
+            return Map.of(HEAD_CONFIG, json);
+        }
         json.putNull("config");
         json.put("hidden_size", base.backbone().hiddenSize());
         ObjectNode labels = json.putObject("label2id");
@@ -153,16 +182,24 @@ final class AdapterHubLayout implements FolderLayout {
         return false;
     }
 
-    /** Files of a model without a head lack what a model with one has before its backbone's names. */
+    /**
+     * Files of a model without a head lack what a model with one has before its backbone's names; a layer norm before a bottleneck has two
+     * names.
+     */
     @Override
     public String canonical(String key) {
+        return prefixed(key.replace(".adapter_norm_before.", ".adapter_down.0."));
+    }
+
+    private String prefixed(String key) {
         String prefix = base.architecture().prefix();
         if (!isHeaded()) {
             return key.startsWith(prefix) ? key.substring(prefix.length()) : key;
         }
         boolean ofHead = base.head().sites().stream()
                 .anyMatch(site -> !site.name().startsWith(prefix) && key.startsWith(site.name() + "."));
-        return key.startsWith(prefix) || ofHead ? key : prefix + key;
+        // A name without a dot is a method's own, not a module's.
+        return key.startsWith(prefix) || ofHead || key.indexOf('.') < 0 ? key : prefix + key;
     }
 
     @Override

@@ -92,8 +92,22 @@ public sealed interface Effect {
      * @param length how many there are
      * @param keyValues gives {@code [2, length, heads, headDim]}: keys, then values
      * @param shifts whether the positions of the tokens move by the prefix's length
+     * @param dropout probability that a value of a row's keys and values is dropped in training
+     * @param gates what keys and values of each row are multiplied by, {@code [2, rows, 1, 1, 1]}, given the attention layer's input
+     *     {@code [rows, seq, hidden]}; null for none
      */
-    record Prefix(long length, Function<Pass, Tensor> keyValues, boolean shifts) implements Effect {}
+    record Prefix(
+            long length,
+            Function<Pass, Tensor> keyValues,
+            boolean shifts,
+            double dropout,
+            @Nullable UnaryOperator<Tensor> gates)
+            implements Effect {
+        /** The same for every row. */
+        public Prefix(long length, Function<Pass, Tensor> keyValues, boolean shifts) {
+            this(length, keyValues, shifts, 0, null);
+        }
+    }
 
     /** {@code attention(q, k, v) + f(q)} before the output projection of an attention layer. */
     non-sealed interface Attend extends Effect {
@@ -131,5 +145,10 @@ public sealed interface Effect {
          *     where it is empty
          */
         Tensor apply(Tensor hidden, Tensor mask, @Nullable Tensor earlier, Pass pass);
+
+        /** What the residual stream's entry became by {@link #apply}, undone; as it is where that can't be. */
+        default Tensor undo(Tensor hidden) {
+            return hidden;
+        }
     }
 }

@@ -55,11 +55,21 @@ public final class Grafter {
     private final Map<Site, List<Effect>> effects = new IdentityHashMap<>();
     private final Map<String, Supplier<Tensor>> exports = new LinkedHashMap<>();
     private final int task;
+    private final @Nullable Part part;
     private int tasks = 1;
     private final Map<String, Tensor> aliases = new LinkedHashMap<>();
+    private @Nullable Tensor firstLayer;
+
+    /** What makes a grafter declare frozen parts of another one. */
+    private record Part(Grafter whole, String name, Map<String, Tensor> known) {}
 
     Grafter(Base base, List<String> modulesToSave, Values values, int task, @Nullable Statistics statistics) {
+        this(base, modulesToSave, values, task, statistics, null);
+    }
+
+    private Grafter(Base base, List<String> modulesToSave, Values values, int task, @Nullable Statistics statistics, @Nullable Part part) {
         this.task = task;
+        this.part = part;
         this.statistics = statistics;
         this.base = base;
         this.modulesToSave = modulesToSave;
@@ -209,6 +219,16 @@ public final class Grafter {
         return values.storedShape(site.name() + "." + suffix);
     }
 
+    /**
+     * Where another method declares a part of this one that stays frozen. Its tensors get a name of their own in place of {@code *}; its
+     * {@link #effects} are the caller's to place.
+     *
+     * @param known values by the keys that the part declares; those that are missing start as in a new adapter
+     */
+    public Grafter frozenPart(String name, Map<String, Tensor> known) {
+        return new Grafter(base, modulesToSave, values, task, statistics, new Part(this, name, known));
+    }
+
     /** Adds an effect at a site; a site's effects act in the order in which they are added. */
     public void add(Site site, Effect effect) {
         effects.computeIfAbsent(site, s -> new ArrayList<>()).add(effect);
@@ -226,9 +246,21 @@ public final class Grafter {
             ScalarType type,
             Initial initial,
             long... shape) {
+        if (part != null) {
+            Tensor known = part.known.get(key);
+            return part.whole.declare(
+                    key.replace("*", part.name),
+                    false,
+                    place,
+                    counted,
+                    type,
+                    known == null ? initial : Initial.copy(known),
+                    shape);
+        }
         Parameter known = parameters.get(key);
         if (known != null) {
-            throw new IllegalStateException(key + " is declared twice");
+            throw new InputException(
+                    key + " would be there twice: two methods of a union can't have tensors of the same name");
         }
         // What the tool's files don't hold is made again of what they do hold.
         boolean made = place != Place.FILE && (!counted || values.areStored());
@@ -242,7 +274,22 @@ public final class Grafter {
         return parameters;
     }
 
-    Map<Site, List<Effect>> effects() {
+    /**
+     * The adapter doesn't act in layers below a number that may change while it is trained.
+     *
+     * @param layer {@code [1]}
+     */
+    public void actFrom(Tensor layer) {
+        firstLayer = layer;
+    }
+
+    @Nullable
+    Tensor firstLayer() {
+        return firstLayer;
+    }
+
+    /** What was added, by site. */
+    public Map<Site, List<Effect>> effects() {
         return effects;
     }
 

@@ -38,8 +38,8 @@ public final class Merge {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             for (Site site : base.sites()) {
-                boolean untouched = stack.stream()
-                        .allMatch(active -> active.adapter().effects(site).isEmpty());
+                boolean untouched =
+                        stack.stream().allMatch(active -> active.effects(site).isEmpty());
                 if (untouched) {
                     continue;
                 }
@@ -140,7 +140,7 @@ public final class Merge {
 
     private static void refusePrompt(Site site, List<Selection.Active> stack) {
         for (Selection.Active active : stack) {
-            if (active.adapter().effects(site).stream().anyMatch(Effect.Prompt.class::isInstance)) {
+            if (active.effects(site).stream().anyMatch(Effect.Prompt.class::isInstance)) {
                 throw unmergeable(site, stack);
             }
         }
@@ -148,7 +148,7 @@ public final class Merge {
 
     private static void refuseNonlinear(Site site, List<Selection.Active> stack) {
         for (Selection.Active active : stack) {
-            for (Effect effect : active.adapter().effects(site)) {
+            for (Effect effect : active.effects(site)) {
                 if (effect instanceof Effect.Delta delta && delta.weight() == null) {
                     throw unmergeable(site, List.of(active));
                 }
@@ -158,7 +158,7 @@ public final class Merge {
 
     private static InputException unmergeable(Site site, List<Selection.Active> stack) {
         String method = stack.stream()
-                .filter(active -> !active.adapter().effects(site).isEmpty())
+                .filter(active -> !active.effects(site).isEmpty())
                 .map(active -> active.adapter().method().type().name())
                 .findFirst()
                 .orElse("");

@@ -2,8 +2,11 @@ package dev.graft.peft;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Site;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Which adapters act, on which rows of a batch, and how strongly. Immutable, so one base serves any number of threads with different
@@ -18,8 +21,25 @@ public final class Selection {
     /** No adapter. */
     public static final Selection BASE = new Selection(List.of(List.of()), false);
 
-    /** An adapter that acts. */
-    record Active(Adapter adapter, double strength) {}
+    /**
+     * An adapter that acts.
+     *
+     * @param skipped layers in which it doesn't
+     */
+    record Active(Adapter adapter, double strength, Set<Integer> skipped) {
+        /** What it does at a site, in order. */
+        List<Effect> effects(Site site) {
+            return skipped.contains(site.layer()) ? List.of() : adapter.effects(site);
+        }
+
+        long prefixLength() {
+            return adapter.prefixLength();
+        }
+
+        long prefixShift() {
+            return adapter.prefixShift();
+        }
+    }
 
     private final List<List<Active>> rows;
     private final boolean perRow;
@@ -53,7 +73,7 @@ public final class Selection {
             throw new InputException(adapter.method().type().name() + ": the adapter has the tasks 0 to "
                     + (adapter.tasks() - 1) + "; choose one by adapter.task(0)");
         }
-        return new Selection(List.of(List.of(new Active(adapter, strength))), false);
+        return new Selection(List.of(List.of(new Active(adapter, strength, Set.of()))), false);
     }
 
     /** Several adapters on every row, each acting on what the ones before it give. */
@@ -66,6 +86,26 @@ public final class Selection {
             stack.addAll(selection.rows.get(0));
         }
         return new Selection(List.of(List.copyOf(stack)), false);
+    }
+
+    /**
+     * The same, but its adapters don't act in these layers: AdapterDrop (Rücklé et al., 2021) at inference. The lowest layers are
+     * missed least, and layers without adapters are the same for all adapters.
+     */
+    public Selection skipping(Set<Integer> layers) {
+        List<List<Active>> fewer = new ArrayList<>();
+        for (List<Active> stack : rows) {
+            fewer.add(stack.stream()
+                    .map(active -> new Active(active.adapter, active.strength, union(active.skipped, layers)))
+                    .toList());
+        }
+        return new Selection(List.copyOf(fewer), perRow);
+    }
+
+    private static Set<Integer> union(Set<Integer> some, Set<Integer> others) {
+        Set<Integer> all = new HashSet<>(some);
+        all.addAll(others);
+        return Set.copyOf(all);
     }
 
     /** A selection for each row of a batch. */

@@ -14,6 +14,11 @@ public interface Hooks {
     /** Refuses a model that they weren't made for: their sites aren't in it, so they would do nothing. */
     default void requireFit(Backbone backbone) {}
 
+    /** Whether something looks at what goes into an attention layer's projections ({@link Pass#attentionInput}). */
+    default boolean readAttentionInput() {
+        return false;
+    }
+
     /** The output of a linear layer for x {@code [batch, ..., in]}. */
     default Tensor linear(Linear site, Tensor x, Pass pass) {
         return site.apply(x, pass);
@@ -62,6 +67,16 @@ public interface Hooks {
     /** The hidden states {@code [batch, seq, hidden]} that enter the first layer. */
     default Tensor stream(Stream site, Tensor hidden, Pass pass) {
         return hidden;
+    }
+
+    /** Rows to put before those that enter the first layer, or null. */
+    default @Nullable Prompt prompt(Stream site, long batch, Pass pass) {
+        return null;
+    }
+
+    /** Undoes before a vocabulary what {@link #stream} did, where that can be undone: rows {@code [..., hidden]} of the whole batch. */
+    default Tensor undo(Stream site, Tensor rows) {
+        return rows;
     }
 
     /** Keys and values to put before an attention layer's own, or null. */

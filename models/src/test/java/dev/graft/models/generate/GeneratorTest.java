@@ -218,7 +218,10 @@ class GeneratorTest {
             long[] shift = new long[(int) batch];
             Arrays.fill(shift, 2);
             return new Prefix(
-                    Tensors.of(keys, shape), Tensors.of(values, shape), ones(batch), Tensors.of(shift, batch));
+                    () -> org.bytedeco.pytorch.global.torch.stack(
+                            Tensors.vector(List.of(Tensors.of(keys, shape), Tensors.of(values, shape)))),
+                    ones(batch),
+                    Tensors.of(shift, batch));
         }
 
         @Override

@@ -4,7 +4,6 @@ import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Activation;
 import dev.graft.models.Base;
-import dev.graft.models.Task;
 import java.util.List;
 import java.util.Map;
 import tools.jackson.databind.JsonNode;
@@ -24,7 +23,7 @@ final class AdapterHubFields {
 
     /** What comes before the names of tensors that a model has once, not once for each layer. */
     static String root(Base base) {
-        return base.task() == Task.FEATURE_EXTRACTION ? "" : base.architecture().prefix();
+        return base.prefix();
     }
 
     /** Whether a configuration has that architecture. */
@@ -42,9 +41,8 @@ final class AdapterHubFields {
         return activation;
     }
 
-    static String readActivation(Fields f) {
-        return f.choice(
-                "non_linearity", "relu", ACTIVATIONS.keySet().stream().sorted().toArray(String[]::new));
+    static String[] activations() {
+        return ACTIVATIONS.keySet().stream().sorted().toArray(String[]::new);
     }
 
     static List<Integer> leaveOut(Fields f) {

@@ -495,7 +495,7 @@ public record BottleneckConfig(
                 f.bool("cross_adapter", false),
                 reduction,
                 reductions,
-                AdapterHubFields.readActivation(f),
+                f.choice("non_linearity", "relu", AdapterHubFields.activations()),
                 f.bool("is_parallel", false),
                 f.bool("original_ln_before", false),
                 new Norms(

@@ -79,8 +79,8 @@ public record Coupling(double reduction) {
             return Ops.cat(-1, a, b.add(g.apply(a)));
         }
 
-        /** What {@link #apply} made of it, undone. */
-        Tensor undo(Tensor hidden) {
+        @Override
+        public Tensor undo(Tensor hidden) {
             Tensor a = hidden.narrow(-1, 0, first);
             Tensor b = hidden.narrow(-1, first, hidden.size(-1) - first).sub(g.apply(a));
             return Ops.cat(-1, a.sub(f.apply(b)), b);

@@ -1,0 +1,214 @@
+package dev.graft.models;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Safetensors;
+import dev.graft.formats.TensorInfo;
+import dev.graft.formats.TensorSource;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import dev.graft.models.sites.Stream;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * A head of AdapterHub's own classes, {@code head_config.json} and {@code model_head.safetensors}: dense layers with an activation between,
+ * for classification, tagging, answers, multiple choice and language modelling. A base is loaded with it through
+ * {@link Base.Options#withHead}; an adapter on that base trains and saves it.
+ *
+ * <pre>{@code
+ * FlexibleHead head = FlexibleHead.read(Path.of("adapter"));
+ * Base base = Base.load(Path.of("bert"), Base.Options.DEFAULT.withHead(head));
+ * }</pre>
+ *
+ * @param name as it is in the names of its tensors, {@code heads.NAME.1.weight}
+ * @param settings the map {@code config} of its file
+ * @param values its tensors by name; those that are missing are made anew
+ */
+public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor> values) {
+    private static final String CONFIG = "head_config.json";
+
+    public FlexibleHead {
+        values = Map.copyOf(values);
+    }
+
+    /** Reads a folder that AdapterHub wrote. */
+    public static FlexibleHead read(Path folder) {
+        Fields file = Fields.read(folder.resolve(CONFIG));
+        if (!(file.node("config") instanceof ObjectNode settings)) {
+            throw new InputException(folder.resolve(CONFIG)
+                    + ": config is null: this is the head of a transformers class, not a flexible one");
+        }
+        Map<String, Tensor> values = new LinkedHashMap<>();
+        try (TensorSource tensors = Safetensors.open(folder.resolve("model_head.safetensors"))) {
+            for (String tensor : tensors.names()) {
+                try (Scope scope = new Scope()) {
+                    TensorInfo info = tensors.info(tensor);
+                    values.put(
+                            tensor, scope.release(Tensors.of(tensors.bytes(tensor), Weights.type(info), info.shape())));
+                }
+            }
+        }
+        return new FlexibleHead(file.string("name"), settings, values);
+    }
+
+    private Fields fields() {
+        return Fields.of(CONFIG, settings);
+    }
+
+    /** The path of its modules. */
+    public String module() {
+        return "heads." + name;
+    }
+
+    /** What it is for. A choice among several texts is a classification of each with one output. */
+    public Task task() {
+        return switch (type()) {
+            case "tagging" -> Task.TOKEN_CLS;
+            case "question_answering" -> Task.QUESTION_ANS;
+            case "masked_lm" -> Task.MASKED_LM;
+            case "causal_lm" -> Task.CAUSAL_LM;
+            default -> Task.SEQ_CLS;
+        };
+    }
+
+    private String type() {
+        return fields().choice(
+                        "head_type",
+                        "",
+                        "classification",
+                        "multilabel_classification",
+                        "multiple_choice",
+                        "tagging",
+                        "question_answering",
+                        "masked_lm",
+                        "causal_lm");
+    }
+
+    /** The names of the outputs, in their order. */
+    List<String> labels() {
+        Fields map = fields().objectOrNull("label2id");
+        if (map == null || type().equals("multiple_choice")) {
+            return List.of("LABEL_0");
+        }
+        TreeMap<Integer, String> ordered = new TreeMap<>();
+        for (String label : map.names()) {
+            ordered.put(map.integer(label), label);
+        }
+        return List.copyOf(ordered.values());
+    }
+
+    Head build(Weights w, Backbone backbone, Fields config, boolean causal) {
+        Fields f = fields();
+        Activation activation = Activation.read(f, "activation_function", "tanh");
+        int layers = f.integer("layers", 1, 1);
+        int hidden = backbone.hiddenSize();
+        boolean vocabulary = task() == Task.MASKED_LM || task() == Task.CAUSAL_LM;
+        if (vocabulary) {
+            return vocabulary(w, backbone, config, activation, layers);
+        }
+        int outputs = type().equals("multiple_choice") ? 1 : f.integer("num_labels");
+        boolean whole = task() == Task.SEQ_CLS;
+        double p = dropout(config);
+        List<Head.Dense> dense = new ArrayList<>();
+        if (whole && f.bool("use_pooler", false)) {
+            dense.add(new Head.Dense(pooler(backbone), Activation.TANH, null, 0));
+        }
+        for (int i = 0; i + 1 < layers; i++) {
+            dense.add(new Head.Dense(linear(w, 3 * i + 1, hidden, hidden, true), activation, null, p));
+        }
+        return new Head.Layered(
+                !whole ? null : causal ? Head.Pooling.LAST : Head.Pooling.FIRST,
+                dense,
+                null,
+                p,
+                linear(w, 3 * layers - 2, outputs, hidden, f.bool("bias", true)));
+    }
+
+    private double dropout(Fields config) {
+        for (Double given : new Double[] {
+            fields().numberOrNull("dropout_prob"),
+            config.numberOrNull("classifier_dropout"),
+            config.numberOrNull("hidden_dropout_prob")
+        }) {
+            if (given != null) {
+                return given;
+            }
+        }
+        return 0;
+    }
+
+    private Head vocabulary(Weights w, Backbone backbone, Fields config, Activation activation, int layers) {
+        Fields f = fields();
+        int hidden = backbone.hiddenSize();
+        if (f.integer("embedding_size", hidden) != hidden) {
+            throw f.wrong("embedding_size", hidden + ", the base's hidden size");
+        }
+        boolean normed = f.bool("layer_norm", false);
+        List<Head.Dense> dense = new ArrayList<>();
+        int at = 0;
+        for (int i = 0; i + 1 < layers; i++) {
+            Linear layer = linear(w, at, hidden, hidden, true);
+            at += 2;
+            dense.add(new Head.Dense(layer, activation, normed ? norm(w, at++, hidden, config) : null, 0));
+        }
+        Stream stream = null;
+        for (Site site : backbone.sites()) {
+            stream = site instanceof Stream found ? found : stream;
+        }
+        return new Head.Layered(
+                null, dense, stream, 0, linear(w, at, f.integer("vocab_size"), hidden, f.bool("bias", true)));
+    }
+
+    private Norm norm(Weights w, int index, int hidden, Fields config) {
+        String at = module() + "." + index;
+        return new Norm(
+                at,
+                -1,
+                Norm.Kind.LAYER,
+                w.orFresh(at + ".weight", start(at + ".weight", 1, hidden), hidden),
+                w.orFresh(at + ".bias", start(at + ".bias", 0, hidden), hidden),
+                config.number("layer_norm_eps", 1e-12));
+    }
+
+    private static Linear pooler(Backbone backbone) {
+        for (Site site : backbone.sites()) {
+            if (site instanceof Linear linear && linear.role() == Role.POOLER) {
+                return linear;
+            }
+        }
+        throw new InputException("use_pooler is true, but the base has no pooler");
+    }
+
+    private Linear linear(Weights w, int index, int out, int in, boolean bias) {
+        String at = module() + "." + index;
+        String weight = at + ".weight";
+        Tensor b = bias ? w.orFresh(at + ".bias", start(at + ".bias", 0, out), out) : null;
+        return new Linear(at, Role.HEAD, -1, w.orFresh(weight, () -> value(weight, out, in), out, in), b);
+    }
+
+    private Tensor value(String key, long out, long in) {
+        Tensor given = values.get(key);
+        return given == null ? Rng.of(0, key).normal(0, 0.02, out, in) : given.clone();
+    }
+
+    private java.util.function.Supplier<Tensor> start(String key, double constant, long size) {
+        return () -> {
+            Tensor given = values.get(key);
+            return given == null ? Ops.plus(Tensors.zeros(ScalarType.Float, size), constant) : given.clone();
+        };
+    }
+}

@@ -1,0 +1,116 @@
+package dev.graft.parity;
+
+import dev.graft.models.Base;
+import dev.graft.models.Inputs;
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Merge;
+import dev.graft.peft.Parameter;
+import dev.graft.peft.Selection;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.Set;
+import tools.jackson.databind.JsonNode;
+
+/** Adapters of AdapterHub: outputs, counts, saving and loading again, merging, and that the base is what it was. */
+final class AdapterHubAdaptersParity implements Group {
+    @Override
+    public String name() {
+        return "adapters";
+    }
+
+    @Override
+    public void run(Path tree, Cases cases) {
+        for (Path folder : folders(tree, 2)) {
+            cases.run(Group.id(folder), check -> run(tree, tree.resolve(folder), check));
+        }
+    }
+
+    private static void run(Path tree, Path folder, Check check) {
+        JsonNode manifest = Group.manifest(folder);
+        Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
+        AdapterHubBase reference = AdapterHubBase.load(tree, manifest, folder);
+        Base base = reference.base();
+        JsonNode corrections = manifest.path("config_corrections");
+        try (Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
+            Inputs in = reference.inputs(stored, manifest);
+            Adapter adapter = AdapterHubFiles.load(base, folder, corrections);
+            String checksum = base.checksum();
+            if (!corrections.has("flat")) {
+                // An ejected prefix was counted before.
+                counts(check, adapter, manifest);
+            }
+
+            Outputs outputs = reference.outputs(base, in, hooks(adapter, manifest));
+            compare(check, outputs, stored, manifest, tolerance);
+            AdapterFiles.saved(adapter, saved -> {
+                AdapterHubFiles.compare(
+                        check,
+                        saved,
+                        folder,
+                        corrections,
+                        base,
+                        manifest.path("adapter_name").asString());
+                Adapter again = Adapter.load(base, saved);
+                reference
+                        .outputs(base, in, hooks(again, manifest))
+                        .compare(check, outputs, "after saving and loading", Tolerance.EXACT);
+            });
+            if (adapter.method().type().capabilities().mergeable() && !manifest.has("skip_layers")) {
+                merge(check, reference, adapter, in, outputs, tolerance);
+            }
+            check.same("the base's checksum afterwards", base.checksum(), checksum);
+            stored.requireAllRead(check);
+        }
+    }
+
+    private static Hooks hooks(Adapter adapter, JsonNode manifest) {
+        Set<Integer> skipped = new HashSet<>();
+        manifest.path("skip_layers").forEach(layer -> skipped.add(layer.intValue()));
+        return Selection.of(adapter).skipping(skipped).hooks();
+    }
+
+    /** The library's results, or the right ones where the manifest has such. */
+    static void compare(Check check, Outputs outputs, Reference stored, JsonNode manifest, Tolerance tolerance) {
+        boolean wrong = manifest.has("right") && !manifest.path("right").isNull();
+        outputs.compare(check, wrong ? "right." : "", stored, tolerance);
+        if (wrong) {
+            outputs.values().keySet().forEach(stored::ignore);
+        }
+        stored.ignore("library_reload.");
+    }
+
+    private static void counts(Check check, Adapter adapter, JsonNode manifest) {
+        long own = 0;
+        long frozen = 0;
+        for (Parameter parameter : adapter.parameters().values()) {
+            boolean ofHead = parameter.key().startsWith("heads.")
+                    || adapter.base().head().sites().stream()
+                            .anyMatch(site -> parameter.key().startsWith(site.name() + "."));
+            if (!ofHead) {
+                own += parameter.trainable() ? parameter.value().numel() : 0;
+                frozen += parameter.trainable() ? 0 : parameter.value().numel();
+            }
+        }
+        JsonNode expected = manifest.path("trainable_parameters");
+        check.same("trainable parameters", own, expected.path("adapter").longValue());
+        if (frozen > 0) {
+            check.same(
+                    "frozen numbers in the file",
+                    frozen,
+                    expected.path("frozen_adapter_tensors").longValue());
+        }
+    }
+
+    private static void merge(
+            Check check, AdapterHubBase reference, Adapter adapter, Inputs in, Outputs outputs, Tolerance tolerance) {
+        Base merged;
+        try {
+            merged = Merge.merge(adapter);
+        } catch (dev.graft.formats.InputException gated) {
+            check.that(String.valueOf(gated.getMessage()).contains("merge"), "it merges, but: " + gated.getMessage());
+            return;
+        }
+        reference.outputs(merged, in, Hooks.NONE).compare(check, outputs, "merged", tolerance);
+    }
+}

@@ -1,0 +1,84 @@
+package dev.graft.parity;
+
+import dev.graft.formats.Json;
+import dev.graft.models.Base;
+import dev.graft.models.FlexibleHead;
+import dev.graft.models.Hidden;
+import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
+import dev.graft.models.Task;
+import dev.graft.models.sites.Hooks;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/** A base of AdapterHub's tree with the head that a case has: the base's own, a flexible one, or none. */
+record AdapterHubBase(Base base, int choices) {
+    private static final Set<String> KNOWN = Set.of("input_ids", "attention_mask", "token_type_ids");
+
+    /** Whether a tree is AdapterHub's. */
+    static boolean isTree(Path tree) {
+        Path index = tree.resolve("index.json");
+        return Files.exists(index) && Json.read(index).path("versions").has("adapters");
+    }
+
+    /**
+     * Loads it.
+     *
+     * @param head the folder with the head's files, or null for none
+     */
+    static AdapterHubBase load(Path tree, JsonNode manifest, @Nullable Path head) {
+        Path folder = tree.resolve("bases").resolve(manifest.path("base").asString());
+        String model = manifest.path("model_class").asString();
+        return NotCovered.unlessRefused(folder.resolve("config.json"), () -> {
+            if (!model.endsWith("AdapterModel")) {
+                Task task = Base.load(folder).architecture().task(model);
+                return new AdapterHubBase(Base.load(folder, Base.Options.of(task)), 1);
+            }
+            if (head == null || !Files.exists(head.resolve("head_config.json"))) {
+                return new AdapterHubBase(Base.load(folder, Base.Options.of(Task.FEATURE_EXTRACTION)), 1);
+            }
+            FlexibleHead flexible = FlexibleHead.read(head);
+            String type = flexible.settings().path("head_type").asString();
+            if (type.equals("seq2seq_lm")) {
+                throw new NotCovered("the flexible head " + type);
+            }
+            return new AdapterHubBase(
+                    Base.load(folder, Base.Options.DEFAULT.withHead(flexible)),
+                    flexible.settings().path("num_choices").asInt(1));
+        });
+    }
+
+    /** The inputs that a case stores. */
+    Inputs inputs(Reference stored, JsonNode manifest) {
+        for (JsonNode name : manifest.path("inputs")) {
+            if (!KNOWN.contains(name.asString())) {
+                throw new NotCovered("the input " + name.asString());
+            }
+        }
+        return new Inputs(stored.get("input_ids"), stored.get("attention_mask"), stored.find("token_type_ids"), null);
+    }
+
+    /** What it answers under AdapterHub's names. */
+    Outputs outputs(Base of, Inputs in, Hooks hooks) {
+        Pass pass = Pass.inference(hooks);
+        Hidden hidden = of.hidden(in, pass);
+        Map<String, Tensor> values =
+                new LinkedHashMap<>(Outputs.of(of, hidden, pass).values());
+        values.putIfAbsent("last_hidden_state", hidden.last());
+        Tensor logits = values.get("logits");
+        if (logits != null && choices > 1) {
+            values.put("logits", logits.reshape(-1, choices));
+        }
+        Tensor pooled = Outputs.pooled(of, hidden, pass);
+        if (pooled != null) {
+            values.putIfAbsent("pooler_output", pooled);
+        }
+        return new Outputs(values, hidden.mask());
+    }
+}

@@ -1,0 +1,235 @@
+package dev.graft.parity;
+
+import dev.graft.formats.Json;
+import dev.graft.models.Base;
+import dev.graft.models.Inputs;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Selection;
+import dev.graft.peft.methods.DiReft;
+import dev.graft.peft.methods.Fusion;
+import dev.graft.peft.methods.LoReft;
+import dev.graft.peft.methods.NoReft;
+import dev.graft.peft.methods.Parallel;
+import dev.graft.peft.methods.ScaledParallel;
+import dev.graft.tensor.Ops;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/** Several adapters of AdapterHub at once: stacks, rows of a batch, copies of a batch, fusions. */
+final class AdapterHubCompositionParity implements Group {
+    private static final Pattern LEFT_OUT = Pattern.compile("leave_out=\\[(\\d+)]");
+
+    @Override
+    public String name() {
+        return "composition";
+    }
+
+    @Override
+    public void run(Path tree, Cases cases) {
+        for (Path folder : folders(tree, 2)) {
+            cases.run(Group.id(folder), check -> run(tree, tree.resolve(folder), check));
+        }
+    }
+
+    /** A setup on one base: a selection for each row of some copies of the batch. */
+    private record Setup(Base base, Path folder, Map<String, Adapter> adapters) {
+        /** For each row of a batch of that many rows. */
+        List<Selection> rows(JsonNode node, int batch) {
+            List<JsonNode> children = new ArrayList<>();
+            node.path("children").forEach(children::add);
+            switch (node.path("type").asString()) {
+                case "single" -> {
+                    return Collections.nCopies(
+                            batch, Selection.of(adapter(node.path("children").get(0).asString())));
+                }
+                case "Stack" -> {
+                    return stacked(children, batch);
+                }
+                case "BatchSplit" -> {
+                    List<Selection> rows = new ArrayList<>();
+                    for (int i = 0; i < children.size(); i++) {
+                        int size = node.path("kwargs").path("batch_sizes").get(i).intValue();
+                        rows.addAll(rows(children.get(i), size));
+                    }
+                    return rows;
+                }
+                case "Parallel" -> {
+                    List<Selection> rows = new ArrayList<>();
+                    children.forEach(child -> rows.addAll(rows(child, batch / children.size())));
+                    return rows;
+                }
+                case "Fuse" -> {
+                    List<String> names = new ArrayList<>();
+                    for (JsonNode child : children) {
+                        if (!child.path("type").asString().equals("single")) {
+                            throw new NotCovered("a fusion of stacks");
+                        }
+                        names.add(child.path("children").get(0).asString());
+                    }
+                    Path fusion = folder.resolve(String.join(",", names)).resolve("adapter_fusion_config.json");
+                    Adapter fused = NotCovered.unlessRefused(
+                            fusion, () -> Fusion.load(base, folder, String.join(",", names)));
+                    return Collections.nCopies(batch, Selection.of(fused));
+                }
+                default -> throw new NotCovered("the composition " + node.path("type").asString());
+            }
+        }
+
+        /** In AdapterHub's stacks of parallel adapters the last one alone acts, of ReFTs the first one. */
+        private List<Selection> stacked(List<JsonNode> children, int batch) {
+            List<JsonNode> acting = new ArrayList<>(children);
+            List<JsonNode> parallel = children.stream().filter(this::isParallel).toList();
+            List<JsonNode> refts = children.stream().filter(this::isReft).toList();
+            acting.removeAll(parallel.isEmpty() ? List.of() : parallel.subList(0, parallel.size() - 1));
+            acting.removeAll(refts.isEmpty() ? List.of() : refts.subList(1, refts.size()));
+            List<List<Selection>> each = acting.stream().map(child -> rows(child, batch)).toList();
+            List<Selection> rows = new ArrayList<>();
+            for (int row = 0; row < batch; row++) {
+                int at = row;
+                rows.add(Selection.all(each.stream().map(list -> list.get(at)).toArray(Selection[]::new)));
+            }
+            return rows;
+        }
+
+        private boolean isParallel(JsonNode node) {
+            return node.path("type").asString().equals("single")
+                    && (method(node) instanceof Parallel || method(node) instanceof ScaledParallel);
+        }
+
+        private boolean isReft(JsonNode node) {
+            return node.path("type").asString().equals("single")
+                    && (method(node) instanceof LoReft
+                            || method(node) instanceof NoReft
+                            || method(node) instanceof DiReft);
+        }
+
+        private Object method(JsonNode single) {
+            return adapter(single.path("children").get(0).asString()).method();
+        }
+
+        private Adapter adapter(String name) {
+            return adapters.computeIfAbsent(name, n -> AdapterFiles.load(base, folder.resolve(n)));
+        }
+    }
+
+    private static void run(Path tree, Path folder, Check check) {
+        JsonNode manifest = Group.manifest(folder);
+        Path file = folder.resolve("adapter_setup.json");
+        if (!Files.exists(file)) {
+            throw new NotCovered("merging adapters into one: " + folder.getFileName());
+        }
+        JsonNode setup = Json.read(file);
+        List<@Nullable Path> heads = heads(folder, setup.path("head_setup"));
+        try (Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
+            if (stored.has("logits.forward_0")) {
+                throw new NotCovered("a temperature that falls with every forward pass");
+            }
+            for (int i = 0; i < heads.size(); i++) {
+                run(tree, folder, manifest, setup.path("adapter_setup"), heads.get(i), i, heads.size(), stored, check);
+            }
+            stored.ignore("library_reload.");
+            stored.requireAllRead(check);
+        }
+    }
+
+    /** The folders of the heads: one, several for as many parts of the batch, or none beside the base's own. */
+    private static List<@Nullable Path> heads(Path folder, JsonNode setup) {
+        List<String> names = new ArrayList<>();
+        if (setup.isString()) {
+            names.add(setup.asString());
+        }
+        JsonNode list = setup.isArray() ? setup : setup.path("children");
+        list.forEach(child -> names.add(
+                child.isString() ? child.asString() : child.path("children").get(0).asString()));
+        List<@Nullable Path> heads = new ArrayList<>();
+        for (String name : names) {
+            Path head = folder.resolve(name);
+            heads.add(Files.exists(head.resolve("head_config.json")) ? head : null);
+        }
+        if (heads.isEmpty()) {
+            heads.add(null);
+        }
+        return heads;
+    }
+
+    private static void run(
+            Path tree,
+            Path folder,
+            JsonNode manifest,
+            JsonNode node,
+            @Nullable Path head,
+            int number,
+            int heads,
+            Reference stored,
+            Check check) {
+        Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
+        AdapterHubBase reference = AdapterHubBase.load(tree, manifest, head);
+        Inputs in = copies(reference.inputs(stored, manifest), parallel(node));
+        Setup setup = new Setup(reference.base(), folder, new LinkedHashMap<>());
+        Selection selection = Selection.rows(setup.rows(node, Math.toIntExact(in.rows())));
+        Matcher leftOut = LEFT_OUT.matcher(manifest.path("setup").asString(""));
+        if (leftOut.find()) {
+            selection = selection.skipping(Set.of(Integer.valueOf(leftOut.group(1))));
+        }
+        Outputs outputs = reference.outputs(reference.base(), in, selection.hooks());
+        if (heads == 1) {
+            AdapterHubAdaptersParity.compare(check, outputs, stored, manifest, tolerance);
+            return;
+        }
+        if (number == 0) {
+            for (String name : List.of("last_hidden_state", "pooler_output")) {
+                if (stored.has(name)) {
+                    outputs.compare(check, name, stored.get(name), name, tolerance);
+                }
+            }
+        }
+        // Each head reads its part of the batch: parts of equal size, or as the batch is split.
+        Tensor expected = stored.get("logits." + number);
+        long from = 0;
+        for (int i = 0; i < number; i++) {
+            from += stored.get("logits." + i).size(0);
+        }
+        Tensor logits = outputs.values().get("logits");
+        if (logits == null) {
+            throw new IllegalStateException("a head without logits");
+        }
+        check.tensor("logits." + number, logits.narrow(0, from, expected.size(0)), expected, tolerance);
+    }
+
+    /** How often AdapterHub repeats the batch. */
+    private static int parallel(JsonNode node) {
+        int copies = node.path("type").asString().equals("Parallel")
+                ? node.path("children").size()
+                : 1;
+        for (JsonNode child : node.path("children")) {
+            copies = Math.max(copies, child.isObject() ? parallel(child) : 1);
+        }
+        return copies;
+    }
+
+    private static Inputs copies(Inputs in, int count) {
+        Tensor types = in.typeIds();
+        return count == 1
+                ? in
+                : new Inputs(
+                        repeated(in.ids(), count),
+                        repeated(in.mask(), count),
+                        types == null ? null : repeated(types, count),
+                        null);
+    }
+
+    private static Tensor repeated(Tensor tensor, int count) {
+        return Ops.cat(0, Collections.nCopies(count, tensor).toArray(Tensor[]::new));
+    }
+}

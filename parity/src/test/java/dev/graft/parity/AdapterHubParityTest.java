@@ -1,0 +1,38 @@
+package dev.graft.parity;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** The committed part of AdapterHub's tree. */
+class AdapterHubParityTest {
+    private static Report report;
+
+    @BeforeAll
+    static void runTheCommittedTree() {
+        report = Parity.run(Path.of("../parity/fixtures/adapterhub"), result -> {});
+    }
+
+    @Test
+    void nothingDiffersFromTheReference() {
+        assertThat(report.failed()).isEmpty();
+        assertThat(report.notCovered()).isEmpty();
+        assertThat(report.passed().stream().map(CaseResult::id))
+                .contains(
+                        "bases/bert",
+                        "adapters/bert/unipelt",
+                        "adapters/bert/compacter",
+                        "adapters/bert/dora",
+                        "adapters/bert/head_masked_lm_inv",
+                        "adapters/llama/mam");
+    }
+
+    @Test
+    void errorsAreSmallAndNotAllZero() {
+        assertThat(report.passed())
+                .allSatisfy(result -> assertThat(result.maxError()).isLessThanOrEqualTo(result.tolerance()))
+                .anySatisfy(result -> assertThat(result.maxError()).isGreaterThan(0));
+    }
+}

@@ -1,0 +1,109 @@
+package dev.graft.peft;
+
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.Prefix;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The keys and values that a selection puts before those of an attention layer. Every layer has the same number of them; a layer without
+ * some, because its adapter leaves it out, has hidden zeros there.
+ */
+final class Prefixes {
+    private Prefixes() {}
+
+    static @Nullable Prefix of(List<RowGroup> groups, Attention site, long batch, Pass pass) {
+        long longest = 0;
+        for (RowGroup group : groups) {
+            longest = Math.max(longest, length(group));
+        }
+        if (longest == 0) {
+            return null;
+        }
+        long[] mask = new long[Math.toIntExact(batch * longest)];
+        long[] shift = new long[(int) batch];
+        for (RowGroup group : groups) {
+            for (long row : group.indices(batch)) {
+                int at = Math.toIntExact((row + 1) * longest - length(group));
+                for (Selection.Active active : group.stack()) {
+                    int length = Math.toIntExact(active.prefixLength());
+                    Arrays.fill(mask, at, at + length, prefixes(active, site).isEmpty() ? 0 : 1);
+                    at += length;
+                    shift[(int) row] += active.prefixShift();
+                }
+            }
+        }
+        long length = longest;
+        return new Prefix(
+                () -> keysAndValues(groups, site, batch, length, pass),
+                Tensors.of(mask, batch, longest),
+                Tensors.of(shift, batch));
+    }
+
+    private static long length(RowGroup group) {
+        return group.stack().stream().mapToLong(Selection.Active::prefixLength).sum();
+    }
+
+    private static List<Effect.Prefix> prefixes(Selection.Active active, Attention site) {
+        List<Effect.Prefix> prefixes = new ArrayList<>();
+        for (Effect effect : active.effects(site)) {
+            if (effect instanceof Effect.Prefix prefix) {
+                prefixes.add(prefix);
+            }
+        }
+        return prefixes;
+    }
+
+    /** {@code [2, batch, heads, longest, headDim]}. */
+    private static Tensor keysAndValues(List<RowGroup> groups, Attention site, long batch, long longest, Pass pass) {
+        Tensor all = null;
+        for (RowGroup group : groups) {
+            List<Tensor> parts = new ArrayList<>();
+            long rows = group.size(batch);
+            for (Selection.Active active : group.stack()) {
+                List<Effect.Prefix> prefixes = prefixes(active, site);
+                for (Effect.Prefix prefix : prefixes) {
+                    parts.add(keysAndValues(prefix, group, rows, pass));
+                }
+                if (prefixes.isEmpty() && active.prefixLength() > 0) {
+                    parts.add(zeros(active, site, rows, active.prefixLength()));
+                }
+            }
+            if (!parts.isEmpty()) {
+                Tensor part = Ops.cat(3, parts.toArray(Tensor[]::new));
+                Tensor padded = RowGroup.padded(part, longest - part.size(3), 3);
+                if (group.rows() == null) {
+                    return padded;
+                }
+                if (all == null) {
+                    all = Tensors.zeros(part.scalar_type(), 2, batch, site.heads(), longest, site.headDim());
+                }
+                all = all.index_copy(1, group.rows(), padded);
+            }
+        }
+        if (all == null) {
+            throw new IllegalStateException(site.name() + " has no prefix");
+        }
+        return all;
+    }
+
+    private static Tensor zeros(Selection.Active active, Attention site, long rows, long length) {
+        ScalarType type = active.adapter().base().numerics().small();
+        return Tensors.zeros(type, 2, rows, site.heads(), length, site.headDim());
+    }
+
+    private static Tensor keysAndValues(Effect.Prefix prefix, RowGroup group, long rows, Pass pass) {
+        Tensor shared = prefix.keyValues().apply(pass).transpose(1, 2).unsqueeze(1);
+        Tensor each = Ops.dropout(shared.expand(2, rows, -1, -1, -1), prefix.dropout(), pass.isTraining());
+        UnaryOperator<Tensor> gates = prefix.gates();
+        return gates == null ? each : each.mul(gates.apply(group.of(pass.attentionInput())));
+    }
+}

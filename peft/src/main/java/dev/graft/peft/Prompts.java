@@ -1,0 +1,67 @@
+package dev.graft.peft;
+
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Prompt;
+import dev.graft.models.sites.PromptTargets;
+import dev.graft.models.sites.Site;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** The rows that a selection puts before the token embeddings, or before what enters the first layer. */
+final class Prompts {
+    private Prompts() {}
+
+    static @Nullable Prompt of(List<RowGroup> groups, Site site, long batch, Pass pass) {
+        List<@Nullable Tensor> parts = new ArrayList<>();
+        long longest = 0;
+        Tensor any = null;
+        for (RowGroup group : groups) {
+            List<Tensor> found = group.effects(site, Effect.Prompt.class).stream()
+                    .map(effect -> effect.rows().apply(pass))
+                    .toList();
+            Tensor part = found.isEmpty()
+                    ? null
+                    : found.size() == 1 ? found.get(0) : Ops.cat(0, found.toArray(Tensor[]::new));
+            parts.add(part);
+            if (part != null) {
+                any = part;
+                longest = Math.max(longest, part.size(0));
+            }
+        }
+        if (any == null || longest == 0) {
+            return null;
+        }
+        Tensor rows = Tensors.zeros(any.scalar_type(), batch, longest, any.size(1));
+        long[] mask = new long[Math.toIntExact(batch * longest)];
+        PromptTargets targets = PromptTargets.none(mask.length);
+        for (int g = 0; g < groups.size(); g++) {
+            Tensor part = parts.get(g);
+            if (part != null) {
+                RowGroup group = groups.get(g);
+                Tensor shaped = part.unsqueeze(0).expand(group.size(batch), -1, -1);
+                rows = group.into(rows, RowGroup.padded(shaped, longest - part.size(0), 1));
+                aim(targets, mask, site, group, batch, longest, part.size(0));
+            }
+        }
+        return new Prompt(rows, Tensors.of(mask, batch, longest), targets);
+    }
+
+    /** Writes where the prompts of a group are, and what they should predict: they end at the last row of the longest. */
+    private static void aim(
+            PromptTargets all, long[] mask, Site site, RowGroup group, long batch, long longest, long length) {
+        for (long row : group.indices(batch)) {
+            int end = Math.toIntExact((row + 1) * longest);
+            int at = Math.toIntExact(end - length);
+            Arrays.fill(mask, at, end, 1);
+            for (Effect.Prompt prompt : group.effects(site, Effect.Prompt.class)) {
+                prompt.targets().copyInto(all, at);
+                at += prompt.length();
+            }
+        }
+    }
+}

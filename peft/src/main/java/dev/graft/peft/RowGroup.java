@@ -1,0 +1,74 @@
+package dev.graft.peft;
+
+import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.Site;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Rows of a batch with the same adapters.
+ *
+ * @param rows their indices, int64; null for all rows
+ * @param count how many they are; 0 for all
+ */
+record RowGroup(List<Selection.Active> stack, @Nullable Tensor rows, int count) {
+    static RowGroup of(List<Selection.Active> stack, long[] indices) {
+        try (Scope scope = new Scope()) {
+            return new RowGroup(stack, scope.release(Tensors.of(indices, indices.length)), indices.length);
+        }
+    }
+
+    Tensor of(Tensor batch) {
+        return rows == null ? batch : batch.index_select(0, rows);
+    }
+
+    Tensor into(Tensor batch, Tensor changed) {
+        return rows == null ? changed : batch.index_copy(0, rows, Ops.to(changed, batch.scalar_type()));
+    }
+
+    /** Whether anything happens at a site. Where one layer has a prefix every layer has room for it. */
+    boolean actsOn(Site site) {
+        for (Selection.Active active : stack) {
+            if (!active.effects(site).isEmpty() || site instanceof Attention && active.prefixLength() > 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** What its adapters do at a site that is of a kind, in order. */
+    <E extends Effect> List<E> effects(Site site, Class<E> kind) {
+        List<E> effects = new ArrayList<>();
+        for (Selection.Active active : stack) {
+            for (Effect effect : active.effects(site)) {
+                if (kind.isInstance(effect)) {
+                    effects.add(kind.cast(effect));
+                }
+            }
+        }
+        return effects;
+    }
+
+    long size(long batch) {
+        return rows == null ? batch : count;
+    }
+
+    long[] indices(long batch) {
+        return rows == null ? Tensors.longs(Tensors.arange(batch)) : Tensors.longs(rows);
+    }
+
+    /** Zeros before a part, along a dimension. */
+    static Tensor padded(Tensor part, long skipped, long dim) {
+        if (skipped == 0) {
+            return part;
+        }
+        long[] shape = Tensors.shape(part);
+        shape[(int) dim] = skipped;
+        return Ops.cat(dim, Tensors.zeros(part.scalar_type(), shape), part);
+    }
+}

@@ -1,0 +1,369 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.tensor.Ops;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * AdapterHub's low-rank family, one configuration for what are four methods elsewhere: LoRA {@code y = W x + b + s · B A x} with
+ * {@code A [r, in]}, {@code B [out, r]} and s = alpha / r; (IA)³ {@code y = l ⊙ (W x + b)} with {@code l [out]} where {@code composition_mode}
+ * is {@code scale}; VeRA with {@code ΔW = B' B D A}, where A and B are frozen and shared by all layers and {@code D [r, r]},
+ * {@code B' [out, out]} are trained; DoRA, and DoRA with VeRA's ΔW, where {@code use_dora} is set:
+ * {@code y = m ⊙ (W + s ΔW) / ‖W + s ΔW‖ x + b}. With {@code use_gating} a {@link Gate} stands in place of s (UniPELT's LoRA).
+ *
+ * <p>Trained, for each linear layer: r · (in + out); (IA)³ out; VeRA r² + out²; DoRA out more; a gate in + 1 more. A starts
+ * Kaiming-uniform, B at zero, l at one, m at the norms of W's rows: a new adapter changes nothing. Files, in AdapterHub's layout:
+ * {@code <module>.loras.NAME.lora_A}, {@code .lora_B}, {@code .vera_D}, {@code .vera_B}, {@code .m.weight}, {@code .gate.weight},
+ * {@code .gate.bias}, and for VeRA {@code shared_parameters.NAME.lora_A}, {@code .lora_B}. Merges, but for gated ones. Use it to exchange
+ * adapters with AdapterHub and as a part of UniPELT; else take {@link Lora}, {@link Ia3} or {@link Dora}, which have more options.
+ *
+ * <p>AdapterHub's own DoRA scales the bias too and leaves s out of the norm; here both are as in the paper, but for DoRA with VeRA, whose
+ * files mean what AdapterHub computes.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, AdapterHubLora.DEFAULT, 42);
+ * }</pre>
+ *
+ * @param r the rank
+ * @param attention which of {@code q}, {@code k}, {@code v} are adapted; empty for none
+ * @param intermediate whether AdapterHub's intermediate layer is: what goes up in the feed-forward block, but on models with a gate what
+ *     goes down
+ * @param output whether the other one is
+ * @param scale whether it is (IA)³
+ * @param dora whether only the direction of the weight is changed
+ * @param vera what VeRA's D and B' have on their diagonals at the start, or null
+ */
+public record AdapterHubLora(
+        int r,
+        double alpha,
+        List<String> attention,
+        boolean intermediate,
+        boolean output,
+        boolean scale,
+        boolean gated,
+        boolean dora,
+        @Nullable Vera vera,
+        double dropout,
+        List<Integer> leaveOut)
+        implements Method {
+    private static final Map<String, Role> ROLES = Map.of("q", Role.QUERY, "k", Role.KEY, "v", Role.VALUE);
+
+    /** Queries and values, rank 8, s = 1. */
+    public static final AdapterHubLora DEFAULT =
+            new AdapterHubLora(8, 8, List.of("q", "v"), false, false, false, false, false, null, 0, List.of());
+
+    /** Where VeRA's matrices start. */
+    public record Vera(double d, double b) {}
+
+    public AdapterHubLora {
+        attention = List.copyOf(attention);
+        leaveOut = List.copyOf(leaveOut);
+        if (r < 1) {
+            throw new InputException("r is " + r + ", expected at least 1");
+        }
+        if (attention.isEmpty() && !intermediate && !output) {
+            throw new InputException(
+                    "selfattn_lora, intermediate_lora and output_lora are all false: there is nothing to train");
+        }
+        Set<String> unknown = new HashSet<>(attention);
+        unknown.removeAll(ROLES.keySet());
+        if (!unknown.isEmpty()) {
+            throw new InputException("attn_matrices has " + unknown + ", expected some of q, k, v");
+        }
+        if (scale && (r != 1 || alpha != 1 || dora || vera != null || dropout > 0)) {
+            throw new InputException(
+                    "composition_mode is \"scale\", expected \"add\": a scale has r 1, alpha 1, no dropout"
+                            + " and neither DoRA nor VeRA");
+        }
+        if (dora && gated) {
+            throw new InputException("use_gating is true, but use_dora is true: expected one of them");
+        }
+        AdapterHubFields.requireDropout("dropout", dropout);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        AdapterHubFields.requireSome(leaveOut, g.base());
+        Map<String, Tensor> shared = new HashMap<>();
+        Set<Role> roles = roles(g.base());
+        for (Site site : g.base().sites()) {
+            if (site instanceof Linear linear
+                    && linear.layer() >= 0
+                    && roles.contains(linear.role())
+                    && !leaveOut.contains(linear.layer())) {
+                graft(g, linear, shared);
+            }
+        }
+    }
+
+    /** AdapterHub's names for the feed-forward layers are the other way round where there is a gate, as in Llama. */
+    private Set<Role> roles(Base base) {
+        boolean turned =
+                base.sites().stream().anyMatch(site -> site instanceof Linear linear && linear.role() == Role.GATE);
+        Set<Role> roles = new HashSet<>();
+        attention.forEach(name -> roles.add(ROLES.get(name)));
+        if (!attention.isEmpty()) {
+            roles.add(Role.QUERY_KEY_VALUE);
+        }
+        if (intermediate) {
+            roles.add(turned ? Role.DOWN : Role.UP);
+        }
+        if (output) {
+            roles.add(turned ? Role.UP : Role.DOWN);
+        }
+        return roles;
+    }
+
+    private void graft(Grafter g, Linear site, Map<String, Tensor> shared) {
+        if (site.role() == Role.QUERY_KEY_VALUE) {
+            g.add(site, FusedLora.of(g, site, this));
+            return;
+        }
+        String at = site.name() + ".loras.*.";
+        Gate gate = gated
+                ? Gate.of(g, at + "gate", 1, site.in(), Initial.normal(0.02), Initial.uniform(1 / Math.sqrt(site.in())))
+                : null;
+        if (scale) {
+            Tensor l = g.parameter(at + "lora_B", Initial.ONES, site.out(), 1);
+            g.add(site, gate == null ? new Effect.Scale(null, l) : new GatedScale(l, gate));
+            return;
+        }
+        Product product = vera == null
+                ? new Product(
+                        g.parameter(at + "lora_A", Initial.KAIMING, r, site.in()),
+                        null,
+                        g.parameter(at + "lora_B", Initial.ZEROS, site.out(), r),
+                        null)
+                : vera(g, site, at, shared);
+        if (dora) {
+            Tensor norms = Ops.norm(Ops.to(site.weight(), g.base().numerics().small()), 1, true);
+            Tensor m = g.parameter(at + "m.weight", Initial.copy(norms), site.out(), 1);
+            g.add(site, new Directed(product, m, alpha / r, dropout, vera != null));
+        } else {
+            g.add(site, new Added(product, alpha / r, dropout, gate));
+        }
+    }
+
+    private Product vera(Grafter g, Linear site, String at, Map<String, Tensor> shared) {
+        String root = AdapterHubFields.root(g.base()) + "shared_parameters.*.";
+        Tensor a = once(g, root + "lora_A", shared, r, site.in());
+        Tensor b = once(g, root + "lora_B", shared, site.out(), r);
+        double d = vera == null ? 0 : vera.d;
+        double start = vera == null ? 0 : vera.b;
+        return new Product(
+                a,
+                g.parameter(at + "vera_D", diagonal(d), r, r),
+                b,
+                g.parameter(at + "vera_B", diagonal(start), site.out(), site.out()));
+    }
+
+    private static Tensor once(Grafter g, String key, Map<String, Tensor> shared, long rows, long columns) {
+        Tensor known = shared.get(key);
+        if (known == null) {
+            // Kaiming-uniform with a = 0.
+            known = g.frozen(key, Initial.uniform(Math.sqrt(6.0 / columns)), rows, columns);
+            shared.put(key, known);
+        } else if (known.size(0) != rows || known.size(1) != columns) {
+            throw new InputException("vera_d is set, but the adapted layers have different sizes: they can't share "
+                    + key.substring(key.lastIndexOf('.') + 1));
+        }
+        return known;
+    }
+
+    private static Initial diagonal(double value) {
+        return (rng, shape) -> Ops.scale(Initial.ONES.make(rng, shape).tril().triu(), value);
+    }
+
+    /** ΔW = B' B D A; D and B' are left out in a plain LoRA. */
+    private record Product(
+            Tensor a,
+            @Nullable Tensor d,
+            Tensor b,
+            @Nullable Tensor outer) {
+        Tensor matrix() {
+            return left().matmul(d == null ? a : d.matmul(a));
+        }
+
+        private Tensor left() {
+            return outer == null ? b : outer.matmul(b);
+        }
+
+        Tensor apply(Tensor x) {
+            Tensor narrow = Ops.linear(x, Ops.to(a, x.scalar_type()), null);
+            if (d != null) {
+                narrow = Ops.linear(narrow, Ops.to(d, x.scalar_type()), null);
+            }
+            return Ops.linear(narrow, Ops.to(left(), x.scalar_type()), null);
+        }
+    }
+
+    private record Added(
+            Product product,
+            double s,
+            double dropout,
+            @Nullable Gate gate) implements Effect.Delta {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            Tensor change = product.apply(Ops.dropout(x, dropout, pass.isTraining()));
+            return gate == null ? Ops.scale(change, s) : change.mul(Ops.to(gate.of(x), change.scalar_type()));
+        }
+
+        @Override
+        public @Nullable Tensor weight() {
+            return gate == null ? Ops.scale(product.matrix(), s) : null;
+        }
+    }
+
+    private record GatedScale(Tensor l, Gate gate) implements Effect.Reweight {
+        @Override
+        public Tensor weight(Tensor weight) {
+            throw new InputException("use_gating is true: a gate depends on the text, so it can't be merged");
+        }
+
+        @Override
+        public Tensor apply(Affine inner, Tensor x, Pass pass) {
+            Tensor y = inner.apply(x, pass);
+            return y.mul(Ops.to(l.view(-1).mul(gate.of(x)), y.scalar_type()));
+        }
+    }
+
+    /** DoRA. With {@code hub} the norm is that of W + ΔW, and the bias is scaled too. */
+    private record Directed(Product product, Tensor m, double s, double dropout, boolean hub)
+            implements Effect.Reweight {
+        private Tensor scales(Tensor weight) {
+            Tensor change = product.matrix();
+            Tensor whole = Ops.to(weight, change.scalar_type()).add(hub ? change : Ops.scale(change, s));
+            // As in the paper the norm is a constant for the gradient.
+            Tensor norm = Ops.norm(whole, 1, true);
+            return m.div(hub ? norm : norm.detach());
+        }
+
+        @Override
+        public Tensor weight(Tensor weight) {
+            if (hub) {
+                throw new InputException("use_dora with vera_d can't be merged: AdapterHub scales the bias with it");
+            }
+            Tensor change = Ops.scale(product.matrix(), s);
+            return Ops.to(weight, change.scalar_type()).add(change).mul(scales(weight));
+        }
+
+        @Override
+        public Tensor apply(Affine inner, Tensor x, Pass pass) {
+            Tensor y = inner.apply(x, pass);
+            Tensor input = Ops.dropout(Ops.to(x, y.scalar_type()), dropout, pass.isTraining());
+            Tensor change = Ops.scale(product.apply(input), s);
+            Tensor scales = Ops.to(scales(inner.weight()).view(-1), y.scalar_type());
+            Tensor bias = hub ? null : inner.bias();
+            if (bias == null) {
+                return y.add(change).mul(scales);
+            }
+            Tensor b = Ops.to(bias, y.scalar_type());
+            return y.sub(b).add(change).mul(scales).add(b);
+        }
+    }
+
+    @Override
+    public void write(ObjectNode c, Base base) {
+        c.put("architecture", "lora");
+        c.put("r", r);
+        BottleneckConfig.put(c, "alpha", alpha);
+        (attention.isEmpty() ? List.of("q", "v") : attention).forEach(c.putArray("attn_matrices")::add);
+        c.put("selfattn_lora", !attention.isEmpty());
+        c.put("intermediate_lora", intermediate);
+        c.put("output_lora", output);
+        c.put("composition_mode", scale ? "scale" : "add");
+        c.put("init_weights", scale ? "ia3" : vera == null ? "lora" : "vera");
+        c.put("use_gating", gated);
+        c.put("use_dora", dora);
+        c.put("vera_d", vera == null ? null : Double.valueOf(vera.d));
+        c.put("vera_b", vera == null ? null : Double.valueOf(vera.b));
+        c.put("dropout", dropout);
+        leaveOut.forEach(c.putArray("leave_out")::add);
+        c.putNull("dtype");
+        c.putNull("init_weights_seed");
+    }
+
+    /** Registers {@code adapterhub-lora}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "adapterhub-lora";
+        }
+
+        @Override
+        public String summary() {
+            return "AdapterHub's LoRA, (IA)³, VeRA and DoRA, with gates";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.ADAPTER_HUB;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "lora";
+        }
+
+        @Override
+        public boolean reads(Fields config) {
+            return AdapterHubFields.isOf(config, "lora");
+        }
+
+        @Override
+        public Method read(Fields f, Base base) {
+            f.informational("architecture", "dtype", "init_weights_seed");
+            f.choice("init_weights", "lora", "lora", "bert", "ia3", "vera");
+            List<String> attention = f.strings("attn_matrices", List.of("q", "v"));
+            Double d = f.numberOrNull("vera_d");
+            Double b = f.numberOrNull("vera_b");
+            return new AdapterHubLora(
+                    f.integer("r", 8, 1),
+                    f.number("alpha", 8),
+                    f.bool("selfattn_lora", true) ? attention : List.of(),
+                    f.bool("intermediate_lora", false),
+                    f.bool("output_lora", false),
+                    f.choice("composition_mode", "add", "add", "scale").equals("scale"),
+                    f.bool("use_gating", false),
+                    f.bool("use_dora", false),
+                    d == null ? null : new Vera(d, b == null ? 0 : b),
+                    f.number("dropout", 0),
+                    AdapterHubFields.leaveOut(f));
+        }
+    }
+}

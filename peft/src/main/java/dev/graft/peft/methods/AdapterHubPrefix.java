@@ -1,0 +1,220 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Activation;
+import dev.graft.models.Base;
+import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.tensor.Ops;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Prefix tuning (Li and Liang, 2021) as AdapterHub has it: T keys and values before those of every attention layer, made by a network
+ * whenever they are used, {@code P = σ(E W₁ᵀ + b₁) W₂ᵀ + b₂} with {@code E [T, hidden]}, {@code W₁ [k, hidden]},
+ * {@code W₂ [layers · 2 · heads · headDim, k]}; or {@code flat}, where P itself is trained. Layer i has its keys at 2i, its values at 2i + 1.
+ * The text's positions stay as they are. With {@code use_gating} a {@link Gate} on the attention layer's input multiplies keys and values
+ * (UniPELT's prefix).
+ *
+ * <p>Trained: T · hidden + k · (hidden + 1) + 2 · layers · heads · headDim · (k + 1), flat T · 2 · layers · heads · headDim; a gate hidden + 1
+ * more for each layer. E and a flat P start normal with deviation 1, the network as {@code nn.Linear}. Files, in AdapterHub's layout:
+ * {@code prefix_tuning.prefix_tunings.NAME.self_prefix.{wte.weight,control_trans.0.*,control_trans.2.*}}, flat {@code control_trans}, and
+ * {@code <attention>.prefix_tuning.prefix_gates.NAME.{weight,bias}}. Doesn't merge, and has no strength but 1. {@link PrefixTuning} is the
+ * same in PEFT's files, which hold P alone.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, AdapterHubPrefix.DEFAULT, 42);
+ * }</pre>
+ *
+ * @param tokens T
+ * @param flat whether P is trained itself
+ * @param inside k
+ * @param activation σ by AdapterHub's name
+ * @param dropout probability that a value of a key or value is dropped in training
+ * @param gated whether keys and values are multiplied by a gate
+ * @param sharedGate whether keys and values have the same gate
+ * @param leaveOut layers without a prefix
+ */
+public record AdapterHubPrefix(
+        int tokens,
+        boolean flat,
+        int inside,
+        String activation,
+        double dropout,
+        boolean gated,
+        boolean sharedGate,
+        List<Integer> leaveOut)
+        implements Method {
+    /** Thirty keys and values, 512 values inside. */
+    public static final AdapterHubPrefix DEFAULT =
+            new AdapterHubPrefix(30, false, 512, "tanh", 0, false, true, List.of());
+
+    public AdapterHubPrefix {
+        leaveOut = List.copyOf(leaveOut);
+        if (tokens < 1) {
+            throw new InputException("prefix_length is " + tokens + ", expected at least 1");
+        }
+        if (inside < 1) {
+            throw new InputException("bottleneck_size is " + inside + ", expected at least 1");
+        }
+        AdapterHubFields.activation(activation);
+        AdapterHubFields.requireDropout("dropout", dropout);
+    }
+
+    /** The same with gates. */
+    public AdapterHubPrefix withGate() {
+        return new AdapterHubPrefix(tokens, flat, inside, activation, dropout, true, sharedGate, leaveOut);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    /** Some columns of P. */
+    private interface Columns {
+        Tensor from(long first, long count);
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        AdapterHubFields.requireSome(leaveOut, g.base());
+        List<Attention> layers = new ArrayList<>();
+        for (Site site : g.base().sites()) {
+            if (site instanceof Attention attention && !leaveOut.contains(attention.layer())) {
+                layers.add(attention);
+            }
+        }
+        long dim = layers.get(0).heads() * layers.get(0).headDim();
+        long width = 2 * layers.size() * dim;
+        String at = AdapterHubFields.root(g.base()) + "prefix_tuning.prefix_tunings.*.self_prefix.";
+        Columns columns = flat ? plain(g, at, width) : projected(g, at, width);
+        for (int i = 0; i < layers.size(); i++) {
+            Attention layer = layers.get(i);
+            long first = 2 * i * dim;
+            Gate gate = gated ? gate(g, layer) : null;
+            g.add(
+                    layer,
+                    new Effect.Prefix(
+                            tokens,
+                            pass -> columns.from(first, 2 * dim)
+                                    .view(tokens, 2, layer.heads(), layer.headDim())
+                                    .transpose(0, 1),
+                            false,
+                            dropout,
+                            gate == null ? null : x -> keysAndValues(gate.of(x))));
+        }
+    }
+
+    private Columns plain(Grafter g, String at, long width) {
+        Tensor p = g.parameter(at + "control_trans", Initial.normal(1), tokens * width);
+        return (first, count) -> p.view(tokens, width).narrow(1, first, count);
+    }
+
+    private Columns projected(Grafter g, String at, long width) {
+        long hidden = g.base().backbone().hiddenSize();
+        Activation sigma = AdapterHubFields.activation(activation);
+        Tensor e = g.parameter(at + "wte.weight", Initial.normal(1), tokens, hidden);
+        Tensor w1 = g.parameter(at + "control_trans.0.weight", Initial.KAIMING, inside, hidden);
+        Tensor b1 = g.parameter(at + "control_trans.0.bias", Initial.uniform(1 / Math.sqrt(hidden)), inside);
+        Tensor w2 = g.parameter(at + "control_trans.2.weight", Initial.KAIMING, width, inside);
+        Tensor b2 = g.parameter(at + "control_trans.2.bias", Initial.uniform(1 / Math.sqrt(inside)), width);
+        // Each layer works out its own columns only, so that all layers together cost one pass of the network.
+        return (first, count) -> Ops.linear(
+                        sigma.apply(Ops.linear(e, w1, b1)), w2.narrow(0, first, count), b2.narrow(0, first, count))
+                .contiguous();
+    }
+
+    private Gate gate(Grafter g, Attention layer) {
+        long hidden = g.base().backbone().hiddenSize();
+        return Gate.of(
+                g,
+                layer.name() + ".prefix_tuning.prefix_gates.*",
+                sharedGate ? 1 : 2,
+                hidden,
+                Initial.normal(0.02),
+                Initial.uniform(1 / Math.sqrt(hidden)));
+    }
+
+    /** Gates {@code [rows, 1, 1 or 2]} of keys and values, {@code [2, rows, 1, 1, 1]}. */
+    private static Tensor keysAndValues(Tensor gates) {
+        return gates.expand(-1, -1, 2).permute(2, 0, 1).unsqueeze(-1).unsqueeze(-1);
+    }
+
+    @Override
+    public void write(ObjectNode c, Base base) {
+        c.put("architecture", "prefix_tuning");
+        c.put("prefix_length", tokens);
+        c.put("flat", flat);
+        c.put("bottleneck_size", inside);
+        c.put("non_linearity", activation);
+        c.put("dropout", dropout);
+        c.put("use_gating", gated);
+        c.put("shared_gating", sharedGate);
+        leaveOut.forEach(c.putArray("leave_out")::add);
+        c.put("encoder_prefix", true);
+        c.put("cross_prefix", true);
+        c.putNull("init_weights_seed");
+    }
+
+    /** Registers {@code adapterhub-prefix-tuning}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "adapterhub-prefix-tuning";
+        }
+
+        @Override
+        public String summary() {
+            return "AdapterHub's prefix tuning: keys and values from a small network, with gates";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.ADAPTER_HUB;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(false, false, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "prefix_tuning";
+        }
+
+        @Override
+        public boolean reads(Fields config) {
+            return AdapterHubFields.isOf(config, "prefix_tuning");
+        }
+
+        @Override
+        public Method read(Fields f, Base base) {
+            f.informational("architecture", "init_weights_seed", "encoder_prefix", "cross_prefix");
+            return new AdapterHubPrefix(
+                    f.integer("prefix_length", 30, 1),
+                    f.bool("flat", false),
+                    f.integer("bottleneck_size", 512, 1),
+                    f.choice("non_linearity", "tanh", AdapterHubFields.activations()),
+                    f.number("dropout", 0),
+                    f.bool("use_gating", false),
+                    f.bool("shared_gating", true),
+                    AdapterHubFields.leaveOut(f));
+        }
+    }
+}

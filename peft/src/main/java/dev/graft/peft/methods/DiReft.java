@@ -1,0 +1,79 @@
+package dev.graft.peft.methods;
+
+import dev.graft.models.Base;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Method;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * DiReFT (Wu et al., 2024) as AdapterHub has it: {@link NoReft} without the subtraction, {@code h + Rᵀ σ(W h + b)} at the first and last
+ * positions after a layer, R and W {@code [r, hidden]}: a LoRA on hidden states.
+ *
+ * <p>Trained: 2 · r · hidden + r for each unit and layer. R, W and b start as {@code nn.Linear}: a new adapter isn't the identity. Files: as
+ * of {@link NoReft}, with {@code subtract_projection: false}, which AdapterHub doesn't write: what it saved of a DiReFT is read as NoReFT,
+ * there as here. Doesn't merge. The cheapest of the three.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, DiReft.DEFAULT, 42);
+ * }</pre>
+ */
+public record DiReft(ReftConfig config) implements Method {
+    /** Four directions at the first four positions after every layer. */
+    public static final DiReft DEFAULT = new DiReft(4, 4, 0, false, null, 0.05);
+
+    public DiReft {
+        Kind.INSTANCE.require(config);
+    }
+
+    /** Without an activation. */
+    public DiReft(int r, int first, int last, boolean tied, @Nullable List<Integer> layers, double dropout) {
+        this(new ReftConfig(r, first, last, tied, layers, false, false, null, dropout));
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        config.graft(g);
+    }
+
+    @Override
+    public void write(ObjectNode c, Base base) {
+        config.write(c);
+    }
+
+    /** Registers {@code direft}. */
+    public static final class Kind extends ReftConfig.Kind {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "direft";
+        }
+
+        @Override
+        public String summary() {
+            return "LoReFT that adds to the hidden states and subtracts nothing";
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        boolean isOf(boolean orthogonal, boolean subtract) {
+            return !subtract;
+        }
+
+        @Override
+        Method of(ReftConfig config) {
+            return new DiReft(config);
+        }
+    }
+}

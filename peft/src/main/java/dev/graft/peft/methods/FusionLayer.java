@@ -1,0 +1,90 @@
+package dev.graft.peft.methods;
+
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Block;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.methods.Fusion.Settings;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/** One place of a {@link Fusion}. */
+record FusionLayer(
+        Settings settings,
+        List<BottleneckLayer> children,
+        @Nullable Linear query,
+        @Nullable Linear key,
+        @Nullable Linear value,
+        double dropout)
+        implements Effect.Bottleneck {
+
+    private record Linear(Tensor weight, @Nullable Tensor bias) {
+        Tensor of(Tensor x) {
+            return Ops.linear(x, weight, bias);
+        }
+    }
+
+    static FusionLayer of(
+            Grafter g, Block block, String name, Settings s, List<BottleneckLayer> children, double dropout) {
+        String at = block.name() + ".adapter_fusion_layer." + name + ".";
+        long hidden = block.hidden();
+        Initial identity = (rng, shape) -> Ops.plus(torch.eye(hidden).mul(
+                        Ops.plus(Tensors.zeros(torch.ScalarType.Float, 1), 1 - 1e-6)), 1e-6);
+        return new FusionLayer(
+                s,
+                List.copyOf(children),
+                s.query() ? linear(g, at + "query", hidden) : null,
+                s.key() ? linear(g, at + "key", hidden) : null,
+                s.value()
+                        ? new Linear(
+                                g.parameter(
+                                        at + "value.weight",
+                                        s.identity() ? identity : Initial.normal(0.02),
+                                        hidden,
+                                        hidden),
+                                null)
+                        : null,
+                dropout);
+    }
+
+    private static Linear linear(Grafter g, String at, long hidden) {
+        return new Linear(
+                g.parameter(at + ".weight", Initial.normal(0.02), hidden, hidden),
+                g.parameter(at + ".bias", Initial.ZEROS, hidden));
+    }
+
+    @Override
+    public Tensor apply(Tensor residual, Tensor output, UnaryOperator<Tensor> norm, Pass pass) {
+        BottleneckLayer last = children.get(children.size() - 1);
+        boolean parallel = last.config().parallel();
+        Tensor z = last.input(residual, output, norm);
+        Tensor r = parallel ? residual : last.skip(residual, output, z);
+        // Results before gates and norms of their own, as AdapterHub takes them: [batch, seq, adapters, hidden].
+        Tensor a = torch.stack(
+                Tensors.vector(
+                        children.stream().map(child -> child.up(z, pass)).toList()),
+                2);
+        if (settings.residualFirst()) {
+            a = a.add(r.unsqueeze(2));
+        }
+        Tensor from = settings.queryBeforeNorm() && !parallel ? output : z;
+        Tensor q = query == null ? from : query.of(from);
+        Tensor k = key == null ? a : key.of(a);
+        Tensor scores = Ops.dropout(k.matmul(q.unsqueeze(-1)).squeeze(-1), dropout, pass.isTraining());
+        Tensor weights = scores.softmax(-1).unsqueeze(-1);
+        Tensor o;
+        if (value != null && !settings.valueFirst()) {
+            o = value.of(Ops.sum(weights.mul(a), 2, false));
+        } else {
+            o = Ops.sum(weights.mul(value == null ? a : value.of(a)), 2, false);
+        }
+        Tensor y = settings.residualFirst() ? o : o.add(r);
+        return last.finished(residual, parallel ? y.add(output) : y);
+    }
+}

@@ -1,0 +1,94 @@
+package dev.graft.peft.methods;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Bases;
+import dev.graft.peft.Merge;
+import dev.graft.peft.MethodContract;
+import dev.graft.peft.methods.AdapterHubLora.Vera;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class AdapterHubLoraTest extends MethodContract {
+    private static AdapterHubLora lora(List<String> attention, boolean all, boolean gated) {
+        return new AdapterHubLora(4, 8, attention, all, all, false, gated, false, null, 0, List.of());
+    }
+
+    private static AdapterHubLora ia3(boolean gated) {
+        return new AdapterHubLora(1, 1, List.of("k", "v"), true, false, true, gated, false, null, 0, List.of());
+    }
+
+    private static AdapterHubLora dora() {
+        return new AdapterHubLora(4, 2, List.of("q", "k"), true, true, false, false, true, null, 0, List.of(1));
+    }
+
+    private static AdapterHubLora vera(boolean dora) {
+        return new AdapterHubLora(
+                4, 8, List.of("q"), false, false, false, false, dora, new Vera(0.1, 0.2), 0, List.of());
+    }
+
+    @Override
+    protected List<Case> cases() {
+        AdapterHubLora all = lora(List.of("q", "k", "v"), true, false);
+        return List.of(
+                new Case(Bases.BERT, lora(List.of("q", "v"), false, false), 2 * 2 * 4 * 64, true),
+                new Case(Bases.BERT, all, 2 * (3 * 4 * 64 + 2 * 4 * 96), true),
+                new Case(Bases.BERT, ia3(false), 2 * (2 * 32 + 64), true),
+                new Case(Bases.BERT, dora(), 2 * (4 * 64 + 32) + 4 * 96 + 64 + 4 * 96 + 32, true),
+                new Case(Bases.LLAMA, vera(false), 2 * (4 * 4 + 32 * 32), false),
+                new Case(Bases.LLAMA, ia3(false), 2 * (16 + 16 + 32), true));
+    }
+
+    /** The gradient of DoRA's norm is left out, as in the paper. */
+    @Override
+    protected boolean isDerivative(String key) {
+        return !key.contains(".layer.0.") || !key.contains("lora_");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"lora, 1024", "ia3, 256"})
+    void gatesMultiplyWhatItDoes(String which, long without) {
+        AdapterHubLora gated = which.equals("lora") ? lora(List.of("q", "v"), false, true) : ia3(true);
+        Adapter adapter = Adapter.create(Bases.load(Bases.BERT), gated, 1);
+        long places = which.equals("lora") ? 4 : 6;
+        long head = 3 * 32 + 3;
+
+        assertThat(adapter.trainableCount()).isEqualTo(without + places * 33 + head);
+        assertThatThrownBy(() -> Merge.merge(adapter))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("merge");
+    }
+
+    @Test
+    void namesOfFeedForwardLayersAreTurnedWhereThereIsAGate() {
+        AdapterHubLora up = new AdapterHubLora(2, 2, List.of(), false, true, false, false, false, null, 0, List.of());
+
+        assertThat(Adapter.create(Bases.load(Bases.LLAMA), up, 1).trainable().keySet())
+                .contains("model.layers.0.mlp.up_proj.loras.*.lora_A")
+                .hasSize(4);
+        assertThat(Adapter.create(Bases.load(Bases.BERT), up, 1).trainable().keySet())
+                .contains("bert.encoder.layer.0.output.dense.loras.*.lora_A");
+    }
+
+    @Test
+    void refusesWhatMakesNoSense() {
+        assertThatThrownBy(() -> lora(List.of("x"), false, false)).hasMessageContaining("attn_matrices has [x]");
+        assertThatThrownBy(() -> lora(List.of(), false, false)).hasMessageContaining("nothing to train");
+        assertThatThrownBy(() ->
+                        new AdapterHubLora(2, 1, List.of("q"), false, false, true, false, false, null, 0, List.of()))
+                .hasMessageContaining("composition_mode");
+        assertThatThrownBy(() ->
+                        new AdapterHubLora(2, 1, List.of("q"), false, false, false, true, true, null, 0, List.of()))
+                .hasMessageContaining("use_gating");
+        AdapterHubLora uneven = new AdapterHubLora(
+                4, 8, List.of("q", "k"), false, false, false, false, false, new Vera(0.1, 0), 0, List.of());
+        assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.LLAMA), uneven, 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("different sizes");
+    }
+}

@@ -1,0 +1,99 @@
+package dev.graft.peft.methods;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Bases;
+import dev.graft.peft.Merge;
+import dev.graft.peft.Method;
+import dev.graft.peft.MethodContract;
+import dev.graft.peft.Selection;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Test;
+
+class UnionTest extends MethodContract {
+    private static final Lora LORA = new Lora(LoraConfig.DEFAULT.withRank(2, 4));
+
+    @Override
+    protected List<Case> cases() {
+        Pfeiffer adapter = Pfeiffer.DEFAULT.withReduction(8);
+        Union prompts = new Union(List.of(LORA, new PromptTuning(3, PromptTuning.DEFAULT.start(), null, null)));
+        Union hub = new Union(List.of(
+                new AdapterHubPrefix(2, true, 8, "tanh", 0, false, true, List.of()),
+                adapter,
+                new Parallel(Parallel.DEFAULT.config().withPlaces(true, false).withReduction(8)),
+                new NoReft(4, 4, 0, false, null, 0)));
+        long place = 2 * 32 * 4 + 4 + 32;
+        return List.of(
+                new Case(Bases.BERT, prompts, 2 * (4 * 2 * 64 + 2 * 2 * 96) + 2 * 64 + 3 * 32, false),
+                new Case(Bases.BERT, hub, 2 * 128 + 4 * place + 2 * 2 * (2 * 4 * 32 + 4), false),
+                new Case(Bases.LLAMA, hub, 2 * 64 + 4 * place + 2 * 2 * (2 * 4 * 32 + 4), false));
+    }
+
+    private static Tensor logits(Base base, Hooks hooks) {
+        return base.logits(Bases.batch(), Pass.inference(hooks));
+    }
+
+    @Test
+    void isItsPartsOneAfterAnother() {
+        Base base = Bases.load(Bases.BERT);
+        Pfeiffer adapter = Pfeiffer.DEFAULT.withReduction(2);
+        Adapter union = Adapter.create(base, new Union(List.of(Ia3.DEFAULT, adapter)), 3);
+        Adapter one = Adapter.create(base, Ia3.DEFAULT, 3);
+        Adapter two = Adapter.create(base, adapter, 3);
+
+        Tensor together = logits(base, Selection.of(union).hooks());
+        Tensor stacked =
+                logits(base, Selection.all(Selection.of(one), Selection.of(two)).hooks());
+        assertThat(Bases.difference(together, stacked, Bases.batch().mask())).isLessThan(1e-6);
+        assertThat(union.trainable().keySet()).containsAll(one.trainable().keySet());
+    }
+
+    @Test
+    void mergesIfAllPartsDo() {
+        Base base = Bases.load(Bases.LLAMA);
+        Adapter union = Adapter.create(base, new Union(List.of(LORA, Ia3.DEFAULT)), 3);
+
+        assertThat(Bases.difference(
+                        logits(Merge.merge(union), Hooks.NONE),
+                        logits(base, Selection.of(union).hooks()),
+                        Bases.batch().mask()))
+                .isLessThan(2e-5);
+    }
+
+    @Test
+    void refusesTwoPartsWithTensorsOfOneName() {
+        Union twice = new Union(List.of(LORA, LORA));
+
+        assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.BERT), twice, 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("lora_A.weight")
+                .hasMessageContaining("twice");
+        assertThatThrownBy(() -> new Union(List.of(LORA))).hasMessageContaining("at least 2");
+        assertThatThrownBy(() -> new Union(List.of(LORA, Union.DEFAULT))).hasMessageContaining("union in it");
+    }
+
+    @Test
+    void readsPartsByTheNamesThatMethodsHaveHere() {
+        Base base = Bases.load(Bases.BERT);
+        String json = "{\"architecture\": \"union\", \"configs\": [{\"method\": \"lora\", \"r\": 3},"
+                + " {\"method\": \"prompt-tuning\", \"num_virtual_tokens\": 5}]}";
+        Method read = Union.Kind.INSTANCE.read(Fields.of("union", Json.parse("union", json)), base);
+
+        assertThat(((Lora) ((Union) read).parts().get(0)).config().r()).isEqualTo(3);
+        assertThat(((PromptTuning) ((Union) read).parts().get(1)).tokens()).isEqualTo(5);
+        String wrong = json.replace("\"r\": 3", "\"r\": 3, \"rank\": 3");
+        assertThatThrownBy(() -> Union.Kind.INSTANCE.read(Fields.of("union", Json.parse("union", wrong)), base))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("configs[0]")
+                .hasMessageContaining("rank");
+    }
+}
