@@ -106,9 +106,59 @@ class InspectCommandTest {
 
     @Test
     void targetsThatMatchNothingAreRefusedWithWhatThereIs() {
-        Cli run = Cli.run("inspect", Cli.base("llama-gqa"), "--method", "lora", "--targets", "query");
+        Cli run = Cli.run("inspect", Cli.base("llama-gqa"), "--method", "lora", "--targets", "nothing");
         assertThat(run.code()).isEqualTo(2);
-        assertThat(run.err()).contains("target_modules [query] match no module").contains("q_proj");
+        assertThat(run.err()).contains("target_modules [nothing] match no module").contains("q_proj");
+    }
+
+    @Test
+    void targetsMayBeRolesOnBasesWithOtherNames() {
+        JsonNode llama = plan("llama-gqa", "--method", "lora", "--rank", 4, "--targets", "query,mlp");
+        JsonNode bert = plan("bert-seqcls", "--method", "lora", "--rank", 4, "--targets", "output");
+
+        assertThat(llama.get("trainable").longValue()).isEqualTo(2 * 4 * (64 + 3 * 96));
+        assertThat(bert.get("trainable").longValue()).isEqualTo(2 * 4 * 64 + 99);
+    }
+
+    private static JsonNode plan(String base, Object... options) {
+        List<Object> words = new java.util.ArrayList<>(List.of("inspect", Cli.base(base), "--json"));
+        words.addAll(List.of(options));
+        return Cli.run(words.toArray()).json();
+    }
+
+    @Test
+    void layersAreARangeForEveryMethodThatHasThem() {
+        assertThat(plan("llama-gqa", "--method", "lora", "--rank", 4, "--layers", "1-")
+                        .get("trainable")
+                        .longValue())
+                .isEqualTo(4 * (2 * 64 + 2 * 48 + 3 * 96));
+        assertThat(plan("llama-gqa", "--method", "loreft", "--layers", "-1")
+                        .get("sites")
+                        .valueStream()
+                        .map(site -> site.get("layer").intValue()))
+                .containsExactly(1);
+        assertThat(plan("bert-seqcls", "--method", "pfeiffer", "--layers", "0-0")
+                        .get("sites")
+                        .valueStream()
+                        .filter(site -> site.get("kind").stringValue().equals("block"))
+                        .map(site -> site.get("layer").intValue()))
+                .containsExactly(0);
+        Cli far = Cli.run("inspect", Cli.base("llama-gqa"), "--method", "lora", "--layers", "1-7");
+        assertThat(far.code()).isEqualTo(2);
+        assertThat(far.err()).contains("layers is \"1-7\"", "has the layers 0 to 1");
+    }
+
+    @Test
+    void compatGivesPeftsDefaults() {
+        long theirs = plan("llama-gqa", "--method", "lora", "--compat", "peft")
+                .get("trainable")
+                .longValue();
+
+        // Rank 8 on query and value.
+        assertThat(theirs).isEqualTo(2 * 8 * (64 + 48));
+        Cli adapterHub = Cli.run("inspect", Cli.base("llama-gqa"), "--method", "pfeiffer", "--compat", "peft");
+        assertThat(adapterHub.code()).isEqualTo(2);
+        assertThat(adapterHub.err()).contains("pfeiffer is AdapterHub's and PEFT doesn't have it");
     }
 
     @Test

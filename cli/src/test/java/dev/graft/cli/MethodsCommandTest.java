@@ -25,8 +25,8 @@ class MethodsCommandTest {
                 .isNotEmpty()
                 .allSatisfy(name -> assertThat(run.out()).contains("\n" + name + " "));
         assertThat(run.out())
-                .containsPattern("lora +linear +yes +yes +yes +yes +PEFT LORA\n")
-                .containsPattern("prefix-tuning +attention +no +no +yes +yes +PEFT PREFIX_TUNING\n");
+                .containsPattern("lora +weights +delta +yes +yes +yes +encoder decoder +PEFT LORA\n")
+                .containsPattern("prefix-tuning +prompts +prefix +no +yes +no +encoder decoder +PEFT PREFIX_TUNING\n");
     }
 
     @Test
@@ -78,6 +78,34 @@ class MethodsCommandTest {
                     assertThat(option.get("default").isNull()).isTrue();
                     assertThat(option.get("default_from_base").booleanValue()).isTrue();
                 });
+    }
+
+    @Test
+    void aPageHasTheFormulaAndWhatOptionsMean() {
+        String page = Cli.run("methods", "p-tuning").out();
+
+        assertThat(page)
+                .contains("W₃ relu(W₂ relu(W₁ E", "Adapter.create(base, PTuning.DEFAULT, 42);")
+                .containsPattern("p-tuning\\.num_virtual_tokens  integer; default 20\n      T\n")
+                .contains("p-tuning.encoder_reparameterization_type  MLP or LSTM; default \"MLP\"\n      the network\n")
+                .containsPattern("p-tuning\\.pseudo_token_id  integer; default not set\n      the id of the token")
+                .doesNotContain("{@", "<p>", "@param");
+        assertThat(Cli.run("methods", "prompt-tuning").out())
+                .contains("RANDOM or SAMPLE_VOCAB or TEXT or CLASS_LABELS; default \"SAMPLE_VOCAB\", PEFT's \"RANDOM\"");
+    }
+
+    /** Every option says what it means, so that nobody must read the code. */
+    @ParameterizedTest
+    @MethodSource("names")
+    void everyOptionHasAMeaning(String name) {
+        JsonNode page = Cli.run("methods", name, "--json").json();
+
+        assertThat(page.get("documentation").stringValue()).isNotBlank();
+        assertThat(page.get("options")
+                        .valueStream()
+                        .filter(option -> option.get("meaning").stringValue().isBlank())
+                        .map(option -> option.get("name").stringValue()))
+                .isEmpty();
     }
 
     @Test

@@ -14,6 +14,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
@@ -269,12 +271,32 @@ public final class Adapter {
         return sites;
     }
 
+    /** The kinds of {@link Effect} that it has, such as {@code delta}. */
+    public Set<String> effects() {
+        Set<String> kinds = new TreeSet<>();
+        effects.values().stream().flatMap(List::stream).forEach(effect -> {
+            for (Class<?> kind : Effect.class.getPermittedSubclasses()) {
+                if (kind.isInstance(effect)) {
+                    kinds.add(kind.getSimpleName().toLowerCase(Locale.ROOT));
+                }
+            }
+        });
+        return kinds;
+    }
+
     /** What it does at a site, in order. */
     List<Effect> effects(Site site) {
         if (firstLayer != null && site.layer() >= 0 && site.layer() < Tensors.item(firstLayer)) {
             return List.of();
         }
         return effects.getOrDefault(site, List.of());
+    }
+
+    /** Whether what goes into an attention layer decides on its prefix. */
+    boolean readsAttentionInput() {
+        return effects.values().stream()
+                .flatMap(List::stream)
+                .anyMatch(effect -> effect instanceof Effect.Prefix prefix && prefix.gates() != null);
     }
 
     /** How many keys the layer with the longest prefix has before its own. */

@@ -189,6 +189,13 @@ final class Grafted implements Hooks {
     }
 
     @Override
+    public boolean readAttentionInput() {
+        return groups.stream()
+                .flatMap(group -> group.stack().stream())
+                .anyMatch(active -> active.adapter().readsAttentionInput());
+    }
+
+    @Override
     public boolean isFrozen(Site site) {
         return groups.stream().noneMatch(group -> group.actsOn(site));
     }

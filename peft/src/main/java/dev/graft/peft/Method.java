@@ -77,6 +77,11 @@ public interface Method {
             return true;
         }
 
+        /** Fields that a configuration has only where they are given. */
+        default List<String> optional() {
+            return List.of();
+        }
+
         /** Fields that a saved configuration must have because a default would change the result silently. */
         default List<String> required() {
             return List.of();

@@ -28,6 +28,8 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * @param names exact names or suffixes; empty when a regular expression or a default is used
  * @param regex a Python regular expression for the whole name; {@code all-linear} for every linear layer but the head
+ * @param excludedNames exact names or suffixes of modules that are left out
+ * @param excludedRegex a Python regular expression for the whole names of modules that are left out
  * @param layers only layers with these indices; null for all
  * @param layersPattern names of the module list that holds the layers; empty for any
  */

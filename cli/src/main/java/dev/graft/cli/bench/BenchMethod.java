@@ -1,6 +1,7 @@
 package dev.graft.cli.bench;
 
 import dev.graft.cli.config.ConfigReader;
+import dev.graft.cli.config.RunConfig;
 import dev.graft.cli.methods.ChosenMethod;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
@@ -22,7 +23,11 @@ record BenchMethod(
     /** @throws InputException if there is no such method or it doesn't take what was asked for */
     Method on(Base base, Consumer<String> notices) {
         String method = method();
-        return ChosenMethod.of(method, ConfigReader.methodOptions(method, options(), notices), base);
+        return ChosenMethod.of(
+                method,
+                ConfigReader.methodOptions(method, RunConfig.Compat.GRAFT, options(), notices),
+                RunConfig.Compat.GRAFT,
+                base);
     }
 
     /** @throws InputException if there is no such method */

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -56,14 +57,16 @@ public final class ConfigReader {
     /**
      * The options of a method, with the defaults that a training run has.
      *
+     * @param compat whose defaults those are
      * @param given values by the names of the options without the method's, as on the command line
      * @throws InputException about the first option that can't be understood
      */
     public static Map<String, Object> methodOptions(
-            String method, Map<String, String> given, Consumer<String> notices) {
+            String method, RunConfig.Compat compat, Map<String, String> given, Consumer<String> notices) {
         ConfigReader reader = new ConfigReader(notices);
+        String whose = compat.name().toLowerCase(Locale.ROOT);
         reader.take(List.of(
-                List.of(setting("method", method, "--method")),
+                List.of(setting("method", method, "--method"), setting("compat", whose, "--compat")),
                 given.entrySet().stream()
                         .map(option -> setting(method + "." + option.getKey(), option.getValue(), option.getKey()))
                         .toList()));
@@ -246,8 +249,10 @@ public final class ConfigReader {
 
     private Map<String, Object> methodOptions() {
         boolean lowRank = Keys.LOW_RANK_METHODS.contains(method);
+        Setting whose = settings.get("compat");
+        boolean own = whose == null || Keys.COMPAT.read(whose.value(), whose.origin()) == RunConfig.Compat.GRAFT;
         Map<String, Object> options = new LinkedHashMap<>();
-        if (lowRank) {
+        if (lowRank && own) {
             Keys.LOW_RANK.forEach((name, key) -> {
                 Object byDefault = key.defaultValue();
                 if (byDefault != null) {
@@ -267,7 +272,7 @@ public final class ConfigReader {
                 }
             }
         });
-        if (lowRank) {
+        if (lowRank && own) {
             if (options.get("r") instanceof Integer rank) {
                 options.putIfAbsent("alpha", 2.0 * rank);
             }

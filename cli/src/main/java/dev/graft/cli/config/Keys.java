@@ -43,6 +43,7 @@ final class Keys {
     }
 
     static final ConfigKey METHOD = Objects.requireNonNull(RUN.get("method"));
+    static final ConfigKey COMPAT = Objects.requireNonNull(RUN.get("compat"));
 
     private Keys() {}
 

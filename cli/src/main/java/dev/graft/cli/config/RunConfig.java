@@ -63,6 +63,12 @@ public record RunConfig(
         TSV
     }
 
+    /** Whose defaults the options of a method have. */
+    public enum Compat {
+        GRAFT,
+        PEFT
+    }
+
     public enum Log {
         CSV,
         JSONL,
@@ -84,6 +90,12 @@ public record RunConfig(
                     example = "dora",
                     aliases = {"fine_tune_type", "finetuning_type", "adapter", "tuner_type"})
             String method,
+
+            @Key(
+                    value = "Whose defaults the method's options have: graft's, which learn, or those of Hugging Face PEFT",
+                    byDefault = "graft",
+                    example = "peft")
+            Compat compat,
 
             @Key(
                     value = "Arithmetic: auto takes bf16 for the frozen base where the processor has it",

@@ -1,5 +1,6 @@
 package dev.graft.cli.inspect;
 
+import dev.graft.cli.config.RunConfig;
 import dev.graft.cli.model.AdapterOption;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
@@ -25,6 +26,7 @@ import picocli.CommandLine.Spec;
             "Examples:",
             "  graft inspect smollm2",
             "  graft inspect smollm2 --method lora --rank 8 --targets q_proj,v_proj",
+            "  graft inspect smollm2 --method lora --targets attention --layers -8",
             "  graft inspect smollm2 --method prefix-tuning -o num_virtual_tokens=20",
             "  graft inspect minilm --tokens \"How are words cut?\"",
             "  echo '[{\"role\": \"user\", \"content\": \"Hi\"}]' | graft inspect smollm2 --template -",
@@ -57,10 +59,23 @@ public final class InspectCommand implements Runnable {
             names = "--targets",
             paramLabel = "NAMES",
             description = {
-                "Modules for the method: all-linear, names or their ends with commas between, or a regular",
-                "expression for the whole name."
+                "Modules for the method: all-linear; names, their ends, or what they are for (query, key, value,",
+                "output, gate, up, down, attention, mlp) with commas between; or a regular expression for the whole",
+                "name."
             })
     private @Nullable String targets;
+
+    @Option(
+            names = "--layers",
+            paramLabel = "RANGE",
+            description = "Layers for the method: 2-5, 2- (to the last) or -3 (the last three).")
+    private @Nullable String layers;
+
+    @Option(
+            names = "--compat",
+            paramLabel = "WHOSE",
+            description = "Whose defaults the method's options have: graft or peft (default: graft).")
+    private RunConfig.Compat compat = RunConfig.Compat.GRAFT;
 
     @Option(names = "--rank", paramLabel = "R", description = "Rank for the method, and for the overview of targets.")
     private @Nullable Integer rank;
@@ -92,8 +107,8 @@ public final class InspectCommand implements Runnable {
         if (model == null && (adapter.adapters().isEmpty() || tokens != null || template != null || method != null)) {
             throw new ParameterException(spec.commandLine(), "name a MODEL, or an adapter by --adapter");
         }
-        if (method == null && (targets != null || !options.isEmpty())) {
-            throw new ParameterException(spec.commandLine(), "--targets and -o belong to a --method");
+        if (method == null && (targets != null || layers != null || !options.isEmpty())) {
+            throw new ParameterException(spec.commandLine(), "--targets, --layers and -o belong to a --method");
         }
         Inspection inspection = new Inspection(
                 model, adapter.adapters(), head, compute, spec.commandLine().getErr());
@@ -102,7 +117,7 @@ public final class InspectCommand implements Runnable {
         } else if (template != null) {
             show(inspection.template(template));
         } else if (method != null) {
-            show(inspection.plan(method, methodOptions()));
+            show(inspection.plan(method, compat, methodOptions()));
         } else {
             show(adapter.adapters().isEmpty() ? inspection.model(rank) : inspection.adapters());
         }
@@ -111,8 +126,11 @@ public final class InspectCommand implements Runnable {
     private Map<String, String> methodOptions() {
         Map<String, String> all = new LinkedHashMap<>(options);
         if (targets != null) {
-            boolean names = targets.matches("[\\w.]+(,[\\w.]+)*");
+            boolean names = targets.matches("[\\w.-]+(,[\\w.-]+)*") && !targets.equals("all-linear");
             all.put("target_modules", names ? "[" + targets + "]" : "\"" + targets + "\"");
+        }
+        if (layers != null) {
+            all.put("layers", "\"" + layers + "\"");
         }
         if (rank != null) {
             all.put("r", rank.toString());

@@ -1,6 +1,7 @@
 package dev.graft.cli.inspect;
 
 import dev.graft.cli.config.ConfigReader;
+import dev.graft.cli.config.RunConfig;
 import dev.graft.cli.methods.ChosenMethod;
 import dev.graft.cli.model.AdapterHeader;
 import dev.graft.cli.model.ComputeOptions;
@@ -41,11 +42,11 @@ record Inspection(
         return new ModelView(base, TargetChoice.all(base, r), r);
     }
 
-    View plan(String method, Map<String, String> options) {
+    View plan(String method, RunConfig.Compat compat, Map<String, String> options) {
         ChosenMethod.named(method);
-        Map<String, Object> read = ConfigReader.methodOptions(method, options, err::println);
+        Map<String, Object> read = ConfigReader.methodOptions(method, compat, options, err::println);
         Base base = load(List.of()).base();
-        return new PlanView(Adapter.create(base, ChosenMethod.of(method, read, base), 0));
+        return new PlanView(Adapter.create(base, ChosenMethod.of(method, read, compat, base), 0));
     }
 
     /** The folders' facts, and with a model what they are on it. */

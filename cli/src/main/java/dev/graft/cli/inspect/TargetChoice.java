@@ -1,5 +1,6 @@
 package dev.graft.cli.inspect;
 
+import dev.graft.cli.methods.Roles;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
@@ -35,7 +36,7 @@ record TargetChoice(String name, String value, int modules, long parameters, dou
         choices.add(of(base, rank, "all linear layers", "all-linear", Targets.ALL_LINEAR));
         roles(base).forEach((role, sites) -> {
             if (role != Role.HEAD && role != Role.POOLER && role != Role.ROUTER) {
-                List<String> names = suffixes(base, sites);
+                List<String> names = Roles.ends(base, sites);
                 Targets targets =
                         names.isEmpty() ? Targets.regex(regex(sites)) : Targets.names(names.toArray(String[]::new));
                 String value = names.isEmpty() ? regex(sites) : String.join(",", names);
@@ -66,35 +67,6 @@ record TargetChoice(String name, String value, int modules, long parameters, dou
             }
         }
         return roles;
-    }
-
-    /** The shortest ends of names that choose these layers and no others; empty if there are none. */
-    private static List<String> suffixes(Base base, List<Linear> wanted) {
-        for (int parts = 1; parts <= 3; parts++) {
-            TreeSet<String> ends = new TreeSet<>();
-            for (Linear linear : wanted) {
-                ends.add(end(linear.name(), parts));
-            }
-            long chosen = base.sites().stream()
-                    .filter(site -> ends.stream()
-                            .anyMatch(end ->
-                                    site.name().equals(end) || site.name().endsWith("." + end)))
-                    .filter(Linear.class::isInstance)
-                    .count();
-            boolean numbered = ends.stream().anyMatch(end -> end.matches("(.*\\.)?\\d+(\\..*)?"));
-            if (chosen == wanted.size() && !numbered) {
-                return List.copyOf(ends);
-            }
-        }
-        return List.of();
-    }
-
-    private static String end(String name, int parts) {
-        int at = name.length();
-        for (int i = 0; i < parts && at > 0; i++) {
-            at = name.lastIndexOf('.', at - 1);
-        }
-        return name.substring(Math.max(0, at + 1));
     }
 
     private static String regex(List<Linear> sites) {

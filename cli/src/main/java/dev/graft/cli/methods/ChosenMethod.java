@@ -1,13 +1,16 @@
 package dev.graft.cli.methods;
 
 import dev.graft.cli.config.NearestName;
+import dev.graft.cli.config.RunConfig;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.peft.Method;
 import dev.graft.peft.Methods;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
@@ -38,25 +41,87 @@ public final class ChosenMethod {
      * The method with its options, for that base; what isn't given is as in a new adapter.
      *
      * @param options by their names in {@code adapter_config.json}, where {@code lora_alpha} and {@code lora_dropout} are also
-     *     {@code alpha} and {@code dropout}
+     *     {@code alpha} and {@code dropout}. Modules may be named by what they are for, {@code [query, mlp]}, and {@code layers} by a range,
+     *     {@code 2-5}
+     * @param compat whose defaults hold
      * @throws InputException about an option that the method doesn't have or that has a wrong value
      */
-    public static Method of(String name, Map<String, Object> options, Base base) {
+    public static Method of(String name, Map<String, Object> options, RunConfig.Compat compat, Base base) {
         Method.Type type = named(name);
         ObjectNode known = defaults(type, base);
         ObjectNode json = known.deepCopy();
+        if (compat == RunConfig.Compat.PEFT) {
+            if (type.layout() == Method.Layout.ADAPTER_HUB) {
+                throw new InputException("compat is peft, but " + name + " is AdapterHub's and PEFT doesn't have it");
+            }
+            json.removeAll();
+        }
         options.forEach((option, value) -> json.set(field(type, option, known), node(value)));
+        targets(json, base);
+        layers(json, known, base);
         Fields fields = Fields.of("options of " + name, json);
         Method method = type.read(fields, base);
         fields.refuseUnread("`graft methods " + name + "` lists the options of this method.");
         return method;
     }
 
+    /** Puts the names of modules in place of roles. */
+    private static void targets(ObjectNode json, Base base) {
+        for (String field : List.of("target_modules", "exclude_modules")) {
+            JsonNode given = json.path(field);
+            if (given.isString() && !Roles.of(given.stringValue()).isEmpty()
+                    && !given.stringValue().equals("all-linear")) {
+                json.set(field, node(Roles.resolve(base, List.of(given.stringValue()))));
+            } else if (given.isArray() && given.valueStream().allMatch(JsonNode::isString)) {
+                json.set(
+                        field,
+                        node(Roles.resolve(
+                                base,
+                                given.valueStream().map(JsonNode::stringValue).toList())));
+            }
+        }
+    }
+
+    /** Puts lists of layers in place of ranges, under the name that the method has for them. */
+    private static void layers(ObjectNode json, ObjectNode known, Base base) {
+        for (String field : List.of("layers", "layers_to_transform")) {
+            JsonNode given = json.path(field);
+            if (!given.isString() && !(given.isInt() && field.equals("layers"))) {
+                continue;
+            }
+            List<Integer> layers = Roles.layers(base, given.isInt() ? given.toString() : given.stringValue());
+            json.remove(field);
+            if (known.has("leave_out")) {
+                json.set("leave_out", node(others(layers, base)));
+            } else {
+                json.set(known.has("layers") ? "layers" : "layers_to_transform", node(layers));
+            }
+        }
+        // A list of layers goes with names only.
+        boolean some = !json.path("layers_to_transform").isNull() && json.path("layers_to_transform").isArray();
+        if (some && json.path("target_modules").isString()
+                && json.path("target_modules").stringValue().equals("all-linear")) {
+            json.set("target_modules", node(Roles.resolve(base, List.of("all-linear"))));
+        }
+    }
+
+    private static List<Integer> others(List<Integer> layers, Base base) {
+        return IntStream.range(0, base.backbone().layers())
+                .boxed()
+                .filter(layer -> !layers.contains(layer))
+                .toList();
+    }
+
     /** The settings of a new adapter on that base. */
     static ObjectNode defaults(Method.Type type, Base base) {
+        return written(type.defaults(), base);
+    }
+
+    /** The settings of a method as a file would have them. */
+    static ObjectNode written(Method method, Base base) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        type.defaults().write(json, base);
-        return json;
+        method.write(json, base);
+        return (ObjectNode) Json.parse("settings of " + method.type().name(), Json.compact(json));
     }
 
     /** The field of an option, which may have the method's name before it. */

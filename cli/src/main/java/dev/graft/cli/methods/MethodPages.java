@@ -4,32 +4,39 @@ import dev.graft.cli.terminal.Table;
 import dev.graft.formats.Json;
 import dev.graft.peft.Method;
 import dev.graft.peft.Methods;
+import java.util.ArrayList;
 import java.util.List;
-import tools.jackson.databind.JsonNode;
+import java.util.Set;
+import java.util.TreeSet;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The registered methods as a table, and one of them as a page; as text and as JSON. */
+/** The registered methods as a table, and one of them as a page; as text, as JSON and as Markdown. */
 final class MethodPages {
+    private static final int WIDTH = 100;
+
     private MethodPages() {}
 
     static String table() {
-        Table can = new Table("method", "acts on", "merges", "starts as the base", "encoders", "decoders", "files");
+        Table can = new Table(
+                "method", "family", "effect", "merges", "mixed batch", "starts as the base", "tasks", "files");
         Table what = new Table("", "");
         for (Method.Type type : Methods.all()) {
-            Method.Capabilities capabilities = type.capabilities();
+            Probe probe = new Probe(type);
             can.row(
                     type.name(),
-                    String.join(" ", new Probe(type).actsOn()),
-                    yes(capabilities.mergeable()),
-                    yes(capabilities.identityAtStart()),
-                    yes(capabilities.encoder()),
-                    yes(capabilities.decoder()),
+                    family(probe.effects()),
+                    String.join(" ", probe.effects()),
+                    yes(type.capabilities().mergeable()),
+                    // The contract that every method is tested by has it so.
+                    yes(true),
+                    yes(type.capabilities().identityAtStart()),
+                    String.join(" ", tasks(type)),
                     files(type));
             what.row(type.name(), type.summary());
         }
-        return can + "\n" + what + "\n`graft methods NAME` shows the options of a method.\n";
+        return can + "\n" + what + "\n`graft methods NAME` shows the formula and the options of a method.\n";
     }
 
     static String tableJson() {
@@ -38,25 +45,67 @@ final class MethodPages {
         return Json.pretty(JsonNodeFactory.instance.objectNode().set("methods", list));
     }
 
+    /** The group of methods that a method's effects put it in. */
+    private static String family(Set<String> effects) {
+        Set<String> families = new TreeSet<>();
+        for (String effect : effects) {
+            families.add(switch (effect) {
+                case "delta", "reweight" -> "weights";
+                case "scale" -> "scaling";
+                case "replace" -> "selective";
+                case "prefix", "prompt", "attend" -> "prompts";
+                case "intervene" -> "representation";
+                default -> "adapters";
+            });
+        }
+        if (families.size() > 1) {
+            // Trained norms, biases and edits of hidden states come with other methods too.
+            families.removeAll(Set.of("selective", "representation"));
+        }
+        return families.size() == 1 ? families.iterator().next() : "hybrid";
+    }
+
+    private static List<String> tasks(Method.Type type) {
+        List<String> tasks = new ArrayList<>();
+        if (type.capabilities().encoder()) {
+            tasks.add("encoder");
+        }
+        if (type.capabilities().decoder()) {
+            tasks.add("decoder");
+        }
+        return tasks;
+    }
+
     static String page(String name) {
         Method.Type type = ChosenMethod.named(name);
         Probe probe = new Probe(type);
-        List<Probe.Option> options = probe.options();
-        Method.Capabilities capabilities = type.capabilities();
+        List<Option> options = probe.options();
         StringBuilder page = new StringBuilder(name + ": " + type.summary() + "\n\n");
-        page.append(new Table("", "")
-                .row("  acts on", String.join(", ", probe.actsOn()))
-                .row("  merges into the base", yes(capabilities.mergeable()))
-                .row("  a new adapter leaves the base's output as it is", yes(capabilities.identityAtStart()))
-                .row("  works on encoders", yes(capabilities.encoder()))
-                .row("  works on decoders", yes(capabilities.decoder()))
-                .row("  files", files(type)));
-        Table table = new Table("", "");
-        for (Probe.Option option : options) {
-            table.row("  " + name + "." + option.name(), value(option));
-        }
+        probe.documentation().text().lines().forEach(line -> page.append(wrapped(line, "")));
+        page.append("\n")
+                .append(new Table("", "")
+                        .row("  family", family(probe.effects()))
+                        .row("  effect", String.join(", ", probe.effects()))
+                        .row("  acts on", String.join(", ", probe.actsOn()))
+                        .row("  merges into the base", yes(type.capabilities().mergeable()))
+                        .row("  a row of a mixed batch may have it", yes(true))
+                        .row(
+                                "  a new adapter leaves the base's output as it is",
+                                yes(type.capabilities().identityAtStart()))
+                        .row("  works on", String.join("s, ", tasks(type)) + "s")
+                        .row("  files", files(type)));
         if (!options.isEmpty()) {
-            page.append("\nOptions and their defaults\n").append(table);
+            page.append("\nOptions\n");
+        }
+        for (Option option : options) {
+            String theirs = option.shownPeftDefault();
+            page.append(wrapped(
+                    "  " + name + "." + option.name() + "  " + option.type() + "; default " + option.shownDefault()
+                            + (theirs.isEmpty() ? "" : ", PEFT's " + theirs),
+                    "      "));
+            if (!option.meaning().isEmpty()) {
+                page.append(wrapped("      " + option.meaning(), "      "));
+            }
         }
         page.append("\nExamples\n  graft inspect smollm2 --method ")
                 .append(name)
@@ -64,18 +113,28 @@ final class MethodPages {
         page.append("\n  graft train --model smollm2 --data chats.jsonl --method ")
                 .append(name);
         page.append(example(options, " " + name + "."))
-                .append("\n\nFormula, cost and when to use it: docs/methods/")
+                .append("\n\nCost, and when to use it: docs/methods/")
                 .append(name)
                 .append(".md\n");
         return page.toString();
     }
 
-    private static String value(Probe.Option option) {
-        JsonNode byDefault = option.byDefault();
-        return option.fromBase() ? "by the base" : byDefault.isNull() ? "not set" : Json.compact(byDefault);
+    /** A line in lines of at most {@link #WIDTH} columns, those after the first indented. */
+    private static String wrapped(String line, String indent) {
+        StringBuilder lines = new StringBuilder();
+        String rest = line;
+        while (rest.length() > WIDTH) {
+            int space = rest.lastIndexOf(' ', WIDTH);
+            if (space <= indent.length()) {
+                break;
+            }
+            lines.append(rest, 0, space).append('\n');
+            rest = indent + rest.substring(space + 1);
+        }
+        return lines.append(rest).append('\n').toString();
     }
 
-    private static String example(List<Probe.Option> options, String before) {
+    private static String example(List<Option> options, String before) {
         for (String wanted : List.of("r", "num_virtual_tokens", "reduction_factor")) {
             if (options.stream().anyMatch(option -> option.name().equals(wanted))) {
                 return before + wanted + "=8";
@@ -84,16 +143,49 @@ final class MethodPages {
         return "";
     }
 
+    /** The part of a method's page in docs/methods that is made from the code. */
+    static String reference(Method.Type type) {
+        Probe probe = new Probe(type);
+        StringBuilder page = new StringBuilder("## Reference\n\n| | |\n|---|---|\n");
+        page.append("| effect | ").append(String.join(", ", probe.effects())).append(" |\n");
+        page.append("| merges | ").append(yes(type.capabilities().mergeable())).append(" |\n");
+        page.append("| starts as the base | ")
+                .append(yes(type.capabilities().identityAtStart()))
+                .append(" |\n");
+        page.append("| works on | ").append(String.join(", ", tasks(type))).append(" |\n");
+        page.append("| files | ").append(files(type)).append(" |\n");
+        List<Option> options = probe.options();
+        if (!options.isEmpty()) {
+            page.append("\n| option | type | default | PEFT's default | meaning |\n|---|---|---|---|---|\n");
+        }
+        for (Option option : options) {
+            page.append("| `").append(option.name()).append("` | ");
+            page.append(cell(option.type())).append(" | ");
+            page.append(cell(option.shownDefault())).append(" | ");
+            page.append(cell(option.shownPeftDefault())).append(" | ");
+            page.append(cell(option.meaning())).append(" |\n");
+        }
+        return page.toString();
+    }
+
+    private static String cell(String text) {
+        return text.replace("|", "\\|");
+    }
+
     static String pageJson(String name) {
         Method.Type type = ChosenMethod.named(name);
         Probe probe = new Probe(type);
         ObjectNode page = json(type, probe);
+        page.put("documentation", probe.documentation().text());
         ArrayNode options = page.putArray("options");
-        for (Probe.Option option : probe.options()) {
+        for (Option option : probe.options()) {
             ObjectNode one = options.addObject();
             one.put("name", option.name());
+            one.put("type", option.type());
             one.set("default", option.fromBase() ? JsonNodeFactory.instance.nullNode() : option.byDefault());
             one.put("default_from_base", option.fromBase());
+            one.set("peft_default", option.peft());
+            one.put("meaning", option.meaning());
         }
         return Json.pretty(page);
     }
@@ -102,11 +194,13 @@ final class MethodPages {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put("name", type.name());
         json.put("summary", type.summary());
+        json.put("family", family(probe.effects()));
+        probe.effects().forEach(json.putArray("effects")::add);
         probe.actsOn().forEach(json.putArray("acts_on")::add);
         json.put("mergeable", type.capabilities().mergeable());
+        json.put("mixed_batch", true);
         json.put("identity_at_start", type.capabilities().identityAtStart());
-        json.put("encoder", type.capabilities().encoder());
-        json.put("decoder", type.capabilities().decoder());
+        tasks(type).forEach(json.putArray("tasks")::add);
         json.put("layout", type.layout() == Method.Layout.ADAPTER_HUB ? "adapterhub" : "peft");
         json.put("type", type.peftType());
         return json;

@@ -1,18 +1,22 @@
 package dev.graft.cli.methods;
 
 import dev.graft.cli.config.ConfigReader;
+import dev.graft.cli.config.RunConfig;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Method;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -22,13 +26,9 @@ import tools.jackson.databind.node.ObjectNode;
 final class Probe {
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
 
-    /**
-     * An option of a method.
-     *
-     * @param byDefault its value where nothing is given
-     * @param fromBase whether the default is another one on another base
-     */
-    record Option(String name, JsonNode byDefault, boolean fromBase) {}
+    /** What a refusal says of the names that a field chooses among. */
+    private static final Pattern CHOICES =
+            Pattern.compile("expected (?:one of )?(\"[\\w.-]+\"(?:(?:, | or )\"[\\w.-]+\")*)");
 
     private final Method.Type type;
     private final Base base = ProbeBase.of(1);
@@ -41,26 +41,42 @@ final class Probe {
     private ObjectNode defaults(Base on) {
         ObjectNode known = ChosenMethod.defaults(type, on);
         ObjectNode given = known.deepCopy();
-        ConfigReader.methodOptions(type.name(), Map.of(), notice -> {})
+        ConfigReader.methodOptions(type.name(), RunConfig.Compat.GRAFT, Map.of(), notice -> {})
                 .forEach((option, value) ->
                         given.set(ChosenMethod.field(type, option, known), ChosenMethod.node(value)));
         return given;
     }
 
+    private Adapter adapter() {
+        return Adapter.create(base, method(defaults(base), base), 0);
+    }
+
     /** The kinds of the sites at which it acts on a Llama: {@code linear}, {@code norm}, … */
     Set<String> actsOn() {
         Set<String> kinds = new TreeSet<>();
-        for (Site site : Adapter.create(base, method(defaults(base), base), 0).sites()) {
+        for (Site site : adapter().sites()) {
             kinds.add(site.getClass().getSimpleName().toLowerCase(Locale.ROOT));
         }
         return kinds;
     }
 
+    /** The kinds of its effects: {@code delta}, {@code prompt}, … */
+    Set<String> effects() {
+        return adapter().effects();
+    }
+
+    /** What it says of itself. */
+    SourceDoc documentation() {
+        return SourceDoc.of(type.defaults().getClass());
+    }
+
     /** What can be set: a field that makes another method when it has another value, or that refuses other values by name. */
     List<Option> options() {
         ObjectNode written = write(defaults(base), base);
+        type.optional().forEach(written::putNull);
         ObjectNode trial = written.deepCopy();
         ObjectNode elsewhere = write(defaults(larger), larger);
+        ObjectNode peft = peft();
         Map<String, Option> options = new TreeMap<>();
         // Some fields can be set only beside others, so what was found stays set.
         boolean found = true;
@@ -69,12 +85,22 @@ final class Probe {
             for (Map.Entry<String, JsonNode> field : written.properties()) {
                 String name = ChosenMethod.option(type, field.getKey(), written);
                 JsonNode value = field.getValue();
-                JsonNode other = options.containsKey(name) ? null : otherValue(trial, field.getKey(), value);
+                Difference other = options.containsKey(name) ? null : difference(trial, field.getKey(), value);
                 if (other != null) {
-                    options.put(name, new Option(name, value, !value.equals(elsewhere.get(field.getKey()))));
+                    boolean fromBase =
+                            elsewhere.has(field.getKey()) && !value.equals(elsewhere.get(field.getKey()));
+                    options.put(
+                            name,
+                            new Option(
+                                    name,
+                                    value,
+                                    fromBase,
+                                    peft == null ? null : peft.get(field.getKey()),
+                                    Option.type(value, other.setting, other.choices),
+                                    other.setting == null ? "" : other.setting.meaning()));
                     found = true;
-                    if (value.isNull() || other.isArray()) {
-                        trial.set(field.getKey(), other);
+                    if (value.isNull() || other.value.isArray()) {
+                        trial.set(field.getKey(), other.value);
                     }
                 }
             }
@@ -82,9 +108,42 @@ final class Probe {
         return List.copyOf(options.values());
     }
 
+    /** The fields that PEFT has where nothing is given but what must be; null where it doesn't know the method. */
+    private @Nullable ObjectNode peft() {
+        if (type.layout() == Method.Layout.ADAPTER_HUB) {
+            return null;
+        }
+        ObjectNode least = NODES.objectNode();
+        ObjectNode ours = ChosenMethod.defaults(type, base);
+        try {
+            return write(least, base);
+        } catch (InputException lacksWhatMustBe) {
+            type.required().forEach(field -> least.set(field, ours.path(field)));
+        }
+        try {
+            ObjectNode theirs = write(least, base);
+            type.required().forEach(theirs::remove);
+            return theirs;
+        } catch (InputException lacksMore) {
+            return null;
+        }
+    }
+
+    /**
+     * Another value of a field.
+     *
+     * @param setting what it changes, or null if that isn't known
+     * @param choices the names that the field chooses among; empty where it takes any
+     */
+    private record Difference(JsonNode value, Option.@Nullable Setting setting, List<String> choices) {}
+
     /** A value under which the method is another one, or that it refuses for its content; null if the field means nothing. */
-    private @Nullable JsonNode otherValue(ObjectNode config, String field, JsonNode value) {
-        for (JsonNode candidate : candidates(value)) {
+    private @Nullable Difference difference(ObjectNode config, String field, JsonNode value) {
+        List<JsonNode> candidates = new ArrayList<>(candidates(value));
+        List<String> choices = List.of();
+        boolean refusedByContent = false;
+        for (int i = 0; i < candidates.size(); i++) {
+            JsonNode candidate = candidates.get(i);
             ObjectNode changed = config.deepCopy();
             changed.set(field, candidate);
             try {
@@ -92,17 +151,23 @@ final class Probe {
                 if (!type.reads(fields)) {
                     continue;
                 }
-                if (!write(changed, base).path(field).equals(value)) {
-                    return candidate;
+                Method other = method(changed, base);
+                JsonNode now = ChosenMethod.written(other, base).path(field);
+                if (!now.equals(value) && !(now.isMissingNode() && value.isNull())) {
+                    return new Difference(candidate, Option.Setting.between(method(config, base), other), choices);
                 }
             } catch (InputException refused) {
-                // A text that isn't one of a list of names: the field chooses among those.
-                if (value.isString() && candidate.isString()) {
-                    return value;
+                Matcher named = CHOICES.matcher(String.valueOf(refused.getMessage()));
+                if (candidate.isString() && named.find() && choices.isEmpty()
+                        && String.valueOf(refused.getMessage()).contains(field)) {
+                    choices = List.of(named.group(1).replace("\"", "").split(", | or "));
+                    choices.forEach(choice -> candidates.add(NODES.stringNode(choice)));
                 }
+                // A text that isn't one of a list of names: the field chooses among those.
+                refusedByContent |= value.isString() && candidate.isString();
             }
         }
-        return null;
+        return refusedByContent ? new Difference(value, null, choices) : null;
     }
 
     private static List<JsonNode> candidates(JsonNode value) {
@@ -128,9 +193,7 @@ final class Probe {
     }
 
     private ObjectNode write(ObjectNode config, Base on) {
-        ObjectNode written = NODES.objectNode();
-        method(config, on).write(written, on);
-        return written;
+        return ChosenMethod.written(method(config, on), on);
     }
 
     private Method method(ObjectNode config, Base on) {

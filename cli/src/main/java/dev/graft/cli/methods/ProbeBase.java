@@ -16,12 +16,13 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 
-/** Llamas of a few numbers in memory, on which methods show what they do without a model on the disk. */
+/** Small Llamas in memory, on which methods show what they do without a model on the disk. */
 final class ProbeBase {
     private ProbeBase() {}
 
     /** A Llama with so many layers. */
     static Base of(int layers) {
+        // Wide enough for bottlenecks of a small part of it.
         int hidden = 256 * layers;
         String config = "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], \"vocab_size\": 8, "
                 + "\"hidden_size\": " + hidden + ", \"intermediate_size\": 256, \"num_hidden_layers\": " + layers

@@ -158,6 +158,11 @@ public record Cartridge(int tokens, int frozen, @Nullable String text) implement
         }
 
         @Override
+        public List<String> optional() {
+            return List.of("init_text");
+        }
+
+        @Override
         public List<String> required() {
             return List.of("num_virtual_tokens");
         }

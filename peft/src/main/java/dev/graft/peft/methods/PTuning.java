@@ -261,6 +261,11 @@ public record PTuning(
         }
 
         @Override
+        public List<String> optional() {
+            return List.of("pseudo_token_id");
+        }
+
+        @Override
         public List<String> required() {
             return List.of("num_virtual_tokens");
         }

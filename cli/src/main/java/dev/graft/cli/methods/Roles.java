@@ -1,0 +1,136 @@
+package dev.graft.cli.methods;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.TreeSet;
+
+/** Linear layers chosen by what they are for, as the names that PEFT's files have. */
+public final class Roles {
+    private Roles() {}
+
+    /** The roles that a word means: a role, {@code attention}, {@code mlp} or {@code all-linear}; empty if it is none. */
+    static Set<Role> of(String word) {
+        String plain = word.toLowerCase(Locale.ROOT);
+        switch (plain) {
+            case "attention":
+                return EnumSet.of(Role.QUERY, Role.KEY, Role.VALUE, Role.OUTPUT);
+            case "mlp", "feed-forward":
+                return EnumSet.of(Role.GATE, Role.UP, Role.DOWN);
+            case "all-linear":
+                return EnumSet.complementOf(EnumSet.of(Role.HEAD));
+            default:
+                for (Role role : Role.values()) {
+                    if (role.name().toLowerCase(Locale.ROOT).equals(plain) && role != Role.HEAD) {
+                        return EnumSet.of(role);
+                    }
+                }
+                return Set.of();
+        }
+    }
+
+    /**
+     * Names in which every word that is a role and no module's name stands for its layers.
+     *
+     * @throws InputException if the base has no layer of that role
+     */
+    static List<String> resolve(Base base, List<String> words) {
+        List<String> names = new ArrayList<>();
+        for (String word : words) {
+            Set<Role> roles = isName(base, word) ? Set.of() : of(word);
+            if (roles.isEmpty()) {
+                names.add(word);
+                continue;
+            }
+            List<Linear> linears = new ArrayList<>();
+            for (Site site : base.sites()) {
+                if (site instanceof Linear linear && roles.contains(linear.role())) {
+                    linears.add(linear);
+                }
+            }
+            if (linears.isEmpty()) {
+                throw new InputException("target_modules: " + base.name() + " has no layer for \"" + word + "\"");
+            }
+            List<String> ends = ends(base, linears);
+            names.addAll(ends.isEmpty() ? linears.stream().map(Linear::name).toList() : ends);
+        }
+        return names.stream().distinct().toList();
+    }
+
+    private static boolean isName(Base base, String word) {
+        return base.sites().stream()
+                .anyMatch(site -> site.name().equals(word) || site.name().endsWith("." + word));
+    }
+
+    /** The shortest ends of names that choose these layers and no others; empty if there are none. */
+    public static List<String> ends(Base base, List<Linear> wanted) {
+        for (int parts = 1; parts <= 3; parts++) {
+            TreeSet<String> ends = new TreeSet<>();
+            for (Linear linear : wanted) {
+                ends.add(end(linear.name(), parts));
+            }
+            long chosen = base.sites().stream()
+                    .filter(site -> ends.stream()
+                            .anyMatch(end ->
+                                    site.name().equals(end) || site.name().endsWith("." + end)))
+                    .filter(Linear.class::isInstance)
+                    .count();
+            boolean numbered = ends.stream().anyMatch(end -> end.matches("(.*\\.)?\\d+(\\..*)?"));
+            if (chosen == wanted.size() && !numbered) {
+                return List.copyOf(ends);
+            }
+        }
+        return List.of();
+    }
+
+    private static String end(String name, int parts) {
+        int at = name.length();
+        for (int i = 0; i < parts && at > 0; i++) {
+            at = name.lastIndexOf('.', at - 1);
+        }
+        return name.substring(Math.max(0, at + 1));
+    }
+
+    /**
+     * The layers that {@code 2-5}, {@code 2-} (to the last), {@code -3} (the last three) or {@code 4} means.
+     *
+     * @throws InputException if it means none of the base's layers
+     */
+    static List<Integer> layers(Base base, String range) {
+        int count = base.backbone().layers();
+        String trimmed = range.strip();
+        int dash = trimmed.indexOf('-');
+        try {
+            int first;
+            int last = count - 1;
+            if (dash < 0) {
+                first = Integer.parseInt(trimmed);
+                last = first;
+            } else if (dash == 0) {
+                first = count - Integer.parseInt(trimmed.substring(1));
+            } else {
+                first = Integer.parseInt(trimmed.substring(0, dash));
+                String end = trimmed.substring(dash + 1);
+                last = end.isEmpty() ? last : Integer.parseInt(end);
+            }
+            if (first >= 0 && first <= last && last < count) {
+                List<Integer> layers = new ArrayList<>();
+                for (int layer = first; layer <= last; layer++) {
+                    layers.add(layer);
+                }
+                return layers;
+            }
+        } catch (NumberFormatException notANumber) {
+            throw new InputException("layers is \"" + range + "\", expected a range such as 2-5, 2- or -3", notANumber);
+        }
+        throw new InputException(
+                "layers is \"" + range + "\", but " + base.name() + " has the layers 0 to " + (count - 1));
+    }
+}
