@@ -3,6 +3,7 @@ package dev.graft.peft;
 import dev.graft.formats.Fields;
 import dev.graft.models.Base;
 import java.util.List;
+import java.util.Map;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -77,9 +78,9 @@ public interface Method {
             return true;
         }
 
-        /** Fields that a configuration has only where they are given. */
-        default List<String> optional() {
-            return List.of();
+        /** Fields that a configuration has only where they are given, and what they mean. */
+        default Map<String, String> optional() {
+            return Map.of();
         }
 
         /** Fields that a saved configuration must have because a default would change the result silently. */

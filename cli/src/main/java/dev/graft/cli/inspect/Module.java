@@ -8,6 +8,7 @@ import dev.graft.models.sites.Layer;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Site;
+import dev.graft.models.sites.Stream;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -67,6 +68,9 @@ record Module(String name, int layer, String kind, String role, String shape, lo
             return new Module(site.name(), site.layer(), kind, "keys and values", heads, 0);
         } else if (site instanceof Block block) {
             return new Module(site.name(), site.layer(), kind, "block output", Integer.toString(block.hidden()), 0);
+        } else if (site instanceof Stream stream) {
+            return new Module(
+                    site.name(), site.layer(), kind, "input of the layers", Integer.toString(stream.hidden()), 0);
         }
         return new Module(
                 site.name(), site.layer(), kind, "layer output", Integer.toString(((Layer) site).hidden()), 0);

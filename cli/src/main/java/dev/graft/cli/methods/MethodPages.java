@@ -123,7 +123,8 @@ final class MethodPages {
     private static String wrapped(String line, String indent) {
         StringBuilder lines = new StringBuilder();
         String rest = line;
-        while (rest.length() > WIDTH) {
+        boolean code = indent.isEmpty() && line.startsWith("    ");
+        while (rest.length() > WIDTH && !code) {
             int space = rest.lastIndexOf(' ', WIDTH);
             if (space <= indent.length()) {
                 break;

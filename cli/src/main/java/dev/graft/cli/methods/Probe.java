@@ -70,10 +70,10 @@ final class Probe {
         return SourceDoc.of(type.defaults().getClass());
     }
 
-    /** What can be set: a field that makes another method when it has another value, or that refuses other values by name. */
+    /** What can be set: a field that makes another method when it has another value. */
     List<Option> options() {
         ObjectNode written = write(defaults(base), base);
-        type.optional().forEach(written::putNull);
+        type.optional().keySet().forEach(written::remove);
         ObjectNode trial = written.deepCopy();
         ObjectNode elsewhere = write(defaults(larger), larger);
         ObjectNode peft = peft();
@@ -105,6 +105,9 @@ final class Probe {
                 }
             }
         }
+        type.optional()
+                .forEach((name, meaning) -> options.put(
+                        name, new Option(name, NODES.nullNode(), false, null, "only where it is given", meaning)));
         return List.copyOf(options.values());
     }
 
@@ -137,11 +140,10 @@ final class Probe {
      */
     private record Difference(JsonNode value, Option.@Nullable Setting setting, List<String> choices) {}
 
-    /** A value under which the method is another one, or that it refuses for its content; null if the field means nothing. */
+    /** A value under which the method is another one; null if the field means nothing or takes no other value. */
     private @Nullable Difference difference(ObjectNode config, String field, JsonNode value) {
         List<JsonNode> candidates = new ArrayList<>(candidates(value));
         List<String> choices = List.of();
-        boolean refusedByContent = false;
         for (int i = 0; i < candidates.size(); i++) {
             JsonNode candidate = candidates.get(i);
             ObjectNode changed = config.deepCopy();
@@ -163,11 +165,9 @@ final class Probe {
                     choices = List.of(named.group(1).replace("\"", "").split(", | or "));
                     choices.forEach(choice -> candidates.add(NODES.stringNode(choice)));
                 }
-                // A text that isn't one of a list of names: the field chooses among those.
-                refusedByContent |= value.isString() && candidate.isString();
             }
         }
-        return refusedByContent ? new Difference(value, null, choices) : null;
+        return null;
     }
 
     private static List<JsonNode> candidates(JsonNode value) {
@@ -178,7 +178,8 @@ final class Probe {
         } else if (value.isNumber()) {
             return List.of(NODES.numberNode(value.doubleValue() / 2 + 0.25));
         } else if (value.isString()) {
-            return List.of(NODES.arrayNode().add("q_proj"), NODES.stringNode("q_proj"));
+            return List.of(
+                    NODES.arrayNode().add("q_proj"), NODES.stringNode("q_proj"), NODES.arrayNode().add(0));
         } else if (value.isArray()) {
             return List.of(NODES.arrayNode().add("q_proj"), NODES.arrayNode().add(0));
         } else if (value.isObject()) {

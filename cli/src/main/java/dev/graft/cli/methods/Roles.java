@@ -2,6 +2,7 @@ package dev.graft.cli.methods;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
@@ -66,6 +67,7 @@ public final class Roles {
 
     private static boolean isName(Base base, String word) {
         return base.sites().stream()
+                .filter(site -> site instanceof Linear || site instanceof Embedding)
                 .anyMatch(site -> site.name().equals(word) || site.name().endsWith("." + word));
     }
 

@@ -16,6 +16,7 @@ import dev.graft.tensor.Scope;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
@@ -158,8 +159,8 @@ public record Cartridge(int tokens, int frozen, @Nullable String text) implement
         }
 
         @Override
-        public List<String> optional() {
-            return List.of("init_text");
+        public Map<String, String> optional() {
+            return Map.of("init_text", "what a new adapter starts from; at least num_virtual_tokens tokens");
         }
 
         @Override

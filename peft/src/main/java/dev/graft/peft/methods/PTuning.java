@@ -14,6 +14,7 @@ import dev.graft.peft.Method;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.List;
+import java.util.Map;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -261,8 +262,8 @@ public record PTuning(
         }
 
         @Override
-        public List<String> optional() {
-            return List.of("pseudo_token_id");
+        public Map<String, String> optional() {
+            return Map.of("pseudo_token_id", "id of the token that the rows replace; null for rows before the text");
         }
 
         @Override

@@ -18,6 +18,9 @@ import dev.graft.train.data.Example;
 import dev.graft.train.data.Target;
 import dev.graft.train.optim.FlatParameters;
 import java.nio.file.Path;
+import dev.graft.models.Inputs;
+import dev.graft.peft.methods.Cpt;
+import java.util.stream.LongStream;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -157,6 +160,33 @@ class ObjectiveTest {
         assertThat(objective.terms(prompted, batch)).isEqualTo(5);
         assertThat(objective.evaluate(prompted, batch).terms()).isEqualTo(5);
         assertThat(objective.backward(prompted, batch, 5).terms()).isEqualTo(5);
+    }
+
+    /** As if the context stood in the text: 21 weighs 1/4 and 23, the later answer, 1/2. */
+    @Test
+    void the_answers_in_a_context_count_in_training_and_not_when_measured() {
+        Batch batch = batch(new Target.Tokens(new int[] {7, 8, 9}));
+        long[] whole = LongStream.concat(LongStream.of(20, 21, 22, 23), Arrays.stream(batch.ids()))
+                .toArray();
+        int vocab = LLAMA.backbone().vocabSize();
+        double[] logits = Tensors.doubles(LLAMA.logits(Inputs.of(new long[][] {whole}), Pass.inference(Hooks.NONE)));
+        double[] losses = new double[7];
+        int[] labels = {20, 21, 22, 23, 7, 8, 9};
+        for (int i = 1; i < 7; i++) {
+            losses[i] = -logSoftmax(Arrays.copyOfRange(logits, (i - 1) * vocab, i * vocab))[labels[i]];
+        }
+        Cpt context = Cpt.of(List.of(20, 21, 22, 23), List.of(2, 4, 6, 8)).withDecay(0.5);
+        Hooks hooks = Selection.of(Adapter.create(LLAMA, context, 1)).hooks();
+        Objective objective = Objective.of(LLAMA, 0);
+        double text = losses[4] + losses[5] + losses[6];
+
+        assertThat(objective.terms(hooks, batch)).isEqualTo(5);
+        assertThat(objective.backward(hooks, batch, 5).sum())
+                .isCloseTo(text + losses[1] / 4 + losses[3] / 2, offset(1e-4));
+        assertThat(objective.evaluate(hooks, batch)).satisfies(measured -> {
+            assertThat(measured.terms()).isEqualTo(3);
+            assertThat(measured.sum()).isCloseTo(text, offset(1e-4));
+        });
     }
 
     @Test
