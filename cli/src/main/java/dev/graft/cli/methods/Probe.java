@@ -181,7 +181,8 @@ final class Probe {
             return List.of(
                     NODES.arrayNode().add("q_proj"), NODES.stringNode("q_proj"), NODES.arrayNode().add(0));
         } else if (value.isArray()) {
-            return List.of(NODES.arrayNode().add("q_proj"), NODES.arrayNode().add(0));
+            return List.of(
+                    NODES.arrayNode().add("q_proj"), NODES.arrayNode().add(0), NODES.arrayNode().add(1));
         } else if (value.isObject()) {
             return List.of(NODES.objectNode().put("q_proj", 1));
         }
