@@ -221,7 +221,7 @@ public record Cpt(
 
     @Override
     public void write(ObjectNode json, Base base) {
-        VirtualTokens.write(json, ids.size(), base);
+        VirtualTokens.write(json, ids.size(), 1, base);
         ids.forEach(json.putArray("cpt_token_ids")::add);
         types.forEach(json.putArray("cpt_tokens_type_mask")::add);
         mask.forEach(json.putArray("cpt_mask")::add);
@@ -295,8 +295,9 @@ public record Cpt(
                 f.informational("cpt_token_ids", "cpt_tokens_type_mask", "num_virtual_tokens");
             }
             List<Integer> mask = f.integersOrNull("cpt_mask");
-            VirtualTokens.same(f, base, VirtualTokens.heads(base), base.backbone().hiddenSize());
+            VirtualTokens.same(f, base, base.backbone().size().heads(), base.backbone().hiddenSize());
             f.informational("num_virtual_tokens");
+            VirtualTokens.sets(f, base);
             boolean decays = f.choice("opt_weighted_loss_type", "none", "none", "decay").equals("decay");
             return new Cpt(
                     context.ids,

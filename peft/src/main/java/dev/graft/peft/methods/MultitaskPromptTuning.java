@@ -43,6 +43,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param tokenizer what the tokenizer of the text was called, or null for the base's name
  * @param source the file of an adapter's tensors that the others start from
  * @param sourceTask the task that {@link Start#EXACT_SOURCE_TASK} means
+ * @param sets how many sets of T rows files hold: 1, or the 2 that PEFT makes for encoder-decoders, whose second it never uses
  */
 public record MultitaskPromptTuning(
         int tokens,
@@ -110,19 +111,33 @@ public record MultitaskPromptTuning(
         }
     }
 
+    /** One set of rows. */
+    public MultitaskPromptTuning(
+            int tokens,
+            int tasks,
+            int rank,
+            Start start,
+            @Nullable String text,
+            @Nullable String tokenizer,
+            @Nullable String source,
+            int sourceTask) {
+        this(tokens, tasks, rank, start, text, tokenizer, source, sourceTask, 1);
+    }
+
     /** The same for so many tasks. */
     public MultitaskPromptTuning withTasks(int number) {
-        return new MultitaskPromptTuning(tokens, number, rank, start, text, tokenizer, source, sourceTask);
+        return new MultitaskPromptTuning(tokens, number, rank, start, text, tokenizer, source, sourceTask, sets);
     }
 
     /** The same with factors of that rank. */
     public MultitaskPromptTuning withRank(int r) {
-        return new MultitaskPromptTuning(tokens, tasks, r, start, text, tokenizer, source, sourceTask);
+        return new MultitaskPromptTuning(tokens, tasks, r, start, text, tokenizer, source, sourceTask, sets);
     }
 
     /** The same, starting from the tensors of another adapter. */
     public MultitaskPromptTuning from(Path tensors, Start newStart, int task) {
-        return new MultitaskPromptTuning(tokens, tasks, rank, newStart, text, tokenizer, tensors.toString(), task);
+        return new MultitaskPromptTuning(
+                tokens, tasks, rank, newStart, text, tokenizer, tensors.toString(), task, sets);
     }
 
     @Override
@@ -135,11 +150,13 @@ public record MultitaskPromptTuning(
         VirtualTokens.check(tokens, g.base());
         Embedding table = PromptTuning.input(g.base());
         long d = table.hidden();
-        Tensor p = g.parameter(VirtualTokens.KEY, shared(g.base(), table), tokens, d);
-        Tensor u = g.parameter(COLUMNS, factor(1.0 / rank, COLUMNS), tasks, tokens, rank);
+        long rows = (long) sets * tokens;
+        Tensor p = g.parameter(VirtualTokens.KEY, shared(g.base(), table), rows, d);
+        Tensor u = g.parameter(COLUMNS, factor(1.0 / rank, COLUMNS), tasks, rows, rank);
         Tensor v = g.parameter(ROWS, factor(1, ROWS), tasks, rank, d);
         int task = g.task(tasks);
-        g.add(table, new Effect.Prompt(tokens, pass -> p.mul(u.select(0, task).matmul(v.select(0, task)))));
+        g.add(table, new Effect.Prompt(tokens,
+                        pass -> p.mul(u.select(0, task).matmul(v.select(0, task))).narrow(0, 0, tokens)));
     }
 
     private Initial shared(Base base, Embedding table) {
@@ -194,7 +211,7 @@ public record MultitaskPromptTuning(
 
     @Override
     public void write(ObjectNode json, Base base) {
-        VirtualTokens.write(json, tokens, base);
+        VirtualTokens.write(json, tokens, sets, base);
         json.put("num_tasks", tasks);
         json.put("num_ranks", rank);
         json.put("prompt_tuning_init", start.name());
@@ -257,7 +274,8 @@ public record MultitaskPromptTuning(
                     f.stringOrNull("prompt_tuning_init_text"),
                     f.stringOrNull("tokenizer_name_or_path"),
                     f.stringOrNull("prompt_tuning_init_state_dict_path"),
-                    f.integer("prompt_tuning_init_task", 0, 0));
+                    f.integer("prompt_tuning_init_task", 0, 0),
+                    VirtualTokens.sets(f, base));
         }
     }
 }

@@ -45,6 +45,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param encoderLayers L, of the LSTM; the MLP always has three layers
  * @param encoderDropout between the layers of the LSTM, in training
  * @param pseudoToken the id of the token that is replaced; null for rows before the text
+ * @param sets how many sets of T rows files hold: 1, or the 2 that PEFT makes for encoder-decoders, whose second it never uses
  */
 public record PTuning(
         int tokens,
@@ -76,6 +77,17 @@ public record PTuning(
         }
     }
 
+    /** One set of rows. */
+    public PTuning(
+            int tokens,
+            Encoder encoder,
+            @Nullable Integer encoderHidden,
+            int encoderLayers,
+            double encoderDropout,
+            @Nullable Integer pseudoToken) {
+        this(tokens, encoder, encoderHidden, encoderLayers, encoderDropout, pseudoToken, 1);
+    }
+
     @Override
     public Type type() {
         return Kind.INSTANCE;
@@ -96,7 +108,8 @@ public record PTuning(
         Rows rows = g.loads() ? plain(g, table.hidden()) : encoded(g, table.hidden());
         if (pseudoToken == null) {
             VirtualTokens.check(tokens, g.base());
-            g.add(table, new Effect.Prompt(tokens, pass -> rows.make(pass.isTraining())));
+            g.add(table, new Effect.Prompt(
+                    tokens, pass -> rows.make(pass.isTraining()).narrow(0, 0, tokens)));
             return;
         }
         if (pseudoToken < 0 || pseudoToken >= table.rows()) {
@@ -107,13 +120,13 @@ public record PTuning(
     }
 
     private Rows plain(Grafter g, long d) {
-        Tensor p = g.parameter(key(), Initial.normal(1), tokens, d);
+        Tensor p = g.parameter(key(), Initial.normal(1), (long) sets * tokens, d);
         return training -> p;
     }
 
     private Rows encoded(Grafter g, long d) {
         long h = encoderHidden == null ? d : encoderHidden;
-        Tensor e = g.inner("prompt_encoder.embedding.weight", Initial.normal(1), tokens, d);
+        Tensor e = g.inner("prompt_encoder.embedding.weight", Initial.normal(1), (long) sets * tokens, d);
         Rows rows = encoder == Encoder.MLP ? mlp(g, e, d, h) : lstm(g, e, d, h);
         g.export(key(), () -> rows.make(false));
         return rows;
@@ -217,7 +230,7 @@ public record PTuning(
 
     @Override
     public void write(ObjectNode json, Base base) {
-        VirtualTokens.write(json, tokens, base);
+        VirtualTokens.write(json, tokens, sets, base);
         json.put("encoder_reparameterization_type", encoder.name());
         json.put("encoder_hidden_size", encoderHidden == null ? base.backbone().hiddenSize() : encoderHidden);
         json.put("encoder_num_layers", encoderLayers);
@@ -279,7 +292,8 @@ public record PTuning(
                     f.integerOrNull("encoder_hidden_size", 1, Integer.MAX_VALUE),
                     f.integer("encoder_num_layers", 2, 1),
                     f.number("encoder_dropout", 0),
-                    f.integerOrNull("pseudo_token_id"));
+                    f.integerOrNull("pseudo_token_id"),
+                    VirtualTokens.sets(f, base));
         }
     }
 }

@@ -15,6 +15,9 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * The keys and values of all attention layers in one tensor {@code P [T, layers · 2 · heads · headDim]}, seen as
  * {@code [T, 2 · layers, heads, headDim]}: layer i has its keys at 2i and its values at 2i + 1; heads are the key/value heads.
+ *
+ * <p>Of an encoder-decoder they are those of the decoder's own attention. PEFT then has layer i look at 4i and 4i + 1, counted around, so
+ * that with an even number of layers half of P is never used; its files mean that, so it is so here too.
  */
 record PrefixTable(List<Attention> layers) {
     /** Some columns of P. */
@@ -54,7 +57,8 @@ record PrefixTable(List<Attention> layers) {
         VirtualTokens.check(tokens, g.base());
         for (int i = 0; i < layers.size(); i++) {
             Attention layer = layers.get(i);
-            long first = 2L * i * dim();
+            int slice = VirtualTokens.sets(g.base()) == 2 ? 4 * i % (2 * layers.size()) : 2 * i;
+            long first = (long) slice * dim();
             g.add(
                     layer,
                     new Effect.Prefix(
@@ -67,10 +71,14 @@ record PrefixTable(List<Attention> layers) {
     }
 
     int read(Fields f, Base base) {
+        if (VirtualTokens.sets(f, base) != VirtualTokens.sets(base)) {
+            throw f.wrong("num_transformer_submodules", VirtualTokens.sets(base) + ", as " + base.name() + " has");
+        }
         return VirtualTokens.read(f, base, heads(), dim());
     }
 
     void write(ObjectNode json, int tokens, Base base) {
         VirtualTokens.write(json, tokens, base, heads(), dim());
+        json.put("num_transformer_submodules", VirtualTokens.sets(base));
     }
 }

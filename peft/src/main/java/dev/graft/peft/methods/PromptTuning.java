@@ -37,12 +37,15 @@ import tools.jackson.databind.node.ObjectNode;
  * @param start how the rows start
  * @param text what they start from with {@link Start#TEXT} or {@link Start#CLASS_LABELS}
  * @param tokenizer what the tokenizer of the text was called, or null for the base's name
+ * @param sets how many sets of T rows files hold: 1, or the 2 that PEFT makes for encoder-decoders, whose second it never uses
  */
 public record PromptTuning(
         int tokens,
         Start start,
         @Nullable String text,
-        @Nullable String tokenizer) implements Method {
+        @Nullable String tokenizer,
+        int sets)
+        implements Method {
     /** How the rows start. */
     public enum Start {
         /** Normal around 0 with deviation 1, as PEFT does by default; far from the embeddings of words. */
@@ -128,6 +131,12 @@ public record PromptTuning(
         }
     }
 
+    /** One set of rows. */
+    public PromptTuning(
+            int tokens, Start start, @Nullable String text, @Nullable String tokenizer) {
+        this(tokens, start, text, tokenizer, 1);
+    }
+
     /** Rows that start as a text. */
     public static PromptTuning text(int tokens, String text) {
         return new PromptTuning(tokens, Start.TEXT, text, null);
@@ -142,8 +151,8 @@ public record PromptTuning(
     public void graft(Grafter g) {
         VirtualTokens.check(tokens, g.base());
         Embedding table = input(g.base());
-        Tensor rows = g.parameter(VirtualTokens.KEY, start.rows(g.base(), table, text), tokens, table.hidden());
-        g.add(table, new Effect.Prompt(tokens, pass -> rows));
+        Tensor rows = g.parameter(VirtualTokens.KEY, start.rows(g.base(), table, text), (long) sets * tokens, table.hidden());
+        g.add(table, new Effect.Prompt(tokens, pass -> rows.narrow(0, 0, tokens)));
     }
 
     static Embedding input(Base base) {
@@ -157,7 +166,7 @@ public record PromptTuning(
 
     @Override
     public void write(ObjectNode json, Base base) {
-        VirtualTokens.write(json, tokens, base);
+        VirtualTokens.write(json, tokens, sets, base);
         json.put("prompt_tuning_init", start.name());
         json.put("prompt_tuning_init_text", text);
         json.put("tokenizer_name_or_path", start == Start.TEXT && tokenizer == null ? base.name() : tokenizer);
@@ -212,7 +221,8 @@ public record PromptTuning(
                     VirtualTokens.read(f, base),
                     Start.valueOf(start),
                     f.stringOrNull("prompt_tuning_init_text"),
-                    f.stringOrNull("tokenizer_name_or_path"));
+                    f.stringOrNull("tokenizer_name_or_path"),
+                    VirtualTokens.sets(f, base));
         }
     }
 }

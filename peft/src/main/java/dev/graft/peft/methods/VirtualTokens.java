@@ -28,6 +28,20 @@ final class VirtualTokens {
         }
     }
 
+    /**
+     * How many sets of rows a prompt has: PEFT makes two for an encoder-decoder, of which it puts the first before the encoder's text and
+     * never uses the other.
+     */
+    static int sets(Base base) {
+        return base.task().name().equals("SEQ_2_SEQ_LM") ? 2 : 1;
+    }
+
+    /** Reads how many sets of rows there are. */
+    static int sets(Fields f, Base base) {
+        Integer given = f.integerOrNull("num_transformer_submodules", 1, sets(base));
+        return given == null ? sets(base) : given;
+    }
+
     /** Reads the fields of a prompt before the embeddings. */
     static int read(Fields f, Base base) {
         return read(f, base, base.backbone().size().heads(), base.backbone().hiddenSize());
@@ -48,7 +62,6 @@ final class VirtualTokens {
         same(f, "num_layers", base.backbone().layers(), base);
         same(f, "token_dim", dim, base);
         same(f, "num_attention_heads", heads, base);
-        same(f, "num_transformer_submodules", 1, base);
     }
 
     private static void same(Fields f, String field, int expected, Base base) {
@@ -59,13 +72,14 @@ final class VirtualTokens {
     }
 
     /** Writes the fields of a prompt before the embeddings. */
-    static void write(ObjectNode json, int tokens, Base base) {
+    static void write(ObjectNode json, int tokens, int sets, Base base) {
         write(
                 json,
                 tokens,
                 base,
                 base.backbone().size().heads(),
                 base.backbone().hiddenSize());
+        json.put("num_transformer_submodules", sets);
     }
 
     /** Writes the fields. */
@@ -74,6 +88,5 @@ final class VirtualTokens {
         json.put("num_layers", base.backbone().layers());
         json.put("token_dim", dim);
         json.put("num_attention_heads", heads);
-        json.put("num_transformer_submodules", 1);
     }
 }
