@@ -28,6 +28,9 @@ class MethodReferenceTest {
                 page = written(page, type);
                 Files.writeString(file, page);
             }
+            if (!page.contains("\n" + START)) {
+                continue;
+            }
             assertThat(page)
                     .as("the reference in %s is older than the code; run this test with -Dgraft.docs=write", file)
                     .isEqualTo(written(page, type));

@@ -53,7 +53,8 @@ public record MultitaskPromptTuning(
         @Nullable String text,
         @Nullable String tokenizer,
         @Nullable String source,
-        int sourceTask)
+        int sourceTask,
+        int sets)
         implements Method {
     /** How P and the factors start. */
     public enum Start {

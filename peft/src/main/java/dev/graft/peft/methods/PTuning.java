@@ -53,7 +53,8 @@ public record PTuning(
         @Nullable Integer encoderHidden,
         int encoderLayers,
         double encoderDropout,
-        @Nullable Integer pseudoToken)
+        @Nullable Integer pseudoToken,
+        int sets)
         implements Method {
     /** The network that makes the rows. */
     public enum Encoder {
