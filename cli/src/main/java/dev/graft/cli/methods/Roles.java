@@ -22,11 +22,11 @@ public final class Roles {
         String plain = word.toLowerCase(Locale.ROOT);
         switch (plain) {
             case "attention":
-                return EnumSet.of(Role.QUERY, Role.KEY, Role.VALUE, Role.OUTPUT);
+                return EnumSet.of(Role.QUERY, Role.KEY, Role.VALUE, Role.QUERY_KEY_VALUE, Role.OUTPUT);
             case "mlp", "feed-forward":
-                return EnumSet.of(Role.GATE, Role.UP, Role.DOWN);
+                return EnumSet.of(Role.GATE, Role.UP, Role.GATE_UP, Role.DOWN);
             case "all-linear":
-                return EnumSet.complementOf(EnumSet.of(Role.HEAD));
+                return EnumSet.complementOf(EnumSet.of(Role.HEAD, Role.ROUTER));
             default:
                 for (Role role : Role.values()) {
                     if (role.name().toLowerCase(Locale.ROOT).equals(plain) && role != Role.HEAD) {
