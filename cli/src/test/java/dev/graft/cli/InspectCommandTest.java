@@ -108,7 +108,9 @@ class InspectCommandTest {
     void targetsThatMatchNothingAreRefusedWithWhatThereIs() {
         Cli run = Cli.run("inspect", Cli.base("llama-gqa"), "--method", "lora", "--targets", "nothing");
         assertThat(run.code()).isEqualTo(2);
-        assertThat(run.err()).contains("target_modules [nothing] match no module").contains("q_proj");
+        assertThat(run.err())
+                .contains("target_modules [nothing] match no module")
+                .contains("q_proj");
     }
 
     @Test

@@ -91,7 +91,8 @@ class MethodsCommandTest {
                 .containsPattern("p-tuning\\.pseudo_token_id  only where it is given; .*\n      id of the token")
                 .doesNotContain("{@", "<p>", "@param");
         assertThat(Cli.run("methods", "prompt-tuning").out().replaceAll("\\s+", " "))
-                .contains("RANDOM or SAMPLE_VOCAB or TEXT or CLASS_LABELS; default \"SAMPLE_VOCAB\", PEFT's \"RANDOM\"");
+                .contains(
+                        "RANDOM or SAMPLE_VOCAB or TEXT or CLASS_LABELS; default \"SAMPLE_VOCAB\", PEFT's \"RANDOM\"");
     }
 
     /** What the records of prompts say about their settings arrives at their options. */

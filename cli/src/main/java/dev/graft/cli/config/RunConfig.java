@@ -92,7 +92,8 @@ public record RunConfig(
             String method,
 
             @Key(
-                    value = "Whose defaults the method's options have: graft's, which learn, or those of Hugging Face PEFT",
+                    value =
+                            "Whose defaults the method's options have: graft's, which learn, or those of Hugging Face PEFT",
                     byDefault = "graft",
                     example = "peft")
             Compat compat,

@@ -69,7 +69,8 @@ public final class ChosenMethod {
     private static void targets(ObjectNode json, Base base) {
         for (String field : List.of("target_modules", "exclude_modules")) {
             JsonNode given = json.path(field);
-            if (given.isString() && !Roles.of(given.stringValue()).isEmpty()
+            if (given.isString()
+                    && !Roles.of(given.stringValue()).isEmpty()
                     && !given.stringValue().equals("all-linear")) {
                 json.set(field, node(Roles.resolve(base, List.of(given.stringValue()))));
             } else if (given.isArray() && given.valueStream().allMatch(JsonNode::isString)) {
@@ -98,8 +99,10 @@ public final class ChosenMethod {
             }
         }
         // A list of layers goes with names only.
-        boolean some = !json.path("layers_to_transform").isNull() && json.path("layers_to_transform").isArray();
-        if (some && json.path("target_modules").isString()
+        boolean some = !json.path("layers_to_transform").isNull()
+                && json.path("layers_to_transform").isArray();
+        if (some
+                && json.path("target_modules").isString()
                 && json.path("target_modules").stringValue().equals("all-linear")) {
             json.set("target_modules", node(Roles.resolve(base, List.of("all-linear"))));
         }

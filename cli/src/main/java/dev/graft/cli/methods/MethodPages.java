@@ -49,14 +49,15 @@ final class MethodPages {
     private static String family(Set<String> effects) {
         Set<String> families = new TreeSet<>();
         for (String effect : effects) {
-            families.add(switch (effect) {
-                case "delta", "reweight" -> "weights";
-                case "scale" -> "scaling";
-                case "replace" -> "selective";
-                case "prefix", "prompt", "attend" -> "prompts";
-                case "intervene" -> "representation";
-                default -> "adapters";
-            });
+            families.add(
+                    switch (effect) {
+                        case "delta", "reweight" -> "weights";
+                        case "scale" -> "scaling";
+                        case "replace" -> "selective";
+                        case "prefix", "prompt", "attend" -> "prompts";
+                        case "intervene" -> "representation";
+                        default -> "adapters";
+                    });
         }
         if (families.size() > 1) {
             // Trained norms, biases and edits of hidden states come with other methods too.

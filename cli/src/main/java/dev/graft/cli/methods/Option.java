@@ -19,7 +19,13 @@ import tools.jackson.databind.JsonNode;
  * @param type what values it takes, in words
  * @param meaning what it does, from the documentation of the setting that it changes
  */
-record Option(String name, JsonNode byDefault, boolean fromBase, @Nullable JsonNode peft, String type, String meaning) {
+record Option(
+        String name,
+        JsonNode byDefault,
+        boolean fromBase,
+        @Nullable JsonNode peft,
+        String type,
+        String meaning) {
     String shownDefault() {
         return fromBase ? "by the base" : shown(byDefault);
     }

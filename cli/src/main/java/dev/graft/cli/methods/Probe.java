@@ -87,8 +87,7 @@ final class Probe {
                 JsonNode value = field.getValue();
                 Difference other = options.containsKey(name) ? null : difference(trial, field.getKey(), value);
                 if (other != null) {
-                    boolean fromBase =
-                            elsewhere.has(field.getKey()) && !value.equals(elsewhere.get(field.getKey()));
+                    boolean fromBase = elsewhere.has(field.getKey()) && !value.equals(elsewhere.get(field.getKey()));
                     options.put(
                             name,
                             new Option(
@@ -160,7 +159,9 @@ final class Probe {
                 }
             } catch (InputException refused) {
                 Matcher named = CHOICES.matcher(String.valueOf(refused.getMessage()));
-                if (candidate.isString() && named.find() && choices.isEmpty()
+                if (candidate.isString()
+                        && named.find()
+                        && choices.isEmpty()
                         && String.valueOf(refused.getMessage()).contains(field)) {
                     choices = List.of(named.group(1).replace("\"", "").split(", | or "));
                     choices.forEach(choice -> candidates.add(NODES.stringNode(choice)));
@@ -179,10 +180,14 @@ final class Probe {
             return List.of(NODES.numberNode(value.doubleValue() / 2 + 0.25));
         } else if (value.isString()) {
             return List.of(
-                    NODES.arrayNode().add("q_proj"), NODES.stringNode("q_proj"), NODES.arrayNode().add(0));
+                    NODES.arrayNode().add("q_proj"),
+                    NODES.stringNode("q_proj"),
+                    NODES.arrayNode().add(0));
         } else if (value.isArray()) {
             return List.of(
-                    NODES.arrayNode().add("q_proj"), NODES.arrayNode().add(0), NODES.arrayNode().add(1));
+                    NODES.arrayNode().add("q_proj"),
+                    NODES.arrayNode().add(0),
+                    NODES.arrayNode().add(1));
         } else if (value.isObject()) {
             return List.of(NODES.objectNode().put("q_proj", 1));
         }

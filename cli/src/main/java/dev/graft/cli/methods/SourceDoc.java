@@ -18,7 +18,8 @@ import java.util.regex.Pattern;
 record SourceDoc(String text, Map<String, String> components) {
     private static final SourceDoc NONE = new SourceDoc("", Map.of());
 
-    private static final Pattern LINK = Pattern.compile("\\{@link(?:plain)? +#?([\\w.]*?)(?:#(\\w+))?(?:\\([^}]*\\))? *}");
+    private static final Pattern LINK =
+            Pattern.compile("\\{@link(?:plain)? +#?([\\w.]*?)(?:#(\\w+))?(?:\\([^}]*\\))? *}");
 
     /** The documentation of a record whose source is beside its class; empty where there is none. */
     static SourceDoc of(Class<?> record) {
@@ -35,24 +36,27 @@ record SourceDoc(String text, Map<String, String> components) {
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read the source of " + record.getName() + ": " + e.getMessage(), e);
         }
-        Matcher declaration = Pattern.compile("\\brecord " + record.getSimpleName() + "\\b").matcher(source);
+        Matcher declaration =
+                Pattern.compile("\\brecord " + record.getSimpleName() + "\\b").matcher(source);
         if (!declaration.find()) {
             return NONE;
         }
         int end = source.lastIndexOf("*/", declaration.start());
         int start = source.lastIndexOf("/**", declaration.start());
-        boolean own = start >= 0 && end > start && !source.substring(end, declaration.start()).contains("}");
+        boolean own = start >= 0
+                && end > start
+                && !source.substring(end, declaration.start()).contains("}");
         return own ? parse(source.substring(start + 3, end)) : NONE;
     }
 
     private static SourceDoc parse(String comment) {
-        String plain = comment.lines()
-                .map(line -> line.replaceFirst("^\\s*\\* ?", ""))
-                .reduce("", (a, b) -> a + "\n" + b);
+        String plain =
+                comment.lines().map(line -> line.replaceFirst("^\\s*\\* ?", "")).reduce("", (a, b) -> a + "\n" + b);
         String[] parts = plain.split("\n(?=@)");
         Map<String, String> components = new LinkedHashMap<>();
         for (int i = 1; i < parts.length; i++) {
-            Matcher tag = Pattern.compile("@param (\\w+)\\s+(.*)", Pattern.DOTALL).matcher(parts[i].strip());
+            Matcher tag =
+                    Pattern.compile("@param (\\w+)\\s+(.*)", Pattern.DOTALL).matcher(parts[i].strip());
             if (tag.matches()) {
                 components.put(tag.group(1), words(tag.group(2)));
             }
@@ -62,11 +66,15 @@ record SourceDoc(String text, Map<String, String> components) {
 
     private static String text(String body) {
         StringBuilder text = new StringBuilder();
-        Matcher example = Pattern.compile("<pre>(?:\\{@code)?(.*?)}?</pre>", Pattern.DOTALL).matcher(body);
+        Matcher example = Pattern.compile("<pre>(?:\\{@code)?(.*?)}?</pre>", Pattern.DOTALL)
+                .matcher(body);
         int at = 0;
         while (example.find()) {
             prose(text, body.substring(at, example.start()));
-            example.group(1).strip().lines().forEach(line -> text.append("    ").append(line).append('\n'));
+            example.group(1)
+                    .strip()
+                    .lines()
+                    .forEach(line -> text.append("    ").append(line).append('\n'));
             text.append('\n');
             at = example.end();
         }

@@ -76,8 +76,8 @@ public record Cpt(
         types = List.copyOf(types);
         mask = List.copyOf(mask);
         if (ids.isEmpty() || types.size() != ids.size() || mask.size() != ids.size()) {
-            throw new InputException("cpt_token_ids has " + ids.size() + " entries, cpt_tokens_type_mask " + types.size()
-                    + " and cpt_mask " + mask.size() + ", expected as many of each, and at least 1");
+            throw new InputException("cpt_token_ids has " + ids.size() + " entries, cpt_tokens_type_mask "
+                    + types.size() + " and cpt_mask " + mask.size() + ", expected as many of each, and at least 1");
         }
         for (int type : types) {
             if (type < 0) {
@@ -85,8 +85,8 @@ public record Cpt(
             }
         }
         if (!(projection > 0 && formatProjection > 0)) {
-            throw new InputException("opt_projection_epsilon is " + projection + " and opt_projection_format_epsilon is "
-                    + formatProjection + ", expected more than 0");
+            throw new InputException("opt_projection_epsilon is " + projection
+                    + " and opt_projection_format_epsilon is " + formatProjection + ", expected more than 0");
         }
     }
 
@@ -295,10 +295,12 @@ public record Cpt(
                 f.informational("cpt_token_ids", "cpt_tokens_type_mask", "num_virtual_tokens");
             }
             List<Integer> mask = f.integersOrNull("cpt_mask");
-            VirtualTokens.same(f, base, base.backbone().size().heads(), base.backbone().hiddenSize());
+            VirtualTokens.same(
+                    f, base, base.backbone().size().heads(), base.backbone().hiddenSize());
             f.informational("num_virtual_tokens");
             VirtualTokens.sets(f, base);
-            boolean decays = f.choice("opt_weighted_loss_type", "none", "none", "decay").equals("decay");
+            boolean decays =
+                    f.choice("opt_weighted_loss_type", "none", "none", "decay").equals("decay");
             return new Cpt(
                     context.ids,
                     context.types,
@@ -320,7 +322,10 @@ public record Cpt(
             }
             List<Example> examples = new ArrayList<>();
             for (JsonNode pair : given) {
-                if (!pair.isArray() || pair.size() != 2 || !pair.get(0).isString() || !pair.get(1).isString()) {
+                if (!pair.isArray()
+                        || pair.size() != 2
+                        || !pair.get(0).isString()
+                        || !pair.get(1).isString()) {
                     throw f.wrong("examples", "a list of [input, answer]");
                 }
                 examples.add(new Example(pair.get(0).stringValue(), pair.get(1).stringValue() + "\n"));

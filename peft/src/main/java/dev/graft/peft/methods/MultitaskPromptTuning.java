@@ -156,8 +156,12 @@ public record MultitaskPromptTuning(
         Tensor u = g.parameter(COLUMNS, factor(1.0 / rank, COLUMNS), tasks, rows, rank);
         Tensor v = g.parameter(ROWS, factor(1, ROWS), tasks, rank, d);
         int task = g.task(tasks);
-        g.add(table, new Effect.Prompt(tokens,
-                        pass -> p.mul(u.select(0, task).matmul(v.select(0, task))).narrow(0, 0, tokens)));
+        g.add(
+                table,
+                new Effect.Prompt(
+                        tokens,
+                        pass -> p.mul(u.select(0, task).matmul(v.select(0, task)))
+                                .narrow(0, 0, tokens)));
     }
 
     private Initial shared(Base base, Embedding table) {

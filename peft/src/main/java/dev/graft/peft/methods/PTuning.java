@@ -109,8 +109,10 @@ public record PTuning(
         Rows rows = g.loads() ? plain(g, table.hidden()) : encoded(g, table.hidden());
         if (pseudoToken == null) {
             VirtualTokens.check(tokens, g.base());
-            g.add(table, new Effect.Prompt(
-                    tokens, pass -> rows.make(pass.isTraining()).narrow(0, 0, tokens)));
+            g.add(
+                    table,
+                    new Effect.Prompt(
+                            tokens, pass -> rows.make(pass.isTraining()).narrow(0, 0, tokens)));
             return;
         }
         if (pseudoToken < 0 || pseudoToken >= table.rows()) {

@@ -44,8 +44,7 @@ public record PromptTuning(
         Start start,
         @Nullable String text,
         @Nullable String tokenizer,
-        int sets)
-        implements Method {
+        int sets) implements Method {
     /** How the rows start. */
     public enum Start {
         /** Normal around 0 with deviation 1, as PEFT does by default; far from the embeddings of words. */
@@ -132,8 +131,7 @@ public record PromptTuning(
     }
 
     /** One set of rows. */
-    public PromptTuning(
-            int tokens, Start start, @Nullable String text, @Nullable String tokenizer) {
+    public PromptTuning(int tokens, Start start, @Nullable String text, @Nullable String tokenizer) {
         this(tokens, start, text, tokenizer, 1);
     }
 
@@ -151,7 +149,8 @@ public record PromptTuning(
     public void graft(Grafter g) {
         VirtualTokens.check(tokens, g.base());
         Embedding table = input(g.base());
-        Tensor rows = g.parameter(VirtualTokens.KEY, start.rows(g.base(), table, text), (long) sets * tokens, table.hidden());
+        Tensor rows =
+                g.parameter(VirtualTokens.KEY, start.rows(g.base(), table, text), (long) sets * tokens, table.hidden());
         g.add(table, new Effect.Prompt(tokens, pass -> rows.narrow(0, 0, tokens)));
     }
 

@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.offset;
 
 import dev.graft.models.Base;
+import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.Task;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
+import dev.graft.peft.methods.Cpt;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.peft.methods.PromptTuning;
@@ -18,13 +20,11 @@ import dev.graft.train.data.Example;
 import dev.graft.train.data.Target;
 import dev.graft.train.optim.FlatParameters;
 import java.nio.file.Path;
-import dev.graft.models.Inputs;
-import dev.graft.peft.methods.Cpt;
-import java.util.stream.LongStream;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 
 class ObjectiveTest {
