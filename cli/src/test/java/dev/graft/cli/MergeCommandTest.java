@@ -78,7 +78,7 @@ class MergeCommandTest {
         Cli run = Cli.run(
                 "merge", "-m", Cli.base("llama-gqa"), "-a", Cli.adapter("llama-gqa/prefix-tuning"), "--out", out);
         assertThat(run.code()).isEqualTo(2);
-        assertThat(run.err()).contains("prefix-tuning can't be merged");
+        assertThat(run.err()).contains("p-tuning-v2 can't be merged");
         assertThat(out).doesNotExist();
     }
 
