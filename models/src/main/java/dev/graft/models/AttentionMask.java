@@ -128,7 +128,7 @@ public record AttentionMask(
                 ? bias
                 : Ops.cat(3, Tensors.zeros(type, 1, bias.size(1), bias.size(2), prefix), bias);
         Tensor sum = additive == null ? whole : additive.add(whole);
-        return new AttentionMask(sum, sees, keys, shift, padding, causal, queries, type, distance);
+        return new AttentionMask(sum, sees, keys, shift, padding, causal, queries, type, window);
     }
 
     private static boolean startsHidden(long[] visible, int count) {

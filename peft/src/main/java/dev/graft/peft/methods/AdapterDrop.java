@@ -67,7 +67,7 @@ public record AdapterDrop(Method inside, int layers, boolean fixed) implements M
         if (inside.training(adapter, run) != TrainingRule.NONE) {
             throw new InputException(inside.type().name() + " has a training of its own, so it can't drop layers");
         }
-        Tensor first = adapter.parameters().get("adapter_drop").value();
+        Tensor first = adapter.value("adapter_drop");
         return new TrainingRule() {
             @Override
             public void beforeStep(long step) {
