@@ -34,6 +34,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param replication the layers of a deeper base in which some are repeated, as ranges of [from, to); null for the base as it is
  * @param transposed what the file says in {@code fan_in_fan_out}; how a weight is stored is known from the base
  * @param tied what the file says in {@code ensure_weight_tying}
+ * @param parameters what the file says in {@code target_parameters}: null or an empty list
  */
 public record LoraConfig(
         int r,
@@ -49,7 +50,8 @@ public record LoraConfig(
         Map<String, List<Integer>> tokens,
         @Nullable List<List<Integer>> replication,
         boolean transposed,
-        boolean tied) {
+        boolean tied,
+        @Nullable List<String> parameters) {
 
     /** Rank 16, alpha 32, every linear layer but the head. */
     public static final LoraConfig DEFAULT = new LoraConfig(
@@ -66,7 +68,8 @@ public record LoraConfig(
             Map.of(),
             null,
             false,
-            false);
+            false,
+            null);
 
     public LoraConfig {
         if (r < 1) {
@@ -141,7 +144,8 @@ public record LoraConfig(
                 tokens,
                 replication,
                 transposed,
-                tied);
+                tied,
+                parameters);
     }
 
     /** Which of the base's layers each layer of the deeper base is. */
@@ -278,7 +282,8 @@ public record LoraConfig(
                 tokens(f),
                 replication(f),
                 f.bool("fan_in_fan_out", false),
-                f.bool("ensure_weight_tying", false));
+                f.bool("ensure_weight_tying", false),
+                f.stringsOrNull("target_parameters"));
         if (config.loraBias && !config.init.name().matches("true|false")) {
             throw f.wrong("lora_bias", "false where init_lora_weights is " + config.init.name());
         }
@@ -363,7 +368,6 @@ public record LoraConfig(
         for (String absent : List.of(
                 "megatron_config",
                 "layer_replication",
-                "target_parameters",
                 "alora_invocation_tokens",
                 "arrow_config",
                 "use_bdlora",
@@ -381,6 +385,11 @@ public record LoraConfig(
         c.put("use_qalora", false);
         c.put("qalora_group_size", 16);
         c.put("fan_in_fan_out", transposed);
+        if (parameters == null) {
+            c.putNull("target_parameters");
+        } else {
+            parameters.forEach(c.putArray("target_parameters")::add);
+        }
         c.put("ensure_weight_tying", tied);
         switch (init.name()) {
             case "true", "false" -> c.put("init_lora_weights", Boolean.parseBoolean(init.name()));
