@@ -2,6 +2,7 @@ package dev.graft.models;
 
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Block;
+import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Explicit;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Layer;
@@ -256,6 +257,12 @@ public final class Pass {
                     Tape.accumulate(gate, activation.gradient(gate, dx));
                 })[0];
     }
+
+    /** A convolution of x {@code [batch, in, size...]}. */
+    public Tensor convolution(Convolution site, Tensor x) {
+        return piece(() -> new Tensor[] {hooks.convolution(site, x, this)})[0];
+    }
+
     /**
      * x {@code [batch, seq, heads · headDim]} as {@code [batch, heads, seq, headDim]}, turned by its positions if it has angles. On a tape
      * the values of x are gone afterwards.

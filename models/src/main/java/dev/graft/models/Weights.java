@@ -90,6 +90,11 @@ public final class Weights {
         return get(name, numerics.base(), rows, columns);
     }
 
+    /** The kernels of a convolution, in the type of the base. */
+    public Tensor kernels(String name, long... shape) {
+        return get(name, numerics.base(), shape);
+    }
+
     /** A vector, in fp32 or wider. */
     public Tensor vector(String name, long size) {
         return get(name, numerics.small(), size);

@@ -6,6 +6,7 @@ import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
@@ -19,7 +20,9 @@ final class BlankTensors implements TensorSource {
     BlankTensors(Map<String, ModuleTree.Kind> modules) {
         modules.forEach((module, kind) -> {
             boolean isVector = kind == ModuleTree.Kind.NORM;
-            add(module + ".weight", isVector ? new long[] {SIZE} : new long[] {SIZE, SIZE});
+            long[] shape = new long[isVector ? 1 : 2 + kind.dimensions()];
+            Arrays.fill(shape, SIZE);
+            add(module + ".weight", shape);
             if (isVector || kind == ModuleTree.Kind.LINEAR || kind == ModuleTree.Kind.CONV1D) {
                 add(module + ".bias", SIZE);
             }

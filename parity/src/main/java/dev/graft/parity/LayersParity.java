@@ -2,15 +2,23 @@ package dev.graft.parity;
 
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
+import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Merge;
 import dev.graft.peft.Selection;
+import dev.graft.tensor.Ops;
 import java.nio.file.Path;
-import java.util.Map;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /** One layer with one adapter: output, gradients of its parameters and its input, merged weights. */
@@ -35,8 +43,8 @@ final class LayersParity implements Group {
         JsonNode manifest = Group.manifest(folder);
         Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
         try (Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
-            ModuleTree.Kind kind = kind(manifest.path("module").asString(), stored.has("base.layer.bias"));
-            Base base = ModuleTree.of(folder.toString(), Map.of(LAYER, kind), "", stored.source());
+            Described layer = Described.of(manifest.path("module").asString(), stored.has("base.layer.bias"));
+            Base base = ModuleTree.of(folder.toString(), LAYER, layer.kind, layer.window, stored.source());
             stored.ignore("base.");
             Adapter adapter = AdapterFiles.load(base, folder);
             Listing.compare(check, folder.resolve(AdapterFiles.TENSORS), manifest.path("tensors"));
@@ -48,8 +56,8 @@ final class LayersParity implements Group {
             Tensor input = stored.get("input");
             boolean differentiable = input.is_floating_point();
             input.set_requires_grad(differentiable);
-            check.tensor("output_base", forward(base, input, Hooks.NONE), stored.get("output_base"), tolerance);
-            Tensor output = forward(base, input, Selection.of(adapter).hooks());
+            check.tensor("output_base", forward(base, layer, input, Hooks.NONE), stored.get("output_base"), tolerance);
+            Tensor output = forward(base, layer, input, Selection.of(adapter).hooks());
             check.tensor("output", output, stored.get("output"), tolerance);
             Gradients.compare(check, output.mul(stored.get("output_gradient")).sum(), adapter, stored, tolerance);
             if (!Gradients.areRight(manifest)) {
@@ -57,41 +65,90 @@ final class LayersParity implements Group {
             } else if (differentiable) {
                 check.tensor("input_gradient", input.grad(), stored.get("input_gradient"), tolerance);
             }
-            merge(check, adapter, input, output, stored, manifest, tolerance);
+            merge(check, adapter, layer, input, output, stored, manifest, tolerance);
             AdapterFiles.saved(adapter, saved -> {
                 AdapterFiles.compare(check, saved, folder);
                 Hooks again = Selection.of(Adapter.load(base, saved)).hooks();
-                check.tensor("output after saving and loading", forward(base, input, again), output, Tolerance.EXACT);
+                check.tensor(
+                        "output after saving and loading", forward(base, layer, input, again), output, Tolerance.EXACT);
             });
             stored.requireAllRead(check);
         }
     }
 
-    private static ModuleTree.Kind kind(String module, boolean hasBias) {
-        return switch (module.substring(0, Math.max(0, module.indexOf('(')))) {
-            case "Linear" -> hasBias ? ModuleTree.Kind.LINEAR : ModuleTree.Kind.LINEAR_WITHOUT_BIAS;
-            case "Conv1D" -> ModuleTree.Kind.CONV1D;
-            case "Embedding" -> ModuleTree.Kind.EMBEDDING;
-            default -> throw new NotCovered("there is no site for the layer " + module);
-        };
+    /**
+     * A layer as PyTorch prints it, for example {@code Conv2d(8, 12, kernel_size=(3, 3), stride=(2, 2), groups=2)}.
+     *
+     * @param window how a convolution's kernels move
+     * @param heads of an attention layer
+     */
+    private record Described(ModuleTree.Kind kind, Convolution.@Nullable Window window, int heads) {
+        private static final Pattern HEADS = Pattern.compile("(\\d+) heads");
+
+        static Described of(String module, boolean hasBias) {
+            String label = module.substring(0, Math.max(0, module.indexOf('(')));
+            ModuleTree.Kind kind = ModuleTree.Kind.byLabel().get(label);
+            if (kind == null) {
+                throw new NotCovered("there is no site for the layer " + module);
+            }
+            if (kind == ModuleTree.Kind.LINEAR && !hasBias) {
+                kind = ModuleTree.Kind.LINEAR_WITHOUT_BIAS;
+            }
+            int dimensions = kind.dimensions();
+            Convolution.Window window = dimensions == 0
+                    ? null
+                    : new Convolution.Window(
+                            numbers(module, "stride", dimensions, 1),
+                            numbers(module, "padding", dimensions, 0),
+                            numbers(module, "dilation", dimensions, 1),
+                            numbers(module, "groups", 1, 1).get(0).intValue());
+            Matcher heads = HEADS.matcher(module);
+            return new Described(kind, window, heads.find() ? Integer.parseInt(heads.group(1)) : 1);
+        }
+
+        private static List<Long> numbers(String module, String name, int count, long absent) {
+            Matcher stated = Pattern.compile(name + "=\\(?([\\d, ]+)").matcher(module);
+            return stated.find()
+                    ? Arrays.stream(stated.group(1).split(","))
+                            .map(String::strip)
+                            .filter(number -> !number.isEmpty())
+                            .map(Long::valueOf)
+                            .limit(count)
+                            .toList()
+                    : Collections.nCopies(count, absent);
+        }
     }
 
-    private static Tensor forward(Base base, Tensor input, Hooks hooks) {
+    private static Tensor forward(Base base, Described layer, Tensor input, Hooks hooks) {
         Pass pass = Pass.inference(hooks);
-        Linear linear = base.site(Linear.class, LAYER);
-        if (linear != null) {
-            return hooks.linear(linear, input, pass);
+        Site site = base.sites().get(0);
+        if (site instanceof Convolution convolution) {
+            return hooks.convolution(convolution, input, pass);
+        } else if (site instanceof Embedding embedding) {
+            return hooks.embedding(embedding, input, pass);
+        } else if (site instanceof Linear linear) {
+            Tensor projected = hooks.linear(linear, input, pass);
+            return layer.kind == ModuleTree.Kind.ATTENTION ? attend(base, layer.heads, projected, pass) : projected;
         }
-        Embedding embedding = base.site(Embedding.class, LAYER);
-        if (embedding == null) {
-            throw new IllegalStateException("the layer is neither linear nor an embedding");
+        throw new IllegalStateException("there is no way through " + site);
+    }
+
+    /** The attention layer's way from queries, keys and values side by side, {@code [batch, seq, 3 · width]}, to its output. */
+    private static Tensor attend(Base base, int heads, Tensor packed, Pass pass) {
+        long width = packed.size(2) / 3;
+        Tensor[] parts = new Tensor[3];
+        for (int i = 0; i < parts.length; i++) {
+            parts[i] = pass.heads(packed.narrow(2, i * width, width), heads, null);
         }
-        return hooks.embedding(embedding, input, pass);
+        Tensor scores = Ops.scale(parts[0].matmul(parts[1].transpose(2, 3)), 1 / Math.sqrt(width / (double) heads));
+        Tensor mixed = scores.softmax(-1).matmul(parts[2]).transpose(1, 2).flatten(2, 3);
+        return pass.hooks().linear((Linear) base.sites().get(1), mixed, pass);
     }
 
     private static void merge(
             Check check,
             Adapter adapter,
+            Described layer,
             Tensor input,
             Tensor output,
             Reference stored,
@@ -110,6 +167,6 @@ final class LayersParity implements Group {
                 check.tensor(name, value, stored.get(name), tolerance);
             }
         }
-        check.tensor("merged output", forward(merged, input, Hooks.NONE), output, tolerance);
+        check.tensor("merged output", forward(merged, layer, input, Hooks.NONE), output, tolerance);
     }
 }

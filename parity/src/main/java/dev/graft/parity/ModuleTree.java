@@ -12,6 +12,7 @@ import dev.graft.models.Pass;
 import dev.graft.models.Task;
 import dev.graft.models.Weights;
 import dev.graft.models.checkpoints.Checkpoint;
+import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
@@ -24,6 +25,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -39,7 +42,13 @@ final class ModuleTree implements Architecture {
     enum Kind {
         LINEAR("Linear"),
         LINEAR_WITHOUT_BIAS("Linear-nobias"),
+        /** A linear layer whose weight is stored as {@code [in, out]}. */
         CONV1D("Conv1D"),
+        CONVOLUTION_1D("Conv1d"),
+        CONVOLUTION_2D("Conv2d"),
+        CONVOLUTION_3D("Conv3d"),
+        /** {@code nn.MultiheadAttention}: the projections in, packed, and the one out. */
+        ATTENTION("MultiheadAttention"),
         EMBEDDING("Embedding"),
         NORM("LayerNorm");
 
@@ -56,25 +65,59 @@ final class ModuleTree implements Architecture {
             }
             return kinds;
         }
+
+        /** How many dimensions a kernel has, 0 where there is none. */
+        int dimensions() {
+            return switch (this) {
+                case CONVOLUTION_1D -> 1;
+                case CONVOLUTION_2D -> 2;
+                case CONVOLUTION_3D -> 3;
+                default -> 0;
+            };
+        }
+    }
+
+    /** How the kernels of the only module move, or null where it doesn't matter. */
+    private final Convolution.@Nullable Window window;
+
+    private ModuleTree(Convolution.@Nullable Window window) {
+        this.window = window;
     }
 
     /** A base of these modules, whose sizes are those of the tensors; the head is the module of that name, if it is one of them. */
     static Base of(String name, Map<String, Kind> modules, String head, TensorSource tensors) {
+        return of(name, modules, head, null, tensors);
+    }
+
+    /** A base of one module. */
+    static Base of(String name, String module, Kind kind, Convolution.@Nullable Window window, TensorSource tensors) {
+        return of(name, Map.of(module, kind), "", window, tensors);
+    }
+
+    private static Base of(
+            String name,
+            Map<String, Kind> modules,
+            String head,
+            Convolution.@Nullable Window window,
+            TensorSource tensors) {
         ObjectNode config = JsonNodeFactory.instance.objectNode();
         config.put("head", head);
         ObjectNode described = config.putObject("modules");
         modules.forEach((module, kind) -> {
             ObjectNode one = described.putObject(module);
             one.put("kind", kind.name());
-            long[] shape = tensors.info(PREFIX + module + ".weight").shape();
-            one.put("rows", Math.toIntExact(shape[0]));
-            one.put("columns", Math.toIntExact(shape[shape.length - 1]));
+            String weight = PREFIX + module + (kind == Kind.ATTENTION ? ".in_proj_weight" : ".weight");
+            ArrayNode shape = one.putArray("shape");
+            for (long size : tensors.info(weight).shape()) {
+                shape.add(Math.toIntExact(size));
+            }
+            one.put("bias", tensors.names().contains(PREFIX + module + ".bias"));
         });
         Task task = modules.containsKey(head) ? Task.CAUSAL_LM : Task.FEATURE_EXTRACTION;
         return Base.of(
                 name,
                 new Checkpoint(Fields.of(name, config), tensors, Path.of(name)),
-                new ModuleTree(),
+                new ModuleTree(window),
                 Base.Options.of(task));
     }
 
@@ -105,30 +148,59 @@ final class ModuleTree implements Architecture {
         List<Site> sites = new ArrayList<>();
         Head head = new Head.None(List.of());
         for (String module : modules.names()) {
-            Site site =
-                    site(module, modules.object(module), weights, module.equals(headName) ? Role.HEAD : Role.OUTPUT);
-            if (module.equals(headName) && site instanceof Linear linear) {
+            List<Site> made =
+                    sites(module, modules.object(module), weights, module.equals(headName) ? Role.HEAD : Role.OUTPUT);
+            if (module.equals(headName) && made.get(0) instanceof Linear linear) {
                 head = new Head.PerToken(linear);
             } else {
-                sites.add(site);
+                sites.addAll(made);
             }
         }
         return new Model(new Modules(sites), head);
     }
 
-    private static Site site(String name, Fields described, Weights weights, Role role) {
+    private List<Site> sites(String name, Fields described, Weights weights, Role role) {
         Kind kind = Kind.valueOf(described.string("kind"));
-        int rows = described.integer("rows");
-        int columns = described.integer("columns");
+        List<Integer> sizes = described.integersOrNull("shape");
+        long[] shape = sizes == null
+                ? new long[0]
+                : sizes.stream().mapToLong(Integer::longValue).toArray();
+        long rows = shape[0];
+        long columns = shape[shape.length - 1];
         String weight = name + ".weight";
         String bias = name + ".bias";
         return switch (kind) {
-            case LINEAR -> new Linear(name, role, -1, weights.matrix(weight, rows, columns), weights.bias(bias, rows));
-            case CONV1D -> weights.transposedLinear(name, role, -1, columns, rows);
-            case LINEAR_WITHOUT_BIAS -> new Linear(name, role, -1, weights.matrix(weight, rows, columns), null);
-            case EMBEDDING -> new Embedding(name, weights.matrix(weight, rows, columns), false);
+            case LINEAR ->
+                List.of(new Linear(name, role, -1, weights.matrix(weight, rows, columns), weights.bias(bias, rows)));
+            case LINEAR_WITHOUT_BIAS ->
+                List.of(new Linear(name, role, -1, weights.matrix(weight, rows, columns), null));
+            case CONV1D -> List.of(weights.transposedLinear(name, role, -1, columns, rows));
+            case CONVOLUTION_1D, CONVOLUTION_2D, CONVOLUTION_3D ->
+                List.of(new Convolution(
+                        name,
+                        role,
+                        -1,
+                        weights.kernels(weight, shape),
+                        described.bool("bias", true) ? weights.bias(bias, rows) : null,
+                        window == null ? Convolution.Window.unit(kind.dimensions(), 1) : window));
+            case ATTENTION ->
+                List.of(
+                        new Linear(
+                                name,
+                                role,
+                                -1,
+                                weights.matrix(name + ".in_proj_weight", rows, columns),
+                                weights.bias(name + ".in_proj_bias", rows)),
+                        new Linear(
+                                name + ".base_layer.out_proj",
+                                role,
+                                -1,
+                                weights.matrix(name + ".out_proj.weight", columns, columns),
+                                weights.bias(name + ".out_proj.bias", columns)));
+            case EMBEDDING -> List.of(new Embedding(name, weights.matrix(weight, rows, columns), false));
             case NORM ->
-                new Norm(name, -1, Norm.Kind.LAYER, weights.vector(weight, rows), weights.vector(bias, rows), 1e-5);
+                List.of(new Norm(
+                        name, -1, Norm.Kind.LAYER, weights.vector(weight, rows), weights.vector(bias, rows), 1e-5));
         };
     }
 

@@ -56,6 +56,7 @@ public final class Adapter {
         this.config = config;
         Grafter grafter = new Grafter(base, config.modulesToSave(), values, task, statistics);
         config.method().graft(grafter);
+        grafter.requireEffects(config.method().type().name());
         SavedModules.graft(grafter);
         this.parameters = Collections.unmodifiableMap(grafter.parameters());
         this.exports = grafter.exports();

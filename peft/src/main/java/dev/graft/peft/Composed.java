@@ -6,6 +6,7 @@ import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Explicit;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.Ops;
 import java.util.ArrayList;
@@ -26,7 +27,7 @@ sealed interface Composed extends Affine {
             return new Reweighted(inner, reweight);
         }
         if (effect instanceof Effect.Scale scale) {
-            return new Scaled(inner, scale);
+            return new Scaled((Projection) site, inner, scale);
         }
         if (effect instanceof Effect.Replace replace) {
             return new Replaced(site, inner, replace);
@@ -119,33 +120,29 @@ sealed interface Composed extends Affine {
     }
 
     /** out ⊙ (W (in ⊙ x) + b). */
-    record Scaled(Affine inner, Effect.Scale scale) implements Composed {
+    record Scaled(Projection site, Affine inner, Effect.Scale scale) implements Composed {
         @Override
         public Tensor apply(Tensor x, Pass pass) {
-            Tensor in = flat(scale.in());
-            Tensor out = flat(scale.out());
-            Tensor y = inner.apply(in == null ? x : x.mul(Ops.to(in, x.scalar_type())), pass);
-            return out == null ? y : y.mul(Ops.to(out, y.scalar_type()));
+            Tensor in = scale.in();
+            Tensor out = scale.out();
+            Tensor y = inner.apply(in == null ? x : x.mul(Ops.to(site.onFeatures(in), x.scalar_type())), pass);
+            return out == null ? y : y.mul(Ops.to(site.onFeatures(out), y.scalar_type()));
         }
 
         @Override
         public Tensor weight() {
-            Tensor in = flat(scale.in());
-            Tensor out = flat(scale.out());
+            Tensor in = scale.in();
+            Tensor out = scale.out();
             Tensor weight = inner.weight();
-            weight = in == null ? weight : weight.mul(in);
-            return out == null ? weight : weight.mul(out.unsqueeze(1));
+            weight = in == null ? weight : weight.mul(site.onColumns(in));
+            return out == null ? weight : weight.mul(site.onRows(out));
         }
 
         @Override
         public @Nullable Tensor bias() {
             Tensor bias = inner.bias();
-            Tensor out = flat(scale.out());
-            return bias == null || out == null ? bias : bias.mul(out);
-        }
-
-        private static @Nullable Tensor flat(@Nullable Tensor vector) {
-            return vector == null ? null : vector.view(-1);
+            Tensor out = scale.out();
+            return bias == null || out == null ? bias : bias.mul(out.reshape(-1));
         }
     }
 
@@ -157,15 +154,16 @@ sealed interface Composed extends Affine {
             Tensor fresh = replace.bias();
             if (replace.weight() == null && old != null && fresh != null && inner instanceof Composed) {
                 Tensor y = inner.apply(x, pass);
-                return y.add(Ops.to(fresh.sub(old), y.scalar_type()));
+                Tensor moved = fresh.sub(old);
+                Tensor shaped = site instanceof Projection projection ? projection.onFeatures(moved) : moved;
+                return y.add(Ops.to(shaped, y.scalar_type()));
             }
             Tensor weight = weight();
             if (site instanceof Embedding embedding) {
                 return Ops.embedding(weight, x, embedding.padding());
             }
             Tensor bias = bias();
-            return Ops.linear(
-                    Ops.to(x, weight.scalar_type()), weight, bias == null ? null : Ops.to(bias, weight.scalar_type()));
+            return ((Projection) site).apply(x, weight, bias == null ? null : Ops.to(bias, weight.scalar_type()));
         }
 
         @Override

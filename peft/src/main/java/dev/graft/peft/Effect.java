@@ -14,9 +14,9 @@ import org.jspecify.annotations.Nullable;
  * method only states its formula.
  */
 public sealed interface Effect {
-    /** {@code y = W x + b + f(x)} on a linear layer or an embedding. */
+    /** {@code y = W x + b + f(x)} on a linear layer, a convolution or an embedding. */
     non-sealed interface Delta extends Effect {
-        /** f(x): x is {@code [..., in]}, or ids {@code [...]} on an embedding; the result {@code [..., out]}. */
+        /** f(x): x and the result are what the layer takes and gives. */
         Tensor apply(Tensor x, Pass pass);
 
         /** f with its gradient by formula, or null where autograd must find it. */
@@ -51,7 +51,7 @@ public sealed interface Effect {
         void backward(Tensor x, Tensor gradient, List<Tensor> kept, @Nullable Tensor dx);
     }
 
-    /** {@code y = g(W) x + h(b)} on a linear layer or an embedding; h is the identity where nothing is said. */
+    /** {@code y = g(W) x + h(b)} on a linear layer, a convolution or an embedding; h is the identity where nothing is said. */
     non-sealed interface Reweight extends Effect {
         /** g(W). */
         Tensor weight(Tensor weight);
@@ -65,10 +65,13 @@ public sealed interface Effect {
         Tensor apply(Affine inner, Tensor x, Pass pass);
     }
 
-    /** {@code y = out ⊙ (W (in ⊙ x) + b)} on a linear layer; both in any shape with that many values, null for ones. */
+    /** {@code y = out ⊙ (W (in ⊙ x) + b)} on a linear layer or a convolution; both in any shape with that many values, null for ones. */
     record Scale(@Nullable Tensor in, @Nullable Tensor out) implements Effect {}
 
-    /** Other values for the parameters of a linear layer, an embedding or a norm, as checkpoints hold them; null keeps the base's. */
+    /**
+     * Other values for the parameters of a linear layer, a convolution, an embedding or a norm, as checkpoints hold them; null keeps the
+     * base's.
+     */
     record Replace(@Nullable Tensor weight, @Nullable Tensor bias) implements Effect {}
 
     /** No normalisation: what goes into a norm comes out of it. What a {@link Bottleneck} is given still normalises. */

@@ -8,6 +8,7 @@ import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
+import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Layer;
@@ -98,6 +99,11 @@ final class Grafted implements Hooks {
 
     @Override
     public Tensor linear(Linear site, Tensor x, Pass pass) {
+        return affine(site, site, x, pass);
+    }
+
+    @Override
+    public Tensor convolution(Convolution site, Tensor x, Pass pass) {
         return affine(site, site, x, pass);
     }
 

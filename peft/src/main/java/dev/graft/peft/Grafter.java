@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -53,6 +54,7 @@ public final class Grafter {
     private final @Nullable Statistics statistics;
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
     private final Map<Site, List<Effect>> effects = new IdentityHashMap<>();
+    private final List<Site> targeted = new ArrayList<>();
     private final Map<String, Supplier<Tensor>> exports = new LinkedHashMap<>();
     private final int task;
     private final @Nullable Part part;
@@ -97,7 +99,20 @@ public final class Grafter {
 
     /** The sites that the targets choose, in the order of the base; modules saved whole are left out. */
     public List<Site> targets(Targets targets) {
-        return targets.match(base, modulesToSave);
+        List<Site> chosen = targets.match(base, modulesToSave);
+        targeted.addAll(chosen);
+        return chosen;
+    }
+
+    /** Refuses a method that left out a module it was told to act on. */
+    void requireEffects(String method) {
+        for (Site site : targeted) {
+            if (!effects.containsKey(site)) {
+                String kind = site.getClass().getSimpleName().toLowerCase(Locale.ROOT);
+                throw new InputException(
+                        "target_modules: " + method + " can't act on the " + kind + " layer " + site.name());
+            }
+        }
     }
 
     /** The sites of a kind that the targets choose. */

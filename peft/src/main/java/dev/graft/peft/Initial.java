@@ -2,6 +2,7 @@ package dev.graft.peft;
 
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
+import java.util.Arrays;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -35,9 +36,9 @@ public interface Initial {
         return (rng, shape) -> rng.uniform(-bound, bound, shape);
     }
 
-    /** What {@code nn.Linear} starts with: Kaiming-uniform with a = √5, that is uniform on ±1/√fanIn; the last size is the fan-in. */
+    /** What {@code nn.Linear} starts with: Kaiming-uniform with a = √5, that is uniform on ±1/√fanIn; all sizes but the first make the fan-in. */
     Initial KAIMING = (rng, shape) -> {
-        double bound = 1 / Math.sqrt(shape[shape.length - 1]);
+        double bound = 1 / Math.sqrt(Arrays.stream(shape).skip(1).reduce(1, (a, b) -> a * b));
         return rng.uniform(-bound, bound, shape);
     };
 

@@ -6,6 +6,7 @@ import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
@@ -44,8 +45,8 @@ public final class Merge {
                     continue;
                 }
                 refuseNonlinear(site, stack);
-                if (site instanceof Linear linear) {
-                    put(base, site, linear, Grafted.compose(site, linear, stack), changed, scope);
+                if (site instanceof Projection layer) {
+                    put(base, site, layer, Grafted.compose(site, layer, stack), changed, scope);
                 } else if (site instanceof Embedding embedding) {
                     refusePrompt(site, stack);
                     put(base, site, embedding, Grafted.compose(site, embedding, stack), changed, scope);

@@ -1,5 +1,6 @@
 package dev.graft.peft;
 
+import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
@@ -32,6 +33,8 @@ final class SavedModules {
             }
             if (site instanceof Linear linear) {
                 replace(g, site, linear.stored(linear.weight()), linear.bias());
+            } else if (site instanceof Convolution convolution) {
+                replace(g, site, convolution.weight(), convolution.bias());
             } else if (site instanceof Norm norm) {
                 replace(g, site, norm.weight(), norm.bias());
             } else if (site instanceof Embedding embedding) {
@@ -42,7 +45,10 @@ final class SavedModules {
 
     private static void replace(Grafter g, Site site, Tensor weight, @Nullable Tensor bias) {
         Tensor newWeight = g.parameter(site, "weight", Initial.copy(weight), Tensors.shape(weight));
-        Tensor newBias = bias == null ? null : g.parameter(g.base().nameOf(bias), Initial.copy(bias), bias.size(0));
-        g.add(site, new Effect.Replace(newWeight, newBias));
+        g.add(site, new Effect.Replace(newWeight, bias(g, bias)));
+    }
+
+    private static @Nullable Tensor bias(Grafter g, @Nullable Tensor bias) {
+        return bias == null ? null : g.parameter(g.base().nameOf(bias), Initial.copy(bias), bias.size(0));
     }
 }

@@ -7,6 +7,7 @@ import dev.graft.models.Task;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.internal.PythonRegex;
@@ -163,16 +164,18 @@ public record Targets(
     }
 
     /**
-     * The chosen linear layers and embeddings of a base, in its order.
+     * The chosen linear layers, convolutions and embeddings of a base, in its order.
      *
      * @throws InputException if nothing matches, a name in the list matches nothing, or something else is matched too, such as a whole
      *     layer
      */
     public List<Site> match(Base base, List<String> modulesToSave) {
-        return match(
-                base,
-                modulesToSave,
-                site -> site instanceof Linear linear && linear.role() != Role.ROUTER || site instanceof Embedding);
+        return match(base, modulesToSave, Targets::isAdaptable);
+    }
+
+    private static boolean isAdaptable(Site site) {
+        boolean routes = site instanceof Linear linear && linear.role() == Role.ROUTER;
+        return !routes && (site instanceof Projection || site instanceof Embedding);
     }
 
     /** The chosen sites among those of a kind. */
@@ -181,7 +184,7 @@ public record Targets(
         Targets resolved = resolve(base, candidates);
         List<Site> chosen = new ArrayList<>();
         for (Site site : candidates) {
-            if (resolved.matches(site.name(), modulesToSave)) {
+            if (resolved.matches(wrapped(site.name()), modulesToSave)) {
                 chosen.add(site);
             }
         }
@@ -192,7 +195,7 @@ public record Targets(
         for (String other : others(base, candidates)) {
             if (resolved.matches(other, modulesToSave)) {
                 throw new InputException("target_modules " + describe() + " match " + other
-                        + " too, which is neither a linear layer nor an embedding; name the layers themselves, such as "
+                        + " too, which is neither a linear layer, a convolution nor an embedding; name the layers themselves, such as "
                         + suffixes(candidates));
             }
         }
@@ -203,6 +206,12 @@ public record Targets(
             }
         }
         return chosen;
+    }
+
+    /** A layer inside a wrapper, such as the projection out of an {@code nn.MultiheadAttention}, is adapted with the whole. */
+    private static String wrapped(String name) {
+        int inside = name.indexOf(".base_layer.");
+        return inside < 0 ? name : name.substring(0, inside);
     }
 
     /** Norms, and the modules that others are in. */

@@ -23,6 +23,19 @@ public final class Ops {
         return torch.linear(x, weight, optional(bias));
     }
 
+    /** A convolution of x {@code [batch, in, size...]} with kernels {@code [out, in / groups, kernel...]}. */
+    public static Tensor convolution(
+            Tensor x,
+            Tensor kernels,
+            @Nullable Tensor bias,
+            long[] stride,
+            long[] padding,
+            long[] dilation,
+            long groups) {
+        long[] none = new long[stride.length];
+        return torch.convolution(x, kernels, optional(bias), stride, padding, dilation, false, none, groups);
+    }
+
     /** Rows of a table {@code [n, d]} at ids {@code [...]}, giving {@code [..., d]}. */
     public static Tensor embedding(Tensor table, Tensor ids) {
         return torch.embedding(table, ids);

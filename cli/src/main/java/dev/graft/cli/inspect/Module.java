@@ -3,13 +3,16 @@ package dev.graft.cli.inspect;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
+import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Layer;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
+import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -47,6 +50,15 @@ record Module(String name, int layer, String kind, String role, String shape, lo
                     linear.role().name().toLowerCase(Locale.ROOT) + (tied ? ", tied" : ""),
                     "[" + linear.out() + ", " + linear.in() + "]" + (linear.bias() == null ? "" : " + bias"),
                     count(seen, linear.weight(), linear.bias()));
+        } else if (site instanceof Convolution convolution) {
+            return new Module(
+                    site.name(),
+                    site.layer(),
+                    kind,
+                    convolution.role().name().toLowerCase(Locale.ROOT),
+                    Arrays.toString(Tensors.shape(convolution.weight()))
+                            + (convolution.bias() == null ? "" : " + bias"),
+                    count(seen, convolution.weight(), convolution.bias()));
         } else if (site instanceof Embedding embedding) {
             return new Module(
                     site.name(),

@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A map given by a weight and perhaps a bias: {@code y = W x + b} for a linear layer ({@code W [out, in]}), the rows of
- * {@code W [n, d]} for an embedding. What adapts such a layer is again one, so that adapters compose and merge.
+ * {@code W [n, d]} for an embedding, kernels for a convolution. What adapts such a layer is again one, so that adapters compose and merge.
  */
 public interface Affine {
     /** Applies the map: x is {@code [..., in]} for a linear layer, ids {@code [...]} for an embedding. */

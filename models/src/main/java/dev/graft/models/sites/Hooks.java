@@ -34,6 +34,11 @@ public interface Hooks {
         return Ops.linear(Ops.to(x, site.weight().scalar_type()), site.weight().select(0, expert), null);
     }
 
+    /** The output of a convolution for x {@code [batch, in, size...]}. */
+    default Tensor convolution(Convolution site, Tensor x, Pass pass) {
+        return site.apply(x, pass);
+    }
+
     /** The embeddings of ids {@code [batch, seq]}. */
     default Tensor embedding(Embedding site, Tensor ids, Pass pass) {
         return site.apply(ids, pass);

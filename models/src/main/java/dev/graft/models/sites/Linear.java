@@ -1,6 +1,5 @@
 package dev.graft.models.sites;
 
-import dev.graft.models.Pass;
 import dev.graft.tensor.Ops;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -19,28 +18,45 @@ public record Linear(
         int layer,
         Tensor weight,
         @Nullable Tensor bias,
-        boolean transposed) implements Site, Affine, Explicit {
+        boolean transposed) implements Projection, Explicit {
     /** A layer whose weight is {@code [out, in]} in checkpoints too. */
     public Linear(String name, Role role, int layer, Tensor weight, @Nullable Tensor bias) {
         this(name, role, layer, weight, bias, false);
     }
 
-    /** A weight {@code [out, in]} as checkpoints hold it, or one of a checkpoint as {@code [out, in]}. */
-    public Tensor stored(Tensor other) {
-        return transposed ? other.t() : other;
-    }
-
+    @Override
     public long in() {
         return weight.size(1);
     }
 
+    @Override
     public long out() {
         return weight.size(0);
     }
 
+    /** Another weight {@code [out, in]} as the checkpoint stores it, or a stored one as it is used. */
+    public Tensor stored(Tensor newWeight) {
+        return transposed ? newWeight.t() : newWeight;
+    }
+
     @Override
-    public Tensor apply(Tensor x, Pass pass) {
-        return Ops.linear(Ops.to(x, weight.scalar_type()), weight, bias);
+    public Tensor apply(Tensor x, Tensor newWeight, @Nullable Tensor newBias) {
+        return Ops.linear(Ops.to(x, newWeight.scalar_type()), newWeight, newBias);
+    }
+
+    @Override
+    public Tensor onFeatures(Tensor vector) {
+        return vector.reshape(-1);
+    }
+
+    @Override
+    public Tensor onRows(Tensor vector) {
+        return vector.reshape(-1, 1);
+    }
+
+    @Override
+    public Tensor onColumns(Tensor vector) {
+        return vector.reshape(-1);
     }
 
     @Override

@@ -1,7 +1,7 @@
 package dev.graft.models.sites;
 
 /** A place in a frozen model where a method can act; named by the module path that Hugging Face gives it. */
-public sealed interface Site permits Linear, Experts, Embedding, Norm, Attention, Block, Layer, Stream {
+public sealed interface Site permits Projection, Experts, Embedding, Norm, Attention, Block, Layer, Stream {
     /** The module path, for example {@code model.layers.0.self_attn.q_proj}. */
     String name();
 

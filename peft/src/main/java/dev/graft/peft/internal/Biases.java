@@ -1,7 +1,7 @@
 package dev.graft.peft.internal;
 
-import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
@@ -17,7 +17,7 @@ public final class Biases {
     public static void graft(Grafter g, boolean all, boolean targetsOnly, List<? extends Site> targets) {
         for (Site site : all ? g.base().sites() : targetsOnly ? List.<Site>copyOf(targets) : List.<Site>of()) {
             Tensor bias =
-                    site instanceof Linear linear ? linear.bias() : site instanceof Norm norm ? norm.bias() : null;
+                    site instanceof Projection layer ? layer.bias() : site instanceof Norm norm ? norm.bias() : null;
             if (bias != null && !g.isSavedWhole(site)) {
                 String key = targets.contains(site)
                         ? site.name() + ".base_layer.bias"

@@ -3,8 +3,8 @@ package dev.graft.peft.methods;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
@@ -82,14 +82,14 @@ public record BitFit(List<String> terms) implements Method {
     }
 
     private static @Nullable Tensor bias(Site site) {
-        if (site instanceof Linear linear) {
-            return linear.bias();
+        if (site instanceof Projection layer) {
+            return layer.bias();
         }
         return site instanceof Norm norm ? norm.bias() : null;
     }
 
     private static String role(Site site) {
-        return site instanceof Linear linear ? linear.role().name().toLowerCase(Locale.ROOT) : "norm";
+        return site instanceof Projection layer ? layer.role().name().toLowerCase(Locale.ROOT) : "norm";
     }
 
     private static boolean names(String term, Site site) {

@@ -5,8 +5,10 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Projection;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
@@ -17,10 +19,11 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * DoRA (Liu et al., 2024): direction and magnitude apart, {@code W' = m ⊙ (W + s · B A) / ‖W + s · B A‖}, the norm taken over each row
- * of {@code [out, in]} (each column of an embedding) and held constant in the gradient (section 4.3). m starts as ‖W‖, so a new adapter
+ * of {@code [out, in]} (each column of an embedding, each kernel of a convolution) and held constant in the gradient (section 4.3). m starts as ‖W‖, so a new adapter
  * changes nothing.
  *
- * <p>Trained: LoRA's r · (in + out) and out more. Files: LoRA's, and {@code <module>.lora_magnitude_vector [out]}. Merges: W'.
+ * <p>Trained: LoRA's r · (in + out) and out more. Files: LoRA's, and {@code <module>.lora_magnitude_vector [out]}
+ * ({@code [1, out, 1...]} on a convolution). Merges: W', but not on a convolution in groups.
  */
 public record Dora(LoraConfig config) implements LoraVariant {
     @Override
@@ -39,64 +42,98 @@ public record Dora(LoraConfig config) implements LoraVariant {
             throw new InputException("lora_bias is true, which DoRA doesn't have");
         }
         LowRank update = LowRank.of(g, site, config);
-        Tensor m = g.parameter(site, MAGNITUDE, (rng, shape) -> norms(site.weight(), update, 1), site.out());
-        return new Weighted(update, m, site.weight(), 1, config.dropout());
+        Tensor m = g.parameter(site, MAGNITUDE, (rng, shape) -> norms(site.weight(), update), site.out());
+        return new Weighted(update, m, site, config.dropout());
+    }
+
+    @Override
+    public Effect at(Grafter g, Convolution site) {
+        if (config.loraBias()) {
+            throw new InputException("lora_bias is true, which DoRA doesn't have");
+        }
+        LowRank update = LowRank.of(g, site, config);
+        Tensor m = g.parameter(
+                site,
+                MAGNITUDE,
+                (rng, shape) -> norms(site.weight(), update).reshape(shape),
+                site.shape(1, site.out()));
+        return new Weighted(update, m, site, config.dropout());
     }
 
     @Override
     public Effect at(Grafter g, Embedding site) {
         LowRank update = LowRank.of(g, site, config);
-        Tensor m = g.parameter(site, MAGNITUDE, (rng, shape) -> norms(site.weight(), update, 0), site.hidden());
-        return new Weighted(update, m, site.weight(), 0, 0);
+        Tensor m = g.parameter(site, MAGNITUDE, (rng, shape) -> columnNorms(site.weight(), update), site.hidden());
+        return new WeightedTable(update, m, site.weight());
     }
 
     private static final String MAGNITUDE = "lora_magnitude_vector";
 
-    private static Tensor norms(Tensor weight, LowRank update, int dim) {
+    /** {@code ‖W + s · B A‖} of each output, {@code [out]}. */
+    private static Tensor norms(Tensor weight, LowRank update) {
         try (NoGrad off = new NoGrad()) {
-            return norm(update.weight().add(weight), dim);
+            return Ops.norm(update.product().add(weight).flatten(1, -1), 1, false);
         }
     }
 
-    private static Tensor norm(Tensor weight, int dim) {
-        return Ops.norm(weight, dim, false);
+    private static Tensor columnNorms(Tensor table, LowRank update) {
+        try (NoGrad off = new NoGrad()) {
+            return Ops.norm(update.product().add(table), 0, false);
+        }
     }
 
-    /**
-     * The effect on one layer. On top of other adapters the norm stays that of the frozen weight with this update, as in PEFT.
-     *
-     * @param frozen the base's weight
-     * @param dim the dimension over which the norm is taken
-     */
-    private record Weighted(LowRank update, Tensor magnitude, Tensor frozen, int dim, double dropout)
+    /** The effect on one layer. On top of other adapters the norm stays that of the frozen weight with this update, as in PEFT. */
+    private record Weighted(LowRank update, Tensor magnitude, Projection frozen, double dropout)
             implements Effect.Reweight {
+        private Tensor factor() {
+            return magnitude.reshape(-1).div(norms(frozen.weight(), update));
+        }
+
         @Override
         public Tensor weight(Tensor weight) {
-            Tensor direction = update.weight().add(weight);
-            Tensor factor = magnitude.div(norms(frozen, update, dim));
-            return direction.mul(dim == 1 ? factor.unsqueeze(1) : factor);
+            Tensor change = update.weight();
+            if (change == null) {
+                throw new InputException(frozen.name()
+                        + ": a DoRA on a convolution in groups can't be merged; use the adapter beside the base");
+            }
+            return change.add(weight).mul(frozen.onRows(factor()));
         }
 
         @Override
         public Tensor apply(Affine inner, Tensor x, Pass pass) {
-            Tensor factor = Ops.to(
-                    magnitude.div(norms(frozen, update, dim)), inner.weight().scalar_type());
+            Tensor factor = frozen.onFeatures(Ops.to(factor(), frozen.weight().scalar_type()));
             Tensor y = inner.apply(x, pass);
-            if (dim == 0) {
-                return y.add(Ops.to(update.apply(x, pass), y.scalar_type())).mul(factor);
-            }
-            Tensor bias = inner.bias();
             boolean drops = pass.isTraining() && dropout > 0;
             if (drops) {
                 // With dropout PEFT scales the base's answer for the dropped input and leaves the whole one as it is.
                 Tensor dropped = Ops.dropout(x, dropout, true);
-                Tensor again = Ops.linear(Ops.to(dropped, inner.weight().scalar_type()), inner.weight(), null);
+                Tensor again = frozen.apply(dropped, inner.weight(), null);
                 Tensor path = update.withoutDropout().apply(dropped, pass);
                 return y.add(again.mul(Ops.plus(factor, -1))).add(path.mul(factor));
             }
+            Tensor bias = inner.bias() == null ? null : frozen.onFeatures(inner.bias());
             Tensor plain = bias == null ? y : y.sub(bias);
             Tensor scaled = plain.add(update.apply(x, pass)).mul(factor);
             return bias == null ? scaled : scaled.add(bias);
+        }
+    }
+
+    /** The effect on one embedding. */
+    private record WeightedTable(LowRank update, Tensor magnitude, Tensor frozen) implements Effect.Reweight {
+        private Tensor factor() {
+            return magnitude.div(columnNorms(frozen, update));
+        }
+
+        @Override
+        public Tensor weight(Tensor weight) {
+            return update.product().add(weight).mul(factor());
+        }
+
+        @Override
+        public Tensor apply(Affine inner, Tensor ids, Pass pass) {
+            Tensor y = inner.apply(ids, pass);
+            Tensor factor = Ops.to(factor(), y.scalar_type());
+            return y.add(Ops.to(update.apply(ids, pass), y.scalar_type())).mul(factor);
         }
     }
 

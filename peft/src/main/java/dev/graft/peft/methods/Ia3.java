@@ -3,7 +3,9 @@ package dev.graft.peft.methods;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Effect;
@@ -24,7 +26,7 @@ import tools.jackson.databind.node.ObjectNode;
  * {@code y = W (l ⊙ x) + b} with {@code l [in]} on feed-forward modules. Scales start at one, so a new adapter changes nothing.
  *
  * <p>Trained: out for a module, in for a feed-forward module; the fewest of all methods that merge. Files: {@code <module>.ia3_l},
- * {@code [out, 1]} or {@code [1, in]}. Merges: rows, or columns, of W (and b) scaled. Use it for many small tasks that are near to what
+ * {@code [out, 1]} or {@code [1, in]}; on a convolution {@code [1, out, 1...]} or {@code [1, in, 1...]}. Merges: rows, or columns, of W (and b) scaled. Use it for many small tasks that are near to what
  * the base can do; it can't add a direction that W doesn't have. Not on embeddings.
  *
  * <pre>{@code
@@ -82,17 +84,17 @@ public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean st
         FeedForward inputs = feedForward == null ? defaultFeedForward(g.base()) : feedForward;
         Initial start = startAtOne ? Initial.ONES : Initial.normal(1);
         for (Site site : g.targets(targets.isDefault() ? defaultTargets(g.base()) : targets)) {
-            if (!(site instanceof Linear linear)) {
-                throw new InputException(
-                        "target_modules: " + site.name() + " is an embedding; (IA)³ scales linear layers only");
+            if (!(site instanceof Projection layer)) {
+                throw new InputException("target_modules: " + site.name()
+                        + " is an embedding; (IA)³ scales linear layers and convolutions only");
             }
-            if (inputs.contains(site.name())) {
-                Tensor l = g.parameter(site, "ia3_l", start, 1, linear.in());
-                g.add(site, new Effect.Scale(l, null));
-            } else {
-                Tensor l = g.parameter(site, "ia3_l", start, linear.out(), 1);
-                g.add(site, new Effect.Scale(null, l));
-            }
+            boolean onInput = inputs.contains(site.name());
+            long size = onInput ? layer.in() : layer.out();
+            long[] shape = layer instanceof Convolution convolution
+                    ? convolution.shape(1, size)
+                    : onInput ? new long[] {1, size} : new long[] {size, 1};
+            Tensor l = g.parameter(site, "ia3_l", start, shape);
+            g.add(site, onInput ? new Effect.Scale(l, null) : new Effect.Scale(null, l));
         }
     }
 

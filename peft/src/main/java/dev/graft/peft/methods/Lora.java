@@ -3,18 +3,25 @@ package dev.graft.peft.methods;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
+import dev.graft.tensor.Ops;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
  * LoRA (Hu et al., 2021): {@code y = W x + b + s · B A x} with {@code A [r, in]}, {@code B [out, r]} and s = alpha / r, or alpha / √r with
  * rslora (Kalajdzievski, 2023). A starts Kaiming-uniform and B at zero, so a new adapter changes nothing.
  *
- * <p>Trained: r · (in + out) for a linear layer, r · (rows + hidden) for an embedding. Files: {@code <module>.lora_A.weight},
+ * <p>On a convolution A has the layer's kernels and B kernels of size 1; in groups it can't be merged.
+ *
+ * <p>Trained: r · (in + out) for a linear layer, r · (in · kernel + out / groups) for a convolution, r · (rows + hidden) for an embedding. Files: {@code <module>.lora_A.weight},
  * {@code <module>.lora_B.weight}; {@code lora_embedding_A}, {@code lora_embedding_B} on embeddings. Merges: W + s · B A.
  *
  * <pre>{@code
@@ -34,6 +41,12 @@ public record Lora(LoraConfig config) implements LoraVariant {
 
     @Override
     public Effect at(Grafter g, Linear site) {
+        LowRank update = LowRank.of(g, site, config);
+        return site.name().endsWith(".base_layer.out_proj") ? new Twice(update) : update;
+    }
+
+    @Override
+    public Effect at(Grafter g, Convolution site) {
         return LowRank.of(g, site, config);
     }
 
@@ -43,6 +56,29 @@ public record Lora(LoraConfig config) implements LoraVariant {
             throw new InputException("lora_bias is true, but " + site.name() + " is an embedding and has no bias");
         }
         return LowRank.of(g, site, config);
+    }
+
+    /**
+     * What a LoRA of PEFT's means at the projection out of an {@code nn.MultiheadAttention}: its {@code merge} adds the update twice, and
+     * differentiates it once. On the projections in it is added once.
+     */
+    private record Twice(LowRank update) implements Effect.Delta {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            return update.apply(x, pass).add(update.constant().apply(x, pass));
+        }
+
+        @Override
+        public @Nullable Tensor weight() {
+            Tensor once = update.weight();
+            return once == null ? null : Ops.scale(once, 2);
+        }
+
+        @Override
+        public @Nullable Tensor bias() {
+            Tensor once = update.bias();
+            return once == null ? null : Ops.scale(once, 2);
+        }
     }
 
     @Override

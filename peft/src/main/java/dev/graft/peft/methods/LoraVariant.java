@@ -3,6 +3,7 @@ package dev.graft.peft.methods;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
@@ -27,6 +28,12 @@ public interface LoraVariant extends Method {
     /** What it does at a linear layer. */
     Effect at(Grafter g, Linear site);
 
+    /** What it does at a convolution. */
+    default Effect at(Grafter g, Convolution site) {
+        throw new InputException("target_modules: " + site.name() + " is a convolution; " + type().name()
+                + " doesn't act on convolutions");
+    }
+
     /** What it does at an embedding. */
     default Effect at(Grafter g, Embedding site) {
         throw new InputException("target_modules: " + site.name() + " is not a linear layer; " + type().name()
@@ -42,6 +49,8 @@ public interface LoraVariant extends Method {
         for (Site site : targets) {
             if (site instanceof Linear linear) {
                 g.add(linear, at(g, linear));
+            } else if (site instanceof Convolution convolution) {
+                g.add(convolution, at(g, convolution));
             } else if (site instanceof Embedding embedding) {
                 refuseTied(embedding, g.base());
                 g.add(embedding, at(g, embedding));

@@ -16,6 +16,9 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
+import dev.graft.models.sites.Convolution;
+import dev.graft.models.sites.Site;
+import dev.graft.tensor.Tensors;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -31,7 +34,8 @@ import org.jspecify.annotations.Nullable;
  * @param bias {@code [out]} or null
  * @param scaling s
  * @param start A₀ and B₀, or null
- * @param table the embedding whose ids it looks up, or null for a linear layer
+ * @param site the layer that it is beside; on a convolution A is {@code [r, in, kernel...]}, moving as the layer's own kernels do but seeing
+ *     all channels, and B {@code [out, r / groups, 1...]}
  */
 record LowRank(
         Tensor a,
@@ -40,7 +44,7 @@ record LowRank(
         double scaling,
         double dropout,
         @Nullable Factors start,
-        @Nullable Embedding table)
+        Site site)
         implements Effect.Delta {
 
     /** Declares A {@code [r, in]} and B {@code [out, r]} of a linear layer. */
@@ -70,7 +74,7 @@ record LowRank(
                     : g.frozen(site, up, start::b, site.out(), r);
             Tensor bias = config.loraBias() ? g.parameter(site, "lora_B.bias", Initial.ZEROS, site.out()) : null;
             if (init.offset() == LoraInit.Offset.NONE) {
-                return new LowRank(a, b, bias, s, config.dropout(), null, null);
+                return new LowRank(a, b, bias, s, config.dropout(), null, site);
             }
             Tensor a0 = g.buffer(site.name() + ".lora_A.start", false, start::a, r, site.in());
             Tensor b0 = g.buffer(site.name() + ".lora_B.start", false, start::b, site.out(), r);
@@ -78,7 +82,7 @@ record LowRank(
                 g.export(site.name() + "." + down, () -> Ops.cat(0, a, a0));
                 g.export(site.name() + "." + up, () -> Ops.cat(1, b, b0.neg()));
             }
-            return new LowRank(a, b, bias, s, config.dropout(), new Factors(a0, b0), null);
+            return new LowRank(a, b, bias, s, config.dropout(), new Factors(a0, b0), site);
         }
     }
 
@@ -131,6 +135,33 @@ record LowRank(
         }
     }
 
+    /** Declares A and B of a convolution. */
+    static LowRank of(Grafter g, Convolution site, LoraConfig config) {
+        int r = config.rank(site.name());
+        int groups = site.window().groups();
+        if (r % groups != 0) {
+            throw new InputException("r is " + r + " for " + site.name() + ", a convolution in " + groups
+                    + " groups: it must be a multiple of " + groups);
+        }
+        String start = config.init().name();
+        if (!List.of("true", "false", "gaussian").contains(start)) {
+            throw new InputException("init_lora_weights \"" + start + "\" is for linear layers, " + site.name()
+                    + " is a convolution: use true, false or gaussian");
+        }
+        long[] down = Tensors.shape(site.weight());
+        down[0] = r;
+        down[1] = site.in();
+        Tensor a = g.parameter(
+                site, "lora_A.weight", start.equals("gaussian") ? Initial.normal(1.0 / r) : Initial.KAIMING, down);
+        Tensor b = g.parameter(
+                site,
+                "lora_B.weight",
+                start.equals("false") ? Initial.KAIMING : Initial.ZEROS,
+                site.shape(site.out(), r / groups));
+        Tensor bias = config.loraBias() ? g.parameter(site, "lora_B.bias", Initial.ZEROS, site.out()) : null;
+        return new LowRank(a, b, bias, config.scaling(site.name()), config.dropout(), null, site);
+    }
+
     /** Declares A {@code [r, rows]} and B {@code [hidden, r]} of an embedding; here A starts at zero. */
     static LowRank of(Grafter g, Embedding site, LoraConfig config) {
         int r = config.rank(site.name());
@@ -142,7 +173,7 @@ record LowRank(
 
     @Override
     public Tensor apply(Tensor x, Pass pass) {
-        if (table != null) {
+        if (site instanceof Embedding table) {
             return Ops.scale(Ops.linear(Ops.embedding(a.t(), x, table.padding()), b, null), scaling);
         }
         ScalarType type = x.scalar_type();
@@ -160,13 +191,30 @@ record LowRank(
     }
 
     private Tensor path(Tensor x, Tensor down, Tensor up, @Nullable Tensor upBias, ScalarType type) {
+        Tensor scaledBias = upBias == null ? null : Ops.to(Ops.scale(upBias, scaling), type);
+        if (site instanceof Convolution c) {
+            Tensor channels = c.window().ungrouped().apply(x, Ops.to(down, type), null);
+            return Convolution.Window.unit(c.kernel().length, c.window().groups())
+                    .apply(Ops.scale(channels, scaling), Ops.to(up, type), scaledBias);
+        }
         Tensor narrow = Ops.scale(Ops.linear(x, Ops.to(down, type), null), scaling);
-        return Ops.linear(narrow, Ops.to(up, type), upBias == null ? null : Ops.to(Ops.scale(upBias, scaling), type));
+        return Ops.linear(narrow, Ops.to(up, type), scaledBias);
     }
 
+    /** ΔW; none for a convolution in groups: A mixes channels that its kernels keep apart. */
     @Override
-    public Tensor weight() {
-        Tensor product = table != null ? a.t().matmul(b.t()) : b.matmul(a);
+    public @Nullable Tensor weight() {
+        return site instanceof Convolution c && c.window().groups() > 1 ? null : product();
+    }
+
+    /** {@code s · B A} in the shape of the layer's weight. */
+    Tensor product() {
+        if (site instanceof Convolution c) {
+            // With groups this is no update that a kernel can have, but what PEFT's DoRA takes the norm of.
+            long r = a.size(0);
+            return Ops.scale(b.reshape(-1, r).matmul(a.reshape(r, -1)), scaling).reshape(Tensors.shape(c.weight()));
+        }
+        Tensor product = site instanceof Embedding ? a.t().matmul(b.t()) : b.matmul(a);
         if (start != null) {
             product = product.sub(start.b().matmul(start.a()));
         }
@@ -183,17 +231,22 @@ record LowRank(
     }
 
     LowRank withB(Tensor newB) {
-        return new LowRank(a, newB, bias, scaling, dropout, start, table);
+        return new LowRank(a, newB, bias, scaling, dropout, start, site);
+    }
+
+    /** The same update, not trained. */
+    LowRank constant() {
+        return new LowRank(a.detach(), b.detach(), bias == null ? null : bias.detach(), scaling, dropout, start, site);
     }
 
     LowRank withoutDropout() {
-        return new LowRank(a, b, bias, scaling, 0, start, table);
+        return new LowRank(a, b, bias, scaling, 0, start, site);
     }
 
     /** Plain LoRA's gradient: with z = s · A x, {@code dB = dyᵀ z}, {@code dz = s · dy B}, {@code dA = dzᵀ x}, {@code dx += dz A}. */
     @Override
     public Effect.@Nullable ExplicitDelta explicit() {
-        boolean plain = table == null && start == null && bias == null && dropout == 0;
+        boolean plain = site instanceof Linear && start == null && bias == null && dropout == 0;
         return plain ? new Formula(a, b, scaling) : null;
     }
 

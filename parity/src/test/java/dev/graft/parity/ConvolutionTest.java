@@ -1,0 +1,145 @@
+package dev.graft.parity;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Convolution;
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Merge;
+import dev.graft.peft.Method;
+import dev.graft.peft.Selection;
+import dev.graft.peft.Targets;
+import dev.graft.peft.methods.Dora;
+import dev.graft.peft.methods.Ia3;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Tensors;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.Test;
+
+/** Convolutions that no reference covers: dilated ones, mixed batches, refusals. */
+class ConvolutionTest {
+    private static final Targets CONVOLUTION = Targets.names("conv");
+
+    private static Base base(long dilation, int groups) {
+        Map<String, ModuleTree.Kind> modules = Map.of("conv", ModuleTree.Kind.CONVOLUTION_2D);
+        Convolution.Window window =
+                new Convolution.Window(List.of(2L, 1L), List.of(1L, 3L), List.of(dilation, dilation), groups);
+        Base blank = ModuleTree.of(
+                "a convolution", "conv", ModuleTree.Kind.CONVOLUTION_2D, window, new BlankTensors(modules));
+        return blank.with(Map.of("conv.weight", Rng.of(1, "kernels").normal(0, 1, 4, 4, 4, 4)));
+    }
+
+    private static LoraConfig config(int rank) {
+        return LoraConfig.DEFAULT.withRank(rank, 3).withTargets(CONVOLUTION);
+    }
+
+    private static Adapter trained(Base base, Method method, long seed) {
+        Adapter adapter = Adapter.create(base, method, seed);
+        try (NoGrad off = new NoGrad()) {
+            adapter.trainable()
+                    .forEach((key, value) ->
+                            value.add_(Rng.of(seed, "moved " + key).normal(0, 0.5, Tensors.shape(value))));
+        }
+        return adapter;
+    }
+
+    private static Tensor images(Base base, int count) {
+        Convolution site = site(base);
+        return Rng.of(3, "images").normal(0, 1, count, site.in(), 12, 11);
+    }
+
+    private static Convolution site(Base base) {
+        return (Convolution) base.sites().get(0);
+    }
+
+    private static Tensor forward(Base base, Tensor images, Hooks hooks) {
+        try (NoGrad off = new NoGrad()) {
+            return hooks.convolution(site(base), images, Pass.inference(hooks));
+        }
+    }
+
+    private static boolean close(Tensor a, Tensor b) {
+        return torch.allclose(a, b, 1e-4, 1e-4, false);
+    }
+
+    @Test
+    void dilatedUpdatesMoveAsTheirLayerDoes() {
+        Base base = base(2, 1);
+        for (Method method : List.of(new Lora(config(3)), new Dora(config(3)))) {
+            Adapter adapter = trained(base, method, 5);
+            Tensor images = images(base, 2);
+            Tensor adapted = forward(base, images, Selection.of(adapter).hooks());
+
+            assertThat(close(adapted, forward(base, images, Hooks.NONE))).isFalse();
+            assertThat(close(adapted, forward(Merge.merge(adapter), images, Hooks.NONE)))
+                    .isTrue();
+        }
+    }
+
+    @Test
+    void rowsOfAMixedBatchEqualTheirSoloRuns() {
+        Base base = base(1, 2);
+        Adapter lora = trained(base, new Lora(config(4)), 1);
+        Adapter dora = trained(base, new Dora(config(2)), 2);
+        Adapter scales = trained(base, Ia3.DEFAULT.withTargets(CONVOLUTION, new Ia3.FeedForward(List.of("conv"), null)), 3);
+        List<Selection> rows =
+                List.of(Selection.of(dora), Selection.of(lora), Selection.BASE, Selection.of(scales), Selection.of(lora));
+        Tensor images = images(base, rows.size());
+
+        Tensor mixed = forward(base, images, Selection.rows(rows).hooks());
+
+        for (int i = 0; i < rows.size(); i++) {
+            Tensor solo = forward(base, images.narrow(0, i, 1), rows.get(i).hooks());
+            assertThat(close(mixed.narrow(0, i, 1), solo)).as("row " + i).isTrue();
+        }
+    }
+
+    @Test
+    void scaledInputsOfGroupsMerge() {
+        Base base = base(1, 2);
+        Adapter scales = trained(base, Ia3.DEFAULT.withTargets(CONVOLUTION, new Ia3.FeedForward(List.of("conv"), null)), 3);
+        Tensor images = images(base, 2);
+
+        assertThat(close(
+                        forward(base, images, Selection.of(scales).hooks()),
+                        forward(Merge.merge(scales), images, Hooks.NONE)))
+                .isTrue();
+    }
+
+    @Test
+    void updatesThatMixGroupsAreNotMerged() {
+        Base base = base(1, 2);
+
+        assertThatThrownBy(() -> Merge.merge(trained(base, new Lora(config(4)), 1)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("conv");
+        assertThatThrownBy(() -> Merge.merge(trained(base, new Dora(config(4)), 1)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("in groups");
+    }
+
+    @Test
+    void ranksMustFitGroups() {
+        assertThatThrownBy(() -> Adapter.create(base(1, 2), new Lora(config(3)), 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("multiple of 2");
+    }
+
+    @Test
+    void initialisationsFromMatricesAreRefused() {
+        assertThatThrownBy(() -> Adapter.create(base(1, 1), new Lora(config(3).withInit(new LoraConfig.Init("pissa"))), 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("pissa")
+                .hasMessageContaining("convolution");
+    }
+}
