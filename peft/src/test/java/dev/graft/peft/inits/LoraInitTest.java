@@ -255,6 +255,7 @@ class LoraInitTest {
                 LoraInit.of("milora"),
                 java.util.Map.of(),
                 null,
+                null,
                 false,
                 false);
         Adapter adapter = Adapter.create(base(), new Dora(config), 1);
