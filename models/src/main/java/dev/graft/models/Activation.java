@@ -31,6 +31,20 @@ public enum Activation {
             return torch.gelu_backward(gradient, x, "tanh");
         }
     },
+    /** {@code x · σ(1.702 x)}. */
+    QUICK_GELU {
+        @Override
+        public Tensor apply(Tensor x) {
+            return Ops.scale(x, SHARPNESS).sigmoid().mul(x);
+        }
+
+        @Override
+        Tensor gradient(Tensor x, Tensor gradient) {
+            Tensor gate = Ops.scale(x, SHARPNESS).sigmoid();
+            Tensor slope = gate.mul(x).mul_(gate.neg().add_(new Scalar(1.0))).mul_(new Scalar(SHARPNESS));
+            return slope.add_(gate).mul_(gradient);
+        }
+    },
     RELU {
         @Override
         public Tensor apply(Tensor x) {
@@ -78,6 +92,8 @@ public enum Activation {
         }
     };
 
+    private static final double SHARPNESS = 1.702;
+
     public abstract Tensor apply(Tensor x);
 
     /** The gradient of x from that of {@code apply(x)}. */
@@ -85,15 +101,22 @@ public enum Activation {
 
     /** The activation that a field of a config.json names. */
     public static Activation read(Fields config, String field, String absent) {
-        return switch (config.string(field, absent)) {
+        return named(config, field, config.string(field, absent));
+    }
+
+    /** The activation of that name, which a field of a config.json gives among other things. */
+    public static Activation named(Fields config, String field, String name) {
+        return switch (name) {
             case "gelu" -> GELU;
             case "gelu_new", "gelu_pytorch_tanh", "gelu_fast" -> GELU_TANH;
+            case "quick_gelu" -> QUICK_GELU;
             case "relu" -> RELU;
             case "silu", "swish" -> SILU;
             case "tanh" -> TANH;
             default ->
                 throw config.wrong(
-                        field, "one of gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu, swish, tanh");
+                        field,
+                        "one of gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, relu, silu, swish, tanh");
         };
     }
 }

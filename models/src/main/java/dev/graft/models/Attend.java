@@ -42,13 +42,18 @@ public final class Attend {
     public static Tensor attend(
             Attention site, Tensor q, Tensor own, Tensor ownValues, AttentionMask mask, double dropout, Pass pass) {
         Tensor attended = frozen(site, q, own, ownValues, mask.at(site, pass), dropout, pass);
+        return adapted(site, q, attended, pass);
+    }
+
+    /** What goes on to the output projection. */
+    static Tensor adapted(Attention site, Tensor q, Tensor attended, Pass pass) {
         return pass.hooks().isFrozen(site)
                 ? attended
                 : pass.piece(() -> new Tensor[] {pass.hooks().attended(site, q, torch.alias(attended), pass)})[0];
     }
 
-    private static Tensor frozen(
-            Attention site, Tensor q, Tensor own, Tensor ownValues, AttentionMask mask, double dropout, Pass pass) {
+    /** The keys and values that a pass attends to: what its cache holds or a prefix, then its own. */
+    static Tensor[] seen(Attention site, Tensor own, Tensor ownValues, Pass pass) {
         KvCache cache = pass.cache();
         Tensor k = own;
         Tensor v = ownValues;
@@ -61,6 +66,14 @@ public final class Attend {
             k = cache.append(true, site.layer(), k);
             v = cache.append(false, site.layer(), v);
         }
+        return new Tensor[] {k, v};
+    }
+
+    private static Tensor frozen(
+            Attention site, Tensor q, Tensor own, Tensor ownValues, AttentionMask mask, double dropout, Pass pass) {
+        Tensor[] seen = seen(site, own, ownValues, pass);
+        Tensor k = seen[0];
+        Tensor v = seen[1];
         List<Chunk> chunks = chunks(q, k, mask);
         double p = pass.isTraining() ? dropout : 0;
         Tape tape = pass.tape();

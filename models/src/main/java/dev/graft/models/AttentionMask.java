@@ -131,6 +131,12 @@ public record AttentionMask(
         return new AttentionMask(sum, sees, keys, shift, padding, causal, queries, type, window);
     }
 
+    /** What hides padding from a decoder's queries, {@code [batch, 1, 1, keys]}, for a mask {@code [batch, keys]}. */
+    public static Tensor hiding(Tensor mask, ScalarType type) {
+        Tensor hidden = mask.eq(new Scalar(0L)).unsqueeze(1).unsqueeze(1);
+        return Tensors.zeros(type, Tensors.shape(hidden)).masked_fill(hidden, new Scalar(HIDDEN));
+    }
+
     private static boolean startsHidden(long[] visible, int count) {
         for (int first = 0; first < visible.length; first += count) {
             if (visible[first] == 0) {

@@ -369,7 +369,7 @@ public final class Base {
 
     /** The answer of the head for hidden states. */
     public Tensor logits(Hidden hidden, Pass pass) {
-        return Ops.to(head.project(head.rows(hidden, pass), pass), numerics().small());
+        return Ops.to(head.logits(hidden, pass), numerics().small());
     }
 
     /** The tokenizer that came with the checkpoint. */
@@ -380,6 +380,15 @@ public final class Base {
             tokenizer = read;
         }
         return tokenizer;
+    }
+
+    /** The token that an encoder-decoder's answer starts with, which its configuration names. */
+    public int answerStart() {
+        Integer start = config().integerOrNull("decoder_start_token_id");
+        if (start == null) {
+            throw config().wrong("decoder_start_token_id", "the id of the token that starts an answer");
+        }
+        return start;
     }
 
     /** The tokens that end a text, as the checkpoint's configuration names them. */
@@ -453,7 +462,7 @@ public final class Base {
         }
         saved.put("dtype", numerics().base().toString().equals("BFloat16") ? "bfloat16" : "float32");
         saved.putArray("architectures").add(architecture.className(task()));
-        if (task() == Task.SEQ_CLS || task() == Task.TOKEN_CLS) {
+        if (task() == Task.SEQ_CLS || task() == Task.TOKEN_CLS || task() == Task.IMAGE_CLS) {
             ObjectNode names = saved.putObject("id2label");
             ObjectNode ids = saved.putObject("label2id");
             for (int i = 0; i < labels().size(); i++) {

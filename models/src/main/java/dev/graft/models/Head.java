@@ -25,6 +25,11 @@ public sealed interface Head {
     /** The logits of rows {@code [..., hidden]}. */
     Tensor project(Tensor rows, Pass pass);
 
+    /** The answer for hidden states. */
+    default Tensor logits(Hidden hidden, Pass pass) {
+        return project(rows(hidden, pass), pass);
+    }
+
     /** The linear layer whose outputs are the logits, or null for a headless model. */
     @Nullable
     Linear output();
@@ -34,6 +39,37 @@ public sealed interface Head {
         @Override
         public Tensor project(Tensor rows, Pass pass) {
             return rows;
+        }
+
+        @Override
+        public @Nullable Linear output() {
+            return null;
+        }
+    }
+
+    /**
+     * The cosine of every image {@code [images]} with every text {@code [texts]}, times {@code exp(scale)}: {@code [images, texts]}.
+     *
+     * @param scale one number
+     */
+    record Contrastive(Tensor scale) implements Head {
+        @Override
+        public List<Site> sites() {
+            return List.of();
+        }
+
+        @Override
+        public Tensor logits(Hidden hidden, Pass pass) {
+            Tensor images = hidden.images();
+            if (images == null) {
+                throw new IllegalArgumentException("only a dual encoder has images beside its texts");
+            }
+            return images.matmul(project(hidden.last().squeeze(1), pass).t());
+        }
+
+        @Override
+        public Tensor project(Tensor rows, Pass pass) {
+            return rows.mul(scale.exp());
         }
 
         @Override

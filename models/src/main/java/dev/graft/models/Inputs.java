@@ -1,7 +1,10 @@
 package dev.graft.models;
 
+import dev.graft.formats.InputException;
 import dev.graft.tensor.Tensors;
+import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,12 +14,21 @@ import org.jspecify.annotations.Nullable;
  * @param mask {@code [batch, seq]}, 1 for tokens and 0 for padding
  * @param typeIds segment ids {@code [batch, seq]}, or null for zeros
  * @param positions {@code [batch, seq]}, or null for 0, 1, 2, …
+ * @param decoder the side of the answer where these ids are an encoder's; null for models of one side
+ * @param pixels images, {@code [images, channels, height, width]} in fp32, or null for texts alone
  */
 public record Inputs(
         Tensor ids,
         Tensor mask,
         @Nullable Tensor typeIds,
-        @Nullable Tensor positions) {
+        @Nullable Tensor positions,
+        @Nullable Inputs decoder,
+        @Nullable Tensor pixels) {
+    /** A batch for a model of one side. */
+    public Inputs(Tensor ids, Tensor mask, @Nullable Tensor typeIds, @Nullable Tensor positions) {
+        this(ids, mask, typeIds, positions, null, null);
+    }
+
     /** A batch without padding. */
     public static Inputs of(long[][] ids) {
         Tensor tensor = Tensors.of(ids);
@@ -30,7 +42,45 @@ public record Inputs(
 
     /** The same batch with positions counted from the mask, as generation does with padding on the left. */
     public Inputs withPositionsFromMask() {
-        return new Inputs(ids, mask, typeIds, positionsFromMask(mask));
+        return new Inputs(ids, mask, typeIds, positionsFromMask(mask), decoder, pixels);
+    }
+
+    /** The same batch for an encoder-decoder, whose decoder has seen these ids of the answer. */
+    public Inputs answeredBy(Inputs newDecoder) {
+        return new Inputs(ids, mask, typeIds, positions, newDecoder, pixels);
+    }
+
+    /** Images without texts: ids and mask are {@code [images, 0]}. */
+    public static Inputs images(Tensor pixels) {
+        Tensor none = Tensors.zeros(ScalarType.Long, pixels.size(0), 0);
+        return of(none, none).with(pixels);
+    }
+
+    /** The same texts with images. */
+    public Inputs with(Tensor newPixels) {
+        return new Inputs(ids, mask, typeIds, positions, decoder, newPixels);
+    }
+
+    /** The images, which must have this size. */
+    public Tensor image(long channels, long height, long width) {
+        if (pixels == null) {
+            throw new InputException("a model of images needs pixels, there are only token ids");
+        }
+        long[] shape = Tensors.shape(pixels);
+        if (shape.length != 4 || shape[1] != channels || shape[2] != height || shape[3] != width) {
+            throw new InputException("images have the shape " + Arrays.toString(shape) + ", the model takes [images, "
+                    + channels + ", " + height + ", " + width + "]");
+        }
+        return pixels;
+    }
+
+    /** The decoder's side. */
+    public Inputs target() {
+        if (decoder == null) {
+            throw new InputException(
+                    "an encoder-decoder needs the ids that its decoder has seen, at least the one that starts an answer");
+        }
+        return decoder;
     }
 
     /** How many tokens before each position count, at least 0: {@code [batch, seq]}. */
@@ -47,6 +97,6 @@ public record Inputs(
     }
 
     private static Tensor torchOnesLike(Tensor tensor) {
-        return Tensors.ones(org.bytedeco.pytorch.global.torch.ScalarType.Long, Tensors.shape(tensor));
+        return Tensors.ones(ScalarType.Long, Tensors.shape(tensor));
     }
 }

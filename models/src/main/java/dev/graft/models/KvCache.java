@@ -4,6 +4,7 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +24,9 @@ public final class KvCache implements AutoCloseable {
     private final long tokens;
     private final List<Tensor> keys = new ArrayList<>();
     private final List<Tensor> values = new ArrayList<>();
+    private final List<Tensor> sourceKeys = new ArrayList<>();
+    private final List<Tensor> sourceValues = new ArrayList<>();
+    private @Nullable Tensor source;
     private @Nullable Tensor mask;
     private @Nullable Tensor ids;
     private @Nullable Tensor shift;
@@ -130,6 +134,36 @@ public final class KvCache implements AutoCloseable {
         return values.get(layer).narrow(2, 0, length);
     }
 
+    /** The mask of what a decoder attends to in its encoder, {@code [batch, seq]}. */
+    public Tensor source() {
+        if (source == null) {
+            throw new IllegalStateException("no encoder has run");
+        }
+        return source;
+    }
+
+    /** Keeps the mask of what a decoder attends to. */
+    public void keepSource(Tensor sourceMask) {
+        source = retained(sourceMask.clone());
+    }
+
+    /**
+     * A decoder layer's keys and values of its encoder's positions, made in the first pass and kept for the later ones.
+     *
+     * @param cache may be null: then they are made and not kept
+     */
+    public static Tensor[] source(@Nullable KvCache cache, int layer, Supplier<Tensor[]> made) {
+        if (cache == null) {
+            return made.get();
+        }
+        if (layer == cache.sourceKeys.size()) {
+            Tensor[] fresh = made.get();
+            cache.sourceKeys.add(retained(fresh[0].contiguous()));
+            cache.sourceValues.add(retained(fresh[1].contiguous()));
+        }
+        return new Tensor[] {cache.sourceKeys.get(layer), cache.sourceValues.get(layer)};
+    }
+
     /** Keeps only the given rows of the batch, in that order. */
     public void select(int... rows) {
         long[] indices = new long[rows.length];
@@ -137,13 +171,14 @@ public final class KvCache implements AutoCloseable {
             indices[i] = rows[i];
         }
         Tensor index = Tensors.of(indices, indices.length);
-        for (List<Tensor> stores : List.of(keys, values)) {
+        for (List<Tensor> stores : List.of(keys, values, sourceKeys, sourceValues)) {
             for (int i = 0; i < stores.size(); i++) {
                 stores.set(i, reselected(stores.get(i), index));
             }
         }
         mask = mask == null ? null : reselected(mask, index);
         ids = ids == null ? null : reselected(ids, index);
+        source = source == null ? null : reselected(source, index);
         shift = shift == null ? null : reselected(shift, index);
     }
 
@@ -161,10 +196,14 @@ public final class KvCache implements AutoCloseable {
 
     @Override
     public void close() {
-        keys.forEach(Tensor::releaseReference);
-        values.forEach(Tensor::releaseReference);
-        keys.clear();
-        values.clear();
+        for (List<Tensor> stores : List.of(keys, values, sourceKeys, sourceValues)) {
+            stores.forEach(Tensor::releaseReference);
+            stores.clear();
+        }
+        if (source != null) {
+            source.releaseReference();
+            source = null;
+        }
         if (mask != null) {
             mask.releaseReference();
             mask = null;

@@ -74,6 +74,11 @@ public final class Pass {
         return new Pass(hooks, training, cache, new ArrayList<>(), tape);
     }
 
+    /** The pass of an encoder whose decoder this pass runs: a mask of its own, and no cache, since an encoder runs once. */
+    public Pass encoder() {
+        return new Pass(hooks, training, null, hiddenStates, tape);
+    }
+
     public Hooks hooks() {
         return hooks;
     }
@@ -435,6 +440,16 @@ public final class Pass {
         return promptTargets;
     }
 
+    /** Says what the pass sees where that are images, which have no tokens. */
+    public void sees(Tensor newMask) {
+        this.mask = newMask;
+    }
+
+    /** Says what the pass sees where there is no prompt. */
+    public void sees(Inputs in) {
+        sees(in.ids(), in.mask(), 0, PromptTargets.none(0));
+    }
+
     void sees(Tensor newTokens, Tensor newMask, long promptRows, PromptTargets targets) {
         this.tokens = cache != null
                 ? cache.tokens(
@@ -466,6 +481,11 @@ public final class Pass {
 
     List<Tensor> collected() {
         return hiddenStates == null ? List.of() : List.copyOf(hiddenStates);
+    }
+
+    /** The result of a dual encoder. */
+    public Hidden result(Tensor texts, Tensor images) {
+        return new Hidden(texts, mask(), 0, collected(), images);
     }
 
     /** The result of a backbone. */

@@ -15,6 +15,12 @@ public enum Task {
     QUESTION_ANS("ForQuestionAnswering"),
     /** The tokens behind masks. */
     MASKED_LM("ForMaskedLM"),
+    /** One label for an image. */
+    IMAGE_CLS("ForImageClassification"),
+    /** How well texts and images fit each other. */
+    CONTRASTIVE("Model"),
+    /** A text for a text. */
+    SEQ_2_SEQ_LM("ForConditionalGeneration"),
     /** The next token. */
     CAUSAL_LM("ForCausalLM");
 
@@ -27,6 +33,11 @@ public enum Task {
     /** What the name of a class for the task has after the family's, as a rule. */
     String suffix() {
         return suffix;
+    }
+
+    /** Whether PEFT has a name for it, which is this one. */
+    public boolean isPefts() {
+        return this != MASKED_LM && this != IMAGE_CLS && this != CONTRASTIVE;
     }
 
     /** The task of that name, in any case. */

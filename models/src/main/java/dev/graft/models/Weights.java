@@ -22,6 +22,7 @@ import java.util.Map;
 import java.util.TreeSet;
 import java.util.function.IntFunction;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -41,6 +42,7 @@ public final class Weights {
     private final TreeSet<String> fresh = new TreeSet<>();
     private final TreeSet<String> read = new TreeSet<>();
     private final Map<String, IntFunction<List<String>>> storedNames = new HashMap<>();
+    private UnaryOperator<String> toStored = UnaryOperator.identity();
 
     /**
      * Weights of a file.
@@ -88,11 +90,6 @@ public final class Weights {
     /** A large matrix, in the type of the base. */
     public Tensor matrix(String name, long rows, long columns) {
         return get(name, numerics.base(), rows, columns);
-    }
-
-    /** The kernels of a convolution, in the type of the base. */
-    public Tensor kernels(String name, long... shape) {
-        return get(name, numerics.base(), shape);
     }
 
     /** A vector, in fp32 or wider. */
@@ -230,6 +227,16 @@ public final class Weights {
         return raw;
     }
 
+    /** Says what checkpoints call the parameters of a model whose own names are newer; those are looked for first. */
+    public void rename(UnaryOperator<String> names) {
+        toStored = names;
+    }
+
+    /** The kernels of a convolution, in the type of the base. */
+    public Tensor kernels(String name, long... shape) {
+        return get(name, numerics.base(), shape);
+    }
+
     /** A matrix that the checkpoint holds under another name. */
     public Tensor renamed(String name, String storedName, long rows, long columns) {
         if (!storedName.equals(name)) {
@@ -270,7 +277,7 @@ public final class Weights {
         loaded.forEach((name, value) -> {
             IntFunction<List<String>> names = storedNames.get(name);
             if (names == null || value.dim() == 2) {
-                stored.put(names == null ? name : names.apply(0).get(0), value);
+                stored.put(names == null ? toStored.apply(name) : names.apply(0).get(0), value);
                 return;
             }
             for (int expert = 0; expert < value.size(0); expert++) {
@@ -320,6 +327,12 @@ public final class Weights {
                 return found;
             }
         }
+        String own = find(name);
+        String older = toStored.apply(name);
+        return own == null && !older.equals(name) ? find(older) : own;
+    }
+
+    private @Nullable String find(String name) {
         if (source.names().contains(name)) {
             return name;
         }

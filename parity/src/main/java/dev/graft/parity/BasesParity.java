@@ -5,6 +5,7 @@ import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.JsonNode;
@@ -36,17 +37,22 @@ final class BasesParity implements Group {
 
             Pass pass = Pass.inference(Hooks.NONE).withHiddenStates();
             Hidden hidden = reference.base().hidden(reference.inputs(), pass);
-            List<String> states = stored.startingWith("hidden_states.");
+            List<String> states = new ArrayList<>();
+            for (String side : List.of("", "encoder.", "decoder.", "text.", "vision.")) {
+                states.addAll(stored.startingWith(side + "hidden_states."));
+            }
             check.same("the number of hidden states", hidden.all().size(), states.size());
-            for (int i = 0; i < hidden.all().size(); i++) {
-                String state = "hidden_states." + i;
-                if (stored.has(state)) {
-                    check.tensor(
-                            state,
-                            Outputs.visible(hidden.all().get(i), hidden.mask()),
-                            Outputs.visible(stored.get(state), hidden.mask()),
-                            tolerance);
-                }
+            for (int i = 0; i < Math.min(hidden.all().size(), states.size()); i++) {
+                String state = states.get(i);
+                Tensor got = hidden.all().get(i);
+                Tensor mask = state.startsWith("encoder.") ? reference.inputs().mask() : hidden.mask();
+                Tensor expected = stored.get(state);
+                boolean padded = !state.startsWith("vision.");
+                check.tensor(
+                        state,
+                        padded ? Outputs.visible(got, mask) : got,
+                        padded ? Outputs.visible(expected, mask) : expected,
+                        tolerance);
             }
             Outputs.of(reference.base(), hidden, pass).compare(check, "", stored, tolerance);
             if (reference.hasLabels()) {

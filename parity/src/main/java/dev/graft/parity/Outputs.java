@@ -21,8 +21,16 @@ import org.jspecify.annotations.Nullable;
  * @param mask 1 where an answer is defined, {@code [batch, prompt + seq]}: nothing is compared at padding
  */
 record Outputs(Map<String, Tensor> values, Tensor mask) {
-    private static final List<String> NAMES =
-            List.of("logits", "start_logits", "end_logits", "last_hidden_state", "pooler_output");
+    private static final List<String> NAMES = List.of(
+            "logits",
+            "start_logits",
+            "end_logits",
+            "last_hidden_state",
+            "pooler_output",
+            "logits_per_image",
+            "logits_per_text",
+            "text_embeds",
+            "image_embeds");
 
     static Outputs of(Base base, Hidden hidden, Pass pass) {
         Map<String, Tensor> values = new LinkedHashMap<>();
@@ -30,6 +38,11 @@ record Outputs(Map<String, Tensor> values, Tensor mask) {
         if (base.task() == Task.QUESTION_ANS) {
             values.put("start_logits", logits.select(2, 0));
             values.put("end_logits", logits.select(2, 1));
+        } else if (hidden.images() != null) {
+            values.put("logits_per_image", logits);
+            values.put("logits_per_text", logits.t());
+            values.put("text_embeds", hidden.last().squeeze(1));
+            values.put("image_embeds", hidden.images());
         } else if (base.task() == Task.FEATURE_EXTRACTION) {
             values.put("last_hidden_state", logits);
             Tensor pooled = pooled(base, hidden, pass);
@@ -67,7 +80,9 @@ record Outputs(Map<String, Tensor> values, Tensor mask) {
 
     /** One answer for a sequence, not for each of its tokens. */
     private static boolean isOfSequence(String name, Tensor output) {
-        return name.equals("pooler_output") || name.equals("logits") && output.dim() == 2;
+        return name.equals("pooler_output")
+                || name.endsWith("_embeds")
+                || name.startsWith("logits") && output.dim() == 2;
     }
 
     /** Compares one output with a stored one. */

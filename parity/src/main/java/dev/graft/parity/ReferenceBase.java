@@ -28,8 +28,17 @@ final class ReferenceBase implements AutoCloseable {
     private ReferenceBase(Base base, Reference reference) {
         this.base = base;
         this.reference = reference;
-        this.inputs = new Inputs(
-                reference.get("input_ids"), reference.get("attention_mask"), reference.find("token_type_ids"), null);
+        Tensor answers = reference.find("decoder_input_ids");
+        Tensor pixels = reference.find("pixel_values");
+        this.inputs = pixels != null && !reference.has("input_ids")
+                ? Inputs.images(pixels)
+                : new Inputs(
+                        reference.get("input_ids"),
+                        reference.get("attention_mask"),
+                        reference.find("token_type_ids"),
+                        null,
+                        answers == null ? null : Inputs.of(answers, reference.get("decoder_attention_mask")),
+                        pixels);
     }
 
     /** Loads a base in fp32. */
@@ -94,7 +103,7 @@ final class ReferenceBase implements AutoCloseable {
             return Ops.scale(starts.add(ends), 0.5);
         }
         Tensor labels = reference.get("labels");
-        if (base.task() == Task.SEQ_CLS) {
+        if (base.task() == Task.SEQ_CLS || base.task() == Task.IMAGE_CLS) {
             return torch.cross_entropy_loss(logits, labels);
         }
         Tensor weights = Tensors.ones(ScalarType.Float, Tensors.shape(labels));

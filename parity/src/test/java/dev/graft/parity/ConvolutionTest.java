@@ -13,6 +13,7 @@ import dev.graft.peft.Merge;
 import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
 import dev.graft.peft.Targets;
+import dev.graft.peft.inits.LoraInit;
 import dev.graft.peft.methods.Dora;
 import dev.graft.peft.methods.Ia3;
 import dev.graft.peft.methods.Lora;
@@ -91,9 +92,10 @@ class ConvolutionTest {
         Base base = base(1, 2);
         Adapter lora = trained(base, new Lora(config(4)), 1);
         Adapter dora = trained(base, new Dora(config(2)), 2);
-        Adapter scales = trained(base, Ia3.DEFAULT.withTargets(CONVOLUTION, new Ia3.FeedForward(List.of("conv"), null)), 3);
-        List<Selection> rows =
-                List.of(Selection.of(dora), Selection.of(lora), Selection.BASE, Selection.of(scales), Selection.of(lora));
+        Adapter scales =
+                trained(base, Ia3.DEFAULT.withTargets(CONVOLUTION, new Ia3.FeedForward(List.of("conv"), null)), 3);
+        List<Selection> rows = List.of(
+                Selection.of(dora), Selection.of(lora), Selection.BASE, Selection.of(scales), Selection.of(lora));
         Tensor images = images(base, rows.size());
 
         Tensor mixed = forward(base, images, Selection.rows(rows).hooks());
@@ -107,7 +109,8 @@ class ConvolutionTest {
     @Test
     void scaledInputsOfGroupsMerge() {
         Base base = base(1, 2);
-        Adapter scales = trained(base, Ia3.DEFAULT.withTargets(CONVOLUTION, new Ia3.FeedForward(List.of("conv"), null)), 3);
+        Adapter scales =
+                trained(base, Ia3.DEFAULT.withTargets(CONVOLUTION, new Ia3.FeedForward(List.of("conv"), null)), 3);
         Tensor images = images(base, 2);
 
         assertThat(close(
@@ -137,7 +140,8 @@ class ConvolutionTest {
 
     @Test
     void initialisationsFromMatricesAreRefused() {
-        assertThatThrownBy(() -> Adapter.create(base(1, 1), new Lora(config(3).withInit(new LoraConfig.Init("pissa"))), 1))
+        assertThatThrownBy(
+                        () -> Adapter.create(base(1, 1), new Lora(config(3).withInit(LoraInit.of("pissa"))), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("pissa")
                 .hasMessageContaining("convolution");

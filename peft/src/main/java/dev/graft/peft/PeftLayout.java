@@ -112,7 +112,7 @@ final class PeftLayout implements FolderLayout {
         method.write(json, adapter.base());
         json.put("peft_type", method.type().peftType());
         Task task = config.task();
-        json.put("task_type", task == null || task == Task.MASKED_LM ? null : task.name());
+        json.put("task_type", task == null || !task.isPefts() ? null : task.name());
         json.put("base_model_name_or_path", config.baseName());
         json.put("revision", config.revision());
         json.put("inference_mode", true);
@@ -177,6 +177,7 @@ final class PeftLayout implements FolderLayout {
                 copies.put(key, embedding.weight());
             } else if (site instanceof Linear linear
                     && linear.role() == Role.HEAD
+                    && adapter.base().task() != Task.IMAGE_CLS
                     && linear == adapter.base().head().output()) {
                 copies.put(key, linear.weight());
             }

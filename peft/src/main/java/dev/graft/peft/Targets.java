@@ -263,7 +263,10 @@ public record Targets(
         Linear output = base.head().output();
         return output != null
                 && output.name().equals(linear.name())
-                && (base.task() == Task.CAUSAL_LM || base.task() == Task.MASKED_LM || base.task() == Task.SEQ_CLS);
+                && (base.task() == Task.CAUSAL_LM
+                        || base.task() == Task.SEQ_2_SEQ_LM
+                        || base.task() == Task.MASKED_LM
+                        || base.task() == Task.SEQ_CLS);
     }
 
     private Targets withNames(List<String> exact) {

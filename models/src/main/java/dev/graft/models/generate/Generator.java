@@ -46,6 +46,9 @@ public final class Generator {
     private final Base base;
     private final @Nullable Tokenizer tokenizer;
 
+    /** Whether an encoder reads the prompt and a decoder answers, so that a new text begins. */
+    private final boolean answers;
+
     /** A generator with the tokenizer that came with the model. */
     public Generator(Base base) {
         this(base, base.tokenizer());
@@ -57,11 +60,12 @@ public final class Generator {
      * @throws InputException if the model predicts no next tokens
      */
     public Generator(Base base, @Nullable Tokenizer tokenizer) {
-        if (base.task() != Task.CAUSAL_LM) {
-            throw new InputException(
-                    base.name() + " is loaded for " + base.task() + ", generating text needs CAUSAL_LM");
+        if (base.task() != Task.CAUSAL_LM && base.task() != Task.SEQ_2_SEQ_LM) {
+            throw new InputException(base.name() + " is loaded for " + base.task()
+                    + ", generating text needs CAUSAL_LM or SEQ_2_SEQ_LM");
         }
         this.base = base;
+        this.answers = base.task() == Task.SEQ_2_SEQ_LM;
         this.tokenizer = tokenizer;
     }
 
@@ -94,7 +98,7 @@ public final class Generator {
         int width = all.stream().mapToInt(text -> text.prompt.length).max().getAsInt();
         try (NoGrad off = new NoGrad();
                 KvCache cache = new KvCache((long) width + options.maxNewTokens())) {
-            float[][] logits = prefill(all, width, hooks, cache);
+            float[][] logits = answers ? encode(prompts, hooks, cache) : prefill(all, width, hooks, cache);
             requirePlace(all, cache);
             List<Continuation> active = all;
             while (true) {
@@ -123,9 +127,9 @@ public final class Generator {
         Map<List<Integer>, Integer> copies = new HashMap<>();
         List<Continuation> texts = new ArrayList<>();
         for (int row = 0; row < prompts.size(); row++) {
-            int[] prompt = prompts.get(row);
-            check(row, prompt);
-            int copy = copies.merge(Arrays.stream(prompt).boxed().toList(), 1, Integer::sum);
+            check(row, prompts.get(row));
+            int[] prompt = answers ? new int[] {base.answerStart()} : prompts.get(row);
+            int copy = copies.merge(Arrays.stream(prompts.get(row)).boxed().toList(), 1, Integer::sum);
             Sampler sampler = new Sampler(options, Rng.of(options.seed(), "generate " + copy));
             texts.add(new Continuation(row, prompt, options, endTokens, sampler, tokenizer, listener));
         }
@@ -200,6 +204,31 @@ public final class Generator {
         return logits;
     }
 
+    /** Reads the prompts, padded on the right; gives the logits of the first token of each answer. */
+    private float[][] encode(List<int[]> prompts, Hooks hooks, KvCache cache) {
+        int width = prompts.stream().mapToInt(prompt -> prompt.length).max().orElse(0);
+        long[][] ids = new long[prompts.size()][width];
+        long[][] mask = new long[prompts.size()][width];
+        long[] starts = new long[prompts.size()];
+        Arrays.fill(starts, base.answerStart());
+        for (int row = 0; row < ids.length; row++) {
+            int[] prompt = prompts.get(row);
+            for (int i = 0; i < prompt.length; i++) {
+                ids[row][i] = prompt[i];
+                mask[row][i] = 1;
+            }
+        }
+        try (Scope scope = new Scope()) {
+            Pass pass = Pass.cached(hooks, cache);
+            Inputs source = Inputs.of(Tensors.of(ids), Tensors.of(mask));
+            return lastLogits(base.hidden(source.answeredBy(answer(starts)), pass), pass);
+        }
+    }
+
+    private static Inputs answer(long... ids) {
+        return Inputs.of(Tensors.of(ids, ids.length, 1), Tensors.ones(ScalarType.Long, ids.length, 1));
+    }
+
     private int[] step(List<Continuation> active, float[][] logits, KvCache cache) {
         long places = base.backbone().maxPositions() - cache.virtual();
         List<Integer> going = new ArrayList<>();
@@ -217,11 +246,12 @@ public final class Generator {
     private float[][] decode(List<Continuation> active, Hooks hooks, KvCache cache) {
         long[] ids = active.stream().mapToLong(Continuation::last).toArray();
         try (Scope scope = new Scope()) {
-            Tensor mask = Tensors.ones(ScalarType.Long, ids.length, 1);
             Pass pass = Pass.cached(hooks, cache);
-            Hidden hidden =
-                    base.hidden(new Inputs(Tensors.of(ids, ids.length, 1), mask, null, cache.positions(mask)), pass);
-            return lastLogits(hidden, pass);
+            Inputs next = answer(ids);
+            Inputs in = answers
+                    ? next.answeredBy(next)
+                    : new Inputs(next.ids(), next.mask(), null, cache.positions(next.mask()));
+            return lastLogits(base.hidden(in, pass), pass);
         }
     }
 

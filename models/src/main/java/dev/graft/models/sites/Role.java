@@ -19,6 +19,8 @@ public enum Role {
     /** From embeddings of another size to hidden states. */
     PROJECTION,
     POOLER,
+    /** The convolution that makes patches of an image. */
+    PATCH,
     /** The task head or the vocabulary head. */
     HEAD
 }

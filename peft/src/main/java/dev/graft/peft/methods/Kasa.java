@@ -104,7 +104,7 @@ public record Kasa(LoraConfig config, double beta, double gamma) implements Lora
 
         @Override
         public Tensor weight() {
-            return scaled().weight().sub(left.matmul(right));
+            return scaled().product().sub(left.matmul(right));
         }
 
         @Override

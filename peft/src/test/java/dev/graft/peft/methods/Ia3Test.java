@@ -34,7 +34,8 @@ class Ia3Test extends MethodContract {
 
         assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.LLAMA), method, 1))
                 .isInstanceOf(InputException.class)
-                .hasMessage("target_modules: model.embed_tokens is an embedding; (IA)³ scales linear layers only");
+                .hasMessage(
+                        "target_modules: model.embed_tokens is an embedding; (IA)³ scales linear layers and convolutions only");
     }
 
     @Test

@@ -1,8 +1,10 @@
 package dev.graft.train.data;
 
+import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,6 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param lengths real tokens of each row
  * @param lossTerms what a mean of the loss divides by: labelled tokens, or rows
  * @param rowIndices the number of each row in its data set
+ * @param decoder what an encoder-decoder's decoder sees, which the targets belong to; null for models of one side
+ * @param images for a model of images; else null
  */
 @SuppressWarnings("ArrayRecordComponent") // made once for one step, never shared
 public record Batch(
@@ -26,7 +30,85 @@ public record Batch(
         Targets targets,
         int realTokens,
         int lossTerms,
-        int[] rowIndices) {
+        int[] rowIndices,
+        @Nullable Decoder decoder,
+        @Nullable Images images) {
+    /** Images of one size. */
+    public record Images(List<Image> images) {
+        private static @Nullable Images of(List<Example> examples) {
+            List<Image> images = new ArrayList<>();
+            for (Example example : examples) {
+                Image image = example.image();
+                if (image != null) {
+                    images.add(image);
+                }
+            }
+            return images.isEmpty() ? null : new Images(images);
+        }
+
+        /** {@code [rows, channels, height, width]}. */
+        public Tensor tensor() {
+            Image first = images.get(0);
+            float[] values = new float[images.size() * first.values().length];
+            for (int i = 0; i < images.size(); i++) {
+                System.arraycopy(images.get(i).values(), 0, values, i * first.values().length, first.values().length);
+            }
+            return Tensors.of(values, images.size(), first.channels(), first.height(), first.width());
+        }
+
+        private Images select(Integer[] rows) {
+            return new Images(Arrays.stream(rows).map(images::get).toList());
+        }
+    }
+
+    /**
+     * Ids of answers, padded on the right.
+     *
+     * @param ids {@code [rows, width]}
+     */
+    @SuppressWarnings("ArrayRecordComponent") // made once for one step, never shared
+    public record Decoder(int width, long[] ids, int[] lengths) {
+        private static @Nullable Decoder of(List<Example> examples, int padId) {
+            int[] first = examples.get(0).decoderIds();
+            if (first == null) {
+                return null;
+            }
+            int[] lengths = new int[examples.size()];
+            for (int row = 0; row < lengths.length; row++) {
+                lengths[row] = own(examples.get(row)).length;
+            }
+            int width = Arrays.stream(lengths).max().orElseThrow();
+            long[] ids = new long[lengths.length * width];
+            Arrays.fill(ids, padId);
+            for (int row = 0; row < lengths.length; row++) {
+                int[] own = own(examples.get(row));
+                for (int i = 0; i < own.length; i++) {
+                    ids[row * width + i] = own[i];
+                }
+            }
+            return new Decoder(width, ids, lengths);
+        }
+
+        private static int[] own(Example example) {
+            int[] ids = example.decoderIds();
+            if (ids == null) {
+                throw new IllegalArgumentException("row " + example.row() + " has no answer, others of its batch have");
+            }
+            return ids;
+        }
+
+        private Decoder select(Integer[] rows) {
+            int newWidth =
+                    Arrays.stream(rows).mapToInt(row -> lengths[row]).max().orElseThrow();
+            long[] newIds = new long[rows.length * newWidth];
+            int[] newLengths = new int[rows.length];
+            for (int i = 0; i < rows.length; i++) {
+                System.arraycopy(ids, rows[i] * width, newIds, i * newWidth, newWidth);
+                newLengths[i] = lengths[rows[i]];
+            }
+            return new Decoder(newWidth, newIds, newLengths);
+        }
+    }
 
     /** Puts examples together. */
     public static Batch of(List<Example> examples, int padId) {
@@ -53,8 +135,20 @@ public record Batch(
             realTokens += example.length();
             lossTerms += example.target().lossTerms();
         }
+        Decoder decoder = Decoder.of(examples, padId);
+        Targets targets = Targets.of(examples, decoder == null ? width : decoder.width);
         return new Batch(
-                rows, width, ids, typeIds, lengths, Targets.of(examples, width), realTokens, lossTerms, indices);
+                rows,
+                width,
+                ids,
+                typeIds,
+                lengths,
+                targets,
+                realTokens,
+                lossTerms,
+                indices,
+                decoder,
+                Images.of(examples));
     }
 
     /**
@@ -119,7 +213,9 @@ public record Batch(
             newIndices[i] = rowIndices[row];
             tokens += lengths[row];
         }
-        Targets chosenTargets = targets.select(chosen, width, newWidth);
+        Decoder chosenDecoder = decoder == null ? null : decoder.select(chosen);
+        int newTargetWidth = chosenDecoder == null ? newWidth : chosenDecoder.width;
+        Targets chosenTargets = targets.select(chosen, targetWidth(), newTargetWidth);
         return new Batch(
                 chosen.length,
                 newWidth,
@@ -128,17 +224,29 @@ public record Batch(
                 newLengths,
                 chosenTargets,
                 tokens,
-                chosenTargets.lossTerms(newWidth),
-                newIndices);
+                chosenTargets.lossTerms(newTargetWidth),
+                newIndices,
+                chosenDecoder,
+                images == null ? null : images.select(chosen));
     }
 
     /** 1 for real tokens, 0 for padding: [rows, width]. */
     public long[] attentionMask() {
-        long[] mask = new long[rows * width];
-        for (int row = 0; row < rows; row++) {
+        return mask(lengths, width);
+    }
+
+    /** 1 for the first positions of each row: [rows, width]. */
+    public static long[] mask(int[] lengths, int width) {
+        long[] mask = new long[lengths.length * width];
+        for (int row = 0; row < lengths.length; row++) {
             Arrays.fill(mask, row * width, row * width + lengths[row], 1);
         }
         return mask;
+    }
+
+    /** The width of the side that the targets belong to. */
+    public int targetWidth() {
+        return decoder == null ? width : decoder.width;
     }
 
     /** Whether any row is padded. */

@@ -38,7 +38,10 @@ public interface Objective {
      * @param labelSmoothing the share of a target that is spread over all classes, in [0, 1)
      */
     static Objective of(Base base, double labelSmoothing) {
-        return base.task() == Task.CAUSAL_LM || base.task() == Task.TOKEN_CLS || base.task() == Task.MASKED_LM
+        return base.task() == Task.CAUSAL_LM
+                        || base.task() == Task.SEQ_2_SEQ_LM
+                        || base.task() == Task.TOKEN_CLS
+                        || base.task() == Task.MASKED_LM
                 ? new TokenLoss(base, labelSmoothing)
                 : new SequenceLoss(base, labelSmoothing);
     }
@@ -46,10 +49,19 @@ public interface Objective {
     /** A batch as a model takes it. */
     static Inputs inputs(Batch batch) {
         long[] types = batch.typeIds();
+        Batch.Decoder decoder = batch.decoder();
+        Batch.Images images = batch.images();
         return new Inputs(
                 Tensors.of(batch.ids(), batch.rows(), batch.width()),
                 Tensors.of(batch.attentionMask(), batch.rows(), batch.width()),
                 types == null ? null : Tensors.of(types, batch.rows(), batch.width()),
-                null);
+                null,
+                decoder == null
+                        ? null
+                        : Inputs.of(
+                                Tensors.of(decoder.ids(), batch.rows(), decoder.width()),
+                                Tensors.of(
+                                        Batch.mask(decoder.lengths(), decoder.width()), batch.rows(), decoder.width())),
+                images == null ? null : images.tensor());
     }
 }

@@ -36,11 +36,15 @@ final class TokenLoss implements Objective {
     TokenLoss(Base base, double labelSmoothing) {
         this.base = base;
         this.labelSmoothing = labelSmoothing;
-        this.shifted = base.task() == Task.CAUSAL_LM;
+        this.shifted = base.task() == Task.CAUSAL_LM || base.task() == Task.SEQ_2_SEQ_LM;
     }
 
     @Override
     public long terms(Hooks hooks, Batch batch) {
+        if (batch.decoder() != null) {
+            // A prompt is the encoder's.
+            return labelled(batch, 0).labels.length;
+        }
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             for (Site site : base.sites()) {
@@ -163,7 +167,7 @@ final class TokenLoss implements Objective {
     /** With a prompt in front even the first token has a position that predicts it, and the prompt may have labels of its own. */
     private Labelled labelled(Batch batch, long prompt, PromptTargets targets) {
         Targets.Tokens tokens = tokens(batch);
-        int width = batch.width();
+        int width = batch.targetWidth();
         int offset = shifted ? 1 : 0;
         int before = Math.toIntExact(prompt);
         long[] positions = new long[batch.rows() * (before + width)];

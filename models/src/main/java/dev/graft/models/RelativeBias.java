@@ -1,0 +1,53 @@
+package dev.graft.models;
+
+import dev.graft.models.sites.Embedding;
+import dev.graft.tensor.Tensors;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * T5's relative positions (Raffel et al., 2020): a bias for each head by the distance from the query to the key. Half of the buckets are
+ * for single distances, the others for ranges that grow as powers, the last one for all that is farther away. An encoder has one half of
+ * the buckets for keys before the query and one for keys behind it.
+ *
+ * @param table {@code [buckets, heads]}
+ * @param farthest the distance from which on all are in the last bucket
+ */
+public record RelativeBias(Embedding table, boolean bothWays, int farthest) {
+    /**
+     * The bias of queries that stand behind keys of earlier passes, {@code [1, heads, queries, keys]}; the last query is at the last key.
+     */
+    public Tensor of(long queries, long keys, Pass pass) {
+        return pass.piece(() -> {
+            long[] buckets = new long[Math.toIntExact(queries * keys)];
+            for (int q = 0; q < queries; q++) {
+                for (int k = 0; k < keys; k++) {
+                    buckets[(int) (q * keys) + k] = bucket(k - (q + keys - queries));
+                }
+            }
+            // One row for the hooks, which count rows of a batch: positions are the same in all of them.
+            Tensor ids = Tensors.of(buckets, 1, buckets.length);
+            return new Tensor[] {
+                pass.hooks()
+                        .embedding(table, ids, pass)
+                        .view(queries, keys, table.hidden())
+                        .permute(2, 0, 1)
+                        .unsqueeze(0)
+            };
+        })[0];
+    }
+
+    /** The bucket of a key that is so far behind the query. */
+    long bucket(long offset) {
+        long buckets = bothWays ? table.rows() / 2 : table.rows();
+        long first = bothWays && offset > 0 ? buckets : 0;
+        long distance = bothWays ? Math.abs(offset) : Math.max(0, -offset);
+        long single = buckets / 2;
+        if (distance < single) {
+            return first + distance;
+        }
+        // In fp32, as the reference computes it: at the edges of a range the type decides.
+        float share = (float) Math.log((float) distance / single) / (float) Math.log((double) farthest / single);
+        long range = single + (long) (share * (buckets - single));
+        return first + Math.min(buckets - 1, range);
+    }
+}

@@ -1,0 +1,168 @@
+package dev.graft.models.arch;
+
+import dev.graft.models.Activation;
+import dev.graft.models.Attend;
+import dev.graft.models.AttentionMask;
+import dev.graft.models.Pass;
+import dev.graft.models.Weights;
+import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.Block;
+import dev.graft.models.sites.Layer;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import dev.graft.tensor.Ops;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The layers that image and text towers share under different names (Dosovitskiy et al., 2021; Radford et al., 2021):
+ *
+ * <pre>{@code
+ * x = norm(h);  h = h + o(attend(q(x), k(x), v(x)))
+ * x = norm(h);  h = h + down(activation(up(x)))
+ * }</pre>
+ */
+final class PreNormEncoder {
+    private final Shape shape;
+    private final List<EncoderLayer> layers = new ArrayList<>();
+
+    /**
+     * What the parts of a layer are called.
+     *
+     * @param attention the module that holds the four projections
+     * @param scales the end of the names of two vectors that multiply what the blocks add, or null where there are none
+     */
+    record Names(
+            String attentionNorm,
+            String attention,
+            String output,
+            String feedForwardNorm,
+            @Nullable Scales scales) {}
+
+    /** The names of the vectors on what attention and the feed-forward block give. */
+    record Scales(String attention, String feedForward) {}
+
+    record Shape(
+            int hidden,
+            int heads,
+            int intermediate,
+            int layers,
+            Activation activation,
+            double eps,
+            boolean projectionBias,
+            double dropout,
+            double attentionDropout) {}
+
+    private record EncoderLayer(
+            Norm attentionNorm,
+            Attention attention,
+            Linear q,
+            Linear k,
+            Linear v,
+            Linear o,
+            @Nullable Tensor attentionScale,
+            Block attentionBlock,
+            Norm feedForwardNorm,
+            Linear up,
+            Linear down,
+            @Nullable Tensor feedForwardScale,
+            Block feedForwardBlock,
+            Layer layer) {}
+
+    /** @param prefix the name of the list of layers, with a dot behind it */
+    PreNormEncoder(Weights w, String prefix, Names names, Shape shape) {
+        this.shape = shape;
+        int h = shape.hidden;
+        for (int i = 0; i < shape.layers; i++) {
+            String l = prefix + i + ".";
+            String a = l + names.attention;
+            Scales scales = names.scales;
+            layers.add(new EncoderLayer(
+                    norm(w, l + names.attentionNorm, i, h, shape.eps),
+                    new Attention(a, i, shape.heads, h / shape.heads),
+                    linear(w, a + ".q_proj", Role.QUERY, i, h, h, shape.projectionBias),
+                    linear(w, a + ".k_proj", Role.KEY, i, h, h, shape.projectionBias),
+                    linear(w, a + ".v_proj", Role.VALUE, i, h, h, shape.projectionBias),
+                    linear(w, a + "." + names.output, Role.OUTPUT, i, h, h, true),
+                    scales == null ? null : w.vector(l + scales.attention, h),
+                    new Block(l + "attention_adapters", i, Block.Kind.ATTENTION, h, null),
+                    norm(w, l + names.feedForwardNorm, i, h, shape.eps),
+                    linear(w, l + "mlp.fc1", Role.UP, i, shape.intermediate, h, true),
+                    linear(w, l + "mlp.fc2", Role.DOWN, i, h, shape.intermediate, true),
+                    scales == null ? null : w.vector(l + scales.feedForward, h),
+                    new Block(l + "output_adapters", i, Block.Kind.FEED_FORWARD, h, null),
+                    new Layer(prefix + i, i, h)));
+        }
+    }
+
+    static Norm norm(Weights w, String name, int layer, int size, double eps) {
+        return new Norm(
+                name, layer, Norm.Kind.LAYER, w.vector(name + ".weight", size), w.vector(name + ".bias", size), eps);
+    }
+
+    static Linear linear(Weights w, String name, Role role, int layer, int out, int in, boolean bias) {
+        return new Linear(
+                name, role, layer, w.matrix(name + ".weight", out, in), bias ? w.bias(name + ".bias", out) : null);
+    }
+
+    /** Runs all layers on h {@code [batch, seq, hidden]}, whose mask the pass knows; collects what goes into each. */
+    Tensor forward(Tensor start, boolean causal, Pass pass) {
+        ScalarType small = start.scalar_type();
+        AttentionMask mask = AttentionMask.of(layers.get(0).attention, causal, small, pass);
+        Tensor h = start;
+        for (EncoderLayer layer : layers) {
+            pass.collect(h);
+            Tensor input = h;
+            h = pass.layer(() -> forward(layer, input, mask, pass));
+        }
+        return h;
+    }
+
+    private Tensor forward(EncoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {
+        ScalarType base = layer.q.weight().scalar_type();
+        Tensor x = pass.norm(layer.attentionNorm, h, base);
+        Tensor q = pass.heads(pass.linear(layer.q, x), shape.heads, null);
+        Tensor k = pass.heads(pass.linear(layer.k, x), shape.heads, null);
+        Tensor v = pass.heads(pass.linear(layer.v, x), shape.heads, null);
+        Tensor attended = Attend.attend(layer.attention, q, k, v, mask, shape.attentionDropout, pass);
+        Tensor out = scaled(pass.linear(layer.o, attended), layer.attentionScale, pass);
+        Tensor middle = pass.add(layer.attentionBlock, h, out);
+
+        Tensor y = pass.norm(layer.feedForwardNorm, middle, base);
+        Tensor inner = pass.activate(shape.activation, pass.linear(layer.up, y));
+        Tensor down = scaled(pass.linear(layer.down, inner), layer.feedForwardScale, pass);
+        return pass.leave(layer.layer, pass.add(layer.feedForwardBlock, middle, down));
+    }
+
+    private Tensor scaled(Tensor x, @Nullable Tensor scale, Pass pass) {
+        boolean drops = pass.isTraining() && shape.dropout > 0;
+        if (scale == null && !drops) {
+            return x;
+        }
+        return pass.piece(() ->
+                new Tensor[] {Ops.dropout(scale == null ? x : x.mul(scale), shape.dropout, pass.isTraining())})[0];
+    }
+
+    void addSites(List<Site> sites) {
+        for (EncoderLayer l : layers) {
+            sites.addAll(List.of(
+                    l.attentionNorm,
+                    l.q,
+                    l.k,
+                    l.v,
+                    l.attention,
+                    l.o,
+                    l.attentionBlock,
+                    l.feedForwardNorm,
+                    l.up,
+                    l.down,
+                    l.feedForwardBlock,
+                    l.layer));
+        }
+    }
+}

@@ -1,0 +1,370 @@
+package dev.graft.models.arch;
+
+import dev.graft.formats.Fields;
+import dev.graft.models.Activation;
+import dev.graft.models.Architecture;
+import dev.graft.models.AttentionMask;
+import dev.graft.models.Backbone;
+import dev.graft.models.BiasedAttention;
+import dev.graft.models.Embedded;
+import dev.graft.models.Head;
+import dev.graft.models.Hidden;
+import dev.graft.models.Inputs;
+import dev.graft.models.KvCache;
+import dev.graft.models.Pass;
+import dev.graft.models.RelativeBias;
+import dev.graft.models.Task;
+import dev.graft.models.Weights;
+import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.Block;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Layer;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import dev.graft.tensor.Ops;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * T5 (Raffel et al., 2020), also version 1.1 and Flan: a pre-norm encoder and a decoder that attends to it, with relative positions in
+ * place of embedded ones and scores that aren't scaled. With h the residual stream and e the encoder's output, a layer is
+ *
+ * <pre>{@code
+ * x = norm(h);  h = h + o(attend(q(x), k(x), v(x), bias))
+ * x = norm(h);  h = h + o(attend(q(x), k(e), v(e)))              (decoder)
+ * x = norm(h);  h = h + wo(relu(wi(x)))  or  wo(gelu(wi_0(x)) * wi_1(x))
+ * }</pre>
+ */
+public final class T5 implements Backbone {
+    private final Config config;
+    private final Embedding shared;
+    private final Stack encoder;
+    private final Stack decoder;
+    private final double outputScale;
+
+    private record Config(
+            int vocab,
+            int width,
+            int headDim,
+            int heads,
+            int intermediate,
+            int encoderLayers,
+            int decoderLayers,
+            int buckets,
+            int farthest,
+            double eps,
+            double dropout,
+            int padding,
+            Activation activation,
+            boolean gated) {}
+
+    private record Stack(List<StackLayer> layers, RelativeBias bias, Norm norm) {}
+
+    private record Projections(Norm norm, Linear q, Linear k, Linear v, Linear o) {}
+
+    private record StackLayer(
+            Projections self,
+            Attention attention,
+            Block attentionBlock,
+            @Nullable Projections cross,
+            Norm feedForwardNorm,
+            @Nullable Linear gate,
+            Linear up,
+            Linear down,
+            Block feedForwardBlock,
+            Layer layer) {}
+
+    private T5(Config config, Weights w, double outputScale) {
+        this.config = config;
+        this.outputScale = outputScale;
+        shared = new Embedding("shared", w.matrix("shared.weight", config.vocab, config.width), true, config.padding);
+        encoder = stack(w, "encoder.", config.encoderLayers, false);
+        decoder = stack(w, "decoder.", config.decoderLayers, true);
+    }
+
+    private Stack stack(Weights w, String prefix, int count, boolean decodes) {
+        List<StackLayer> layers = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            String block = prefix + "block." + i + ".";
+            String last = block + "layer." + (decodes ? 2 : 1);
+            String dense = last + ".DenseReluDense.";
+            layers.add(new StackLayer(
+                    projections(w, block + "layer.0", "SelfAttention", i),
+                    new Attention(block + "layer.0.SelfAttention", i, config.heads, config.headDim),
+                    new Block(block + "layer.0", i, Block.Kind.ATTENTION, config.width, null),
+                    decodes ? projections(w, block + "layer.1", "EncDecAttention", i) : null,
+                    norm(w, last + ".layer_norm", i),
+                    config.gated ? linear(w, dense + "wi_0", Role.GATE, i, config.intermediate, config.width) : null,
+                    linear(w, dense + (config.gated ? "wi_1" : "wi"), Role.UP, i, config.intermediate, config.width),
+                    linear(w, dense + "wo", Role.DOWN, i, config.width, config.intermediate),
+                    new Block(last, i, Block.Kind.FEED_FORWARD, config.width, null),
+                    new Layer(prefix + "block." + i, i, config.width)));
+        }
+        String table = prefix + "block.0.layer.0.SelfAttention.relative_attention_bias";
+        Embedding distances = new Embedding(table, w.matrix(table + ".weight", config.buckets, config.heads), false);
+        return new Stack(
+                layers,
+                new RelativeBias(distances, !decodes, config.farthest),
+                norm(w, prefix + "final_layer_norm", -1));
+    }
+
+    private Projections projections(Weights w, String layer, String name, int index) {
+        int inner = config.heads * config.headDim;
+        String a = layer + "." + name + ".";
+        return new Projections(
+                norm(w, layer + ".layer_norm", index),
+                linear(w, a + "q", Role.QUERY, index, inner, config.width),
+                linear(w, a + "k", Role.KEY, index, inner, config.width),
+                linear(w, a + "v", Role.VALUE, index, inner, config.width),
+                linear(w, a + "o", Role.OUTPUT, index, config.width, inner));
+    }
+
+    private Norm norm(Weights w, String name, int layer) {
+        return new Norm(name, layer, Norm.Kind.RMS, w.vector(name + ".weight", config.width), null, config.eps);
+    }
+
+    private static Linear linear(Weights w, String name, Role role, int layer, int out, int in) {
+        return new Linear(name, role, layer, w.matrix(name + ".weight", out, in), null);
+    }
+
+    @Override
+    public Hidden hidden(Inputs in, Pass pass) {
+        KvCache cache = pass.cache();
+        ScalarType small = encoder.norm.weight().scalar_type();
+        Source source = cache == null || cache.length() == 0 ? encode(in, pass) : new Source(null, cache.source());
+        if (cache != null && source.states != null) {
+            cache.keepSource(source.mask);
+        }
+        Inputs target = in.target();
+        Tensor h = pass.piece(() -> {
+            pass.sees(target);
+            Tensor rows = Ops.to(pass.hooks().embedding(shared, target.ids(), pass), small);
+            return new Tensor[] {drop(rows, pass)};
+        })[0];
+        AttentionMask mask = AttentionMask.of(decoder.layers.get(0).attention, true, small, pass);
+        Tensor bias = biased(decoder.bias, target.width(), mask, pass);
+        Tensor hiding = AttentionMask.hiding(source.mask, small);
+        for (StackLayer layer : decoder.layers) {
+            pass.collect(h);
+            Tensor input = h;
+            h = pass.layer(() -> {
+                Tensor attended = attended(layer, input, bias, pass);
+                Tensor crossed = crossed(layer, attended, source.states, hiding, pass);
+                return pass.leave(layer.layer, feedForward(layer, crossed, pass));
+            });
+        }
+        h = last(decoder, h, pass);
+        pass.collect(h);
+        if (cache != null) {
+            cache.advance(mask.keys());
+        }
+        Tensor out = h;
+        return pass.result(outputScale == 1 ? h : pass.piece(() -> new Tensor[] {Ops.scale(out, outputScale)})[0]);
+    }
+
+    /** What a decoder attends to: the encoder's output, null where a cache holds its keys and values, and its mask. */
+    private record Source(@Nullable Tensor states, Tensor mask) {}
+
+    private Source encode(Inputs in, Pass whole) {
+        Pass pass = whole.encoder();
+        ScalarType small = encoder.norm.weight().scalar_type();
+        Tensor h = pass.piece(() ->
+                new Tensor[] {drop(Embedded.of(shared, in, small, pass).rows(), pass)})[0];
+        AttentionMask mask = AttentionMask.of(encoder.layers.get(0).attention, false, small, pass);
+        Tensor bias = biased(encoder.bias, h.size(1), mask, pass);
+        for (StackLayer layer : encoder.layers) {
+            pass.collect(h);
+            Tensor input = h;
+            h = pass.layer(() -> pass.leave(layer.layer, feedForward(layer, attended(layer, input, bias, pass), pass)));
+        }
+        h = last(encoder, h, pass);
+        pass.collect(h);
+        return new Source(h, pass.mask());
+    }
+
+    private Tensor biased(RelativeBias bias, long queries, AttentionMask mask, Pass pass) {
+        Tensor distances = bias.of(queries, mask.keys().size(1), pass);
+        Tensor hidden = mask.additive();
+        return hidden == null ? distances : pass.piece(() -> new Tensor[] {distances.add(hidden)})[0];
+    }
+
+    private Tensor attended(StackLayer layer, Tensor h, Tensor bias, Pass pass) {
+        Projections p = layer.self;
+        Tensor x = pass.norm(p.norm, h, p.q.weight().scalar_type());
+        Tensor q = pass.heads(pass.linear(p.q, x), config.heads, null);
+        Tensor k = pass.heads(pass.linear(p.k, x), config.heads, null);
+        Tensor v = pass.heads(pass.linear(p.v, x), config.heads, null);
+        Tensor mixed = BiasedAttention.attend(layer.attention, q, k, v, 1, bias, config.dropout, pass);
+        return pass.add(layer.attentionBlock, h, dropped(pass.linear(p.o, mixed), pass));
+    }
+
+    private Tensor crossed(StackLayer layer, Tensor h, @Nullable Tensor source, @Nullable Tensor hiding, Pass pass) {
+        Projections p = layer.cross;
+        if (p == null) {
+            throw new IllegalStateException("only a decoder attends to an encoder");
+        }
+        ScalarType base = p.q.weight().scalar_type();
+        Tensor q = pass.heads(pass.linear(p.q, pass.norm(p.norm, h, base)), config.heads, null);
+        Tensor[] seen = KvCache.source(pass.cache(), layer.attention.layer(), () -> {
+            if (source == null) {
+                throw new IllegalStateException("there is no encoder output");
+            }
+            Tensor e = pass.cast(source, base);
+            return new Tensor[] {
+                pass.heads(pass.linear(p.k, e), config.heads, null), pass.heads(pass.linear(p.v, e), config.heads, null)
+            };
+        });
+        Tensor mixed = BiasedAttention.attend(q, seen[0], seen[1], 1, hiding, config.dropout, pass);
+        Tensor out = dropped(pass.linear(p.o, mixed), pass);
+        return pass.piece(() -> new Tensor[] {h.add(out)})[0];
+    }
+
+    private Tensor feedForward(StackLayer layer, Tensor h, Pass pass) {
+        Tensor x = pass.norm(layer.feedForwardNorm, h, layer.up.weight().scalar_type());
+        Tensor up = pass.linear(layer.up, x);
+        Tensor inner = layer.gate == null
+                ? pass.activate(config.activation, up)
+                : pass.gated(config.activation, pass.linear(layer.gate, x), up);
+        Tensor down = pass.linear(layer.down, dropped(inner, pass));
+        return pass.add(layer.feedForwardBlock, h, dropped(down, pass));
+    }
+
+    private Tensor last(Stack stack, Tensor h, Pass pass) {
+        ScalarType type = stack.norm.weight().scalar_type();
+        return dropped(pass.norm(stack.norm, h, type), pass);
+    }
+
+    private Tensor dropped(Tensor x, Pass pass) {
+        return pass.isTraining() && config.dropout > 0 ? pass.piece(() -> new Tensor[] {drop(x, pass)})[0] : x;
+    }
+
+    private Tensor drop(Tensor x, Pass pass) {
+        return Ops.dropout(x, config.dropout, pass.isTraining());
+    }
+
+    @Override
+    public List<Site> sites() {
+        List<Site> sites = new ArrayList<>(List.of(shared));
+        add(sites, encoder, false);
+        add(sites, decoder, true);
+        return sites;
+    }
+
+    /** An encoder's attention is no place for a prefix: PEFT's goes to the decoder's own alone. */
+    private static void add(List<Site> sites, Stack stack, boolean prefixes) {
+        for (StackLayer l : stack.layers) {
+            add(sites, l.self);
+            if (l == stack.layers.get(0)) {
+                sites.add(stack.bias.table());
+            }
+            if (prefixes) {
+                sites.add(l.attention);
+            }
+            sites.add(l.attentionBlock);
+            if (l.cross != null) {
+                add(sites, l.cross);
+            }
+            if (l.gate != null) {
+                sites.add(l.gate);
+            }
+            sites.addAll(List.of(l.up, l.down, l.feedForwardNorm, l.feedForwardBlock, l.layer));
+        }
+        sites.add(stack.norm);
+    }
+
+    private static void add(List<Site> sites, Projections p) {
+        sites.addAll(List.of(p.q, p.k, p.v, p.o, p.norm));
+    }
+
+    @Override
+    public int hiddenSize() {
+        return config.width;
+    }
+
+    @Override
+    public int layers() {
+        return config.encoderLayers;
+    }
+
+    /** Relative positions have no end. */
+    @Override
+    public int maxPositions() {
+        return 1 << 24;
+    }
+
+    @Override
+    public int vocabSize() {
+        return config.vocab;
+    }
+
+    /** Reads {@code model_type: t5}. */
+    public static final class Family implements Architecture {
+        @Override
+        public String modelType() {
+            return "t5";
+        }
+
+        @Override
+        public String prefix() {
+            return "transformer.";
+        }
+
+        @Override
+        public Set<Task> tasks() {
+            return EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_2_SEQ_LM);
+        }
+
+        @Override
+        public String stem() {
+            return "T5";
+        }
+
+        @Override
+        public Model build(Fields config, Weights weights, HeadSpec spec) {
+            Config c = read(config);
+            boolean generates = spec.task() == Task.SEQ_2_SEQ_LM;
+            // Version 1.1 unties the head and doesn't scale; newer files say so by a field of its own.
+            boolean scaled =
+                    config.bool("scale_decoder_outputs", config.bool("tie_word_embeddings", true)) && generates;
+            T5 t5 = new T5(c, weights, scaled ? 1 / Math.sqrt(c.width) : 1);
+            if (!generates) {
+                return new Model(t5, new Head.None(List.of()));
+            }
+            Tensor weight = weights.has("lm_head.weight")
+                    ? weights.matrix("lm_head.weight", c.vocab, c.width)
+                    : t5.shared.weight();
+            return new Model(t5, new Head.PerToken(new Linear("lm_head", Role.HEAD, -1, weight, null)));
+        }
+
+        private static Config read(Fields f) {
+            String activation = f.string("feed_forward_proj", "relu");
+            boolean gated = activation.startsWith("gated-");
+            String name = gated ? activation.substring("gated-".length()) : activation;
+            int layers = f.integer("num_layers");
+            Integer decoderLayers = f.integerOrNull("num_decoder_layers");
+            return new Config(
+                    f.integer("vocab_size"),
+                    f.integer("d_model"),
+                    f.integer("d_kv"),
+                    f.integer("num_heads"),
+                    f.integer("d_ff"),
+                    layers,
+                    decoderLayers == null ? layers : decoderLayers,
+                    f.integer("relative_attention_num_buckets", 32),
+                    f.integer("relative_attention_max_distance", 128),
+                    f.number("layer_norm_epsilon", 1e-6),
+                    f.number("dropout_rate", 0.1),
+                    f.integer("pad_token_id", 0, 0),
+                    // The first gated models were trained with the tanh approximation, which their name doesn't say.
+                    activation.equals("gated-gelu") ? Activation.GELU_TANH : Activation.named(f, "feed_forward_proj", name),
+                    gated);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+package dev.graft.models.images;
+
+import dev.graft.formats.Fields;
+import dev.graft.tensor.Tensors;
+import java.nio.file.Path;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * Makes of pictures what a model takes, as its {@code preprocessor_config.json} says: resize, cut out the middle, scale, normalise.
+ *
+ * <pre>{@code
+ * ImageProcessor processor = ImageProcessor.read(model.resolve("preprocessor_config.json"));
+ * Inputs in = Inputs.images(processor.pixels(List.of(Picture.read(Path.of("cat.jpg")))));
+ * }</pre>
+ *
+ * @param size null where pictures keep theirs
+ * @param crop null where nothing is cut off
+ * @param factor what bytes are multiplied by
+ * @param mean of each channel, subtracted after the scaling
+ * @param std of each channel, divided by
+ */
+public record ImageProcessor(
+        @Nullable Size size, Filter filter, @Nullable Size crop, double factor, List<Double> mean, List<Double> std) {
+    /**
+     * A size to reach.
+     *
+     * @param shortest the length of the shorter side, the longer one following; 0 where width and height are given
+     */
+    public record Size(int width, int height, int shortest) {
+        private static Size read(Fields f, String field, boolean shortestByDefault) {
+            if (!isObject(f, field)) {
+                int side = f.integer(field, 1, 1);
+                return shortestByDefault ? new Size(0, 0, side) : new Size(side, side, 0);
+            }
+            Fields sides = f.object(field);
+            if (sides.has("shortest_edge")) {
+                if (sides.has("longest_edge")) {
+                    throw sides.wrong("longest_edge", "nothing beside shortest_edge");
+                }
+                return new Size(0, 0, sides.integer("shortest_edge", 1, 1));
+            }
+            return new Size(sides.integer("width", 1, 1), sides.integer("height", 1, 1), 0);
+        }
+
+        private static boolean isObject(Fields f, String field) {
+            JsonNode value = f.node(field);
+            return value != null && value.isObject();
+        }
+
+        private Picture resize(Picture p, Filter filter) {
+            if (shortest == 0) {
+                return p.resize(width, height, filter);
+            }
+            int shorter = Math.min(p.width(), p.height());
+            int longer = (int) ((long) shortest * Math.max(p.width(), p.height()) / shorter);
+            return p.width() <= p.height() ? p.resize(shortest, longer, filter) : p.resize(longer, shortest, filter);
+        }
+    }
+
+    public ImageProcessor {
+        mean = List.copyOf(mean);
+        std = List.copyOf(std);
+    }
+
+    /** Reads a {@code preprocessor_config.json}. */
+    public static ImageProcessor read(Path file) {
+        return read(Fields.read(file));
+    }
+
+    static ImageProcessor read(Fields f) {
+        boolean crops = f.bool("do_center_crop", f.has("crop_size"));
+        boolean normalises = f.bool("do_normalize", f.has("image_mean"));
+        boolean scales = f.bool("do_rescale", true);
+        return new ImageProcessor(
+                f.bool("do_resize", f.has("size")) ? Size.read(f, "size", crops) : null,
+                Filter.read(f, "resample", Filter.BILINEAR),
+                crops ? Size.read(f, "crop_size", false) : null,
+                scales ? f.number("rescale_factor", 1 / 255.0) : 1,
+                normalises ? channels(f, "image_mean") : List.of(0.0, 0.0, 0.0),
+                normalises ? channels(f, "image_std") : List.of(1.0, 1.0, 1.0));
+    }
+
+    private static List<Double> channels(Fields f, String field) {
+        List<Double> values = f.list(field).stream().map(JsonNode::doubleValue).toList();
+        if (values.size() != 3) {
+            throw f.wrong(field, "three numbers, for red, green and blue");
+        }
+        return values;
+    }
+
+    /** The picture in the size that the model takes. */
+    public Picture fit(Picture picture) {
+        Picture resized = size == null ? picture : size.resize(picture, filter);
+        return crop == null ? resized : resized.crop(crop.width, crop.height);
+    }
+
+    /** One picture as {@code [3, height, width]}, row-major. */
+    public float[] values(Picture picture) {
+        Picture p = fit(picture);
+        float[] values = new float[3 * p.width() * p.height()];
+        for (int c = 0; c < 3; c++) {
+            for (int y = 0; y < p.height(); y++) {
+                for (int x = 0; x < p.width(); x++) {
+                    double scaled = p.value(x, y, c) * factor;
+                    values[(c * p.height() + y) * p.width() + x] = (float) ((scaled - mean.get(c)) / std.get(c));
+                }
+            }
+        }
+        return values;
+    }
+
+    /** Pictures as {@code [pictures, 3, height, width]}; they must come to one size. */
+    public Tensor pixels(List<Picture> pictures) {
+        Picture first = fit(pictures.get(0));
+        int each = 3 * first.width() * first.height();
+        float[] all = new float[pictures.size() * each];
+        for (int i = 0; i < pictures.size(); i++) {
+            float[] values = values(pictures.get(i));
+            if (values.length != each) {
+                throw new IllegalArgumentException("pictures of several sizes don't make a batch");
+            }
+            System.arraycopy(values, 0, all, i * each, each);
+        }
+        return Tensors.of(all, pictures.size(), 3, first.height(), first.width());
+    }
+}

@@ -1,0 +1,102 @@
+package dev.graft.models.images;
+
+import java.nio.BufferUnderflowException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/**
+ * How a camera was held: EXIF's tag 274. Numbers 5 to 8 change width and height.
+ *
+ * @param number from 1, upright, to 8
+ */
+record Orientation(int number) {
+    private static final Orientation UPRIGHT = new Orientation(1);
+    private static final int TAG = 274;
+    private static final int JPEG_START = 0xFFD8;
+    private static final int JPEG_APPLICATION = 0xFFE1;
+    private static final int JPEG_SCAN = 0xFFDA;
+    private static final long PNG_SIGNATURE = 0x89504E470D0A1A0AL;
+    private static final int PNG_EXIF = 0x65584966;
+    private static final int PNG_END = 0x49454E44;
+
+    /** That of a JPEG or PNG file, upright where it says nothing that can be understood. */
+    static Orientation of(byte[] file) {
+        try {
+            ByteBuffer bytes = ByteBuffer.wrap(file);
+            if (file.length > 2 && (bytes.getShort(0) & 0xFFFF) == JPEG_START) {
+                return jpeg(bytes.position(2));
+            }
+            return file.length > 8 && bytes.getLong(0) == PNG_SIGNATURE ? png(bytes.position(8)) : UPRIGHT;
+        } catch (BufferUnderflowException | IndexOutOfBoundsException | IllegalArgumentException damaged) {
+            return UPRIGHT;
+        }
+    }
+
+    private static Orientation jpeg(ByteBuffer bytes) {
+        while (bytes.remaining() >= 4) {
+            int marker = bytes.getShort() & 0xFFFF;
+            int length = bytes.getShort() & 0xFFFF;
+            if (marker == JPEG_SCAN) {
+                return UPRIGHT;
+            }
+            ByteBuffer segment = bytes.slice(bytes.position(), length - 2);
+            if (marker == JPEG_APPLICATION && segment.remaining() > 6 && segment.getInt(0) == 0x45786966) {
+                return tiff(segment.slice(6, segment.remaining() - 6));
+            }
+            bytes.position(bytes.position() + length - 2);
+        }
+        return UPRIGHT;
+    }
+
+    private static Orientation png(ByteBuffer bytes) {
+        while (bytes.remaining() >= 12) {
+            int length = bytes.getInt();
+            int type = bytes.getInt();
+            if (type == PNG_END) {
+                return UPRIGHT;
+            }
+            if (type == PNG_EXIF) {
+                return tiff(bytes.slice(bytes.position(), length));
+            }
+            bytes.position(bytes.position() + length + 4);
+        }
+        return UPRIGHT;
+    }
+
+    private static Orientation tiff(ByteBuffer exif) {
+        exif.order(exif.get(0) == 'I' ? ByteOrder.LITTLE_ENDIAN : ByteOrder.BIG_ENDIAN);
+        int at = exif.getInt(4);
+        int entries = exif.getShort(at) & 0xFFFF;
+        for (int i = 0; i < entries; i++) {
+            int entry = at + 2 + 12 * i;
+            if ((exif.getShort(entry) & 0xFFFF) == TAG) {
+                int number = exif.getShort(entry + 8) & 0xFFFF;
+                return number >= 1 && number <= 8 ? new Orientation(number) : UPRIGHT;
+            }
+        }
+        return UPRIGHT;
+    }
+
+    /** The picture as it was seen. */
+    Picture turn(Picture p) {
+        if (number == 1) {
+            return p;
+        }
+        boolean lying = number >= 5;
+        int width = lying ? p.height() : p.width();
+        int height = lying ? p.width() : p.height();
+        byte[] out = new byte[p.rgb().length];
+        for (int y = 0; y < height; y++) {
+            for (int x = 0; x < width; x++) {
+                int fromX = lying ? y : x;
+                int fromY = lying ? x : y;
+                boolean mirrorX = number == 2 || number == 3 || number == 7 || number == 8;
+                boolean mirrorY = number == 3 || number == 4 || number == 6 || number == 7;
+                fromX = mirrorX ? p.width() - 1 - fromX : fromX;
+                fromY = mirrorY ? p.height() - 1 - fromY : fromY;
+                System.arraycopy(p.rgb(), 3 * (fromY * p.width() + fromX), out, 3 * (y * width + x), 3);
+            }
+        }
+        return new Picture(width, height, out);
+    }
+}
