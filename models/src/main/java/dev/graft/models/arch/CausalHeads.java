@@ -43,7 +43,7 @@ final class CausalHeads {
             case TOKEN_CLS ->
                 new Head.PerToken(
                         null, dropout, w.headLinear(tokenClassifier, spec.labels(), hidden, true, spec.seed()));
-            case QUESTION_ANS, MASKED_LM ->
+            default ->
                 throw new IllegalArgumentException("a decoder has no head for " + spec.task());
         };
     }

@@ -188,25 +188,10 @@ public final class Clip implements Backbone {
         return sites;
     }
 
-    /** The size of the space in which texts and images meet. */
+    /** The space in which texts and images meet, and the text tower. */
     @Override
-    public int hiddenSize() {
-        return projected;
-    }
-
-    @Override
-    public int layers() {
-        return text.shape.layers();
-    }
-
-    @Override
-    public int maxPositions() {
-        return Math.toIntExact(text.positions.rows());
-    }
-
-    @Override
-    public int vocabSize() {
-        return Math.toIntExact(text.tokens.rows());
+    public Size size() {
+        return new Size(Math.toIntExact(text.tokens.rows()), projected, text.shape.layers(), text.shape.heads(), Math.toIntExact(text.positions.rows()));
     }
 
     /** Reads {@code model_type: clip}. */

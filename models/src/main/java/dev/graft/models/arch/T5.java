@@ -283,25 +283,10 @@ public final class T5 implements Backbone {
         sites.addAll(List.of(p.q, p.k, p.v, p.o, p.norm));
     }
 
-    @Override
-    public int hiddenSize() {
-        return config.width;
-    }
-
-    @Override
-    public int layers() {
-        return config.encoderLayers;
-    }
-
     /** Relative positions have no end. */
     @Override
-    public int maxPositions() {
-        return 1 << 24;
-    }
-
-    @Override
-    public int vocabSize() {
-        return config.vocab;
+    public Size size() {
+        return new Size(config.vocab, config.width, config.encoderLayers, config.heads, 1 << 24);
     }
 
     /** Reads {@code model_type: t5}. */

@@ -110,23 +110,8 @@ public final class Vit implements Backbone {
     }
 
     @Override
-    public int hiddenSize() {
-        return shape.hidden();
-    }
-
-    @Override
-    public int layers() {
-        return shape.layers();
-    }
-
-    @Override
-    public int maxPositions() {
-        return (int) positions.size(1);
-    }
-
-    @Override
-    public int vocabSize() {
-        return 0;
+    public Size size() {
+        return new Size(0, shape.hidden(), shape.layers(), shape.heads(), (int) positions.size(1));
     }
 
     /** Reads {@code model_type: vit}. */
