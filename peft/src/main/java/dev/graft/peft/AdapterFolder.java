@@ -260,6 +260,9 @@ final class AdapterFolder {
         @Override
         public long @Nullable [] storedShape(String key) {
             Located stored = keys.get(layout.toFile(config, key));
+            if (stored == null && beside != null && beside.names().contains(key)) {
+                return beside.info(key).shape();
+            }
             return stored == null ? null : stored.info().shape();
         }
 

@@ -149,12 +149,21 @@ final class PeftLayout implements FolderLayout {
         return key.replaceFirst("\\.(lora_[AB])\\.default\\.(weight|bias)$", ".$1.$2");
     }
 
-    /** A tied masked-language-model head has its bias under two names. */
+    /** A tied masked-language-model head has its bias under two names, and a tied head the trained rows of the embedding under its own. */
     @Override
     public List<String> twins(Adapter adapter, String parameter) {
-        return parameter.equals("cls.predictions.bias") || parameter.equals("lm_head.bias")
-                ? List.of("base_model.model." + parameter.replace("bias", "decoder.bias"))
-                : List.of();
+        if (parameter.equals("cls.predictions.bias") || parameter.equals("lm_head.bias")) {
+            return List.of("base_model.model." + parameter.replace("bias", "decoder.bias"));
+        }
+        Linear head = adapter.base().head().output();
+        String rows = ".trainable_tokens_delta";
+        if (head == null
+                || !parameter.endsWith(rows)
+                || parameter.endsWith(".token_adapter" + rows)
+                || parameter.equals(head.name() + rows)) {
+            return List.of();
+        }
+        return adapter.sites().contains(head) ? List.of("base_model.model." + head.name() + rows) : List.of();
     }
 
     /** PEFT saves the whole matrix of a targeted embedding or vocabulary head beside the update, where it has one of two names. */
@@ -167,7 +176,8 @@ final class PeftLayout implements FolderLayout {
             boolean targeted = adapter.parameters().keySet().stream()
                     .anyMatch(key -> key.startsWith(site.name() + ".")
                             && !key.startsWith(site.name() + ".base_layer.")
-                            && !key.startsWith(site.name() + ".token_adapter."));
+                            && !key.startsWith(site.name() + ".token_adapter.")
+                            && !key.endsWith(".trainable_tokens_delta"));
             String module = site.name().substring(site.name().lastIndexOf('.') + 1);
             if (!delta || !targeted || !SAVED_EMBEDDINGS.contains(module)) {
                 continue;

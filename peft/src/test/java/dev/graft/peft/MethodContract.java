@@ -25,6 +25,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -56,6 +57,11 @@ public abstract class MethodContract {
 
     /** Whether the gradient of a parameter is the derivative of the output, rather than one the method defines. */
     protected boolean isDerivative(String key) {
+        return true;
+    }
+
+    /** Whether the same values mean nearly the same on a rounded base: not where they are relative to a decomposition of its weights. */
+    protected boolean meansTheSameOnARoundedBase() {
         return true;
     }
 
@@ -358,6 +364,7 @@ public abstract class MethodContract {
     @ParameterizedTest
     @MethodSource("oneForEachBase")
     void isCloseOnABaseInBf16(Case c) {
+        Assumptions.assumeTrue(meansTheSameOnARoundedBase());
         Adapter exact = trained(c, Numerics.FP32, 15);
         Adapter coarse = trained(c, Numerics.BF16, 15);
         Tensor expected = logits(exact.base(), Selection.of(exact));

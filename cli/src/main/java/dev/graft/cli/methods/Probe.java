@@ -41,6 +41,12 @@ final class Probe {
     private ObjectNode defaults(Base on) {
         ObjectNode known = ChosenMethod.defaults(type, on);
         ObjectNode given = known.deepCopy();
+        for (String field : type.required()) {
+            if (known.path(field).isArray() && known.path(field).isEmpty()) {
+                // What has no default must be something for the method to act at all.
+                given.putArray(field).add(0);
+            }
+        }
         ConfigReader.methodOptions(type.name(), RunConfig.Compat.GRAFT, Map.of(), notice -> {})
                 .forEach((option, value) ->
                         given.set(ChosenMethod.field(type, option, known), ChosenMethod.node(value)));

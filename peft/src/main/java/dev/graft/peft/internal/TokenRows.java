@@ -7,6 +7,7 @@ import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.HashSet;
@@ -27,39 +28,62 @@ public final class TokenRows {
     public static void graft(Grafter g, Map<String, List<Integer>> tokens) {
         tokens.forEach((module, ids) -> {
             for (Site site : g.base().sites()) {
-                boolean named = site.name().equals(module) || site.name().endsWith("." + module);
-                if (site instanceof Embedding embedding && (module.isEmpty() ? embedding.input() : named)) {
-                    Rows rows = rows(g, site, embedding.weight(), ids);
-                    g.add(site, new OfEmbedding(rows));
-                    Linear head = g.base().head().output();
-                    if (head != null && embedding.input() && head.weight().equals(embedding.weight())) {
-                        g.add(head, new OfLinear(rows));
-                    }
-                } else if (site instanceof Linear linear && !module.isEmpty() && named) {
-                    g.add(site, new OfLinear(rows(g, site, linear.weight(), ids)));
+                boolean named = !module.isEmpty()
+                        && (site.name().equals(module) || site.name().endsWith("." + module));
+                boolean input = module.isEmpty() && site instanceof Embedding embedding && embedding.input();
+                if (input || named && (site instanceof Embedding || site instanceof Linear)) {
+                    graft(g, site, ids, "trainable_token_indices", "token_adapter.trainable_tokens_delta", true);
                 }
             }
         });
     }
 
+    /**
+     * Trains the rows of these tokens in one table.
+     *
+     * @param field of the configuration that has the ids
+     * @param suffix of the saved tensor's name
+     * @param startAsBase whether the rows start as the base's; else they are standard normal
+     */
+    public static void graft(
+            Grafter g, Site site, List<Integer> ids, String field, String suffix, boolean startAsBase) {
+        if (site instanceof Embedding embedding) {
+            Rows rows = rows(g, site, embedding.weight(), ids, field, suffix, startAsBase);
+            g.add(site, new OfEmbedding(rows));
+            Linear head = g.base().head().output();
+            if (head != null && embedding.input() && head.weight().equals(embedding.weight())) {
+                g.add(head, new OfLinear(rows));
+            }
+        } else if (site instanceof Linear linear) {
+            g.add(site, new OfLinear(rows(g, site, linear.weight(), ids, field, suffix, startAsBase)));
+        }
+    }
+
     private record Rows(Tensor ids, Tensor values, Tensor base) {}
 
-    private static Rows rows(Grafter g, Site site, Tensor weight, List<Integer> ids) {
+    private static Rows rows(
+            Grafter g,
+            Site site,
+            Tensor weight,
+            List<Integer> ids,
+            String field,
+            String suffix,
+            boolean startAsBase) {
         for (int id : ids) {
             if (id < 0 || id >= weight.size(0)) {
-                throw new InputException("trainable_token_indices: " + id + " is outside the " + weight.size(0)
+                throw new InputException(field + ": " + id + " is outside the " + weight.size(0)
                         + " rows of " + site.name());
             }
         }
         if (new HashSet<>(ids).size() < ids.size()) {
-            throw new InputException("trainable_token_indices: " + ids + " has a token twice");
+            throw new InputException(field + ": " + ids + " has a token twice");
         }
         Tensor index = Tensors.of(ids.stream().mapToLong(Integer::longValue).toArray(), ids.size());
         index.retainReference();
         Tensor values = g.parameter(
                 site,
-                "token_adapter.trainable_tokens_delta",
-                (rng, shape) -> weight.detach().index_select(0, index),
+                suffix,
+                startAsBase ? (rng, shape) -> weight.detach().index_select(0, index) : Initial.normal(1),
                 ids.size(),
                 weight.size(1));
         return new Rows(index, values, weight);

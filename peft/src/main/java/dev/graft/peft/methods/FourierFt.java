@@ -38,7 +38,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param startAtZero whether the coefficients start at zero; else they are standard normal
  */
 public record FourierFt(
-        ByModule<Integer> frequencies, double scaling, long seed, Targets targets, Bias bias, boolean startAtZero)
+        ByModule<Integer> frequencies, double scaling, int seed, Targets targets, Bias bias, boolean startAtZero)
         implements Method {
     /** 1000 coefficients for every linear layer but the head. */
     public static final FourierFt DEFAULT =
@@ -64,9 +64,10 @@ public record FourierFt(
     @Override
     public void graft(Grafter g) {
         List<Linear> sites = g.linears(targets.orBy(g.base(), TARGETS), "FourierFT");
+        Places.Order order = new Places.Order(seed);
         for (Linear site : sites) {
             int n = frequencies.at(site.name());
-            Places places = Places.drawn(g, site, "fourierft_indices", seed, n);
+            Places places = Places.first(g, site, "fourierft_indices", order, n);
             Tensor spectrum =
                     g.parameter(site, "fourierft_spectrum", startAtZero ? Initial.ZEROS : Initial.normal(1), n);
             g.add(site, new Spectral(spectrum, places, scaling));

@@ -10,7 +10,9 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.tensor.TorchRng;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -22,21 +24,31 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * @param flat {@code [n]} int64, row by row
  */
 record Places(Tensor flat, long rows, long columns) {
-    /** The first n of all places of a layer's weight in the order that torch gives them for a seed, written beside PEFT's file. */
-    static Places drawn(Grafter g, Linear site, String suffix, long seed, int n) {
-        require("n_frequency", n, site);
-        return of(
-                g,
-                site,
-                suffix,
-                Place.BESIDE,
-                (rng, shape) -> shuffled(site, seed).narrow(1, 0, n),
-                n);
+    /** The order in which torch gives the places of matrices for a seed; the same for all matrices of one size. */
+    static final class Order {
+        private final long seed;
+        private final Map<List<Long>, Tensor> known = new HashMap<>();
+
+        Order(long seed) {
+            this.seed = seed;
+        }
+
+        /** The first n of so many places. */
+        Tensor first(long n, long all) {
+            return known.computeIfAbsent(List.of(n, all), sizes -> {
+                try (Scope scope = new Scope()) {
+                    return scope.release(
+                            new TorchRng(seed).permutation(all).narrow(0, 0, n).clone());
+                }
+            });
+        }
     }
 
-    /** All places of a layer's weight in the order that torch gives them for a seed: rows and columns, {@code [2, out · in]}. */
-    static Tensor shuffled(Linear site, long seed) {
-        return split(new TorchRng(seed).permutation(site.out() * site.in()), site.in());
+    /** The first n places of a layer's weight in an order, written beside PEFT's file. */
+    static Places first(Grafter g, Linear site, String suffix, Order order, int n) {
+        require("n_frequency", n, site);
+        Initial drawn = (rng, shape) -> split(order.first(n, site.out() * site.in()), site.in());
+        return of(g, site, suffix, Place.BESIDE, drawn, n);
     }
 
     /** Rows and columns {@code [2, n]} of flat places. */

@@ -46,7 +46,7 @@ public record WaveFt(
         double scaling,
         String wavelet,
         boolean transform,
-        long seed,
+        int seed,
         Targets targets,
         Bias bias,
         boolean startAtZero)
@@ -84,11 +84,12 @@ public record WaveFt(
     public void graft(Grafter g) {
         List<Linear> sites = g.linears(targets.orBy(g.base(), FourierFt.TARGETS), "WaveFT");
         double all = sites.stream().mapToDouble(WaveFt::size).sum();
+        Places.Order order = new Places.Order(seed);
         for (Linear site : sites) {
             int n = proportional
                     ? (int) Math.max(1, Math.rint(size(site) / all * ((long) frequencies.value() * sites.size())))
                     : frequencies.at(site.name());
-            Places places = Places.drawn(g, site, "waveft_indices", seed, n);
+            Places places = Places.first(g, site, "waveft_indices", order, n);
             Tensor spectrum =
                     g.parameter(site, "waveft_spectrum", startAtZero ? Initial.ZEROS : Initial.normal(0.01), n);
             g.add(site, update(site, spectrum, places));

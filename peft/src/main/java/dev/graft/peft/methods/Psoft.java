@@ -1,0 +1,343 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Linear;
+import dev.graft.peft.ByModule;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.Parameter.Place;
+import dev.graft.peft.Targets;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import dev.graft.tensor.TorchRng;
+import java.util.List;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.StringViewOptional;
+import org.bytedeco.pytorch.T_TensorTensorTensor_T;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * PSOFT, orthogonal finetuning in the principal subspace (Wu et al., 2025): {@code y = W x + b + s · B (R - I) A x}, where {@code s · B A} is W's best
+ * approximation of rank r, {@code A [r, in]} its right singular vectors, and {@code R = diag(β) Q diag(α)} a rotation Q {@code [r, r]} between two
+ * scales. Q is {@code (I + S)(I - S)⁻¹} of a skew-symmetric S, or the first terms of its series. S starts at zero and the scales at one, so a new
+ * adapter changes nothing.
+ *
+ * <p>Trained: r · (r - 1) / 2 + 2 · r for a layer, whatever its size. Files: {@code <module>.psoft_R.weight}, {@code vector_a}, {@code vector_b}; A and B
+ * are found again in the base. The signs of singular vectors are free, and R depends on them; they are written beside PEFT's file. Merges. Use it as
+ * {@link Oft} where an adapter must be small. It changes nothing outside the first r directions. Not on embeddings.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, Psoft.DEFAULT.withRank(32), 42);
+ * }</pre>
+ *
+ * @param alpha s is alpha / r; it cancels
+ * @param dropout probability that an input is dropped in training
+ * @param halved whether the singular values are halved between A and B, as in PiSSA; else B has them, which keeps angles
+ * @param iterations of a randomised decomposition from {@code seed}; null for the exact one
+ * @param orthogonal whether Q is a rotation; else any matrix
+ * @param scalesOut whether β is trained
+ * @param scalesIn whether α is trained
+ * @param terms of the series; null for the exact form
+ * @param bound of the norm of S with the series; null for none
+ * @param startAtIdentity whether S starts at zero; else it is normal with standard deviation 0.1
+ */
+public record Psoft(
+        int r,
+        double alpha,
+        double dropout,
+        boolean halved,
+        @Nullable Integer iterations,
+        int seed,
+        boolean orthogonal,
+        boolean scalesOut,
+        boolean scalesIn,
+        @Nullable Integer terms,
+        @Nullable Double bound,
+        Targets targets,
+        boolean startAtIdentity)
+        implements Method {
+    /** Rank 32, every linear layer but the head. */
+    public static final Psoft DEFAULT = new Psoft(
+            32, 32, 0, false, null, 0, true, true, true, null, null, Targets.ALL_LINEAR, true);
+
+    private static final int ITERATIONS = 10;
+    private static final int TERMS = 5;
+    private static final String SIGNS = "psoft_signs";
+
+    public Psoft {
+        if (r < 1) {
+            throw new InputException("r is " + r + ", expected at least 1");
+        }
+        Probability.require("psoft_dropout", dropout);
+        if (terms != null && terms < 1) {
+            throw new InputException("num_cayley_neumann_terms is " + terms + ", expected at least 1");
+        }
+        if (bound != null && !(bound > 0 && bound < 1)) {
+            throw new InputException("cayley_neumann_eps is " + bound + ", expected more than 0 and less than 1");
+        }
+    }
+
+    public Psoft withRank(int newR) {
+        return new Psoft(
+                newR,
+                alpha,
+                dropout,
+                halved,
+                iterations,
+                seed,
+                orthogonal,
+                scalesOut,
+                scalesIn,
+                terms,
+                bound,
+                targets,
+                startAtIdentity);
+    }
+
+    public Psoft withTargets(Targets newTargets) {
+        return new Psoft(
+                r,
+                alpha,
+                dropout,
+                halved,
+                iterations,
+                seed,
+                orthogonal,
+                scalesOut,
+                scalesIn,
+                terms,
+                bound,
+                newTargets,
+                startAtIdentity);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        for (Linear site : g.linears(targets, "PSOFT")) {
+            if (r > Math.min(site.in(), site.out())) {
+                throw new InputException("r is " + r + ", expected at most the smaller size of " + site.name() + ", "
+                        + Math.min(site.in(), site.out()));
+            }
+            Subspace subspace = subspace(g, site);
+            Tensor weight = orthogonal
+                    ? g.parameter(
+                            site,
+                            "psoft_R.weight",
+                            startAtIdentity ? Initial.ZEROS : Initial.normal(0.1),
+                            r * (r - 1L) / 2)
+                    : g.parameter(site, "psoft_R.weight", this::nearIdentity, r, r);
+            Tensor in = scalesIn ? g.parameter(site, "psoft_R.vector_a", Initial.ONES, r) : null;
+            Tensor out = scalesOut ? g.parameter(site, "psoft_R.vector_b", Initial.ONES, r) : null;
+            g.add(site, new Rotation(this, subspace, weight, in, out));
+        }
+    }
+
+    private Tensor nearIdentity(Rng rng, long... shape) {
+        Tensor one = Cayley.identity(shape[0], ScalarType.Float);
+        return startAtIdentity ? one : one.add(rng.normal(0, 0.1, shape));
+    }
+
+    /** {@code A [r, in]} and {@code B [out, r]}. */
+    private record Subspace(Tensor a, Tensor b) {}
+
+    private Subspace subspace(Grafter g, Linear site) {
+        if (g.loads() && g.storedShape(site, SIGNS) == null) {
+            throw new InputException("peft_type PSOFT needs the signs of the singular vectors that the adapter was trained with,"
+                    + " which PEFT's file doesn't have: another build of torch finds other ones, and " + site.name()
+                    + " would be turned wrongly; merge the adapter with PEFT where it was trained");
+        }
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor w = Ops.to(site.weight().detach(), g.base().numerics().small());
+            T_TensorTensorTensor_T svd = iterations == null
+                    ? torch.linalg_svd(w, false, new StringViewOptional())
+                    : approximate(w, iterations);
+            Tensor u = svd.get0().narrow(1, 0, r);
+            Tensor s = Ops.scale(svd.get1().narrow(0, 0, r), r / alpha);
+            Tensor v = svd.get2().narrow(0, 0, r);
+            Tensor signs = signs(v);
+            Tensor wanted = g.indices(site, SIGNS, Place.BESIDE, (rng, shape) -> signs, r);
+            Tensor flips = signs.mul(Ops.to(wanted, v.scalar_type()));
+            Tensor onA = halved ? s.sqrt() : Ops.plus(Ops.scale(s, 0), 1);
+            Tensor onB = halved ? s.sqrt() : s;
+            return new Subspace(
+                    scope.release(v.mul(onA.mul(flips).unsqueeze(1)).contiguous()),
+                    scope.release(u.mul(onB.mul(flips)).contiguous()));
+        }
+    }
+
+    /** The sign of the largest entry of each row. */
+    private static Tensor signs(Tensor rows) {
+        return rows.gather(1, Ops.argmax(rows.abs(), 1).unsqueeze(1)).squeeze(1).sign();
+    }
+
+    /** {@code torch.svd_lowrank} (Halko et al., 2011) with torch's random numbers. */
+    private T_TensorTensorTensor_T approximate(Tensor w, int steps) {
+        boolean wide = w.size(0) < w.size(1);
+        Tensor tall = wide ? w.t() : w;
+        Tensor q = basis(tall.matmul(
+                Ops.to(new TorchRng(seed).normal(0, 1, tall.size(1), r), w.scalar_type())));
+        for (int i = 0; i < steps; i++) {
+            q = basis(tall.matmul(basis(tall.t().matmul(q))));
+        }
+        T_TensorTensorTensor_T small =
+                torch.linalg_svd(q.t().matmul(tall), false, new StringViewOptional());
+        Tensor left = q.matmul(small.get0());
+        return wide
+                ? new T_TensorTensorTensor_T(small.get2().t(), small.get1(), left.t())
+                : new T_TensorTensorTensor_T(left, small.get1(), small.get2());
+    }
+
+    private static Tensor basis(Tensor x) {
+        return torch.linalg_qr(x).get0();
+    }
+
+    private record Rotation(
+            Psoft config,
+            Subspace subspace,
+            Tensor weight,
+            @Nullable Tensor in,
+            @Nullable Tensor out)
+            implements Effect.Delta {
+        /** R - I. */
+        private Tensor change() {
+            Tensor q = weight;
+            if (config.orthogonal) {
+                Tensor skew = Cayley.skew(weight, config.r);
+                q = config.terms == null
+                        ? Cayley.exact(skew.neg())
+                        : Cayley.neumann(bounded(skew, config.bound), config.terms);
+            }
+            q = out == null ? q : q.mul(out.unsqueeze(1));
+            q = in == null ? q : q.mul(in);
+            return q.sub(Cayley.identity(q));
+        }
+
+        private static Tensor bounded(Tensor skew, @Nullable Double most) {
+            if (most == null) {
+                return skew;
+            }
+            Tensor norm = skew.norm();
+            return Tensors.item(norm) <= most
+                    ? skew
+                    : skew.mul(Ops.plus(norm, 1e-12).reciprocal().mul(new Scalar(most)));
+        }
+
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            ScalarType type = x.scalar_type();
+            Tensor dropped = Ops.dropout(x, config.dropout, pass.isTraining());
+            Tensor inner = Ops.linear(dropped, Ops.to(subspace.a, type), null);
+            Tensor turned = Ops.linear(inner, Ops.to(change(), type), null);
+            return Ops.scale(Ops.linear(turned, Ops.to(subspace.b, type), null), config.alpha / config.r);
+        }
+
+        @Override
+        public Tensor weight() {
+            return Ops.scale(subspace.b.matmul(change()).matmul(subspace.a), config.alpha / config.r);
+        }
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        targets.write(json);
+        json.put("r", r);
+        ByModule.put(json, "psoft_alpha", alpha);
+        json.put("psoft_dropout", dropout);
+        json.put("ab_svd_init", halved ? "pissa_init" : "psoft_init");
+        json.put("psoft_svd", iterations == null ? "full" : "lowrank");
+        json.put("psoft_svd_lowrank_niter", iterations == null ? ITERATIONS : iterations);
+        json.put("random_seed", seed);
+        json.put("psoft_orth", orthogonal);
+        json.put("psoft_mag_b", scalesOut);
+        json.put("psoft_mag_a", scalesIn);
+        json.put("use_cayley_neumann", terms != null);
+        json.put("num_cayley_neumann_terms", terms == null ? TERMS : terms);
+        json.put("cayley_neumann_eps", bound);
+        json.put("init_weights", startAtIdentity);
+        json.put("fan_in_fan_out", false);
+    }
+
+    /** Registers {@code psoft}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "psoft";
+        }
+
+        @Override
+        public String summary() {
+            return "rotates a weight within its first singular directions";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "PSOFT";
+        }
+
+        @Override
+        public List<String> required() {
+            return List.of("r", "psoft_alpha");
+        }
+
+        @Override
+        public Method read(Fields config, Base base) {
+            config.bool("fan_in_fan_out", false);
+            boolean lowRank =
+                    config.choice("psoft_svd", "full", "full", "lowrank").equals("lowrank");
+            boolean series = config.bool("use_cayley_neumann", false);
+            int iterations = config.integer("psoft_svd_lowrank_niter", ITERATIONS, 0);
+            int terms = config.integer("num_cayley_neumann_terms", TERMS);
+            Double bound = config.numberOrNull("cayley_neumann_eps");
+            return new Psoft(
+                    config.integer("r", 32, 1),
+                    config.number("psoft_alpha", 32),
+                    config.number("psoft_dropout", 0),
+                    config.choice("ab_svd_init", "psoft_init", "psoft_init", "pissa_init")
+                            .equals("pissa_init"),
+                    lowRank ? iterations : null,
+                    config.integer("random_seed", 0),
+                    config.bool("psoft_orth", true),
+                    config.bool("psoft_mag_b", true),
+                    config.bool("psoft_mag_a", true),
+                    series ? terms : null,
+                    series ? bound : null,
+                    Targets.read(config),
+                    config.bool("init_weights", true));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+package dev.graft.peft.methods;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Bases;
+import dev.graft.peft.MethodContract;
+import dev.graft.peft.Targets;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class TrainableTokensTest extends MethodContract {
+    /** Two tokens of the batch and one that isn't there. */
+    private static final TrainableTokens THREE = TrainableTokens.of(3, 25, 2);
+
+    @Override
+    protected List<Case> cases() {
+        return List.of(
+                new Case(Bases.BERT, THREE, 3 * 32, true),
+                new Case(Bases.LLAMA, THREE, 3 * 32, true),
+                // The tied head gets the same rows, asked for or not
+                new Case(Bases.TIED, THREE, 3 * 32, true),
+                new Case(Bases.TIED, THREE.withTargets(Targets.names("embed_tokens", "lm_head")), 3 * 32, true),
+                new Case(Bases.LLAMA, THREE.withTargets(Targets.names("lm_head")), 3 * 32, true),
+                new Case(Bases.LLAMA, new TrainableTokens(List.of(3, 25), Targets.DEFAULT, false), 2 * 32, false));
+    }
+
+    @Test
+    void refusesTokensThatAreNotThere() {
+        Base base = Bases.load(Bases.LLAMA);
+
+        assertThatThrownBy(() -> Adapter.create(base, TrainableTokens.of(), 1))
+                .isInstanceOf(InputException.class)
+                .hasMessage("token_indices is empty: give the ids of the tokens to train");
+        assertThatThrownBy(() -> Adapter.create(base, TrainableTokens.of(100000), 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("token_indices: 100000 is outside");
+        assertThatThrownBy(() -> Adapter.create(base, TrainableTokens.of(3, 3), 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("twice");
+    }
+
+    @Test
+    void hasOneSetOfRowsForBothEndsOfATiedModel() {
+        Adapter adapter = Adapter.create(Bases.load(Bases.TIED), THREE, 1);
+
+        assertThat(adapter.sites()).hasSize(2);
+        assertThat(adapter.trainable()).hasSize(1);
+    }
+}
