@@ -137,10 +137,13 @@ public record Targets(
         }
     }
 
-    /** These, or where none are given those of a table by model type; where it has none either, still the default. */
-    public Targets orBy(Base base, Map<String, List<String>> names) {
-        List<String> found = names.get(base.architecture().modelType());
-        return isDefault() && found != null
+    /** These, or where none are given those of a table by model type that the base has; where there are none, still the default. */
+    public Targets orBy(Base base, Map<String, List<String>> table) {
+        List<String> found = table.getOrDefault(base.architecture().modelType(), List.of()).stream()
+                .filter(name -> base.sites().stream()
+                        .anyMatch(site -> (isCandidate(site) || site instanceof Norm) && isOrEndsWith(site.name(), name)))
+                .toList();
+        return isDefault() && !found.isEmpty()
                 ? new Targets(found, null, excludedNames, excludedRegex, layers, layersPattern)
                 : this;
     }
@@ -170,10 +173,10 @@ public record Targets(
      *     layer
      */
     public List<Site> match(Base base, List<String> modulesToSave) {
-        return match(base, modulesToSave, Targets::isAdaptable);
+        return match(base, modulesToSave, Targets::isCandidate);
     }
 
-    private static boolean isAdaptable(Site site) {
+    private static boolean isCandidate(Site site) {
         boolean routes = site instanceof Linear linear && linear.role() == Role.ROUTER;
         return !routes && (site instanceof Projection || site instanceof Embedding);
     }

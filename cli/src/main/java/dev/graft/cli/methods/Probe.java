@@ -44,7 +44,7 @@ final class Probe {
         for (String field : type.required()) {
             if (known.path(field).isArray() && known.path(field).isEmpty()) {
                 // What has no default must be something for the method to act at all.
-                given.putArray(field).add(0);
+                given.putArray(field).add(1);
             }
         }
         ConfigReader.methodOptions(type.name(), RunConfig.Compat.GRAFT, Map.of(), notice -> {})
