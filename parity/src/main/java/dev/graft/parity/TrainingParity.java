@@ -254,7 +254,8 @@ final class TrainingParity implements Group {
         Tensor expected = stored.get("final.logits_on_batch_0");
         Batch.Decoder decoder = first.whole().decoder();
         if (decoder != null) {
-            // An answer's last token is given to the decoder too, and what is behind it is hidden: nothing is asked there.
+            // An answer's last token is given to the decoder too, and what is behind it is hidden: nothing is asked
+            // there.
             long width = decoder.width() - 1L;
             int[] asked =
                     Arrays.stream(decoder.lengths()).map(length -> length - 1).toArray();

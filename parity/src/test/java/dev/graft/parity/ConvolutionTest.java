@@ -140,8 +140,7 @@ class ConvolutionTest {
 
     @Test
     void initialisationsFromMatricesAreRefused() {
-        assertThatThrownBy(
-                        () -> Adapter.create(base(1, 1), new Lora(config(3).withInit(LoraInit.of("pissa"))), 1))
+        assertThatThrownBy(() -> Adapter.create(base(1, 1), new Lora(config(3).withInit(LoraInit.of("pissa"))), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("pissa")
                 .hasMessageContaining("convolution");

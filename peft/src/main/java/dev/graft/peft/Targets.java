@@ -141,7 +141,8 @@ public record Targets(
     public Targets orBy(Base base, Map<String, List<String>> table) {
         List<String> found = table.getOrDefault(base.architecture().modelType(), List.of()).stream()
                 .filter(name -> base.sites().stream()
-                        .anyMatch(site -> (isCandidate(site) || site instanceof Norm) && isOrEndsWith(site.name(), name)))
+                        .anyMatch(
+                                site -> (isCandidate(site) || site instanceof Norm) && isOrEndsWith(site.name(), name)))
                 .toList();
         return isDefault() && !found.isEmpty()
                 ? new Targets(found, null, excludedNames, excludedRegex, layers, layersPattern)

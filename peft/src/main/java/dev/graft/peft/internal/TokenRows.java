@@ -62,17 +62,11 @@ public final class TokenRows {
     private record Rows(Tensor ids, Tensor values, Tensor base) {}
 
     private static Rows rows(
-            Grafter g,
-            Site site,
-            Tensor weight,
-            List<Integer> ids,
-            String field,
-            String suffix,
-            boolean startAsBase) {
+            Grafter g, Site site, Tensor weight, List<Integer> ids, String field, String suffix, boolean startAsBase) {
         for (int id : ids) {
             if (id < 0 || id >= weight.size(0)) {
-                throw new InputException(field + ": " + id + " is outside the " + weight.size(0)
-                        + " rows of " + site.name());
+                throw new InputException(
+                        field + ": " + id + " is outside the " + weight.size(0) + " rows of " + site.name());
             }
         }
         if (new HashSet<>(ids).size() < ids.size()) {

@@ -2,8 +2,10 @@ package dev.graft.peft.methods;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Pass;
+import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
@@ -16,8 +18,6 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
-import dev.graft.models.sites.Convolution;
-import dev.graft.models.sites.Site;
 import dev.graft.tensor.Tensors;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
@@ -44,8 +44,7 @@ record LowRank(
         double scaling,
         double dropout,
         @Nullable Factors start,
-        Site site)
-        implements Effect.Delta {
+        Site site) implements Effect.Delta {
 
     /** Declares A {@code [r, in]} and B {@code [out, r]} of a linear layer. */
     static LowRank of(Grafter g, Linear site, LoraConfig config) {

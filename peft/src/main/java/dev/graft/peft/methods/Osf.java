@@ -170,7 +170,10 @@ public record Osf(Rank rank, Map<String, Rank> ranks, Targets targets, boolean s
                 Tensor w = Ops.to(site.weight().detach(), g.base().numerics().small());
                 T_TensorTensorTensor_T svd = torch.linalg_svd(w, false, new StringViewOptional());
                 // The parts of the result die with it.
-                return new Triplets(scope.release(svd.get0().clone()), scope.release(svd.get1().clone()), scope.release(svd.get2().clone()));
+                return new Triplets(
+                        scope.release(svd.get0().clone()),
+                        scope.release(svd.get1().clone()),
+                        scope.release(svd.get2().clone()));
             }
         }
 

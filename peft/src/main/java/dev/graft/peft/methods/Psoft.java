@@ -69,8 +69,8 @@ public record Psoft(
         boolean startAtIdentity)
         implements Method {
     /** Rank 32, every linear layer but the head. */
-    public static final Psoft DEFAULT = new Psoft(
-            32, 32, 0, false, null, 0, true, true, true, null, null, Targets.ALL_LINEAR, true);
+    public static final Psoft DEFAULT =
+            new Psoft(32, 32, 0, false, null, 0, true, true, true, null, null, Targets.ALL_LINEAR, true);
 
     private static final int ITERATIONS = 10;
     private static final int TERMS = 5;
@@ -159,9 +159,11 @@ public record Psoft(
 
     private Subspace subspace(Grafter g, Linear site) {
         if (g.loads() && g.storedShape(site, SIGNS) == null) {
-            throw new InputException("peft_type PSOFT needs the signs of the singular vectors that the adapter was trained with,"
-                    + " which PEFT's file doesn't have: another build of torch finds other ones, and " + site.name()
-                    + " would be turned wrongly; merge the adapter with PEFT where it was trained");
+            throw new InputException(
+                    "peft_type PSOFT needs the signs of the singular vectors that the adapter was trained with,"
+                            + " which PEFT's file doesn't have: another build of torch finds other ones, and "
+                            + site.name()
+                            + " would be turned wrongly; merge the adapter with PEFT where it was trained");
         }
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
@@ -192,13 +194,11 @@ public record Psoft(
     private T_TensorTensorTensor_T approximate(Tensor w, int steps) {
         boolean wide = w.size(0) < w.size(1);
         Tensor tall = wide ? w.t() : w;
-        Tensor q = basis(tall.matmul(
-                Ops.to(new TorchRng(seed).normal(0, 1, tall.size(1), r), w.scalar_type())));
+        Tensor q = basis(tall.matmul(Ops.to(new TorchRng(seed).normal(0, 1, tall.size(1), r), w.scalar_type())));
         for (int i = 0; i < steps; i++) {
             q = basis(tall.matmul(basis(tall.t().matmul(q))));
         }
-        T_TensorTensorTensor_T small =
-                torch.linalg_svd(q.t().matmul(tall), false, new StringViewOptional());
+        T_TensorTensorTensor_T small = torch.linalg_svd(q.t().matmul(tall), false, new StringViewOptional());
         Tensor left = q.matmul(small.get0());
         return wide
                 ? new T_TensorTensorTensor_T(small.get2().t(), small.get1(), left.t())
@@ -214,8 +214,7 @@ public record Psoft(
             Subspace subspace,
             Tensor weight,
             @Nullable Tensor in,
-            @Nullable Tensor out)
-            implements Effect.Delta {
+            @Nullable Tensor out) implements Effect.Delta {
         /** R - I. */
         private Tensor change() {
             Tensor q = weight;

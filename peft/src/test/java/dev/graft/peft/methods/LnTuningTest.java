@@ -23,8 +23,8 @@ class LnTuningTest extends MethodContract {
 
     @Test
     void refusesWhatIsNoModule() {
-        assertThatThrownBy(() ->
-                        Adapter.create(Bases.load(Bases.LLAMA), new LnTuning(Targets.names("norm", "ln_1")), 1))
+        assertThatThrownBy(
+                        () -> Adapter.create(Bases.load(Bases.LLAMA), new LnTuning(Targets.names("norm", "ln_1")), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("\"ln_1\" matches no module")
                 .hasMessageContaining("post_attention_layernorm");

@@ -63,7 +63,8 @@ class PsoftTest extends MethodContract {
         Base base = Bases.load(Bases.LLAMA);
         Adapter adapter = Adapter.create(base, plain, 1);
         try (NoGrad off = new NoGrad()) {
-            adapter.trainable().forEach((key, value) -> value.add_(Rng.of(1, key).normal(0, 1, Tensors.shape(value))));
+            adapter.trainable()
+                    .forEach((key, value) -> value.add_(Rng.of(1, key).normal(0, 1, Tensors.shape(value))));
         }
         Tensor before = base.site(Linear.class, Q).weight();
         Tensor after = Merge.merge(adapter).site(Linear.class, Q).weight();
@@ -79,7 +80,8 @@ class PsoftTest extends MethodContract {
         Path saved = folder.resolve("adapter");
         Adapter adapter = Adapter.create(base, SIX, 1);
         try (NoGrad off = new NoGrad()) {
-            adapter.trainable().forEach((key, value) -> value.add_(Rng.of(1, key).normal(0, 1, Tensors.shape(value))));
+            adapter.trainable()
+                    .forEach((key, value) -> value.add_(Rng.of(1, key).normal(0, 1, Tensors.shape(value))));
         }
         adapter.save(saved);
         Tensor before = Merge.merge(adapter).site(Linear.class, Q).weight();
@@ -98,7 +100,8 @@ class PsoftTest extends MethodContract {
         Files.delete(file);
         Safetensors.write(file, turned, Map.of());
 
-        Tensor after = Merge.merge(Adapter.load(base, saved)).site(Linear.class, Q).weight();
+        Tensor after =
+                Merge.merge(Adapter.load(base, saved)).site(Linear.class, Q).weight();
         assertThat(Bases.difference(after, before, before)).isGreaterThan(1e-3);
     }
 
@@ -118,8 +121,7 @@ class PsoftTest extends MethodContract {
     @Test
     void dropsInputsInTraining() {
         Base base = Bases.load(Bases.LLAMA);
-        Psoft dropping =
-                new Psoft(6, 6, 0.5, false, null, 0, true, true, true, null, null, Targets.DEFAULT, true);
+        Psoft dropping = new Psoft(6, 6, 0.5, false, null, 0, true, true, true, null, null, Targets.DEFAULT, true);
 
         assertThat(effectOfDropout(base, SIX)).isLessThan(1e-5);
         assertThat(effectOfDropout(base, dropping)).isGreaterThan(1e-3);
