@@ -3,6 +3,8 @@ package dev.graft.peft;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Convolution;
+import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Parameter.Place;
 import dev.graft.tensor.Ops;
@@ -141,6 +143,27 @@ public final class Grafter {
     /** What calibration data shows of the base; null where none was given, or none is needed because the adapter is loaded. */
     public @Nullable Statistics statistics() {
         return statistics;
+    }
+
+    /**
+     * The linear layers and the ungrouped convolutions that the targets choose.
+     *
+     * @param method what to call the method in a message
+     * @throws dev.graft.formats.InputException if they choose something else too
+     */
+    public List<Projection> projections(Targets targets, String method) {
+        List<Projection> layers = new ArrayList<>();
+        for (Site site : targets(targets)) {
+            boolean grouped = site instanceof Convolution convolution
+                    && convolution.window().groups() > 1;
+            if (grouped || !(site instanceof Projection layer)) {
+                throw new InputException("target_modules: " + site.name() + " is "
+                        + (grouped ? "a convolution in groups" : "not a linear layer or a convolution") + "; " + method
+                        + " acts on linear layers and on convolutions that aren't in groups");
+            }
+            layers.add(layer);
+        }
+        return layers;
     }
 
     /** Whether the site belongs to a module that is trained and saved whole. */

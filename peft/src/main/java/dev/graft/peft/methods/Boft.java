@@ -5,7 +5,8 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
-import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Convolution;
+import dev.graft.models.sites.Projection;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
@@ -17,6 +18,7 @@ import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -25,7 +27,8 @@ import tools.jackson.databind.node.ObjectNode;
  * {@code (I - S)(I + S)⁻¹} with {@code S = (A - Aᵀ) / 2}. A starts at zero and s at one, so a new adapter changes nothing.
  *
  * <p>Trained: m · in · b + out for a layer. Files: {@code <module>.boft_R [m, in / b, b, b]}, {@code boft_s [out, 1]}. Merges: s ⊙ W Rᵀ. Use it as
- * {@link Oft} where its blocks are too small a world. With one factor it is OFT with a scale. Not on embeddings.
+ * {@link Oft} where its blocks are too small a world. With one factor it is OFT with a scale. On a convolution R acts on the
+ * patches that a kernel sees, and {@code boft_s} is {@code [1, out]}. Not on embeddings.
  *
  * <p>PEFT takes one factor whatever its configuration says where its CUDA extension is missing, and saves {@code boft_R} so: the
  * file's shape counts.
@@ -73,26 +76,27 @@ public record Boft(
 
     @Override
     public void graft(Grafter g) {
-        List<Linear> sites = g.linears(targets, "BOFT");
-        for (Linear site : sites) {
+        List<Projection> sites = g.projections(targets, "BOFT");
+        for (Projection site : sites) {
+            Convolution kernels = site instanceof Convolution convolution ? convolution : null;
+            int in = (int) site.weight().flatten(1, -1).size(1);
             long[] stored = g.storedShape(site, "boft_R");
             int m = stored != null && stored.length == 4 && stored[0] == 1 ? 1 : factors;
-            int b = blockOf(site, m);
-            int n = (int) site.in() / b;
+            int b = blockOf(site.name(), in, m);
+            int n = in / b;
             Tensor a = g.parameter(site, "boft_R", startAtIdentity ? Initial.ZEROS : Initial.normal(0.1), m, n, b, b);
             Tensor scale = g.parameter(
                     site,
                     "boft_s",
                     startAtIdentity ? Initial.ONES : (rng, shape) -> rng.normal(1, 0.1, shape),
-                    site.out(),
-                    1);
-            g.add(site, new Butterfly(a, scale, permutations(m, n, b), dropout));
+                    kernels == null ? site.out() : 1,
+                    kernels == null ? 1 : site.out());
+            g.add(site, new Butterfly(a, scale, permutations(m, n, b), dropout, kernels));
         }
         bias.graft(g, sites);
     }
 
-    private int blockOf(Linear site, int m) {
-        int in = (int) site.in();
+    private int blockOf(String site, int in, int m) {
         int given = block > 0 ? block : blocks;
         int b = block > 0 ? block : in / blocks;
         int n = in / Math.max(1, b);
@@ -101,7 +105,7 @@ public record Boft(
         if (!whole || !butterfly) {
             throw new InputException((block > 0 ? "boft_block_size " + block : "boft_block_num " + blocks) + " with "
                     + m
-                    + " factors doesn't fit the " + in + " inputs of " + site.name() + ": "
+                    + " factors doesn't fit the " + in + " inputs of " + site + ": "
                     + (whole
                             ? "blocks must have an even size and their number must be a multiple of " + (1 << (m - 1))
                             : "it must divide them"));
@@ -144,8 +148,14 @@ public record Boft(
      * The effect on one layer.
      *
      * @param order of each factor; empty for one factor, which needs none
+     * @param kernels the convolution, whose patches of inputs are rotated; null for a linear layer
      */
-    record Butterfly(Tensor a, Tensor scale, List<Permutation> order, double dropout) implements Effect.Reweight {
+    record Butterfly(
+            Tensor a,
+            Tensor scale,
+            List<Permutation> order,
+            double dropout,
+            @Nullable Convolution kernels) implements Effect.Reweight {
         private Tensor matrices(boolean training) {
             Tensor skew = Ops.scale(a.sub(a.transpose(2, 3)), 0.5);
             return Cayley.drop(Cayley.exact(skew), dropout, training);
@@ -184,11 +194,24 @@ public record Boft(
 
         @Override
         public Tensor weight(Tensor weight) {
-            return rotateBack(Ops.to(weight, a.scalar_type()), matrices(false)).mul(scale);
+            return changed(weight, false);
+        }
+
+        private Tensor changed(Tensor weight, boolean training) {
+            Tensor rows = Ops.to(weight, a.scalar_type()).flatten(1, -1);
+            return rotateBack(rows, matrices(training)).mul(scale.view(-1, 1)).view(Tensors.shape(weight));
         }
 
         @Override
         public Tensor apply(Affine inner, Tensor x, Pass pass) {
+            if (kernels != null) {
+                Tensor bias = inner.bias();
+                Tensor y = kernels.apply(
+                        x,
+                        changed(inner.weight(), pass.isTraining()),
+                        bias == null ? null : Ops.to(bias, a.scalar_type()));
+                return Ops.to(y, inner.weight().scalar_type());
+            }
             Tensor rotated = rotate(Ops.to(x, a.scalar_type()), matrices(pass.isTraining()));
             Tensor y = inner.apply(Ops.to(rotated, x.scalar_type()), pass);
             Tensor factor = Ops.to(scale.view(-1), y.scalar_type());

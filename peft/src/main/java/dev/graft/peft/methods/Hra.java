@@ -5,17 +5,20 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
-import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Convolution;
+import dev.graft.models.sites.Projection;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
 import dev.graft.peft.Targets;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -24,7 +27,8 @@ import tools.jackson.databind.node.ObjectNode;
  * cancel, so a new adapter changes nothing; that needs an even r. With {@code apply_GS} the u are made orthonormal first.
  *
  * <p>Trained: r · in for a layer, half of LoRA's. Files: {@code <module>.hra_u [in, r]}. Merges: W H. Use it as {@link Oft}, of which it is a
- * low-rank form. It can't change the size of anything; with apply_GS no new adapter is the identity. Not on embeddings.
+ * low-rank form. It can't change the size of anything; with apply_GS no new adapter is the identity. On a convolution H acts on
+ * the patches that a kernel sees, {@code u [in · kernel, r]}. Not on embeddings.
  *
  * <pre>{@code
  * Adapter adapter = Adapter.create(base, Hra.DEFAULT.withRank(4), 42);
@@ -64,20 +68,26 @@ public record Hra(int r, boolean orthonormal, Targets targets, Bias bias, boolea
             throw new InputException("r is " + r + ", expected an even number: reflections start in pairs that cancel;"
                     + " or set init_weights to false");
         }
-        List<Linear> sites = g.linears(targets, "HRA");
-        for (Linear site : sites) {
+        List<Projection> sites = g.projections(targets, "HRA");
+        for (Projection site : sites) {
+            long width = site.weight().flatten(1, -1).size(1);
             Initial start = pairs
                     ? (rng, shape) -> Initial.KAIMING
                             .make(rng, shape[0], shape[1] / 2)
                             .repeat_interleave(2, new LongOptional(1), new LongOptional())
                     : Initial.KAIMING;
-            Tensor u = g.parameter(site, "hra_u", start, site.in(), r);
-            g.add(site, new Reflections(u, orthonormal));
+            Tensor u = g.parameter(site, "hra_u", start, width, r);
+            g.add(site, new Reflections(u, orthonormal, site instanceof Convolution kernels ? kernels : null));
         }
         bias.graft(g, sites);
     }
 
-    private record Reflections(Tensor u, boolean orthonormal) implements Effect.Reweight {
+    /**
+     * The effect on one layer.
+     *
+     * @param kernels the convolution, whose patches of inputs are reflected; null for a linear layer
+     */
+    private record Reflections(Tensor u, boolean orthonormal, @Nullable Convolution kernels) implements Effect.Reweight {
         /** The unit vectors {@code [in, 1]}. */
         private List<Tensor> vectors() {
             List<Tensor> vectors = new ArrayList<>();
@@ -99,15 +109,21 @@ public record Hra(int r, boolean orthonormal, Targets targets, Bias bias, boolea
 
         @Override
         public Tensor weight(Tensor weight) {
-            Tensor changed = Ops.to(weight, u.scalar_type());
+            Tensor changed = Ops.to(weight, u.scalar_type()).flatten(1, -1);
             for (Tensor v : vectors()) {
                 changed = reflect(changed, v);
             }
-            return changed;
+            return changed.view(Tensors.shape(weight));
         }
 
         @Override
         public Tensor apply(Affine inner, Tensor x, Pass pass) {
+            if (kernels != null) {
+                Tensor bias = inner.bias();
+                Tensor y = kernels.apply(
+                        x, weight(inner.weight()), bias == null ? null : Ops.to(bias, u.scalar_type()));
+                return Ops.to(y, inner.weight().scalar_type());
+            }
             Tensor reflected = Ops.to(x, u.scalar_type());
             List<Tensor> vectors = vectors();
             for (int i = vectors.size() - 1; i >= 0; i--) {

@@ -5,6 +5,7 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
@@ -15,6 +16,7 @@ import dev.graft.peft.Method;
 import dev.graft.peft.Targets;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -97,6 +99,13 @@ public record Oft(
                 graft(g, site, "oft_R.weight", linear.in());
             } else if (site instanceof Embedding table) {
                 graft(g, site, "oft_embedding_R.weight", table.hidden());
+            } else if (site instanceof Convolution kernels) {
+                boolean points = kernels.weight().flatten(1, -1).size(1) == kernels.in();
+                if (!points) {
+                    throw new InputException("target_modules: " + site.name() + " is a convolution with a kernel of more than one point"
+                            + " or in groups; OFT acts on linear layers, embeddings and convolutions with neither");
+                }
+                graft(g, site, "oft_R.weight", kernels.in());
             }
         }
         bias.graft(g, sites);
@@ -110,7 +119,7 @@ public record Oft(
         if (coft) {
             g.export(site.name() + "." + suffix, () -> bounded(above));
         }
-        g.add(site, new Rotation(this, above, b, all, site instanceof Embedding));
+        g.add(site, new Rotation(this, above, b, all, site instanceof Embedding, site instanceof Convolution));
     }
 
     /** The nearest number to the wanted one that divides a size, the smaller of two as near. */
@@ -141,8 +150,10 @@ public record Oft(
      *
      * @param above what is above the diagonals of S
      * @param table whether the layer is an embedding
+     * @param channels whether it is a convolution, whose inputs have their features in the second dimension
      */
-    private record Rotation(Oft config, Tensor above, int b, long blocks, boolean table) implements Effect.Reweight {
+    private record Rotation(Oft config, Tensor above, int b, long blocks, boolean table, boolean channels)
+            implements Effect.Reweight {
         private Tensor matrices(boolean training) {
             Tensor used = above;
             if (config.coft) {
@@ -161,7 +172,8 @@ public record Oft(
         @Override
         public Tensor weight(Tensor weight) {
             Tensor r = matrices(false);
-            return Cayley.rotate(Ops.to(weight, r.scalar_type()), table ? r : r.transpose(1, 2));
+            Tensor rows = Ops.to(weight, r.scalar_type()).flatten(1, -1);
+            return Cayley.rotate(rows, table ? r : r.transpose(1, 2)).view(Tensors.shape(weight));
         }
 
         @Override
@@ -170,7 +182,7 @@ public record Oft(
             if (table) {
                 return rotate(inner.apply(x, pass), r);
             }
-            return inner.apply(rotate(x, r), pass);
+            return inner.apply(channels ? rotate(x.movedim(1, -1), r).movedim(-1, 1) : rotate(x, r), pass);
         }
 
         private static Tensor rotate(Tensor x, Tensor r) {

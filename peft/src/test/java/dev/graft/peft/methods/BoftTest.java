@@ -53,7 +53,8 @@ class BoftTest extends MethodContract {
                     read(file, prefix + "boft_R"),
                     read(file, prefix + "boft_s"),
                     Boft.permutations(factors, size / block, block),
-                    0);
+                    0,
+                    null);
             Tensor y = effect.apply(site, read(file, prefix + "x"), Pass.inference(Hooks.NONE));
 
             assertThat(Tensors.item(y.sub(read(file, prefix + "y")).abs().amax()))
