@@ -105,7 +105,7 @@ public record ChildTuning(Kept kept, double share) implements Method {
         }
     }
 
-    private static final class ByFisher implements TrainingRule {
+    static final class ByFisher implements TrainingRule {
         private final Map<String, Tensor> parameters;
         private final Map<String, Tensor> base;
         private final double share;

@@ -90,7 +90,7 @@ public record DyLora(LoraConfig config, int leastRank, boolean newestOnly) imple
      *
      * @param rank of the step, {@code [1]}
      */
-    private record Nested(Tensor a, Tensor b, Tensor rank, LoraConfig config, boolean newestOnly)
+    record Nested(Tensor a, Tensor b, Tensor rank, LoraConfig config, boolean newestOnly)
             implements Effect.Delta {
         @Override
         public Tensor apply(Tensor x, Pass pass) {

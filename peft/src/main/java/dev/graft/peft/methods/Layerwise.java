@@ -27,8 +27,8 @@ import tools.jackson.databind.node.ObjectNode;
  * @param topLayers k
  */
 public record Layerwise(int topLayers) implements Method {
-    /** The upper two layers. */
-    public static final Layerwise DEFAULT = new Layerwise(2);
+    /** The layer nearest the output. */
+    public static final Layerwise DEFAULT = new Layerwise(1);
 
     public Layerwise {
         if (topLayers < 0) {
