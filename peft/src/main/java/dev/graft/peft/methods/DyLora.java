@@ -90,8 +90,7 @@ public record DyLora(LoraConfig config, int leastRank, boolean newestOnly) imple
      *
      * @param rank of the step, {@code [1]}
      */
-    record Nested(Tensor a, Tensor b, Tensor rank, LoraConfig config, boolean newestOnly)
-            implements Effect.Delta {
+    record Nested(Tensor a, Tensor b, Tensor rank, LoraConfig config, boolean newestOnly) implements Effect.Delta {
         @Override
         public Tensor apply(Tensor x, Pass pass) {
             long n = pass.isTraining() ? (long) Tensors.item(rank) : a.size(0);

@@ -25,7 +25,10 @@ class TrainingRuleGoldensTest {
     private static final LoraConfig QUERY = LoraConfig.DEFAULT.withTargets(Targets.names("q_proj"));
 
     private static Tensor tensor(JsonNode stored) {
-        long[] shape = stored.path("shape").valueStream().mapToLong(JsonNode::longValue).toArray();
+        long[] shape = stored.path("shape")
+                .valueStream()
+                .mapToLong(JsonNode::longValue)
+                .toArray();
         float[] values = new float[stored.path("values").size()];
         for (int i = 0; i < values.length; i++) {
             values[i] = (float) stored.path("values").get(i).doubleValue();
@@ -34,15 +37,16 @@ class TrainingRuleGoldensTest {
     }
 
     private static void isClose(Tensor found, JsonNode stored) {
-        assertThat(Tensors.item(found.detach().sub(tensor(stored)).abs().amax())).isLessThan(1e-5);
+        assertThat(Tensors.item(found.detach().sub(tensor(stored)).abs().amax()))
+                .isLessThan(1e-5);
     }
 
     @Test
     void soraGatesRanksAndTakesProximalSteps() {
         JsonNode sora = GOLDENS.path("sora");
         double alpha = sora.path("alpha").doubleValue();
-        GatedLowRank update =
-                new GatedLowRank(tensor(sora.path("a")), tensor(sora.path("b")), tensor(sora.path("gate")), alpha / 5, 0);
+        GatedLowRank update = new GatedLowRank(
+                tensor(sora.path("a")), tensor(sora.path("b")), tensor(sora.path("gate")), alpha / 5, 0);
         Tensor x = tensor(sora.path("x"));
         isClose(update.apply(x, Pass.inference(Hooks.NONE)), sora.path("y"));
         isClose(x.matmul(update.weight().t()), sora.path("y"));
@@ -81,11 +85,10 @@ class TrainingRuleGoldensTest {
     @Test
     void childTuningKeepsTheLargestFisherInformation() {
         JsonNode child = GOLDENS.path("child_tuning");
-        Tensor weight = Tensors.ones(ScalarType.Float, 40)
-                .set_requires_grad(true);
+        Tensor weight = Tensors.ones(ScalarType.Float, 40).set_requires_grad(true);
         Map<String, Tensor> weights = Map.of("weight", weight);
-        ChildTuning.ByFisher rule = new ChildTuning.ByFisher(
-                weights, weights, child.path("kept").intValue() / 40.0);
+        ChildTuning.ByFisher rule =
+                new ChildTuning.ByFisher(weights, weights, child.path("kept").intValue() / 40.0);
         rule.begin(look -> child.path("gradients").forEach(gradient -> {
             weight.mutable_grad().put(tensor(gradient));
             look.run();
