@@ -1,11 +1,16 @@
 package dev.graft.parity;
 
+import dev.graft.models.sites.Experts;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Method;
 import dev.graft.peft.Parameter;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.peft.methods.LoraVariant;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -22,20 +27,41 @@ final class Modules {
     static void compare(Check check, Adapter adapter, JsonNode layers) {
         Set<String> adapted = adapter.sites().stream().map(Site::name).collect(Collectors.toSet());
         LoraConfig config = lowRank(adapter.method());
+        Map<String, Experts> experts = experts(adapter);
         for (Map.Entry<String, JsonNode> layer : layers.properties()) {
             // Trained token rows are a module of their own inside the embedding.
             String module = layer.getKey().replaceFirst("\\.token_adapter$", "");
-            check.that(adapted.contains(module), module + " isn't adapted");
+            Experts parameter = experts.get(module);
+            check.that(adapted.contains(module) || parameter != null, module + " isn't adapted");
             JsonNode r = layer.getValue().path("r");
             JsonNode scaling = layer.getValue().path("scaling");
             Long rank = rank(adapter, module);
             if (r.isNumber() && rank != null) {
-                check.same("r of " + module, rank, r.longValue());
+                long each = parameter == null ? 1 : parameter.count();
+                check.same("r of " + module, rank, each * r.longValue());
             }
             if (scaling.isNumber() && config != null) {
-                check.number("scaling of " + module, config.scaling(module), scaling.doubleValue(), SCALING);
+                double found = config.scaling(parameter == null ? module : parameter.name());
+                check.number("scaling of " + module, found, scaling.doubleValue(), SCALING);
             }
         }
+    }
+
+    /** Parameters of experts by what the reference calls the module around them: the last of a module has its name. */
+    private static Map<String, Experts> experts(Adapter adapter) {
+        Map<String, Experts> byModule = new LinkedHashMap<>();
+        List<Site> sites = new ArrayList<>(adapter.sites());
+        Collections.reverse(sites);
+        for (Site site : sites) {
+            if (site instanceof Experts parameter) {
+                String module = parameter.module();
+                while (byModule.containsKey(module)) {
+                    module += ".base_layer";
+                }
+                byModule.put(module, parameter);
+            }
+        }
+        return byModule;
     }
 
     private static @Nullable Long rank(Adapter adapter, String module) {

@@ -5,6 +5,7 @@ import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.PromptTargets;
 import java.util.List;
 import java.util.function.Function;
+import java.util.function.IntFunction;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -76,6 +77,9 @@ public sealed interface Effect {
 
     /** No normalisation: what goes into a norm comes out of it. What a {@link Bottleneck} is given still normalises. */
     record Skip() implements Effect {}
+
+    /** An effect on the linear layer of each of a mixture's experts. */
+    record EachExpert(IntFunction<Effect> of) implements Effect {}
 
     /** Another output of an attention or feed-forward block. */
     non-sealed interface Bottleneck extends Effect {

@@ -10,6 +10,7 @@ import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Experts;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Layer;
 import dev.graft.models.sites.Linear;
@@ -112,6 +113,31 @@ final class Grafted implements Hooks {
         return affine(site, site, ids, pass);
     }
 
+    @Override
+    public Tensor expert(Experts site, int expert, Tensor x, long[] batchRows, Pass pass) {
+        Tensor y = null;
+        for (Group group : groups) {
+            if (!group.actsOn(site)) {
+                continue;
+            }
+            if (group.rows == null) {
+                return compose(site, expert, group.stack).apply(x, pass);
+            }
+            y = y == null ? site.at(expert).apply(x, pass) : y;
+            long[] own = Tensors.longs(group.rows);
+            long[] places = IntStream.range(0, batchRows.length)
+                    .filter(place -> Arrays.stream(own).anyMatch(row -> row == batchRows[place]))
+                    .asLongStream()
+                    .toArray();
+            if (places.length > 0) {
+                Tensor index = Tensors.of(places, places.length);
+                Tensor part = compose(site, expert, group.stack).apply(x.index_select(0, index), pass);
+                y = y.index_copy(0, index, Ops.to(part, y.scalar_type()));
+            }
+        }
+        return y == null ? site.at(expert).apply(x, pass) : y;
+    }
+
     private Tensor affine(Site site, Affine frozen, Tensor x, Pass pass) {
         Tensor y = null;
         for (RowGroup group : groups) {
@@ -156,12 +182,26 @@ final class Grafted implements Hooks {
 
     /** The layer with all effects of a stack of adapters. */
     static Affine compose(Site site, Affine frozen, List<Selection.Active> stack) {
+        return compose(site, frozen, stack, UnaryOperator.identity());
+    }
+
+    /** One expert's layer with all effects of a stack of adapters. */
+    static Affine compose(Experts site, int expert, List<Selection.Active> stack) {
+        return compose(
+                site,
+                site.at(expert),
+                stack,
+                effect -> effect instanceof Effect.EachExpert each ? each.of().apply(expert) : effect);
+    }
+
+    private static Affine compose(
+            Site site, Affine frozen, List<Selection.Active> stack, UnaryOperator<Effect> seen) {
         Affine layer = frozen;
         for (Selection.Active active : stack) {
             Affine before = layer;
             for (Effect effect : active.effects(site)) {
                 if (!(effect instanceof Effect.Prompt)) {
-                    layer = Composed.of(site, layer, effect);
+                    layer = Composed.of(site, layer, seen.apply(effect));
                 }
             }
             if (active.strength() != 1 && layer != before) {

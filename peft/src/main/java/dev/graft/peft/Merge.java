@@ -4,6 +4,7 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Experts;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Projection;
@@ -50,6 +51,8 @@ public final class Merge {
                 } else if (site instanceof Embedding embedding) {
                     refusePrompt(site, stack);
                     put(base, site, embedding, Grafted.compose(site, embedding, stack), changed, scope);
+                } else if (site instanceof Experts experts) {
+                    put(base, experts.weight(), merged(experts, stack), changed, scope);
                 } else if (site instanceof Norm norm) {
                     Norm replaced = Grafted.replaced(norm, stack);
                     put(base, norm.weight(), replaced.weight(), changed, scope);
@@ -96,6 +99,14 @@ public final class Merge {
                     + " it can't be merged; use the adapter beside the base");
         }
         store(base.nameOf(old), old, bias, changed, scope);
+    }
+
+    private static Tensor merged(Experts site, List<Selection.Active> stack) {
+        Tensor[] each = new Tensor[Math.toIntExact(site.count())];
+        for (int expert = 0; expert < each.length; expert++) {
+            each[expert] = Grafted.compose(site, expert, stack).weight().unsqueeze(0);
+        }
+        return Ops.cat(0, each);
     }
 
     private static void put(Base base, Tensor old, Tensor fresh, Map<String, Tensor> changed, Scope scope) {

@@ -10,6 +10,16 @@ import org.bytedeco.pytorch.Tensor;
  * @param weight {@code [experts, out, in]}
  */
 public record Experts(String name, int layer, Tensor weight) implements Site {
+    /** The layer of one of them. */
+    public Linear at(int expert) {
+        return new Linear(name + "." + expert, Role.UP, layer, weight.select(0, expert), null);
+    }
+
+    /** The module that the parameter is of. */
+    public String module() {
+        return name.substring(0, name.lastIndexOf('.'));
+    }
+
     /** How many there are. */
     public long count() {
         return weight.size(0);

@@ -2,7 +2,6 @@ package dev.graft.models.sites;
 
 import dev.graft.models.Backbone;
 import dev.graft.models.Pass;
-import dev.graft.tensor.Ops;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -31,7 +30,7 @@ public interface Hooks {
      * @param batchRows the row of the batch that each of the n positions is in
      */
     default Tensor expert(Experts site, int expert, Tensor x, long[] batchRows, Pass pass) {
-        return Ops.linear(Ops.to(x, site.weight().scalar_type()), site.weight().select(0, expert), null);
+        return site.at(expert).apply(x, pass);
     }
 
     /** The output of a convolution for x {@code [batch, in, size...]}. */

@@ -36,7 +36,8 @@ import tools.jackson.databind.node.ObjectNode;
  *     file that says nothing
  * @param transposed what the file says in {@code fan_in_fan_out}; how a weight is stored is known from the base
  * @param tied what the file says in {@code ensure_weight_tying}
- * @param parameters what the file says in {@code target_parameters}: null or an empty list
+ * @param parameters names or ends of names of a mixture's parameters that plain LoRA adapts too, as {@link ExpertLora} does; null for
+ *     none
  */
 public record LoraConfig(
         int r,
@@ -124,7 +125,28 @@ public record LoraConfig(
                 replication,
                 parameters,
                 transposed,
-                tied);
+                tied,
+                parameters);
+    }
+
+    /** With a mixture's parameters adapted too, by names or ends of names such as {@code experts.down_proj}. */
+    public LoraConfig withParameters(List<String> newParameters) {
+        return new LoraConfig(
+                r,
+                alpha,
+                dropout,
+                rslora,
+                targets,
+                rankPattern,
+                alphaPattern,
+                bias,
+                loraBias,
+                init,
+                tokens,
+                replication,
+                transposed,
+                tied,
+                List.copyOf(newParameters));
     }
 
     private LoraConfig with(
@@ -152,6 +174,11 @@ public record LoraConfig(
                 transposed,
                 tied,
                 parameters);
+    }
+
+    /** Whether parameters are named that aren't of modules. */
+    boolean hasParameters() {
+        return parameters != null && !parameters.isEmpty();
     }
 
     /** Which of the base's layers each layer of the deeper base is. */
@@ -268,7 +295,6 @@ public record LoraConfig(
             }
         }
         refuse(f, "megatron_config", "it belongs to Megatron");
-        refuse(f, "target_parameters", "parameters that aren't modules can't be targeted");
         refuse(f, "arrow_config", "it routes between adapters that are loaded beside this one");
         refuse(f, "use_qalora", "QA-LoRA belongs to a base that GPTQ quantised");
         // Where the values above are null these say nothing.
@@ -291,6 +317,14 @@ public record LoraConfig(
                 f.bool("fan_in_fan_out", false),
                 f.bool("ensure_weight_tying", false),
                 f.stringsOrNull("target_parameters"));
+        if (config.hasParameters()) {
+            boolean plain = own == null && config.dropout == 0 && !config.loraBias && config.init.equals(LoraInit.DEFAULT);
+            if (!plain) {
+                throw f.wrong(
+                        "target_parameters",
+                        "null where LoRA isn't plain: no variant, lora_dropout 0, lora_bias false, init_lora_weights true");
+            }
+        }
         if (config.loraBias && !config.init.name().matches("true|false")) {
             throw f.wrong("lora_bias", "false where init_lora_weights is " + config.init.name());
         }
@@ -396,6 +430,9 @@ public record LoraConfig(
             c.putNull("target_parameters");
         } else {
             parameters.forEach(c.putArray("target_parameters")::add);
+        }
+        if (hasParameters() && targets.isDefault()) {
+            c.putArray("target_modules");
         }
         c.put("ensure_weight_tying", tied);
         switch (init.name()) {

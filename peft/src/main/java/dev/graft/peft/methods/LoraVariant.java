@@ -42,7 +42,9 @@ public interface LoraVariant extends Method {
 
     @Override
     default void graft(Grafter g) {
-        List<Site> targets = g.targets(config().targets());
+        List<String> parameters = config().parameters();
+        boolean only = config().hasParameters() && config().targets().isDefault();
+        List<Site> targets = only ? List.of() : g.targets(config().targets());
         if (g.statistics() != null) {
             g.statistics().watch(targets);
         }
@@ -55,6 +57,9 @@ public interface LoraVariant extends Method {
                 refuseTied(embedding, g.base());
                 g.add(embedding, at(g, embedding));
             }
+        }
+        if (parameters != null) {
+            ExpertLora.graft(g, parameters, config());
         }
         config().bias().graft(g, targets);
         TokenRows.graft(g, config().tokens());
