@@ -116,22 +116,22 @@ final class Grafted implements Hooks {
     @Override
     public Tensor expert(Experts site, int expert, Tensor x, long[] batchRows, Pass pass) {
         Tensor y = null;
-        for (Group group : groups) {
+        for (RowGroup group : groups) {
             if (!group.actsOn(site)) {
                 continue;
             }
-            if (group.rows == null) {
-                return compose(site, expert, group.stack).apply(x, pass);
+            if (group.rows() == null) {
+                return compose(site, expert, group.stack()).apply(x, pass);
             }
             y = y == null ? site.at(expert).apply(x, pass) : y;
-            long[] own = Tensors.longs(group.rows);
+            long[] own = Tensors.longs(group.rows());
             long[] places = IntStream.range(0, batchRows.length)
                     .filter(place -> Arrays.stream(own).anyMatch(row -> row == batchRows[place]))
                     .asLongStream()
                     .toArray();
             if (places.length > 0) {
                 Tensor index = Tensors.of(places, places.length);
-                Tensor part = compose(site, expert, group.stack).apply(x.index_select(0, index), pass);
+                Tensor part = compose(site, expert, group.stack()).apply(x.index_select(0, index), pass);
                 y = y.index_copy(0, index, Ops.to(part, y.scalar_type()));
             }
         }

@@ -39,7 +39,7 @@ final class ExpertLora {
                 int r = config.rank(parameter);
                 Tensor a = g.parameter(site, "lora_A.weight", Initial.KAIMING, r, router.in());
                 Tensor b = g.parameter(site, "lora_B.weight", Initial.ZEROS, router.out(), r);
-                g.add(site, new LowRank(a, b, null, config.scaling(parameter), 0, null, null));
+                g.add(site, new LowRank(a, b, null, config.scaling(parameter), 0, null, site));
             }
         }
         if (!unmatched.isEmpty()) {
@@ -78,6 +78,6 @@ final class ExpertLora {
                         s,
                         0,
                         null,
-                        null)));
+                        site)));
     }
 }

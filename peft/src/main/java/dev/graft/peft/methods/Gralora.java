@@ -93,7 +93,7 @@ public record Gralora(
             }
             g.add(site, new Blocks(a, b, s, dropout));
             if (generalA != null && generalB != null) {
-                g.add(site, new LowRank(generalA, generalB, null, s, dropout, null, null));
+                g.add(site, new LowRank(generalA, generalB, null, s, dropout, null, site));
             }
         }
         bias.graft(g, sites);

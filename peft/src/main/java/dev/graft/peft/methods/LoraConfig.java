@@ -32,8 +32,6 @@ import tools.jackson.databind.node.ObjectNode;
  * @param init how A and B start
  * @param tokens token ids whose embedding rows are trained, by module; an empty name means the input embedding
  * @param replication the layers of a deeper base in which some are repeated, as ranges of [from, to); null for the base as it is
- * @param parameters names, or their ends, of parameters that are no module's own weight, such as a mixture's experts; null as in a
- *     file that says nothing
  * @param transposed what the file says in {@code fan_in_fan_out}; how a weight is stored is known from the base
  * @param tied what the file says in {@code ensure_weight_tying}
  * @param parameters names or ends of names of a mixture's parameters that plain LoRA adapts too, as {@link ExpertLora} does; null for
@@ -52,7 +50,6 @@ public record LoraConfig(
         LoraInit init,
         Map<String, List<Integer>> tokens,
         @Nullable List<List<Integer>> replication,
-        @Nullable List<String> parameters,
         boolean transposed,
         boolean tied,
         @Nullable List<String> parameters) {
@@ -70,7 +67,6 @@ public record LoraConfig(
             false,
             LoraInit.DEFAULT,
             Map.of(),
-            null,
             null,
             false,
             false,
@@ -123,7 +119,6 @@ public record LoraConfig(
                 init,
                 tokens,
                 replication,
-                parameters,
                 transposed,
                 tied,
                 parameters);
@@ -170,7 +165,6 @@ public record LoraConfig(
                 newInit,
                 tokens,
                 replication,
-                parameters,
                 transposed,
                 tied,
                 parameters);
@@ -313,7 +307,6 @@ public record LoraConfig(
                 LoraInit.read(f),
                 tokens(f),
                 replication(f),
-                f.stringsOrNull("target_parameters"),
                 f.bool("fan_in_fan_out", false),
                 f.bool("ensure_weight_tying", false),
                 f.stringsOrNull("target_parameters"));
@@ -440,10 +433,6 @@ public record LoraConfig(
             default -> c.put("init_lora_weights", init.name());
         }
         init.write(c);
-        if (parameters != null) {
-            ArrayNode names = c.putArray("target_parameters");
-            parameters.forEach(names::add);
-        }
         if (replication != null) {
             ArrayNode ranges = c.putArray("layer_replication");
             replication.forEach(range -> ranges.addArray().add(range.get(0)).add(range.get(1)));

@@ -226,7 +226,7 @@ record LowRank(
     }
 
     LowRank withA(Tensor newA) {
-        return new LowRank(newA, b, bias, scaling, dropout, start, table);
+        return new LowRank(newA, b, bias, scaling, dropout, start, site);
     }
 
     LowRank withB(Tensor newB) {

@@ -255,9 +255,9 @@ class LoraInitTest {
                 LoraInit.of("milora"),
                 java.util.Map.of(),
                 null,
-                null,
                 false,
-                false);
+                false,
+                null);
         Adapter adapter = Adapter.create(base(), new Dora(config), 1);
         train(adapter);
         adapter.save(folder.resolve("a"));
