@@ -9,14 +9,17 @@ import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
+import dev.graft.peft.Adapter;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
 import dev.graft.peft.Targets;
+import dev.graft.peft.TrainingRule;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
+import dev.graft.tensor.Scope;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -64,6 +67,9 @@ public record Oft(
     public static final Oft DEFAULT =
             new Oft(0, 32, 0, false, 6e-5, false, true, 5, Targets.ALL_LINEAR, Bias.NONE, true);
 
+    private static final String LINEAR = "oft_R.weight";
+    private static final String TABLE = "oft_embedding_R.weight";
+
     public Oft {
         if (blocks < 0 || block < 0 || (blocks == 0) == (block == 0)) {
             throw new InputException("r is " + blocks + " and oft_block_size is " + block
@@ -96,19 +102,40 @@ public record Oft(
         List<Site> sites = g.targets(targets);
         for (Site site : sites) {
             if (site instanceof Linear linear) {
-                graft(g, site, "oft_R.weight", linear.in());
+                graft(g, site, LINEAR, linear.in());
             } else if (site instanceof Embedding table) {
-                graft(g, site, "oft_embedding_R.weight", table.hidden());
+                graft(g, site, TABLE, table.hidden());
             } else if (site instanceof Convolution kernels) {
                 boolean points = kernels.weight().flatten(1, -1).size(1) == kernels.in();
                 if (!points) {
                     throw new InputException("target_modules: " + site.name() + " is a convolution with a kernel of more than one point"
                             + " or in groups; OFT acts on linear layers, embeddings and convolutions with neither");
                 }
-                graft(g, site, "oft_R.weight", kernels.in());
+                graft(g, site, LINEAR, kernels.in());
             }
         }
         bias.graft(g, sites);
+    }
+
+    /** With coft S is cut to its bound after each step. */
+    @Override
+    public TrainingRule training(Adapter adapter, TrainingRule.Run run) {
+        if (!coft) {
+            return TrainingRule.NONE;
+        }
+        return new TrainingRule() {
+            @Override
+            public void afterUpdate(long step, double learningRate) {
+                try (NoGrad off = new NoGrad();
+                        Scope scope = new Scope()) {
+                    adapter.trainable().forEach((key, value) -> {
+                        if (key.endsWith(LINEAR) || key.endsWith(TABLE)) {
+                            value.copy_(bounded(value));
+                        }
+                    });
+                }
+            }
+        };
     }
 
     private void graft(Grafter g, Site site, String suffix, long size) {

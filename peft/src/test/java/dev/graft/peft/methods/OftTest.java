@@ -12,6 +12,7 @@ import dev.graft.peft.Bases;
 import dev.graft.peft.Merge;
 import dev.graft.peft.MethodContract;
 import dev.graft.peft.Targets;
+import dev.graft.peft.TrainingRule;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
@@ -89,6 +90,20 @@ class OftTest extends MethodContract {
                 .weight()
                 .sub(base.site(Linear.class, Q).weight());
         assertThat(Tensors.item(change.norm())).isBetween(1e-3, 0.5);
+    }
+
+    @Test
+    void cutsRotationsToTheBoundAfterAStep() {
+        Oft method = exact(0, true, 0.05, false);
+        Adapter adapter = moved(Bases.load(Bases.LLAMA), method);
+        method.training(adapter, new TrainingRule.Run(10, 5, 1e-3, 1)).afterUpdate(0, 1e-3);
+
+        Tensor cut = adapter.trainable().get(Q + ".oft_R.weight");
+        for (int block = 0; block < 4; block++) {
+            assertThat(Math.sqrt(2) * Tensors.item(cut.select(0, block).norm())).isCloseTo(0.05 / 2, within(1e-6));
+        }
+        assertThat(cut.requires_grad()).isTrue();
+        assertThat(EIGHT.training(adapter, new TrainingRule.Run(10, 5, 1e-3, 1))).isSameAs(TrainingRule.NONE);
     }
 
     @Test
