@@ -26,7 +26,12 @@ class AdapterHubParityTest {
                         "adapters/bert/compacter",
                         "adapters/bert/dora",
                         "adapters/bert/head_masked_lm_inv",
-                        "adapters/llama/mam");
+                        "adapters/llama/mam",
+                        "composition/bert/fuse_dynamic",
+                        "composition/bert/parallel_bn",
+                        "training/compacter",
+                        "training/fusion_regulariser_same_step",
+                        "formula/houlsby_layernorm");
     }
 
     @Test

@@ -103,7 +103,7 @@ class FusionTest extends MethodContract {
         Base base = Bases.load(Bases.BERT);
         Adapter fusion = Adapter.create(base, Fusion.of(trained(base)), 1);
         TrainingRule rule = fusion.method().training(fusion, new TrainingRule.Run(10, 10, 1e-3, 1));
-        assertThat(Tensors.item(rule.penalty())).isLessThan(1e-8);
+        assertThat(Tensors.item(java.util.Objects.requireNonNull(rule.penalty()))).isLessThan(1e-8);
         try (NoGrad off = new NoGrad()) {
             fusion.trainable().forEach((key, value) -> {
                 if (key.endsWith("value.weight")) {
@@ -112,7 +112,7 @@ class FusionTest extends MethodContract {
             });
         }
         // ‖I - 3 I‖² is 4 · 32 in each of two layers.
-        assertThat(Tensors.item(rule.penalty())).isCloseTo(0.01 * 2 * 4 * 32, org.assertj.core.data.Offset.offset(1e-3));
+        assertThat(Tensors.item(java.util.Objects.requireNonNull(rule.penalty()))).isCloseTo(0.01 * 2 * 4 * 32, org.assertj.core.data.Offset.offset(1e-3));
     }
 
     @Test
