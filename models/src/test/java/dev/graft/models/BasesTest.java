@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -24,9 +25,16 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class BasesTest {
+    /** Models of images and of two sides have other inputs; they have tests of their own and the parity cases. */
+    private static final Set<String> OF_TWO_SIDES = Set.of("t5", "t5-gated", "vit", "clip");
+
     static Stream<String> bases() throws IOException {
         try (Stream<Path> folders = Files.list(Fixtures.BASES)) {
-            return folders.map(folder -> folder.getFileName().toString()).sorted().toList().stream();
+            return folders.map(folder -> folder.getFileName().toString())
+                    .filter(name -> !OF_TWO_SIDES.contains(name))
+                    .sorted()
+                    .toList()
+                    .stream();
         }
     }
 
