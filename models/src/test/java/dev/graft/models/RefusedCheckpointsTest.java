@@ -31,7 +31,7 @@ class RefusedCheckpointsTest {
                         "llama-gqa",
                         c -> c.put("model_type", "gpt_nix"),
                         "model_type is \"gpt_nix\"",
-                        "bert, deberta-v2, distilbert"),
+                        "bert, clip, deberta-v2, distilbert"),
                 config("llama-gqa", c -> c.remove("model_type"), "model_type is missing"),
                 config(
                         "llama-gqa",
