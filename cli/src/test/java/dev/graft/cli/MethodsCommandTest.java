@@ -36,6 +36,7 @@ class MethodsCommandTest {
                 .json()
                 .get("methods")
                 .valueStream()
+                .filter(method -> !method.get("acts_on").isEmpty())
                 .forEach(method -> actsOn.put(
                         method.get("name").stringValue(),
                         method.get("acts_on").get(0).stringValue()));
@@ -51,7 +52,7 @@ class MethodsCommandTest {
     void everyMethodHasAPageWithOptions(String name) {
         Cli run = Cli.run("methods", name);
         assertThat(run.code()).isZero();
-        assertThat(run.out()).startsWith(name + ": ").contains("\n  " + name + ".", "graft train ");
+        assertThat(run.out()).startsWith(name + ": ").contains("graft train ");
     }
 
     @Test
@@ -64,7 +65,7 @@ class MethodsCommandTest {
                 .forEach(option -> defaults.put(option.get("name").stringValue(), option.get("default")));
         assertThat(defaults)
                 .containsKeys("alpha", "bias", "exclude_modules", "layers_to_transform", "rank_pattern", "use_rslora")
-                .doesNotContainKeys("megatron_core", "use_dora", "fan_in_fan_out", "layer_replication");
+                .doesNotContainKeys("megatron_core", "use_dora", "layer_replication");
         assertThat(defaults.get("r").intValue()).isEqualTo(16);
         assertThat(defaults.get("target_modules").stringValue()).isEqualTo("all-linear");
     }

@@ -31,8 +31,8 @@ final class Probe {
             Pattern.compile("expected (?:one of )?(\"[\\w.-]+\"(?:(?:, | or )\"[\\w.-]+\")*)");
 
     private final Method.Type type;
-    private final Base base = ProbeBase.of(1);
-    private final Base larger = ProbeBase.of(2);
+    private final Base base = ProbeBase.of(2, 256);
+    private final Base larger = ProbeBase.of(3, 512);
 
     Probe(Method.Type type) {
         this.type = type;
@@ -57,18 +57,21 @@ final class Probe {
         return Adapter.create(base, method(defaults(base), base), 0);
     }
 
-    /** The kinds of the sites at which it acts on a Llama: {@code linear}, {@code norm}, … */
+    /** The kinds of the sites at which it acts on a Llama: {@code linear}, {@code norm}, …; none for methods of encoders alone. */
     Set<String> actsOn() {
         Set<String> kinds = new TreeSet<>();
+        if (!type.capabilities().decoder()) {
+            return kinds;
+        }
         for (Site site : adapter().sites()) {
             kinds.add(site.getClass().getSimpleName().toLowerCase(Locale.ROOT));
         }
         return kinds;
     }
 
-    /** The kinds of its effects: {@code delta}, {@code prompt}, … */
+    /** The kinds of its effects on a Llama: {@code delta}, {@code prompt}, …; none for methods of encoders alone. */
     Set<String> effects() {
-        return adapter().effects();
+        return type.capabilities().decoder() ? adapter().effects() : Set.of();
     }
 
     /** What it says of itself. */

@@ -20,13 +20,12 @@ import java.util.Set;
 final class ProbeBase {
     private ProbeBase() {}
 
-    /** A Llama with so many layers. */
-    static Base of(int layers) {
-        // Wide enough for bottlenecks of a small part of it.
-        int hidden = 256 * layers;
+    /** A Llama with so many layers; the hidden size is a multiple of 64, and large enough for bottlenecks of a small part of it. */
+    static Base of(int layers, int hidden) {
+        int heads = hidden / 64;
         String config = "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], \"vocab_size\": 8, "
                 + "\"hidden_size\": " + hidden + ", \"intermediate_size\": 256, \"num_hidden_layers\": " + layers
-                + ", \"num_attention_heads\": " + (2 * layers) + ", \"num_key_value_heads\": " + (2 * layers)
+                + ", \"num_attention_heads\": " + heads + ", \"num_key_value_heads\": " + heads
                 + ", \"max_position_embeddings\": 4096, \"rms_norm_eps\": 1e-6, "
                 + "\"attention_bias\": true, \"mlp_bias\": true, \"tie_word_embeddings\": false}";
         Map<String, TensorInfo> tensors = new LinkedHashMap<>();
