@@ -93,15 +93,7 @@ public record AttentionMask(
                 ? Ops.to(additive.amax(new long[] {3}, true).eq(new Scalar(0.0)), type)
                 : null;
         return new AttentionMask(
-                additive,
-                sees,
-                keys,
-                shift,
-                padding(visible, (int) count),
-                triangular,
-                queries,
-                type,
-                Long.MAX_VALUE);
+                additive, sees, keys, shift, padding(visible, (int) count), triangular, queries, type, Long.MAX_VALUE);
     }
 
     /** The same, where a query doesn't see keys that are so many positions away or more; counted are all keys, padding too. */
@@ -124,9 +116,8 @@ public record AttentionMask(
     /** The same with numbers {@code [1, heads, queries, queries]} added to the scores of its own keys; for attention without grouped queries. */
     public AttentionMask plus(Tensor bias) {
         long prefix = keys.size(1) - bias.size(3);
-        Tensor whole = prefix == 0
-                ? bias
-                : Ops.cat(3, Tensors.zeros(type, 1, bias.size(1), bias.size(2), prefix), bias);
+        Tensor whole =
+                prefix == 0 ? bias : Ops.cat(3, Tensors.zeros(type, 1, bias.size(1), bias.size(2), prefix), bias);
         Tensor sum = additive == null ? whole : additive.add(whole);
         return new AttentionMask(sum, sees, keys, shift, padding, causal, queries, type, window);
     }

@@ -177,13 +177,12 @@ public final class Pass {
         if (!wanted && layers.stream().noneMatch(Explicit::trains)) {
             return tape.run(() -> Joint.forward(layers, x).toArray(Tensor[]::new));
         }
-        return tape.run(
-                sites.length, () -> Joint.forward(layers, x).toArray(Tensor[]::new), (gradients, kept) -> {
-                    Tensor dx = Joint.backward(layers, x, gradients, kept, wanted);
-                    if (dx != null) {
-                        Tape.accumulate(x, dx);
-                    }
-                });
+        return tape.run(sites.length, () -> Joint.forward(layers, x).toArray(Tensor[]::new), (gradients, kept) -> {
+            Tensor dx = Joint.backward(layers, x, gradients, kept, wanted);
+            if (dx != null) {
+                Tape.accumulate(x, dx);
+            }
+        });
     }
 
     /** Linear layers on a norm of the residual stream h {@code [batch, seq, hidden]}; the norm's output is made again in the backward pass. */
@@ -243,24 +242,25 @@ public final class Pass {
             return linear(site, up == null ? activate(activation, gate) : gated(activation, gate, up));
         }
         return tape.run(
-                1,
-                () -> {
-                    Tensor x = activation.apply(gate);
-                    return Joint.forward(layers, up == null ? x : x.mul_(up)).toArray(Tensor[]::new);
-                },
-                (gradients, kept) -> {
-                    Tensor active = activation.apply(gate);
-                    Tensor x = up == null ? active : active.mul(up);
-                    Tensor dx = Joint.backward(layers, x, gradients, kept, true);
-                    if (dx == null) {
-                        return;
-                    }
-                    if (up != null) {
-                        Tape.accumulate(up, active.mul_(dx));
-                        dx.mul_(up);
-                    }
-                    Tape.accumulate(gate, activation.gradient(gate, dx));
-                })[0];
+                        1,
+                        () -> {
+                            Tensor x = activation.apply(gate);
+                            return Joint.forward(layers, up == null ? x : x.mul_(up))
+                                    .toArray(Tensor[]::new);
+                        },
+                        (gradients, kept) -> {
+                            Tensor active = activation.apply(gate);
+                            Tensor x = up == null ? active : active.mul(up);
+                            Tensor dx = Joint.backward(layers, x, gradients, kept, true);
+                            if (dx == null) {
+                                return;
+                            }
+                            if (up != null) {
+                                Tape.accumulate(up, active.mul_(dx));
+                                dx.mul_(up);
+                            }
+                            Tape.accumulate(gate, activation.gradient(gate, dx));
+                        })[0];
     }
 
     /** A convolution of x {@code [batch, in, size...]}. */
@@ -341,7 +341,9 @@ public final class Pass {
         }
         boolean same = output.scalar_type().value == h.scalar_type().value;
         Tensor sum = tape.run(
-                () -> new Tensor[] {same ? h.add(output) : Ops.to(output, h.scalar_type()).add_(h)},
+                () -> new Tensor[] {
+                    same ? h.add(output) : Ops.to(output, h.scalar_type()).add_(h)
+                },
                 (gradient, kept) -> {
                     Tape.accumulate(output, same ? gradient.clone() : gradient);
                     Tape.accumulate(h, gradient);

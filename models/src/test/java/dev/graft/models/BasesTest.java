@@ -30,7 +30,8 @@ class BasesTest {
 
     static Stream<String> bases() throws IOException {
         try (Stream<Path> folders = Files.list(Fixtures.BASES)) {
-            return folders.map(folder -> folder.getFileName().toString())
+            return folders
+                    .map(folder -> folder.getFileName().toString())
                     .filter(name -> !OF_TWO_SIDES.contains(name))
                     .sorted()
                     .toList()

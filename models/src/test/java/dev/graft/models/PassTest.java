@@ -22,7 +22,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** The gradients by formula of the pieces that models are made of, beside autograd's. */
 class PassTest {
-    private final Norm norm = new Norm("norm", 0, Norm.Kind.RMS, normal("norm", 6).add_(one()), null, 1e-6);
+    private final Norm norm =
+            new Norm("norm", 0, Norm.Kind.RMS, normal("norm", 6).add_(one()), null, 1e-6);
     private final Linear gate = linear("gate", 8, 6);
     private final Linear up = linear("up", 8, 6);
     private final Linear down = linear("down", 6, 8);

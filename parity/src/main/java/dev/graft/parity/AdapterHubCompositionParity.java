@@ -51,7 +51,8 @@ final class AdapterHubCompositionParity implements Group {
             switch (node.path("type").asString()) {
                 case "single" -> {
                     return Collections.nCopies(
-                            batch, Selection.of(adapter(node.path("children").get(0).asString())));
+                            batch,
+                            Selection.of(adapter(node.path("children").get(0).asString())));
                 }
                 case "Stack" -> {
                     return stacked(children, batch);
@@ -59,7 +60,8 @@ final class AdapterHubCompositionParity implements Group {
                 case "BatchSplit" -> {
                     List<Selection> rows = new ArrayList<>();
                     for (int i = 0; i < children.size(); i++) {
-                        int size = node.path("kwargs").path("batch_sizes").get(i).intValue();
+                        int size =
+                                node.path("kwargs").path("batch_sizes").get(i).intValue();
                         rows.addAll(rows(children.get(i), size));
                     }
                     return rows;
@@ -78,11 +80,12 @@ final class AdapterHubCompositionParity implements Group {
                         names.add(child.path("children").get(0).asString());
                     }
                     Path fusion = folder.resolve(String.join(",", names)).resolve("adapter_fusion_config.json");
-                    Adapter fused = NotCovered.unlessRefused(
-                            fusion, () -> Fusion.load(base, folder, String.join(",", names)));
+                    Adapter fused =
+                            NotCovered.unlessRefused(fusion, () -> Fusion.load(base, folder, String.join(",", names)));
                     return Collections.nCopies(batch, Selection.of(fused));
                 }
-                default -> throw new NotCovered("the composition " + node.path("type").asString());
+                default ->
+                    throw new NotCovered("the composition " + node.path("type").asString());
             }
         }
 
@@ -93,7 +96,8 @@ final class AdapterHubCompositionParity implements Group {
             List<JsonNode> refts = children.stream().filter(this::isReft).toList();
             acting.removeAll(parallel.isEmpty() ? List.of() : parallel.subList(0, parallel.size() - 1));
             acting.removeAll(refts.isEmpty() ? List.of() : refts.subList(1, refts.size()));
-            List<List<Selection>> each = acting.stream().map(child -> rows(child, batch)).toList();
+            List<List<Selection>> each =
+                    acting.stream().map(child -> rows(child, batch)).toList();
             List<Selection> rows = new ArrayList<>();
             for (int row = 0; row < batch; row++) {
                 int at = row;
@@ -151,7 +155,9 @@ final class AdapterHubCompositionParity implements Group {
         }
         JsonNode list = setup.isArray() ? setup : setup.path("children");
         list.forEach(child -> names.add(
-                child.isString() ? child.asString() : child.path("children").get(0).asString()));
+                child.isString()
+                        ? child.asString()
+                        : child.path("children").get(0).asString()));
         List<@Nullable Path> heads = new ArrayList<>();
         for (String name : names) {
             Path head = folder.resolve(name);

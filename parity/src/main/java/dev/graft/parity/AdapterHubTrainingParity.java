@@ -1,9 +1,9 @@
 package dev.graft.parity;
 
 import dev.graft.models.Base;
+import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.Task;
-import dev.graft.models.Inputs;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
@@ -49,14 +49,14 @@ record AdapterHubTrainingParity(String name) implements Group {
         Map<String, Tensor> trained = new LinkedHashMap<>();
         adapter.trainable().forEach((key, value) -> trained.put(AdapterHubFiles.key(key, base, called), value));
         TreeSet<String> expected = new TreeSet<>();
-        manifest.path("trainable")
-                .forEach(key -> expected.add(AdapterHubFiles.key(key.asString(), base, called)));
+        manifest.path("trainable").forEach(key -> expected.add(AdapterHubFiles.key(key.asString(), base, called)));
         check.same("what is trained", new TreeSet<>(trained.keySet()), expected);
 
         JsonNode settings = manifest.path("optimizer");
         if (trained.keySet().stream().anyMatch(key -> key.endsWith(".original"))
                 && settings.path("weight_decay").doubleValue() > 0) {
-            throw new NotCovered("weight decay on an orthogonal projection's diagonal, which the reference then takes for zero");
+            throw new NotCovered(
+                    "weight decay on an orthogonal projection's diagonal, which the reference then takes for zero");
         }
         AdamW optimizer = new AdamW(
                 new FlatParameters(adapter.trainable()),
@@ -99,7 +99,11 @@ record AdapterHubTrainingParity(String name) implements Group {
                 Tensor value = trained.get(own);
                 if (value != null && !loose.contains(own)) {
                     Tensor moved = determined(stored, key, value);
-                    check.tensor("final " + key, value.detach().mul(moved), end.get(key).mul(moved), tensors);
+                    check.tensor(
+                            "final " + key,
+                            value.detach().mul(moved),
+                            end.get(key).mul(moved),
+                            tensors);
                 }
             }
             stored.requireAllRead(check);
@@ -132,7 +136,8 @@ record AdapterHubTrainingParity(String name) implements Group {
             return null;
         }
         StringBuilder name = new StringBuilder();
-        manifest.path("adapters").forEach(adapter -> name.append(name.isEmpty() ? "" : ",").append(adapter.asString()));
+        manifest.path("adapters")
+                .forEach(adapter -> name.append(name.isEmpty() ? "" : ",").append(adapter.asString()));
         return name.toString();
     }
 

@@ -81,7 +81,8 @@ final class AdaptersParity implements Group {
             check.same("the outputs", outputs.values().keySet(), names(manifest.path("outputs")));
             if (stored.has("loss")) {
                 Tensor loss = reference.loss(base, hidden, pass);
-                // PEFT's model adds AdaLoRA's penalty to its loss; those of KaSA and MonteCLoRA are its trainers' to add.
+                // PEFT's model adds AdaLoRA's penalty to its loss; those of KaSA and MonteCLoRA are its trainers' to
+                // add.
                 Tensor penalty = manifest.path("peft_type").asString("").equals("ADALORA")
                         ? adapter.method().training(adapter, ANY_RUN).penalty()
                         : null;

@@ -265,8 +265,7 @@ final class TrainingParity implements Group {
         }
         check.tensor("final.logits_on_batch_0", logits, expected, limits.tensors);
         Tensor penalty = rule.penalty();
-        double loss =
-                objective.evaluate(hooks, first.whole()).mean() + (penalty == null ? 0 : Tensors.item(penalty));
+        double loss = objective.evaluate(hooks, first.whole()).mean() + (penalty == null ? 0 : Tensors.item(penalty));
         check.values(
                 "final.loss_on_batch_0",
                 new double[] {loss},

@@ -194,8 +194,7 @@ final class Grafted implements Hooks {
                 effect -> effect instanceof Effect.EachExpert each ? each.of().apply(expert) : effect);
     }
 
-    private static Affine compose(
-            Site site, Affine frozen, List<Selection.Active> stack, UnaryOperator<Effect> seen) {
+    private static Affine compose(Site site, Affine frozen, List<Selection.Active> stack, UnaryOperator<Effect> seen) {
         Affine layer = frozen;
         for (Selection.Active active : stack) {
             Affine before = layer;

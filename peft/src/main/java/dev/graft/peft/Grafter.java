@@ -2,8 +2,8 @@ package dev.graft.peft;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Convolution;
+import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Parameter.Place;
@@ -71,7 +71,13 @@ public final class Grafter {
         this(base, modulesToSave, values, task, statistics, null);
     }
 
-    private Grafter(Base base, List<String> modulesToSave, Values values, int task, @Nullable Statistics statistics, @Nullable Part part) {
+    private Grafter(
+            Base base,
+            List<String> modulesToSave,
+            Values values,
+            int task,
+            @Nullable Statistics statistics,
+            @Nullable Part part) {
         this.task = task;
         this.part = part;
         this.statistics = statistics;

@@ -119,9 +119,8 @@ public record Targets(
     /** Writes the fields of a configuration that has none for exclusions: where there are some, every module by its name. */
     public void writeWithoutExclusions(ObjectNode config, Base base) {
         boolean excludes = !excludedNames.isEmpty() || excludedRegex != null;
-        Targets stated = excludes
-                ? names(match(base, List.of()).stream().map(Site::name).toArray(String[]::new))
-                : this;
+        Targets stated =
+                excludes ? names(match(base, List.of()).stream().map(Site::name).toArray(String[]::new)) : this;
         stated.write(config);
         config.remove("exclude_modules");
     }

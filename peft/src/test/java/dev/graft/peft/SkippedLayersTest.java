@@ -85,8 +85,10 @@ class SkippedLayersTest {
                 BASE.logits(of(all.narrow(1, 0, 4)), Pass.cached(hooks, cache));
                 for (int at = 4; at < 7; at++) {
                     Tensor step = BASE.logits(of(all.narrow(1, at, 1)), Pass.cached(hooks, cache));
-                    assertThat(Tensors.item(
-                                    step.select(1, 0).sub(whole.select(1, at)).abs().amax()))
+                    assertThat(Tensors.item(step.select(1, 0)
+                                    .sub(whole.select(1, at))
+                                    .abs()
+                                    .amax()))
                             .isLessThan(1e-5);
                 }
             }

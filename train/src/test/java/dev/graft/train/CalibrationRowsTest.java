@@ -25,8 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CalibrationRowsTest {
     private static Adapter create(Base base, String start, Examples rows) {
         LoraConfig config = LoraConfig.DEFAULT.withRank(4, 4).withInit(LoraInit.of(start));
-        return Adapter.create(
-                base, AdapterConfig.of(base, new Lora(config)), CalibrationRows.first(base, rows, 8), 1);
+        return Adapter.create(base, AdapterConfig.of(base, new Lora(config)), CalibrationRows.first(base, rows, 8), 1);
     }
 
     @Test
@@ -57,9 +56,9 @@ class CalibrationRowsTest {
         Adapter adapter = create(base, start, Tiny.labelled(40, 1));
 
         assertThat(adapter.parameters()).containsKey("bert.pooler.dense.lora_A.weight");
-        assertThat(adapter.trainable().values()).allSatisfy(value -> assertThat(
-                        value.isfinite().all().item_bool())
-                .isTrue());
+        assertThat(adapter.trainable().values())
+                .allSatisfy(
+                        value -> assertThat(value.isfinite().all().item_bool()).isTrue());
     }
 
     /** What LoRA-GA is for: its first step lowers the loss more than that of plain LoRA with the same learning rate. */

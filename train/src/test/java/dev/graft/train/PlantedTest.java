@@ -66,7 +66,8 @@ class PlantedTest {
     private static Tensor logits(Adapter adapter) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            return scope.release(LLAMA.logits(TEXT, Pass.inference(Selection.of(adapter).hooks())));
+            return scope.release(
+                    LLAMA.logits(TEXT, Pass.inference(Selection.of(adapter).hooks())));
         }
     }
 
@@ -137,7 +138,9 @@ class PlantedTest {
     @Test
     void dyLoraWorksAtEveryRankWhereLoraDoesNot() {
         Tensor truth = teacher(Map.of(V.formatted(1), 3));
-        LoraConfig config = LoraConfig.DEFAULT.withTargets(Targets.names("layers.1.self_attn.v_proj")).withRank(3, 3);
+        LoraConfig config = LoraConfig.DEFAULT
+                .withTargets(Targets.names("layers.1.self_attn.v_proj"))
+                .withRank(3, 3);
         Adapter nested = learn(new DyLora(config, 1, false), truth, 400, 1e-2);
         Adapter lora = learn(new Lora(config), truth, 400, 1e-2);
         double base = error(Adapter.create(LLAMA, new Lora(config), 1), truth);

@@ -291,7 +291,8 @@ class TrainingRuleTest {
                 }
             }
         }
-        long all = adapter.trainableCount() - LLAMA.parameters().get("lm_head.weight").numel();
+        long all = adapter.trainableCount()
+                - LLAMA.parameters().get("lm_head.weight").numel();
         assertThat((double) moved / all).isBetween(0.15, 0.2);
     }
 }

@@ -92,8 +92,8 @@ record Prepared(
         splits.notes().forEach(err::println);
         Loading loading = load(config.base(), task, err);
         Base base = loading.base();
-        Method method =
-                ChosenMethod.of(config.base().method(), config.methodOptions(), config.base().compat(), base);
+        Method method = ChosenMethod.of(
+                config.base().method(), config.methodOptions(), config.base().compat(), base);
         long seed = config.base().seed();
         Adapter adapter = method.needsData() ? null : Adapter.create(base, method, seed);
         List<String> notes = new ArrayList<>(splits.notes());

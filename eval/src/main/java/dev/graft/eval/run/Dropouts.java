@@ -18,7 +18,8 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public record Dropouts(@Nullable Double hidden, @Nullable Double attention) {
     private static final List<String> HIDDEN = List.of("hidden_dropout_prob", "embd_pdrop", "resid_pdrop");
-    private static final List<String> ATTENTION = List.of("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop");
+    private static final List<String> ATTENTION =
+            List.of("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop");
 
     /**
      * Loads a base with these.

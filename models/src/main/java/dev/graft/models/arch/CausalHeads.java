@@ -43,8 +43,7 @@ final class CausalHeads {
             case TOKEN_CLS ->
                 new Head.PerToken(
                         null, dropout, w.headLinear(tokenClassifier, spec.labels(), hidden, true, spec.seed()));
-            default ->
-                throw new IllegalArgumentException("a decoder has no head for " + spec.task());
+            default -> throw new IllegalArgumentException("a decoder has no head for " + spec.task());
         };
     }
 

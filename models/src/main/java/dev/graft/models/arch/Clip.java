@@ -191,7 +191,12 @@ public final class Clip implements Backbone {
     /** The space in which texts and images meet, and the text tower. */
     @Override
     public Size size() {
-        return new Size(Math.toIntExact(text.tokens.rows()), projected, text.shape.layers(), text.shape.heads(), Math.toIntExact(text.positions.rows()));
+        return new Size(
+                Math.toIntExact(text.tokens.rows()),
+                projected,
+                text.shape.layers(),
+                text.shape.heads(),
+                Math.toIntExact(text.positions.rows()));
     }
 
     /** Reads {@code model_type: clip}. */

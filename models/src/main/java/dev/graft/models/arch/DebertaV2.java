@@ -171,7 +171,10 @@ public final class DebertaV2 implements Backbone {
         Tensor buckets = buckets(embedded.size(1));
         Tensor relative = pass.piece(() -> {
             Tensor table = distances.weight();
-            Tensor rows = Ops.to(pass.hooks().embedding(distances, Tensors.arange(table.size(0)).unsqueeze(0), pass), type);
+            Tensor rows = Ops.to(
+                    pass.hooks()
+                            .embedding(distances, Tensors.arange(table.size(0)).unsqueeze(0), pass),
+                    type);
             return new Tensor[] {distanceNorm == null ? rows : pass.hooks().norm(distanceNorm, rows, pass)};
         })[0];
         Tensor h = embedded;
@@ -246,8 +249,7 @@ public final class DebertaV2 implements Backbone {
         Tensor q = pass.heads(pass.linear(layer.query, x), config.size.heads(), null);
         Tensor k = pass.heads(pass.linear(layer.key, x), config.size.heads(), null);
         Tensor v = pass.heads(pass.linear(layer.value, x), config.size.heads(), null);
-        Tensor attended = pass.piece(
-                () -> new Tensor[] {attend(layer, q, k, v, relative, buckets, hidden, pass)})[0];
+        Tensor attended = pass.piece(() -> new Tensor[] {attend(layer, q, k, v, relative, buckets, hidden, pass)})[0];
         Tensor out = pass.linear(layer.output, attended);
         Tensor middle = add(layer.attentionBlock, layer.attentionNorm, h, out, pass);
 
@@ -291,7 +293,8 @@ public final class DebertaV2 implements Backbone {
         boolean frozen = pass.hooks().isFrozen(site);
         Tensor rows = frozen ? places : places.expand(q.size(0), -1, -1);
         Tensor y = pass.hooks().linear(site, Ops.to(rows, q.scalar_type()), pass);
-        return y.view(y.size(0), y.size(1), config.size.heads(), config.headDim()).transpose(1, 2);
+        return y.view(y.size(0), y.size(1), config.size.heads(), config.headDim())
+                .transpose(1, 2);
     }
 
     private Tensor convolved(Convolution c, Tensor embedded, Tensor output, Pass pass) {
@@ -306,7 +309,9 @@ public final class DebertaV2 implements Backbone {
                         1)
                 .transpose(1, 2);
         Tensor dropped = Ops.dropout(y.mul(seen), config.dropout, pass.isTraining());
-        return pass.hooks().norm(c.norm, output.add(config.convolved.apply(dropped)), pass).mul(seen);
+        return pass.hooks()
+                .norm(c.norm, output.add(config.convolved.apply(dropped)), pass)
+                .mul(seen);
     }
 
     private Tensor add(Block block, Norm norm, Tensor residual, Tensor output, Pass pass) {
@@ -465,9 +470,7 @@ public final class DebertaV2 implements Backbone {
             var node = f.node("pos_att_type");
             List<String> kinds = node == null || node.isNull()
                     ? List.of()
-                    : node.isString()
-                            ? List.of(f.string("pos_att_type").split("\\|"))
-                            : f.strings("pos_att_type");
+                    : node.isString() ? List.of(f.string("pos_att_type").split("\\|")) : f.strings("pos_att_type");
             if (!List.of("c2p", "p2c").containsAll(kinds)) {
                 throw f.wrong("pos_att_type", "c2p, p2c or both");
             }

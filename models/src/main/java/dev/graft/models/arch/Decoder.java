@@ -355,10 +355,8 @@ final class Decoder implements Backbone {
         Heads heads = config.heads;
         int queries = config.size.heads();
         long keys = (long) heads.keyValues * heads.dim;
-        Tensor[] projected =
-                pass.linears(layer.attentionNorm, h, base, layer.projections.toArray(Linear[]::new));
-        Tensor[] qkv =
-                heads.fused ? pass.split(projected[0], (long) queries * heads.dim, keys, keys) : projected;
+        Tensor[] projected = pass.linears(layer.attentionNorm, h, base, layer.projections.toArray(Linear[]::new));
+        Tensor[] qkv = heads.fused ? pass.split(projected[0], (long) queries * heads.dim, keys, keys) : projected;
         Tensor q = layer.queryNorm == null ? qkv[0] : pass.norm(layer.queryNorm, qkv[0], base);
         Tensor k = layer.keyNorm == null ? qkv[1] : pass.norm(layer.keyNorm, qkv[1], base);
         return Attend.attend(

@@ -66,8 +66,7 @@ public final class DistilBert extends EncoderFamily {
     @Override
     Head sequence(Encoder encoder, Fields f, Weights w, HeadSpec spec) {
         double dropout = f.number("seq_classif_dropout", 0.2);
-        return first(
-                "pre_classifier", Activation.RELU, 0, dropout, "classifier", encoder.hiddenSize(), w, spec);
+        return first("pre_classifier", Activation.RELU, 0, dropout, "classifier", encoder.hiddenSize(), w, spec);
     }
 
     @Override

@@ -132,7 +132,8 @@ public final class Gpt2 implements Backbone {
 
     private Tensor forward(DecoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {
         ScalarType base = layer.qkv.weight().scalar_type();
-        Tensor[] qkv = pass.split(pass.linears(layer.attentionNorm, h, base, layer.qkv)[0], h.size(2), h.size(2), h.size(2));
+        Tensor[] qkv =
+                pass.split(pass.linears(layer.attentionNorm, h, base, layer.qkv)[0], h.size(2), h.size(2), h.size(2));
         Tensor q = pass.heads(qkv[0], config.size.heads(), null);
         Tensor k = pass.heads(qkv[1], config.size.heads(), null);
         Tensor v = pass.heads(qkv[2], config.size.heads(), null);

@@ -348,7 +348,9 @@ public final class T5 implements Backbone {
                     f.number("dropout_rate", 0.1),
                     f.integer("pad_token_id", 0, 0),
                     // The first gated models were trained with the tanh approximation, which their name doesn't say.
-                    activation.equals("gated-gelu") ? Activation.GELU_TANH : Activation.named(f, "feed_forward_proj", name),
+                    activation.equals("gated-gelu")
+                            ? Activation.GELU_TANH
+                            : Activation.named(f, "feed_forward_proj", name),
                     gated);
         }
     }

@@ -21,7 +21,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
@@ -68,8 +67,8 @@ public record AdaLora(
         @Nullable Map<String, List<Boolean>> kept)
         implements Method {
     /** From 12 ranks to 8, s = 2, every linear layer but the head; PEFT's defaults prune from the first step to the last. */
-    public static final AdaLora DEFAULT = new AdaLora(
-            LoraConfig.DEFAULT.withRank(8, 24), 12, 8, null, null, 10, 0.85, 0.85, 0.5, null, null);
+    public static final AdaLora DEFAULT =
+            new AdaLora(LoraConfig.DEFAULT.withRank(8, 24), 12, 8, null, null, 10, 0.85, 0.85, 0.5, null, null);
 
     static final String E = ".lora_E";
 
@@ -111,8 +110,7 @@ public record AdaLora(
     }
 
     public AdaLora withRanks(int initial, int target) {
-        return new AdaLora(
-                lora, initial, target, tinit, tfinal, deltaT, beta1, beta2, orthogonality, totalSteps, kept);
+        return new AdaLora(lora, initial, target, tinit, tfinal, deltaT, beta1, beta2, orthogonality, totalSteps, kept);
     }
 
     public AdaLora withLora(LoraConfig other) {
@@ -223,7 +221,8 @@ public record AdaLora(
             patterns.put(module, pattern);
         });
         boolean whole = kept == null
-                && patterns.values().stream().allMatch(pattern -> pattern.stream().allMatch(rank -> rank));
+                && patterns.values().stream()
+                        .allMatch(pattern -> pattern.stream().allMatch(rank -> rank));
         int first = tinit == null ? 0 : tinit;
         int last = tfinal == null ? 0 : tfinal;
         return new AdaLora(

@@ -134,7 +134,8 @@ final class AdaLoraRule implements TrainingRule {
     }
 
     private static Tensor distance(Tensor product) {
-        return product.sub(Ops.to(torch.eye(product.size(0)), product.scalar_type())).norm();
+        return product.sub(Ops.to(torch.eye(product.size(0)), product.scalar_type()))
+                .norm();
     }
 
     @Override

@@ -38,8 +38,7 @@ public record AdapterDrop(Method inside, int layers, boolean fixed) implements M
 
     public AdapterDrop {
         if (inside.type().layout() != Layout.ADAPTER_HUB || inside instanceof AdapterDrop) {
-            throw new InputException(
-                    "inside is " + inside.type().name() + ", expected another method of AdapterHub's");
+            throw new InputException("inside is " + inside.type().name() + ", expected another method of AdapterHub's");
         }
         if (layers < 1) {
             throw new InputException("layers is " + layers + ", expected at least 1");
@@ -145,7 +144,9 @@ public record AdapterDrop(Method inside, int layers, boolean fixed) implements M
         public Method read(Fields f, Base base) {
             f.informational("architecture");
             return new AdapterDrop(
-                    Union.part(f.object("inside"), f.node("inside"), base), f.integer("layers", 1, 1), f.bool("fixed", false));
+                    Union.part(f.object("inside"), f.node("inside"), base),
+                    f.integer("layers", 1, 1),
+                    f.bool("fixed", false));
         }
     }
 }

@@ -53,13 +53,11 @@ public record AdapterHubPrompt(int tokens, @Nullable String text) implements Met
     public void graft(Grafter g) {
         Base base = g.base();
         if (base.architecture().tasks().contains(Task.CAUSAL_LM)) {
-            throw new InputException(base.name()
-                    + " is a causal model, for which this prompt has no positions; use prompt-tuning");
+            throw new InputException(
+                    base.name() + " is a causal model, for which this prompt has no positions; use prompt-tuning");
         }
         Embedding table = PromptTuning.input(base);
-        Initial start = text == null
-                ? Initial.uniform(0.5)
-                : PromptTuning.Start.TEXT.rows(base, table, text);
+        Initial start = text == null ? Initial.uniform(0.5) : PromptTuning.Start.TEXT.rows(base, table, text);
         for (Site site : base.sites()) {
             if (site instanceof Stream stream) {
                 Tensor rows = g.parameter(

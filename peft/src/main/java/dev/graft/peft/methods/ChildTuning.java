@@ -97,8 +97,7 @@ public record ChildTuning(Kept kept, double share) implements Method {
             try (NoGrad off = new NoGrad()) {
                 for (Tensor value : parameters.values()) {
                     try (Scope scope = new Scope()) {
-                        value.grad()
-                                .mul_(Dropout.mask(value.scalar_type(), 1 - share, Tensors.shape(value)));
+                        value.grad().mul_(Dropout.mask(value.scalar_type(), 1 - share, Tensors.shape(value)));
                     }
                 }
             }
@@ -137,8 +136,8 @@ public record ChildTuning(Kept kept, double share) implements Method {
                     Tensor all = Ops.cat(0, flat.toArray(Tensor[]::new));
                     long most = Math.max(1, Math.round(share * all.numel()));
                     Tensor largest = torch.topk(all, most).get1();
-                    Tensor chosen = Tensors.zeros(all.scalar_type(), all.numel())
-                            .index_fill_(0, largest, new Scalar(1.0));
+                    Tensor chosen =
+                            Tensors.zeros(all.scalar_type(), all.numel()).index_fill_(0, largest, new Scalar(1.0));
                     long start = 0;
                     for (Tensor mask : masks.values()) {
                         mask.copy_(chosen.narrow(0, start, mask.numel()).view(Tensors.shape(mask)));
@@ -170,7 +169,8 @@ public record ChildTuning(Kept kept, double share) implements Method {
                     try (Scope scope = new Scope()) {
                         Tensor frozen = base.get(key);
                         if (frozen != null) {
-                            value.copy_(value.where(mask(key).gt(new Scalar(0.5)), Ops.to(frozen, value.scalar_type())));
+                            value.copy_(
+                                    value.where(mask(key).gt(new Scalar(0.5)), Ops.to(frozen, value.scalar_type())));
                         }
                     }
                 });
@@ -235,7 +235,8 @@ public record ChildTuning(Kept kept, double share) implements Method {
 
         @Override
         public Method read(Fields f, Base base) {
-            boolean random = f.choice("child_network", "fisher", "fisher", "random").equals("random");
+            boolean random =
+                    f.choice("child_network", "fisher", "fisher", "random").equals("random");
             return new ChildTuning(random ? Kept.AT_RANDOM : Kept.BY_FISHER, f.number("child_share", 0.3));
         }
     }

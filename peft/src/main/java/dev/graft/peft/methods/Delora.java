@@ -73,8 +73,7 @@ public record Delora(
             int rank = r.at(site.name());
             double start = lambda.at(site.name());
             Tensor a = g.parameter(site, "delora_A", Initial.KAIMING, rank, site.in());
-            Tensor b = g.parameter(
-                    site, "delora_B", startAtZero ? Initial.ZEROS : Initial.KAIMING, site.out(), rank);
+            Tensor b = g.parameter(site, "delora_B", startAtZero ? Initial.ZEROS : Initial.KAIMING, site.out(), rank);
             Tensor bound = g.parameter(
                     site, "delora_lambda", (rng, shape) -> Ops.scale(Initial.ONES.make(rng, shape), start), 1);
             Tensor norms = g.buffer(
@@ -91,7 +90,9 @@ public record Delora(
         /** λ / r / (‖A_i‖ ‖B_i‖), {@code [r]}. */
         private Tensor strengths() {
             Scalar least = new Scalar(LEAST);
-            Tensor sizes = Ops.norm(a, 1, false).clamp_min(least).mul(Ops.norm(b, 0, false).clamp_min(least));
+            Tensor sizes = Ops.norm(a, 1, false)
+                    .clamp_min(least)
+                    .mul(Ops.norm(b, 0, false).clamp_min(least));
             return Ops.scale(bound, 1.0 / a.size(0)).div(sizes);
         }
 

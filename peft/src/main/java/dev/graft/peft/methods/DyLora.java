@@ -48,15 +48,16 @@ public record DyLora(LoraConfig config, int leastRank, boolean newestOnly) imple
 
     public DyLora {
         if (leastRank < 1 || leastRank > config.r()) {
-            throw new InputException(
-                    "dylora_min_rank is " + leastRank + ", expected 1 to r, which is " + config.r());
+            throw new InputException("dylora_min_rank is " + leastRank + ", expected 1 to r, which is " + config.r());
         }
         if (!config.rankPattern().isEmpty() || !config.alphaPattern().isEmpty()) {
-            throw new InputException("rank_pattern and alpha_pattern don't go with DyLoRA: a step has one rank for all modules");
+            throw new InputException(
+                    "rank_pattern and alpha_pattern don't go with DyLoRA: a step has one rank for all modules");
         }
         String init = config.init().name();
         if (!init.equals("true") && !init.equals("gaussian")) {
-            throw new InputException("init_lora_weights is " + init + ", but DyLoRA starts without an update: expected true or gaussian");
+            throw new InputException("init_lora_weights is " + init
+                    + ", but DyLoRA starts without an update: expected true or gaussian");
         }
         if (config.loraBias()) {
             throw new InputException("lora_bias is true, but DyLoRA's update has no bias; leave it out");
@@ -124,8 +125,7 @@ public record DyLora(LoraConfig config, int leastRank, boolean newestOnly) imple
         return new TrainingRule() {
             @Override
             public void beforeStep(long step) {
-                int n = leastRank
-                        + Rng.of(run.seed(), "rank of step " + step).below(config.r() - leastRank + 1);
+                int n = leastRank + Rng.of(run.seed(), "rank of step " + step).below(config.r() - leastRank + 1);
                 try (NoGrad off = new NoGrad();
                         Scope scope = new Scope()) {
                     ranks.forEach(rank -> rank.fill_(new Scalar((double) n)));
@@ -145,7 +145,10 @@ public record DyLora(LoraConfig config, int leastRank, boolean newestOnly) imple
                 : adapter.method() instanceof Lora loaded ? loaded.config() : null;
         if (config == null || rank < 1 || rank > config.r()) {
             throw new InputException("rank is " + rank + ", expected 1 to "
-                    + (config == null ? "the rank of a LoRA, this is " + adapter.method().type().name() : config.r()));
+                    + (config == null
+                            ? "the rank of a LoRA, this is "
+                                    + adapter.method().type().name()
+                            : config.r()));
         }
         AdapterConfig whole = adapter.config();
         Adapter small = Adapter.create(

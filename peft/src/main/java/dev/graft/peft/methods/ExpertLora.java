@@ -43,8 +43,8 @@ final class ExpertLora {
             }
         }
         if (!unmatched.isEmpty()) {
-            throw new InputException("target_parameters " + unmatched + " match no parameter of " + g.base().name()
-                    + " other than those of its modules; name modules in target_modules");
+            throw new InputException("target_parameters " + unmatched + " match no parameter of "
+                    + g.base().name() + " other than those of its modules; name modules in target_modules");
         }
         experts.forEach(site -> graft(g, site, prefix(site, experts), config));
     }
@@ -58,8 +58,9 @@ final class ExpertLora {
     }
 
     private static String prefix(Experts site, List<Experts> all) {
-        List<Experts> together =
-                all.stream().filter(other -> other.module().equals(site.module())).toList();
+        List<Experts> together = all.stream()
+                .filter(other -> other.module().equals(site.module()))
+                .toList();
         return site.module() + ".base_layer".repeat(together.size() - 1 - together.indexOf(site));
     }
 

@@ -42,13 +42,7 @@ final class FusedLora {
         long size = site.out() / 3;
         int n = parts.size();
         Gate gate = method.gated()
-                ? Gate.of(
-                        g,
-                        at + "gate",
-                        n,
-                        site.in(),
-                        Initial.normal(0.02),
-                        Initial.uniform(1 / Math.sqrt(site.in())))
+                ? Gate.of(g, at + "gate", n, site.in(), Initial.normal(0.02), Initial.uniform(1 / Math.sqrt(site.in())))
                 : null;
         if (method.scale()) {
             return new Scaled(g.parameter(at + "lora_B", Initial.ONES, size * n, 1), parts, size, gate);
@@ -73,8 +67,7 @@ final class FusedLora {
             long size,
             double s,
             double dropout,
-            @Nullable Gate gate)
-            implements Effect.Delta {
+            @Nullable Gate gate) implements Effect.Delta {
         private Tensor down(int part) {
             return a.narrow(0, (long) part * r, r);
         }
@@ -109,7 +102,11 @@ final class FusedLora {
         }
     }
 
-    private record Scaled(Tensor l, List<Integer> parts, long size, @Nullable Gate gate) implements Effect.Reweight {
+    private record Scaled(
+            Tensor l,
+            List<Integer> parts,
+            long size,
+            @Nullable Gate gate) implements Effect.Reweight {
         @Override
         public Tensor weight(Tensor weight) {
             throw new InputException("(IA)³ on a layer of queries, keys and values can't be merged; use ia3");

@@ -99,7 +99,8 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
             if (!name.matches("[^.,*]+")) {
                 throw new InputException("an adapter is called \"" + name + "\", expected a name without . , and *");
             }
-            if (config.coupling() != null || config.phm() != null && config.phm().sharedWeight()) {
+            if (config.coupling() != null
+                    || config.phm() != null && config.phm().sharedWeight()) {
                 throw new InputException(name + " has parts beside its bottlenecks, which a fusion can't hold");
             }
         }
@@ -114,10 +115,9 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
 
     public Fusion {
         children = List.copyOf(children);
-        if (children.size() < 2
-                || children.stream().map(Child::name).distinct().count() < children.size()) {
-            throw new InputException("adapters are " + children.stream().map(Child::name).toList()
-                    + ", expected at least two with different names");
+        if (children.size() < 2 || children.stream().map(Child::name).distinct().count() < children.size()) {
+            throw new InputException("adapters are "
+                    + children.stream().map(Child::name).toList() + ", expected at least two with different names");
         }
     }
 
@@ -130,8 +130,8 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
 
     private static Child child(String name, Adapter adapter) {
         if (!(adapter.method() instanceof BottleneckMethod bottleneck)) {
-            throw new InputException(name + " is a " + adapter.method().type().name()
-                    + " adapter, but a fusion is of bottlenecks");
+            throw new InputException(
+                    name + " is a " + adapter.method().type().name() + " adapter, but a fusion is of bottlenecks");
         }
         Map<String, Tensor> values = new LinkedHashMap<>();
         adapter.parameters().forEach((key, parameter) -> values.put(key, parameter.value()));
@@ -177,7 +177,8 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
             }
         }
         if (!wanted.isEmpty()) {
-            throw new InputException(path + ": has no tensor " + wanted.keySet().iterator().next());
+            throw new InputException(
+                    path + ": has no tensor " + wanted.keySet().iterator().next());
         }
     }
 

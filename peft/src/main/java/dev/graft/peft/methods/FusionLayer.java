@@ -34,8 +34,8 @@ record FusionLayer(
             Grafter g, Block block, String name, Settings s, List<BottleneckLayer> children, double dropout) {
         String at = block.name() + ".adapter_fusion_layer." + name + ".";
         long hidden = block.hidden();
-        Initial identity = (rng, shape) -> Ops.plus(torch.eye(hidden).mul(
-                        Ops.plus(Tensors.zeros(torch.ScalarType.Float, 1), 1 - 1e-6)), 1e-6);
+        Initial identity = (rng, shape) ->
+                Ops.plus(torch.eye(hidden).mul(Ops.plus(Tensors.zeros(torch.ScalarType.Float, 1), 1 - 1e-6)), 1e-6);
         return new FusionLayer(
                 s,
                 List.copyOf(children),
@@ -67,9 +67,7 @@ record FusionLayer(
         Tensor r = parallel ? residual : last.skip(residual, output, z);
         // Results before gates and norms of their own, as AdapterHub takes them: [batch, seq, adapters, hidden].
         Tensor a = torch.stack(
-                Tensors.vector(
-                        children.stream().map(child -> child.up(z, pass)).toList()),
-                2);
+                Tensors.vector(children.stream().map(child -> child.up(z, pass)).toList()), 2);
         if (settings.residualFirst()) {
             a = a.add(r.unsqueeze(2));
         }

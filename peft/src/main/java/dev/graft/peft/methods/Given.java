@@ -16,7 +16,8 @@ final class Given {
 
     /** Refuses a table of another size; an empty one is none. */
     static void check(String field, List<List<Double>> table, int rows, int size) {
-        boolean whole = table.stream().allMatch(row -> row.size() == size && row.stream().allMatch(Double::isFinite));
+        boolean whole = table.stream()
+                .allMatch(row -> row.size() == size && row.stream().allMatch(Double::isFinite));
         if (!table.isEmpty() && (table.size() != rows || !whole)) {
             throw new InputException(
                     field + " isn't a table of " + rows + " rows with " + size + " finite numbers each, as it must be");

@@ -45,8 +45,8 @@ public record Gralora(
 
     public Gralora {
         if (r < 1 || k < 1 || hybridR < 0) {
-            throw new InputException("r is " + r + ", gralora_k " + k + " and hybrid_r " + hybridR
-                    + ", expected at least 1, 1 and 0");
+            throw new InputException(
+                    "r is " + r + ", gralora_k " + k + " and hybrid_r " + hybridR + ", expected at least 1, 1 and 0");
         }
         if (r % k != 0) {
             throw new InputException("r is " + r + ", expected a multiple of gralora_k, which is " + k);
@@ -77,7 +77,8 @@ public record Gralora(
                 throw new InputException("gralora_k is " + k + ", expected a divisor of both sizes of " + site.name()
                         + " [" + site.out() + ", " + site.in() + "]");
             }
-            Tensor a = g.parameter(site, "gralora_A", Initial.uniform(Math.sqrt(k / (double) site.in())), k, site.in() / k, r);
+            Tensor a = g.parameter(
+                    site, "gralora_A", Initial.uniform(Math.sqrt(k / (double) site.in())), k, site.in() / k, r);
             Tensor b = g.parameter(
                     site,
                     "gralora_B",

@@ -87,7 +87,8 @@ public record Hra(int r, boolean orthonormal, Targets targets, Bias bias, boolea
      *
      * @param kernels the convolution, whose patches of inputs are reflected; null for a linear layer
      */
-    private record Reflections(Tensor u, boolean orthonormal, @Nullable Convolution kernels) implements Effect.Reweight {
+    private record Reflections(
+            Tensor u, boolean orthonormal, @Nullable Convolution kernels) implements Effect.Reweight {
         /** The unit vectors {@code [in, 1]}. */
         private List<Tensor> vectors() {
             List<Tensor> vectors = new ArrayList<>();
@@ -120,8 +121,8 @@ public record Hra(int r, boolean orthonormal, Targets targets, Bias bias, boolea
         public Tensor apply(Affine inner, Tensor x, Pass pass) {
             if (kernels != null) {
                 Tensor bias = inner.bias();
-                Tensor y = kernels.apply(
-                        x, weight(inner.weight()), bias == null ? null : Ops.to(bias, u.scalar_type()));
+                Tensor y =
+                        kernels.apply(x, weight(inner.weight()), bias == null ? null : Ops.to(bias, u.scalar_type()));
                 return Ops.to(y, inner.weight().scalar_type());
             }
             Tensor reflected = Ops.to(x, u.scalar_type());

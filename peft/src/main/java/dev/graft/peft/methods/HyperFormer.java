@@ -50,13 +50,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param activation σ by AdapterHub's name
  */
 public record HyperFormer(
-        int tasks,
-        List<List<Double>> given,
-        int embedding,
-        int inside,
-        int code,
-        double reduction,
-        String activation)
+        int tasks, List<List<Double>> given, int embedding, int inside, int code, double reduction, String activation)
         implements Method {
     /** One task, embeddings of 64, hidden / 32. */
     public static final HyperFormer DEFAULT = new HyperFormer(1, List.of(), 64, 128, 64, 32, "gelu");

@@ -311,7 +311,8 @@ public record LoraConfig(
                 f.bool("ensure_weight_tying", false),
                 f.stringsOrNull("target_parameters"));
         if (config.hasParameters()) {
-            boolean plain = own == null && config.dropout == 0 && !config.loraBias && config.init.equals(LoraInit.DEFAULT);
+            boolean plain =
+                    own == null && config.dropout == 0 && !config.loraBias && config.init.equals(LoraInit.DEFAULT);
             if (!plain) {
                 throw f.wrong(
                         "target_parameters",

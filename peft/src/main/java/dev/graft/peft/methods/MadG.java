@@ -46,8 +46,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param reduction hidden / m
  * @param activation σ by AdapterHub's name
  */
-public record MadG(
-        List<List<Double>> languages, int embedding, int layerEmbedding, double reduction, String activation)
+public record MadG(List<List<Double>> languages, int embedding, int layerEmbedding, double reduction, String activation)
         implements Method {
     /** One language with one feature, 32 numbers for it and 32 for the layer, hidden / 16. */
     public static final MadG DEFAULT = new MadG(List.of(List.of(1.0)), 32, 32, 16, "relu");
@@ -59,8 +58,8 @@ public record MadG(
         }
         Given.check("languages", languages, languages.size(), languages.get(0).size());
         if (embedding < 1 || layerEmbedding < 1) {
-            throw new InputException("embedding_size is " + embedding + " and layer_embedding_size is "
-                    + layerEmbedding + ", expected at least 1");
+            throw new InputException("embedding_size is " + embedding + " and layer_embedding_size is " + layerEmbedding
+                    + ", expected at least 1");
         }
         if (!(reduction > 0 && Double.isFinite(reduction))) {
             throw new InputException("reduction_factor is " + reduction + ", expected a number above 0");

@@ -75,8 +75,9 @@ public record Miss(int r, int miniR, double dropout, Mode mode, Bias bias, Targe
     @Override
     public void graft(Grafter g) {
         if (mode == Mode.BAT && dropout > 0 && !g.loads()) {
-            throw new InputException("miss_dropout is " + dropout + ", expected 0 with init_weights \"bat\": it changes W"
-                    + " as a whole and has no input to drop from");
+            throw new InputException(
+                    "miss_dropout is " + dropout + ", expected 0 with init_weights \"bat\": it changes W"
+                            + " as a whole and has no input to drop from");
         }
         List<Linear> sites = g.linears(targets, "MiSS");
         for (Linear site : sites) {
@@ -106,8 +107,8 @@ public record Miss(int r, int miniR, double dropout, Mode mode, Bias bias, Targe
             throw new InputException("r is " + r + ", expected at most " + site.in() + ", the inputs of " + layer);
         }
         if (mode == Mode.BAT && (site.in() % r != 0 || site.out() % r != 0)) {
-            throw new InputException("r is " + r + ", expected a divisor of both sizes of " + layer
-                    + " with init_weights \"bat\"");
+            throw new InputException(
+                    "r is " + r + ", expected a divisor of both sizes of " + layer + " with init_weights \"bat\"");
         }
         if (mode == Mode.MINI && site.out() % miniR != 0) {
             throw new InputException("mini_r is " + miniR + ", expected a divisor of the outputs of " + layer);

@@ -39,8 +39,7 @@ import tools.jackson.databind.node.ObjectNode;
 public record Mora(ByModule<Integer> r, Grouping grouping, double dropout, Bias bias, Targets targets)
         implements Method {
     /** As large as LoRA of rank 8, with rotations, every linear layer but the head. */
-    public static final Mora DEFAULT =
-            new Mora(ByModule.of(8), Grouping.ROTATION, 0, Bias.NONE, Targets.ALL_LINEAR);
+    public static final Mora DEFAULT = new Mora(ByModule.of(8), Grouping.ROTATION, 0, Bias.NONE, Targets.ALL_LINEAR);
 
     /**
      * How inputs and outputs meet M, by its number in the authors' code. Inputs are summed by the rest of their index modulo r̂ (the start of
@@ -175,7 +174,8 @@ public record Mora(ByModule<Integer> r, Grouping grouping, double dropout, Bias 
             long count = pieces.size(-2);
             Tensor exponents = Ops.scale(Ops.to(Tensors.arange(side / 2), ScalarType.Float), 2.0 / side);
             Tensor frequencies = Ops.scale(exponents, -Math.log(10000)).exp();
-            Tensor half = Ops.to(Tensors.arange(count), ScalarType.Float).unsqueeze(1).mul(frequencies);
+            Tensor half =
+                    Ops.to(Tensors.arange(count), ScalarType.Float).unsqueeze(1).mul(frequencies);
             Tensor angles = Ops.cat(-1, half, half);
             Tensor turned = Ops.cat(
                     -1, pieces.narrow(-1, side / 2, side / 2).mul(new Scalar(-1)), pieces.narrow(-1, 0, side / 2));

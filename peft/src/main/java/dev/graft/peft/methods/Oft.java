@@ -18,8 +18,8 @@ import dev.graft.peft.Targets;
 import dev.graft.peft.TrainingRule;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
-import dev.graft.tensor.Tensors;
 import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -108,8 +108,9 @@ public record Oft(
             } else if (site instanceof Convolution kernels) {
                 boolean points = kernels.weight().flatten(1, -1).size(1) == kernels.in();
                 if (!points) {
-                    throw new InputException("target_modules: " + site.name() + " is a convolution with a kernel of more than one point"
-                            + " or in groups; OFT acts on linear layers, embeddings and convolutions with neither");
+                    throw new InputException(
+                            "target_modules: " + site.name() + " is a convolution with a kernel of more than one point"
+                                    + " or in groups; OFT acts on linear layers, embeddings and convolutions with neither");
                 }
                 graft(g, site, LINEAR, kernels.in());
             }

@@ -51,8 +51,8 @@ public record RandLora(
         boolean startAtZero)
         implements Method {
     /** Rank 32, alpha 640, every linear layer but the head. */
-    public static final RandLora DEFAULT = new RandLora(
-            32, 640, 0, Sparsity.DENSE, SharedProjection.SAVED, Bias.NONE, Targets.ALL_LINEAR, true);
+    public static final RandLora DEFAULT =
+            new RandLora(32, 640, 0, Sparsity.DENSE, SharedProjection.SAVED, Bias.NONE, Targets.ALL_LINEAR, true);
 
     /** Which values the bases have, before they are divided by their deviation. */
     public enum Sparsity {
@@ -92,13 +92,11 @@ public record RandLora(
         long min = Math.min(in, out);
         long max = Math.max(in, out);
         Tensor a = g.buffer("randlora_A", projection.saved(), (rng, shape) -> draw(min, max)[0], r, 1, min);
-        Tensor b = g.buffer(
-                "randlora_B", projection.saved(), (rng, shape) -> draw(min, max)[1], max, bases(min), r);
+        Tensor b = g.buffer("randlora_B", projection.saved(), (rng, shape) -> draw(min, max)[1], max, bases(min), r);
         for (Linear site : sites) {
             long narrow = Math.min(site.in(), site.out());
             long n = bases(narrow);
-            Tensor lambda =
-                    g.parameter(site, "randlora_lambda", startAtZero ? Initial.ZEROS : Initial.normal(1), r, n);
+            Tensor lambda = g.parameter(site, "randlora_lambda", startAtZero ? Initial.ZEROS : Initial.normal(1), r, n);
             double start = 1.0 / (startAtZero ? Math.max(n, narrow) : Math.max(site.in(), site.out()));
             Tensor gamma = g.parameter(
                     site, "randlora_gamma", (rng, shape) -> Ops.scale(Initial.ONES.make(rng, shape), start), n, narrow);

@@ -6,7 +6,6 @@ import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Embedding;
-import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
@@ -133,7 +132,8 @@ public record TinyLora(
     /** The left or right singular vectors times the roots of the singular values. */
     private static Tensor half(Tensor weight, long rank, boolean left) {
         try (NoGrad off = new NoGrad()) {
-            T_TensorTensorTensor_T svd = torch.linalg_svd(Ops.to(weight, ScalarType.Float), false, new StringViewOptional());
+            T_TensorTensorTensor_T svd =
+                    torch.linalg_svd(Ops.to(weight, ScalarType.Float), false, new StringViewOptional());
             Tensor roots = svd.get1().narrow(0, 0, rank).sqrt();
             return left
                     ? svd.get0().narrow(1, 0, rank).mul(roots)

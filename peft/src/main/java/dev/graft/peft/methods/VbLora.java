@@ -59,8 +59,7 @@ public record VbLora(
         Targets targets)
         implements Method {
     /** Rank 4, 256 vectors of 64 numbers, mixtures of two, every linear layer but the head. */
-    public static final VbLora DEFAULT =
-            new VbLora(4, 256, 64, 2, false, 0, 0.02, 0.1, Bias.NONE, Targets.ALL_LINEAR);
+    public static final VbLora DEFAULT = new VbLora(4, 256, 64, 2, false, 0, 0.02, 0.1, Bias.NONE, Targets.ALL_LINEAR);
 
     /** What PEFT chooses where it isn't what it chooses for LoRA. */
     private static final Map<String, List<String>> TARGETS = Map.of(
@@ -89,8 +88,7 @@ public record VbLora(
     }
 
     public VbLora withTargets(Targets newTargets) {
-        return new VbLora(
-                r, vectors, length, topk, savesOnlyTopk, dropout, bankBound, logitsStd, bias, newTargets);
+        return new VbLora(r, vectors, length, topk, savesOnlyTopk, dropout, bankBound, logitsStd, bias, newTargets);
     }
 
     @Override
@@ -130,14 +128,19 @@ public record VbLora(
         g.export(key + "_topk_indices", () -> Ops.to(logits.topk(topk).get1(), indexType()));
         g.export(
                 key + "_topk_weights",
-                () -> logits.topk(topk).get0().softmax(-1).narrow(-1, 0, topk - 1).contiguous());
+                () -> logits.topk(topk)
+                        .get0()
+                        .softmax(-1)
+                        .narrow(-1, 0, topk - 1)
+                        .contiguous());
         return logits;
     }
 
     private static Tensor spread(Tensor indices, Tensor weights, long... shape) {
         Tensor last = Ops.plus(Ops.sum(weights, -1, true).neg(), 1).clamp_min(new Scalar(0));
         Tensor none = Ops.plus(Tensors.zeros(weights.scalar_type(), shape), Double.NEGATIVE_INFINITY);
-        return none.scatter(-1, Ops.to(indices, ScalarType.Long), Ops.cat(-1, weights, last).log());
+        return none.scatter(
+                -1, Ops.to(indices, ScalarType.Long), Ops.cat(-1, weights, last).log());
     }
 
     /** The smallest type that PEFT stores indices in. */
@@ -168,8 +171,9 @@ public record VbLora(
         @Override
         public Tensor apply(Tensor x, Pass pass) {
             if (used && pass.isTraining()) {
-                throw new InputException("save_only_topk_weights: this adapter's file has only the vectors that are mixed"
-                        + " and not the logits that chose them, so it can't be trained on");
+                throw new InputException(
+                        "save_only_topk_weights: this adapter's file has only the vectors that are mixed"
+                                + " and not the logits that chose them, so it can't be trained on");
             }
             ScalarType type = x.scalar_type();
             Tensor input = Ops.dropout(x, dropout, pass.isTraining());

@@ -36,7 +36,13 @@ import tools.jackson.databind.node.ObjectNode;
  * @param startAtZero whether λ_b starts at zero; else it is ones and λ_d standard normal
  */
 public record Vera(
-        int r, double dInitial, double dropout, SharedProjection projection, Bias bias, Targets targets, boolean startAtZero)
+        int r,
+        double dInitial,
+        double dropout,
+        SharedProjection projection,
+        Bias bias,
+        Targets targets,
+        boolean startAtZero)
         implements Method {
     /** Rank 256, every linear layer but the head. */
     public static final Vera DEFAULT =
@@ -74,10 +80,11 @@ public record Vera(
             Tensor d = g.parameter(
                     site,
                     "vera_lambda_d",
-                    startAtZero ? (rng, shape) -> Ops.scale(Initial.ONES.make(rng, shape), dInitial) : Initial.normal(1),
+                    startAtZero
+                            ? (rng, shape) -> Ops.scale(Initial.ONES.make(rng, shape), dInitial)
+                            : Initial.normal(1),
                     r);
-            Tensor scales = g.parameter(
-                    site, "vera_lambda_b", startAtZero ? Initial.ZEROS : Initial.ONES, site.out());
+            Tensor scales = g.parameter(site, "vera_lambda_b", startAtZero ? Initial.ZEROS : Initial.ONES, site.out());
             g.add(site, new Scaled(a, b, d, scales, site.in(), site.out(), dropout));
         }
         bias.graft(g, sites);
@@ -97,7 +104,8 @@ public record Vera(
         public Tensor apply(Tensor x, Pass pass) {
             ScalarType type = x.scalar_type();
             Tensor input = Ops.dropout(x, dropout, pass.isTraining());
-            Tensor narrow = Ops.linear(input, Ops.to(a.narrow(1, 0, in), type), null).mul(Ops.to(d, type));
+            Tensor narrow =
+                    Ops.linear(input, Ops.to(a.narrow(1, 0, in), type), null).mul(Ops.to(d, type));
             return Ops.linear(narrow, Ops.to(b.narrow(0, 0, out), type), null).mul(Ops.to(scales, type));
         }
 

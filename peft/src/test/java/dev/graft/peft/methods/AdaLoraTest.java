@@ -67,7 +67,8 @@ class AdaLoraTest extends MethodContract {
                         .path("rank_pattern")
                         .path(Q0 + ".lora_E")))
                 .isEqualTo("[false,false,true,false]");
-        assertThat(Files.exists(folder.resolve("again/adapter_model.safetensors"))).isTrue();
+        assertThat(Files.exists(folder.resolve("again/adapter_model.safetensors")))
+                .isTrue();
     }
 
     @Test
@@ -75,22 +76,23 @@ class AdaLoraTest extends MethodContract {
         Adapter adapter = Adapter.create(Bases.load(Bases.LLAMA), QUERY, 3);
         adapter.save(folder.resolve("saved"));
 
-        assertThat(Tensors.shape(Adapter.load(adapter.base(), folder.resolve("saved"))
-                        .value(Q0 + ".lora_A")))
+        assertThat(Tensors.shape(
+                        Adapter.load(adapter.base(), folder.resolve("saved")).value(Q0 + ".lora_A")))
                 .containsExactly(4, 32);
     }
 
     /** Gradients that make two ranks of the first module and one of the second matter; the budget is 2 a module, 4 in all. */
     @Test
     void ranksThatMatterStayAndTheOthersAreZero() {
-        AdaLora method = new AdaLora(
-                QUERY.lora(), 4, 2, 1, 1, 1, 0.85, 0.85, 0, 4, null);
+        AdaLora method = new AdaLora(QUERY.lora(), 4, 2, 1, 1, 1, 0.85, 0.85, 0, 4, null);
         Adapter adapter = Adapter.create(Bases.load(Bases.LLAMA), method, 3);
         TrainingRule rule = method.training(adapter, new TrainingRule.Run(4, 4, 1e-3, 1));
         set(adapter.value(Q0 + ".lora_E"), 1, 1, 1, 1);
         set(adapter.value(Q1 + ".lora_E"), 1, 1, 1, 1);
         double[][] matter = {{9, 0.1, 8, 0.2}, {0.1, 5, 0.3, 6}};
-        adapter.trainable().forEach((key, value) -> value.mutable_grad().put(Tensors.zeros(value.scalar_type(), Tensors.shape(value))));
+        adapter.trainable()
+                .forEach((key, value) ->
+                        value.mutable_grad().put(Tensors.zeros(value.scalar_type(), Tensors.shape(value))));
         for (long step = 0; step < 4; step++) {
             set(adapter.value(Q0 + ".lora_E").grad(), matter[0]);
             set(adapter.value(Q1 + ".lora_E").grad(), matter[1]);
@@ -148,7 +150,9 @@ class AdaLoraTest extends MethodContract {
         for (String field : List.of("use_rslora", "lora_bias", "use_dora")) {
             ObjectNode config = config();
             config.put(field, true);
-            assertThatThrownBy(() -> read(config)).isInstanceOf(InputException.class).hasMessageContaining(field);
+            assertThatThrownBy(() -> read(config))
+                    .isInstanceOf(InputException.class)
+                    .hasMessageContaining(field);
         }
         ObjectNode init = config();
         init.put("init_lora_weights", "pissa");

@@ -25,11 +25,7 @@ class ChildTuningTest extends MethodContract {
     @Override
     protected List<Case> cases() {
         return List.of(
-                new Case(
-                        Bases.BERT,
-                        ChildTuning.DEFAULT,
-                        Bases.load(Bases.BERT).parameterCount() - (3 * 32 + 3),
-                        true),
+                new Case(Bases.BERT, ChildTuning.DEFAULT, Bases.load(Bases.BERT).parameterCount() - (3 * 32 + 3), true),
                 new Case(
                         Bases.LLAMA,
                         new ChildTuning(Kept.AT_RANDOM, 0.5),
@@ -44,8 +40,9 @@ class ChildTuningTest extends MethodContract {
     }
 
     private static void gradients(Adapter adapter, long seed) {
-        adapter.trainable().forEach((key, value) -> value.mutable_grad()
-                .put(Rng.of(seed, key).uniform(1, 2, Tensors.shape(value))));
+        adapter.trainable()
+                .forEach((key, value) ->
+                        value.mutable_grad().put(Rng.of(seed, key).uniform(1, 2, Tensors.shape(value))));
     }
 
     private static Tensor gradient(Adapter adapter, String key) {
@@ -94,7 +91,9 @@ class ChildTuningTest extends MethodContract {
                 look.run();
             }
         });
-        adapter.trainable().values().forEach(value -> value.mutable_grad().put(Tensors.ones(value.scalar_type(), Tensors.shape(value))));
+        adapter.trainable()
+                .values()
+                .forEach(value -> value.mutable_grad().put(Tensors.ones(value.scalar_type(), Tensors.shape(value))));
         rule.beforeUpdate(0);
 
         assertThat(Tensors.item(gradient(adapter, bias).sum())).isEqualTo(32);

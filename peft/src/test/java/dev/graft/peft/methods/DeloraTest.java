@@ -52,15 +52,15 @@ class DeloraTest extends MethodContract {
                 .parameters()
                 .get(name + ".weight")
                 .sub(adapter.base().parameters().get(name + ".weight"));
-        Tensor unweighted = change.div(adapter.parameters().get(name + ".delora_w_norm").value());
+        Tensor unweighted =
+                change.div(adapter.parameters().get(name + ".delora_w_norm").value());
 
         assertThat(Tensors.item(unweighted.norm())).isBetween(0.1, 2.001);
     }
 
     @Test
     void dropsInputsInTraining() {
-        Delora dropping =
-                new Delora(ByModule.of(4), ByModule.of(2.0), 0.5, Bias.NONE, Targets.DEFAULT, true);
+        Delora dropping = new Delora(ByModule.of(4), ByModule.of(2.0), 0.5, Bias.NONE, Targets.DEFAULT, true);
 
         assertThat(effectOfDropout(Bases.load(Bases.LLAMA), dropping)).isGreaterThan(1e-3);
     }

@@ -22,8 +22,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
 
 class DyLoraTest extends MethodContract {
-    private static final LoraConfig QUERY =
-            LoraConfig.DEFAULT.withRank(4, 8).withTargets(Targets.names("q_proj"));
+    private static final LoraConfig QUERY = LoraConfig.DEFAULT.withRank(4, 8).withTargets(Targets.names("q_proj"));
     private static final String Q0 = "model.layers.0.self_attn.q_proj";
 
     @Override
@@ -62,11 +61,15 @@ class DyLoraTest extends MethodContract {
             setRank(adapter, rank);
             Tensor cut = logits(DyLora.truncated(adapter, rank), false);
 
-            assertThat(Bases.difference(logits(adapter, true), cut, Bases.batch().mask()))
+            assertThat(Bases.difference(
+                            logits(adapter, true), cut, Bases.batch().mask()))
                     .as("rank %d", rank)
                     .isLessThan(2e-5);
         }
-        assertThat(Bases.difference(logits(adapter, true), logits(adapter, false), Bases.batch().mask()))
+        assertThat(Bases.difference(
+                        logits(adapter, true),
+                        logits(adapter, false),
+                        Bases.batch().mask()))
                 .isLessThan(2e-5);
     }
 

@@ -60,7 +60,8 @@ class ExpertLoraTest {
                         "model.layers.0.mlp.experts.base_layer.lora_A.weight",
                         "model.layers.0.mlp.experts.lora_B.weight",
                         "model.layers.1.mlp.gate.lora_A.weight");
-        assertThat(difference(logits(adapter.base(), Selection.of(adapter).hooks()), logits(adapter.base(), Hooks.NONE)))
+        assertThat(difference(
+                        logits(adapter.base(), Selection.of(adapter).hooks()), logits(adapter.base(), Hooks.NONE)))
                 .isLessThan(2e-5);
     }
 
@@ -69,7 +70,8 @@ class ExpertLoraTest {
         Adapter adapter = moved(ALL, 2);
         Tensor adapted = logits(adapter.base(), Selection.of(adapter).hooks());
 
-        assertThat(difference(logits(Merge.merge(adapter), Hooks.NONE), adapted)).isLessThan(2e-5);
+        assertThat(difference(logits(Merge.merge(adapter), Hooks.NONE), adapted))
+                .isLessThan(2e-5);
         assertThat(difference(logits(adapter.base(), Hooks.NONE), adapted)).isGreaterThan(1e-2);
     }
 
@@ -98,9 +100,11 @@ class ExpertLoraTest {
         adapter.base().logits(Bases.batch(), pass).square().sum().backward();
         pass.backward();
 
-        adapter.trainable().forEach((key, value) -> assertThat(Tensors.item(value.grad().abs().amax()))
-                .as(key)
-                .isGreaterThan(0));
+        adapter.trainable()
+                .forEach((key, value) -> assertThat(
+                                Tensors.item(value.grad().abs().amax()))
+                        .as(key)
+                        .isGreaterThan(0));
     }
 
     @Test

@@ -12,9 +12,21 @@ class FullFineTuningTest extends MethodContract {
     @Override
     protected List<Case> cases() {
         return List.of(
-                new Case(Bases.BERT, FullFineTuning.DEFAULT, Bases.load(Bases.BERT).parameterCount() - (3 * 32 + 3), true),
-                new Case(Bases.BIASED, FullFineTuning.DEFAULT, Bases.load(Bases.BIASED).parameterCount(), true),
-                new Case(Bases.TIED, FullFineTuning.DEFAULT, Bases.load(Bases.TIED).parameterCount(), true));
+                new Case(
+                        Bases.BERT,
+                        FullFineTuning.DEFAULT,
+                        Bases.load(Bases.BERT).parameterCount() - (3 * 32 + 3),
+                        true),
+                new Case(
+                        Bases.BIASED,
+                        FullFineTuning.DEFAULT,
+                        Bases.load(Bases.BIASED).parameterCount(),
+                        true),
+                new Case(
+                        Bases.TIED,
+                        FullFineTuning.DEFAULT,
+                        Bases.load(Bases.TIED).parameterCount(),
+                        true));
     }
 
     @Test

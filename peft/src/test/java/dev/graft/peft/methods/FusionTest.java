@@ -23,9 +23,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
 
 class FusionTest extends MethodContract {
-    private static final BottleneckConfig WIDE = BottleneckConfig.DEFAULT
-            .withReduction(0.5)
-            .withScaling(BottleneckConfig.Scaling.of(8));
+    private static final BottleneckConfig WIDE =
+            BottleneckConfig.DEFAULT.withReduction(0.5).withScaling(BottleneckConfig.Scaling.of(8));
 
     private static Fusion of(Settings settings, BottleneckConfig... configs) {
         List<Child> children = new java.util.ArrayList<>();
@@ -71,7 +70,8 @@ class FusionTest extends MethodContract {
                         base.logits(
                                 Bases.batch(),
                                 Pass.inference(Selection.of(fusion).hooks())),
-                        base.logits(Bases.batch(), Pass.inference(Selection.of(one).hooks())),
+                        base.logits(
+                                Bases.batch(), Pass.inference(Selection.of(one).hooks())),
                         Bases.batch().mask()))
                 .isLessThan(1e-4);
         assertThat(Bases.difference(
@@ -95,7 +95,8 @@ class FusionTest extends MethodContract {
             assertThat(copy.equal(adapter.trainable().get(key))).isTrue();
             assertThat(copy.requires_grad()).isFalse();
         });
-        assertThat(fusion.trainable().keySet()).contains("bert.encoder.layer.0.output.adapter_fusion_layer.nli,qa.query.bias");
+        assertThat(fusion.trainable().keySet())
+                .contains("bert.encoder.layer.0.output.adapter_fusion_layer.nli,qa.query.bias");
     }
 
     @Test
@@ -103,7 +104,8 @@ class FusionTest extends MethodContract {
         Base base = Bases.load(Bases.BERT);
         Adapter fusion = Adapter.create(base, Fusion.of(trained(base)), 1);
         TrainingRule rule = fusion.method().training(fusion, new TrainingRule.Run(10, 10, 1e-3, 1));
-        assertThat(Tensors.item(java.util.Objects.requireNonNull(rule.penalty()))).isLessThan(1e-8);
+        assertThat(Tensors.item(java.util.Objects.requireNonNull(rule.penalty())))
+                .isLessThan(1e-8);
         try (NoGrad off = new NoGrad()) {
             fusion.trainable().forEach((key, value) -> {
                 if (key.endsWith("value.weight")) {
@@ -112,7 +114,8 @@ class FusionTest extends MethodContract {
             });
         }
         // ‖I - 3 I‖² is 4 · 32 in each of two layers.
-        assertThat(Tensors.item(java.util.Objects.requireNonNull(rule.penalty()))).isCloseTo(0.01 * 2 * 4 * 32, org.assertj.core.data.Offset.offset(1e-3));
+        assertThat(Tensors.item(java.util.Objects.requireNonNull(rule.penalty())))
+                .isCloseTo(0.01 * 2 * 4 * 32, org.assertj.core.data.Offset.offset(1e-3));
     }
 
     @Test

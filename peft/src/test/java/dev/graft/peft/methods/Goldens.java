@@ -21,15 +21,16 @@ final class Goldens {
 
     static void compare(String name, int tasks) {
         Path folder = Bases.FIXTURES.resolve("hypernetworks").resolve(name);
-        Base base = Base.load(
-                Bases.FIXTURES.resolve("adapterhub/bases/bert"), Base.Options.of(Task.FEATURE_EXTRACTION));
+        Base base =
+                Base.load(Bases.FIXTURES.resolve("adapterhub/bases/bert"), Base.Options.of(Task.FEATURE_EXTRACTION));
         Adapter adapter = Adapter.load(base, folder);
         assertThat(adapter.tasks()).isEqualTo(tasks);
         try (Safetensors reference = Safetensors.open(folder.resolve("reference.safetensors"))) {
             Inputs in = Inputs.of(read(reference, "input_ids"), read(reference, "attention_mask"));
             for (int task = 0; task < tasks; task++) {
                 Tensor found = base.hidden(
-                                in, Pass.inference(Selection.of(adapter.task(task)).hooks()))
+                                in,
+                                Pass.inference(Selection.of(adapter.task(task)).hooks()))
                         .last();
                 Tensor expected = read(reference, "last_hidden_state." + task);
                 assertThat(Bases.difference(found, expected, in.mask()))

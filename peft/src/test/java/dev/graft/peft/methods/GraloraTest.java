@@ -43,6 +43,7 @@ class GraloraTest extends MethodContract {
                 .hasMessageContaining("hybrid_r -1");
         assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.LLAMA), FOUR.withRank(3, 0, 3), 1))
                 .isInstanceOf(InputException.class)
-                .hasMessage("gralora_k is 3, expected a divisor of both sizes of model.layers.0.self_attn.q_proj [32, 32]");
+                .hasMessage(
+                        "gralora_k is 3, expected a divisor of both sizes of model.layers.0.self_attn.q_proj [32, 32]");
     }
 }

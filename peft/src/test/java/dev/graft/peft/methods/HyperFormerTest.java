@@ -126,7 +126,8 @@ class HyperFormerTest extends MethodContract {
                         key, k -> new Tensor[] {gradient.mul(new Scalar(0.0)), gradient.mul(new Scalar(0.0))});
                 m[0].mul_(new Scalar(0.9)).add_(gradient, new Scalar(0.1));
                 m[1].mul_(new Scalar(0.99)).addcmul_(gradient, gradient, new Scalar(0.01));
-                Tensor root = m[1].div(new Scalar(1 - Math.pow(0.99, step))).sqrt_().add_(new Scalar(1e-8));
+                Tensor root =
+                        m[1].div(new Scalar(1 - Math.pow(0.99, step))).sqrt_().add_(new Scalar(1e-8));
                 value.addcdiv_(m[0], root, new Scalar(-0.02 / (1 - Math.pow(0.9, step))));
                 value.mutable_grad().zero_();
             });
@@ -138,6 +139,7 @@ class HyperFormerTest extends MethodContract {
         assertThatThrownBy(() -> small(0)).isInstanceOf(InputException.class).hasMessageContaining("tasks is 0");
         assertThatThrownBy(() -> new HyperFormer(2, List.of(List.of(1.0, 2.0)), 2, 6, 5, 8, "relu"))
                 .hasMessageContaining("task_embeddings isn't a table of 2 rows with 2");
-        assertThatThrownBy(() -> new HyperFormer(1, List.of(), 2, 0, 5, 8, "relu")).hasMessageContaining("inside_size is 0");
+        assertThatThrownBy(() -> new HyperFormer(1, List.of(), 2, 0, 5, 8, "relu"))
+                .hasMessageContaining("inside_size is 0");
     }
 }

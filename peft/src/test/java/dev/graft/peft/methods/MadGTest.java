@@ -25,9 +25,7 @@ class MadGTest extends MethodContract {
     protected List<Case> cases() {
         MadG one = of(List.of(List.of(1.0, 0.0, -3.0)));
         long count = 5 * 3 + 2 * 3 + 8L * (2 * 32 * 64 + 64 + 32);
-        return List.of(
-                new Case(Bases.BERT, one, count, false),
-                new Case(Bases.LLAMA, one, count, false));
+        return List.of(new Case(Bases.BERT, one, count, false), new Case(Bases.LLAMA, one, count, false));
     }
 
     @Test
@@ -47,21 +45,27 @@ class MadGTest extends MethodContract {
             adapter.trainable().values().forEach(value -> value.mul_(new Scalar(3.0)));
         }
         Tensor first = logits(base, adapter, 0);
-        double toNear = Bases.difference(first, logits(base, adapter, 1), Bases.batch().mask());
-        double toFar = Bases.difference(first, logits(base, adapter, 2), Bases.batch().mask());
+        double toNear =
+                Bases.difference(first, logits(base, adapter, 1), Bases.batch().mask());
+        double toFar =
+                Bases.difference(first, logits(base, adapter, 2), Bases.batch().mask());
 
         assertThat(toNear).isGreaterThan(0).isLessThan(toFar / 3);
-        assertThat(adapter.trainableCount()).isEqualTo(Adapter.create(base, of(List.of(one)), 1).trainableCount());
+        assertThat(adapter.trainableCount())
+                .isEqualTo(Adapter.create(base, of(List.of(one)), 1).trainableCount());
     }
 
     private static Tensor logits(Base base, Adapter adapter, int language) {
         return base.logits(
-                Bases.batch(), Pass.inference(Selection.of(adapter.task(language)).hooks()));
+                Bases.batch(),
+                Pass.inference(Selection.of(adapter.task(language)).hooks()));
     }
 
     @Test
     void refusesWhatMakesNoSense() {
-        assertThatThrownBy(() -> of(List.of())).isInstanceOf(InputException.class).hasMessageContaining("languages is empty");
+        assertThatThrownBy(() -> of(List.of()))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("languages is empty");
         assertThatThrownBy(() -> of(List.of(List.of(1.0), List.of(1.0, 2.0))))
                 .hasMessageContaining("languages isn't a table");
         assertThatThrownBy(() -> new MadG(List.of(List.of(1.0)), 0, 1, 8, "relu"))

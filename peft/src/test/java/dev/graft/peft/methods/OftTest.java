@@ -103,7 +103,8 @@ class OftTest extends MethodContract {
             assertThat(Math.sqrt(2) * Tensors.item(cut.select(0, block).norm())).isCloseTo(0.05 / 2, within(1e-6));
         }
         assertThat(cut.requires_grad()).isTrue();
-        assertThat(EIGHT.training(adapter, new TrainingRule.Run(10, 5, 1e-3, 1))).isSameAs(TrainingRule.NONE);
+        assertThat(EIGHT.training(adapter, new TrainingRule.Run(10, 5, 1e-3, 1)))
+                .isSameAs(TrainingRule.NONE);
     }
 
     @Test

@@ -33,8 +33,11 @@ class RandLoraTest extends MethodContract {
     protected List<Case> cases() {
         return List.of(
                 // Seven bases of rank 5 fill 32.
-                new Case(Bases.BERT, FIVE.withTargets(Targets.names("query", "intermediate.dense", "output.dense")),
-                        2 * 4 * 7 * (5 + 32), true),
+                new Case(
+                        Bases.BERT,
+                        FIVE.withTargets(Targets.names("query", "intermediate.dense", "output.dense")),
+                        2 * 4 * 7 * (5 + 32),
+                        true),
                 new Case(
                         Bases.LLAMA,
                         of(RandLora.Sparsity.SPARSE, new SharedProjection(1, false), true),
@@ -84,7 +87,8 @@ class RandLoraTest extends MethodContract {
         }
         assertThat(all).anyMatch(tensor -> tensor.info().name().equals(copy));
 
-        Safetensors.write(file, all.stream().filter(t -> !t.info().name().equals(copy)).toList(), Map.of());
+        Safetensors.write(
+                file, all.stream().filter(t -> !t.info().name().equals(copy)).toList(), Map.of());
         assertThat(Adapter.load(adapter.base(), folder).trainableCount()).isEqualTo(adapter.trainableCount());
 
         all.replaceAll(tensor -> {

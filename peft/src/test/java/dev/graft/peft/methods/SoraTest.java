@@ -19,8 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class SoraTest extends MethodContract {
-    private static final LoraConfig QUERY =
-            LoraConfig.DEFAULT.withRank(6, 12).withTargets(Targets.names("q_proj"));
+    private static final LoraConfig QUERY = LoraConfig.DEFAULT.withRank(6, 12).withTargets(Targets.names("q_proj"));
     private static final String Q0 = "model.layers.0.self_attn.q_proj";
 
     @Override

@@ -46,11 +46,16 @@ class VbLoraTest extends MethodContract {
         }
         assertThat(Bases.difference(
                         adapter.base().logits(Bases.batch(), pass),
-                        adapter.base().logits(Bases.batch(), Pass.inference(Selection.of(adapter).hooks())),
+                        adapter.base()
+                                .logits(
+                                        Bases.batch(),
+                                        Pass.inference(Selection.of(adapter).hooks())),
                         Bases.batch().mask()))
                 .isLessThan(1e-5);
         assertThatThrownBy(() -> loaded.base()
-                        .logits(Bases.batch(), Pass.training(Selection.of(loaded).hooks())))
+                        .logits(
+                                Bases.batch(),
+                                Pass.training(Selection.of(loaded).hooks())))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("save_only_topk_weights")
                 .hasMessageContaining("can't be trained on");

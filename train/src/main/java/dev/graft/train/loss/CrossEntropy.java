@@ -41,7 +41,12 @@ final class CrossEntropy {
             Tensor chances = wide.softmax(-1);
             sum = smoothing > 0
                     ? Double.POSITIVE_INFINITY
-                    : Tensors.item(chances.gather(1, index).log().squeeze(1).mul_(weights).sum().neg());
+                    : Tensors.item(chances.gather(1, index)
+                            .log()
+                            .squeeze(1)
+                            .mul_(weights)
+                            .sum()
+                            .neg());
             if (Double.isInfinite(sum)) { // smoothed, or a chance too small for fp32
                 sum = Tensors.item(of(wide, labels, smoothing).mul(weights).sum());
             }

@@ -21,15 +21,15 @@ class CrossEntropyTest {
             Tensor labels = Tensors.of(new long[] {0, 6, 3, 3, 1}, 5);
             Tensor weights = Tensors.of(new float[] {1, 1, 0.5f, 2, 1}, 5);
             Tensor expected = values.clone().set_requires_grad(true);
-            Tensor sum = CrossEntropy.of(expected, labels, smoothing).mul(weights).sum();
+            Tensor sum =
+                    CrossEntropy.of(expected, labels, smoothing).mul(weights).sum();
             Ops.scale(sum, 0.25).backward();
 
             Tensor logits = values.clone().set_requires_grad(true);
             double loss = CrossEntropy.backward(logits, labels, weights, smoothing, 0.25);
 
             assertThat(loss).isCloseTo(Tensors.item(sum), within(1e-4));
-            assertThat(Tensors.floats(logits.grad()))
-                    .containsExactly(Tensors.floats(expected.grad()), within(1e-6f));
+            assertThat(Tensors.floats(logits.grad())).containsExactly(Tensors.floats(expected.grad()), within(1e-6f));
         }
     }
 
@@ -37,8 +37,8 @@ class CrossEntropyTest {
     void isFiniteWhereTheChanceOfTheLabelUnderflows() {
         try (Scope scope = new Scope()) {
             Tensor logits = Tensors.of(new float[] {200, 0, -10}, 1, 3).set_requires_grad(true);
-            double loss = CrossEntropy.backward(
-                    logits, Tensors.of(new long[] {2}, 1), Tensors.of(new float[] {1}, 1), 0, 1);
+            double loss =
+                    CrossEntropy.backward(logits, Tensors.of(new long[] {2}, 1), Tensors.of(new float[] {1}, 1), 0, 1);
             assertThat(loss).isCloseTo(210, within(1e-4));
             assertThat(Tensors.floats(logits.grad())).containsExactly(new float[] {1, 0, -1}, within(1e-6f));
         }
