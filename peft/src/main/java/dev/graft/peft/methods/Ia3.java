@@ -102,6 +102,7 @@ public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean st
     private Targets defaultTargets(Base base) {
         List<String> names = switch (base.architecture().modelType()) {
             case "bert", "roberta" -> List.of("key", "value", "output.dense");
+            case "deberta-v2" -> List.of("key_proj", "value_proj", "output.dense");
             case "gpt2" -> List.of("c_attn", "mlp.c_proj");
             case "llama", "mistral" -> List.of("k_proj", "v_proj", "down_proj");
             case "qwen2", "qwen3", "gemma3_text" -> List.of("q_proj", "v_proj", "down_proj");
@@ -118,7 +119,7 @@ public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean st
 
     private static FeedForward defaultFeedForward(Base base) {
         return switch (base.architecture().modelType()) {
-            case "bert", "roberta" -> new FeedForward(List.of("output.dense"), null);
+            case "bert", "roberta", "deberta-v2" -> new FeedForward(List.of("output.dense"), null);
             case "gpt2" -> new FeedForward(List.of("mlp.c_proj"), null);
             default -> new FeedForward(named(base, Role.DOWN), null);
         };
