@@ -169,24 +169,10 @@ public record BottleneckConfig(
     }
 
     public BottleneckConfig withPlaces(boolean behindAttention, boolean behindFeedForward) {
-        return new BottleneckConfig(
-                behindAttention,
-                behindFeedForward,
-                cross,
-                reduction,
-                reductions,
-                activation,
-                parallel,
-                normed,
-                norms,
-                scaling,
-                gated,
-                dropout,
-                stochasticDepth,
-                start,
-                leaveOut,
-                phm,
-                coupling);
+        Copy copy = new Copy(this);
+        copy.attention = behindAttention;
+        copy.feedForward = behindFeedForward;
+        return copy.made();
     }
 
     public BottleneckConfig withReduction(double factor) {
@@ -194,192 +180,124 @@ public record BottleneckConfig(
     }
 
     public BottleneckConfig withReductions(double factor, Map<Integer, Double> byLayer) {
-        return new BottleneckConfig(
-                attention,
-                feedForward,
-                cross,
-                factor,
-                byLayer,
-                activation,
-                parallel,
-                normed,
-                norms,
-                scaling,
-                gated,
-                dropout,
-                stochasticDepth,
-                start,
-                leaveOut,
-                phm,
-                coupling);
+        Copy copy = new Copy(this);
+        copy.reduction = factor;
+        copy.reductions = byLayer;
+        return copy.made();
     }
 
     public BottleneckConfig withActivation(String newActivation) {
-        return new BottleneckConfig(
-                attention,
-                feedForward,
-                cross,
-                reduction,
-                reductions,
-                newActivation,
-                parallel,
-                normed,
-                norms,
-                scaling,
-                gated,
-                dropout,
-                stochasticDepth,
-                start,
-                leaveOut,
-                phm,
-                coupling);
+        Copy copy = new Copy(this);
+        copy.activation = newActivation;
+        return copy.made();
     }
 
     public BottleneckConfig withForm(boolean newParallel, boolean newNormed, Norms newNorms) {
-        return new BottleneckConfig(
-                attention,
-                feedForward,
-                cross,
-                reduction,
-                reductions,
-                activation,
-                newParallel,
-                newNormed,
-                newNorms,
-                scaling,
-                gated,
-                dropout,
-                stochasticDepth,
-                start,
-                leaveOut,
-                phm,
-                coupling);
+        Copy copy = new Copy(this);
+        copy.parallel = newParallel;
+        copy.normed = newNormed;
+        copy.norms = newNorms;
+        return copy.made();
     }
 
     public BottleneckConfig withScaling(Scaling newScaling) {
-        return new BottleneckConfig(
-                attention,
-                feedForward,
-                cross,
-                reduction,
-                reductions,
-                activation,
-                parallel,
-                normed,
-                norms,
-                newScaling,
-                gated,
-                dropout,
-                stochasticDepth,
-                start,
-                leaveOut,
-                phm,
-                coupling);
+        Copy copy = new Copy(this);
+        copy.scaling = newScaling;
+        return copy.made();
     }
 
     public BottleneckConfig withGate() {
-        return new BottleneckConfig(
-                attention,
-                feedForward,
-                cross,
-                reduction,
-                reductions,
-                activation,
-                parallel,
-                normed,
-                norms,
-                scaling,
-                true,
-                dropout,
-                stochasticDepth,
-                start,
-                leaveOut,
-                phm,
-                coupling);
+        Copy copy = new Copy(this);
+        copy.gated = true;
+        return copy.made();
     }
 
     public BottleneckConfig withDropout(double values, double rows) {
-        return new BottleneckConfig(
-                attention,
-                feedForward,
-                cross,
-                reduction,
-                reductions,
-                activation,
-                parallel,
-                normed,
-                norms,
-                scaling,
-                gated,
-                values,
-                rows,
-                start,
-                leaveOut,
-                phm,
-                coupling);
+        Copy copy = new Copy(this);
+        copy.dropout = values;
+        copy.stochasticDepth = rows;
+        return copy.made();
     }
 
     public BottleneckConfig withStart(Start newStart) {
-        return new BottleneckConfig(
-                attention,
-                feedForward,
-                cross,
-                reduction,
-                reductions,
-                activation,
-                parallel,
-                normed,
-                norms,
-                scaling,
-                gated,
-                dropout,
-                stochasticDepth,
-                newStart,
-                leaveOut,
-                phm,
-                coupling);
+        Copy copy = new Copy(this);
+        copy.start = newStart;
+        return copy.made();
     }
 
     public BottleneckConfig withLeaveOut(List<Integer> layers) {
-        return new BottleneckConfig(
-                attention,
-                feedForward,
-                cross,
-                reduction,
-                reductions,
-                activation,
-                parallel,
-                normed,
-                norms,
-                scaling,
-                gated,
-                dropout,
-                stochasticDepth,
-                start,
-                layers,
-                phm,
-                coupling);
+        Copy copy = new Copy(this);
+        copy.leaveOut = layers;
+        return copy.made();
     }
 
     public BottleneckConfig with(@Nullable Phm newPhm, @Nullable Coupling newCoupling) {
-        return new BottleneckConfig(
-                attention,
-                feedForward,
-                cross,
-                reduction,
-                reductions,
-                activation,
-                parallel,
-                normed,
-                norms,
-                scaling,
-                gated,
-                dropout,
-                stochasticDepth,
-                start,
-                leaveOut,
-                newPhm,
-                newCoupling);
+        Copy copy = new Copy(this);
+        copy.phm = newPhm;
+        copy.coupling = newCoupling;
+        return copy.made();
+    }
+
+    /** Another configuration in the making: what isn't set is that of the first. */
+    private static final class Copy {
+        private boolean attention;
+        private boolean feedForward;
+        private boolean cross;
+        private double reduction;
+        private Map<Integer, Double> reductions;
+        private String activation;
+        private boolean parallel;
+        private boolean normed;
+        private Norms norms;
+        private Scaling scaling;
+        private boolean gated;
+        private double dropout;
+        private double stochasticDepth;
+        private Start start;
+        private List<Integer> leaveOut;
+        private @Nullable Phm phm;
+        private @Nullable Coupling coupling;
+
+        Copy(BottleneckConfig first) {
+            attention = first.attention;
+            feedForward = first.feedForward;
+            cross = first.cross;
+            reduction = first.reduction;
+            reductions = first.reductions;
+            activation = first.activation;
+            parallel = first.parallel;
+            normed = first.normed;
+            norms = first.norms;
+            scaling = first.scaling;
+            gated = first.gated;
+            dropout = first.dropout;
+            stochasticDepth = first.stochasticDepth;
+            start = first.start;
+            leaveOut = first.leaveOut;
+            phm = first.phm;
+            coupling = first.coupling;
+        }
+
+        BottleneckConfig made() {
+            return new BottleneckConfig(
+                    attention,
+                    feedForward,
+                    cross,
+                    reduction,
+                    reductions,
+                    activation,
+                    parallel,
+                    normed,
+                    norms,
+                    scaling,
+                    gated,
+                    dropout,
+                    stochasticDepth,
+                    start,
+                    leaveOut,
+                    phm,
+                    coupling);
+        }
     }
 
     /** Declares the bottlenecks at every place. */
