@@ -1,12 +1,5 @@
 package dev.graft.parity;
 
-import dev.graft.eval.metrics.Accuracy;
-import dev.graft.eval.metrics.Average;
-import dev.graft.eval.metrics.ClassPrediction;
-import dev.graft.eval.metrics.ClassScores;
-import dev.graft.eval.metrics.ConfusionMatrix;
-import dev.graft.eval.metrics.MetricSet;
-import dev.graft.eval.metrics.ValuePrediction;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.peft.methods.Lokr;
@@ -15,9 +8,7 @@ import dev.graft.train.schedules.Schedule;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
 /** Numbers without a model: learning rate schedules, rank budgets, losses, metrics, torch's random numbers. */
@@ -27,22 +18,17 @@ final class MathsParity implements Group {
         return "maths";
     }
 
-    private static final Set<String> CLASSIFICATION = Set.of(
-            "labels",
-            "predictions",
-            "classes",
-            "accuracy",
-            "matthews",
-            "confusion",
-            "macro",
-            "micro",
-            "weighted",
-            "binary");
-
-    private static final Set<String> REGRESSION = Set.of("x", "y", "pearson", "spearman", "mse", "mae", "r2");
-
     private interface Item {
         void run(Check check, JsonNode stored);
+
+        /** An item that needs what its file says for all of them. */
+        static Item within(JsonNode file, WithFile item) {
+            return (check, stored) -> item.run(check, stored, file);
+        }
+    }
+
+    private interface WithFile {
+        void run(Check check, JsonNode stored, JsonNode file);
     }
 
     @Override
@@ -56,31 +42,38 @@ final class MathsParity implements Group {
                         check -> factors(check, Integer.parseInt(factor.getKey()), factor.getValue()));
             }
             for (Map.Entry<String, JsonNode> section : content.properties()) {
-                if (section.getValue().isArray()) {
-                    Item item = item(stem, section.getKey());
+                if (section.getValue().path(0).isObject()) {
+                    Item item = item(stem, section.getKey(), content);
                     int index = 0;
                     for (JsonNode one : section.getValue()) {
                         String id = "maths/" + stem + "/" + section.getKey() + "/" + index++;
                         cases.run(id, check -> item.run(check, one));
-                        for (String name : missing(stem, one)) {
-                            cases.run(id + "/" + name, check -> {
-                                throw new NotCovered("nothing computes " + name);
-                            });
-                        }
                     }
                 }
             }
         }
     }
 
-    private static Item item(String file, String section) {
+    private static Item item(String file, String section, JsonNode content) {
         return switch (file + "/" + section) {
             case "schedules/cases" -> MathsParity::schedule;
             case "losses/label_smoothing" -> LossParity::smoothed;
             case "losses/binary" -> LossParity::binary;
             case "adalora_budget/cases" -> MathsParity::budget;
-            case "classification/cases" -> MathsParity::classification;
-            case "classification/regression" -> MathsParity::regression;
+            case "classification/cases" -> MetricsParity::classification;
+            case "classification/probabilistic" -> MetricsParity::probabilistic;
+            case "classification/regression" -> MetricsParity::regression;
+            case "seqeval/cases" -> MetricsParity::tags;
+            case "coco/cases" -> MetricsParity::boxes;
+            case "more_metrics/rankings" -> MoreMetricsParity::ranking;
+            case "more_metrics/segmentations" -> MoreMetricsParity::segmentation;
+            case "more_metrics/transcripts" -> MoreMetricsParity::transcript;
+            case "more_metrics/samples" -> MoreMetricsParity::samples;
+            case "more_metrics/paired" -> MoreMetricsParity::paired;
+            case "more_metrics/votes" -> MoreMetricsParity::votes;
+            case "squad/cases" -> TextMetricsParity::squad;
+            case "rouge/cases" -> TextMetricsParity::rouge;
+            case "sacrebleu/cases" -> Item.within(content, TextMetricsParity::sacreBleu);
             case "torch_random/randperm" -> RandomParity::permutation;
             case "torch_random/rand" -> RandomParity::uniform;
             case "torch_random/randn" -> RandomParity::normal;
@@ -90,16 +83,6 @@ final class MathsParity implements Group {
                     throw new NotCovered("nothing computes " + file + " (" + section + ")");
                 };
         };
-    }
-
-    /** Scores of a row that there is no metric for. */
-    private static List<String> missing(String file, JsonNode one) {
-        Set<String> known = one.has("confusion") ? CLASSIFICATION : one.has("pearson") ? REGRESSION : Set.of();
-        return !file.equals("classification") || known.isEmpty()
-                ? List.of()
-                : one.propertyNames().stream()
-                        .filter(name -> !known.contains(name))
-                        .toList();
     }
 
     /** The two factors of each size with one wanted factor. */
@@ -160,55 +143,5 @@ final class MathsParity implements Group {
                     budget.prunes(step),
                     stored.path("mask").get(step).booleanValue());
         }
-    }
-
-    private static void classification(Check check, JsonNode stored) {
-        int classes = stored.path("classes").intValue();
-        ConfusionMatrix confusion = new ConfusionMatrix(classes);
-        Accuracy accuracy = new Accuracy();
-        for (int i = 0; i < stored.path("labels").size(); i++) {
-            ClassPrediction row = new ClassPrediction(
-                    stored.path("labels").get(i).intValue(),
-                    stored.path("predictions").get(i).intValue());
-            confusion.add(row);
-            accuracy.update(row);
-        }
-        number(check, "accuracy", accuracy.value(), stored.path("accuracy"));
-        number(check, "matthews", confusion.matthews(), stored.path("matthews"));
-        for (int i = 0; i < classes; i++) {
-            for (int j = 0; j < classes; j++) {
-                check.same(
-                        "confusion " + i + " " + j,
-                        confusion.count(i, j),
-                        stored.path("confusion").get(i).get(j).longValue());
-            }
-        }
-        for (Average average : Average.values()) {
-            JsonNode expected = stored.path(average.name().toLowerCase(Locale.ROOT));
-            if (!expected.isMissingNode()) {
-                ClassScores scores = confusion.scores(average);
-                number(check, average + " precision", scores.precision(), expected.path("precision"));
-                number(check, average + " recall", scores.recall(), expected.path("recall"));
-                number(check, average + " f1", scores.f1(), expected.path("f1"));
-            }
-        }
-    }
-
-    private static void regression(Check check, JsonNode stored) {
-        MetricSet<ValuePrediction> metrics = MetricSet.regression();
-        for (int i = 0; i < stored.path("x").size(); i++) {
-            metrics.update(new ValuePrediction(
-                    stored.path("y").get(i).doubleValue(),
-                    stored.path("x").get(i).doubleValue()));
-        }
-        metrics.values().forEach((name, value) -> {
-            if (stored.has(name)) {
-                number(check, name, value, stored.path(name));
-            }
-        });
-    }
-
-    private static void number(Check check, String what, double got, JsonNode expected) {
-        check.number(what, got, expected.isNull() ? Double.NaN : expected.doubleValue(), Tolerance.DOUBLE);
     }
 }

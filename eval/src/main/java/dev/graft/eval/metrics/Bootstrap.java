@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /**
  * The percentile bootstrap (Efron 1979): a metric's confidence interval from rows drawn again with replacement.
@@ -37,13 +38,58 @@ public record Bootstrap(int resamples, double confidence, long seed) {
         }
         SplittableRandom random = new SplittableRandom(seed);
         double[] scores = new double[resamples];
+        int[] drawn = new int[rows.size()];
         for (int i = 0; i < resamples; i++) {
-            Metric<O> fresh = metric.get();
-            for (int j = 0; j < rows.size(); j++) {
-                fresh.update(rows.get(random.nextInt(rows.size())));
+            for (int j = 0; j < drawn.length; j++) {
+                drawn[j] = random.nextInt(drawn.length);
             }
-            scores[i] = fresh.value();
+            scores[i] = score(rows, drawn, metric);
         }
+        return interval(scores);
+    }
+
+    /**
+     * How much better the first of two models is, from the same rows drawn for both (Efron and Tibshirani 1993).
+     *
+     * @param difference the first model's score minus the second's on all rows
+     * @param interval of that difference
+     * @param pValue the two-sided share of resamples in which the difference has the other sign or is none
+     */
+    public record Difference(double difference, Interval interval, double pValue) {}
+
+    /** @throws IllegalArgumentException if there are no rows, or not as many of one model as of the other */
+    public <O> Difference difference(List<O> first, List<O> second, Supplier<? extends Metric<O>> metric) {
+        if (first.isEmpty() || first.size() != second.size()) {
+            throw new IllegalArgumentException("a paired comparison needs the same rows of both models, got "
+                    + first.size() + " and " + second.size());
+        }
+        SplittableRandom random = new SplittableRandom(seed);
+        double[] differences = new double[resamples];
+        int[] drawn = new int[first.size()];
+        int above = 0;
+        int below = 0;
+        for (int i = 0; i < resamples; i++) {
+            for (int j = 0; j < drawn.length; j++) {
+                drawn[j] = random.nextInt(drawn.length);
+            }
+            differences[i] = score(first, drawn, metric) - score(second, drawn, metric);
+            above += differences[i] >= 0 ? 1 : 0;
+            below += differences[i] <= 0 ? 1 : 0;
+        }
+        int[] all = IntStream.range(0, drawn.length).toArray();
+        double pValue = Math.min(1, 2.0 * Math.min(above, below) / resamples);
+        return new Difference(score(first, all, metric) - score(second, all, metric), interval(differences), pValue);
+    }
+
+    private static <O> double score(List<O> rows, int[] which, Supplier<? extends Metric<O>> metric) {
+        Metric<O> fresh = metric.get();
+        for (int row : which) {
+            fresh.update(rows.get(row));
+        }
+        return fresh.value();
+    }
+
+    private Interval interval(double[] scores) {
         Arrays.sort(scores);
         if (Double.isNaN(scores[resamples - 1])) {
             return new Interval(Double.NaN, Double.NaN);

@@ -12,7 +12,7 @@ public record ClassScores(double precision, double recall, double f1) {
      * @param predicted rows predicted as the class
      * @param support rows of the class
      */
-    static ClassScores average(Average average, long[] truePositives, long[] predicted, long[] support) {
+    public static ClassScores average(Average average, long[] truePositives, long[] predicted, long[] support) {
         int classes = support.length;
         return switch (average) {
             case BINARY -> {
@@ -41,7 +41,7 @@ public record ClassScores(double precision, double recall, double f1) {
         };
     }
 
-    static ClassScores of(long truePositives, long predicted, long support) {
+    public static ClassScores of(long truePositives, long predicted, long support) {
         return new ClassScores(
                 ratio(truePositives, predicted),
                 ratio(truePositives, support),

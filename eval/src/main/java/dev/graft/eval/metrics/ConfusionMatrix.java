@@ -1,6 +1,7 @@
 package dev.graft.eval.metrics;
 
 import java.util.Arrays;
+import java.util.function.IntBinaryOperator;
 
 /**
  * Counts of rows by true class (matrix row) and predicted class (column), {@code [classes, classes]}, and the scores
@@ -113,6 +114,44 @@ public final class ConfusionMatrix {
         }
         double scale = Math.sqrt(n * n - predictions) * Math.sqrt(n * n - labels);
         return ClassScores.ratio(correct * n - both, scale);
+    }
+
+    /** The mean recall of the classes that occur. */
+    public double balancedAccuracy() {
+        requireRows("balanced_accuracy");
+        double sum = 0;
+        int occurring = 0;
+        for (int i = 0; i < classes(); i++) {
+            if (support(i) > 0) {
+                sum += (double) counts[i][i] / support(i);
+                occurring++;
+            }
+        }
+        return sum / occurring;
+    }
+
+    /** Cohen's kappa: the agreement beyond what chance gives, in [-1, 1]; NaN if both sides have one class only. */
+    public double kappa() {
+        return kappa((label, prediction) -> label == prediction ? 0 : 1);
+    }
+
+    /** Kappa where an error weighs as the square of its distance, as for grades. */
+    public double quadraticKappa() {
+        return kappa((label, prediction) -> (label - prediction) * (label - prediction));
+    }
+
+    private double kappa(IntBinaryOperator weight) {
+        requireRows("kappa");
+        double observed = 0;
+        double expected = 0;
+        for (int i = 0; i < classes(); i++) {
+            for (int j = 0; j < classes(); j++) {
+                double weighted = weight.applyAsInt(i, j);
+                observed += weighted * counts[i][j];
+                expected += weighted * support(i) * predicted(j) / total;
+            }
+        }
+        return expected == 0 ? Double.NaN : 1 - observed / expected;
     }
 
     private void requireRows(String score) {

@@ -5,7 +5,7 @@ public final class NoRowsException extends IllegalStateException {
 
     private static final long serialVersionUID = 1L;
 
-    NoRowsException(String score) {
+    public NoRowsException(String score) {
         super(score + " of no rows: the evaluation set is empty, or update was never called");
     }
 }

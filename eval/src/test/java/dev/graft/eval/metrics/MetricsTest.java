@@ -5,6 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.graft.eval.metrics.detection.CocoAp;
+import dev.graft.eval.metrics.spans.SpanF1;
+import dev.graft.eval.metrics.spans.TagScheme;
+import dev.graft.eval.metrics.text.Bleu;
+import dev.graft.eval.metrics.text.ChrF;
+import dev.graft.eval.metrics.text.ErrorRate;
+import dev.graft.eval.metrics.text.Rouge;
+import dev.graft.eval.metrics.text.SquadScore;
+import dev.graft.eval.metrics.text.Ter;
+import dev.graft.eval.metrics.text.VqaAccuracy;
 import java.util.BitSet;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -33,7 +43,23 @@ class MetricsTest {
                 new Pearson(),
                 new Spearman(),
                 new Perplexity(),
-                new TokenAccuracy());
+                new TokenAccuracy(),
+                new KendallTau(),
+                new Auroc(),
+                new Calibration(15),
+                new Ranking(List.of(10)),
+                new Segmentation(3),
+                new PassAtK(1),
+                new BitsPerByte(),
+                new SpanF1(TagScheme.LENIENT),
+                new CocoAp(),
+                new SquadScore(),
+                new Bleu(),
+                ChrF.characters(),
+                new Ter(),
+                new Rouge(true),
+                ErrorRate.ofWords(),
+                new VqaAccuracy());
     }
 
     @ParameterizedTest
@@ -48,7 +74,8 @@ class MetricsTest {
     @Test
     void errorsAndPerplexityAndHammingLossAreBetterWhenLower() {
         assertThat(all().filter(metric -> !metric.higherIsBetter()).map(Metric::name))
-                .containsExactly("hamming_loss", "mse", "mae", "rmse", "perplexity");
+                .containsExactly(
+                        "hamming_loss", "mse", "mae", "rmse", "perplexity", "ece", "bits_per_byte", "ter", "wer");
     }
 
     @Test

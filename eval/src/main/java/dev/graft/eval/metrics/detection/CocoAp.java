@@ -1,0 +1,209 @@
+package dev.graft.eval.metrics.detection;
+
+import dev.graft.eval.metrics.Metric;
+import dev.graft.eval.metrics.NoRowsException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import java.util.stream.DoubleStream;
+
+/**
+ * Average precision of boxes as COCO's API computes it: the mean over categories and over thresholds .50, .55 ... .95 of
+ * intersection over union of the precision at 101 recalls. Detections take, in the order of their scores, the best object
+ * that is still free; groups and objects of another size than asked for neither count nor punish. A score is -1 if there is
+ * no object of that size.
+ */
+public final class CocoAp implements Metric<DetectionRow> {
+
+    private static final int RECALLS = 101;
+    private static final int MOST = 100;
+    private static final double SMALL = 32 * 32;
+    private static final double MEDIUM = 96 * 96;
+    private static final double LARGEST = 1e10;
+    private static final double[] THRESHOLDS = DoubleStream.iterate(0.5, t -> t + 0.05)
+            .limit(10)
+            .map(t -> Math.round(t * 100) / 100.0)
+            .toArray();
+
+    private final List<DetectionRow> rows = new ArrayList<>();
+
+    @Override
+    public String name() {
+        return "AP";
+    }
+
+    @Override
+    public boolean higherIsBetter() {
+        return true;
+    }
+
+    @Override
+    public void update(DetectionRow row) {
+        rows.add(row);
+    }
+
+    @Override
+    public double value() {
+        return averagePrecision(0, LARGEST, THRESHOLDS);
+    }
+
+    @Override
+    public Map<String, Double> values() {
+        Map<String, Double> values = new LinkedHashMap<>();
+        values.put("AP", value());
+        values.put("AP50", averagePrecision(0, LARGEST, 0.5));
+        values.put("AP75", averagePrecision(0, LARGEST, 0.75));
+        values.put("AP_small", averagePrecision(0, SMALL, THRESHOLDS));
+        values.put("AP_medium", averagePrecision(SMALL, MEDIUM, THRESHOLDS));
+        values.put("AP_large", averagePrecision(MEDIUM, LARGEST, THRESHOLDS));
+        values.put("AR1", averageRecall(0, LARGEST, 1));
+        values.put("AR10", averageRecall(0, LARGEST, 10));
+        values.put("AR100", averageRecall(0, LARGEST, MOST));
+        values.put("AR_small", averageRecall(0, SMALL, MOST));
+        values.put("AR_medium", averageRecall(SMALL, MEDIUM, MOST));
+        values.put("AR_large", averageRecall(MEDIUM, LARGEST, MOST));
+        return values;
+    }
+
+    private double averagePrecision(double smallest, double largest, double... thresholds) {
+        return mean(smallest, largest, MOST, thresholds, Matches::averagePrecision);
+    }
+
+    private double averageRecall(double smallest, double largest, int most) {
+        return mean(smallest, largest, most, THRESHOLDS, Matches::recall);
+    }
+
+    private interface Score {
+        double of(Matches matches);
+    }
+
+    private double mean(double smallest, double largest, int most, double[] thresholds, Score score) {
+        if (rows.isEmpty()) {
+            throw new NoRowsException(name());
+        }
+        TreeSet<Integer> categories = new TreeSet<>();
+        rows.forEach(row -> row.truths().forEach(truth -> categories.add(truth.category())));
+        double sum = 0;
+        int scores = 0;
+        for (int category : categories) {
+            for (double threshold : thresholds) {
+                Matches matches = new Matches();
+                for (DetectionRow row : rows) {
+                    matches.add(row, category, smallest, largest, threshold, most);
+                }
+                if (matches.objects > 0) {
+                    sum += score.of(matches);
+                    scores++;
+                }
+            }
+        }
+        return scores == 0 ? -1 : sum / scores;
+    }
+
+    /** Which detections of one category are right at one threshold. */
+    private static final class Matches {
+
+        private record Judged(double score, boolean right) {}
+
+        private final List<Judged> judged = new ArrayList<>();
+        private int objects;
+
+        void add(DetectionRow row, int category, double smallest, double largest, double threshold, int most) {
+            List<DetectionRow.Truth> truths = row.truths().stream()
+                    .filter(truth -> truth.category() == category)
+                    .sorted(Comparator.comparing(truth -> ignored(truth, smallest, largest)))
+                    .toList();
+            boolean[] taken = new boolean[truths.size()];
+            objects += (int) truths.stream()
+                    .filter(truth -> !ignored(truth, smallest, largest))
+                    .count();
+            row.detections().stream()
+                    .filter(detection -> detection.category() == category)
+                    .sorted(Comparator.comparingDouble(detection -> -detection.score()))
+                    .limit(most)
+                    .forEach(detection -> {
+                        int match = match(detection.box(), truths, taken, smallest, largest, threshold);
+                        boolean ignored = match < 0
+                                ? outside(detection.box().area(), smallest, largest)
+                                : ignored(truths.get(match), smallest, largest);
+                        if (match >= 0) {
+                            taken[match] = true;
+                        }
+                        if (!ignored) {
+                            judged.add(new Judged(detection.score(), match >= 0));
+                        }
+                    });
+        }
+
+        /** The free object with the highest overlap of at least the threshold, one that counts before one that doesn't. */
+        private static int match(
+                Box box,
+                List<DetectionRow.Truth> truths,
+                boolean[] taken,
+                double smallest,
+                double largest,
+                double threshold) {
+            double best = Math.min(threshold, 1 - 1e-10);
+            int match = -1;
+            for (int i = 0; i < truths.size(); i++) {
+                DetectionRow.Truth truth = truths.get(i);
+                if (match >= 0 && !ignored(truths.get(match), smallest, largest) && ignored(truth, smallest, largest)) {
+                    break;
+                }
+                double overlap = overlap(box, truth);
+                if ((!taken[i] || truth.crowd()) && overlap >= best) {
+                    best = overlap;
+                    match = i;
+                }
+            }
+            return match;
+        }
+
+        private static double overlap(Box box, DetectionRow.Truth truth) {
+            double both = box.intersection(truth.box());
+            return both / (truth.crowd() ? box.area() : box.area() + truth.box().area() - both);
+        }
+
+        private static boolean ignored(DetectionRow.Truth truth, double smallest, double largest) {
+            return truth.crowd() || outside(truth.area(), smallest, largest);
+        }
+
+        private static boolean outside(double area, double smallest, double largest) {
+            return area < smallest || area > largest;
+        }
+
+        double recall() {
+            return (double) judged.stream().filter(Judged::right).count() / objects;
+        }
+
+        double averagePrecision() {
+            judged.sort(Comparator.comparingDouble(one -> -one.score));
+            double[] precision = new double[judged.size()];
+            double[] recall = new double[judged.size()];
+            int right = 0;
+            for (int i = 0; i < precision.length; i++) {
+                right += judged.get(i).right ? 1 : 0;
+                precision[i] = (double) right / (i + 1);
+                recall[i] = (double) right / objects;
+            }
+            for (int i = precision.length - 2; i >= 0; i--) {
+                precision[i] = Math.max(precision[i], precision[i + 1]);
+            }
+            double sum = 0;
+            for (int i = 0; i < RECALLS; i++) {
+                int at = firstAtLeast(recall, i / 100.0);
+                sum += at < precision.length ? precision[at] : 0;
+            }
+            return sum / RECALLS;
+        }
+
+        private static int firstAtLeast(double[] ascending, double wanted) {
+            return (int)
+                    Arrays.stream(ascending).filter(value -> value < wanted).count();
+        }
+    }
+}
