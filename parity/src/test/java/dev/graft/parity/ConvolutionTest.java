@@ -9,15 +9,23 @@ import dev.graft.models.Pass;
 import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.ByModule;
 import dev.graft.peft.Merge;
 import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
 import dev.graft.peft.Targets;
+import dev.graft.peft.convert.ToLora;
 import dev.graft.peft.inits.LoraInit;
+import dev.graft.peft.methods.AdaLora;
 import dev.graft.peft.methods.Dora;
+import dev.graft.peft.methods.Hira;
 import dev.graft.peft.methods.Ia3;
+import dev.graft.peft.methods.Loha;
+import dev.graft.peft.methods.Lokr;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.Lycoris;
+import dev.graft.tensor.Dropout;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
@@ -117,6 +125,72 @@ class ConvolutionTest {
                         forward(base, images, Selection.of(scales).hooks()),
                         forward(Merge.merge(scales), images, Hooks.NONE)))
                 .isTrue();
+    }
+
+    @Test
+    void updatesOfWholeKernelsMoveAsTheirLayerDoes() {
+        Lycoris settings = Lycoris.DEFAULT.withRank(2, 3).withTargets(CONVOLUTION);
+        Lycoris cores = new Lycoris(settings.r(), settings.alpha(), 0, 0, true, CONVOLUTION);
+        List<Method> methods = List.of(
+                new Loha(settings, true),
+                new Loha(cores, true),
+                new Lokr(settings.withRank(1, 1), true, -1, false, Lokr.Init.ZERO_SECOND),
+                new Lokr(
+                        new Lycoris(ByModule.of(1), ByModule.of(2.0), 0, 0, true, CONVOLUTION),
+                        false,
+                        -1,
+                        false,
+                        Lokr.Init.ZERO_FIRST),
+                Hira.DEFAULT.withRank(2).withTargets(CONVOLUTION),
+                AdaLora.DEFAULT.withRanks(3, 2).withLora(config(3)));
+        for (Method method : methods) {
+            Base base = base(2, method instanceof Loha || method instanceof Lokr ? 2 : 1);
+            Tensor images = images(base, 2);
+            Tensor frozen = forward(base, images, Hooks.NONE);
+            Hooks start = Selection.of(Adapter.create(base, method, 5)).hooks();
+            assertThat(close(forward(base, images, start), frozen)).isTrue();
+            Adapter adapter = trained(base, method, 5);
+            Tensor output = forward(base, images, Selection.of(adapter).hooks());
+
+            assertThat(close(output, frozen)).isFalse();
+            assertThat(close(forward(Merge.merge(adapter), images, Hooks.NONE), output))
+                    .as("%s merged", method)
+                    .isTrue();
+            if (site(base).window().groups() == 1) {
+                Adapter lora = ToLora.of(adapter, null).adapter();
+                assertThat(close(forward(base, images, Selection.of(lora).hooks()), output))
+                        .as("%s as a LoRA", method)
+                        .isTrue();
+            }
+        }
+    }
+
+    @Test
+    void lycorisDropsChannelsOfConvolutions() {
+        Base base = base(1, 1);
+        Lycoris settings =
+                Lycoris.DEFAULT.withRank(2, 3).withTargets(CONVOLUTION).withDropout(0.5, 0);
+        Hooks hooks = Selection.of(trained(base, new Loha(settings, true), 5)).hooks();
+        Tensor images = images(base, 2);
+        Tensor dropped;
+        Dropout.seed(3, 1, 0);
+        try (NoGrad off = new NoGrad()) {
+            dropped =
+                    hooks.convolution(site(base), images, Pass.training(hooks)).sub(forward(base, images, Hooks.NONE));
+        }
+        Tensor channels = dropped.abs().transpose(0, 1).flatten(1, -1).amax(new long[] {1}, false);
+
+        assertThat(Tensors.doubles(channels)).contains(0.0).isNotEqualTo(new double[4]);
+    }
+
+    @Test
+    void hadamardUpdatesRefuseGroups() {
+        Hira hira = Hira.DEFAULT.withRank(2).withTargets(CONVOLUTION);
+
+        assertThatThrownBy(() -> Adapter.create(base(1, 2), hira, 1))
+                .isInstanceOf(InputException.class)
+                .hasMessage("target_modules: conv is a convolution in groups; HiRA acts on linear layers and on"
+                        + " convolutions that aren't in groups");
     }
 
     @Test

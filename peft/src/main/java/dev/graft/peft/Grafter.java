@@ -152,7 +152,7 @@ public final class Grafter {
     }
 
     /**
-     * The linear layers and the ungrouped convolutions that the targets choose.
+     * The linear layers and the convolutions that the targets choose.
      *
      * @param method what to call the method in a message
      * @throws dev.graft.formats.InputException if they choose something else too
@@ -160,16 +160,29 @@ public final class Grafter {
     public List<Projection> projections(Targets targets, String method) {
         List<Projection> layers = new ArrayList<>();
         for (Site site : targets(targets)) {
-            boolean grouped = site instanceof Convolution convolution
-                    && convolution.window().groups() > 1;
-            if (grouped || !(site instanceof Projection layer)) {
-                throw new InputException("target_modules: " + site.name() + " is "
-                        + (grouped ? "a convolution in groups" : "not a linear layer or a convolution") + "; " + method
-                        + " acts on linear layers and on convolutions that aren't in groups");
+            if (!(site instanceof Projection layer)) {
+                throw new InputException("target_modules: " + site.name()
+                        + " is not a linear layer or a convolution; " + method
+                        + " acts on linear layers and on convolutions only");
             }
             layers.add(layer);
         }
         return layers;
+    }
+
+    /** The same for a method that can't act on convolutions in groups. */
+    public List<Projection> ungrouped(Targets targets, String method) {
+        List<Projection> layers = projections(targets, method);
+        layers.forEach(layer -> refuseGroups(layer, method));
+        return layers;
+    }
+
+    /** Refuses a convolution in groups. */
+    public static void refuseGroups(Projection layer, String method) {
+        if (layer instanceof Convolution convolution && convolution.window().groups() > 1) {
+            throw new InputException("target_modules: " + layer.name() + " is a convolution in groups; " + method
+                    + " acts on linear layers and on convolutions that aren't in groups");
+        }
     }
 
     /** Whether the site belongs to a module that is trained and saved whole. */

@@ -3,8 +3,9 @@ package dev.graft.peft.convert;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
-import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.AdapterConfig;
@@ -62,7 +63,7 @@ public record ToLora(Adapter adapter, Map<String, Double> errors, double error) 
      * Converts an adapter.
      *
      * @param rank the most that an update may have; null for as much as each one needs, so that nothing is lost
-     * @throws InputException if the adapter does more than change the weights and biases of linear layers and embeddings
+     * @throws InputException if the adapter does more than change the weights and biases of linear layers, ungrouped convolutions and embeddings
      */
     public static ToLora of(Adapter adapter, @Nullable Integer rank) {
         if (rank != null && rank < 1) {
@@ -89,13 +90,11 @@ public record ToLora(Adapter adapter, Map<String, Double> errors, double error) 
             if (adapter.config().savesWhole(site.name())) {
                 continue;
             }
-            Affine now = site instanceof Linear
-                    ? merged.site(Linear.class, site.name())
-                    : site instanceof Embedding ? merged.site(Embedding.class, site.name()) : null;
-            if (now == null) {
+            if (!isLayer(site)) {
                 others.add(site.name());
                 continue;
             }
+            Affine now = (Affine) merged.site(site.getClass(), site.name());
             Change change = change(site, (Affine) site, now, rank);
             if (change != null) {
                 changes.put(site.name(), change);
@@ -103,13 +102,21 @@ public record ToLora(Adapter adapter, Map<String, Double> errors, double error) 
         }
         if (!others.isEmpty()) {
             throw new InputException(adapter.method().type().name() + " can't become LoRA: it also changes "
-                    + others.first() + ", which is neither a linear layer nor an embedding");
+                    + others.first() + ", which is no linear layer, ungrouped convolution or embedding");
         }
         return changes;
     }
 
+    private static boolean isLayer(Site site) {
+        boolean grouped =
+                site instanceof Convolution convolution && convolution.window().groups() > 1;
+        return site instanceof Embedding || site instanceof Projection && !grouped;
+    }
+
     private static @Nullable Change change(Site site, Affine from, Affine to, @Nullable Integer rank) {
-        Tensor change = Ops.to(to.weight(), ScalarType.Double).sub(Ops.to(from.weight(), ScalarType.Double));
+        Tensor change = Ops.to(to.weight(), ScalarType.Double)
+                .sub(Ops.to(from.weight(), ScalarType.Double))
+                .flatten(1, -1);
         Tensor bias = change(from.bias(), to.bias());
         double norm = Tensors.item(change.norm());
         if (norm == 0 && bias == null) {
@@ -191,8 +198,10 @@ public record ToLora(Adapter adapter, Map<String, Double> errors, double error) 
             lora.value(module + "lora_embedding_B").copy_(change.v().t());
             return;
         }
-        lora.value(module + "lora_A.weight").copy_(change.v());
-        lora.value(module + "lora_B.weight").copy_(change.u());
+        Tensor down = lora.value(module + "lora_A.weight");
+        Tensor up = lora.value(module + "lora_B.weight");
+        down.copy_(change.v().view(Tensors.shape(down)));
+        up.copy_(change.u().view(Tensors.shape(up)));
         if (change.bias() != null) {
             lora.value(module + "lora_B.bias").copy_(change.bias());
         }

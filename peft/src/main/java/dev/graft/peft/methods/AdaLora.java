@@ -3,7 +3,7 @@ package dev.graft.peft.methods;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.ByModule;
@@ -35,7 +35,8 @@ import tools.jackson.databind.node.ObjectNode;
  * <p>Trained: init_r · (in + out + 1) for a linear layer. E starts at zero, A and B normal with a deviation of 0.02, so a new adapter
  * changes nothing. Files: {@code <module>.lora_A}, {@code lora_B}, {@code lora_E} without the ranks that ended at zero, and
  * {@code rank_pattern}, which says which ones those were; s stays that of init_r. Merges: W + s · B (E ⊙ A). Use it where the ranks that
- * layers need differ and the file must be small; it needs a run long enough to tell them apart. Linear layers only.
+ * layers need differ and the file must be small; it needs a run long enough to tell them apart. On a convolution
+ * A is {@code [r, in · kernel]}. Not on embeddings or convolutions in groups.
  *
  * <pre>{@code
  * Adapter adapter = Adapter.create(base, AdaLora.DEFAULT.withRanks(12, 8), 42);
@@ -127,11 +128,16 @@ public record AdaLora(
     public void graft(Grafter g) {
         boolean starts = lora.init().name().equals("true");
         double s = (lora.alpha() > 0 ? lora.alpha() : initRank) / (initRank + EPS);
-        List<Linear> targets = g.linears(targets(g.base()), "AdaLoRA");
+        List<Projection> targets = g.ungrouped(targets(g.base()), "AdaLoRA");
         List<Tensor> values = new ArrayList<>();
-        for (Linear site : targets) {
+        for (Projection site : targets) {
             int r = (int) pattern(site.name()).stream().filter(rank -> rank).count();
-            Tensor a = g.parameter(site, "lora_A", Initial.normal(starts ? START : 1), r, site.in());
+            Tensor a = g.parameter(
+                    site,
+                    "lora_A",
+                    Initial.normal(starts ? START : 1),
+                    r,
+                    site.weight().flatten(1, -1).size(1));
             Tensor e = g.parameter(site, "lora_E", starts ? Initial.ZEROS : Initial.normal(1), r, 1);
             Tensor b = g.parameter(site, "lora_B", Initial.normal(starts ? START : 1), site.out(), r);
             // PEFT counts the rank that the scale divides by as a parameter.
@@ -141,7 +147,7 @@ public record AdaLora(
             g.export(site.name() + ".lora_A", () -> a.index_select(0, left(e, values)));
             g.export(site.name() + E, () -> e.index_select(0, left(e, values)));
             g.export(site.name() + ".lora_B", () -> b.index_select(1, left(e, values)));
-            g.add(site, new GatedLowRank(a, b, e, s, lora.dropout()));
+            g.add(site, new GatedLowRank(site, a, b, e, s, lora.dropout()));
         }
         lora.bias().graft(g, targets);
         TokenRows.graft(g, lora.tokens());
@@ -188,7 +194,7 @@ public record AdaLora(
     }
 
     private static boolean isNamed(Site site, String name) {
-        return site instanceof Linear && site.name().endsWith("." + name);
+        return site instanceof Projection && site.name().endsWith("." + name);
     }
 
     @Override

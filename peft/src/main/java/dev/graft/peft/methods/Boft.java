@@ -76,7 +76,7 @@ public record Boft(
 
     @Override
     public void graft(Grafter g) {
-        List<Projection> sites = g.projections(targets, "BOFT");
+        List<Projection> sites = g.ungrouped(targets, "BOFT");
         for (Projection site : sites) {
             Convolution kernels = site instanceof Convolution convolution ? convolution : null;
             int in = (int) site.weight().flatten(1, -1).size(1);

@@ -1,9 +1,13 @@
 package dev.graft.peft.methods;
 
 import dev.graft.models.Pass;
+import dev.graft.models.sites.Convolution;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Projection;
 import dev.graft.peft.Effect;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tape;
+import dev.graft.tensor.Tensors;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -13,15 +17,21 @@ import org.jspecify.annotations.Nullable;
 /**
  * A low-rank update with a factor for each of its ranks, {@code f(x) = s · B (g ⊙ (A x))}: AdaLoRA's singular values, SoRA's gate.
  *
+ * @param site the layer that it is beside; on a convolution A sees the patch that a kernel sees, {@code [r, in · kernel]}
  * @param a {@code [r, in]}
  * @param b {@code [out, r]}
  * @param gate g, r values in any shape
  */
-record GatedLowRank(Tensor a, Tensor b, Tensor gate, double scaling, double dropout) implements Effect.Delta {
+record GatedLowRank(Projection site, Tensor a, Tensor b, Tensor gate, double scaling, double dropout)
+        implements Effect.Delta {
     @Override
     public Tensor apply(Tensor x, Pass pass) {
         ScalarType type = x.scalar_type();
-        Tensor inner = Ops.linear(Ops.dropout(x, dropout, pass.isTraining()), Ops.to(a, type), null);
+        Tensor input = Ops.dropout(x, dropout, pass.isTraining());
+        if (site instanceof Convolution) {
+            return site.apply(input, Ops.to(weight(), type), null);
+        }
+        Tensor inner = Ops.linear(input, Ops.to(a, type), null);
         return Ops.linear(inner.mul(factors(type)), Ops.to(b, type), null);
     }
 
@@ -31,7 +41,7 @@ record GatedLowRank(Tensor a, Tensor b, Tensor gate, double scaling, double drop
 
     @Override
     public Tensor weight() {
-        return Ops.scale(b.matmul(a.mul(gate.view(-1, 1))), scaling);
+        return Ops.scale(b.matmul(a.mul(gate.view(-1, 1))), scaling).view(Tensors.shape(site.weight()));
     }
 
     /**
@@ -40,7 +50,7 @@ record GatedLowRank(Tensor a, Tensor b, Tensor gate, double scaling, double drop
      */
     @Override
     public Effect.@Nullable ExplicitDelta explicit() {
-        return dropout == 0 ? new Formula(this) : null;
+        return dropout == 0 && site instanceof Linear ? new Formula(this) : null;
     }
 
     private record Formula(GatedLowRank of) implements Effect.ExplicitDelta {

@@ -5,7 +5,7 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Embedding;
-import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.ByModule;
 import dev.graft.peft.Effect;
@@ -14,6 +14,8 @@ import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
 import dev.graft.peft.Targets;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.JsonNode;
@@ -24,9 +26,9 @@ import tools.jackson.databind.node.ObjectNode;
  * and W the frozen weight, so that ΔW has a rank of up to r · rank(W). A starts Kaiming-uniform and B at zero (on an embedding A at zero
  * and B normal), so a new adapter changes nothing.
  *
- * <p>Trained: r · (in + out) for a linear layer, r · (rows + hidden) for an embedding. Files: {@code <module>.hira_A}, {@code hira_B};
+ * <p>Trained: r · (in + out) for a linear layer, r · (in · kernel + out) for a convolution, r · (rows + hidden) for an embedding. Files: {@code <module>.hira_A}, {@code hira_B};
  * {@code hira_embedding_A}, {@code hira_embedding_B}. Merges: W ⊙ (1 + B A). Use it where LoRA's rank is the limit; it takes learning rates
- * ten times as high, for values of W are small. It can't move a weight that is zero, and every call makes ΔW, which costs r · in · out.
+ * ten times as high, for values of W are small. It can't move a weight that is zero, and every call makes ΔW, which costs r · in · out. Not on convolutions in groups.
  *
  * <pre>{@code
  * Adapter adapter = Adapter.create(base, Hira.DEFAULT, 42);
@@ -74,13 +76,20 @@ public record Hira(ByModule<Integer> r, double dropout, Targets targets, Init in
         boolean random = init == Init.RANDOM;
         for (Site site : g.targets(targets)) {
             int rank = r.at(site.name());
-            if (site instanceof Linear linear) {
+            if (site instanceof Projection layer) {
+                Grafter.refuseGroups(layer, "HiRA");
                 Initial start = random
                         ? Initial.normal(1)
                         : init == Init.GAUSSIAN ? Initial.normal(1.0 / rank) : Initial.KAIMING;
-                Tensor a = g.parameter(site, "hira_A", start, rank, linear.in());
-                Tensor b = g.parameter(site, "hira_B", random ? Initial.normal(1) : Initial.ZEROS, linear.out(), rank);
-                g.add(site, new OfLinear(linear.weight(), a, b, dropout));
+                long[] down = Tensors.shape(layer.weight());
+                long[] up = down.clone();
+                Arrays.fill(up, 1);
+                down[0] = rank;
+                up[0] = layer.out();
+                up[1] = rank;
+                Tensor a = g.parameter(site, "hira_A", start, down);
+                Tensor b = g.parameter(site, "hira_B", random ? Initial.normal(1) : Initial.ZEROS, up);
+                g.add(site, new OfLayer(layer, a, b, dropout));
             } else if (site instanceof Embedding embedding) {
                 Tensor a = g.parameter(
                         site, "hira_embedding_A", random ? Initial.normal(1) : Initial.ZEROS, rank, embedding.rows());
@@ -91,16 +100,17 @@ public record Hira(ByModule<Integer> r, double dropout, Targets targets, Init in
     }
 
     /** ΔW is of the frozen weight, whatever other adapters are there. */
-    private record OfLinear(Tensor frozen, Tensor a, Tensor b, double dropout) implements Effect.Delta {
+    private record OfLayer(Projection frozen, Tensor a, Tensor b, double dropout) implements Effect.Delta {
         @Override
         public Tensor apply(Tensor x, Pass pass) {
             Tensor input = Ops.dropout(x, dropout, pass.isTraining());
-            return Ops.linear(input, Ops.to(weight(), x.scalar_type()), null);
+            return frozen.apply(input, Ops.to(weight(), x.scalar_type()), null);
         }
 
         @Override
         public Tensor weight() {
-            return b.matmul(a).mul(frozen);
+            Tensor product = b.flatten(1, -1).matmul(a.flatten(1, -1));
+            return product.view(Tensors.shape(frozen.weight())).mul(frozen.weight());
         }
     }
 

@@ -68,7 +68,7 @@ public record Hra(int r, boolean orthonormal, Targets targets, Bias bias, boolea
             throw new InputException("r is " + r + ", expected an even number: reflections start in pairs that cancel;"
                     + " or set init_weights to false");
         }
-        List<Projection> sites = g.projections(targets, "HRA");
+        List<Projection> sites = g.ungrouped(targets, "HRA");
         for (Projection site : sites) {
             long width = site.weight().flatten(1, -1).size(1);
             Initial start = pairs

@@ -3,14 +3,16 @@ package dev.graft.peft.methods;
 import dev.graft.formats.Fields;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
-import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Projection;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -20,6 +22,8 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * <p>Trained: 2 · r · (in + out) for a layer. Files: {@code <module>.hada_w1_a}, {@code hada_w1_b}, {@code hada_w2_a}, {@code hada_w2_b}.
  * Merges. Use it where LoRA's rank is the limit and its size is not; every call makes ΔW, which costs r · in · out. Not on embeddings.
+ * On a convolution B is {@code [r, in / groups · kernel]}; with {@code use_effective_conv2d} A is {@code [r, out]}, B {@code [r, in / groups]}, and a
+ * core {@code hada_t1}, {@code hada_t2} {@code [r, r, kernel...]} stands between them.
  *
  * <pre>{@code
  * Adapter adapter = Adapter.create(base, new Loha(Lycoris.DEFAULT.withRank(8, 8), true), 42);
@@ -38,26 +42,43 @@ public record Loha(Lycoris config, boolean startAtZero) implements Method {
 
     @Override
     public void graft(Grafter g) {
-        for (Linear site : g.linears(config.targets(), "LoHa")) {
-            int r = config.r().at(site.name());
-            Tensor a1 = g.parameter(site, "hada_w1_a", Initial.KAIMING, site.out(), r);
-            Tensor b1 = g.parameter(site, "hada_w1_b", Initial.KAIMING, r, site.in());
-            Tensor a2 = g.parameter(site, "hada_w2_a", Initial.KAIMING, site.out(), r);
-            Tensor b2 = g.parameter(site, "hada_w2_b", startAtZero ? Initial.ZEROS : Initial.KAIMING, r, site.in());
-            g.add(site, new Hadamard(config, config.scaling(site.name()), a1, b1, a2, b2));
+        for (Projection site : g.projections(config.targets(), "LoHa")) {
+            Factor first = factor(g, site, "1", Initial.KAIMING);
+            Factor second = factor(g, site, "2", startAtZero ? Initial.ZEROS : Initial.KAIMING);
+            g.add(site, new Hadamard(config, site, config.scaling(site.name()), first, second));
         }
     }
 
-    private record Hadamard(Lycoris config, double scaling, Tensor a1, Tensor b1, Tensor a2, Tensor b2)
+    private Factor factor(Grafter g, Projection site, String number, Initial startOfB) {
+        int r = config.r().at(site.name());
+        boolean core = config.hasCore(site);
+        long in = (core ? site.weight() : site.weight().flatten(1, -1)).size(1);
+        long[] shape = core ? new long[] {r, site.out()} : new long[] {site.out(), r};
+        Tensor a = g.parameter(site, "hada_w" + number + "_a", Initial.KAIMING, shape);
+        Tensor b = g.parameter(site, "hada_w" + number + "_b", startOfB, r, in);
+        return new Factor(
+                a, b, core ? g.parameter(site, "hada_t" + number, Initial.KAIMING, Lycoris.core(site, r)) : null);
+    }
+
+    /** A low-rank matrix, or kernels of low rank along each of their dimensions. */
+    private record Factor(Tensor a, Tensor b, @Nullable Tensor core) {
+        Tensor whole() {
+            return core == null ? a.matmul(b) : Lycoris.kernels(core, a, b);
+        }
+    }
+
+    private record Hadamard(Lycoris config, Projection site, double scaling, Factor first, Factor second)
             implements Effect.Delta {
         @Override
         public Tensor apply(Tensor x, Pass pass) {
-            return config.drop(Ops.linear(x, Ops.to(weight(), x.scalar_type()), null), pass, true);
+            Tensor y = site.apply(x, Ops.to(weight(), x.scalar_type()), null);
+            return config.drop(y, site, pass, true);
         }
 
         @Override
         public Tensor weight() {
-            return Ops.scale(a1.matmul(b1).mul(a2.matmul(b2)), scaling);
+            Tensor product = first.whole().mul(second.whole());
+            return Ops.scale(product, scaling).reshape(Tensors.shape(site.weight()));
         }
     }
 

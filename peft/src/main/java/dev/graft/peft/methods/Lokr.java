@@ -5,11 +5,13 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Projection;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -26,7 +28,9 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * <p>Trained: out₁ · in₁ + r · (out₂ + in₂), or out₂ · in₂ for a whole V. Files: {@code <module>.lokr_w1} or {@code lokr_w1_a},
  * {@code lokr_w1_b}; {@code lokr_w2} or {@code lokr_w2_a}, {@code lokr_w2_b}. Merges. Use it where files must be smaller than LoRA's; ΔW
- * is never formed in a forward pass. Not on embeddings.
+ * is never formed in a forward pass of a linear layer. Not on embeddings. On a convolution V has the kernel, {@code [out₂, in₂, kernel...]}, and in is
+ * in / groups; as a product B is {@code [r, in₂ · kernel]}, or with {@code use_effective_conv2d} A is {@code [r, out₂]}, B {@code [r, in₂]}, and a core
+ * {@code lokr_t2 [r, r, kernel...]} stands between them.
  *
  * <pre>{@code
  * Adapter adapter = Adapter.create(base, Lokr.DEFAULT, 42);
@@ -65,26 +69,40 @@ public record Lokr(Lycoris config, boolean decomposeBoth, int decomposeFactor, b
 
     @Override
     public void graft(Grafter g) {
-        for (Linear site : g.linears(config.targets(), "LoKr")) {
+        for (Projection site : g.projections(config.targets(), "LoKr")) {
             int r = config.r().at(site.name());
             long[] out = factors(site.out(), decomposeFactor);
-            long[] in = factors(site.in(), decomposeFactor);
+            long[] in = factors(site.weight().size(1), decomposeFactor);
             boolean wholeU = !decomposeBoth || 2L * r >= Math.max(out[0], in[0]);
             boolean wholeV = 2L * r >= Math.max(out[1], in[1]);
             Initial startU = init == Init.ZERO_FIRST ? Initial.ZEROS : Initial.KAIMING;
             Initial startV = init == Init.ZERO_SECOND ? Initial.ZEROS : Initial.KAIMING;
             Factor u = wholeU
-                    ? new Factor(g.parameter(site, "lokr_w1", startU, out[0], in[0]), null)
+                    ? new Factor(g.parameter(site, "lokr_w1", startU, out[0], in[0]), null, null)
                     : new Factor(
                             g.parameter(site, "lokr_w1_a", startU, out[0], r),
-                            g.parameter(site, "lokr_w1_b", Initial.KAIMING, r, in[0]));
-            Factor v = wholeV
-                    ? new Factor(g.parameter(site, "lokr_w2", startV, out[1], in[1]), null)
-                    : new Factor(
-                            g.parameter(site, "lokr_w2_a", Initial.KAIMING, out[1], r),
-                            g.parameter(site, "lokr_w2_b", startV, r, in[1]));
-            g.add(site, new Kronecker(config, rescales, config.scaling(site.name()), u, v));
+                            g.parameter(site, "lokr_w1_b", Initial.KAIMING, r, in[0]),
+                            null);
+            Factor v = wholeV ? whole(g, site, startV, out[1], in[1]) : product(g, site, startV, r, out[1], in[1]);
+            g.add(site, new Kronecker(config, site, rescales, config.scaling(site.name()), u, v));
         }
+    }
+
+    private static Factor whole(Grafter g, Projection site, Initial start, long out, long in) {
+        long[] shape = Tensors.shape(site.weight());
+        shape[0] = out;
+        shape[1] = in;
+        return new Factor(g.parameter(site, "lokr_w2", start, shape), null, null);
+    }
+
+    private Factor product(Grafter g, Projection site, Initial start, long r, long out, long in) {
+        boolean core = config.hasCore(site);
+        long points = site.weight().flatten(1, -1).size(1) / site.weight().size(1);
+        long[] left = core ? new long[] {r, out} : new long[] {out, r};
+        return new Factor(
+                g.parameter(site, "lokr_w2_a", Initial.KAIMING, left),
+                g.parameter(site, "lokr_w2_b", start, r, core ? in : in * points),
+                core ? g.parameter(site, "lokr_t2", Initial.KAIMING, Lycoris.core(site, r)) : null);
     }
 
     /**
@@ -113,10 +131,16 @@ public record Lokr(Lycoris config, boolean decomposeBoth, int decomposeFactor, b
         return new long[] {Math.min(m, n), Math.max(m, n)};
     }
 
-    /** A matrix, or the product of two. */
-    private record Factor(Tensor left, @Nullable Tensor right) {
+    /** A matrix, the product of two, or kernels that a core makes of two; kernels have a row for each of their outputs. */
+    private record Factor(
+            Tensor left, @Nullable Tensor right, @Nullable Tensor core) {
         Tensor whole() {
-            return right == null ? left : left.matmul(right);
+            if (right == null) {
+                return left.flatten(1, -1);
+            }
+            return core == null
+                    ? left.matmul(right)
+                    : Lycoris.kernels(core, left, right).flatten(1, -1);
         }
 
         /** The matrix times the last dimension of x. */
@@ -127,20 +151,27 @@ public record Lokr(Lycoris config, boolean decomposeBoth, int decomposeFactor, b
         }
     }
 
-    private record Kronecker(Lycoris config, boolean rescales, double scaling, Factor u, Factor v)
+    private record Kronecker(Lycoris config, Projection site, boolean rescales, double scaling, Factor u, Factor v)
             implements Effect.Delta {
-        /** With x as a matrix {@code [in₁, in₂]}, {@code (U ⊗ V) x} is {@code U x Vᵀ}. */
         @Override
         public Tensor apply(Tensor x, Pass pass) {
+            Tensor y = site instanceof Linear
+                    ? Ops.scale(product(x), scaling)
+                    : site.apply(x, Ops.to(weight(), x.scalar_type()), null);
+            return config.drop(y, site, pass, rescales);
+        }
+
+        /** With x as a matrix {@code [in₁, in₂]}, {@code (U ⊗ V) x} is {@code U x Vᵀ}. */
+        private Tensor product(Tensor x) {
             long first = u.right == null ? u.left.size(1) : u.right.size(1);
             Tensor narrow = v.times(x.unflatten(-1, new long[] {first, x.size(-1) / first}));
-            Tensor y = u.times(narrow.transpose(-1, -2)).transpose(-1, -2).flatten(-2, -1);
-            return config.drop(Ops.scale(y, scaling), pass, rescales);
+            return u.times(narrow.transpose(-1, -2)).transpose(-1, -2).flatten(-2, -1);
         }
 
         @Override
         public Tensor weight() {
-            return Ops.scale(torch.kron(u.whole(), v.whole()), scaling);
+            Tensor product = torch.kron(u.whole(), v.whole());
+            return Ops.scale(product, scaling).reshape(Tensors.shape(site.weight()));
         }
     }
 

@@ -3,10 +3,14 @@ package dev.graft.peft.methods;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Pass;
+import dev.graft.models.sites.Convolution;
+import dev.graft.models.sites.Projection;
 import dev.graft.peft.ByModule;
 import dev.graft.peft.Targets;
 import dev.graft.tensor.Dropout;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.util.Arrays;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -64,14 +68,44 @@ public record Lycoris(
      *
      * @param rescales whether what is left of the outputs is scaled up, so that their mean stays
      */
-    Tensor drop(Tensor y, Pass pass, boolean rescales) {
+    Tensor drop(Tensor y, Projection site, Pass pass, boolean rescales) {
         Tensor result = y;
         if (pass.isTraining() && rankDropout > 0) {
-            Tensor kept = kept(y.scalar_type(), rankDropout, y.size(-1));
+            Tensor kept = kept(y.scalar_type(), rankDropout, site.out());
             // With nothing left PEFT divides by zero.
-            result = y.mul(rescales ? kept.div(kept.mean().clamp_min(new Scalar(1e-6))) : kept);
+            Tensor factors = rescales ? kept.div(kept.mean().clamp_min(new Scalar(1e-6))) : kept;
+            result = y.mul(site.onFeatures(factors));
         }
         return pass.isTraining() && moduleDropout > 0 ? result.mul(kept(y.scalar_type(), moduleDropout, 1)) : result;
+    }
+
+    /** Whether a layer's update has a core {@code [r, r, kernel...]} between its factors of channels. */
+    boolean hasCore(Projection site) {
+        return effectiveConv && site instanceof Convolution kernels && Tensors.count(kernels.kernel()) > 1;
+    }
+
+    /** The shape of that core; PEFT gives that of a kernel over one dimension another of size 1. */
+    static long[] core(Projection site, long r) {
+        long[] kernel = ((Convolution) site).kernel();
+        long[] shape = new long[Math.max(4, kernel.length + 2)];
+        Arrays.fill(shape, 1);
+        shape[0] = r;
+        shape[1] = r;
+        System.arraycopy(kernel, 0, shape, 2, kernel.length);
+        return shape;
+    }
+
+    /**
+     * What a core makes of its two factors, kernel by kernel.
+     *
+     * @param out {@code [r, out]}
+     * @param in {@code [r, in]}
+     * @return {@code [out, in, points of the kernel]}
+     */
+    static Tensor kernels(Tensor core, Tensor out, Tensor in) {
+        long r = core.size(0);
+        Tensor half = out.t().matmul(core.reshape(r, -1)).reshape(out.size(1), r, -1);
+        return half.transpose(1, 2).matmul(in).transpose(1, 2);
     }
 
     /** 0 with probability p, else 1. */

@@ -78,7 +78,7 @@ public record Sora(LoraConfig config, double lambda) implements LoraVariant {
             return a.index_select(0, left).mul(gate.index_select(0, left).unsqueeze(1));
         });
         g.export(site.name() + ".lora_B.weight", () -> b.index_select(1, left(gate)));
-        return new GatedLowRank(a, b, gate, config.scaling(site.name()), config.dropout());
+        return new GatedLowRank(site, a, b, gate, config.scaling(site.name()), config.dropout());
     }
 
     /** The ranks whose gate isn't zero; the first one where there is none. */

@@ -55,7 +55,7 @@ class LohaTest extends MethodContract {
         assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.LLAMA), method, 1))
                 .isInstanceOf(InputException.class)
                 .hasMessage(
-                        "target_modules: model.embed_tokens is not a linear layer; LoHa acts on linear layers only");
+                        "target_modules: model.embed_tokens is not a linear layer or a convolution; LoHa acts on linear layers and on convolutions only");
     }
 
     @Test

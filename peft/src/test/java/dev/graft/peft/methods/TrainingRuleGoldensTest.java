@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.offset;
 import dev.graft.formats.Json;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
 import dev.graft.peft.Targets;
@@ -45,8 +47,10 @@ class TrainingRuleGoldensTest {
     void soraGatesRanksAndTakesProximalSteps() {
         JsonNode sora = GOLDENS.path("sora");
         double alpha = sora.path("alpha").doubleValue();
-        GatedLowRank update = new GatedLowRank(
-                tensor(sora.path("a")), tensor(sora.path("b")), tensor(sora.path("gate")), alpha / 5, 0);
+        Tensor a = tensor(sora.path("a"));
+        Tensor b = tensor(sora.path("b"));
+        Linear layer = new Linear("layer", Role.OUTPUT, 0, b.matmul(a), null);
+        GatedLowRank update = new GatedLowRank(layer, a, b, tensor(sora.path("gate")), alpha / 5, 0);
         Tensor x = tensor(sora.path("x"));
         isClose(update.apply(x, Pass.inference(Hooks.NONE)), sora.path("y"));
         isClose(x.matmul(update.weight().t()), sora.path("y"));
