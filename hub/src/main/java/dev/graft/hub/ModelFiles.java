@@ -137,8 +137,14 @@ public sealed interface ModelFiles {
     }
 
     private static List<Path> files(Path root) {
-        try (Stream<Path> walk = Files.walk(root, 8)) {
-            return walk.filter(Files::isRegularFile).sorted().toList();
+        try {
+            Path real = root.toRealPath(); // a walk begins at no link
+            try (Stream<Path> walk = Files.walk(real, 8)) {
+                return walk.filter(Files::isRegularFile)
+                        .map(file -> root.resolve(real.relativize(file)))
+                        .sorted()
+                        .toList();
+            }
         } catch (IOException e) {
             throw new UncheckedIOException("Cannot list " + root + ": " + e, e);
         }

@@ -42,6 +42,15 @@ class ModelFilesTest {
     }
 
     @Test
+    void aFolderMayBeReachedByALink() throws IOException {
+        put("real/config.json");
+        put("real/model.safetensors");
+        Path link = Files.createSymbolicLink(root.resolve("link"), root.resolve("real"));
+
+        assertThat(ModelFiles.find(link).weights()).containsExactly(link.resolve("model.safetensors"));
+    }
+
+    @Test
     void otherFormsBelowAHuggingFaceFolderDoNotCount() throws IOException {
         put("config.json");
         put("model.safetensors");
