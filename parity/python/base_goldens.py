@@ -49,6 +49,22 @@ BASES = {
     "deberta-v3-mlm": ("DebertaV2ForMaskedLM", {
         **DEBERTA, "share_att_key": True, "position_buckets": 4, "norm_rel_ebd": "layer_norm", "type_vocab_size": 2}),
     "phi3": ("Phi3ForCausalLM", {**GROUPED, "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}),
+    "phi3-longrope": ("Phi3ForCausalLM", {
+        **GROUPED, "original_max_position_embeddings": 9, "rope_parameters": {
+            "rope_type": "longrope", "rope_theta": 10000.0, "partial_rotary_factor": 1.0, "short_factor": [1.0, 1.5],
+            "long_factor": [2.0, 5.5]}}),
+    "llama-linear": ("LlamaForCausalLM", {**GROUPED, "rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.5}}),
+    # The context that is trained on is shorter than the texts.
+    "llama-dynamic": ("LlamaForCausalLM", {
+        **GROUPED, "max_position_embeddings": 7, "rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0}}),
+    "qwen3-yarn": ("Qwen3ForCausalLM", {
+        **GROUPED, "head_dim": 8, "rope_parameters": {
+            "rope_type": "yarn", "rope_theta": 50.0, "factor": 4.0, "original_max_position_embeddings": 12, "beta_fast": 1.5,
+            "beta_slow": 0.25}}),
+    "mistral-yarn": ("MistralForCausalLM", {
+        **GROUPED, "head_dim": 8, "sliding_window": None, "rope_parameters": {
+            "rope_type": "yarn", "rope_theta": 50.0, "factor": 4.0, "original_max_position_embeddings": 12, "beta_fast": 1.5,
+            "beta_slow": 0.25, "mscale": 1.0, "mscale_all_dim": 0.5, "truncate": False}}),
     "smollm3": ("SmolLM3ForCausalLM", {**GROUPED, "num_hidden_layers": 3, "no_rope_layer_interval": 2}),
     "olmo2": ("Olmo2ForCausalLM", {**GROUPED}),
     "qwen2-window": ("Qwen2ForCausalLM", {
@@ -137,10 +153,15 @@ def reference(model):
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         stored["position_ids_from_mask"] = positions
         stored["logits_with_position_ids_from_mask"] = visible(model(**given, position_ids=positions).logits, mask)
-        stored["generate.input_ids"] = torch.stack([given["input_ids"][0, :6], given["input_ids"][2, 1:7]])
-        stored["generate.attention_mask"] = torch.stack([mask[0, :6], mask[2, 1:7]])
-        greedy(model, stored["generate.input_ids"], stored["generate.attention_mask"], stored)
+        if not hasattr(model.config, "rope_parameters") or model.config.rope_parameters.get("rope_type") != "dynamic":
+            generate(model, given, mask, stored)
     return {key: value.detach().contiguous() for key, value in stored.items()}
+
+
+def generate(model, given, mask, stored):
+    stored["generate.input_ids"] = torch.stack([given["input_ids"][0, :6], given["input_ids"][2, 1:7]])
+    stored["generate.attention_mask"] = torch.stack([mask[0, :6], mask[2, 1:7]])
+    greedy(model, stored["generate.input_ids"], stored["generate.attention_mask"], stored)
 
 
 def make(name, folder):

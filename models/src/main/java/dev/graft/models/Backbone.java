@@ -26,6 +26,11 @@ public interface Backbone {
         return size().positions;
     }
 
+    /** Whether the keys of a text of one length are others in a text of the other, so that a cache must be made again. */
+    default boolean turnsAnew(long length, long other) {
+        return false;
+    }
+
     /** The number of token ids it knows. */
     default int vocabSize() {
         return size().vocab;

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 public final class KvCache implements AutoCloseable {
-    private final long tokens;
+    private long tokens;
     private final List<Tensor> keys = new ArrayList<>();
     private final List<Tensor> values = new ArrayList<>();
     private final List<Tensor> sourceKeys = new ArrayList<>();
@@ -31,6 +31,7 @@ public final class KvCache implements AutoCloseable {
     private @Nullable Tensor ids;
     private @Nullable Tensor shift;
     private long length;
+    private long reach;
     private long prefix;
     private long prompt;
 
@@ -39,9 +40,65 @@ public final class KvCache implements AutoCloseable {
         this.tokens = tokens;
     }
 
+    /** Makes room for sequences of that many tokens, where there is less. */
+    public void reserve(long most) {
+        if (most <= tokens) {
+            return;
+        }
+        tokens = most;
+        for (List<Tensor> stores : List.of(keys, values)) {
+            for (int layer = 0; layer < stores.size(); layer++) {
+                Tensor old = stores.get(layer);
+                Tensor larger = retained(
+                        Tensors.empty(old.scalar_type(), old.size(0), old.size(1), most + virtual(), old.size(3)));
+                larger.narrow(2, 0, length).copy_(old.narrow(2, 0, length));
+                stores.set(layer, larger);
+                old.releaseReference();
+            }
+        }
+    }
+
+    /**
+     * Keeps what its one row has in common with the beginning of a text, short of the text's last token, and forgets the rest.
+     *
+     * @return how many tokens of the text are kept
+     */
+    public int keepBeginning(int[] text) {
+        if (ids == null || mask == null || ids.size(0) != 1) {
+            close();
+            return 0;
+        }
+        long[] cached = Tensors.longs(ids.narrow(1, prompt, counted() - prompt));
+        int most = Math.min(cached.length, text.length - 1);
+        int common = 0;
+        while (common < most && cached[common] == text[common]) {
+            common++;
+        }
+        length = virtual() + common;
+        mask = first(mask, length);
+        ids = first(ids, prompt + common);
+        return common;
+    }
+
+    private static Tensor first(Tensor old, long columns) {
+        Tensor kept = retained(old.narrow(1, 0, columns).clone());
+        old.releaseReference();
+        return kept;
+    }
+
     /** How many positions are filled, those of a prefix and a prompt included. */
     public long length() {
         return length;
+    }
+
+    /** The length of the longest text that the next passes belong to, where it is known; angles may depend on it. */
+    public long reach() {
+        return reach;
+    }
+
+    /** Says how long the longest text is that the next passes belong to. */
+    public void reach(long positions) {
+        reach = positions;
     }
 
     /** How many positions were put before the tokens. */
@@ -217,6 +274,7 @@ public final class KvCache implements AutoCloseable {
             shift = null;
         }
         length = 0;
+        reach = 0;
         prefix = 0;
         prompt = 0;
     }

@@ -3,6 +3,7 @@ package dev.graft.models;
 import dev.graft.formats.Fields;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
+import java.util.function.LongFunction;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
@@ -14,12 +15,29 @@ import org.jspecify.annotations.Nullable;
  * (x[i], x[i + d/2]), turned by position · frequency[i].
  *
  * @param frequencies {@code [headDim / 2]}, or fewer where only the first values of a head are turned
+ * @param scale what turned values are multiplied by
+ * @param beyond what holds for longer texts, or null
  */
-public record Rope(double[] frequencies) {
+public record Rope(
+        double[] frequencies, double scale, @Nullable Beyond beyond) {
+    /** Positions that are turned alike in texts of any length. */
+    public Rope(double[] frequencies) {
+        this(frequencies, 1, null);
+    }
+
+    /**
+     * Other frequencies where the last position of a batch is beyond the trained context, as in transformers.
+     *
+     * @param trained the longest text that the plain frequencies hold for
+     * @param frequencies those of a text of that length
+     * @param once whether they change once, so that what a cache holds is made again; else its keys stay as they are
+     */
+    record Beyond(int trained, LongFunction<double[]> frequencies, boolean once) {}
+
     /**
      * Reads {@code rope_parameters} (transformers 5) or {@code rope_theta} and {@code rope_scaling} (before).
      *
-     * @throws dev.graft.formats.FormatException if the rope type isn't default, linear or llama3
+     * @throws dev.graft.formats.FormatException if the rope type isn't one of default, linear, dynamic, yarn, longrope and llama3
      */
     public static Rope read(Fields config, int headDim) {
         return read(config, headDim, 10_000);
@@ -33,7 +51,7 @@ public record Rope(double[] frequencies) {
     /** The same with the part of each head that is turned where config.json says nothing. */
     public static Rope read(Fields config, int headDim, double absentTheta, double absentPart) {
         double part = config.number("partial_rotary_factor", absentPart, 0, 1);
-        return of(parameters(config), config.number("rope_theta", absentTheta), headDim, part);
+        return of(parameters(config), config, config.number("rope_theta", absentTheta), headDim, part);
     }
 
     /**
@@ -46,10 +64,10 @@ public record Rope(double[] frequencies) {
         Fields all = config.objectOrNull("rope_parameters");
         double theta = config.number(field, absentTheta);
         if (all != null) {
-            return of(all.objectOrNull(kind), theta, headDim, 1);
+            return of(all.objectOrNull(kind), config, theta, headDim, 1);
         }
         boolean scaled = kind.equals("full_attention");
-        return of(scaled ? config.objectOrNull("rope_scaling") : null, theta, headDim, 1);
+        return of(scaled ? config.objectOrNull("rope_scaling") : null, config, theta, headDim, 1);
     }
 
     private static @Nullable Fields parameters(Fields config) {
@@ -57,61 +75,49 @@ public record Rope(double[] frequencies) {
         return rope == null ? config.objectOrNull("rope_scaling") : rope;
     }
 
-    private static Rope of(@Nullable Fields rope, double absentTheta, int headDim, double absentPart) {
-        double theta = rope == null ? absentTheta : rope.number("rope_theta", absentTheta);
-        double part = rope == null ? absentPart : rope.number("partial_rotary_factor", absentPart, 0, 1);
-        int turned = (int) (headDim * part);
-        double[] plain = new double[(turned + 1) / 2];
-        for (int i = 0; i < plain.length; i++) {
-            plain[i] = Math.pow(theta, -2.0 * i / turned);
+    private static Rope of(@Nullable Fields rope, Fields config, double absentTheta, int headDim, double absentPart) {
+        if (rope == null) {
+            return new Rope(RopeScaling.frequencies(absentTheta, (int) (headDim * absentPart)));
         }
-        String type = rope == null ? "default" : rope.string("rope_type", rope.string("type", "default"));
-        if (rope == null || type.equals("default")) {
-            return new Rope(plain);
-        }
-        return switch (type) {
-            case "linear" -> new Rope(divided(plain, rope.number("factor")));
-            case "llama3" -> llama3(plain, rope);
-            default -> throw rope.wrong("rope_type", "one of default, linear, llama3");
-        };
+        double theta = rope.number("rope_theta", absentTheta);
+        double part = rope.number("partial_rotary_factor", absentPart, 0, 1);
+        return new RopeScaling(rope, config, theta, (int) (headDim * part)).rope(type(rope));
     }
 
-    private static double[] divided(double[] frequencies, double factor) {
-        double[] result = frequencies.clone();
-        for (int i = 0; i < result.length; i++) {
-            result[i] /= factor;
-        }
-        return result;
+    static String type(Fields rope) {
+        return rope.string("rope_type", rope.string("type", "default"));
     }
 
-    /** Llama 3.1: long wavelengths are stretched by the factor, short ones kept, those between blended. */
-    private static Rope llama3(double[] plain, Fields rope) {
-        double factor = rope.number("factor");
-        double low = rope.number("low_freq_factor");
-        double high = rope.number("high_freq_factor");
-        double context = rope.integer("original_max_position_embeddings");
-        double[] result = plain.clone();
-        for (int i = 0; i < result.length; i++) {
-            double wavelength = 2 * Math.PI / plain[i];
-            if (wavelength > context / low) {
-                result[i] = plain[i] / factor;
-            } else if (wavelength >= context / high) {
-                double smooth = (context / wavelength - low) / (high - low);
-                result[i] = (1 - smooth) * plain[i] / factor + smooth * plain[i];
-            }
+    /** {@code max_position_embeddings}, or more where positions are stretched as texts grow. */
+    public static int positions(Fields config, int absent) {
+        return RopeScaling.positions(parameters(config), config.integer("max_position_embeddings", absent));
+    }
+
+    /** Whether keys that were turned in a text of one length have other angles in a text of the other. */
+    public boolean turnsAnew(long length, long other) {
+        return beyond != null && beyond.once && length <= beyond.trained != other <= beyond.trained;
+    }
+
+    private double[] frequencies(Tensor positions, @Nullable KvCache cache) {
+        if (beyond == null || positions.numel() == 0) {
+            return frequencies;
         }
-        return new Rope(result);
+        long last = Tensors.longs(positions.max())[0] + 1;
+        long length = cache == null ? last : Math.max(last, cache.reach());
+        return length > beyond.trained ? beyond.frequencies.apply(length) : frequencies;
     }
 
     /**
      * Cosines and sines for positions {@code [batch or 1, seq]}.
      *
      * @param type fp32 or wider
+     * @param cache what knows of later positions of the same texts, or null
      */
-    public Angles at(Tensor positions, ScalarType type) {
-        float[] narrow = new float[frequencies.length];
+    public Angles at(Tensor positions, ScalarType type, @Nullable KvCache cache) {
+        double[] wide = frequencies(positions, cache);
+        float[] narrow = new float[wide.length];
         for (int i = 0; i < narrow.length; i++) {
-            narrow[i] = (float) frequencies[i];
+            narrow[i] = (float) wide[i];
         }
         Tensor angles = Ops.to(
                 Ops.to(positions, ScalarType.Float)
@@ -119,7 +125,11 @@ public record Rope(double[] frequencies) {
                         .mul(Tensors.of(narrow, narrow.length))
                         .unsqueeze(1),
                 type);
-        return new Angles(angles.cos(), angles.sin());
+        if (scale == 1) {
+            return new Angles(angles.cos(), angles.sin());
+        }
+        Scalar factor = new Scalar(scale);
+        return new Angles(angles.cos().mul(factor), angles.sin().mul(factor));
     }
 
     /** Cosines and sines of a pass's positions, each {@code [batch or 1, 1, seq, headDim / 2]}. */
@@ -129,7 +139,7 @@ public record Rope(double[] frequencies) {
             return new Angles(Ops.to(cos, type), Ops.to(sin, type));
         }
 
-        /** The angles that turn back. */
+        /** The angles that turn back; a scale stays. */
         Angles inverse() {
             return new Angles(cos, sin.neg());
         }

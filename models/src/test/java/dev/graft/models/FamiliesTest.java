@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.node.ObjectNode;
 
 /** The registered families, and the page about them; -Dgraft.docs=write writes it. */
 class FamiliesTest {
@@ -120,14 +121,21 @@ class FamiliesTest {
                 "gemma3 | use_bidirectional_attention | true",
                 "mixtral | router_jitter_noise | 0.1",
                 "mixtral | hidden_act | \"xielu\"",
-                "llama3-rope | rope_parameters | {\"rope_type\": \"yarn\", \"factor\": 4.0}"
+                "llama3-rope | rope_parameters.rope_type | \"ntk\"",
+                "llama3-rope | rope_parameters.low_frequency_factor | 1.0",
+                "phi3-longrope | rope_parameters.short_factor | [1.0]",
+                "phi3-longrope | rope_parameters.long_factor | [1.0, 0.0]"
             })
     void whatNoCodeDoesIsRefusedByName(String base, String field, String value, @TempDir Path folder) {
-        Fixtures.copy(base, folder, config -> config.set(field, Json.parse("the value", value)));
+        Fixtures.copy(base, folder, config -> {
+            String[] path = field.split("\\.");
+            ObjectNode parent = path.length == 1 ? config : (ObjectNode) config.get(path[0]);
+            parent.set(path[path.length - 1], Json.parse("the value", value));
+        });
 
         assertThatThrownBy(() -> Base.load(folder))
                 .isInstanceOf(FormatException.class)
-                .hasMessageContaining(field.equals("rope_parameters") ? "rope_type" : field)
+                .hasMessageContaining(field)
                 .hasMessageContaining("config.json");
     }
 }

@@ -65,14 +65,15 @@ public final class ChatCommand implements Callable<Integer> {
                 sampling,
                 spec.commandLine().getOut(),
                 spec.commandLine().getErr());
-        Conversation conversation = new Conversation(
+        try (Conversation conversation = new Conversation(
                 writer,
                 system,
                 Terminal.isInteractive(),
                 verbose,
                 json.json(),
                 spec.commandLine().getOut(),
-                spec.commandLine().getErr());
-        return conversation.run(System.in);
+                spec.commandLine().getErr())) {
+            return conversation.run(System.in);
+        }
     }
 }

@@ -4,6 +4,7 @@ import dev.graft.cli.Interruption;
 import dev.graft.cli.terminal.Figures;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
+import dev.graft.models.KvCache;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.Message;
 import java.io.BufferedReader;
@@ -19,7 +20,7 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** A conversation, one line of input a turn. */
-final class Conversation {
+final class Conversation implements AutoCloseable {
     /** Room that the oldest turns must leave for an answer. */
     private static final int LEAST_ANSWER = 64;
 
@@ -30,6 +31,7 @@ final class Conversation {
     private final boolean json;
     private final PrintWriter out;
     private final PrintWriter err;
+    private final KvCache cache = new KvCache(0);
     private final List<Message> turns = new ArrayList<>();
     private @Nullable String system;
     private int failures;
@@ -113,7 +115,7 @@ final class Conversation {
         turns.add(Message.user(text));
         Writer.Text answer;
         try {
-            answer = writer.write(prompt(), !json);
+            answer = writer.write(prompt(), !json, cache);
         } catch (InputException refused) {
             err.println(refused.getMessage());
             turns.remove(turns.size() - 1);
@@ -149,6 +151,11 @@ final class Conversation {
                     + (dropped == 1 ? "turn is" : dropped + " turns are") + " forgotten");
         }
         return ids;
+    }
+
+    @Override
+    public void close() {
+        cache.close();
     }
 
     private List<Message> messages() {

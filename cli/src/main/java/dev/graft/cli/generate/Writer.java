@@ -6,6 +6,7 @@ import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.Loading;
 import dev.graft.cli.terminal.Figures;
 import dev.graft.formats.Json;
+import dev.graft.models.KvCache;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.generate.Generated;
 import dev.graft.models.generate.Generator;
@@ -95,10 +96,11 @@ final class Writer {
      * Continues token ids.
      *
      * @param streams whether pieces are printed as they come
+     * @param cache what the model has read of the text before
      * @return null if the process was asked to end meanwhile
      */
     @Nullable
-    Text write(int[] ids, boolean streams) {
+    Text write(int[] ids, boolean streams, KvCache cache) {
         TextListener listener = (row, piece) -> {
             if (Interruption.requested()) {
                 throw new CancellationException();
@@ -110,8 +112,7 @@ final class Writer {
         };
         long start = System.nanoTime();
         try {
-            Generated generated =
-                    generator.generate(List.of(ids), options, hooks, listener).get(0);
+            Generated generated = generator.generate(ids, options, hooks, listener, cache);
             return new Text(generated, System.nanoTime() - start);
         } catch (CancellationException askedToEnd) {
             return null;
@@ -123,7 +124,10 @@ final class Writer {
         String read = prompt.equals("-") ? standardInput() : prompt;
         int[] ids =
                 loaded.base().tokenizer().encode(read, EncodeOptions.DEFAULT).ids();
-        Text text = write(ids, streams);
+        Text text;
+        try (KvCache cache = new KvCache(0)) {
+            text = write(ids, streams, cache);
+        }
         if (text == null) {
             return;
         }

@@ -194,7 +194,7 @@ final class Decoder implements Backbone {
                 f.integer("hidden_size"),
                 f.integer("num_hidden_layers"),
                 heads,
-                f.integer("max_position_embeddings", absentPositions));
+                Rope.positions(f, absentPositions));
     }
 
     private record DecoderLayer(
@@ -302,7 +302,8 @@ final class Decoder implements Backbone {
             masks.computeIfAbsent(kind.window, mask::within);
             if (kind.rope != null) {
                 angles.computeIfAbsent(
-                        kind.rope, rope -> rope.at(positions, small).to(base));
+                        kind.rope,
+                        rope -> rope.at(positions, small, pass.cache()).to(base));
             }
         }
         Tensor h = pass.enter(stream, pass.dropout(start[0], config.embeddingDropout));
@@ -395,6 +396,11 @@ final class Decoder implements Backbone {
                 sites.add(each);
             }
         }
+    }
+
+    @Override
+    public boolean turnsAnew(long length, long other) {
+        return config.kinds.stream().anyMatch(kind -> kind.rope != null && kind.rope.turnsAnew(length, other));
     }
 
     @Override

@@ -106,7 +106,7 @@ public final class GptNeoX implements Backbone {
         AttentionMask mask = AttentionMask.of(layers.get(0).attention, true, small, pass);
         Tensor shift = mask.shift();
         Rope.Angles angles = config.rope
-                .at(shift == null ? start[1] : start[1].add(shift), small)
+                .at(shift == null ? start[1] : start[1].add(shift), small, pass.cache())
                 .to(base);
         Tensor h = pass.enter(stream, pass.dropout(start[0], config.hiddenDropout));
         for (DecoderLayer layer : layers) {
@@ -177,6 +177,11 @@ public final class GptNeoX implements Backbone {
     }
 
     @Override
+    public boolean turnsAnew(long length, long other) {
+        return config.rope.turnsAnew(length, other);
+    }
+
+    @Override
     public Size size() {
         return config.size;
     }
@@ -221,7 +226,7 @@ public final class GptNeoX implements Backbone {
                     f.integer("hidden_size"),
                     f.integer("num_hidden_layers"),
                     Encoder.heads(f, "num_attention_heads", "hidden_size"),
-                    f.integer("max_position_embeddings", 2048));
+                    Rope.positions(f, 2048));
             return new Config(
                     size,
                     f.integer("intermediate_size"),

@@ -122,8 +122,8 @@ public final class ModernBert implements Backbone {
         });
         AttentionMask all = AttentionMask.of(layers.get(0).attention, false, base, pass);
         AttentionMask near = all.within(config.window + 1);
-        Rope.Angles everywhere = config.everywhere.at(start[1], small).to(base);
-        Rope.Angles nearby = config.nearby.at(start[1], small).to(base);
+        Rope.Angles everywhere = config.everywhere.at(start[1], small, null).to(base);
+        Rope.Angles nearby = config.nearby.at(start[1], small, null).to(base);
         Tensor h = pass.enter(stream, start[0]);
         for (EncoderLayer layer : layers) {
             pass.collect(h);

@@ -5,8 +5,7 @@ import dev.graft.models.Rope;
 import dev.graft.models.sites.Embedding;
 
 /**
- * Phi-3 and Phi-4 (Abdin et al., 2024): a {@link Decoder} in which one layer gives queries, keys and values and one gives gate and up. Rotary
- * positions of the type longrope are refused.
+ * Phi-3 and Phi-4 (Abdin et al., 2024): a {@link Decoder} in which one layer gives queries, keys and values and one gives gate and up.
  */
 public final class Phi3 extends DecoderFamily {
     /** Reads {@code model_type: phi3}. */

@@ -89,6 +89,18 @@ final class Continuation {
         return reason == null;
     }
 
+    /** How many tokens the prompt and what follows it are. */
+    int length() {
+        return prompt.length + length;
+    }
+
+    /** The prompt and what follows it. */
+    int[] all() {
+        int[] all = Arrays.copyOf(prompt, prompt.length + length);
+        System.arraycopy(ids, 0, all, prompt.length, length);
+        return all;
+    }
+
     int last() {
         return ids[length - 1];
     }

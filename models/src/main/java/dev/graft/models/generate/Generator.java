@@ -7,7 +7,10 @@ import dev.graft.models.Inputs;
 import dev.graft.models.KvCache;
 import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.SpecialTokens.Role;
 import dev.graft.models.tokenizers.Tokenizer;
@@ -91,14 +94,45 @@ public final class Generator {
      * @throws InputException if a prompt is empty, too long for the model or has ids that it doesn't know
      */
     public List<Generated> generate(List<int[]> prompts, GenerateOptions options, Hooks hooks, TextListener listener) {
+        try (KvCache cache = new KvCache(0)) {
+            return generate(prompts, options, hooks, listener, cache);
+        }
+    }
+
+    /**
+     * Continues token ids and leaves in the cache what the model has read, so that a later prompt which begins as this text does is read
+     * from where it differs: the turns of a conversation. The base and the hooks must be the same in all calls with a cache.
+     *
+     * <p>Where adapters act on more than single positions, as prompts and interventions do, every prompt is read whole.
+     */
+    public Generated generate(
+            int[] prompt, GenerateOptions options, Hooks hooks, TextListener listener, KvCache cache) {
+        boolean keeps = !answers
+                && !base.backbone().turnsAnew(cache.reach(), prompt.length)
+                && base.sites().stream()
+                        .filter(site -> !(site instanceof Linear || site instanceof Norm || site instanceof Block))
+                        .allMatch(hooks::isFrozen);
+        if (keeps) {
+            try (Scope scope = new Scope()) {
+                cache.keepBeginning(prompt);
+            }
+        } else {
+            cache.close();
+        }
+        return generate(List.of(prompt), options, hooks, listener, cache).get(0);
+    }
+
+    private List<Generated> generate(
+            List<int[]> prompts, GenerateOptions options, Hooks hooks, TextListener listener, KvCache cache) {
         List<Continuation> all = begin(prompts, options, listener);
         if (all.isEmpty()) {
             return List.of();
         }
-        int width = all.stream().mapToInt(text -> text.prompt.length).max().getAsInt();
-        try (NoGrad off = new NoGrad();
-                KvCache cache = new KvCache((long) width + options.maxNewTokens())) {
-            float[][] logits = answers ? encode(prompts, hooks, cache) : prefill(all, width, hooks, cache);
+        try (NoGrad off = new NoGrad()) {
+            try (Scope scope = new Scope()) {
+                cache.reserve(longest(all) + (long) options.maxNewTokens());
+            }
+            float[][] logits = answers ? encode(prompts, hooks, cache) : prefill(all, hooks, cache);
             requirePlace(all, cache);
             List<Continuation> active = all;
             while (true) {
@@ -114,9 +148,18 @@ public final class Generator {
                         cache.select(going);
                     }
                 }
-                logits = decode(active, hooks, cache);
+                if (base.backbone().turnsAnew(cache.reach(), longest(active) + cache.virtual())) {
+                    cache.close();
+                    logits = prefill(active, hooks, cache);
+                } else {
+                    logits = decode(active, hooks, cache);
+                }
             }
         }
+    }
+
+    private static int longest(List<Continuation> texts) {
+        return texts.stream().mapToInt(Continuation::length).max().orElse(0);
     }
 
     private List<Continuation> begin(List<int[]> prompts, GenerateOptions options, TextListener listener) {
@@ -176,19 +219,22 @@ public final class Generator {
         }
     }
 
-    /** Runs the prompts through the model; gives the logits of the first new token of each row. */
-    private float[][] prefill(List<Continuation> texts, int width, Hooks hooks, KvCache cache) {
+    /** Runs what the cache lacks of the texts through the model; gives the logits of the next token of each row. */
+    private float[][] prefill(List<Continuation> texts, Hooks hooks, KvCache cache) {
+        int width = longest(texts);
+        int kept = (int) (cache.length() - cache.virtual());
+        cache.reach(width + cache.virtual());
         long[][] ids = new long[texts.size()][width];
         long[][] mask = new long[texts.size()][width];
         for (int row = 0; row < ids.length; row++) {
-            int[] prompt = texts.get(row).prompt;
-            for (int i = 0; i < prompt.length; i++) {
-                ids[row][width - prompt.length + i] = prompt[i];
-                mask[row][width - prompt.length + i] = 1;
+            int[] text = texts.get(row).all();
+            for (int i = 0; i < text.length; i++) {
+                ids[row][width - text.length + i] = text[i];
+                mask[row][width - text.length + i] = 1;
             }
         }
         float[][] logits = {};
-        for (int start = 0; start < width; start += PART) {
+        for (int start = kept; start < width; start += PART) {
             int end = Math.min(width, start + PART);
             try (Scope scope = new Scope()) {
                 Tensor part = Tensors.of(mask).narrow(1, start, end - start);
@@ -245,6 +291,7 @@ public final class Generator {
 
     private float[][] decode(List<Continuation> active, Hooks hooks, KvCache cache) {
         long[] ids = active.stream().mapToLong(Continuation::last).toArray();
+        cache.reach(longest(active) + cache.virtual());
         try (Scope scope = new Scope()) {
             Pass pass = Pass.cached(hooks, cache);
             Inputs next = answer(ids);

@@ -12,8 +12,11 @@ import dev.graft.models.Pass;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Prefix;
 import dev.graft.models.sites.Prompt;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.models.tokenizers.Tokenizers;
 import dev.graft.tensor.NoGrad;
@@ -28,6 +31,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -45,7 +49,7 @@ class GeneratorTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama-gqa", "llama-mha", "llama3-rope"})
+    @ValueSource(strings = {"llama-gqa", "llama-mha", "llama3-rope", "phi3-longrope", "qwen3-yarn", "gpt-neox"})
     void greedyTokensAreThoseOfTheReference(String name) {
         Fixtures reference = Fixtures.of(name);
         int[][] ids = reference.ints("generate.input_ids");
@@ -59,7 +63,11 @@ class GeneratorTest {
         assertThat(prompts.get(1)).hasSizeLessThan(prompts.get(0).length);
 
         List<Generated> texts = new Generator(Base.load(Fixtures.folder(name)), null)
-                .generate(prompts, TO_THE_END.withMaxNewTokens(16), Hooks.NONE, TextListener.SILENT);
+                .generate(
+                        prompts,
+                        TO_THE_END.withMaxNewTokens(sequences[0].length - ids[0].length),
+                        Hooks.NONE,
+                        TextListener.SILENT);
 
         for (int row = 0; row < ids.length; row++) {
             assertThat(texts.get(row).ids())
@@ -93,6 +101,62 @@ class GeneratorTest {
                 Generated alone = generate(options, PROMPTS.get(row)).get(0);
                 assertThat(batch.get(row).ids()).isEqualTo(alone.ids());
                 assertThat(batch.get(row).text()).isEqualTo(alone.text());
+            }
+        }
+    }
+
+    /** Counts the tokens that the first layer reads, and acts on linear layers as adapters do. */
+    private static final class Reading implements Hooks {
+        private long tokens;
+
+        @Override
+        public boolean isFrozen(Site site) {
+            return !(site instanceof Linear);
+        }
+
+        @Override
+        public Tensor linear(Linear site, Tensor x, Pass pass) {
+            tokens += site.role() == Role.QUERY && site.layer() == 0 ? x.size(1) : 0;
+            return site.apply(x, pass).mul(new Scalar(0.9));
+        }
+    }
+
+    @Test
+    void turnsOfAConversationAreReadOnce() {
+        int[] first = {5, 9, 12, 30, 41};
+        int[] second = {5, 9, 12, 30, 41, 8, 17, 3};
+        int[] other = {5, 9, 50, 2};
+        GenerateOptions options = TO_THE_END.withMaxNewTokens(6);
+        Reading hooks = new Reading();
+        try (KvCache cache = new KvCache(0)) {
+            for (int[] prompt : List.of(first, second, other, other)) {
+                Generated again = GENERATOR
+                        .generate(List.of(prompt), options, new Reading(), TextListener.SILENT)
+                        .get(0);
+                assertThat(GENERATOR
+                                .generate(prompt, options, hooks, TextListener.SILENT, cache)
+                                .ids())
+                        .isEqualTo(again.ids());
+            }
+        }
+        // Prompts without what they have in common with the one before, short of their last token, and five of six new
+        // tokens each.
+        assertThat(hooks.tokens).isEqualTo(5 + 3 + 2 + 1 + 4 * 5);
+    }
+
+    @Test
+    void whatReadsAWholeTextReadsItEveryTurn() {
+        Hooks prompts = new PerRow(false, 1);
+        GenerateOptions options = TO_THE_END.withMaxNewTokens(4);
+        try (KvCache cache = new KvCache(0)) {
+            for (int[] prompt : List.of(new int[] {5, 9, 12}, new int[] {5, 9, 12, 4, 4})) {
+                assertThat(GENERATOR
+                                .generate(prompt, options, prompts, TextListener.SILENT, cache)
+                                .ids())
+                        .isEqualTo(GENERATOR
+                                .generate(List.of(prompt), options, prompts, TextListener.SILENT)
+                                .get(0)
+                                .ids());
             }
         }
     }
@@ -244,7 +308,7 @@ class GeneratorTest {
         }
 
         @Override
-        public Tensor linear(dev.graft.models.sites.Linear site, Tensor x, Pass pass) {
+        public Tensor linear(Linear site, Tensor x, Pass pass) {
             Tensor y = site.apply(x, pass);
             if (!site.name().endsWith("v_proj")) {
                 return y;
