@@ -70,8 +70,10 @@ record RopeScaling(Fields rope, Fields config, double theta, int turned) {
 
     /** The longest text that positions reach, which dynamic scaling stretches. */
     static int positions(@Nullable Fields rope, int trained) {
-        boolean stretched = rope != null && Rope.type(rope).equals("dynamic");
-        return stretched ? (int) Math.min(Integer.MAX_VALUE, trained * rope.number("factor")) : trained;
+        if (rope == null || !Rope.type(rope).equals("dynamic")) {
+            return trained;
+        }
+        return (int) Math.min(Integer.MAX_VALUE, trained * rope.number("factor"));
     }
 
     private double factor() {

@@ -8,6 +8,7 @@ import dev.graft.eval.metrics.ClassPrediction;
 import dev.graft.eval.metrics.ClassScores;
 import dev.graft.eval.metrics.ConfusionMatrix;
 import dev.graft.eval.metrics.KendallTau;
+import dev.graft.eval.metrics.Metric;
 import dev.graft.eval.metrics.MetricSet;
 import dev.graft.eval.metrics.ProbabilityPrediction;
 import dev.graft.eval.metrics.Roc;
@@ -23,6 +24,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.StreamSupport;
 import tools.jackson.databind.JsonNode;
 
@@ -96,10 +98,9 @@ final class MetricsParity {
         number(check, "ece of 10 bins", ten.value(), stored.path("ece_10"));
         number(check, "ece of 15 bins", fifteen.value(), stored.path("ece_15"));
         number(check, "log loss", ten.logLoss(), stored.path("log_loss"));
-        Map<String, Double> values = auroc.values();
         if (stored.has("auroc")) {
             number(check, "auroc", auroc.value(), stored.path("auroc"));
-            number(check, "average precision", values.get("average_precision"), stored.path("average_precision"));
+            number(check, "average precision", value(auroc, "average_precision"), stored.path("average_precision"));
             number(check, "brier", ten.brier(), stored.path("brier"));
             number(check, "brier summed over classes", 2 * ten.brier(), stored.path("brier_multiclass_sum"));
             Roc roc = Roc.of(ofSecond, second);
@@ -108,7 +109,7 @@ final class MetricsParity {
         } else {
             number(check, "brier summed over classes", ten.brier(), stored.path("brier_multiclass_sum"));
             number(check, "auroc of classes", auroc.value(), stored.path("auroc_ovr_macro"));
-            number(check, "auroc of pairs", values.get("auroc_ovo"), stored.path("auroc_ovo_macro"));
+            number(check, "auroc of pairs", value(auroc, "auroc_ovo"), stored.path("auroc_ovo_macro"));
         }
     }
 
@@ -176,6 +177,10 @@ final class MetricsParity {
     private static Box box(JsonNode one) {
         double[] box = doubles(one.path("bbox"));
         return new Box(box[0], box[1], box[2], box[3]);
+    }
+
+    static double value(Metric<?> metric, String name) {
+        return Objects.requireNonNull(metric.values().get(name), name);
     }
 
     static double[] doubles(JsonNode array) {

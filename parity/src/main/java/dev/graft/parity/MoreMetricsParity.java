@@ -22,7 +22,7 @@ final class MoreMetricsParity {
         ranking.update(new Ranking.Row(
                 MetricsParity.doubles(stored.path("scores")), MetricsParity.doubles(stored.path("relevance"))));
         for (String name : List.of("ndcg", "mrr", "hit_rate", "recall")) {
-            MetricsParity.number(check, name, ranking.values().get(name + "@" + k), stored.path(name));
+            MetricsParity.number(check, name, MetricsParity.value(ranking, name + "@" + k), stored.path(name));
         }
     }
 

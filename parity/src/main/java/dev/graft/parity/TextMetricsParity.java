@@ -27,8 +27,9 @@ final class TextMetricsParity {
                 stored.path("normalised").asString());
         SquadScore score = new SquadScore();
         score.update(new TextPrediction(prediction, MetricsParity.strings(stored.path("answers"))));
-        MetricsParity.number(check, "f1", score.values().get("f1") / 100, stored.path("f1"));
-        MetricsParity.number(check, "exact match", score.values().get("exact_match") / 100, stored.path("exact_match"));
+        MetricsParity.number(check, "f1", MetricsParity.value(score, "f1") / 100, stored.path("f1"));
+        MetricsParity.number(
+                check, "exact match", MetricsParity.value(score, "exact_match") / 100, stored.path("exact_match"));
     }
 
     static void rouge(Check check, JsonNode stored) {

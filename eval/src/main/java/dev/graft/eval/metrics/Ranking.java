@@ -5,6 +5,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 
@@ -106,7 +107,7 @@ public final class Ranking implements Metric<Ranking.Row> {
 
     @Override
     public double value() {
-        return values().get(name());
+        return Objects.requireNonNull(values().get(name()));
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.graft.eval.metrics;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * How well a class is found for every pixel: the mean over classes of intersection over union TP/(TP+FP+FN), and of Dice
@@ -61,7 +62,7 @@ public final class Segmentation implements Metric<Segmentation.Row> {
 
     @Override
     public double value() {
-        return values().get(name());
+        return Objects.requireNonNull(values().get(name()));
     }
 
     @Override

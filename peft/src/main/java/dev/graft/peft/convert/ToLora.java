@@ -21,6 +21,7 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeSet;
 import org.bytedeco.pytorch.StringViewOptional;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
@@ -94,7 +95,7 @@ public record ToLora(Adapter adapter, Map<String, Double> errors, double error) 
                 others.add(site.name());
                 continue;
             }
-            Affine now = (Affine) merged.site(site.getClass(), site.name());
+            Affine now = (Affine) Objects.requireNonNull(merged.site(site.getClass(), site.name()));
             Change change = change(site, (Affine) site, now, rank);
             if (change != null) {
                 changes.put(site.name(), change);

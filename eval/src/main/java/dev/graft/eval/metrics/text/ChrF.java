@@ -97,12 +97,10 @@ public final class ChrF implements Metric<TextPrediction> {
     @Override
     public void update(TextPrediction row) {
         List<Map<List<String>, Integer>> output = ngrams(row.prediction());
-        Counts best = null;
+        Counts best = compare(output, ngrams(row.references().get(0)));
         for (String reference : row.references()) {
             Counts counts = compare(output, ngrams(reference));
-            if (best == null || counts.score() > best.score()) {
-                best = counts;
-            }
+            best = counts.score() > best.score() ? counts : best;
         }
         corpus.add(best);
         rows++;

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeSet;
 
 /**
@@ -81,7 +82,7 @@ public final class Rouge implements Metric<TextPrediction> {
 
     @Override
     public double value() {
-        return values().get(name());
+        return Objects.requireNonNull(values().get(name()));
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.graft.eval.metrics.text;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The edits from one list of words to another where a group of words may move as one edit, found greedily as Tercom does:
@@ -41,7 +42,7 @@ final class ShiftedEdits {
 
     /** A group of words of one length that stands at {@code from} and would stand before {@code to}. */
     private record Shift(int gain, int length, int from, int to, List<String> words) {
-        boolean isBetterThan(Shift other) {
+        boolean isBetterThan(@Nullable Shift other) {
             if (other == null || gain != other.gain) {
                 return other == null || gain > other.gain;
             }
@@ -59,9 +60,9 @@ final class ShiftedEdits {
         }
     }
 
-    private Shift best(List<String> words) {
+    private @Nullable Shift best(List<String> words) {
         EditPath path = EditPath.of(words, reference);
-        Shift best = null;
+        @Nullable Shift best = null;
         for (int from = 0; from < words.size(); from++) {
             for (int at = 0; at < reference.size(); at++) {
                 int longest = Math.abs(at - from) > FARTHEST_SHIFT ? 0 : equalWords(words, from, at);
@@ -86,13 +87,14 @@ final class ShiftedEdits {
     }
 
     /** The best of {@code best} and all shifts of one group to where it would stand in the reference. */
-    private Shift better(Shift best, List<String> words, EditPath path, int from, int at, int length) {
+    private @Nullable Shift better(
+            @Nullable Shift best, List<String> words, EditPath path, int from, int at, int length) {
         boolean wrongAlready = path.wrongInOutput(from, length) && path.wrongInReference(at, length);
         int aligned = path.aligned(at);
         if (!wrongAlready || from <= aligned && aligned < from + length) {
             return best;
         }
-        Shift found = best;
+        @Nullable Shift found = best;
         int previous = -1;
         for (int offset = -1; offset < length; offset++) {
             int to = at + offset == -1 ? 0 : path.aligned(at + offset) + 1;
