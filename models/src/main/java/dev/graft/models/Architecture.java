@@ -1,10 +1,29 @@
 package dev.graft.models;
 
 import dev.graft.formats.Fields;
+import java.util.ServiceLoader;
 import java.util.Set;
+import java.util.TreeSet;
 
 /** A family of models; found by the {@code model_type} of config.json through {@link java.util.ServiceLoader}. */
 public interface Architecture {
+    /**
+     * The family of a config.json.
+     *
+     * @throws dev.graft.formats.FormatException if its {@code model_type} is none that is known
+     */
+    static Architecture of(Fields config) {
+        String type = config.string("model_type");
+        Set<String> known = new TreeSet<>();
+        for (Architecture candidate : ServiceLoader.load(Architecture.class, Architecture.class.getClassLoader())) {
+            if (candidate.modelType().equals(type)) {
+                return candidate;
+            }
+            known.add(candidate.modelType());
+        }
+        throw config.wrong("model_type", "one of " + String.join(", ", known));
+    }
+
     /** The {@code model_type} it reads, for example {@code bert}. */
     String modelType();
 

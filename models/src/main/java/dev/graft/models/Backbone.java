@@ -36,6 +36,11 @@ public interface Backbone {
         return size().vocab;
     }
 
+    /** A batch that it takes, with these token ids {@code [batch][seq]}: what a trial pass is made with. */
+    default Inputs trial(long[][] ids) {
+        return Inputs.of(ids);
+    }
+
     /**
      * The sizes that every transformer has.
      *

@@ -28,7 +28,6 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -185,7 +184,7 @@ public final class Base {
 
     /** A model from an opened checkpoint, under the name that people know it by. */
     public static Base of(String name, Checkpoint checkpoint, Options options) {
-        return of(name, checkpoint, architecture(checkpoint.config()), options);
+        return of(name, checkpoint, Architecture.of(checkpoint.config()), options);
     }
 
     /** A model of an architecture that isn't registered. */
@@ -224,18 +223,6 @@ public final class Base {
         }
         overrides.putAll(parameters);
         return overrides;
-    }
-
-    private static Architecture architecture(Fields config) {
-        String type = config.string("model_type");
-        Set<String> known = new TreeSet<>();
-        for (Architecture candidate : ServiceLoader.load(Architecture.class, Base.class.getClassLoader())) {
-            if (candidate.modelType().equals(type)) {
-                return candidate;
-            }
-            known.add(candidate.modelType());
-        }
-        throw config.wrong("model_type", "one of " + String.join(", ", known));
     }
 
     private Task declaredTask(Fields config) {

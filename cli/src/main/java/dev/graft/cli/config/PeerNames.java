@@ -58,6 +58,23 @@ final class PeerNames {
         text("lora_target", ".target_modules", null, Map.of("all", "all-linear"));
         flag(".target_modules", "all-linear", null, "lora_target_linear");
         text("optim", "optimizer", null, Map.of("adamw_torch", "adamw", "adamw", "adamw", "sgd", "sgd"));
+        text(
+                "task_type",
+                "task",
+                null,
+                Map.of(
+                        "SEQ_CLS",
+                        "classify",
+                        "CAUSAL_LM",
+                        "causal",
+                        "SEQ_2_SEQ_LM",
+                        "seq2seq",
+                        "classify",
+                        "classify",
+                        "causal",
+                        "causal",
+                        "seq2seq",
+                        "seq2seq"));
         MEANINGS.put("peft_type", value -> new Same("method", text(value).toLowerCase(Locale.ROOT)));
         MEANINGS.put("resume_from_checkpoint", PeerNames::resume);
 

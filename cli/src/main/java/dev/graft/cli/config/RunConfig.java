@@ -34,7 +34,8 @@ public record RunConfig(
     public enum Task {
         AUTO,
         CLASSIFY,
-        CAUSAL
+        CAUSAL,
+        SEQ2SEQ
     }
 
     public enum ProblemType {
@@ -193,10 +194,11 @@ public record RunConfig(
 
     public record Goal(
             @Key(
-                    value = "What is learnt; auto: classify for rows with a label, causal for chats and completions",
+                    value =
+                            "What is learnt; auto: classify for rows with a label, causal for chats and completions, seq2seq"
+                                    + " where the model is an encoder-decoder",
                     byDefault = "auto",
-                    example = "classify",
-                    aliases = {"task_type"})
+                    example = "classify")
             Task task,
 
             @Key(
@@ -223,7 +225,7 @@ public record RunConfig(
 
             @Key(
                     value = "What becomes of longer rows: drop counts them, truncate cuts them, error stops",
-                    unset = "truncate to classify, drop for causal",
+                    unset = "truncate to classify, else drop",
                     example = "truncate",
                     aliases = {"on_overflow"})
             @Nullable
@@ -238,7 +240,7 @@ public record RunConfig(
     public record Schedule(
             @Key(
                     value = "Rows per forward pass",
-                    unset = "32 to classify, 8 for causal",
+                    unset = "32 to classify, else 8",
                     example = "16",
                     aliases = {"train.micro_batch_size", "micro_batch_size", "per_device_train_batch_size", "batch"},
                     min = 1)

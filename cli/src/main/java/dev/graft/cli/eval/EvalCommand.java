@@ -60,7 +60,7 @@ public final class EvalCommand implements Runnable {
     @Option(
             names = "--overflow",
             paramLabel = "drop|truncate|error",
-            description = "What becomes of longer rows (default: truncate to classify, drop for causal).")
+            description = "What becomes of longer rows (default: truncate to classify, else drop).")
     private @Nullable Overflow overflow;
 
     @Option(

@@ -84,8 +84,8 @@ record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOpt
             Base base = loading.base();
             RunData task = RunData.of(rows, base);
             if (lossOn != null && task.task() != Task.CAUSAL_LM) {
-                throw new InputException("--loss-on is " + lossOn.name().toLowerCase(Locale.ROOT)
-                        + ", but a classifier has one answer a row; leave it out");
+                throw new InputException("--loss-on is " + lossOn.name().toLowerCase(Locale.ROOT) + ", but a "
+                        + task.task() + " model has one answer a row; leave it out");
             }
             int most = base.backbone().maxPositions();
             if (maxLength != null && (maxLength < 2 || maxLength > most)) {

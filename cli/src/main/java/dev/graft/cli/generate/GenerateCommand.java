@@ -14,11 +14,12 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "generate",
-        description = "Continue a text with a causal language model.",
+        description = "Continue a text, or answer it with an encoder-decoder.",
         mixinStandardHelpOptions = true,
         footer = {
             "",
             "The text is continued as it stands, without a chat template; for questions to a chat model use `graft chat`.",
+            "An encoder-decoder such as T5 reads the text and writes its answer.",
             "",
             "Examples:",
             "  graft generate --model smollm2 --prompt \"The capital of France is\" --max-new-tokens 20",
@@ -39,7 +40,7 @@ public final class GenerateCommand implements Runnable {
             names = {"-p", "--prompt"},
             required = true,
             paramLabel = "TEXT",
-            description = "The text to continue; - reads it from standard input.")
+            description = "The text to continue or to answer; - reads it from standard input.")
     @SuppressWarnings("NullAway.Init")
     private String prompt;
 

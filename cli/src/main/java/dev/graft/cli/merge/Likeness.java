@@ -34,7 +34,7 @@ record Likeness(double maxDifference, double largest, double agreement, int posi
         }
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Inputs inputs = Inputs.of(ids);
+            Inputs inputs = base.backbone().trial(ids);
             Tensor adapted =
                     base.logits(inputs, Pass.inference(loaded.selection().hooks()));
             Tensor own = merged.logits(inputs, Pass.inference(Hooks.NONE));

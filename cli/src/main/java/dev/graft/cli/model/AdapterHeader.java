@@ -31,7 +31,8 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
             "ForTokenClassification", Task.TOKEN_CLS,
             "ForQuestionAnswering", Task.QUESTION_ANS,
             "ForMaskedLM", Task.MASKED_LM,
-            "ForCausalLM", Task.CAUSAL_LM);
+            "ForCausalLM", Task.CAUSAL_LM,
+            "ForConditionalGeneration", Task.SEQ_2_SEQ_LM);
 
     /** Finds an adapter by its folder or its source. */
     public static Path folder(String adapter, Hub hub) {

@@ -11,7 +11,7 @@ public final class HeadOptions {
             names = "--task",
             paramLabel = "TASK",
             description = {
-                "The head: feature_extraction, seq_cls, token_cls, question_ans, masked_lm or causal_lm",
+                "The head: feature_extraction, seq_cls, token_cls, question_ans, masked_lm, causal_lm or seq_2_seq_lm",
                 "(default: that of the adapter, else of config.json)."
             })
     private @Nullable String task;

@@ -17,13 +17,13 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "predict",
-        description = "Classify texts, or let a causal model complete prompts.",
+        description = "Classify texts, or let a model complete prompts or answer them.",
         mixinStandardHelpOptions = true,
         footer = {
             "",
             "A classifier gives the label and the probability of every label, by the names that the adapter was trained",
             "with, else those of the model's config. A causal model continues --text as it stands, and answers rows with",
-            "messages by its chat template, greedily. With --json each text gives one line.",
+            "messages by its chat template, an encoder-decoder answers every text; both greedily. With --json each text gives one line.",
             "",
             "Examples:",
             "  graft predict --model minilm --adapter runs/minilm-classify/adapter --text \"Where is my parcel?\"",

@@ -57,11 +57,11 @@ record PredictRun(
             Loading loading = Loading.of(model, adapters, head, compute, err);
             if (loading.base().task() == Task.SEQ_CLS) {
                 classify(loading, rows, batchSize);
-            } else if (loading.base().task() == Task.CAUSAL_LM) {
+            } else if (loading.base().task() == Task.CAUSAL_LM || loading.base().task() == Task.SEQ_2_SEQ_LM) {
                 complete(loading, rows, maxNewTokens);
             } else {
                 throw new InputException(loading.base().name() + " has a head for "
-                        + loading.base().task() + "; predict needs a classifier or a causal model");
+                        + loading.base().task() + "; predict needs a classifier or a model that writes text");
             }
         }
     }

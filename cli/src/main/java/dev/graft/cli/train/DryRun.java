@@ -6,7 +6,6 @@ import dev.graft.cli.model.Loading;
 import dev.graft.cli.terminal.Figures;
 import dev.graft.eval.cost.CostMeter;
 import dev.graft.models.Base;
-import dev.graft.models.Task;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.peft.Adapter;
@@ -123,8 +122,8 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
 
     private String samples() {
         StringBuilder text = new StringBuilder("# Samples");
-        boolean causal = prepared.task().task() == Task.CAUSAL_LM;
-        text.append(causal ? "; the model learns to write what stands in ⟦ ⟧\n" : "\n");
+        boolean texts = prepared.task().kind() == null;
+        text.append(texts ? "; the model learns to write what stands in ⟦ ⟧\n" : "\n");
         boolean ids =
                 prepared.task().shape() == RowShape.TOKENS || prepared.task().shape() == RowShape.LABELLED_TOKENS;
         Examples train = prepared.train();
@@ -135,7 +134,7 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
                     .append(", ")
                     .append(example.length())
                     .append(" tokens");
-            if (!causal) {
+            if (!texts) {
                 text.append(", ").append(answer(example.target()));
             }
             text.append('\n').append(ids ? plain(example) : decoded(example)).append('\n');

@@ -12,6 +12,7 @@ import dev.graft.eval.run.Scorer;
 import dev.graft.formats.InputException;
 import dev.graft.hub.Hub;
 import dev.graft.hub.Source;
+import dev.graft.models.Architecture;
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
@@ -44,6 +45,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Everything that a run needs before its first step: rows read, base loaded, adapter made, settings checked. */
@@ -83,14 +85,15 @@ record Prepared(
     }
 
     private static Prepared of(RunConfig config, Splits splits, PrintWriter err) {
-        RunData task = task(config, (Dataset) splits.train());
         double share = config.data().validFraction();
-        return of(config, task, share > 0 ? splits.withValidation(share) : splits, err);
+        Files files = fetch(config.base(), err);
+        RunData task = task(config, (Dataset) splits.train(), files.checkpoint());
+        return of(config, task, share > 0 ? splits.withValidation(share) : splits, files, err);
     }
 
-    private static Prepared of(RunConfig config, RunData task, Splits splits, PrintWriter err) {
+    private static Prepared of(RunConfig config, RunData task, Splits splits, Files files, PrintWriter err) {
         splits.notes().forEach(err::println);
-        Loading loading = load(config.base(), task, err);
+        Loading loading = load(config.base(), task, files, err);
         Base base = loading.base();
         Method method = ChosenMethod.of(
                 config.base().method(), config.methodOptions(), config.base().compat(), base);
@@ -129,20 +132,20 @@ record Prepared(
                 notes);
     }
 
-    private static RunData task(RunConfig config, Dataset rows) {
+    private static RunData task(RunConfig config, Dataset rows, Checkpoint checkpoint) {
         RunData task = RunData.of(
                 rows,
                 switch (config.goal().task()) {
-                    case AUTO -> null;
+                    case AUTO -> rows.labelKind() == null && answers(checkpoint) ? Task.SEQ_2_SEQ_LM : null;
                     case CLASSIFY -> Task.SEQ_CLS;
                     case CAUSAL -> Task.CAUSAL_LM;
+                    case SEQ2SEQ -> Task.SEQ_2_SEQ_LM;
                 });
-        boolean causal = task.task() == Task.CAUSAL_LM;
-        if (causal && config.goal().problemType() != RunConfig.ProblemType.AUTO) {
+        if (task.kind() == null && config.goal().problemType() != RunConfig.ProblemType.AUTO) {
             throw new InputException("problem_type is " + name(config.goal().problemType()) + ", but the rows are "
                     + task.shape().title() + ", which have no label; leave it out");
         }
-        if (!causal && config.goal().lossOn() != RunConfig.LossOn.COMPLETION) {
+        if (task.task() != Task.CAUSAL_LM && config.goal().lossOn() != RunConfig.LossOn.COMPLETION) {
             throw new InputException("loss_on is " + name(config.goal().lossOn())
                     + ", but a classifier has one answer a row; loss_on belongs to causal models, leave it out");
         }
@@ -157,11 +160,30 @@ record Prepared(
         return task;
     }
 
+    /** Whether a model writes texts as an encoder-decoder does. */
+    private static boolean answers(Checkpoint checkpoint) {
+        Set<Task> tasks = Architecture.of(checkpoint.config()).tasks();
+        return tasks.contains(Task.SEQ_2_SEQ_LM) && !tasks.contains(Task.CAUSAL_LM);
+    }
+
     static String name(Enum<?> value) {
         return value.name().toLowerCase(Locale.ROOT);
     }
 
-    private static Loading load(RunConfig.Base config, RunData task, PrintWriter err) {
+    /** A base's files, and the name that people know it by. */
+    private record Files(String name, Path path, Checkpoint checkpoint) {}
+
+    private static Files fetch(RunConfig.Base config, PrintWriter err) {
+        Source source = Source.parse(config.model());
+        Path path;
+        try (DownloadLine progress = new DownloadLine(err, Terminal.isLive())) {
+            path = new Hub(progress).fetch(source);
+        }
+        String name = source instanceof Source.Local local ? local.path().toString() : config.model();
+        return new Files(name, path, Checkpoint.open(path));
+    }
+
+    private static Loading load(RunConfig.Base config, RunData task, Files files, PrintWriter err) {
         Integer threads = config.threads();
         if (threads != null) {
             Natives.threads(threads);
@@ -169,21 +191,15 @@ record Prepared(
             Natives.threads(Runtime.getRuntime().availableProcessors());
         }
         long start = System.nanoTime();
-        Source source = Source.parse(config.model());
-        Path files;
-        try (DownloadLine progress = new DownloadLine(err, Terminal.isLive())) {
-            files = new Hub(progress).fetch(source);
-        }
         Base.Options options = task.options(Base.Options.DEFAULT
                 .withNumerics(Numerics.of(name(config.dtype())))
                 .withSeed(config.seed()));
-        String name = source instanceof Source.Local local ? local.path().toString() : config.model();
         Base base = new Dropouts(config.hiddenDropout(), config.attentionDropout())
-                .load(name, Checkpoint.open(files), options);
+                .load(files.name(), files.checkpoint(), options);
         err.println("Loaded " + base.name() + ": " + base.architecture().modelType() + ", "
                 + Figures.count(base.parameterCount()) + " parameters, " + Loading.dtype(base) + ", "
                 + Figures.duration(Duration.ofNanos(System.nanoTime() - start)));
-        return new Loading(base, List.of(), files);
+        return new Loading(base, List.of(), files.path());
     }
 
     private static Chat chat(Loading loading, List<String> notes, PrintWriter err) {
@@ -208,12 +224,12 @@ record Prepared(
     }
 
     private static int prompt(Adapter adapter) {
+        Base base = adapter.base();
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
+            Inputs one = base.backbone().trial(new long[][] {{0}});
             Pass pass = Pass.inference(Selection.of(adapter).hooks());
-            return Math.toIntExact(adapter.base()
-                    .hidden(Inputs.of(new long[][] {{0}}), pass)
-                    .prompt());
+            return Math.toIntExact(base.hidden(one, pass).prompt());
         }
     }
 

@@ -46,16 +46,12 @@ record Settings(RunConfig config, RunData task, @Nullable Scorer<?> scorer) {
         return settings.with(limits(settings, rows));
     }
 
-    private boolean causal() {
-        return task.task() == Task.CAUSAL_LM;
-    }
-
     private Optimization optimization() {
         Optimisation options = config.optimisation();
         Double rate = options.learningRate();
         return new Optimization(
                 optimizer(options),
-                rate == null ? causal() ? 2e-4 : 1e-3 : rate,
+                rate == null ? task.task() == Task.CAUSAL_LM ? 2e-4 : 1e-3 : rate,
                 schedule(options),
                 options.maxGradNorm(),
                 options.labelSmoothing());
@@ -92,7 +88,7 @@ record Settings(RunConfig config, RunData task, @Nullable Scorer<?> scorer) {
         RunConfig.Schedule schedule = config.schedule();
         Integer size = schedule.batchSize();
         return new Batching(
-                size == null ? causal() ? 8 : 32 : size,
+                size == null ? task.kind() == null ? 8 : 32 : size,
                 schedule.gradientAccumulationSteps(),
                 schedule.groupByLength() ? Order.LENGTH_GROUPED : Order.SHUFFLED,
                 true);

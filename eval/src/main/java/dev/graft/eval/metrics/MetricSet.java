@@ -63,6 +63,11 @@ public final class MetricSet<O> {
         return new MetricSet<>(List.of(new Perplexity(), new TokenAccuracy()));
     }
 
+    /** Those of a language model and exact match, for answers of which every token has a label. */
+    public static MetricSet<TokenScores> answers() {
+        return new MetricSet<>(List.of(new Perplexity(), new TokenAccuracy(), new AnswerMatch()));
+    }
+
     public void update(O row) {
         metrics.values().forEach(metric -> metric.update(row));
     }

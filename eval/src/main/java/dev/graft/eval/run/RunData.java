@@ -5,12 +5,14 @@ import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.train.data.AnswerEncoder;
 import dev.graft.train.data.CausalEncoder;
 import dev.graft.train.data.ClassificationEncoder;
 import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Labels;
 import dev.graft.train.data.LossOn;
+import dev.graft.train.data.Row;
 import dev.graft.train.data.RowEncoder;
 import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Rows;
@@ -30,8 +32,8 @@ import org.jspecify.annotations.Nullable;
  * Examples train = Examples.encode(splits.train(), data.encoder(base, chat, LossOn.COMPLETION), 512, Overflow.DROP);
  * }</pre>
  *
- * @param kind what the labels are; null for a causal model
- * @param labels the classes; empty for a causal model and for regression
+ * @param kind what the labels are; null where texts are learnt
+ * @param labels the classes; empty where texts are learnt and for regression
  */
 public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labels labels) {
     private static final Labels NONE = Labels.ofNames(List.of());
@@ -48,6 +50,14 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
     public static RunData of(Dataset rows, @Nullable Task wanted) {
         RowShape shape = rows.shape();
         Label.Kind kind = rows.labelKind();
+        if (wanted == Task.SEQ_2_SEQ_LM) {
+            if (!answers(rows)) {
+                throw new InputException(rows.place(0) + ": the rows are " + shape.title()
+                        + ", but fine-tuning an encoder-decoder needs rows such as\n  "
+                        + RowShape.PROMPT_COMPLETION.sample());
+            }
+            return new RunData(wanted, shape, null, NONE);
+        }
         if (shape == RowShape.TEXT || kind == null && wanted == Task.SEQ_CLS) {
             throw new InputException(rows.place(0) + ": the rows are " + shape.title()
                     + ", but training needs rows such as\n  " + RowShape.CLASSIFICATION.sample() + "\n  "
@@ -62,6 +72,12 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
             return new RunData(Task.CAUSAL_LM, shape, null, NONE);
         }
         return new RunData(Task.SEQ_CLS, shape, kind, labels(rows, kind));
+    }
+
+    /** Whether rows are texts with answers: completions, or pairs of texts without a label. */
+    private static boolean answers(Dataset rows) {
+        return rows.shape() == RowShape.PROMPT_COMPLETION
+                || rows.shape() == RowShape.TEXT && rows.get(0) instanceof Row.Text text && text.pair() != null;
     }
 
     private static Labels labels(Rows rows, Label.Kind kind) {
@@ -80,8 +96,9 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
      */
     public static RunData of(Dataset rows, Base base) {
         Label.Kind kind = rows.labelKind();
-        Task task = kind == null ? Task.CAUSAL_LM : Task.SEQ_CLS;
-        if (base.task() != task || rows.shape() == RowShape.TEXT) {
+        boolean answers = base.task() == Task.SEQ_2_SEQ_LM && answers(rows);
+        Task task = answers ? Task.SEQ_2_SEQ_LM : kind == null ? Task.CAUSAL_LM : Task.SEQ_CLS;
+        if (base.task() != task || rows.shape() == RowShape.TEXT && !answers) {
             throw new InputException(rows.place(0) + ": the rows are "
                     + rows.shape().title() + ", but " + base.name()
                     + " has a head for " + base.task()
@@ -110,10 +127,10 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
     /** The options of a base that has the head for this. */
     public Base.Options options(Base.Options options) {
         Base.Options forTask = options.withTask(task);
-        return task == Task.CAUSAL_LM ? forTask : forTask.withLabels(names());
+        return kind == null ? forTask : forTask.withLabels(names());
     }
 
-    /** The names of a classifier's outputs; empty for a causal model. */
+    /** The names of a classifier's outputs; empty where texts are learnt. */
     public List<String> names() {
         return kind == Label.Kind.SCORE ? SCORE : labels.names();
     }
@@ -127,6 +144,9 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
         int vocabulary = base.backbone().vocabSize();
         boolean ids = shape == RowShape.TOKENS || shape == RowShape.LABELLED_TOKENS;
         Tokenizer tokenizer = ids ? null : base.tokenizer();
+        if (task == Task.SEQ_2_SEQ_LM) {
+            return new AnswerEncoder(base.tokenizer(), base.answerStart());
+        }
         return task == Task.CAUSAL_LM
                 ? new CausalEncoder(tokenizer, shape == RowShape.CHAT ? chat.get() : null, lossOn, vocabulary)
                 : new ClassificationEncoder(tokenizer, labels, vocabulary);

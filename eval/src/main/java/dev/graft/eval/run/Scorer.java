@@ -9,6 +9,7 @@ import dev.graft.eval.metrics.MetricSet;
 import dev.graft.eval.metrics.TokenScores;
 import dev.graft.eval.metrics.ValuePrediction;
 import dev.graft.formats.InputException;
+import dev.graft.models.Task;
 import dev.graft.models.sites.Hooks;
 import dev.graft.train.Evaluation;
 import dev.graft.train.Predictor;
@@ -50,10 +51,16 @@ public final class Scorer<O> {
         this.classes = classes;
     }
 
-    /** Accuracy and F1 for classes, F1 over label sets, errors and correlations for numbers, perplexity for texts. */
+    /**
+     * Accuracy and F1 for classes, F1 over label sets, errors and correlations for numbers, perplexity for texts, exact match for
+     * answers.
+     */
     public static Scorer<?> of(RunData data) {
         int classes = data.labels().size();
         Label.Kind kind = data.kind();
+        if (data.task() == Task.SEQ_2_SEQ_LM) {
+            return new Scorer<>(MetricSet::answers, Scorer::tokens, List.of("perplexity", "exact_match"), 0);
+        }
         if (kind == null) {
             return new Scorer<>(MetricSet::languageModel, Scorer::tokens, List.of("perplexity", "token_accuracy"), 0);
         }

@@ -10,7 +10,7 @@ import java.util.Locale;
  * @param dropped rows left out because they were too long, or had nothing to learn once cut
  * @param truncated rows that were cut
  * @param unlabelled rows kept although the loss counts nothing in them
- * @param tokens of the rows that were kept
+ * @param tokens of the rows that were kept, answers of an encoder-decoder included
  * @param lossTerms labelled tokens, or rows for a classifier
  * @param longest tokens of the longest row, before it was dropped or cut
  * @param histogram how many rows have up to 16, 32, 64, ... tokens, before any was dropped or cut
@@ -101,7 +101,8 @@ public record EncodingSummary(
         /** The number of this example. */
         int kept(Example example) {
             int terms = example.target().lossTerms();
-            tokens += example.length();
+            int[] answer = example.decoderIds();
+            tokens += example.length() + (answer == null ? 0 : answer.length);
             lossTerms += terms;
             if (terms == 0) {
                 unlabelled++;

@@ -27,4 +27,9 @@ public record Example(
     public int length() {
         return ids.length;
     }
+
+    /** Tokens of its longer side. */
+    int longest() {
+        return decoderIds == null ? ids.length : Math.max(ids.length, decoderIds.length);
+    }
 }

@@ -61,10 +61,10 @@ public final class Examples {
         List<Example> examples = new ArrayList<>();
         for (int row = 0; row < rows.size(); row++) {
             Example example = encoder.encode(row, rows.get(row), rows.place(row), Integer.MAX_VALUE);
-            counter.saw(example.length());
-            if (example.length() > maxLength) {
+            counter.saw(example.longest());
+            if (example.longest() > maxLength) {
                 if (overflow == Overflow.ERROR) {
-                    throw new InputException(rows.place(row) + ": the row has " + example.length()
+                    throw new InputException(rows.place(row) + ": the row has " + example.longest()
                             + " tokens, more than max_seq_length " + maxLength);
                 }
                 if (overflow == Overflow.DROP) {

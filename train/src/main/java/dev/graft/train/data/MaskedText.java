@@ -8,17 +8,24 @@ public final class MaskedText {
 
     private MaskedText() {}
 
-    /** Decodes an example; only the labelled tokens are marked. */
+    /** Decodes an example; only the labelled tokens are marked. The answer of an encoder-decoder is on a line of its own. */
     public static String of(Example example, Tokenizer tokenizer) {
         if (!(example.target() instanceof Target.Tokens tokens)) {
             return tokenizer.decode(example.ids(), false);
         }
+        int[] answer = example.decoderIds();
+        return answer == null
+                ? masked(example.ids(), tokens, tokenizer)
+                : tokenizer.decode(example.ids(), false) + "\n" + masked(answer, tokens, tokenizer);
+    }
+
+    private static String masked(int[] ids, Target.Tokens tokens, Tokenizer tokenizer) {
         StringBuilder text = new StringBuilder();
         int start = 0;
-        for (int i = 1; i <= example.length(); i++) {
+        for (int i = 1; i <= ids.length; i++) {
             boolean labelled = isLabelled(tokens, start);
-            if (i == example.length() || isLabelled(tokens, i) != labelled) {
-                String run = tokenizer.decode(Arrays.copyOfRange(example.ids(), start, i), false);
+            if (i == ids.length || isLabelled(tokens, i) != labelled) {
+                String run = tokenizer.decode(Arrays.copyOfRange(ids, start, i), false);
                 text.append(labelled ? "⟦" + run + "⟧" : run);
                 start = i;
             }

@@ -24,7 +24,9 @@ final class ShapeSniffer {
     private static final Map<String, List<String>> ACCEPTED = Map.of(
             "text", List.of("sentence", "sentence1", "premise"),
             "text_pair", List.of("sentence2", "hypothesis"),
-            "label", List.of("labels"));
+            "label", List.of("labels"),
+            "prompt", List.of("input", "source"),
+            "completion", List.of("target"));
 
     /** Names that suggest a part but are too vague to take without being told. */
     private static final Map<String, List<String>> SUGGESTED = Map.of(
@@ -52,8 +54,8 @@ final class ShapeSniffer {
                             "y",
                             "stars"),
             "messages", List.of("conversations", "conversation", "dialog", "dialogue", "chat"),
-            "prompt", List.of("instruction", "question", "query", "input", "source"),
-            "completion", List.of("output", "response", "answer", "target", "chosen"),
+            "prompt", List.of("instruction", "question", "query"),
+            "completion", List.of("output", "response", "answer", "chosen"),
             "input_ids", List.of("ids", "tokens", "token_ids"),
             "labels", List.of("target_ids", "label_ids"));
 
