@@ -4,7 +4,8 @@
     python base_goldens.py ../fixtures/bases [NAME...]
 
 Each folder has config.json and model.safetensors as save_pretrained writes them, and reference.safetensors: inputs (row 0 whole, row 1
-padded right, row 2 padded left), hidden states, outputs, a loss, and for decoders greedy generation. Outputs at padding are 0.
+padded right, row 2 padded left), hidden states, outputs, a loss, and for decoders greedy generation. Outputs at padding are 0. An
+encoder-decoder has decoder_input_ids (row 1 padded right) and the hidden states of both sides.
 """
 
 import json
@@ -28,6 +29,10 @@ EXPERTS = {"num_experts_per_tok": 2, "output_router_logits": True, "router_aux_l
 DEBERTA = {
     **ENCODER, "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_biased_input": False, "type_vocab_size": 0,
     "pooler_hidden_size": 16, "pooler_dropout": 0.0, "hidden_act": "gelu",
+}
+BART = {
+    "d_model": 16, "encoder_layers": 2, "decoder_layers": 3, "encoder_ffn_dim": 24, "decoder_ffn_dim": 20, "encoder_attention_heads": 4,
+    "decoder_attention_heads": 2, "dropout": 0.0, "decoder_start_token_id": 2,
 }
 
 # name: class, configuration; positions are counted from pad_token_id + 1 where it is 1
@@ -80,6 +85,8 @@ BASES = {
         "n_embd": 16, "n_inner": 24, "n_layer": 2, "n_head": 4, "n_positions": 48, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0,
         "scale_attn_by_inverse_layer_idx": True, "num_labels": 3}),
     "gpt-neox": ("GPTNeoXForCausalLM", {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}),
+    "bart": ("BartForConditionalGeneration", {**BART, "scale_embedding": True}),
+    "bart-seqcls": ("BartForSequenceClassification", {**BART, "num_labels": 3}),
     "gpt-neox-serial": ("GPTNeoXForCausalLM", {"use_parallel_residual": False, "tie_word_embeddings": True}),
 }
 
@@ -104,7 +111,18 @@ def inputs(model):
     mask[1, 7:] = 0
     mask[2, :3] = 0
     ids[mask == 0] = model.config.pad_token_id
-    return {"input_ids": ids, "attention_mask": mask}
+    given = {"input_ids": ids, "attention_mask": mask}
+    if type(model).__name__.endswith("ForConditionalGeneration"):
+        answers = torch.randint(3, VOCAB, (ROWS, WIDTH - 4))
+        answers[:, 0] = model.config.decoder_start_token_id
+        seen = torch.ones_like(answers)
+        seen[1, 4:] = 0
+        answers[seen == 0] = model.config.pad_token_id
+        given |= {"decoder_input_ids": answers, "decoder_attention_mask": seen}
+    elif model.config.is_encoder_decoder:  # a classifier reads at the token that ends the text, of which there is one
+        ids[ids == model.config.eos_token_id] = 3
+        ids[[0, 1, 2], [9, 6, 9]] = model.config.eos_token_id
+    return given
 
 
 def labels(model, ids, mask):
@@ -138,23 +156,43 @@ def greedy(model, ids, mask, stored):
     stored["generate.sequences"] = ids
 
 
+def answer(model, ids, mask, stored):
+    answers = torch.full((len(ids), 1), model.config.decoder_start_token_id)
+    for step in range(STEPS):
+        logits = model(input_ids=ids, attention_mask=mask, decoder_input_ids=answers).logits[:, -1]
+        if step in (0, STEPS - 1):
+            stored["generate.first_logits" if step == 0 else "generate.last_logits"] = logits
+        answers = torch.cat([answers, logits.argmax(-1, keepdim=True)], 1)
+    stored["generate.sequences"] = answers
+
+
 def reference(model):
     given = inputs(model)
-    mask = given["attention_mask"]
-    wanted = labels(model, given["input_ids"], mask)
+    mask = given.get("decoder_attention_mask", given["attention_mask"])
+    wanted = labels(model, given.get("decoder_input_ids", given["input_ids"]), mask)
     output = model(**given, **wanted, output_hidden_states=True)
     stored = {**given, **wanted, "loss": output.loss.reshape(1)}
     for field in ("logits", "start_logits", "end_logits"):
         if output.get(field) is not None:
             stored[field] = visible(output[field], mask)
-    for i, hidden in enumerate(output.hidden_states):
-        stored[f"hidden_states.{i}"] = visible(hidden, mask)
+    if model.config.is_encoder_decoder:
+        for i, hidden in enumerate(output.encoder_hidden_states):
+            stored[f"encoder.hidden_states.{i}"] = visible(hidden, given["attention_mask"])
+        for i, hidden in enumerate(output.decoder_hidden_states):
+            stored[f"decoder.hidden_states.{i}"] = visible(hidden, mask)
+    else:
+        for i, hidden in enumerate(output.hidden_states):
+            stored[f"hidden_states.{i}"] = visible(hidden, mask)
     if type(model).__name__.endswith(("ForCausalLM", "LMHeadModel")):
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         stored["position_ids_from_mask"] = positions
         stored["logits_with_position_ids_from_mask"] = visible(model(**given, position_ids=positions).logits, mask)
         if not hasattr(model.config, "rope_parameters") or model.config.rope_parameters.get("rope_type") != "dynamic":
             generate(model, given, mask, stored)
+    elif "decoder_input_ids" in given:
+        stored["generate.input_ids"] = torch.stack([given["input_ids"][0, :6], given["input_ids"][2, 1:7]])
+        stored["generate.attention_mask"] = torch.stack([given["attention_mask"][0, :6], given["attention_mask"][2, 1:7]])
+        answer(model, stored["generate.input_ids"], stored["generate.attention_mask"], stored)
     return {key: value.detach().contiguous() for key, value in stored.items()}
 
 

@@ -129,6 +129,30 @@ public sealed interface Head {
         }
     }
 
+    /** Another head's logits with numbers {@code [1, out]} added that nothing trains. */
+    record Biased(Head head, Tensor bias) implements Head {
+        @Override
+        public List<Site> sites() {
+            return head.sites();
+        }
+
+        @Override
+        public Tensor rows(Hidden hidden, Pass pass) {
+            return head.rows(hidden, pass);
+        }
+
+        @Override
+        public Tensor project(Tensor rows, Pass pass) {
+            Tensor logits = head.project(rows, pass);
+            return logits.add(Ops.to(bias, logits.scalar_type()));
+        }
+
+        @Override
+        public @Nullable Linear output() {
+            return head.output();
+        }
+    }
+
     /**
      * Several dense layers, then a linear map: AdapterHub's heads.
      *

@@ -199,6 +199,11 @@ public final class KvCache implements AutoCloseable {
         return source;
     }
 
+    /** The same, or null where none was kept. */
+    public @Nullable Tensor sourceOrNull() {
+        return source;
+    }
+
     /** Keeps the mask of what a decoder attends to. */
     public void keepSource(Tensor sourceMask) {
         source = retained(sourceMask.clone());

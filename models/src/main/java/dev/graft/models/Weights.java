@@ -39,6 +39,7 @@ public final class Weights {
     private final Map<String, Tensor> overrides;
     private final @Nullable LayerOrder order;
     private final Map<String, Tensor> loaded = new LinkedHashMap<>();
+    private final Map<String, Tensor> buffers = new LinkedHashMap<>();
     private final TreeSet<String> fresh = new TreeSet<>();
     private final TreeSet<String> read = new TreeSet<>();
     private final Map<String, IntFunction<List<String>>> storedNames = new HashMap<>();
@@ -100,6 +101,26 @@ public final class Weights {
     /** A bias, in the type of the product that it is added to. */
     public Tensor bias(String name, long size) {
         return get(name, numerics.base(), size);
+    }
+
+    /**
+     * A tensor that isn't a parameter: nothing trains or counts it, a saved model has it. Null where the checkpoint lacks it or has zeros
+     * alone.
+     */
+    public @Nullable Tensor buffer(String name, long... shape) {
+        String stored = locate(name);
+        if (stored == null) {
+            return null;
+        }
+        try (Scope scope = new Scope()) {
+            Tensor value = Ops.to(read(name, stored, shape), numerics.small());
+            if (Tensors.item(value.abs().max()) == 0) {
+                return null;
+            }
+            scope.release(value);
+            buffers.put(name, value);
+            return value;
+        }
     }
 
     /** A tensor that the checkpoint may lack, such as a new task head; made once by the given initialisation, in fp32. */
@@ -289,6 +310,7 @@ public final class Weights {
                 }
             }
         });
+        stored.putAll(buffers);
         return stored;
     }
 

@@ -1,0 +1,214 @@
+package dev.graft.models.arch;
+
+import dev.graft.formats.Fields;
+import dev.graft.models.Activation;
+import dev.graft.models.Architecture;
+import dev.graft.models.AttentionMask;
+import dev.graft.models.Backbone;
+import dev.graft.models.Embedded;
+import dev.graft.models.Head;
+import dev.graft.models.Hidden;
+import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
+import dev.graft.models.Task;
+import dev.graft.models.Weights;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * BART (Lewis et al., 2020): learned positions, a bidirectional encoder and a decoder that attends to it. Where no answer is given, the
+ * decoder reads the text itself, one position later: so does a classifier.
+ */
+public final class Bart implements Backbone {
+    /** The tables of positions have two rows before that of the first position. */
+    private static final int OFFSET = 2;
+
+    private final Size size;
+    private final int start;
+    private final Embedding shared;
+    private final double scale;
+    private final Embedding positions;
+    private final BartStack encoder;
+    private final Norm norm;
+    private final BartDecoder decoder;
+    private final double dropout;
+
+    private Bart(Fields f, Weights w, String prefix) {
+        int width = f.integer("d_model");
+        size = new Size(
+                f.integer("vocab_size"),
+                width,
+                f.integer("encoder_layers"),
+                Encoder.heads(f, "encoder_attention_heads", "d_model"),
+                f.integer("max_position_embeddings"));
+        start = f.integer("decoder_start_token_id", 2, 0);
+        dropout = f.number("dropout", 0.1);
+        scale = f.bool("scale_embedding", false) ? Math.sqrt(width) : 1;
+        String table = prefix + "shared";
+        shared = new Embedding(
+                table,
+                w.renamed(table + ".weight", stored(w, prefix, table), size.vocab(), width),
+                true,
+                Embedding.padding(f, 1));
+        positions = positions(w, prefix + "encoder.");
+        encoder = new BartStack(w, prefix + "encoder.", side(f, "encoder"), false);
+        norm = w.layerNorm(prefix + "encoder.layernorm_embedding", -1, width, true, 1e-5);
+        decoder = new BartDecoder(
+                new BartStack(w, prefix + "decoder.", side(f, "decoder"), true),
+                shared,
+                scale,
+                positions(w, prefix + "decoder."),
+                OFFSET,
+                w.layerNorm(prefix + "decoder.layernorm_embedding", -1, width, true, 1e-5),
+                dropout);
+    }
+
+    /** Files may hold the table of tokens under the name of any of its uses alone. */
+    private static String stored(Weights w, String prefix, String table) {
+        for (String name : List.of(table, prefix + "encoder.embed_tokens", prefix + "decoder.embed_tokens")) {
+            if (w.has(name + ".weight")) {
+                return name + ".weight";
+            }
+        }
+        return table + ".weight";
+    }
+
+    private Embedding positions(Weights w, String prefix) {
+        return w.embedding(prefix + "embed_positions", size.positions() + OFFSET, size.hidden());
+    }
+
+    private static BartStack.Config side(Fields f, String side) {
+        return new BartStack.Config(
+                f.integer(side + "_layers"),
+                f.integer("d_model"),
+                Encoder.heads(f, side + "_attention_heads", "d_model"),
+                f.integer(side + "_ffn_dim"),
+                Activation.read(f, "activation_function", "gelu"),
+                false,
+                true,
+                f.number("dropout", 0.1),
+                f.number("attention_dropout", 0),
+                f.number("activation_dropout", 0));
+    }
+
+    @Override
+    public Hidden hidden(Inputs in, Pass pass) {
+        Inputs answer = in.decoder();
+        Inputs target = answer == null ? shifted(in) : answer;
+        Tensor last = decoder.hidden(target, () -> encode(in, pass.encoder()), pass);
+        if (answer == null) {
+            pass.sees(in.mask());
+        }
+        return pass.result(last);
+    }
+
+    /** The text one position later, behind the token that starts an answer; its padding counts as text. */
+    private Inputs shifted(Inputs in) {
+        Tensor first = Tensors.of(new long[] {start}, 1, 1).expand(in.rows(), 1);
+        Tensor ids = Ops.cat(1, first, in.ids().narrow(1, 0, in.width() - 1));
+        return Inputs.of(ids, Tensors.ones(ScalarType.Long, Tensors.shape(ids)));
+    }
+
+    private BartDecoder.Encoded encode(Inputs in, Pass pass) {
+        Tensor h = pass.piece(() -> {
+            Embedded embedded = Embedded.of(shared, in, scale, encoder.small(), pass);
+            Tensor places = Ops.plusLong(embedded.positions(), OFFSET).expand(in.rows(), -1);
+            Tensor sum = embedded.rows().add(Ops.to(pass.hooks().embedding(positions, places, pass), encoder.small()));
+            return new Tensor[] {Ops.dropout(pass.hooks().norm(norm, sum, pass), dropout, pass.isTraining())};
+        })[0];
+        AttentionMask mask = AttentionMask.of(encoder.first(), false, encoder.base(), pass);
+        return new BartDecoder.Encoded(encoder.run(h, mask, null, pass), pass.mask());
+    }
+
+    @Override
+    public Inputs trial(long[][] ids) {
+        return Inputs.of(ids).answeredBy(Inputs.of(ids));
+    }
+
+    @Override
+    public List<Site> sites() {
+        List<Site> sites = new ArrayList<>(List.of(shared, positions));
+        sites.addAll(encoder.sites());
+        sites.addAll(List.of(norm, decoder.positions()));
+        sites.addAll(decoder.stack().sites());
+        Norm own = decoder.norm();
+        if (own != null) {
+            sites.add(own);
+        }
+        return sites;
+    }
+
+    @Override
+    public Size size() {
+        return size;
+    }
+
+    /** Reads {@code model_type: bart}. */
+    public static final class Family implements Architecture {
+        @Override
+        public String modelType() {
+            return "bart";
+        }
+
+        @Override
+        public String prefix() {
+            return "model.";
+        }
+
+        @Override
+        public Set<Task> tasks() {
+            return EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_2_SEQ_LM, Task.SEQ_CLS);
+        }
+
+        @Override
+        public String stem() {
+            return "Bart";
+        }
+
+        @Override
+        public Model build(Fields f, Weights w, HeadSpec spec) {
+            Bart bart = new Bart(f, w, spec.task() == Task.FEATURE_EXTRACTION ? "" : prefix());
+            int width = bart.hiddenSize();
+            return new Model(
+                    bart,
+                    switch (spec.task()) {
+                        case SEQ_2_SEQ_LM -> vocabulary(bart, f, w);
+                        // The text ends with the token whose position the classifier reads.
+                        case SEQ_CLS ->
+                            new Head.Sequence(
+                                    Head.Pooling.LAST,
+                                    new Head.Dense(
+                                            w.headLinear("classification_head.dense", width, width, true, spec.seed()),
+                                            Activation.TANH,
+                                            null,
+                                            f.number("classifier_dropout", 0)),
+                                    f.number("classifier_dropout", 0),
+                                    w.headLinear(
+                                            "classification_head.out_proj", spec.labels(), width, true, spec.seed()));
+                        default -> new Head.None(List.of());
+                    });
+        }
+
+        private static Head vocabulary(Bart bart, Fields f, Weights w) {
+            boolean own = w.has("lm_head.weight")
+                    && (w.isOverridden("lm_head.weight") || !f.bool("tie_word_embeddings", true));
+            Tensor weight = own
+                    ? w.matrix("lm_head.weight", bart.size.vocab(), bart.hiddenSize())
+                    : bart.shared.weight();
+            Head head = new Head.PerToken(new Linear("lm_head", Role.HEAD, -1, weight, null));
+            Tensor bias = w.buffer("final_logits_bias", 1, bart.size.vocab());
+            return bias == null ? head : new Head.Biased(head, bias);
+        }
+    }
+}

@@ -1,0 +1,229 @@
+package dev.graft.models.arch;
+
+import dev.graft.models.Activation;
+import dev.graft.models.Attend;
+import dev.graft.models.AttentionMask;
+import dev.graft.models.BiasedAttention;
+import dev.graft.models.KvCache;
+import dev.graft.models.Pass;
+import dev.graft.models.Weights;
+import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.Block;
+import dev.graft.models.sites.Layer;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import dev.graft.tensor.Ops;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The layers of BART's encoder or decoder (Lewis et al., 2020), and of those made like them. With h the residual stream and e what a
+ * decoder attends to, a layer is
+ *
+ * <pre>{@code
+ * h = norm(h + o(attend(q(h), k(h), v(h))))
+ * h = norm(h + o(attend(q(h), k(e), v(e))))         (decoder)
+ * h = norm(h + fc2(activation(fc1(h))))
+ * }</pre>
+ *
+ * or, where norms come first, h + f(norm(h)) each time, with one more norm at the end.
+ */
+final class BartStack {
+    private static final double EPS = 1e-5;
+
+    private final Config config;
+    private final List<StackLayer> layers = new ArrayList<>();
+    private final @Nullable Norm last;
+
+    /**
+     * The shape of a stack.
+     *
+     * @param normFirst whether norms come before what is added to the residual stream
+     * @param keyBias whether keys have a bias
+     * @param activationDropout of what the second linear layer of a feed-forward block reads
+     */
+    record Config(
+            int layers,
+            int width,
+            int heads,
+            int intermediate,
+            Activation activation,
+            boolean normFirst,
+            boolean keyBias,
+            double dropout,
+            double attentionDropout,
+            double activationDropout) {}
+
+    /**
+     * What a decoder attends to.
+     *
+     * @param states the encoder's output, or null where a cache holds its keys and values
+     * @param hiding as {@link AttentionMask#hiding}, or null where nothing is hidden
+     */
+    record Source(@Nullable Tensor states, @Nullable Tensor hiding) {}
+
+    private record Projections(Linear k, Linear v, Linear q, Linear out, Norm norm) {}
+
+    private record StackLayer(
+            Attention attention,
+            Projections self,
+            Block attentionBlock,
+            @Nullable Projections cross,
+            Linear up,
+            Linear down,
+            Norm norm,
+            Block feedForwardBlock,
+            Layer layer) {}
+
+    /** @param prefix what the names of the stack's modules begin with, such as {@code encoder.} */
+    BartStack(Weights w, String prefix, Config config, boolean decodes) {
+        this.config = config;
+        for (int i = 0; i < config.layers; i++) {
+            layers.add(layer(w, prefix + "layers." + i, i, decodes));
+        }
+        last = config.normFirst ? w.layerNorm(prefix + "layer_norm", -1, config.width, true, EPS) : null;
+    }
+
+    private StackLayer layer(Weights w, String name, int i, boolean decodes) {
+        int h = config.width;
+        String l = name + ".";
+        Projections self = projections(w, l + "self_attn", i);
+        Norm norm = w.layerNorm(l + "final_layer_norm", i, h, true, EPS);
+        return new StackLayer(
+                new Attention(l + "self_attn", i, config.heads, h / config.heads),
+                self,
+                new Block(l + "attention_adapters", i, Block.Kind.ATTENTION, h, config.normFirst ? null : self.norm),
+                decodes ? projections(w, l + "encoder_attn", i) : null,
+                w.linear(l + "fc1", Role.UP, i, config.intermediate, h, true),
+                w.linear(l + "fc2", Role.DOWN, i, h, config.intermediate, true),
+                norm,
+                new Block(l + "output_adapters", i, Block.Kind.FEED_FORWARD, h, config.normFirst ? null : norm),
+                new Layer(name, i, h));
+    }
+
+    private Projections projections(Weights w, String name, int i) {
+        int h = config.width;
+        return new Projections(
+                w.linear(name + ".k_proj", Role.KEY, i, h, h, config.keyBias),
+                w.linear(name + ".v_proj", Role.VALUE, i, h, h, true),
+                w.linear(name + ".q_proj", Role.QUERY, i, h, h, true),
+                w.linear(name + ".out_proj", Role.OUTPUT, i, h, h, true),
+                w.layerNorm(name + "_layer_norm", i, h, true, EPS));
+    }
+
+    /** The attention of its first layer. */
+    Attention first() {
+        return layers.get(0).attention;
+    }
+
+    /** The type of its matrices. */
+    ScalarType base() {
+        return layers.get(0).up.weight().scalar_type();
+    }
+
+    /** The type of the residual stream. */
+    ScalarType small() {
+        return layers.get(0).norm.weight().scalar_type();
+    }
+
+    /** Runs h {@code [batch, seq, width]} through all layers. */
+    Tensor run(Tensor h, AttentionMask mask, @Nullable Source source, Pass pass) {
+        Tensor x = h;
+        for (StackLayer layer : layers) {
+            pass.collect(x);
+            Tensor input = x;
+            x = pass.layer(() -> forward(layer, input, mask, source, pass));
+        }
+        x = last == null ? x : pass.norm(last, x, small());
+        pass.collect(x);
+        return x;
+    }
+
+    private Tensor forward(StackLayer layer, Tensor h, AttentionMask mask, @Nullable Source source, Pass pass) {
+        Tensor middle = add(layer.attentionBlock, layer.self.norm, h, x -> attended(layer, x, mask, pass), pass);
+        Projections cross = layer.cross;
+        if (cross != null) {
+            middle = add(null, cross.norm, middle, x -> crossed(layer, cross, x, source, pass), pass);
+        }
+        Tensor out = add(layer.feedForwardBlock, layer.norm, middle, x -> feedForward(layer, x, pass), pass);
+        return pass.leave(layer.layer, out);
+    }
+
+    /** The residual stream with a block's answer, normalised before or behind. */
+    private Tensor add(@Nullable Block site, Norm norm, Tensor h, UnaryOperator<Tensor> block, Pass pass) {
+        if (config.normFirst) {
+            Tensor out = pass.dropout(block.apply(pass.norm(norm, h, base())), config.dropout);
+            return site == null ? pass.piece(() -> new Tensor[] {h.add(out)})[0] : pass.add(site, h, out);
+        }
+        Tensor out = block.apply(pass.cast(h, base()));
+        return pass.piece(() -> {
+            Tensor dropped = Ops.dropout(Ops.to(out, h.scalar_type()), config.dropout, pass.isTraining());
+            Tensor adapted = site == null ? dropped : pass.hooks().block(site, h, dropped, pass);
+            return new Tensor[] {pass.hooks().norm(norm, h.add(adapted), pass)};
+        })[0];
+    }
+
+    private Tensor attended(StackLayer layer, Tensor x, AttentionMask mask, Pass pass) {
+        Projections p = layer.self;
+        Tensor[] qkv = pass.linears(x, p.q, p.k, p.v);
+        Tensor q = pass.heads(qkv[0], config.heads, null);
+        Tensor k = pass.heads(qkv[1], config.heads, null);
+        Tensor v = pass.heads(qkv[2], config.heads, null);
+        return pass.linear(p.out, Attend.attend(layer.attention, q, k, v, mask, config.attentionDropout, pass));
+    }
+
+    private Tensor crossed(StackLayer layer, Projections p, Tensor x, @Nullable Source source, Pass pass) {
+        Tensor q = pass.heads(pass.linear(p.q, x), config.heads, null);
+        Tensor[] seen = KvCache.source(pass.cache(), layer.attention.layer(), () -> {
+            Tensor states = source == null ? null : source.states;
+            if (states == null) {
+                throw new IllegalStateException("there is no encoder output");
+            }
+            Tensor[] kv = pass.linears(pass.cast(states, base()), p.k, p.v);
+            return new Tensor[] {pass.heads(kv[0], config.heads, null), pass.heads(kv[1], config.heads, null)};
+        });
+        Tensor hiding = source == null ? null : source.hiding;
+        Tensor mixed = BiasedAttention.attend(
+                q, seen[0], seen[1], layer.attention.scale(), hiding, config.attentionDropout, pass);
+        return pass.linear(p.out, mixed);
+    }
+
+    private Tensor feedForward(StackLayer layer, Tensor x, Pass pass) {
+        Tensor up = pass.linear(layer.up, x);
+        if (pass.isTraining() && config.activationDropout > 0) {
+            Tensor active = pass.activate(config.activation, up);
+            return pass.linear(layer.down, pass.dropout(active, config.activationDropout));
+        }
+        return pass.down(layer.down, config.activation, up, null);
+    }
+
+    /** Its sites in the order of its modules; an encoder's attention is no place for a prefix. */
+    List<Site> sites() {
+        List<Site> sites = new ArrayList<>();
+        for (StackLayer l : layers) {
+            add(sites, l.self);
+            if (l.cross != null) {
+                sites.add(l.attention);
+            }
+            sites.add(l.attentionBlock);
+            if (l.cross != null) {
+                add(sites, l.cross);
+            }
+            sites.addAll(List.of(l.up, l.down, l.norm, l.feedForwardBlock, l.layer));
+        }
+        if (last != null) {
+            sites.add(last);
+        }
+        return sites;
+    }
+
+    private static void add(List<Site> sites, Projections p) {
+        sites.addAll(List.of(p.k, p.v, p.q, p.out, p.norm));
+    }
+}
