@@ -425,7 +425,7 @@ class TrainCommandTest {
 
     @Test
     void predictNeedsSomethingToPredictAndATrainedHead() {
-        assertThat(Cli.run("predict", "--model", TINY_BERT).err()).contains("give --text or --data");
+        assertThat(Cli.run("predict", "--model", TINY_BERT).err()).contains("give --text, --image or --data");
         Cli headless = Cli.run("predict", "--model", TINY_BERT, "--task", "seq_cls", "--text", "cat");
         assertThat(headless.code()).isEqualTo(2);
         assertThat(headless.err()).contains("has no trained classifier");

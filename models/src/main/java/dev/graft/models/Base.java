@@ -11,6 +11,7 @@ import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.hub.Hub;
 import dev.graft.models.checkpoints.Checkpoint;
+import dev.graft.models.images.ImageProcessor;
 import dev.graft.models.sites.Site;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.tensor.Numerics;
@@ -61,7 +62,8 @@ public final class Base {
      * How a base is loaded.
      *
      * @param task what head it gets; null for the one that config.json names
-     * @param labels the names of a classification head's outputs; empty for those of config.json
+     * @param labels the names of a classification head's outputs; empty for those of config.json. Where config.json has another number
+     *     of them, the head is a new one.
      * @param pooling how a sequence becomes one row where the checkpoint has no pooler of its own
      * @param seed for heads that the checkpoint lacks
      * @param head a head in place of the task's, or null
@@ -124,10 +126,14 @@ public final class Base {
             throw new InputException(name + ": " + architecture.modelType() + " has no head for " + task + ", it has "
                     + architecture.tasks());
         }
-        List<String> labels = options.labels().isEmpty() ? declaredLabels(config) : options.labels();
+        List<String> declared = declaredLabels(config);
+        List<String> labels = options.labels().isEmpty() ? declared : options.labels();
         FlexibleHead own = options.head();
         this.options = new Options(task, labels, options.pooling(), options.numerics(), options.seed(), own);
         this.weights = new Weights(checkpoint.tensors(), architecture.prefix(), options.numerics(), overrides, order);
+        if (labels.size() != declared.size()) {
+            weights.replaceHead();
+        }
         Architecture.Model model = architecture.build(
                 config,
                 weights,
@@ -367,6 +373,11 @@ public final class Base {
             tokenizer = read;
         }
         return tokenizer;
+    }
+
+    /** What makes the model's inputs of pictures, as its preprocessor_config.json says. */
+    public ImageProcessor imageProcessor() {
+        return checkpoint.readImageProcessor();
     }
 
     /** The token that an encoder-decoder's answer starts with, which its configuration names. */

@@ -43,6 +43,7 @@ public final class Weights {
     private final TreeSet<String> fresh = new TreeSet<>();
     private final TreeSet<String> read = new TreeSet<>();
     private final Map<String, IntFunction<List<String>>> storedNames = new HashMap<>();
+    private boolean replacesHead;
     private UnaryOperator<String> toStored = UnaryOperator.identity();
 
     /**
@@ -123,9 +124,21 @@ public final class Weights {
         }
     }
 
+    /** From now on a head's tensor that the checkpoint has in another shape counts as missing: it is for other labels. */
+    void replaceHead() {
+        replacesHead = true;
+    }
+
+    private boolean isForOthers(String name, long... shape) {
+        String found = overrides.containsKey(stored(name)) ? null : locate(stored(name));
+        return replacesHead
+                && found != null
+                && !Arrays.equals(source.info(found).shape(), shape);
+    }
+
     /** A tensor that the checkpoint may lack, such as a new task head; made once by the given initialisation, in fp32. */
     public Tensor orFresh(String name, Supplier<Tensor> initial, long... shape) {
-        if (has(name)) {
+        if (has(name) && !isForOthers(name, shape)) {
             return get(name, numerics.small(), shape);
         }
         try (Scope scope = new Scope()) {

@@ -48,11 +48,8 @@ record TrainingBatch(List<Example> examples) {
     private static TrainingBatch images(Tensor pixels, Tensor labels) {
         List<Example> examples = new ArrayList<>();
         for (int row = 0; row < pixels.size(0); row++) {
-            Image image = new Image(
-                    (int) pixels.size(1),
-                    (int) pixels.size(2),
-                    (int) pixels.size(3),
-                    Tensors.floats(pixels.select(0, row)));
+            float[] values = Tensors.floats(pixels.select(0, row));
+            Image image = new Image((int) pixels.size(1), (int) pixels.size(2), (int) pixels.size(3), () -> values);
             Target label = new Target.ClassId((int) Tensors.item(labels.select(0, row)));
             examples.add(new Example(row, new int[0], null, label, null, image));
         }

@@ -133,7 +133,8 @@ public record RunConfig(
 
     public record Data(
             @Key(
-                    value = "Training rows: a file, or a folder with train, valid and test files",
+                    value =
+                            "Training rows: a file, a folder with train, valid and test files, or pictures in class folders",
                     required = true,
                     example = "data/train.jsonl",
                     aliases = {"data", "dataset", "train_file", "data.json_path"})
@@ -184,6 +185,13 @@ public record RunConfig(
                     aliases = {"text_pair_column"})
             @Nullable
             String textPairField,
+
+            @Key(
+                    value = "Field of the picture's file, from the data file's folder on",
+                    byDefault = "image",
+                    example = "path",
+                    aliases = {"image_column"})
+            String imageField,
 
             @Key(
                     value = "Field of the label",

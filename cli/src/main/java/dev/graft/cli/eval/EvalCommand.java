@@ -41,7 +41,11 @@ public final class EvalCommand implements Runnable {
     @Mixin
     private HeadOptions head = new HeadOptions();
 
-    @Option(names = "--data", required = true, paramLabel = "FILE", description = "The rows to score: JSONL, CSV, TSV.")
+    @Option(
+            names = "--data",
+            required = true,
+            paramLabel = "FILE",
+            description = "The rows to score, such as JSONL, CSV, a folder of pictures.")
     @SuppressWarnings("NullAway.Init")
     private Path data;
 

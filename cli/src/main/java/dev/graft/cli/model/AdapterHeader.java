@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * What an adapter's files say before its base is loaded: the head that the base must get.
  *
- * @param task PEFT's task type, or null
+ * @param task PEFT's task type, Graft's name where PEFT has none, or null
  * @param labels the names of a classifier's outputs; empty where the adapter holds no classifier
  */
 public record AdapterHeader(Path folder, @Nullable String task, List<String> labels) {
@@ -31,6 +31,7 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
             "ForTokenClassification", Task.TOKEN_CLS,
             "ForQuestionAnswering", Task.QUESTION_ANS,
             "ForMaskedLM", Task.MASKED_LM,
+            "ForImageClassification", Task.IMAGE_CLS,
             "ForCausalLM", Task.CAUSAL_LM,
             "ForConditionalGeneration", Task.SEQ_2_SEQ_LM);
 
@@ -54,8 +55,17 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
         }
         Fields config = Fields.read(file);
         String task = config.stringOrNull("task_type");
+        if (task == null) {
+            task = ofClass(config.stringOrNull("model_class"));
+        }
+        Fields record = record(folder);
         return new AdapterHeader(
-                folder, task == null ? ofClass(config.stringOrNull("model_class")) : task, labels(folder));
+                folder, task == null && record != null ? record.stringOrNull("task") : task, labels(folder, record));
+    }
+
+    private static @Nullable Fields record(Path folder) {
+        Path file = folder.resolve("graft.json");
+        return Files.isRegularFile(file) ? Fields.read(file) : null;
     }
 
     /** AdapterHub names the class of the model that it trained: {@code BertForSequenceClassification}. */
@@ -71,9 +81,8 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
         return null;
     }
 
-    private static List<String> labels(Path folder) {
-        Path record = folder.resolve("graft.json");
-        List<String> named = Files.isRegularFile(record) ? Fields.read(record).stringsOrNull("labels") : null;
+    private static List<String> labels(Path folder, @Nullable Fields record) {
+        List<String> named = record == null ? null : record.stringsOrNull("labels");
         if (named != null) {
             return named;
         }

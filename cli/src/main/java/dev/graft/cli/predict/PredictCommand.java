@@ -6,6 +6,10 @@ import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
 import dev.graft.formats.InputException;
+import dev.graft.train.data.Dataset;
+import dev.graft.train.data.PictureSource;
+import dev.graft.train.data.Row;
+import dev.graft.train.data.Rows;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -17,16 +21,18 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "predict",
-        description = "Classify texts, or let a model complete prompts or answer them.",
+        description = "Classify texts or images, or let a model complete prompts or answer them.",
         mixinStandardHelpOptions = true,
         footer = {
             "",
             "A classifier gives the label and the probability of every label, by the names that the adapter was trained",
             "with, else those of the model's config. A causal model continues --text as it stands, and answers rows with",
-            "messages by its chat template, an encoder-decoder answers every text; both greedily. With --json each text gives one line.",
+            "messages by its chat template, an encoder-decoder answers every text; both greedily. With --json each text or image",
+            "gives one line.",
             "",
             "Examples:",
             "  graft predict --model minilm --adapter runs/minilm-classify/adapter --text \"Where is my parcel?\"",
+            "  graft predict --model vit --adapter runs/pets/adapter --image cat.jpg --image dog.jpg",
             "  graft predict --model smollm2 --adapter runs/smollm2-chat/adapter --data questions.jsonl --json"
         })
 public final class PredictCommand implements Runnable {
@@ -47,9 +53,18 @@ public final class PredictCommand implements Runnable {
     private List<String> texts = List.of();
 
     @Option(
+            names = {"-i", "--image"},
+            paramLabel = "FILE",
+            description = "A picture to classify; may be given several times.")
+    private List<Path> images = List.of();
+
+    @Option(
             names = "--data",
             paramLabel = "FILE",
-            description = "Rows with text, messages or prompt, as JSONL, CSV or TSV; labels may be missing.")
+            description = {
+                "Rows with text, image, messages or prompt, as JSONL, CSV or TSV, or a folder of pictures; labels may be",
+                "missing."
+            })
     private @Nullable Path data;
 
     @Option(
@@ -76,11 +91,12 @@ public final class PredictCommand implements Runnable {
 
     @Override
     public void run() {
-        if (texts.isEmpty() == (data == null)) {
+        int given = (texts.isEmpty() ? 0 : 1) + (images.isEmpty() ? 0 : 1) + (data == null ? 0 : 1);
+        if (given != 1) {
             throw new InputException(
-                    texts.isEmpty()
-                            ? "nothing to predict: give --text or --data"
-                            : "--text and --data are both given; keep one");
+                    given == 0
+                            ? "nothing to predict: give --text, --image or --data"
+                            : "of --text, --image and --data more than one is given; keep one");
         }
         if (batchSize < 1) {
             throw new InputException("--batch-size is " + batchSize + ", expected at least 1");
@@ -93,6 +109,25 @@ public final class PredictCommand implements Runnable {
                 json.json(),
                 spec.commandLine().getOut(),
                 spec.commandLine().getErr());
-        run.predict(texts, data, batchSize, maxNewTokens);
+        try (Rows rows = rows()) {
+            run.predict(rows, batchSize, maxNewTokens);
+        }
+    }
+
+    private Rows rows() {
+        if (data != null) {
+            return Dataset.open(data);
+        }
+        return images.isEmpty()
+                ? Rows.of(
+                        "--text",
+                        texts.stream()
+                                .map(text -> new Row.Text(text, null, null))
+                                .toList())
+                : Rows.of(
+                        "--image",
+                        images.stream()
+                                .map(file -> new Row.Image(PictureSource.of(file), null))
+                                .toList());
     }
 }

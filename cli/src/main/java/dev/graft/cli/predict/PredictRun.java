@@ -11,25 +11,20 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.hub.Hub;
 import dev.graft.models.Base;
-import dev.graft.models.Task;
 import dev.graft.models.chat.Message;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.generate.Generated;
 import dev.graft.models.generate.Generator;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.tokenizers.EncodeOptions;
-import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.Rows;
 import java.io.PrintWriter;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -46,44 +41,36 @@ record PredictRun(
     /** Probabilities shown to a person. */
     private static final int SHOWN = 3;
 
-    void predict(List<String> texts, @Nullable Path data, int batchSize, int maxNewTokens) {
-        try (Rows rows = data == null
-                ? Rows.of(
-                        "--text",
-                        texts.stream()
-                                .map(text -> new Row.Text(text, null, null))
-                                .toList())
-                : Dataset.open(data)) {
-            Loading loading = Loading.of(model, adapters, head, compute, err);
-            if (loading.base().task() == Task.SEQ_CLS) {
-                classify(loading, rows, batchSize);
-            } else if (loading.base().task() == Task.CAUSAL_LM || loading.base().task() == Task.SEQ_2_SEQ_LM) {
-                complete(loading, rows, maxNewTokens);
-            } else {
+    void predict(Rows rows, int batchSize, int maxNewTokens) {
+        Loading loading = Loading.of(model, adapters, head, compute, err);
+        switch (loading.base().task()) {
+            case SEQ_CLS -> classify(loading, rows, batchSize, "text");
+            case IMAGE_CLS -> classify(loading, rows, batchSize, "picture");
+            case CAUSAL_LM, SEQ_2_SEQ_LM -> complete(loading, rows, maxNewTokens);
+            default ->
                 throw new InputException(loading.base().name() + " has a head for "
                         + loading.base().task() + "; predict needs a classifier or a model that writes text");
-            }
         }
     }
 
-    private void classify(Loading loading, Rows rows, int batchSize) {
+    private void classify(Loading loading, Rows rows, int batchSize, String needed) {
         Base base = loading.base();
         if (adapters.isEmpty() && !base.freshParameters().isEmpty()) {
             throw new InputException(
                     base.name() + " has no trained classifier; name an adapter that was trained with one");
         }
-        List<Row.Text> texts = new ArrayList<>();
         for (int i = 0; i < rows.size(); i++) {
-            if (!(rows.get(i) instanceof Row.Text text)) {
+            Row row = rows.get(i);
+            if (!(needed.equals("text") ? row instanceof Row.Text : row instanceof Row.Image)) {
                 throw new InputException(rows.place(i) + ": the row is "
-                        + rows.get(i).shape().title() + ", but a classifier needs a text");
+                        + row.shape().title() + ", but this classifier needs a " + needed);
             }
-            texts.add(text);
         }
         List<Answers.Answer> answers = new Answers(base, kind(base), batchSize)
-                .of("predict", texts, loading.selection().hooks());
-        for (int i = 0; i < texts.size(); i++) {
-            out.println(asJson ? Json.compact(json(texts.get(i), answers.get(i))) : line(texts.get(i), answers.get(i)));
+                .of(rows, loading.selection().hooks());
+        for (int i = 0; i < rows.size(); i++) {
+            Row row = rows.get(i);
+            out.println(asJson ? Json.compact(json(row, answers.get(i))) : line(row, answers.get(i)));
         }
     }
 
@@ -103,11 +90,11 @@ record PredictRun(
         return "regression".equals(declared) || base.labels().size() == 1 ? Label.Kind.SCORE : Label.Kind.ONE;
     }
 
-    private static ObjectNode json(Row.Text row, Answers.Answer answer) {
+    private static ObjectNode json(Row row, Answers.Answer answer) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        json.put("text", row.text());
-        if (row.pair() != null) {
-            json.put("text_pair", row.pair());
+        json.put(row instanceof Row.Image ? "image" : "text", shown(row));
+        if (row instanceof Row.Text text && text.pair() != null) {
+            json.put("text_pair", text.pair());
         }
         Double value = answer.value();
         if (value != null) {
@@ -130,10 +117,10 @@ record PredictRun(
         return Math.abs(probabilities.values().stream().mapToDouble(p -> p).sum() - 1) < 1e-6;
     }
 
-    private static String line(Row.Text row, Answers.Answer answer) {
+    private static String line(Row row, Answers.Answer answer) {
         Double value = answer.value();
         if (value != null) {
-            return String.format(Locale.ROOT, "%.4g  %s", value, row.text());
+            return String.format(Locale.ROOT, "%.4g  %s", value, shown(row));
         }
         String labels = answer.labels().isEmpty() ? "-" : String.join(", ", answer.labels());
         String probabilities = answer.probabilities().entrySet().stream()
@@ -141,7 +128,7 @@ record PredictRun(
                 .limit(SHOWN)
                 .map(entry -> String.format(Locale.ROOT, "%s %.3f", entry.getKey(), entry.getValue()))
                 .collect(Collectors.joining(", "));
-        return labels + "  (" + probabilities + ")  " + row.text();
+        return labels + "  (" + probabilities + ")  " + shown(row);
     }
 
     private void complete(Loading loading, Rows rows, int maxNewTokens) {
@@ -174,7 +161,7 @@ record PredictRun(
             }
             return loading.chat().prompt(messages).ids();
         }
-        if (row instanceof Row.Tokens || row instanceof Row.LabelledTokens) {
+        if (row instanceof Row.Tokens || row instanceof Row.LabelledTokens || row instanceof Row.Image) {
             throw new InputException(place + ": the row is " + row.shape().title()
                     + ", but a completion needs a text, a prompt or messages");
         }
@@ -199,6 +186,9 @@ record PredictRun(
             return messages.isEmpty()
                     ? ""
                     : String.valueOf(messages.get(messages.size() - 1).content());
+        }
+        if (row instanceof Row.Image image) {
+            return image.picture().name();
         }
         return row instanceof Row.Completion completion ? completion.prompt() : ((Row.Text) row).text();
     }

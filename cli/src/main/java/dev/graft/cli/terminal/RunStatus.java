@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param steps how many there will be
  * @param epoch passes over the data done, with the part of the running one
  * @param loss mean loss of the last steps
- * @param tokensPerSecond tokens, padding excluded
+ * @param tokensPerSecond tokens, padding excluded; 0 for images, which have none
  * @param memoryBytes resident memory of the process
  * @param remaining expected time to the end, null while unknown
  */
@@ -28,12 +28,12 @@ public record RunStatus(
     public String line() {
         StringBuilder line = new StringBuilder(String.format(
                 Locale.ROOT,
-                "step %d/%d  loss %.4g  epoch %.2f  %s tokens/s  %s",
+                "step %d/%d  loss %.4g  epoch %.2f%s  %s",
                 step,
                 steps,
                 loss,
                 epoch,
-                Figures.count(tokensPerSecond),
+                tokensPerSecond == 0 ? "" : "  " + Figures.count(tokensPerSecond) + " tokens/s",
                 Figures.bytes(memoryBytes)));
         if (remaining != null) {
             line.append("  ").append(Figures.duration(remaining)).append(" left");

@@ -29,6 +29,7 @@ record DataFiles(RunConfig.Data data, DataOptions options) {
     private static DataOptions options(RunConfig.Data data, ProblemType problem) {
         Map<String, String> columns = new LinkedHashMap<>();
         column(columns, "text", data.textField());
+        column(columns, "image", data.imageField());
         column(columns, "label", data.labelField());
         String pair = data.textPairField();
         if (pair != null) {
@@ -74,7 +75,7 @@ record DataFiles(RunConfig.Data data, DataOptions options) {
         if (valid == null && test == null) {
             return Splits.open(train, options);
         }
-        if (Files.isDirectory(train)) {
+        if (Files.isDirectory(train) && Splits.hasParts(train)) {
             throw new InputException("data.train is the folder " + train
                     + ", whose own files are used; name a file, or leave out data.valid and data.test");
         }
@@ -96,16 +97,17 @@ record DataFiles(RunConfig.Data data, DataOptions options) {
             }
         }
         RowShape shape = ((Dataset) splits.train()).shape();
-        boolean texts = shape == RowShape.CLASSIFICATION || shape == RowShape.TEXT;
-        if (!options.columns().isEmpty() && !texts && !(shape == RowShape.LABELLED_TOKENS && onlyLabel())) {
+        Set<String> meant = switch (shape) {
+            case CLASSIFICATION, TEXT -> Set.of("text", "text_pair", "label");
+            case LABELLED_IMAGE, IMAGE -> Set.of("image", "label");
+            case LABELLED_TOKENS -> Set.of("label");
+            case CHAT, PROMPT_COMPLETION, TOKENS -> Set.of();
+        };
+        if (!meant.containsAll(options.columns().keySet())) {
             throw new InputException(splits.train().place(0) + ": the rows are " + shape.title() + ", to which "
                     + options.columns().keySet() + " of data's fields mean nothing; leave out data.text_field,"
-                    + " data.text_pair_field and data.label_field");
+                    + " data.text_pair_field, data.image_field and data.label_field");
         }
-    }
-
-    private boolean onlyLabel() {
-        return options.columns().keySet().equals(Set.of("label"));
     }
 
     /** Formats are found out by content, so a wrong one is a wrong file. */

@@ -16,12 +16,14 @@ import dev.graft.train.data.Batch;
 import dev.graft.train.data.BatchPlan;
 import dev.graft.train.data.Example;
 import dev.graft.train.data.Examples;
+import dev.graft.train.data.Image;
 import dev.graft.train.data.MaskedText;
 import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Target;
 import dev.graft.train.loss.Objective;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.DoubleSummaryStatistics;
 import java.util.Locale;
 import org.bytedeco.pytorch.Tensor;
 
@@ -52,13 +54,18 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
         text.append(prepared.adapter().trainableLine()).append('\n');
         text.append(String.format(
                 Locale.ROOT,
-                "%,d steps of %d x %d rows, %,d a pass over the rows, %.2f passes, %,d tokens",
+                "%,d steps of %d x %d rows, %,d a pass over the rows, %.2f passes%s",
                 plan.totalSteps(),
                 settings.batching().accumulation(),
                 settings.batching().size(),
                 plan.stepsPerEpoch(),
                 plan.epochs(),
-                Math.round(plan.epochs() * train.summary().tokens())));
+                prepared.task().isImages()
+                        ? ""
+                        : String.format(
+                                Locale.ROOT,
+                                ", %,d tokens",
+                                Math.round(plan.epochs() * train.summary().tokens()))));
         text.append(String.format(
                 Locale.ROOT,
                 "%nlearning rate %s, %s, %,d steps of warm-up%n",
@@ -105,9 +112,7 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
                 .append('\n');
         text.append("tried the batch that needs most: ")
                 .append(batch.rows())
-                .append(" rows of ")
-                .append(batch.width())
-                .append(" tokens, ")
+                .append(prepared.task().isImages() ? " images, " : " rows of " + batch.width() + " tokens, ")
                 .append(Figures.duration(Duration.ofNanos(nanos)));
         if (peak != null) {
             // Of the states the parameters and their gradients are there by now.
@@ -124,27 +129,45 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
         StringBuilder text = new StringBuilder("# Samples");
         boolean texts = prepared.task().kind() == null;
         text.append(texts ? "; the model learns to write what stands in ⟦ ⟧\n" : "\n");
-        boolean ids =
-                prepared.task().shape() == RowShape.TOKENS || prepared.task().shape() == RowShape.LABELLED_TOKENS;
         Examples train = prepared.train();
         for (int i = 0; i < Math.min(SAMPLES, train.size()); i++) {
             Example example = train.get(i);
             text.append("--- row ")
                     .append(example.row() + 1)
-                    .append(", ")
-                    .append(example.length())
-                    .append(" tokens");
+                    .append(example.image() == null ? ", " + example.length() + " tokens" : "");
             if (!texts) {
                 text.append(", ").append(answer(example.target()));
             }
-            text.append('\n').append(ids ? plain(example) : decoded(example)).append('\n');
+            text.append('\n').append(shown(example)).append('\n');
         }
         return text.toString();
     }
 
-    private String decoded(Example example) {
+    private String shown(Example example) {
+        if (example.image() != null) {
+            return prepared.splits().train().place(example.row()) + "\n" + values(example.image());
+        }
+        RowShape shape = prepared.task().shape();
+        if (shape == RowShape.TOKENS || shape == RowShape.LABELLED_TOKENS) {
+            return plain(example);
+        }
         Tokenizer tokenizer = prepared.adapter().base().tokenizer();
         return MaskedText.of(example, tokenizer);
+    }
+
+    private static String values(Image image) {
+        DoubleSummaryStatistics values = new DoubleSummaryStatistics();
+        for (float value : image.values()) {
+            values.accept(value);
+        }
+        return String.format(
+                Locale.ROOT,
+                "%d x %d points, values from %.2f to %.2f, mean %.2f",
+                image.width(),
+                image.height(),
+                values.getMin(),
+                values.getMax(),
+                values.getAverage());
     }
 
     /** Rows of ids come without a tokenizer. */

@@ -104,7 +104,7 @@ record Prepared(
                 base,
                 () -> chat(loading, notes, err),
                 LossOn.valueOf(config.goal().lossOn().name()));
-        int length = length(config, base, adapter == null ? 0 : prompt(adapter));
+        int length = length(config, base, adapter == null || task.isImages() ? 0 : prompt(adapter));
         Overflow overflow = overflow(config, task);
         Examples train = Examples.encode(splits.train(), encoder, length, overflow);
         err.println("training: " + train.summary().text());
@@ -199,6 +199,9 @@ record Prepared(
         err.println("Loaded " + base.name() + ": " + base.architecture().modelType() + ", "
                 + Figures.count(base.parameterCount()) + " parameters, " + Loading.dtype(base) + ", "
                 + Figures.duration(Duration.ofNanos(System.nanoTime() - start)));
+        if (!base.freshParameters().isEmpty()) {
+            err.println("  with a new head: " + String.join(", ", base.freshParameters()));
+        }
         return new Loading(base, List.of(), files.path());
     }
 

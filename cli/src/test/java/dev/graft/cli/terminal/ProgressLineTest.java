@@ -27,7 +27,7 @@ class ProgressLineTest {
     void aStatusNamesEveryFigure() {
         assertThat(at(20).line()).isEqualTo("step 20/25  loss 1.235  epoch 2.00  628 tokens/s  1.5 GiB  3m05s left");
         assertThat(new RunStatus(1, 9, 0, 12345.6, 0, 0, null).line())
-                .isEqualTo("step 1/9  loss 1.235e+04  epoch 0.00  0 tokens/s  0 B");
+                .isEqualTo("step 1/9  loss 1.235e+04  epoch 0.00  0 B");
     }
 
     @Test

@@ -7,10 +7,12 @@ import dev.graft.models.sites.Hooks;
 import dev.graft.train.Predictor;
 import dev.graft.train.data.ClassificationEncoder;
 import dev.graft.train.data.Examples;
+import dev.graft.train.data.ImageEncoder;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Labels;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.Row;
+import dev.graft.train.data.RowEncoder;
 import dev.graft.train.data.Rows;
 import dev.graft.train.loss.Prediction;
 import java.util.ArrayList;
@@ -21,7 +23,7 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a classifier or a regression says about texts.
+ * What a classifier or a regression says about texts or images.
  *
  * <pre>{@code
  * Answers answers = new Answers(base, Label.Kind.ONE, 32);
@@ -48,13 +50,19 @@ public record Answers(Base base, Label.Kind kind, int batchSize) {
 
     /** @throws InputException if the base has no head for this */
     public Answers {
-        if (base.task() != Task.SEQ_CLS) {
-            throw new InputException(base.name() + " has a head for " + base.task() + ", expected one for SEQ_CLS");
+        if (base.task() != Task.SEQ_CLS && base.task() != Task.IMAGE_CLS) {
+            throw new InputException(
+                    base.name() + " has a head for " + base.task() + ", expected one for SEQ_CLS or IMAGE_CLS");
         }
     }
 
     /** The answers to texts and pairs of texts, in their order; what is longer than the base can read is cut. */
     public List<Answer> of(String source, List<Row.Text> texts, Hooks hooks) {
+        return of(Rows.of(source, texts), hooks);
+    }
+
+    /** The answers to texts or images, in their order; a text that is longer than the base can read is cut. */
+    public List<Answer> of(Rows rows, Hooks hooks) {
         List<String> names = base.labels();
         Map<Integer, String> ids = new TreeMap<>();
         names.forEach(name -> ids.put(ids.size(), name));
@@ -64,14 +72,14 @@ public record Answers(Base base, Label.Kind kind, int batchSize) {
             case MANY -> new Label.Many(List.of());
             case SCORE -> new Label.Score(0);
         };
-        List<Row.Text> labelled = texts.stream()
-                .map(row -> new Row.Text(row.text(), row.pair(), any))
-                .toList();
-        ClassificationEncoder encoder = new ClassificationEncoder(
-                base.tokenizer(), Labels.fromIds(ids), base.backbone().vocabSize());
-        Examples examples = Examples.encode(
-                Rows.of(source, labelled), encoder, base.backbone().maxPositions(), Overflow.TRUNCATE);
-        Answer[] answers = new Answer[texts.size()];
+        Labels labels = Labels.fromIds(ids);
+        RowEncoder encoder = base.task() == Task.IMAGE_CLS
+                ? new ImageEncoder(base.imageProcessor(), labels)
+                : new ClassificationEncoder(
+                        base.tokenizer(), labels, base.backbone().vocabSize());
+        RowEncoder labelled = (index, row, place, maxLength) -> encoder.encode(index, row.with(any), place, maxLength);
+        Examples examples = Examples.encode(rows, labelled, base.backbone().maxPositions(), Overflow.TRUNCATE);
+        Answer[] answers = new Answer[rows.size()];
         new Predictor(base, examples, batchSize)
                 .predict(hooks, prediction -> answers[prediction.row()] = answer(prediction, names));
         return List.of(answers);

@@ -9,6 +9,7 @@ import dev.graft.train.data.AnswerEncoder;
 import dev.graft.train.data.CausalEncoder;
 import dev.graft.train.data.ClassificationEncoder;
 import dev.graft.train.data.Dataset;
+import dev.graft.train.data.ImageEncoder;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Labels;
 import dev.graft.train.data.LossOn;
@@ -58,10 +59,10 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
             }
             return new RunData(wanted, shape, null, NONE);
         }
-        if (shape == RowShape.TEXT || kind == null && wanted == Task.SEQ_CLS) {
+        if (shape == RowShape.TEXT || shape == RowShape.IMAGE || kind == null && wanted == Task.SEQ_CLS) {
             throw new InputException(rows.place(0) + ": the rows are " + shape.title()
                     + ", but training needs rows such as\n  " + RowShape.CLASSIFICATION.sample() + "\n  "
-                    + RowShape.CHAT.sample());
+                    + RowShape.LABELLED_IMAGE.sample() + "\n  " + RowShape.CHAT.sample());
         }
         if (kind != null && wanted == Task.CAUSAL_LM) {
             throw new InputException(rows.place(0) + ": the rows are " + shape.title()
@@ -71,7 +72,11 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
         if (kind == null) {
             return new RunData(Task.CAUSAL_LM, shape, null, NONE);
         }
-        return new RunData(Task.SEQ_CLS, shape, kind, labels(rows, kind));
+        return new RunData(classifier(shape), shape, kind, labels(rows, kind));
+    }
+
+    private static Task classifier(RowShape shape) {
+        return shape == RowShape.LABELLED_IMAGE ? Task.IMAGE_CLS : Task.SEQ_CLS;
     }
 
     /** Whether rows are texts with answers: completions, or pairs of texts without a label. */
@@ -97,8 +102,9 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
     public static RunData of(Dataset rows, Base base) {
         Label.Kind kind = rows.labelKind();
         boolean answers = base.task() == Task.SEQ_2_SEQ_LM && answers(rows);
-        Task task = answers ? Task.SEQ_2_SEQ_LM : kind == null ? Task.CAUSAL_LM : Task.SEQ_CLS;
-        if (base.task() != task || rows.shape() == RowShape.TEXT && !answers) {
+        Task task = answers ? Task.SEQ_2_SEQ_LM : kind == null ? Task.CAUSAL_LM : classifier(rows.shape());
+        boolean unlabelled = rows.shape() == RowShape.TEXT || rows.shape() == RowShape.IMAGE;
+        if (base.task() != task || unlabelled && !answers) {
             throw new InputException(rows.place(0) + ": the rows are "
                     + rows.shape().title() + ", but " + base.name()
                     + " has a head for " + base.task()
@@ -124,6 +130,11 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
         return Labels.fromIds(ids);
     }
 
+    /** Whether rows are pictures. */
+    public boolean isImages() {
+        return task == Task.IMAGE_CLS;
+    }
+
     /** The options of a base that has the head for this. */
     public Base.Options options(Base.Options options) {
         Base.Options forTask = options.withTask(task);
@@ -136,11 +147,14 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
     }
 
     /**
-     * Rows to token ids.
+     * Rows to what the model takes: token ids, or the values of images.
      *
      * @param chat asked for the chat template where rows are conversations
      */
     public RowEncoder encoder(Base base, Supplier<Chat> chat, LossOn lossOn) {
+        if (task == Task.IMAGE_CLS) {
+            return new ImageEncoder(base.imageProcessor(), labels);
+        }
         int vocabulary = base.backbone().vocabSize();
         boolean ids = shape == RowShape.TOKENS || shape == RowShape.LABELLED_TOKENS;
         Tokenizer tokenizer = ids ? null : base.tokenizer();

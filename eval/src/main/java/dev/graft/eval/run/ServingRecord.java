@@ -4,6 +4,7 @@ import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.Fields;
 import dev.graft.formats.Json;
 import dev.graft.models.Base;
+import dev.graft.models.Task;
 import dev.graft.train.data.Label;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,26 +17,33 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * What {@code graft.json} of an adapter's folder says about its use, beside the base's fingerprint: PEFT's files have no place for it.
  *
+ * @param task what the head is for, where PEFT has no name for it; else null
  * @param kind what a classifier's answers are; null for a causal model or where the folder doesn't say
  * @param labels the names of a classifier's outputs
  * @param tokenizer SHA-256 of the tokenizer's files; null where there are none
  */
 public record ServingRecord(
+        @Nullable Task task,
         Label.@Nullable Kind kind,
         List<String> labels,
         @Nullable String tokenizer) {
     private static final String FILE = "graft.json";
+    private static final String TASK = "task";
     private static final String KIND = "problem_type";
 
     /** What a run has to say about its adapter. */
     public static ServingRecord of(RunData data, Base base, Path files) {
-        return new ServingRecord(data.kind(), data.names(), TokenizerFiles.sha256(files));
+        Task task = data.task();
+        return new ServingRecord(task.isPefts() ? null : task, data.kind(), data.names(), TokenizerFiles.sha256(files));
     }
 
     /** Adds this to an adapter's folder. */
     public void write(Path folder) {
         Path file = folder.resolve(FILE);
         ObjectNode json = (ObjectNode) Json.read(file);
+        if (task != null) {
+            json.put(TASK, task.name());
+        }
         if (kind != null) {
             json.put(KIND, name(kind));
             ArrayNode names = json.putArray("labels");
@@ -51,12 +59,14 @@ public record ServingRecord(
     public static ServingRecord read(Path folder) {
         Path file = folder.resolve(FILE);
         if (!Files.isRegularFile(file)) {
-            return new ServingRecord(null, List.of(), null);
+            return new ServingRecord(null, null, List.of(), null);
         }
         Fields fields = Fields.read(file);
         String kind = fields.stringOrNull(KIND);
         List<String> labels = fields.stringsOrNull("labels");
+        String task = fields.stringOrNull(TASK);
         return new ServingRecord(
+                task == null ? null : Task.of(task),
                 kind == null ? null : kind(fields, kind),
                 labels == null ? List.of() : labels,
                 fields.stringOrNull("tokenizer_sha256"));

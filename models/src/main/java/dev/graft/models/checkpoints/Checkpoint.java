@@ -9,6 +9,7 @@ import dev.graft.formats.ShardedSafetensors;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.hub.ModelFiles;
+import dev.graft.models.images.ImageProcessor;
 import dev.graft.models.tokenizers.SpecialTokens;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.models.tokenizers.Tokenizers;
@@ -36,6 +37,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param tokenizer the folder or file that the tokenizer is read from
  */
 public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
+    private static final String IMAGES = "preprocessor_config.json";
     private static final List<String> TOKENIZER_FILES = List.of(
             "tokenizer.json",
             "tokenizer_config.json",
@@ -46,7 +48,8 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
             "merges.txt",
             "tokenizer.model",
             "chat_template.jinja",
-            "generation_config.json");
+            "generation_config.json",
+            IMAGES);
 
     /**
      * Opens the one model in a folder, or the file itself: a Hugging Face folder, a GGUF file of a Llama or an ONNX graph of a BERT.
@@ -70,6 +73,22 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
     /** Reads the tokenizer that came with the model. */
     public Tokenizer readTokenizer() {
         return Tokenizers.load(tokenizer);
+    }
+
+    /**
+     * Reads what the model takes of pictures.
+     *
+     * @throws FormatException if there is no preprocessor_config.json
+     */
+    public ImageProcessor readImageProcessor() {
+        Path file = Files.isDirectory(tokenizer) ? tokenizer.resolve(IMAGES) : tokenizer.resolveSibling(IMAGES);
+        if (!Files.isRegularFile(file)) {
+            throw new FormatException(
+                    file,
+                    "is missing: it says in which size and how scaled the model takes pictures; take it from where the"
+                            + " model comes from");
+        }
+        return ImageProcessor.read(file);
     }
 
     /** The tokens that end a text, by generation_config.json where there is one and by config.json. */
@@ -96,7 +115,7 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
         }
     }
 
-    /** Writes the tokenizer into a folder as the files that Hugging Face libraries read; nothing where the model has none. */
+    /** Writes what turns texts and pictures into a model's inputs, as the files that Hugging Face libraries read, where there is any. */
     public void writeTokenizer(Path folder) throws IOException {
         if (Files.isDirectory(tokenizer)) {
             for (String file : TOKENIZER_FILES) {

@@ -50,13 +50,13 @@ public record ImageProcessor(
             return value != null && value.isObject();
         }
 
-        private Picture resize(Picture p, Filter filter) {
+        /** The width and height that a picture of these gets. */
+        private Size of(int fromWidth, int fromHeight) {
             if (shortest == 0) {
-                return p.resize(width, height, filter);
+                return this;
             }
-            int shorter = Math.min(p.width(), p.height());
-            int longer = (int) ((long) shortest * Math.max(p.width(), p.height()) / shorter);
-            return p.width() <= p.height() ? p.resize(shortest, longer, filter) : p.resize(longer, shortest, filter);
+            int longer = (int) ((long) shortest * Math.max(fromWidth, fromHeight) / Math.min(fromWidth, fromHeight));
+            return fromWidth <= fromHeight ? new Size(shortest, longer, 0) : new Size(longer, shortest, 0);
         }
     }
 
@@ -93,8 +93,18 @@ public record ImageProcessor(
 
     /** The picture in the size that the model takes. */
     public Picture fit(Picture picture) {
-        Picture resized = size == null ? picture : size.resize(picture, filter);
+        Picture resized = picture;
+        if (size != null) {
+            Size to = size.of(picture.width(), picture.height());
+            resized = picture.resize(to.width, to.height, filter);
+        }
         return crop == null ? resized : resized.crop(crop.width, crop.height);
+    }
+
+    /** Width and height of what the model gets of a picture of these. */
+    public Size size(int width, int height) {
+        Size own = new Size(width, height, 0);
+        return crop != null ? crop : size != null ? size.of(width, height) : own;
     }
 
     /** One picture as {@code [3, height, width]}, row-major. */

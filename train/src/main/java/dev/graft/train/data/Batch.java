@@ -1,5 +1,6 @@
 package dev.graft.train.data;
 
+import dev.graft.formats.InputException;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -33,7 +34,7 @@ public record Batch(
         int[] rowIndices,
         @Nullable Decoder decoder,
         @Nullable Images images) {
-    /** Images of one size. */
+    /** Images, which must be of one size. */
     public record Images(List<Image> images) {
         private static @Nullable Images of(List<Example> examples) {
             List<Image> images = new ArrayList<>();
@@ -46,12 +47,23 @@ public record Batch(
             return images.isEmpty() ? null : new Images(images);
         }
 
-        /** {@code [rows, channels, height, width]}. */
+        /**
+         * {@code [rows, channels, height, width]}.
+         *
+         * @throws InputException if they differ in size
+         */
         public Tensor tensor() {
             Image first = images.get(0);
-            float[] values = new float[images.size() * first.values().length];
+            int each = first.channels() * first.height() * first.width();
+            float[] values = new float[images.size() * each];
             for (int i = 0; i < images.size(); i++) {
-                System.arraycopy(images.get(i).values(), 0, values, i * first.values().length, first.values().length);
+                Image image = images.get(i);
+                if (image.height() != first.height() || image.width() != first.width()) {
+                    throw new InputException("an image of a batch comes to " + first.width() + "x" + first.height()
+                            + " points, another to " + image.width() + "x" + image.height()
+                            + ": preprocessor_config.json must say one size");
+                }
+                System.arraycopy(image.values(), 0, values, i * each, each);
             }
             return Tensors.of(values, images.size(), first.channels(), first.height(), first.width());
         }
@@ -164,7 +176,7 @@ public record Batch(
         Arrays.setAll(order, i -> i);
         Arrays.sort(order, (a, b) -> lengths[a] != lengths[b] ? Integer.compare(lengths[b], lengths[a]) : a - b);
         long low = 0;
-        long high = (long) rows * width;
+        long high = (long) rows * work(order[0]);
         while (low < high) {
             long middle = (low + high) / 2;
             if (cuts(order, middle).size() <= count) {
@@ -182,12 +194,17 @@ public record Batch(
         return parts;
     }
 
+    /** Images, which have no tokens, are all equal. */
+    private int work(int row) {
+        return Math.max(1, lengths[row]);
+    }
+
     /** Where parts end that hold at most so many tokens, padding included; a single row may hold more. */
     private List<Integer> cuts(Integer[] order, long tokens) {
         List<Integer> ends = new ArrayList<>();
         int start = 0;
         for (int i = 0; i < rows; i++) {
-            if (i > start && (long) lengths[order[start]] * (i + 1 - start) > tokens) {
+            if (i > start && (long) work(order[start]) * (i + 1 - start) > tokens) {
                 ends.add(i);
                 start = i;
             }

@@ -36,7 +36,7 @@ public final class ClassificationEncoder implements RowEncoder {
             Encoding encoding = text.pair() == null
                     ? tokenizer.encode(text.text(), options)
                     : tokenizer.encode(new TextPair(text.text(), text.pair()), options);
-            return new Example(index, encoding.ids(), encoding.typeIds(), target(label, place));
+            return new Example(index, encoding.ids(), encoding.typeIds(), labels.target(label, place));
         }
         if (row instanceof Row.LabelledTokens tokens && label != null) {
             CausalEncoder.requireIds(tokens.ids(), vocabSize, place);
@@ -46,22 +46,8 @@ public final class ClassificationEncoder implements RowEncoder {
                         + "; token ids to classify are not cut, since their end has a meaning: shorten them, or drop"
                         + " such rows");
             }
-            return new Example(index, tokens.ids(), null, target(label, place));
+            return new Example(index, tokens.ids(), null, labels.target(label, place));
         }
         throw RowEncoder.unfit(row, place, "classification", RowShape.CLASSIFICATION, RowShape.LABELLED_TOKENS);
-    }
-
-    private Target target(Label label, String place) {
-        if (label instanceof Label.Score score) {
-            return new Target.Score((float) score.value());
-        }
-        if (label instanceof Label.One one) {
-            return new Target.ClassId(labels.id(one.name(), place));
-        }
-        float[] classes = new float[labels.size()];
-        for (String name : label.names()) {
-            classes[labels.id(name, place)] = 1;
-        }
-        return new Target.MultiHot(classes);
     }
 }

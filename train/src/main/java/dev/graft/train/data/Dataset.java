@@ -2,7 +2,7 @@ package dev.graft.train.data;
 
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
-import dev.graft.train.data.internal.RecordFile;
+import dev.graft.train.data.internal.Records;
 import dev.graft.train.data.internal.RowReader;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -15,8 +15,9 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The rows of one file: JSONL, a JSON array of objects, CSV or TSV, in strict UTF-8. Opening reads and checks every row once; afterwards
- * rows are read when asked for, so that a file may be larger than memory.
+ * The rows of one file: JSONL, a JSON array of objects, CSV or TSV, in strict UTF-8; or pictures with a label: a folder with a folder
+ * for each class, IDX files (MNIST), binary files of CIFAR. Opening reads and checks every row once; afterwards rows are read when asked
+ * for, so that a file may be larger than memory.
  *
  * <pre>{@code
  * try (Dataset data = Dataset.open(Path.of("train.jsonl"))) {
@@ -29,14 +30,14 @@ public final class Dataset implements Rows {
     private static final int SNIFFED_ROWS = 100;
 
     private final Path path;
-    private final RecordFile file;
+    private final Records records;
     private final RowReader reader;
     private final long[] hashes;
     private final Map<String, Integer> labelCounts;
 
-    private Dataset(Path path, RecordFile file, Check check, RowReader reader) {
+    private Dataset(Path path, Records records, Check check, RowReader reader) {
         this.path = path;
-        this.file = file;
+        this.records = records;
         this.reader = reader;
         this.hashes = Arrays.copyOf(check.hashes, check.rows);
         this.labelCounts = Collections.unmodifiableMap(check.labelCounts);
@@ -53,18 +54,18 @@ public final class Dataset implements Rows {
      */
     public static Dataset open(Path path, DataOptions options) {
         Check check = new Check(options);
-        RecordFile file = RecordFile.open(path, check::accept);
+        Records records = Records.open(path, check::accept);
         boolean complete = false;
         try {
-            if (file.size() == 0) {
+            if (records.size() == 0) {
                 throw new FormatException(path, "has no rows");
             }
-            RowReader reader = check.end(file);
+            RowReader reader = check.end(records);
             complete = true;
-            return new Dataset(path, file, check, reader);
+            return new Dataset(path, records, check, reader);
         } finally {
             if (!complete) {
-                file.close();
+                records.close();
             }
         }
     }
@@ -82,22 +83,22 @@ public final class Dataset implements Rows {
             this.options = options;
         }
 
-        void accept(RecordFile file, ObjectNode record) {
+        void accept(Records records, ObjectNode record) {
             if (reader != null) {
-                count(reader.read(record, file.place(rows)));
+                count(reader.read(record, records.place(rows)));
                 return;
             }
             first.add(record);
             if (first.size() == SNIFFED_ROWS) {
-                end(file);
+                end(records);
             }
         }
 
-        RowReader end(RecordFile file) {
+        RowReader end(Records records) {
             if (reader == null) {
-                reader = new RowReader(first, options, file.isTextOnly(), file.place(0));
+                reader = new RowReader(first, options, records);
                 for (ObjectNode record : first) {
-                    count(reader.read(record, file.place(rows)));
+                    count(reader.read(record, records.place(rows)));
                 }
                 first.clear();
             }
@@ -129,14 +130,14 @@ public final class Dataset implements Rows {
         return reader.labelKind();
     }
 
-    /** SHA-256 of the file. */
+    /** SHA-256 of the file, or of the files of pictures. */
     public String sha256() {
-        return file.sha256();
+        return records.sha256();
     }
 
     /** One line that says what was found out. */
     public String detected() {
-        StringBuilder text = new StringBuilder(file.format())
+        StringBuilder text = new StringBuilder(records.format())
                 .append(", ")
                 .append(shape().title())
                 .append(", fields ")
@@ -190,12 +191,12 @@ public final class Dataset implements Rows {
 
     @Override
     public Row get(int index) {
-        return reader.read(file.get(index), place(index));
+        return reader.read(records.get(index), place(index));
     }
 
     @Override
     public String place(int index) {
-        return file.place(index);
+        return records.place(index);
     }
 
     @Override
@@ -210,6 +211,6 @@ public final class Dataset implements Rows {
 
     @Override
     public void close() {
-        file.close();
+        records.close();
     }
 }

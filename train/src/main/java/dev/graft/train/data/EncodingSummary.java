@@ -34,6 +34,9 @@ public record EncodingSummary(
 
     /** Lines to show before training. */
     public String text() {
+        if (longest == 0) {
+            return String.format(Locale.ROOT, "%,d images", kept);
+        }
         StringBuilder text = new StringBuilder(String.format(
                 Locale.ROOT,
                 "%,d rows, %,d tokens (%.0f a row, longest %,d)",

@@ -80,6 +80,25 @@ public final class Labels {
         return id;
     }
 
+    /**
+     * What a model should answer where that label stands.
+     *
+     * @throws InputException if there is no such class
+     */
+    public Target target(Label label, String place) {
+        if (label instanceof Label.Score score) {
+            return new Target.Score((float) score.value());
+        }
+        if (label instanceof Label.One one) {
+            return new Target.ClassId(id(one.name(), place));
+        }
+        float[] classes = new float[size()];
+        for (String name : label.names()) {
+            classes[id(name, place)] = 1;
+        }
+        return new Target.MultiHot(classes);
+    }
+
     private String shown() {
         int most = 30;
         return String.join(", ", names.subList(0, Math.min(most, names.size()))) + (names.size() > most ? ", ..." : "");

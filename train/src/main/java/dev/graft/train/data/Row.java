@@ -42,6 +42,13 @@ public sealed interface Row {
     @SuppressWarnings("ArrayRecordComponent") // as above
     record LabelledTokens(int[] ids, Label label) implements Row {}
 
+    /**
+     * A picture to classify.
+     *
+     * @param label null in data without labels
+     */
+    record Image(PictureSource picture, @Nullable Label label) implements Row {}
+
     /** The form of row that this is. */
     default RowShape shape() {
         if (this instanceof Text) {
@@ -53,12 +60,23 @@ public sealed interface Row {
         if (this instanceof Completion) {
             return RowShape.PROMPT_COMPLETION;
         }
+        if (this instanceof Image) {
+            return label() == null ? RowShape.IMAGE : RowShape.LABELLED_IMAGE;
+        }
         return this instanceof Tokens ? RowShape.TOKENS : RowShape.LABELLED_TOKENS;
     }
 
     /** The label; null for rows that have none. */
     default @Nullable Label label() {
         return null;
+    }
+
+    /** The row with that label, where it is one to classify; else the row as it is. */
+    default Row with(Label label) {
+        if (this instanceof Text row) {
+            return new Text(row.text, row.pair, label);
+        }
+        return this instanceof Image row ? new Image(row.picture, label) : this;
     }
 
     /**
@@ -85,6 +103,8 @@ public sealed interface Row {
                 ids(sha, row.ids);
             } else if (this instanceof LabelledTokens row) {
                 ids(sha, row.ids);
+            } else if (this instanceof Image row) {
+                sha.update(row.picture.bytes());
             }
             return ByteBuffer.wrap(sha.digest()).getLong();
         } catch (NoSuchAlgorithmException e) {

@@ -19,6 +19,9 @@ public enum RowShape {
             "{\"input_ids\": [1, 5, 9, 2], \"labels\": [-100, -100, 9, 2]}"),
     LABELLED_TOKENS(
             "token ids to classify", List.of("input_ids", "label"), "{\"input_ids\": [101, 7592, 102], \"label\": 0}"),
+    LABELLED_IMAGE(
+            "images to classify", List.of("image", "label"), "{\"image\": \"photos/17.jpg\", \"label\": \"cat\"}"),
+    IMAGE("images without labels", List.of("image"), "{\"image\": \"photos/17.jpg\"}"),
     TEXT("texts without labels", List.of("text"), "{\"text\": \"a good film\"}");
 
     private final String title;

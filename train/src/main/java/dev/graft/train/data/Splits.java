@@ -2,6 +2,7 @@ package dev.graft.train.data;
 
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
+import dev.graft.train.data.internal.PackedPictures;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -24,6 +25,9 @@ import org.jspecify.annotations.Nullable;
  */
 public record Splits(
         Rows train, @Nullable Rows validation, @Nullable Rows test, List<String> notes) implements AutoCloseable {
+    private static final List<String> TRAIN = List.of("train");
+    private static final List<String> VALIDATION = List.of("valid", "validation", "val", "dev");
+    private static final List<String> TEST = List.of("test");
     private static final Set<String> SUFFIXES = Set.of("jsonl", "ndjson", "json", "csv", "tsv", "tab");
 
     public Splits {
@@ -32,18 +36,21 @@ public record Splits(
 
     /**
      * A file of rows to train on, or a folder with {@code train}, {@code valid} (or {@code validation}, {@code val}, {@code dev}) and
-     * {@code test} files with one of the suffixes jsonl, ndjson, json, csv, tsv, tab. All must have one shape.
+     * {@code test} files with one of the suffixes jsonl, ndjson, json, csv, tsv, tab, or such folders with a folder of pictures for each
+     * class. A folder may also hold the files of MNIST or CIFAR, or be itself the folder of the classes. All must have one shape.
      */
     public static Splits open(Path path, DataOptions options) {
-        if (!Files.isDirectory(path)) {
-            return open(path, null, null, options);
+        Path train = Files.isDirectory(path) ? find(path, TRAIN) : null;
+        if (train != null) {
+            return open(train, find(path, VALIDATION), find(path, TEST), options);
         }
-        Path train = find(path, List.of("train"));
-        if (train == null) {
-            throw new FormatException(path, "has no train file such as train.jsonl or train.csv; it has " + list(path));
-        }
-        return open(
-                train, find(path, List.of("valid", "validation", "val", "dev")), find(path, List.of("test")), options);
+        PackedPictures.Parts packed = PackedPictures.parts(path);
+        return packed == null ? open(path, null, null, options) : open(packed.train(), null, packed.test(), options);
+    }
+
+    /** Whether a folder has a part to train on apart from others. */
+    public static boolean hasParts(Path folder) {
+        return find(folder, TRAIN) != null || PackedPictures.parts(folder) != null;
     }
 
     /** One file for each part. */
@@ -141,9 +148,10 @@ public record Splits(
                 .filter(file -> {
                     String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
                     int dot = name.lastIndexOf('.');
-                    return dot > 0
-                            && names.contains(name.substring(0, dot))
-                            && SUFFIXES.contains(name.substring(dot + 1));
+                    return Files.isDirectory(file) && names.contains(name)
+                            || dot > 0
+                                    && names.contains(name.substring(0, dot))
+                                    && SUFFIXES.contains(name.substring(dot + 1));
                 })
                 .toList();
         if (found.size() > 1) {

@@ -301,7 +301,7 @@ class DatasetTest {
         assertThatThrownBy(() -> Dataset.open(wide)).hasMessageContaining("is in UTF-16");
         assertThatThrownBy(() -> Dataset.open(folder.resolve("missing.csv")))
                 .hasMessageContaining("there is no such file");
-        assertThatThrownBy(() -> Dataset.open(folder)).hasMessageContaining("is not a file");
+        assertThatThrownBy(() -> Dataset.open(folder)).hasMessageContaining("has no train file");
     }
 
     @Test

@@ -3,6 +3,7 @@ package dev.graft.train.data.internal;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
+import dev.graft.train.data.PictureSource;
 import dev.graft.train.data.internal.RecordScanner.Piece;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -12,11 +13,11 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -32,7 +33,7 @@ import tools.jackson.databind.node.ObjectNode;
  * A data file whose records are found by their place. Opening reads the file once, from front to back; after that any record is read
  * alone, so that the file may be larger than memory (16 bytes a record are kept).
  */
-public final class RecordFile implements AutoCloseable {
+public final class RecordFile implements Records {
     private static final Pattern JSON_ERROR = Pattern.compile("(?s):([0-9]+):([0-9]+): (.*)");
 
     private final Path file;
@@ -55,7 +56,7 @@ public final class RecordFile implements AutoCloseable {
      * @param visitor sees every record with its number, in order
      * @throws InputException naming the line that breaks the format
      */
-    public static RecordFile open(Path file, BiConsumer<RecordFile, ObjectNode> visitor) {
+    public static RecordFile open(Path file, BiConsumer<Records, ObjectNode> visitor) {
         if (!Files.isRegularFile(file)) {
             throw new FormatException(file, Files.exists(file) ? "is not a file" : "there is no such file");
         }
@@ -75,8 +76,8 @@ public final class RecordFile implements AutoCloseable {
         }
     }
 
-    private void scan(BiConsumer<RecordFile, ObjectNode> visitor) throws IOException {
-        MessageDigest sha = sha256Digest();
+    private void scan(BiConsumer<Records, ObjectNode> visitor) throws IOException {
+        MessageDigest sha = Sha256.digest();
         RecordScanner scanner =
                 format.scanner(new ByteReader(file, new DigestInputStream(Channels.newInputStream(channel), sha)));
         if (!format.isJson()) {
@@ -101,26 +102,27 @@ public final class RecordFile implements AutoCloseable {
         sha256 = HexFormat.of().formatHex(sha.digest());
     }
 
+    @Override
     public int size() {
         return size;
     }
 
-    /** The format in words. */
+    @Override
     public String format() {
         return format.title;
     }
 
-    /** Whether fields are text only, so that numbers must be told from their look. */
+    @Override
     public boolean isTextOnly() {
         return !format.isJson();
     }
 
-    /** Of the whole file. */
+    @Override
     public String sha256() {
         return sha256;
     }
 
-    /** {@code file:line} of a record. */
+    @Override
     public String place(int index) {
         return at(lines[index]);
     }
@@ -129,7 +131,7 @@ public final class RecordFile implements AutoCloseable {
         return file + ":" + line;
     }
 
-    /** A record by its number; safe for use by several threads. */
+    @Override
     public ObjectNode get(int index) {
         ByteBuffer bytes = ByteBuffer.allocate(lengths[index]);
         try {
@@ -142,6 +144,19 @@ public final class RecordFile implements AutoCloseable {
             throw new UncheckedIOException("cannot read " + place(index) + ": " + e.getMessage(), e);
         }
         return parse(bytes.array(), lines[index]);
+    }
+
+    @Override
+    public PictureSource picture(String name, String place) {
+        try {
+            Path picture = file.resolveSibling(name);
+            if (Files.isRegularFile(picture)) {
+                return PictureSource.of(picture);
+            }
+            throw new FormatException(place, "there is no picture " + picture, null);
+        } catch (InvalidPathException e) {
+            throw new FormatException(place, "\"" + name + "\" is no name of a file", e);
+        }
     }
 
     private ObjectNode parse(byte[] bytes, int line) {
@@ -223,14 +238,6 @@ public final class RecordFile implements AutoCloseable {
             return DelimitedScanner.fields(text, format.delimiter, at(line));
         } catch (CharacterCodingException e) {
             throw new FormatException(at(line), utf8Hint("not valid UTF-8"), e);
-        }
-    }
-
-    private static MessageDigest sha256Digest() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e);
         }
     }
 

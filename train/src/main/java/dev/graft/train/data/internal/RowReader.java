@@ -22,6 +22,7 @@ import tools.jackson.databind.node.ObjectNode;
 public final class RowReader {
     private static final Set<String> ROLES = Set.of("system", "user", "assistant", "tool");
 
+    private final Records records;
     private final RowShape shape;
     private final Map<String, String> columns;
     private final Map<String, String> parts = new LinkedHashMap<>();
@@ -32,9 +33,12 @@ public final class RowReader {
      * Finds out the shape.
      *
      * @param first the first rows, at least one
-     * @param place of the very first
+     * @param source what they come from
      */
-    public RowReader(List<ObjectNode> first, DataOptions options, boolean textOnly, String place) {
+    public RowReader(List<ObjectNode> first, DataOptions options, Records source) {
+        String place = source.place(0);
+        boolean textOnly = source.isTextOnly();
+        records = source;
         columns = options.columns();
         List<ObjectNode> rows = first.stream().map(row -> renamed(row, place)).toList();
         shape = ShapeSniffer.shape(rows, options, place);
@@ -115,6 +119,10 @@ public final class RowReader {
             case PROMPT_COMPLETION ->
                 new Row.Completion(string(row, "prompt", place, true), string(row, "completion", place, false));
             case TOKENS -> tokens(row, place);
+            case LABELLED_IMAGE, IMAGE ->
+                new Row.Image(
+                        records.picture(string(row, "image", place, false), place),
+                        labels == null ? null : label(row, place));
             case LABELLED_TOKENS -> new Row.LabelledTokens(ids(row, place), label(row, place));
         };
     }

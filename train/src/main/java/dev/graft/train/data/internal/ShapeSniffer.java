@@ -26,7 +26,8 @@ final class ShapeSniffer {
             "text_pair", List.of("sentence2", "hypothesis"),
             "label", List.of("labels"),
             "prompt", List.of("input", "source"),
-            "completion", List.of("target"));
+            "completion", List.of("target"),
+            "image", List.of("image_path", "file_name"));
 
     /** Names that suggest a part but are too vague to take without being told. */
     private static final Map<String, List<String>> SUGGESTED = Map.of(
@@ -57,7 +58,8 @@ final class ShapeSniffer {
             "prompt", List.of("instruction", "question", "query"),
             "completion", List.of("output", "response", "answer", "chosen"),
             "input_ids", List.of("ids", "tokens", "token_ids"),
-            "labels", List.of("target_ids", "label_ids"));
+            "labels", List.of("target_ids", "label_ids"),
+            "image", List.of("img", "picture", "photo", "path", "file", "filename"));
 
     private ShapeSniffer() {}
 
@@ -75,6 +77,7 @@ final class ShapeSniffer {
         }
         if (votes.size() > 1) {
             votes.remove(RowShape.TEXT);
+            votes.remove(RowShape.IMAGE);
         }
         if (votes.isEmpty()) {
             throw new InputException(place + ": " + unknown(rows.get(0)));
