@@ -203,9 +203,8 @@ public final class Bart implements Backbone {
         private static Head vocabulary(Bart bart, Fields f, Weights w) {
             boolean own = w.has("lm_head.weight")
                     && (w.isOverridden("lm_head.weight") || !f.bool("tie_word_embeddings", true));
-            Tensor weight = own
-                    ? w.matrix("lm_head.weight", bart.size.vocab(), bart.hiddenSize())
-                    : bart.shared.weight();
+            Tensor weight =
+                    own ? w.matrix("lm_head.weight", bart.size.vocab(), bart.hiddenSize()) : bart.shared.weight();
             Head head = new Head.PerToken(new Linear("lm_head", Role.HEAD, -1, weight, null));
             Tensor bias = w.buffer("final_logits_bias", 1, bart.size.vocab());
             return bias == null ? head : new Head.Biased(head, bias);

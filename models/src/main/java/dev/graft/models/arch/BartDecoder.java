@@ -68,9 +68,8 @@ record BartDecoder(
     private Tensor places(Inputs in, @Nullable Tensor shift, @Nullable KvCache cache) {
         Tensor given = in.positions();
         long past = cache == null ? 0 : cache.length() - cache.virtual();
-        Tensor counted = given == null
-                ? Ops.plusLong(Tensors.arange(in.width()), past).unsqueeze(0)
-                : given;
+        Tensor counted =
+                given == null ? Ops.plusLong(Tensors.arange(in.width()), past).unsqueeze(0) : given;
         Tensor moved = shift == null ? counted : counted.add(shift);
         return Ops.plusLong(moved, offset).expand(in.rows(), -1);
     }
