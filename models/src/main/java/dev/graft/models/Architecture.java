@@ -49,6 +49,11 @@ public interface Architecture {
         return stem() + task.suffix();
     }
 
+    /** What files call a tensor of a module, where modules have newer names. */
+    default String stored(String name) {
+        return name;
+    }
+
     /** Builds the model. */
     Model build(Fields config, Weights weights, HeadSpec head);
 

@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param additive {@code [batch or 1, 1 or heads, queries, keys]}: 0 where visible, a very negative number where not; null if all is visible
  * @param keys {@code [batch, keys]} int64: 1 for keys that are not padding
  * @param shift {@code [batch, 1]} int64 to add to positions, or null for none
+ * @param ahead {@code [batch, 1]} int64: by how much a prefix moves keys but not queries, or null for nothing
  * @param sees {@code [batch, 1, queries, 1]}: 0 for queries that see no key at all, as before the first token of a row padded on the left:
  *     they attend to nothing, as with PyTorch's {@code scaled_dot_product_attention}; null if there are none
  * @param padding how many keys at the end of each row are padding, where all padding is there; else zeros
@@ -30,6 +31,7 @@ public record AttentionMask(
         @Nullable Tensor sees,
         Tensor keys,
         @Nullable Tensor shift,
+        @Nullable Tensor ahead,
         long[] padding,
         boolean causal,
         long queries,
@@ -45,14 +47,16 @@ public record AttentionMask(
         Tensor keys = past == null ? own : Ops.cat(1, past, own);
         Prefix prefix = past == null ? pass.hooks().prefix(first, own.size(0), pass) : null;
         Tensor shift = cache == null ? null : cache.shift();
+        Tensor ahead = cache == null ? null : cache.ahead();
         if (prefix != null) {
             keys = Ops.cat(1, prefix.mask(), keys);
             shift = prefix.shift().unsqueeze(1);
+            ahead = Ops.sum(prefix.mask(), 1, true).sub(shift).clamp_min(new Scalar(0L));
         }
         if (cache != null && past == null) {
-            cache.begin(prefix == null ? 0 : prefix.length(), pass.prompt(), shift);
+            cache.begin(prefix == null ? 0 : prefix.length(), pass.prompt(), shift, ahead);
         }
-        return of(keys, own.size(1), causal, type, shift);
+        return of(keys, own.size(1), causal, type, shift, ahead);
     }
 
     /**
@@ -69,11 +73,16 @@ public record AttentionMask(
         }
         long rest = keys.size(1) - prefix.length();
         Tensor own = Ops.cat(1, prefix.mask(), keys.narrow(1, prefix.length(), rest));
-        return of(own, queries, causal, type, shift).within(window);
+        return of(own, queries, causal, type, shift, ahead).within(window);
     }
 
     private static AttentionMask of(
-            Tensor keys, long queries, boolean causal, ScalarType type, @Nullable Tensor shift) {
+            Tensor keys,
+            long queries,
+            boolean causal,
+            ScalarType type,
+            @Nullable Tensor shift,
+            @Nullable Tensor ahead) {
         long count = keys.size(1);
         long[] visible = Tensors.longs(keys);
         boolean padded = Arrays.stream(visible).anyMatch(key -> key == 0);
@@ -93,7 +102,16 @@ public record AttentionMask(
                 ? Ops.to(additive.amax(new long[] {3}, true).eq(new Scalar(0.0)), type)
                 : null;
         return new AttentionMask(
-                additive, sees, keys, shift, padding(visible, (int) count), triangular, queries, type, Long.MAX_VALUE);
+                additive,
+                sees,
+                keys,
+                shift,
+                ahead,
+                padding(visible, (int) count),
+                triangular,
+                queries,
+                type,
+                Long.MAX_VALUE);
     }
 
     /** The same, where a query doesn't see keys that are so many positions away or more; counted are all keys, padding too. */
@@ -110,7 +128,7 @@ public record AttentionMask(
         Tensor near = additive == null ? Tensors.zeros(type, 1, 1, 1, count) : additive;
         Tensor far = away.ge(new Scalar(distance)).unsqueeze(0).unsqueeze(0);
         Tensor windowed = near.expand(-1, -1, queries, -1).masked_fill(far, new Scalar(HIDDEN));
-        return new AttentionMask(windowed, sees, keys, shift, padding, causal, queries, type, distance);
+        return new AttentionMask(windowed, sees, keys, shift, ahead, padding, causal, queries, type, distance);
     }
 
     /** The same with numbers {@code [1, heads, queries, queries]} added to the scores of its own keys; for attention without grouped queries. */
@@ -119,7 +137,7 @@ public record AttentionMask(
         Tensor whole =
                 prefix == 0 ? bias : Ops.cat(3, Tensors.zeros(type, 1, bias.size(1), bias.size(2), prefix), bias);
         Tensor sum = additive == null ? whole : additive.add(whole);
-        return new AttentionMask(sum, sees, keys, shift, padding, causal, queries, type, window);
+        return new AttentionMask(sum, sees, keys, shift, ahead, padding, causal, queries, type, window);
     }
 
     /** What hides padding from a decoder's queries, {@code [batch, 1, 1, keys]}, for a mask {@code [batch, keys]}. */

@@ -2,6 +2,7 @@ package dev.graft.models;
 
 import dev.graft.models.sites.Attention;
 import dev.graft.tensor.Dropout;
+import dev.graft.models.sites.Prefix;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tape;
@@ -44,6 +45,26 @@ public final class BiasedAttention {
                     return drop == null ? new Tensor[] {mixed} : new Tensor[] {mixed, drop};
                 },
                 (gradient, kept) -> backward(q, k, v, scale, bias, kept, gradient));
+    }
+
+    /**
+     * Attends to positions of another side, behind a prefix.
+     *
+     * @param seen their keys and values
+     * @param hiding {@code [batch, 1, 1, keys]}, what hides padding among them
+     */
+    public static Tensor attend(
+            Attention site, Tensor q, Tensor[] seen, double scale, Tensor hiding, double dropout, Pass pass) {
+        Prefix prefix = pass.hooks().isFrozen(site) ? null : pass.hooks().prefix(site, q.size(0), pass);
+        if (prefix == null) {
+            return Attend.adapted(site, q, attend(q, seen[0], seen[1], scale, hiding, dropout, pass), pass);
+        }
+        Tensor[] all = pass.piece(() -> {
+            Tensor before = Ops.to(prefix.keyValues().get(), q.scalar_type());
+            return new Tensor[] {Ops.cat(2, before.select(0, 0), seen[0]), Ops.cat(2, before.select(0, 1), seen[1])};
+        });
+        Tensor hidden = Ops.cat(3, AttentionMask.hiding(prefix.mask(), hiding.scalar_type()), hiding);
+        return Attend.adapted(site, q, attend(q, all[0], all[1], scale, hidden, dropout, pass), pass);
     }
 
     /** Attends to a pass's own positions, behind what its cache holds or a prefix. */

@@ -19,9 +19,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -81,6 +83,7 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
             case "question_answering" -> Task.QUESTION_ANS;
             case "masked_lm" -> Task.MASKED_LM;
             case "causal_lm" -> Task.CAUSAL_LM;
+            case "seq2seq_lm" -> Task.SEQ_2_SEQ_LM;
             default -> Task.SEQ_CLS;
         };
     }
@@ -95,7 +98,8 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
                         "tagging",
                         "question_answering",
                         "masked_lm",
-                        "causal_lm");
+                        "causal_lm",
+                        "seq2seq_lm");
     }
 
     /** The names of the outputs, in their order. */
@@ -113,10 +117,12 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
 
     Head build(Weights w, Backbone backbone, Fields config, boolean causal) {
         Fields f = fields();
-        Activation activation = Activation.read(f, "activation_function", "tanh");
+        boolean plain = f.has("activation_function") && f.stringOrNull("activation_function") == null;
+        Activation activation = plain ? null : Activation.read(f, "activation_function", "tanh");
         int layers = f.integer("layers", 1, 1);
         int hidden = backbone.hiddenSize();
-        boolean vocabulary = task() == Task.MASKED_LM || task() == Task.CAUSAL_LM;
+        boolean vocabulary =
+                Set.of(Task.MASKED_LM, Task.CAUSAL_LM, Task.SEQ_2_SEQ_LM).contains(task());
         if (vocabulary) {
             return vocabulary(w, backbone, config, activation, layers);
         }
@@ -132,6 +138,7 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
         }
         return new Head.Layered(
                 !whole ? null : causal ? Head.Pooling.LAST : Head.Pooling.FIRST,
+                1,
                 dense,
                 null,
                 p,
@@ -151,7 +158,7 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
         return 0;
     }
 
-    private Head vocabulary(Weights w, Backbone backbone, Fields config, Activation activation, int layers) {
+    private Head vocabulary(Weights w, Backbone backbone, Fields config, @Nullable Activation activation, int layers) {
         Fields f = fields();
         int hidden = backbone.hiddenSize();
         if (f.integer("embedding_size", hidden) != hidden) {
@@ -165,12 +172,14 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
             at += 2;
             dense.add(new Head.Dense(layer, activation, normed ? norm(w, at++, hidden, config) : null, 0));
         }
+        boolean scaled = task() == Task.SEQ_2_SEQ_LM && config.bool("tie_word_embeddings", true);
+        double scale = scaled ? 1 / Math.sqrt(hidden) : 1;
         Stream stream = null;
         for (Site site : backbone.sites()) {
             stream = site instanceof Stream found ? found : stream;
         }
         return new Head.Layered(
-                null, dense, stream, 0, linear(w, at, f.integer("vocab_size"), hidden, f.bool("bias", true)));
+                null, scale, dense, stream, 0, linear(w, at, f.integer("vocab_size"), hidden, f.bool("bias", true)));
     }
 
     private Norm norm(Weights w, int index, int hidden, Fields config) {

@@ -80,7 +80,10 @@ public sealed interface Head {
 
     /** A dense layer before the output: {@code norm(activation(W dropout(x) + b))}. */
     record Dense(
-            Linear linear, Activation activation, @Nullable Norm norm, double dropout) {
+            Linear linear,
+            @Nullable Activation activation,
+            @Nullable Norm norm,
+            double dropout) {
         List<Site> sites() {
             return norm == null ? List.of(linear) : List.of(linear, norm);
         }
@@ -88,7 +91,8 @@ public sealed interface Head {
         /** The layer's answer for rows {@code [..., hidden]}. */
         public Tensor apply(Tensor rows, Pass pass) {
             Tensor x = Ops.dropout(rows, dropout, pass.isTraining());
-            Tensor y = activation.apply(pass.hooks().linear(linear, x, pass));
+            Tensor mapped = pass.hooks().linear(linear, x, pass);
+            Tensor y = activation == null ? mapped : activation.apply(mapped);
             return norm == null
                     ? y
                     : pass.hooks().norm(norm, Ops.to(y, norm.weight().scalar_type()), pass);
@@ -157,16 +161,19 @@ public sealed interface Head {
      * Several dense layers, then a linear map: AdapterHub's heads.
      *
      * @param pooling how a sequence becomes one row, or null where every row has logits
+     * @param scale what rows are multiplied by first
      * @param dense the layers
      * @param stream where adapters act that are undone before the map, or null
      * @param dropout of what the map reads
      */
     record Layered(
             @Nullable Pooling pooling,
+            double scale,
             List<Dense> dense,
             @Nullable Stream stream,
             double dropout,
-            Linear output) implements Head {
+            Linear output)
+            implements Head {
         public Layered {
             dense = List.copyOf(dense);
         }
@@ -186,7 +193,7 @@ public sealed interface Head {
 
         @Override
         public Tensor project(Tensor rows, Pass pass) {
-            Tensor x = rows;
+            Tensor x = scale == 1 ? rows : Ops.scale(rows, scale);
             for (Dense layer : dense) {
                 x = layer.apply(x, pass);
             }

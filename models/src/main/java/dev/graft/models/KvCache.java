@@ -30,6 +30,7 @@ public final class KvCache implements AutoCloseable {
     private @Nullable Tensor mask;
     private @Nullable Tensor ids;
     private @Nullable Tensor shift;
+    private @Nullable Tensor ahead;
     private long length;
     private long reach;
     private long prefix;
@@ -136,11 +137,18 @@ public final class KvCache implements AutoCloseable {
         return shift;
     }
 
+    /** By how much the prefix moves keys but not queries, {@code [batch, 1]} int64; null for nothing. */
+    @Nullable
+    Tensor ahead() {
+        return ahead;
+    }
+
     /** Begins the first pass, of which so many positions come before the tokens. */
-    void begin(long prefixRows, long promptRows, @Nullable Tensor positionShift) {
+    void begin(long prefixRows, long promptRows, @Nullable Tensor positionShift, @Nullable Tensor keyShift) {
         prefix = prefixRows;
         prompt = promptRows;
         shift = positionShift == null ? null : retained(positionShift.clone());
+        ahead = keyShift == null ? null : retained(keyShift.clone());
     }
 
     /** Adds the tokens of a pass, {@code [batch, seq]} int64; returns all so far. */
@@ -242,6 +250,7 @@ public final class KvCache implements AutoCloseable {
         ids = ids == null ? null : reselected(ids, index);
         source = source == null ? null : reselected(source, index);
         shift = shift == null ? null : reselected(shift, index);
+        ahead = ahead == null ? null : reselected(ahead, index);
     }
 
     private static Tensor reselected(Tensor old, Tensor index) {
@@ -277,6 +286,10 @@ public final class KvCache implements AutoCloseable {
         if (shift != null) {
             shift.releaseReference();
             shift = null;
+        }
+        if (ahead != null) {
+            ahead.releaseReference();
+            ahead = null;
         }
         length = 0;
         reach = 0;

@@ -1,7 +1,9 @@
 package dev.graft.models;
 
 import dev.graft.models.sites.Embedding;
+import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
+import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -14,14 +16,32 @@ import org.bytedeco.pytorch.Tensor;
  */
 public record RelativeBias(Embedding table, boolean bothWays, int farthest) {
     /**
-     * The bias of queries that stand behind keys of earlier passes, {@code [1, heads, queries, keys]}; the last query is at the last key.
+     * The bias of queries that stand behind keys of earlier passes, {@code [batch or 1, heads, queries, keys]}; the last query is at the
+     * last key, unless a prefix moves keys alone.
      */
-    public Tensor of(long queries, long keys, Pass pass) {
+    public Tensor of(long queries, AttentionMask mask, Pass pass) {
+        long keys = mask.keys().size(1);
+        Tensor moved = mask.ahead();
+        long[] ahead = moved == null ? new long[] {0} : Tensors.longs(moved.view(-1));
+        long[] distinct = Arrays.stream(ahead).distinct().toArray();
+        Tensor[] each = Arrays.stream(distinct)
+                .mapToObj(by -> of(queries, keys, by, pass))
+                .toArray(Tensor[]::new);
+        if (each.length == 1) {
+            return each[0];
+        }
+        long[] rows = Arrays.stream(ahead)
+                .map(by -> Arrays.stream(distinct).boxed().toList().indexOf(by))
+                .toArray();
+        return pass.piece(() -> new Tensor[] {Ops.cat(0, each).index_select(0, Tensors.of(rows, rows.length))})[0];
+    }
+
+    private Tensor of(long queries, long keys, long ahead, Pass pass) {
         return pass.piece(() -> {
             long[] buckets = new long[Math.toIntExact(queries * keys)];
             for (int q = 0; q < queries; q++) {
                 for (int k = 0; k < keys; k++) {
-                    buckets[(int) (q * keys) + k] = bucket(k - (q + keys - queries));
+                    buckets[(int) (q * keys) + k] = bucket(k - (q + keys - queries) + ahead);
                 }
             }
             // One row for the hooks, which count rows of a batch: positions are the same in all of them.

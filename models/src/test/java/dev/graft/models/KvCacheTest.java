@@ -199,7 +199,7 @@ class KvCacheTest {
                 KvCache cache = new KvCache(9)) {
             Tensor mask = Tensors.of(MASK).narrow(1, 0, 6);
             assertThat(Tensors.longs(cache.positions(mask))).containsExactly(0, 1, 2, 3, 4, 5, 0, 0, 0, 0, 1, 2);
-            cache.begin(0, 0, null);
+            cache.begin(0, 0, null, null);
             cache.advance(mask);
             Tensor more = Ops.cat(0, Tensors.of(new long[][] {{1, 1}}), Tensors.of(new long[][] {{0, 1}}));
             assertThat(Tensors.longs(cache.positions(more))).containsExactly(6, 7, 2, 3);

@@ -19,7 +19,8 @@ import tools.jackson.databind.JsonNode;
 
 /** A base of AdapterHub's tree with the head that a case has: the base's own, a flexible one, or none. */
 record AdapterHubBase(Base base, int choices) {
-    private static final Set<String> KNOWN = Set.of("input_ids", "attention_mask", "token_type_ids");
+    private static final Set<String> KNOWN =
+            Set.of("input_ids", "attention_mask", "token_type_ids", "decoder_input_ids", "pixel_values");
 
     /** Whether a tree is AdapterHub's. */
     static boolean isTree(Path tree) {
@@ -44,10 +45,6 @@ record AdapterHubBase(Base base, int choices) {
                 return new AdapterHubBase(Base.load(folder, Base.Options.of(Task.FEATURE_EXTRACTION)), 1);
             }
             FlexibleHead flexible = FlexibleHead.read(head);
-            String type = flexible.settings().path("head_type").asString();
-            if (type.equals("seq2seq_lm")) {
-                throw new NotCovered("the flexible head " + type);
-            }
             return new AdapterHubBase(
                     Base.load(folder, Base.Options.DEFAULT.withHead(flexible)),
                     flexible.settings().path("num_choices").asInt(1));
@@ -61,7 +58,7 @@ record AdapterHubBase(Base base, int choices) {
                 throw new NotCovered("the input " + name.asString());
             }
         }
-        return new Inputs(stored.get("input_ids"), stored.get("attention_mask"), stored.find("token_type_ids"), null);
+        return ReferenceBase.inputs(stored);
     }
 
     /** What it answers under AdapterHub's names. */

@@ -89,7 +89,8 @@ final class AdapterHubFiles {
 
     /** A tensor's name with {@code *} for the adapter's name, without what a model with a head has before its backbone. */
     static String key(String tensor, Base base, String name) {
-        String prefix = base.architecture().prefix();
+        String own = base.architecture().prefix();
+        String prefix = own.isEmpty() ? "transformer." : own;
         String bare = tensor.startsWith(prefix) ? tensor.substring(prefix.length()) : tensor;
         return ("." + bare + ".").replace("." + name + ".", ".*.").replaceAll("^\\.|\\.$", "");
     }

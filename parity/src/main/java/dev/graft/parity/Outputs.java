@@ -72,6 +72,11 @@ record Outputs(Map<String, Tensor> values, Tensor mask) {
         return null;
     }
 
+    /** The same, compared only in the rows that have a 1. */
+    Outputs where(Tensor rows) {
+        return new Outputs(values, mask.mul(rows.unsqueeze(1)));
+    }
+
     /** Zeros at padding. */
     static Tensor visible(Tensor output, Tensor mask) {
         Tensor seen = Ops.to(output.dim() > 2 ? mask.unsqueeze(-1) : mask, ScalarType.Float);

@@ -28,17 +28,24 @@ final class ReferenceBase implements AutoCloseable {
     private ReferenceBase(Base base, Reference reference) {
         this.base = base;
         this.reference = reference;
-        Tensor answers = reference.find("decoder_input_ids");
-        Tensor pixels = reference.find("pixel_values");
-        this.inputs = pixels != null && !reference.has("input_ids")
-                ? Inputs.images(pixels)
-                : new Inputs(
-                        reference.get("input_ids"),
-                        reference.get("attention_mask"),
-                        reference.find("token_type_ids"),
-                        null,
-                        answers == null ? null : Inputs.of(answers, reference.get("decoder_attention_mask")),
-                        pixels);
+        this.inputs = inputs(reference);
+    }
+
+    /** The inputs that a reference stores; a decoder's ids without a mask are all tokens. */
+    static Inputs inputs(Reference stored) {
+        Tensor answers = stored.find("decoder_input_ids");
+        Tensor pixels = stored.find("pixel_values");
+        if (pixels != null && !stored.has("input_ids")) {
+            return Inputs.images(pixels);
+        }
+        Tensor seen = stored.find("decoder_attention_mask");
+        return new Inputs(
+                stored.get("input_ids"),
+                stored.get("attention_mask"),
+                stored.find("token_type_ids"),
+                null,
+                answers == null ? null : Inputs.of(answers, seen == null ? torch.ones_like(answers) : seen),
+                pixels);
     }
 
     /** Loads a base in fp32. */

@@ -2,6 +2,7 @@ package dev.graft.peft;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
@@ -9,6 +10,7 @@ import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.EnumMap;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -39,8 +41,8 @@ public final class Adapter {
     private final Map<String, Parameter> parameters;
     private final Map<Site, List<Effect>> effects;
     private final Map<String, Supplier<Tensor>> exports;
-    private final long prefixLength;
-    private final long prefixShift;
+    private final Map<Attention.Kind, Long> prefixLengths;
+    private final Map<Attention.Kind, Long> prefixShifts;
     private final @Nullable Tensor firstLayer;
     private final int tasks;
     private final int task;
@@ -71,8 +73,8 @@ public final class Adapter {
             ordered.sort((a, b) -> Boolean.compare(b instanceof Effect.Replace, a instanceof Effect.Replace));
             effects.put(site, List.copyOf(ordered));
         });
-        this.prefixLength = longest(false);
-        this.prefixShift = longest(true);
+        this.prefixLengths = longest(false);
+        this.prefixShifts = longest(true);
     }
 
     /** A new adapter. With a task head the head is trained and saved with it, as PEFT does for classification. */
@@ -300,24 +302,28 @@ public final class Adapter {
                 .anyMatch(effect -> effect instanceof Effect.Prefix prefix && prefix.gates() != null);
     }
 
-    /** How many keys the layer with the longest prefix has before its own. */
-    long prefixLength() {
-        return prefixLength;
+    /** How many keys the layer of a kind with the longest prefix has before its own. */
+    long prefixLength(Attention.Kind kind) {
+        return prefixLengths.getOrDefault(kind, 0L);
     }
 
     /** By how many of those the positions of the tokens move. */
-    long prefixShift() {
-        return prefixShift;
+    long prefixShift(Attention.Kind kind) {
+        return prefixShifts.getOrDefault(kind, 0L);
     }
 
-    private long longest(boolean shifting) {
-        return effects.values().stream()
-                .mapToLong(list -> list.stream()
+    private Map<Attention.Kind, Long> longest(boolean shifting) {
+        Map<Attention.Kind, Long> longest = new EnumMap<>(Attention.Kind.class);
+        effects.forEach((site, list) -> {
+            if (site instanceof Attention attention) {
+                long length = list.stream()
                         .filter(effect -> effect instanceof Effect.Prefix prefix && (prefix.shifts() || !shifting))
                         .mapToLong(effect -> ((Effect.Prefix) effect).length())
-                        .sum())
-                .max()
-                .orElse(0);
+                        .sum();
+                longest.merge(attention.kind(), length, Math::max);
+            }
+        });
+        return longest;
     }
 
     boolean hasPrompt() {

@@ -172,9 +172,8 @@ final class AdapterHubLayout implements FolderLayout {
     @Override
     public Map<String, Tensor> baseCopies(Adapter adapter) {
         Linear output = base.head().output();
-        return base.task() == Task.CAUSAL_LM && output != null
-                ? Map.of(output.name() + ".weight", output.weight())
-                : Map.of();
+        boolean generates = base.task() == Task.CAUSAL_LM || base.task() == Task.SEQ_2_SEQ_LM;
+        return generates && output != null ? Map.of(output.name() + ".weight", output.weight()) : Map.of();
     }
 
     @Override
@@ -188,7 +187,10 @@ final class AdapterHubLayout implements FolderLayout {
      */
     @Override
     public String canonical(String key) {
-        return prefixed(key.replace(".adapter_norm_before.", ".adapter_down.0."));
+        String prefix = base.architecture().prefix();
+        // The library's own class of T5 has a module of that name, the others have none.
+        String bare = prefix.isEmpty() ? key.replaceFirst("^transformer\\.", "") : key;
+        return prefixed(bare.replace(".adapter_norm_before.", ".adapter_down.0."));
     }
 
     private String prefixed(String key) {
@@ -204,6 +206,6 @@ final class AdapterHubLayout implements FolderLayout {
 
     @Override
     public String toFile(AdapterConfig config, String parameter) {
-        return parameter.replace("*", name);
+        return base.architecture().stored(parameter).replace("*", name);
     }
 }

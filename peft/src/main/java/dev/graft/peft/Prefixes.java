@@ -14,8 +14,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys and values that a selection puts before those of an attention layer. Every layer has the same number of them; a layer without
- * some, because its adapter leaves it out, has hidden zeros there.
+ * The keys and values that a selection puts before those of an attention layer. Every layer of a kind has the same number of them; one
+ * without some, because its adapter leaves it out, has hidden zeros there.
  */
 final class Prefixes {
     private Prefixes() {}
@@ -23,7 +23,7 @@ final class Prefixes {
     static @Nullable Prefix of(List<RowGroup> groups, Attention site, long batch, Pass pass) {
         long longest = 0;
         for (RowGroup group : groups) {
-            longest = Math.max(longest, length(group));
+            longest = Math.max(longest, length(group, site));
         }
         if (longest == 0) {
             return null;
@@ -32,12 +32,12 @@ final class Prefixes {
         long[] shift = new long[(int) batch];
         for (RowGroup group : groups) {
             for (long row : group.indices(batch)) {
-                int at = Math.toIntExact((row + 1) * longest - length(group));
+                int at = Math.toIntExact((row + 1) * longest - length(group, site));
                 for (Selection.Active active : group.stack()) {
-                    int length = Math.toIntExact(active.prefixLength());
+                    int length = Math.toIntExact(active.prefixLength(site));
                     Arrays.fill(mask, at, at + length, prefixes(active, site).isEmpty() ? 0 : 1);
                     at += length;
-                    shift[(int) row] += active.prefixShift();
+                    shift[(int) row] += active.prefixShift(site);
                 }
             }
         }
@@ -48,8 +48,10 @@ final class Prefixes {
                 Tensors.of(shift, batch));
     }
 
-    private static long length(RowGroup group) {
-        return group.stack().stream().mapToLong(Selection.Active::prefixLength).sum();
+    private static long length(RowGroup group, Attention site) {
+        return group.stack().stream()
+                .mapToLong(active -> active.prefixLength(site))
+                .sum();
     }
 
     private static List<Effect.Prefix> prefixes(Selection.Active active, Attention site) {
@@ -73,8 +75,8 @@ final class Prefixes {
                 for (Effect.Prefix prefix : prefixes) {
                     parts.add(keysAndValues(prefix, group, rows, pass));
                 }
-                if (prefixes.isEmpty() && active.prefixLength() > 0) {
-                    parts.add(zeros(active, site, rows, active.prefixLength()));
+                if (prefixes.isEmpty() && active.prefixLength(site) > 0) {
+                    parts.add(zeros(active, site, rows, active.prefixLength(site)));
                 }
             }
             if (!parts.isEmpty()) {

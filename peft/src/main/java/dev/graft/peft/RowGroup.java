@@ -31,10 +31,11 @@ record RowGroup(List<Selection.Active> stack, @Nullable Tensor rows, int count) 
         return rows == null ? changed : batch.index_copy(0, rows, Ops.to(changed, batch.scalar_type()));
     }
 
-    /** Whether anything happens at a site. Where one layer has a prefix every layer has room for it. */
+    /** Whether anything happens at a site. Where one attention layer has a prefix all of its kind have room for it. */
     boolean actsOn(Site site) {
         for (Selection.Active active : stack) {
-            if (!active.effects(site).isEmpty() || site instanceof Attention && active.prefixLength() > 0) {
+            if (!active.effects(site).isEmpty()
+                    || site instanceof Attention attention && active.prefixLength(attention) > 0) {
                 return true;
             }
         }

@@ -1,6 +1,7 @@
 package dev.graft.peft;
 
 import dev.graft.formats.InputException;
+import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Site;
 import java.util.ArrayList;
@@ -32,12 +33,12 @@ public final class Selection {
             return skipped.contains(site.layer()) ? List.of() : adapter.effects(site);
         }
 
-        long prefixLength() {
-            return adapter.prefixLength();
+        long prefixLength(Attention site) {
+            return adapter.prefixLength(site.kind());
         }
 
-        long prefixShift() {
-            return adapter.prefixShift();
+        long prefixShift(Attention site) {
+            return adapter.prefixShift(site.kind());
         }
     }
 

@@ -23,6 +23,7 @@ import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
+import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Ops;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -45,6 +46,7 @@ import org.jspecify.annotations.Nullable;
 public final class T5 implements Backbone {
     private final Config config;
     private final Embedding shared;
+    private final Stream stream;
     private final Stack encoder;
     private final Stack decoder;
     private final double outputScale;
@@ -74,6 +76,8 @@ public final class T5 implements Backbone {
             Attention attention,
             Block attentionBlock,
             @Nullable Projections cross,
+            Attention crossAttention,
+            Block crossBlock,
             Norm feedForwardNorm,
             @Nullable Linear gate,
             Linear up,
@@ -85,6 +89,7 @@ public final class T5 implements Backbone {
         this.config = config;
         this.outputScale = outputScale;
         shared = new Embedding("shared", w.matrix("shared.weight", config.vocab, config.width), true, config.padding);
+        stream = new Stream("encoder", config.width);
         encoder = stack(w, "encoder.", config.encoderLayers, false);
         decoder = stack(w, "decoder.", config.decoderLayers, true);
     }
@@ -97,9 +102,12 @@ public final class T5 implements Backbone {
             String dense = last + ".DenseReluDense.";
             layers.add(new StackLayer(
                     projections(w, block + "layer.0", "SelfAttention", i),
-                    new Attention(block + "layer.0.SelfAttention", i, config.heads, config.headDim),
+                    attention(
+                            block + "layer.0.SelfAttention", i, decodes ? Attention.Kind.OWN : Attention.Kind.ENCODER),
                     new Block(block + "layer.0", i, Block.Kind.ATTENTION, config.width, null),
                     decodes ? projections(w, block + "layer.1", "EncDecAttention", i) : null,
+                    attention(block + "layer.1.EncDecAttention", i, Attention.Kind.CROSS),
+                    new Block(block + "layer.1", i, Block.Kind.CROSS_ATTENTION, config.width, null),
                     norm(w, last + ".layer_norm", i),
                     config.gated ? linear(w, dense + "wi_0", Role.GATE, i, config.intermediate, config.width) : null,
                     linear(w, dense + (config.gated ? "wi_1" : "wi"), Role.UP, i, config.intermediate, config.width),
@@ -113,6 +121,10 @@ public final class T5 implements Backbone {
                 layers,
                 new RelativeBias(distances, !decodes, config.farthest),
                 norm(w, prefix + "final_layer_norm", -1));
+    }
+
+    private Attention attention(String name, int layer, Attention.Kind kind) {
+        return new Attention(name, layer, kind, config.heads, config.headDim, 1);
     }
 
     private Projections projections(Weights w, String layer, String name, int index) {
@@ -175,8 +187,10 @@ public final class T5 implements Backbone {
     private Source encode(Inputs in, Pass whole) {
         Pass pass = whole.encoder();
         ScalarType small = encoder.norm.weight().scalar_type();
-        Tensor h = pass.piece(() ->
-                new Tensor[] {drop(Embedded.of(shared, in, small, pass).rows(), pass)})[0];
+        Tensor h = pass.enter(
+                stream,
+                pass.piece(() ->
+                        new Tensor[] {drop(Embedded.of(shared, in, small, pass).rows(), pass)})[0]);
         AttentionMask mask = AttentionMask.of(encoder.layers.get(0).attention, false, small, pass);
         Tensor bias = biased(encoder.bias, h.size(1), mask, pass);
         for (StackLayer layer : encoder.layers) {
@@ -190,7 +204,7 @@ public final class T5 implements Backbone {
     }
 
     private Tensor biased(RelativeBias bias, long queries, AttentionMask mask, Pass pass) {
-        Tensor distances = bias.of(queries, mask.keys().size(1), pass);
+        Tensor distances = bias.of(queries, mask, pass);
         Tensor hidden = mask.additive();
         return hidden == null ? distances : pass.piece(() -> new Tensor[] {distances.add(hidden)})[0];
     }
@@ -221,9 +235,8 @@ public final class T5 implements Backbone {
                 pass.heads(pass.linear(p.k, e), config.heads, null), pass.heads(pass.linear(p.v, e), config.heads, null)
             };
         });
-        Tensor mixed = BiasedAttention.attend(q, seen[0], seen[1], 1, hiding, config.dropout, pass);
-        Tensor out = dropped(pass.linear(p.o, mixed), pass);
-        return pass.piece(() -> new Tensor[] {h.add(out)})[0];
+        Tensor mixed = BiasedAttention.attend(layer.crossAttention, q, seen, 1, hiding, config.dropout, pass);
+        return pass.add(layer.crossBlock, h, dropped(pass.linear(p.o, mixed), pass));
     }
 
     private Tensor feedForward(StackLayer layer, Tensor h, Pass pass) {
@@ -251,25 +264,24 @@ public final class T5 implements Backbone {
 
     @Override
     public List<Site> sites() {
-        List<Site> sites = new ArrayList<>(List.of(shared));
-        add(sites, encoder, false);
-        add(sites, decoder, true);
+        List<Site> sites = new ArrayList<>(List.of(shared, stream));
+        add(sites, encoder);
+        add(sites, decoder);
         return sites;
     }
 
-    /** An encoder's attention is no place for a prefix: PEFT's goes to the decoder's own alone. */
-    private static void add(List<Site> sites, Stack stack, boolean prefixes) {
+    private static void add(List<Site> sites, Stack stack) {
         for (StackLayer l : stack.layers) {
             add(sites, l.self);
             if (l == stack.layers.get(0)) {
                 sites.add(stack.bias.table());
             }
-            if (prefixes) {
-                sites.add(l.attention);
-            }
+            sites.add(l.attention);
             sites.add(l.attentionBlock);
             if (l.cross != null) {
                 add(sites, l.cross);
+                sites.add(l.crossAttention);
+                sites.add(l.crossBlock);
             }
             if (l.gate != null) {
                 sites.add(l.gate);
@@ -303,7 +315,7 @@ public final class T5 implements Backbone {
 
         @Override
         public String prefix() {
-            return "transformer.";
+            return "";
         }
 
         @Override

@@ -15,6 +15,7 @@ import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
+import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
@@ -41,6 +42,7 @@ public final class Vit implements Backbone {
     private final Tensor classToken;
     private final Tensor positions;
     private final PreNormEncoder layers;
+    private final Stream stream;
     private final Norm norm;
     private final @Nullable Linear pooler;
 
@@ -74,6 +76,7 @@ public final class Vit implements Backbone {
         long side = image / patch;
         classToken = w.get(e + "cls_token", w.numerics().small(), 1, 1, h);
         positions = w.get(e + "position_embeddings", w.numerics().small(), 1, side * side + 1, h);
+        stream = Stream.of(prefix, h);
         layers = new PreNormEncoder(w, prefix + "layers.", NAMES, shape);
         norm = PreNormEncoder.norm(w, prefix + "layernorm", -1, h, shape.eps());
         String p = prefix + "pooler.dense";
@@ -93,14 +96,14 @@ public final class Vit implements Backbone {
             pass.sees(Tensors.ones(ScalarType.Long, all.size(0), all.size(1)));
             return new Tensor[] {Ops.dropout(all.add(positions), shape.dropout(), pass.isTraining())};
         })[0];
-        h = layers.forward(h, false, pass);
+        h = layers.forward(pass.enter(stream, h), false, pass);
         pass.collect(h);
         return pass.result(pass.norm(norm, h, small));
     }
 
     @Override
     public List<Site> sites() {
-        List<Site> sites = new ArrayList<>(List.of(patches));
+        List<Site> sites = new ArrayList<>(List.of(patches, stream));
         layers.addSites(sites);
         sites.add(norm);
         if (pooler != null) {
@@ -137,24 +140,25 @@ public final class Vit implements Backbone {
         }
 
         @Override
+        public String stored(String name) {
+            return name.replaceFirst("(^|\\.)layers\\.", "$1encoder.layer.")
+                    .replace(".attention.q_proj.", ".attention.attention.query.")
+                    .replace(".attention.k_proj.", ".attention.attention.key.")
+                    .replace(".attention.v_proj.", ".attention.attention.value.")
+                    .replace(".attention.prefix_tuning.", ".attention.attention.prefix_tuning.")
+                    .replace(".attention.o_proj.", ".attention.output.dense.")
+                    .replace(".mlp.fc1.", ".intermediate.dense.")
+                    .replace(".mlp.fc2.", ".output.dense.")
+                    .replace(".output_adapters.", ".output.output_adapters.");
+        }
+
+        @Override
         public Model build(Fields config, Weights weights, HeadSpec spec) {
-            weights.rename(Vit::stored);
+            weights.rename(this::stored);
             boolean classifies = spec.task() == Task.IMAGE_CLS;
             Vit vit = new Vit(config, weights, classifies ? prefix() : "", !classifies);
             return new Model(vit, classifies ? classifier(weights, vit.hiddenSize(), spec) : new Head.None(List.of()));
         }
-    }
-
-    /** What files call a parameter. */
-    private static String stored(String parameter) {
-        return parameter
-                .replaceFirst("(^|\\.)layers\\.", "$1encoder.layer.")
-                .replace(".attention.q_proj.", ".attention.attention.query.")
-                .replace(".attention.k_proj.", ".attention.attention.key.")
-                .replace(".attention.v_proj.", ".attention.attention.value.")
-                .replace(".attention.o_proj.", ".attention.output.dense.")
-                .replace(".mlp.fc1.", ".intermediate.dense.")
-                .replace(".mlp.fc2.", ".output.dense.");
     }
 
     /** A linear map of the class token. */

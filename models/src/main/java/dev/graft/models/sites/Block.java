@@ -3,7 +3,7 @@ package dev.graft.models.sites;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The output of a layer's attention or feed-forward block, before it is added to the residual stream.
+ * The output of one of a layer's blocks, before it is added to the residual stream.
  *
  * @param name the path under which adapters of this place are stored
  * @param norm the normalisation after the residual addition (post-norm models), or null (pre-norm models)
@@ -16,6 +16,8 @@ public record Block(
         @Nullable Norm norm) implements Site {
     public enum Kind {
         ATTENTION,
+        /** Attention of a decoder to its encoder's positions. */
+        CROSS_ATTENTION,
         FEED_FORWARD
     }
 }

@@ -4,6 +4,9 @@ import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Activation;
 import dev.graft.models.Base;
+import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.Layer;
+import dev.graft.models.sites.Site;
 import java.util.List;
 import java.util.Map;
 import tools.jackson.databind.JsonNode;
@@ -50,8 +53,34 @@ final class AdapterHubFields {
         return layers == null ? List.of() : layers;
     }
 
+    /** Whether a decoder attends to an encoder. */
+    static boolean hasEncoder(Base base) {
+        return base.sites().stream()
+                .anyMatch(site -> site instanceof Attention attention && attention.kind() == Attention.Kind.CROSS);
+    }
+
+    /** The number of a site's layer: where there are an encoder and a decoder, the decoder's layers follow the encoder's. */
+    static int layer(Site site, Base base) {
+        List<Layer> layers = layers(base);
+        for (int i = 0; i < layers.size(); i++) {
+            String name = layers.get(i).name();
+            if (site.name().equals(name) || site.name().startsWith(name + ".")) {
+                return i;
+            }
+        }
+        return site.layer();
+    }
+
+    /** All layers, in their order. */
+    static List<Layer> layers(Base base) {
+        return base.sites().stream()
+                .filter(Layer.class::isInstance)
+                .map(Layer.class::cast)
+                .toList();
+    }
+
     static void requireLayers(String field, Iterable<Integer> layers, Base base) {
-        int count = base.backbone().layers();
+        int count = layers(base).size();
         for (int layer : layers) {
             if (layer < 0 || layer >= count) {
                 throw new InputException(
@@ -63,7 +92,7 @@ final class AdapterHubFields {
     /** Refuses to leave out every layer. */
     static void requireSome(List<Integer> leaveOut, Base base) {
         requireLayers("leave_out", leaveOut, base);
-        if (leaveOut.stream().distinct().count() == base.backbone().layers()) {
+        if (leaveOut.stream().distinct().count() == layers(base).size()) {
             throw new InputException("leave_out has every layer of " + base.name() + ": nothing is left to train");
         }
     }

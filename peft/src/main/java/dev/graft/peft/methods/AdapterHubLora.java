@@ -113,16 +113,16 @@ public record AdapterHubLora(
             if (site instanceof Linear linear
                     && linear.layer() >= 0
                     && roles.contains(linear.role())
-                    && !leaveOut.contains(linear.layer())) {
+                    && !leaveOut.contains(AdapterHubFields.layer(linear, g.base()))) {
                 graft(g, linear, shared);
             }
         }
     }
 
-    /** AdapterHub's names for the feed-forward layers are the other way round where there is a gate, as in Llama. */
+    /** AdapterHub's names for the feed-forward layers are the other way round where there is a gate, as in Llama; not in T5. */
     private Set<Role> roles(Base base) {
-        boolean turned =
-                base.sites().stream().anyMatch(site -> site instanceof Linear linear && linear.role() == Role.GATE);
+        boolean turned = !AdapterHubFields.hasEncoder(base)
+                && base.sites().stream().anyMatch(site -> site instanceof Linear linear && linear.role() == Role.GATE);
         Set<Role> roles = new HashSet<>();
         attention.forEach(name -> roles.add(ROLES.get(name)));
         if (!attention.isEmpty()) {

@@ -25,7 +25,8 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * <p>Trained: T · hidden + k · (hidden + 1) + 2 · layers · heads · headDim · (k + 1), flat T · 2 · layers · heads · headDim; a gate hidden + 1
  * more for each layer. E and a flat P start normal with deviation 1, the network as {@code nn.Linear}. Files, in AdapterHub's layout:
- * {@code prefix_tuning.prefix_tunings.NAME.self_prefix.{wte.weight,control_trans.0.*,control_trans.2.*}}, flat {@code control_trans}, and
+ * {@code prefix_tuning.prefix_tunings.NAME.self_prefix.{wte.weight,control_trans.0.*,control_trans.2.*}}, flat {@code control_trans}, of an
+ * encoder-decoder also {@code encoder_prefix} and {@code cross_prefix}, each with a network of its own, and
  * {@code <attention>.prefix_tuning.prefix_gates.NAME.{weight,bias}}. Doesn't merge, and has no strength but 1. {@link PrefixTuning} is the
  * same in PEFT's files, which hold P alone.
  *
@@ -40,6 +41,8 @@ import tools.jackson.databind.node.ObjectNode;
  * @param dropout probability that a value of a key or value is dropped in training
  * @param gated whether keys and values are multiplied by a gate
  * @param sharedGate whether keys and values have the same gate
+ * @param encoder whether the encoder of an encoder-decoder has one
+ * @param cross whether the decoder's attention to the encoder has one
  * @param leaveOut layers without a prefix
  */
 public record AdapterHubPrefix(
@@ -50,11 +53,26 @@ public record AdapterHubPrefix(
         double dropout,
         boolean gated,
         boolean sharedGate,
+        boolean encoder,
+        boolean cross,
         List<Integer> leaveOut)
         implements Method {
     /** Thirty keys and values, 512 values inside. */
     public static final AdapterHubPrefix DEFAULT =
             new AdapterHubPrefix(30, false, 512, "tanh", 0, false, true, List.of());
+
+    /** A prefix on every side of a model. */
+    public AdapterHubPrefix(
+            int tokens,
+            boolean flat,
+            int inside,
+            String activation,
+            double dropout,
+            boolean gated,
+            boolean sharedGate,
+            List<Integer> leaveOut) {
+        this(tokens, flat, inside, activation, dropout, gated, sharedGate, true, true, leaveOut);
+    }
 
     public AdapterHubPrefix {
         leaveOut = List.copyOf(leaveOut);
@@ -70,7 +88,8 @@ public record AdapterHubPrefix(
 
     /** The same with gates. */
     public AdapterHubPrefix withGate() {
-        return new AdapterHubPrefix(tokens, flat, inside, activation, dropout, true, sharedGate, leaveOut);
+        return new AdapterHubPrefix(
+                tokens, flat, inside, activation, dropout, true, sharedGate, encoder, cross, leaveOut);
     }
 
     @Override
@@ -86,15 +105,30 @@ public record AdapterHubPrefix(
     @Override
     public void graft(Grafter g) {
         AdapterHubFields.requireSome(leaveOut, g.base());
+        graft(g, Attention.Kind.OWN, "self_prefix");
+        if (encoder) {
+            graft(g, Attention.Kind.ENCODER, "encoder_prefix");
+        }
+        if (cross) {
+            graft(g, Attention.Kind.CROSS, "cross_prefix");
+        }
+    }
+
+    private void graft(Grafter g, Attention.Kind kind, String name) {
         List<Attention> layers = new ArrayList<>();
         for (Site site : g.base().sites()) {
-            if (site instanceof Attention attention && !leaveOut.contains(attention.layer())) {
+            if (site instanceof Attention attention
+                    && attention.kind() == kind
+                    && !leaveOut.contains(AdapterHubFields.layer(attention, g.base()))) {
                 layers.add(attention);
             }
         }
+        if (layers.isEmpty()) {
+            return;
+        }
         long dim = layers.get(0).heads() * layers.get(0).headDim();
         long width = 2 * layers.size() * dim;
-        String at = AdapterHubFields.root(g.base()) + "prefix_tuning.prefix_tunings.*.self_prefix.";
+        String at = AdapterHubFields.root(g.base()) + "prefix_tuning.prefix_tunings.*." + name + ".";
         Columns columns = flat ? plain(g, at, width) : projected(g, at, width);
         for (int i = 0; i < layers.size(); i++) {
             Attention layer = layers.get(i);
@@ -159,8 +193,8 @@ public record AdapterHubPrefix(
         c.put("use_gating", gated);
         c.put("shared_gating", sharedGate);
         leaveOut.forEach(c.putArray("leave_out")::add);
-        c.put("encoder_prefix", true);
-        c.put("cross_prefix", true);
+        c.put("encoder_prefix", encoder);
+        c.put("cross_prefix", cross);
         c.putNull("init_weights_seed");
     }
 
@@ -205,7 +239,7 @@ public record AdapterHubPrefix(
 
         @Override
         public Method read(Fields f, Base base) {
-            f.informational("architecture", "init_weights_seed", "encoder_prefix", "cross_prefix");
+            f.informational("architecture", "init_weights_seed");
             return new AdapterHubPrefix(
                     f.integer("prefix_length", 30, 1),
                     f.bool("flat", false),
@@ -214,6 +248,8 @@ public record AdapterHubPrefix(
                     f.number("dropout", 0),
                     f.bool("use_gating", false),
                     f.bool("shared_gating", true),
+                    f.bool("encoder_prefix", true),
+                    f.bool("cross_prefix", true),
                     AdapterHubFields.leaveOut(f));
         }
     }

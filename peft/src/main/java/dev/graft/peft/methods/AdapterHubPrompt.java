@@ -4,7 +4,6 @@ import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
-import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
 import dev.graft.peft.Effect;
@@ -56,8 +55,9 @@ public record AdapterHubPrompt(int tokens, @Nullable String text) implements Met
             throw new InputException(
                     base.name() + " is a causal model, for which this prompt has no positions; use prompt-tuning");
         }
-        Embedding table = PromptTuning.input(base);
-        Initial start = text == null ? Initial.uniform(0.5) : PromptTuning.Start.TEXT.rows(base, table, text);
+        Initial start = text == null
+                ? Initial.uniform(0.5)
+                : PromptTuning.Start.TEXT.rows(base, PromptTuning.input(base), text);
         for (Site site : base.sites()) {
             if (site instanceof Stream stream) {
                 Tensor rows = g.parameter(

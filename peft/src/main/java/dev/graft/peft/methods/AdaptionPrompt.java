@@ -79,6 +79,7 @@ public record AdaptionPrompt(
         List<Attention> all = new ArrayList<>();
         for (Site site : base.sites()) {
             if (site instanceof Attention attention
+                    && attention.kind() == Attention.Kind.OWN
                     && (module == null || attention.name().endsWith("." + module))) {
                 all.add(attention);
             }

@@ -2,6 +2,7 @@ package dev.graft.peft.methods;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
+import dev.graft.models.Base;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Site;
@@ -175,6 +176,13 @@ public record BottleneckConfig(
         return copy.made();
     }
 
+    /** The same behind cross-attention blocks too. */
+    public BottleneckConfig withCross() {
+        Copy copy = new Copy(this);
+        copy.cross = true;
+        return copy.made();
+    }
+
     public BottleneckConfig withReduction(double factor) {
         return withReductions(factor, Map.of());
     }
@@ -303,10 +311,14 @@ public record BottleneckConfig(
     /** Declares the bottlenecks at every place. */
     void graft(Grafter g) {
         AdapterHubFields.requireSome(leaveOut, g.base());
+        if (cross && !AdapterHubFields.hasEncoder(g.base())) {
+            throw new InputException("cross_adapter is true, but " + g.base().name()
+                    + " has no decoder that attends to an encoder: expected false");
+        }
         AdapterHubFields.requireLayers("reduction_factor", reductions.keySet(), g.base());
         Phm.@Nullable Layers hypercomplex = phm == null ? null : phm.new Layers(g);
         for (Site site : g.base().sites()) {
-            if (site instanceof Block block && wants(block)) {
+            if (site instanceof Block block && wants(block, g.base())) {
                 g.add(block, BottleneckLayer.of(g, block, this, hypercomplex));
                 Norm norm = block.norm();
                 if (!norms.after && norm != null) {
@@ -338,14 +350,19 @@ public record BottleneckConfig(
     }
 
     /** Whether there is a bottleneck behind the block. */
-    boolean wants(Block block) {
-        boolean place = block.kind() == Block.Kind.ATTENTION ? attention : feedForward;
-        return place && !leaveOut.contains(block.layer());
+    private boolean wants(Block block, Base base) {
+        boolean place = switch (block.kind()) {
+            case ATTENTION -> attention;
+            case CROSS_ATTENTION -> cross;
+            case FEED_FORWARD -> feedForward;
+        };
+        return place && !leaveOut.contains(AdapterHubFields.layer(block, base));
     }
 
     /** m, as AdapterHub: {@code int(hidden // factor)}, at least 1. */
-    long size(Block block) {
-        return Math.max(1, (long) Math.floor(block.hidden() / reductions.getOrDefault(block.layer(), reduction)));
+    long size(Block block, Base base) {
+        double factor = reductions.getOrDefault(AdapterHubFields.layer(block, base), reduction);
+        return Math.max(1, (long) Math.floor(block.hidden() / factor));
     }
 
     void write(ObjectNode c) {

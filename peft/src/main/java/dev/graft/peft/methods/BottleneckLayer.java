@@ -43,7 +43,7 @@ record BottleneckLayer(
     static BottleneckLayer of(Grafter g, Block block, BottleneckConfig c, Phm.@Nullable Layers hypercomplex) {
         String at = block.name() + ".adapters.*.";
         long hidden = block.hidden();
-        long m = c.size(block);
+        long m = c.size(block, g.base());
         // AdapterHub's file counts the parts of what goes down: an own norm first, then D.
         String downKey = at + (c.norms().ownBefore() ? "adapter_down.1" : "adapter_down.0");
         String upKey = at + "adapter_up";

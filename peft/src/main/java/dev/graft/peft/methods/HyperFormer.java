@@ -116,7 +116,7 @@ public record HyperFormer(
                         0.01));
         int task = g.task(tasks);
         for (Site site : g.base().sites()) {
-            if (site instanceof Block block) {
+            if (site instanceof Block block && block.kind() != Block.Kind.CROSS_ATTENTION) {
                 g.add(block, new Made(network, task, block, AdapterHubFields.activation(activation)));
             }
         }

@@ -28,7 +28,7 @@ record PrefixTable(List<Attention> layers) {
     static PrefixTable of(Base base) {
         List<Attention> layers = new ArrayList<>();
         for (Site site : base.sites()) {
-            if (site instanceof Attention attention) {
+            if (site instanceof Attention attention && attention.kind() == Attention.Kind.OWN) {
                 layers.add(attention);
             }
         }

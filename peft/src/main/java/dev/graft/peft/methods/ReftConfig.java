@@ -72,7 +72,8 @@ public record ReftConfig(
         }
         Activation sigma = activation == null ? null : AdapterHubFields.activation(activation);
         for (Site site : g.base().sites()) {
-            if (site instanceof Layer layer && (layers == null || layers.contains(layer.layer()))) {
+            if (site instanceof Layer layer
+                    && (layers == null || layers.contains(AdapterHubFields.layer(layer, g.base())))) {
                 Unit start = unit(g, layer, 0, sigma);
                 Unit end = tied ? start : unit(g, layer, 1, sigma);
                 g.add(layer, new Edit(start, end, first, last, dropout));

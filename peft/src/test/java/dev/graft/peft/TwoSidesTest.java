@@ -1,0 +1,158 @@
+package dev.graft.peft;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Hidden;
+import dev.graft.models.Inputs;
+import dev.graft.models.KvCache;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.methods.AdapterHubLora;
+import dev.graft.peft.methods.AdapterHubPrefix;
+import dev.graft.peft.methods.BottleneckConfig;
+import dev.graft.peft.methods.HyperFormer;
+import dev.graft.peft.methods.Pfeiffer;
+import dev.graft.peft.methods.PrefixTuning;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.Test;
+
+/** Methods on an encoder-decoder: its numbers are compared with the references' by the parity cases. */
+class TwoSidesTest {
+    private static final Base T5 = Base.load(Bases.FIXTURES.resolve("adapterhub/bases/t5"));
+    private static final long[][] SOURCE = {{5, 9, 12, 1}, {30, 8, 6, 1}, {7, 11, 2, 1}};
+    private static final long[][] ANSWERS = {{0, 4, 17, 9}, {0, 22, 3, 5}, {0, 6, 6, 21}};
+    private static final Pfeiffer CROSS =
+            new Pfeiffer(BottleneckConfig.DEFAULT.withCross().withReduction(8));
+    private static final Method GATED = new AdapterHubPrefix(2, true, 8, "tanh", 0, true, true, List.of());
+    private static final List<Method> METHODS = List.of(
+            GATED,
+            new AdapterHubPrefix(3, false, 8, "tanh", 0, false, true, List.of()),
+            new AdapterHubPrefix(2, true, 8, "tanh", 0, false, true, false, true, List.of(3)),
+            new PrefixTuning(2, null, false),
+            CROSS);
+
+    private static Adapter trained(Method method) {
+        Adapter adapter = Adapter.create(T5, method, 1);
+        try (NoGrad off = new NoGrad()) {
+            adapter.trainable()
+                    .forEach((key, value) -> value.add_(Rng.of(2, key).normal(0, 0.3, Tensors.shape(value))));
+        }
+        return adapter;
+    }
+
+    private static Inputs inputs(int from, int to) {
+        return Inputs.of(java.util.Arrays.copyOfRange(SOURCE, from, to))
+                .answeredBy(Inputs.of(java.util.Arrays.copyOfRange(ANSWERS, from, to)));
+    }
+
+    private static Tensor logits(Inputs in, Hooks hooks) {
+        try (NoGrad off = new NoGrad()) {
+            return T5.logits(in, Pass.inference(hooks));
+        }
+    }
+
+    private static double apart(Tensor a, Tensor b) {
+        return Tensors.item(a.sub(b).abs().amax());
+    }
+
+    /** But for gates, which read all positions of a pass. */
+    @Test
+    void theCacheGivesTheLogitsOfWholePasses() {
+        for (Method method : METHODS.subList(1, METHODS.size())) {
+            Hooks hooks = Selection.of(trained(method)).hooks();
+            Inputs source = Inputs.of(SOURCE);
+            try (NoGrad off = new NoGrad();
+                    KvCache cache = new KvCache(4)) {
+                List<Tensor> steps = new ArrayList<>();
+                for (int i = 0; i < 4; i++) {
+                    Inputs next = Inputs.of(new long[][] {{ANSWERS[0][i]}, {ANSWERS[1][i]}, {ANSWERS[2][i]}});
+                    steps.add(T5.logits(source.answeredBy(next), Pass.cached(hooks, cache)));
+                }
+
+                assertThat(apart(Ops.cat(1, steps.toArray(Tensor[]::new)), logits(inputs(0, 3), hooks)))
+                        .as("%s", method)
+                        .isLessThan(2e-5);
+            }
+        }
+    }
+
+    @Test
+    void aRowOfAMixedBatchEqualsItsSoloRun() {
+        List<Selection> rows = List.of(
+                Selection.of(trained(METHODS.get(1))),
+                Selection.all(Selection.of(trained(METHODS.get(3))), Selection.of(trained(CROSS))),
+                Selection.BASE);
+        Tensor together = logits(inputs(0, 3), Selection.rows(rows).hooks());
+        for (int row = 0; row < 3; row++) {
+            Tensor alone = logits(inputs(row, row + 1), rows.get(row).hooks());
+            assertThat(apart(together.narrow(0, row, 1), alone))
+                    .as("row %d", row)
+                    .isLessThan(2e-5);
+        }
+    }
+
+    @Test
+    void aTapeGivesTheGradientsOfAutograd() {
+        for (Method method : METHODS) {
+            Adapter adapter = trained(method);
+            Hooks hooks = Selection.of(adapter).hooks();
+            Pass whole = Pass.inference(hooks);
+            T5.logits(inputs(0, 3), whole).square().sum().backward();
+            Map<String, Tensor> expected = new LinkedHashMap<>();
+            adapter.trainable().forEach((key, value) -> {
+                expected.put(key, value.grad().clone());
+                value.mutable_grad().reset();
+            });
+            Pass pass = Pass.training(hooks);
+            Hidden hidden = T5.hidden(inputs(0, 3), pass);
+            T5.logits(hidden, pass).square().sum().backward();
+            pass.backward();
+
+            adapter.trainable()
+                    .forEach((key, value) -> assertThat(
+                                    torch.allclose(value.grad(), expected.get(key), 1e-3, 1e-3, false))
+                            .as("%s of %s", key, method)
+                            .isTrue());
+        }
+    }
+
+    @Test
+    void aCrossAdapterNeedsADecoderThatReadsAnEncoder() {
+        assertThat(trained(CROSS).trainableCount()).isEqualTo(6 * (2 * 32 * 4 + 4 + 32));
+        assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.BERT), CROSS, 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageStartingWith("cross_adapter is true, but bert-seqcls has no decoder");
+    }
+
+    @Test
+    void layersOfTheDecoderFollowThoseOfTheEncoder() {
+        AdapterHubLora lora =
+                new AdapterHubLora(2, 2, List.of("q"), false, false, false, false, false, null, 0, List.of(0, 1, 3));
+
+        assertThat(Adapter.create(T5, lora, 1).trainable().keySet())
+                .allMatch(key -> key.startsWith("decoder.block.0."))
+                .hasSize(4);
+        assertThatThrownBy(() -> Adapter.create(T5, new Pfeiffer(BottleneckConfig.DEFAULT.withLeaveOut(List.of(4))), 1))
+                .hasMessageContaining("leave_out has layer 4")
+                .hasMessageContaining("has 4 layers");
+    }
+
+    @Test
+    void aHypernetworkLeavesCrossAttentionAlone() {
+        assertThat(Adapter.create(T5, HyperFormer.DEFAULT, 1).sites().stream().map(site -> site.name()))
+                .isNotEmpty()
+                .noneMatch(name -> name.endsWith("layer.1") && name.startsWith("decoder"));
+    }
+}
