@@ -221,7 +221,7 @@ public final class T5 implements Backbone {
 
     private Tensor crossed(StackLayer layer, Tensor h, @Nullable Tensor source, @Nullable Tensor hiding, Pass pass) {
         Projections p = layer.cross;
-        if (p == null) {
+        if (p == null || hiding == null) {
             throw new IllegalStateException("only a decoder attends to an encoder");
         }
         ScalarType base = p.q.weight().scalar_type();
