@@ -4,6 +4,7 @@ import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Prefix;
 import dev.graft.tensor.Dropout;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Profile;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
@@ -82,6 +83,7 @@ public final class Attend {
         }
         Tensor keys = k;
         Tensor values = v;
+        Profile.at(site.layer(), () -> "attention");
         return tape.run(
                 () -> {
                     List<Tensor> results = new ArrayList<>();

@@ -1,5 +1,6 @@
 package dev.graft.models;
 
+import dev.graft.formats.InputException;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Convolution;
@@ -12,14 +13,20 @@ import dev.graft.models.sites.Prompt;
 import dev.graft.models.sites.PromptTargets;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Stream;
+import dev.graft.tensor.Dropout;
+import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Profile;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -38,7 +45,13 @@ public final class Pass {
     private long prompt;
     private PromptTargets promptTargets = PromptTargets.none(0);
 
-    private final @Nullable Tape tape;
+    private @Nullable Tape tape;
+    private boolean repeats;
+    private @Nullable Predicate<Block> passed;
+    private @Nullable FrozenPrefix prefix;
+    private @Nullable Tensor known;
+    private int layersRun;
+    private long dropoutAtStart;
     private final List<Routing> routings = new ArrayList<>();
 
     private Pass(
@@ -64,6 +77,32 @@ public final class Pass {
         return new Pass(hooks, true, null, null, new Tape());
     }
 
+    /**
+     * The same pass with gradient checkpointing (Chen et al., 2016): of each layer only its input is kept, and the layer runs again in the
+     * backward pass. The gradients are the same to the last bit.
+     */
+    public Pass checkpointed() {
+        Pass pass = like(cache, hiddenStates);
+        pass.repeats = true;
+        return pass;
+    }
+
+    /** The same pass, in whose backward pass the gradient goes past some blocks, along the residual stream alone. */
+    public Pass passing(Predicate<Block> blocks) {
+        Pass pass = like(cache, hiddenStates);
+        pass.passed = blocks;
+        return pass;
+    }
+
+    /** The same pass of a network of one side, which takes the output of its first layers from here or gives it. */
+    public Pass after(FrozenPrefix layers) {
+        Pass pass = like(cache, hiddenStates);
+        pass.prefix = layers;
+        pass.known = layers.known();
+        pass.dropoutAtStart = Dropout.state();
+        return pass;
+    }
+
     /** Inference that keeps and reuses keys and values. */
     public static Pass cached(Hooks hooks, KvCache cache) {
         return new Pass(hooks, false, cache, null, null);
@@ -71,12 +110,19 @@ public final class Pass {
 
     /** The same pass, collecting every layer's hidden states. */
     public Pass withHiddenStates() {
-        return new Pass(hooks, training, cache, new ArrayList<>(), tape);
+        return like(cache, new ArrayList<>());
+    }
+
+    private Pass like(@Nullable KvCache itsCache, @Nullable List<Tensor> itsHiddenStates) {
+        Pass pass = new Pass(hooks, training, itsCache, itsHiddenStates, tape);
+        pass.repeats = repeats;
+        pass.passed = passed;
+        return pass;
     }
 
     /** The pass of an encoder whose decoder this pass runs: a mask of its own, and no cache, since an encoder runs once. */
     public Pass encoder() {
-        return new Pass(hooks, training, null, hiddenStates, tape);
+        return like(null, hiddenStates);
     }
 
     public Hooks hooks() {
@@ -98,6 +144,7 @@ public final class Pass {
 
     /** Runs a piece of the network; what it makes on the way is freed, but for the mask if the piece sets it. */
     public Tensor[] piece(Tape.Forward forward) {
+        Profile.at("other");
         Tensor known = mask;
         Tape.Forward withMask = () -> {
             Tensor[] outputs = forward.run();
@@ -126,9 +173,43 @@ public final class Pass {
         }
     }
 
-    /** Runs a layer; without a tape, what it makes on the way is freed. */
+    /** Runs a layer; without a tape, or where it runs again in the backward pass, what it makes on the way is freed. */
     public Tensor layer(Supplier<Tensor> body) {
-        return tape == null ? untaped(() -> new Tensor[] {body.get()})[0] : body.get();
+        if (tape == null) {
+            return untaped(() -> new Tensor[] {body.get()})[0];
+        }
+        int index = layersRun++;
+        if (prefix == null || index >= prefix.layers()) {
+            return recorded(body);
+        }
+        if (known != null) {
+            return known;
+        }
+        Tensor output = recorded(body);
+        if (index == prefix.layers() - 1) {
+            if (Dropout.state() != dropoutAtStart) {
+                throw new InputException(
+                        "cache_frozen_layers keeps what the lower layers give, but this model drops some of"
+                                + " it at random while it trains; set hidden_dropout and attention_dropout to 0, or leave it out");
+            }
+            prefix.learn(output);
+        }
+        return output;
+    }
+
+    private Tensor recorded(Supplier<Tensor> body) {
+        Profile.at("other");
+        return repeats && tape != null ? tape.again(own -> on(own, body)) : body.get();
+    }
+
+    private Tensor on(@Nullable Tape other, Supplier<Tensor> body) {
+        Tape whole = tape;
+        tape = other;
+        try {
+            return body.get();
+        } finally {
+            tape = whole;
+        }
     }
 
     /** x in another type. */
@@ -136,6 +217,7 @@ public final class Pass {
         if (tape == null || !x.requires_grad() || x.scalar_type().value == type.value) {
             return Ops.to(x, type);
         }
+        Profile.at("cast");
         return tape.run(() -> new Tensor[] {Ops.to(x, type)}, (gradient, kept) -> Tape.accumulate(x, gradient));
     }
 
@@ -147,6 +229,7 @@ public final class Pass {
         if (tape == null) {
             return Ops.to(hooks.norm(site, h, this), type);
         }
+        Profile.at(site.layer(), () -> "norm");
         if (isFormula(site, h)) {
             return tape.run(
                     () -> RmsNorm.forward(site, h, type),
@@ -173,6 +256,7 @@ public final class Pass {
         if (tape == null || layers == null) {
             return Arrays.stream(sites).map(site -> alone(site, x)).toArray(Tensor[]::new);
         }
+        Profile.at(sites[0].layer(), () -> operation(sites));
         boolean wanted = x.requires_grad();
         if (!wanted && layers.stream().noneMatch(Explicit::trains)) {
             return tape.run(() -> Joint.forward(layers, x).toArray(Tensor[]::new));
@@ -192,6 +276,7 @@ public final class Pass {
         if (tape == null || layers == null || norm == null || !isFormula(norm, h) || read) {
             return linears(norm(norm, h, type), sites);
         }
+        Profile.at(sites[0].layer(), () -> "norm, " + operation(sites));
         return tape.run(
                 sites.length,
                 () -> {
@@ -211,11 +296,18 @@ public final class Pass {
                 });
     }
 
+    private static String operation(Linear... sites) {
+        return Arrays.stream(sites)
+                .map(site -> site.role().name().toLowerCase(Locale.ROOT))
+                .collect(Collectors.joining(", "));
+    }
+
     private static boolean isAttention(Linear... sites) {
         return sites[0].role() == Role.QUERY || sites[0].role() == Role.QUERY_KEY_VALUE;
     }
 
     private Tensor alone(Linear site, Tensor x) {
+        Profile.at(site.layer(), () -> operation(site));
         return tape == null
                 ? hooks.linear(site, x, this)
                 : tape.run(() -> new Tensor[] {hooks.linear(site, x, this)})[0];
@@ -241,6 +333,7 @@ public final class Pass {
         if (tape == null || layers == null || !gate.requires_grad() || (up != null && !up.requires_grad())) {
             return linear(site, up == null ? activate(activation, gate) : gated(activation, gate, up));
         }
+        Profile.at(site.layer(), () -> "activation, " + operation(site));
         return tape.run(
                         1,
                         () -> {
@@ -276,6 +369,7 @@ public final class Pass {
         if (tape == null || !x.requires_grad()) {
             return turned(x, heads, angles);
         }
+        Profile.at("heads");
         long[] shape = Tensors.shape(x);
         Tensor turned = tape.run(() -> new Tensor[] {turned(x, heads, angles)}, (gradient, kept) -> {
             Tensor back = angles == null ? gradient : angles.inverse().rotate(gradient);
@@ -313,6 +407,7 @@ public final class Pass {
         if (tape == null || !x.requires_grad()) {
             return activation.apply(x);
         }
+        Profile.at("activation");
         return tape.run(
                 () -> new Tensor[] {activation.apply(x)},
                 (gradient, kept) -> Tape.accumulate(x, activation.gradient(x, gradient)));
@@ -320,6 +415,7 @@ public final class Pass {
 
     /** {@code activation(gate) ⊙ up}. */
     public Tensor gated(Activation activation, Tensor gate, Tensor up) {
+        Profile.at("activation");
         if (tape == null || !(gate.requires_grad() && up.requires_grad())) {
             return tape == null
                     ? activation.apply(gate).mul(up)
@@ -336,6 +432,10 @@ public final class Pass {
         if (tape == null) {
             return h.add(hooks.block(site, h, output, this));
         }
+        Profile.at(site.layer(), () -> "residual");
+        if (passed != null && passed.test(site)) {
+            return past(site, h, output);
+        }
         if (!hooks.isFrozen(site) || !h.requires_grad() || !output.requires_grad()) {
             return tape.run(() -> new Tensor[] {h.add(hooks.block(site, h, output, this))})[0];
         }
@@ -350,6 +450,17 @@ public final class Pass {
                 });
         Tape.forget(output);
         return sum;
+    }
+
+    private Tensor past(Block site, Tensor h, Tensor output) {
+        Tape.Forward forward = () -> {
+            try (NoGrad off = new NoGrad()) {
+                return new Tensor[] {h.add(hooks.block(site, h, output, this))};
+            }
+        };
+        return h.requires_grad() && tape != null
+                ? tape.run(forward, (gradient, kept) -> Tape.accumulate(h, gradient))
+                : piece(forward)[0];
     }
 
     /** The hidden states that enter the first layer; a prompt there makes the pass longer. */
@@ -462,8 +573,17 @@ public final class Pass {
         this.promptTargets = targets;
     }
 
-    /** Keeps how a mixture of experts spread the batch, for the loss that balances them. */
+    /**
+     * Keeps how a mixture of experts spread the batch, for the loss that balances them.
+     *
+     * @throws InputException with gradient checkpointing: the loss would keep what a layer makes
+     */
     public void route(Routing routing) {
+        if (repeats) {
+            throw new InputException(
+                    "gradient_checkpointing runs layers again in the backward pass, but the load-balance"
+                            + " loss of this mixture of experts needs what their routers gave; leave it out");
+        }
         // It outlives the layer that it was made in.
         routing.logits().retainReference();
         routings.add(routing);

@@ -18,6 +18,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
@@ -165,7 +166,16 @@ public final class Adapter {
 
     /** Writes the folder, whole or not at all. */
     public void save(Path folder) {
-        AdapterFolder.save(this, folder);
+        save(folder, path -> {});
+    }
+
+    /**
+     * Writes the folder, whole or not at all.
+     *
+     * @param more writes further files into it before it appears
+     */
+    public void save(Path folder, Consumer<Path> more) {
+        AdapterFolder.save(this, folder, more);
     }
 
     public Base base() {

@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -121,7 +122,7 @@ final class AdapterFolder {
         }
     }
 
-    static void save(Adapter adapter, Path folder) {
+    static void save(Adapter adapter, Path folder, Consumer<Path> more) {
         FolderLayout layout = adapter.method().type().layout() == Method.Layout.ADAPTER_HUB
                 ? new AdapterHubLayout(adapter.base())
                 : new PeftLayout(adapter.base());
@@ -161,6 +162,7 @@ final class AdapterFolder {
                 Safetensors.write(temporary.resolve(BESIDE), beside, Map.of());
             }
             Files.writeString(temporary.resolve(RECORD), Json.pretty(record) + "\n");
+            more.accept(temporary);
         });
     }
 

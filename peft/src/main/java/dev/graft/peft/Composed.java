@@ -96,7 +96,7 @@ sealed interface Composed extends Affine {
 
         @Override
         public boolean trains() {
-            return true;
+            return inner.trains() || update.trains();
         }
     }
 

@@ -50,6 +50,11 @@ public sealed interface Effect {
          * @param dx {@code [rows, in]}, or null if it isn't wanted
          */
         void backward(Tensor x, Tensor gradient, List<Tensor> kept, @Nullable Tensor dx);
+
+        /** Whether it has a parameter that learns at present. */
+        default boolean trains() {
+            return true;
+        }
     }
 
     /** {@code y = g(W) x + h(b)} on a linear layer, a convolution or an embedding; h is the identity where nothing is said. */

@@ -68,6 +68,11 @@ public interface TrainingRule {
         return 0;
     }
 
+    /** Whether the mean of the adapter over several steps is an adapter of its kind; not where steps set values to exactly zero. */
+    default boolean averages() {
+        return true;
+    }
+
     /** What it remembers between steps, by name; a checkpoint holds it and puts it back in place. */
     default Map<String, Tensor> state() {
         return Map.of();

@@ -26,6 +26,16 @@ public final class Dropout {
         OWN.get().state = Rng.mix(seed, "step " + step + " part " + part);
     }
 
+    /** Where this thread's masks stand: the same as before if none was drawn since. */
+    public static long state() {
+        return OWN.get().state;
+    }
+
+    /** Draws again what came after that state. */
+    static void state(long state) {
+        OWN.get().state = state;
+    }
+
     /** 0 with probability p (to 16 bits), else 1 / (1 - p). */
     public static Tensor mask(ScalarType type, double p, long... shape) {
         Tensor mask = Tensors.empty(type, shape);

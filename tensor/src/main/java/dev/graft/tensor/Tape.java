@@ -4,8 +4,10 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.function.Function;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
@@ -46,18 +48,38 @@ public final class Tape {
         void run(List<@Nullable Tensor> gradients, List<Tensor> kept);
     }
 
-    private sealed interface Piece {}
+    private sealed interface Piece {
+        /** Where its time belongs. */
+        @Nullable
+        Object place();
+    }
 
-    private record Graph(List<Tensor> outputs, List<Tensor> leaves) implements Piece {}
+    private record Graph(
+            List<Tensor> outputs,
+            List<Tensor> leaves,
+            @Nullable Object place) implements Piece {}
 
-    private record Formula(List<Tensor> leaves, List<Tensor> kept, JointBackward backward) implements Piece {}
+    private record Formula(
+            List<Tensor> leaves,
+            List<Tensor> kept,
+            JointBackward backward,
+            @Nullable Object place) implements Piece {}
+
+    /** @param dropout where the masks stood before it ran */
+    private record Again(Tensor leaf, Function<Tape, Tensor> part, long dropout) implements Piece {
+        @Override
+        public @Nullable Object place() {
+            return null;
+        }
+    }
 
     private final Deque<Piece> pieces = new ArrayDeque<>();
 
     /** Runs a piece. What it makes is freed but for its outputs and what their gradient needs. */
     public Tensor[] run(Forward forward) {
+        Object place = Profile.place();
         try (Scope scope = new Scope()) {
-            Tensor[] outputs = forward.run();
+            Tensor[] outputs = timed(forward, place);
             Tensor[] leaves = new Tensor[outputs.length];
             List<Tensor> recorded = new ArrayList<>();
             List<Tensor> theirs = new ArrayList<>();
@@ -72,7 +94,7 @@ public final class Tape {
                 }
             }
             if (!recorded.isEmpty()) {
-                pieces.push(new Graph(recorded, theirs));
+                pieces.push(new Graph(recorded, theirs, place));
             }
             return leaves;
         }
@@ -90,9 +112,10 @@ public final class Tape {
 
     /** Runs a piece without recording it: its first results are the outputs, the others are kept for the formula of its gradient. */
     public Tensor[] run(int outputs, Forward forward, JointBackward backward) {
+        Object place = Profile.place();
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Tensor[] results = forward.run();
+            Tensor[] results = timed(forward, place);
             Tensor[] leaves = new Tensor[outputs];
             List<Tensor> kept = new ArrayList<>();
             for (int i = 0; i < results.length; i++) {
@@ -102,9 +125,57 @@ public final class Tape {
                     kept.add(scope.keep(results[i]));
                 }
             }
-            pieces.push(new Formula(List.of(leaves), kept, backward));
+            pieces.push(new Formula(List.of(leaves), kept, backward, place));
             return leaves;
         }
+    }
+
+    private static Tensor[] timed(Forward forward, @Nullable Object place) {
+        Profile.Mark mark = Profile.mark(place, false);
+        Tensor[] results = forward.run();
+        if (mark != null) {
+            mark.end();
+        }
+        return results;
+    }
+
+    /**
+     * Runs a part of the network and keeps its result alone. The backward pass runs it again, with the same dropout, for what its own
+     * backward pass needs.
+     *
+     * @param part records its pieces on the tape that it is given
+     */
+    public Tensor again(Function<Tape, Tensor> part) {
+        try (Scope scope = new Scope()) {
+            long dropout = Dropout.state();
+            Tensor result = part.apply(new Tape());
+            if (!result.requires_grad()) {
+                return scope.keep(new Tensor(result));
+            }
+            Tensor leaf = scope.keep(result.detach().set_requires_grad(true));
+            pieces.push(new Again(leaf, part, dropout));
+            return leaf;
+        }
+    }
+
+    private static void backward(Again again) {
+        Tensor gradient = gradient(again.leaf);
+        if (gradient != null) {
+            long dropout = Dropout.state();
+            Dropout.state(again.dropout);
+            Tape tape = new Tape();
+            Profile.again(true);
+            Tensor result = again.part.apply(tape);
+            Profile.again(false);
+            Dropout.state(dropout);
+            if (result.is_leaf()) {
+                accumulate(result, gradient);
+            } else {
+                result.backward(gradient, new BoolOptional(), false, new TensorArrayRefOptional());
+            }
+            tape.backward();
+        }
+        again.leaf.close();
     }
 
     /** Frees the values of an output that only its gradient is needed of any more. */
@@ -116,9 +187,12 @@ public final class Tape {
     public void backward() {
         while (!pieces.isEmpty()) {
             Piece piece = pieces.pop();
+            Profile.Mark mark = Profile.mark(piece.place(), true);
             try (Scope scope = new Scope()) {
                 if (piece instanceof Graph graph) {
                     backward(graph);
+                } else if (piece instanceof Again again) {
+                    backward(again);
                 } else if (piece instanceof Formula formula) {
                     List<@Nullable Tensor> gradients = new ArrayList<>();
                     formula.leaves.forEach(leaf -> gradients.add(gradient(leaf)));
@@ -128,6 +202,9 @@ public final class Tape {
                     formula.leaves.forEach(Tensor::close);
                     formula.kept.forEach(Tensor::close);
                 }
+            }
+            if (mark != null) {
+                mark.end();
             }
         }
     }

@@ -181,6 +181,11 @@ final class AdaLoraRule implements TrainingRule {
     }
 
     @Override
+    public boolean averages() {
+        return false;
+    }
+
+    @Override
     public long complete() {
         return end;
     }

@@ -251,6 +251,11 @@ record LowRank(
 
     private record Formula(Tensor a, Tensor b, double scaling) implements Effect.ExplicitDelta {
         @Override
+        public boolean trains() {
+            return a.requires_grad() || b.requires_grad();
+        }
+
+        @Override
         public List<Tensor> addTo(Tensor y, Tensor x) {
             Tensor z = Ops.linear(x, Ops.to(a, x.scalar_type()), null).mul_(new Scalar(scaling));
             y.addmm_(z, Ops.to(b, x.scalar_type()).t());

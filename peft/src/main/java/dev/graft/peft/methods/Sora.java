@@ -100,6 +100,11 @@ public record Sora(LoraConfig config, double lambda) implements LoraVariant {
         });
         return new TrainingRule() {
             @Override
+            public boolean averages() {
+                return false;
+            }
+
+            @Override
             public void afterUpdate(long step, double learningRate) {
                 Scalar most = new Scalar(lambda * learningRate);
                 Scalar least = new Scalar(-lambda * learningRate);
