@@ -11,6 +11,7 @@ import dev.graft.train.loss.Objective;
 import dev.graft.train.optim.FlatParameters;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -64,6 +65,11 @@ public final class DataParallel implements AutoCloseable {
     /** Prepares every worker for a step of the optimiser, counted from 0. */
     public void prepare(long step) {
         workers.forEach(worker -> worker.parameters.prepare(step));
+    }
+
+    /** From now on these parameters stay as they are. */
+    public void freeze(Set<String> names) {
+        workers.forEach(worker -> worker.parameters.freeze(names));
     }
 
     /** The hooks of the adapter. */

@@ -33,6 +33,10 @@ final class RunSettings {
         json.put("gradient_accumulation_steps", batching.accumulation());
         json.put("order", batching.order().name());
         json.put("longest_first", batching.longestFirst());
+        TrainSettings.Economy economy = settings.economy();
+        json.put("auto_freeze", economy.freezePercentile());
+        json.put("auto_freeze_steps", economy.freezeSteps());
+        json.put("drop_backward", economy.dropBackward());
         evaluating(json.putObject("evaluation"), settings.evaluating());
         adapter(json.putObject("adapter"), adapter);
         data(json.putObject("data"), examples);
@@ -50,6 +54,13 @@ final class RunSettings {
         schedule.put("warmup_ratio", rate.warmupRatio());
         json.put("max_grad_norm", optimization.maxGradientNorm());
         json.put("label_smoothing", optimization.labelSmoothing());
+        json.put("max_loss_spike", optimization.lossSpike());
+        if (optimization.averaging() != null) {
+            json.put("ema_decay", optimization.averaging());
+        }
+        if (!optimization.groups().isEmpty()) {
+            json.put("parameter_groups", optimization.groups().toString());
+        }
     }
 
     private static void evaluating(ObjectNode json, Evaluating evaluating) {

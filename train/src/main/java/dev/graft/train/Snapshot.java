@@ -24,21 +24,28 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The tensors of a checkpoint: {@code parameters.safetensors} as they are in memory, {@code optimizer.safetensors},
- * {@code method.safetensors} with what the method's rule remembers, and {@code best.safetensors} with the values of the best step. Beside
- * them is {@code adapter}, a folder to use as any other.
+ * {@code method.safetensors} with what the method's rule remembers, {@code run.safetensors} with what the run does, and
+ * {@code best.safetensors} with the values of the best step. Beside them is {@code adapter}, a folder to use as any other.
  */
 final class Snapshot {
     private static final String PARAMETERS = "parameters.safetensors";
     private static final String OPTIMIZER = "optimizer.safetensors";
     private static final String METHOD = "method.safetensors";
+    private static final String RUN = "run.safetensors";
     private static final String BEST = "best.safetensors";
     private static final String VALUES = "values";
     private static final String STEPS = "steps";
 
     private Snapshot() {}
 
+    /** Writes all but the adapter. */
     static void write(
-            Path folder, Adapter adapter, Optimizer optimizer, Map<String, Tensor> rule, @Nullable Tensor best) {
+            Path folder,
+            Adapter adapter,
+            Optimizer optimizer,
+            Map<String, Tensor> rule,
+            Map<String, Tensor> run,
+            @Nullable Tensor best) {
         Map<String, Tensor> parameters = new LinkedHashMap<>();
         adapter.parameters().forEach((name, parameter) -> parameters.put(name, parameter.value()));
         write(folder.resolve(PARAMETERS), parameters, Map.of());
@@ -46,10 +53,10 @@ final class Snapshot {
         if (!rule.isEmpty()) {
             write(folder.resolve(METHOD), rule, Map.of());
         }
+        write(folder.resolve(RUN), run, Map.of());
         if (best != null) {
             write(folder.resolve(BEST), Map.of(VALUES, best), Map.of());
         }
-        adapter.save(folder.resolve("adapter"));
     }
 
     private static void write(Path file, Map<String, Tensor> tensors, Map<String, String> metadata) {
@@ -59,14 +66,16 @@ final class Snapshot {
         Safetensors.write(file, data, metadata);
     }
 
-    /** Puts the saved values into the adapter's parameters, the rule's state and the optimiser. */
-    static void restore(Path folder, Adapter adapter, Optimizer optimizer, Map<String, Tensor> rule) {
+    /** Puts the saved values into the adapter's parameters, the rule's and the run's state and the optimiser. */
+    static void restore(
+            Path folder, Adapter adapter, Optimizer optimizer, Map<String, Tensor> rule, Map<String, Tensor> run) {
         Map<String, Tensor> parameters = new LinkedHashMap<>();
         adapter.parameters().forEach((name, parameter) -> parameters.put(name, parameter.value()));
         restore(folder.resolve(PARAMETERS), parameters);
         if (!rule.isEmpty()) {
             restore(folder.resolve(METHOD), rule);
         }
+        restore(folder.resolve(RUN), run);
         try (TensorSource file = Safetensors.open(folder.resolve(OPTIMIZER));
                 Scope scope = new Scope()) {
             Map<String, Tensor> state = new LinkedHashMap<>();
@@ -84,7 +93,7 @@ final class Snapshot {
                 Scope scope = new Scope()) {
             if (!file.names().equals(tensors.keySet())) {
                 throw new FormatException(
-                        file.path(), "has the tensors " + file.names() + ", the adapter has " + tensors.keySet());
+                        file.path(), "has the tensors " + file.names() + ", the run has " + tensors.keySet());
             }
             tensors.forEach((name, into) -> copy(file, name, into));
         }

@@ -1,20 +1,29 @@
 package dev.graft.train;
 
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.TrainingRule;
 import dev.graft.tensor.Natives;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Profile;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.TensorException;
 import dev.graft.tensor.Tensors;
+import dev.graft.train.TrainSettings.Economy;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Examples;
 import dev.graft.train.loss.Loss;
 import dev.graft.train.loss.Objective;
 import dev.graft.train.optim.FlatParameters;
 import dev.graft.train.optim.Optimizer;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** Optimiser steps: gradients of some batches, checked, clipped and applied. */
 final class Stepper implements AutoCloseable {
@@ -29,27 +38,110 @@ final class Stepper implements AutoCloseable {
     private final DataParallel workers;
     private final Optimizer optimizer;
     private final TrainingRule rule;
-    private final NonFiniteGuard guard = new NonFiniteGuard(MOST_BAD_STEPS);
+    private final @Nullable DropBackward drop;
+    private final @Nullable AutoFreeze freeze;
+    private final @Nullable PrefixCache prefix;
+    private final BadTensor bad;
+    private final LossGuard guard;
     private boolean checked;
 
     /**
      * @param loss mean over the terms of all batches, with the rule's penalty; NaN if nothing in them has a label
      * @param gradientNorm before clipping
+     * @param applied whether the optimiser has changed the parameters
      */
-    record Outcome(double loss, double gradientNorm, long tokens) {}
+    record Outcome(double loss, double gradientNorm, long tokens, boolean applied) {}
 
-    Stepper(TrainSettings settings, Adapter adapter, Examples examples, Optimizer optimizer, TrainingRule rule) {
+    Stepper(
+            TrainSettings settings,
+            TrainPlan plan,
+            Adapter adapter,
+            Examples examples,
+            Optimizer optimizer,
+            TrainingRule rule,
+            @Nullable Path folder) {
+        Economy economy = settings.economy();
         this.settings = settings;
         this.examples = examples;
-        this.objective = Objective.of(adapter.base(), settings.optimization().labelSmoothing());
+        this.objective = Objective.of(adapter.base(), settings.optimization().labelSmoothing(), this::pass);
         this.workers = new DataParallel(objective, adapter, optimizer.parameters(), Natives.threads());
         this.optimizer = optimizer;
         this.rule = rule;
+        this.drop = economy.dropBackward() == 0
+                ? null
+                : new DropBackward(adapter.base(), economy.dropBackward(), settings.seed(), plan.totalSteps());
+        this.freeze = economy.freezePercentile() == 0
+                ? null
+                : new AutoFreeze(
+                        new AutoFreeze.Settings(economy.freezePercentile(), economy.freezeSteps()),
+                        plan.stepsPerEpoch(),
+                        adapter,
+                        optimizer.parameters());
+        this.prefix = economy.cacheBytes() < 0
+                ? null
+                : new PrefixCache(
+                        adapter,
+                        economy.cacheBytes(),
+                        folder == null ? Path.of(System.getProperty("java.io.tmpdir")) : folder);
+        this.bad = new BadTensor(adapter, workers.hooks(), optimizer.parameters());
+        this.guard = new LossGuard(MOST_BAD_STEPS, settings.optimization().lossSpike());
+    }
+
+    private Pass pass(Hooks hooks, Batch batch) {
+        Pass pass = settings.economy().pass(hooks);
+        Pass dropping = drop == null ? pass : pass.passing(drop::drops);
+        return prefix == null ? dropping : dropping.after(prefix.of(batch));
+    }
+
+    /** What steps depend on beside the optimiser and the rule, for a checkpoint. */
+    Map<String, Tensor> state() {
+        Map<String, Tensor> state = new LinkedHashMap<>(Map.of("losses", guard.losses()));
+        if (drop != null) {
+            state.put("drop_rates", drop.rates());
+        }
+        if (freeze != null) {
+            state.putAll(freeze.state());
+        }
+        return state;
+    }
+
+    /** After {@link #state} has been put back. */
+    void restored() {
+        if (freeze != null) {
+            workers.freeze(freeze.frozen());
+        }
+    }
+
+    /** How the gradients of some rows change. */
+    private final class Change implements DropBackward.Change {
+        private final Runnable backward;
+        private @Nullable Tensor whole;
+
+        Change(Runnable backward) {
+            this.backward = backward;
+        }
+
+        @Override
+        public double fromFirst() {
+            backward.run();
+            Tensor now = optimizer.parameters().gradients();
+            try (NoGrad off = new NoGrad();
+                    Scope scope = new Scope()) {
+                if (whole == null) {
+                    whole = scope.release(now.clone());
+                }
+                double norm = Tensors.item(now.sub(whole).norm());
+                return norm * norm;
+            }
+        }
     }
 
     @Override
     public void close() {
         workers.close();
+        if (prefix != null) {
+            prefix.close();
+        }
     }
 
     /** Forms the gradient of each of these batches and lets somebody look at it. */
@@ -76,29 +168,43 @@ final class Stepper implements AutoCloseable {
         long terms = 0;
         long tokens = 0;
         for (int[] indices : rows) {
-            Batch batch = examples.batch(indices, PAD);
+            Batch batch = Profile.time("reading rows", () -> examples.batch(indices, PAD));
             batches.add(batch);
             terms += objective.terms(workers.hooks(), batch);
             tokens += batch.realTokens();
         }
         if (terms == 0) {
-            return new Outcome(Double.NaN, 0, tokens);
+            return new Outcome(Double.NaN, 0, tokens, false);
         }
         FlatParameters parameters = optimizer.parameters();
         workers.prepare(optimizer.steps());
         rule.beforeStep(step - 1);
-        double loss = gradients(step, batches, terms).mean() + penalty();
+        long divisor = terms;
+        if (drop != null) {
+            drop.draw(step, new Change(() -> gradients(step, batches, divisor)));
+        }
+        double loss = gradients(step, batches, divisor).mean() + penalty();
         double norm = parameters.gradientNorm();
-        if (guard.accepts(step, loss, norm, () -> places(batches))) {
+        boolean good = guard.accepts(step, loss, norm, () -> bad.find(batches), () -> places(batches));
+        if (good) {
+            if (freeze != null && freeze.see(step)) {
+                workers.freeze(freeze.frozen());
+            }
             double most = settings.optimization().maxGradientNorm();
             if (most > 0) {
                 parameters.clip(norm, most);
             }
             rule.beforeUpdate(step - 1);
-            optimizer.step(learningRate);
+            Profile.time("optimiser", () -> {
+                optimizer.step(
+                        learningRate,
+                        loss,
+                        () -> gradients(step, batches, divisor).mean());
+                return loss;
+            });
             rule.afterUpdate(step - 1, learningRate);
         }
-        return new Outcome(loss, norm, tokens);
+        return new Outcome(loss, norm, tokens, good);
     }
 
     /** Adds the gradient of the rule's penalty. */
@@ -115,8 +221,9 @@ final class Stepper implements AutoCloseable {
 
     private Loss gradients(long step, List<Batch> batches, long terms) {
         DataParallel.Outcome outcome;
+        boolean check = !checked && (drop == null || drop.isWhole());
         try {
-            outcome = workers.backward(batches, terms, settings.seed(), step, !checked);
+            outcome = workers.backward(batches, terms, settings.seed(), step, check);
         } catch (RuntimeException error) {
             if (error.getClass() != RuntimeException.class) {
                 throw error;
@@ -132,7 +239,7 @@ final class Stepper implements AutoCloseable {
                     + outcome.unreached().size() + " trained parameter(s), so they would never learn: "
                     + String.join(", ", outcome.unreached()) + ". Leave their modules out of the targets");
         }
-        checked = true;
+        checked |= check;
         return outcome.loss();
     }
 

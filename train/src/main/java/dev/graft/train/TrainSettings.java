@@ -1,11 +1,14 @@
 package dev.graft.train;
 
 import dev.graft.formats.InputException;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Hooks;
 import dev.graft.train.BestScore.EarlyStopping;
 import dev.graft.train.data.Order;
 import dev.graft.train.optim.AdamW;
 import dev.graft.train.optim.Optimizer;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -19,7 +22,13 @@ import org.jspecify.annotations.Nullable;
  * @param seed of the order of the rows and of dropout
  */
 public record TrainSettings(
-        Optimization optimization, Batching batching, Limits limits, Evaluating evaluating, Saving saving, long seed) {
+        Optimization optimization,
+        Batching batching,
+        Limits limits,
+        Evaluating evaluating,
+        Saving saving,
+        Economy economy,
+        long seed) {
 
     /** AdamW at 2e-4 falling linearly to 0, batches of 8 for 3 epochs, an evaluation and a checkpoint each epoch. */
     public static final TrainSettings DEFAULT = new TrainSettings(
@@ -28,6 +37,7 @@ public record TrainSettings(
             new Limits(3, 0, null),
             new Evaluating(Every.EPOCH, "loss", false, true, null),
             new Saving(Every.EPOCH, 2),
+            Economy.NONE,
             42);
 
     /**
@@ -36,16 +46,40 @@ public record TrainSettings(
      * @param learningRate the base rate, at most 100
      * @param maxGradientNorm to which gradients are scaled down; 0 for never
      * @param labelSmoothing the share of a target that is spread over all classes
+     * @param groups parameters that learn otherwise
+     * @param averaging decay of the moving average of the adapter, which is then what is evaluated and saved; null for none
+     * @param lossSpike the multiple of the median of recent losses above which a step is skipped, and three in a row end the run; 0 for never
      */
     public record Optimization(
             Optimizer.Settings optimizer,
             double learningRate,
             LearningRate schedule,
             double maxGradientNorm,
-            double labelSmoothing) {
+            double labelSmoothing,
+            List<ParameterGroup> groups,
+            @Nullable Double averaging,
+            double lossSpike) {
         private static final double HIGHEST_RATE = 100;
+        private static final double USUAL_SPIKE = 10;
+
+        /** One group, no averaging, and a guard against losses ten times those before. */
+        public Optimization(
+                Optimizer.Settings optimizer,
+                double learningRate,
+                LearningRate schedule,
+                double maxGradientNorm,
+                double labelSmoothing) {
+            this(optimizer, learningRate, schedule, maxGradientNorm, labelSmoothing, List.of(), null, USUAL_SPIKE);
+        }
 
         public Optimization {
+            groups = List.copyOf(groups);
+            if (averaging != null && !(averaging > 0 && averaging < 1)) {
+                throw new InputException("ema_decay is " + averaging + ", expected above 0 and below 1");
+            }
+            if (!(lossSpike == 0 || lossSpike > 1)) {
+                throw new InputException("max_loss_spike is " + lossSpike + ", expected above 1, or 0 for never");
+            }
             if (!(learningRate > 0 && learningRate <= HIGHEST_RATE)) {
                 throw new InputException(
                         "learning_rate is " + learningRate + ", expected above 0 and at most " + HIGHEST_RATE);
@@ -60,7 +94,28 @@ public record TrainSettings(
         }
 
         public Optimization withLearningRate(double rate) {
-            return new Optimization(optimizer, rate, schedule, maxGradientNorm, labelSmoothing);
+            return new Optimization(
+                    optimizer, rate, schedule, maxGradientNorm, labelSmoothing, groups, averaging, lossSpike);
+        }
+
+        public Optimization with(Optimizer.Settings other) {
+            return new Optimization(
+                    other, learningRate, schedule, maxGradientNorm, labelSmoothing, groups, averaging, lossSpike);
+        }
+
+        public Optimization withGroups(List<ParameterGroup> others) {
+            return new Optimization(
+                    optimizer, learningRate, schedule, maxGradientNorm, labelSmoothing, others, averaging, lossSpike);
+        }
+
+        public Optimization withAveraging(@Nullable Double decay) {
+            return new Optimization(
+                    optimizer, learningRate, schedule, maxGradientNorm, labelSmoothing, groups, decay, lossSpike);
+        }
+
+        public Optimization withLossSpike(double factor) {
+            return new Optimization(
+                    optimizer, learningRate, schedule, maxGradientNorm, labelSmoothing, groups, averaging, factor);
         }
     }
 
@@ -155,6 +210,50 @@ public record TrainSettings(
     }
 
     /**
+     * How a step spares memory and time.
+     *
+     * @param checkpointing whether of each layer only the input is kept, and the layer runs again in the backward pass
+     * @param freezePercentile of the changes of gradients, at or below which leading layers are frozen (AutoFreeze); 0 for never
+     * @param freezeSteps between two looks at the changes; 0 for a quarter of a pass over the rows
+     * @param dropBackward the share of the backward pass that is left out at random (DropBP); 0 for none
+     * @param cacheBytes memory for the outputs of layers below those that learn, beyond which they go to a file; -1 to run those layers
+     *     in every step
+     */
+    public record Economy(
+            boolean checkpointing, double freezePercentile, int freezeSteps, double dropBackward, long cacheBytes) {
+        /** Everything is kept and done. */
+        public static final Economy NONE = new Economy(false);
+
+        /** @throws InputException naming the setting that is out of range */
+        public Economy {
+            if (!(freezePercentile >= 0 && freezePercentile <= 100)) {
+                throw new InputException("auto_freeze is " + freezePercentile + ", expected above 0 and at most 100");
+            }
+            if (freezeSteps < 0) {
+                throw new InputException("auto_freeze_steps is " + freezeSteps + ", expected 1 or more");
+            }
+            if (!(dropBackward >= 0 && dropBackward <= 0.9)) {
+                throw new InputException("drop_backward is " + dropBackward + ", expected 0 to 0.9");
+            }
+        }
+
+        /** Of each layer everything is kept, or the input alone. */
+        public Economy(boolean checkpointing) {
+            this(checkpointing, 0, 0, 0, -1);
+        }
+
+        /** Without a cache. */
+        public Economy(boolean checkpointing, double freezePercentile, int freezeSteps, double dropBackward) {
+            this(checkpointing, freezePercentile, freezeSteps, dropBackward, -1);
+        }
+
+        Pass pass(Hooks hooks) {
+            Pass pass = Pass.training(hooks);
+            return checkpointing ? pass.checkpointed() : pass;
+        }
+    }
+
+    /**
      * A rhythm of optimiser steps.
      *
      * @param steps how many; 0 for none
@@ -181,27 +280,31 @@ public record TrainSettings(
     }
 
     public TrainSettings with(Optimization other) {
-        return new TrainSettings(other, batching, limits, evaluating, saving, seed);
+        return new TrainSettings(other, batching, limits, evaluating, saving, economy, seed);
     }
 
     public TrainSettings with(Batching other) {
-        return new TrainSettings(optimization, other, limits, evaluating, saving, seed);
+        return new TrainSettings(optimization, other, limits, evaluating, saving, economy, seed);
     }
 
     public TrainSettings with(Limits other) {
-        return new TrainSettings(optimization, batching, other, evaluating, saving, seed);
+        return new TrainSettings(optimization, batching, other, evaluating, saving, economy, seed);
     }
 
     public TrainSettings with(Evaluating other) {
-        return new TrainSettings(optimization, batching, limits, other, saving, seed);
+        return new TrainSettings(optimization, batching, limits, other, saving, economy, seed);
     }
 
     public TrainSettings with(Saving other) {
-        return new TrainSettings(optimization, batching, limits, evaluating, other, seed);
+        return new TrainSettings(optimization, batching, limits, evaluating, other, economy, seed);
+    }
+
+    public TrainSettings with(Economy other) {
+        return new TrainSettings(optimization, batching, limits, evaluating, saving, other, seed);
     }
 
     public TrainSettings withSeed(long other) {
-        return new TrainSettings(optimization, batching, limits, evaluating, saving, other);
+        return new TrainSettings(optimization, batching, limits, evaluating, saving, economy, other);
     }
 
     public TrainSettings withLearningRate(double rate) {

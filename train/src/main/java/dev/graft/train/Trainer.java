@@ -8,6 +8,7 @@ import dev.graft.train.data.Examples;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  * @param adapter is changed in place
  * @param evaluation null for none
  * @param folder where the run keeps its files; null to keep none
+ * @param beside writes what belongs beside the files of a saved adapter into its folder
  */
 public record Trainer(
         TrainSettings settings,
@@ -32,9 +34,21 @@ public record Trainer(
         Examples examples,
         @Nullable Evaluation evaluation,
         @Nullable Path folder,
-        List<TrainingListener> listeners) {
+        List<TrainingListener> listeners,
+        Consumer<Path> beside) {
     public Trainer {
         listeners = List.copyOf(listeners);
+    }
+
+    /** With nothing beside the adapter's own files. */
+    public Trainer(
+            TrainSettings settings,
+            Adapter adapter,
+            Examples examples,
+            @Nullable Evaluation evaluation,
+            @Nullable Path folder,
+            List<TrainingListener> listeners) {
+        this(settings, adapter, examples, evaluation, folder, listeners, path -> {});
     }
 
     /** Trains, going on from the folder's newest checkpoint if it has one. */

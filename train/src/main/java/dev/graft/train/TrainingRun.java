@@ -9,6 +9,7 @@ import dev.graft.tensor.Scope;
 import dev.graft.train.BestScore.EarlyStopping;
 import dev.graft.train.TrainSettings.Evaluating;
 import dev.graft.train.TrainSettings.Every;
+import dev.graft.train.TrainSettings.Optimization;
 import dev.graft.train.TrainingEvent.Evaluated;
 import dev.graft.train.TrainingEvent.Reason;
 import dev.graft.train.TrainingEvent.Saved;
@@ -19,6 +20,7 @@ import dev.graft.train.checkpoints.Checkpoints;
 import dev.graft.train.checkpoints.TrainingState;
 import dev.graft.train.data.BatchPlan;
 import dev.graft.train.optim.FlatParameters;
+import dev.graft.train.optim.Lbfgs;
 import dev.graft.train.optim.Optimizer;
 import dev.graft.train.schedules.Schedule;
 import java.nio.file.Path;
@@ -43,6 +45,7 @@ final class TrainingRun {
     private final TrainingRule rule;
     private final Optimizer optimizer;
     private final Stepper stepper;
+    private final @Nullable MovingAverage average;
     private final @Nullable Checkpoints checkpoints;
     private final ObjectNode config;
     private final Progress progress;
@@ -82,8 +85,14 @@ final class TrainingRun {
                                 plan.stepsPerEpoch(),
                                 settings.optimization().learningRate(),
                                 settings.seed()));
-        optimizer = settings.optimization().optimizer().of(new FlatParameters(adapter.trainable(), rule::rate));
-        stepper = new Stepper(settings, adapter, trainer.examples(), optimizer, rule);
+        Optimization optimization = settings.optimization();
+        FlatParameters parameters =
+                ParameterGroup.lay(adapter.trainable(), optimization.groups(), rule, optimization.learningRate());
+        checkSuits(optimization);
+        optimizer = optimization.optimizer().of(parameters);
+        Double averaging = optimization.averaging();
+        average = averaging == null ? null : new MovingAverage(parameters.values(), averaging);
+        stepper = new Stepper(settings, plan, adapter, trainer.examples(), optimizer, rule, trainer.folder());
         if (trainer.evaluation() != null) {
             Evaluating evaluating = settings.evaluating();
             best = BestScore.of(evaluating.metric(), evaluating.greaterIsBetter());
@@ -107,10 +116,41 @@ final class TrainingRun {
                 checkpoints == null ? List.of() : checkpoints.rejected());
     }
 
+    private void checkSuits(Optimization optimization) {
+        String method = trainer.adapter().method().type().name();
+        if (optimization.averaging() != null && !rule.averages()) {
+            throw new InputException("ema_decay averages the values of many steps, but " + method
+                    + " sets some to exactly zero, which a mean would undo; leave it out");
+        }
+        if (optimization.optimizer() instanceof Lbfgs.Settings) {
+            boolean grouped = !optimization.groups().isEmpty();
+            if (grouped || rule != TrainingRule.NONE || optimization.maxGradientNorm() > 0) {
+                throw new InputException(
+                        "optimizer lbfgs builds on exact gradients and one rate for all parameters, but "
+                                + (grouped
+                                        ? "parameter_groups are given; leave them out"
+                                        : rule != TrainingRule.NONE
+                                                ? method + " changes rates or gradients while it trains; choose adamw"
+                                                : "max_grad_norm is " + optimization.maxGradientNorm()
+                                                        + "; set it to 0"));
+            }
+        }
+    }
+
+    /** What the run remembers between steps beside its numbers. */
+    private Map<String, Tensor> state() {
+        Map<String, Tensor> state = stepper.state();
+        if (average != null) {
+            state.put("average", average.mean());
+        }
+        return state;
+    }
+
     private void restore(Checkpoint from) {
         TrainingState state = from.state();
         state.requireConfig(config, from.folder());
-        Snapshot.restore(from.folder(), trainer.adapter(), optimizer, rule.state());
+        Snapshot.restore(from.folder(), trainer.adapter(), optimizer, rule.state(), state());
+        stepper.restored();
         step = state.step();
         epoch = state.epoch();
         batch = state.batch();
@@ -163,6 +203,9 @@ final class TrainingRun {
         Stepper.Outcome outcome =
                 stepper.step(step + 1, Arrays.asList(epochBatches).subList(batch, next), rate);
         step++;
+        if (average != null && outcome.applied()) {
+            average.update(optimizer.steps());
+        }
         batch = next;
         boolean epochEnds = next == epochBatches.length;
         loss = outcome.loss();
@@ -222,24 +265,43 @@ final class TrainingRun {
             return;
         }
         long start = System.nanoTime();
+        BestScore before = best;
+        averaged(() -> evaluate(evaluation, before));
+        boolean better = best.step() == step;
+        Evaluated evaluated = new Evaluated(step, epochs, metrics, better, Duration.ofNanos(System.nanoTime() - start));
+        tell(listener -> listener.onEvaluate(evaluated));
+    }
+
+    private void evaluate(Evaluation evaluation, BestScore before) {
         metrics = evaluation.evaluate(Selection.of(trainer.adapter()).hooks());
-        Double value = metrics.get(best.metric());
+        Double value = metrics.get(before.metric());
         if (value == null) {
-            throw new InputException("the metric " + best.metric() + " is watched, but the evaluation gives only "
+            throw new InputException("the metric " + before.metric() + " is watched, but the evaluation gives only "
                     + String.join(", ", metrics.keySet()));
         }
         EarlyStopping stopping = settings.evaluating().earlyStopping();
         if (step > rule.complete()) {
-            best = best.observe(step, value, stopping == null ? 0 : stopping.minimumGain());
-        }
-        boolean better = best.step() == step;
-        if (better) {
-            bestValues = copy(optimizer.parameters().values());
+            BestScore now = before.observe(step, value, stopping == null ? 0 : stopping.minimumGain());
+            best = now;
+            if (now.step() == step) {
+                bestValues = copy(optimizer.parameters().values());
+            }
         }
         evaluatedAt = step;
-        Duration took = Duration.ofNanos(System.nanoTime() - start);
-        Evaluated evaluated = new Evaluated(step, epochs, metrics, better, took);
-        tell(listener -> listener.onEvaluate(evaluated));
+    }
+
+    /** Does something with the adapter that the run is for: the average where there is one. */
+    private void averaged(Runnable work) {
+        if (average != null) {
+            average.swap();
+        }
+        try {
+            work.run();
+        } finally {
+            if (average != null) {
+                average.swap();
+            }
+        }
     }
 
     private void save(int batchesInEpoch) {
@@ -254,8 +316,10 @@ final class TrainingRun {
                 best,
                 Map.of("seed", settings.seed()),
                 config);
-        Path saved = checkpoints.save(
-                state, temporary -> Snapshot.write(temporary, trainer.adapter(), optimizer, rule.state(), bestValues));
+        Path saved = checkpoints.save(state, temporary -> {
+            Snapshot.write(temporary, trainer.adapter(), optimizer, rule.state(), state(), bestValues);
+            averaged(() -> trainer.adapter().save(temporary.resolve("adapter"), trainer.beside()));
+        });
         savedAt = step;
         tell(listener -> listener.onSave(new Saved(step, saved)));
     }
@@ -263,6 +327,9 @@ final class TrainingRun {
     private TrainResult end(Reason reason) {
         Path adapter = null;
         if (reason != Reason.INTERRUPTED) {
+            if (average != null) {
+                average.swap();
+            }
             if (bestValues != null && settings.evaluating().loadBest()) {
                 try (NoGrad off = new NoGrad();
                         Scope scope = new Scope()) {
@@ -272,7 +339,7 @@ final class TrainingRun {
             Path folder = trainer.folder();
             if (folder != null) {
                 adapter = folder.resolve("adapter");
-                trainer.adapter().save(adapter);
+                trainer.adapter().save(adapter, trainer.beside());
             }
         }
         return new TrainResult(step, loss, metrics, best, tokens, progress.elapsed(), reason, adapter);

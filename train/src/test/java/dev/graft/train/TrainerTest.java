@@ -13,6 +13,7 @@ import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.Sora;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.BestScore.EarlyStopping;
 import dev.graft.train.TrainSettings.Batching;
@@ -30,7 +31,14 @@ import dev.graft.train.checkpoints.Checkpoints;
 import dev.graft.train.data.Examples;
 import dev.graft.train.data.Order;
 import dev.graft.train.loss.Prediction;
+import dev.graft.train.optim.Adafactor;
+import dev.graft.train.optim.AdamW;
+import dev.graft.train.optim.AdamW8bit;
 import dev.graft.train.optim.FlatParameters;
+import dev.graft.train.optim.Lbfgs;
+import dev.graft.train.optim.Lion;
+import dev.graft.train.optim.Optimizer;
+import dev.graft.train.optim.Riemannian;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -327,6 +335,127 @@ class TrainerTest {
         assertThat(recorder.evaluations).hasSize(1);
     }
 
+    private static TrainSettings with(Optimizer.Settings optimizer) {
+        return SETTINGS.with(SETTINGS.optimization().with(optimizer));
+    }
+
+    @Test
+    void a_resumed_run_equals_an_uninterrupted_one_with_every_optimiser_groups_and_an_average() throws IOException {
+        List<Optimizer.Settings> optimizers = List.of(
+                new AdamW8bit.Settings(AdamW.Settings.DEFAULT, 64),
+                Adafactor.Settings.DEFAULT,
+                Lion.Settings.DEFAULT,
+                new Riemannian.Settings(AdamW.Settings.DEFAULT, 1e-2),
+                new Lbfgs.Settings(2, 4, 1e-7, 1e-9, 3, true));
+        for (Optimizer.Settings optimizer : optimizers) {
+            boolean plain = optimizer instanceof Lbfgs.Settings;
+            TrainSettings settings = with(optimizer);
+            TrainSettings.Optimization all = settings.optimization().withAveraging(0.9);
+            settings = settings.with(
+                    plain
+                            ? new TrainSettings.Optimization(optimizer, 0.1, all.schedule(), 0, 0, List.of(), 0.9, 10)
+                            : all.withGroups(List.of(new ParameterGroup("lora_B", 5e-3, 0.1))));
+            settings = settings.withMaxSteps(8).with(new Saving(Every.steps(100), 2));
+            Path whole = folder.resolve(
+                    "whole-" + optimizer.getClass().getDeclaringClass().getSimpleName());
+            Path cut = folder.resolve(
+                    "cut-" + optimizer.getClass().getDeclaringClass().getSimpleName());
+            TrainResult expected =
+                    trainer(settings, Tiny.lora(LLAMA, 0.1, 7), null, whole).run();
+            trainer(settings, Tiny.lora(LLAMA, 0.1, 7), null, cut).run(Resume.AUTO, afterSteps(5));
+            TrainResult result =
+                    trainer(settings, Tiny.lora(LLAMA, 0.1, 9), null, cut).run();
+            assertThat(result.loss())
+                    .as("%s", optimizer)
+                    .isEqualTo(expected.loss())
+                    .isNotNaN();
+            for (String file : List.of(
+                    "checkpoint-8/parameters.safetensors",
+                    "checkpoint-8/run.safetensors",
+                    "checkpoint-8/optimizer.safetensors",
+                    "adapter/adapter_model.safetensors")) {
+                assertThat(cut.resolve(file)).hasSameBinaryContentAs(whole.resolve(file));
+            }
+            assertThat(Tiny.hashes(Adapter.load(LLAMA, whole.resolve("adapter"))))
+                    .isEqualTo(Tiny.hashes(Adapter.load(LLAMA, whole.resolve("checkpoint-8/adapter"))));
+        }
+    }
+
+    @Test
+    void the_average_is_evaluated_and_saved_in_place_of_the_adapter() {
+        Adapter adapter = Tiny.lora(LLAMA, 0, 7);
+        List<float[]> path = new ArrayList<>();
+        String name = adapter.trainable().keySet().iterator().next();
+        path.add(Tensors.floats(adapter.value(name)));
+        TrainingListener watch = new TrainingListener() {
+            @Override
+            public void onStep(Stepped event) {
+                path.add(Tensors.floats(adapter.value(name)));
+            }
+        };
+        List<float[]> evaluated = new ArrayList<>();
+        Evaluation evaluation = hooks -> {
+            evaluated.add(Tensors.floats(adapter.value(name)));
+            return Map.of("loss", 1.0);
+        };
+        TrainSettings settings = SETTINGS.with(SETTINGS.optimization().withAveraging(0.5))
+                .withMaxSteps(3)
+                .with(new Evaluating(Every.steps(3), "loss", false, true, null));
+        new Trainer(settings, adapter, COUNTING, evaluation, null, List.of(watch)).run();
+        double mean = path.get(0)[5];
+        for (int t = 1; t <= 3; t++) {
+            double decay = Math.min(0.5, (1.0 + t) / (10 + t));
+            mean = decay * mean + (1 - decay) * path.get(t)[5];
+        }
+        assertThat(evaluated.get(0)[5]).isCloseTo((float) mean, offset(1e-6f)).isNotEqualTo(path.get(3)[5]);
+        assertThat(Tensors.floats(adapter.value(name))).isEqualTo(evaluated.get(0));
+    }
+
+    @Test
+    void settings_that_do_not_go_together_are_refused_by_name() {
+        Adapter lora = Tiny.lora(LLAMA, 0, 7);
+        assertThatThrownBy(() ->
+                        trainer(with(Lbfgs.Settings.DEFAULT), lora, null, null).run())
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("max_grad_norm is 1.0; set it to 0");
+        TrainSettings unknown =
+                SETTINGS.with(SETTINGS.optimization().withGroups(List.of(new ParameterGroup("lora_Q", 1e-3, null))));
+        assertThatThrownBy(() -> trainer(unknown, lora, null, null).run())
+                .hasMessageContaining("no trained parameter has lora_Q in its name");
+        assertThatThrownBy(() -> new ParameterGroup("(", 1e-3, null)).hasMessageContaining("not a regular expression");
+        Adapter sora = Adapter.create(LLAMA, Sora.DEFAULT, 1);
+        TrainSettings averaged = SETTINGS.with(SETTINGS.optimization().withAveraging(0.9));
+        assertThatThrownBy(() -> trainer(averaged, sora, null, null).run())
+                .hasMessageContaining("ema_decay averages the values of many steps, but sora");
+    }
+
+    @Test
+    void a_loss_that_jumps_is_skipped_and_ends_the_run_when_it_stays() {
+        LossGuard guard = new LossGuard(3, 4);
+        for (int step = 1; step <= 12; step++) {
+            assertThat(guard.accepts(step, 2.0 / step, 1, () -> "", List::of)).isTrue();
+        }
+        assertThat(guard.accepts(13, 1.9, 1, () -> "", List::of))
+                .as("above the median, but not above the first loss")
+                .isTrue();
+        assertThat(guard.accepts(14, 30, 1, () -> "", List::of)).isFalse();
+        assertThat(guard.accepts(15, 0.2, 1, () -> "", List::of)).isTrue();
+        LossGuard resumed = new LossGuard(3, 4);
+        resumed.losses().copy_(guard.losses());
+        for (LossGuard each : List.of(guard, resumed)) {
+            assertThat(each.accepts(16, 30, 1, () -> "", List::of)).isFalse();
+            assertThat(each.accepts(17, 31, 1, () -> "", List::of)).isFalse();
+            assertThatThrownBy(() -> each.accepts(18, 32, 1, () -> "", () -> List.of("rows:9")))
+                    .isInstanceOf(TrainingException.class)
+                    .hasMessageContaining("training stopped at step 18, 3 step(s) in a row were far above")
+                    .hasMessageContaining("rows [rows:9]");
+        }
+        LossGuard off = new LossGuard(1, 0);
+        for (int step = 1; step <= 20; step++) {
+            assertThat(off.accepts(step, Math.exp(step), 1, () -> "", List::of)).isTrue();
+        }
+    }
+
     @Test
     void losses_that_are_not_finite_end_the_run_with_steps_and_rows_named() {
         Adapter adapter = Tiny.lora(LLAMA, 0, 7);
@@ -336,6 +465,8 @@ class TrainerTest {
                 .isInstanceOf(TrainingException.class)
                 .hasMessageContaining("training stopped at step 3")
                 .hasMessageContaining("step 1: loss NaN")
+                .hasMessageContaining("the first bad tensor is the parameter "
+                        + adapter.trainable().keySet().iterator().next())
                 .hasMessageContaining("rows:");
         assertThat(Tiny.hashes(adapter)).isEqualTo(before);
         assertThat(recorder.steps).hasSize(2);

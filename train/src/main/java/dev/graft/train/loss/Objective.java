@@ -2,10 +2,12 @@ package dev.graft.train.loss;
 
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
 import dev.graft.models.Task;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 
 /**
@@ -38,12 +40,21 @@ public interface Objective {
      * @param labelSmoothing the share of a target that is spread over all classes, in [0, 1)
      */
     static Objective of(Base base, double labelSmoothing) {
+        return of(base, labelSmoothing, (hooks, batch) -> Pass.training(hooks));
+    }
+
+    /**
+     * The objective that fits the base's task.
+     *
+     * @param passes makes the pass of a training step: {@code (hooks, batch) -> Pass.training(hooks).checkpointed()}
+     */
+    static Objective of(Base base, double labelSmoothing, BiFunction<Hooks, Batch, Pass> passes) {
         return base.task() == Task.CAUSAL_LM
                         || base.task() == Task.SEQ_2_SEQ_LM
                         || base.task() == Task.TOKEN_CLS
                         || base.task() == Task.MASKED_LM
-                ? new TokenLoss(base, labelSmoothing)
-                : new SequenceLoss(base, labelSmoothing);
+                ? new TokenLoss(base, labelSmoothing, passes)
+                : new SequenceLoss(base, labelSmoothing, passes);
     }
 
     /** A batch as a model takes it. */

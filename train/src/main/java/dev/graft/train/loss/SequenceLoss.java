@@ -11,6 +11,7 @@ import dev.graft.train.data.Batch;
 import dev.graft.train.data.Target;
 import dev.graft.train.data.Targets;
 import java.util.Arrays;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -25,8 +26,10 @@ final class SequenceLoss implements Objective {
 
     private final Base base;
     private final double labelSmoothing;
+    private final BiFunction<Hooks, Batch, Pass> passes;
 
-    SequenceLoss(Base base, double labelSmoothing) {
+    SequenceLoss(Base base, double labelSmoothing, BiFunction<Hooks, Batch, Pass> passes) {
+        this.passes = passes;
         this.base = base;
         this.labelSmoothing = labelSmoothing;
     }
@@ -39,7 +42,7 @@ final class SequenceLoss implements Objective {
     @Override
     public Loss backward(Hooks hooks, Batch batch, double divisor) {
         try (Scope scope = new Scope()) {
-            Pass pass = Pass.training(hooks);
+            Pass pass = passes.apply(hooks, batch);
             Tensor loss = loss(base.logits(Objective.inputs(batch), pass), batch, labelSmoothing);
             Ops.scale(loss, 1 / divisor).backward();
             pass.backward();

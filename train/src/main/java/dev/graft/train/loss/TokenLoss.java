@@ -11,12 +11,14 @@ import dev.graft.models.sites.PromptTargets;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Profile;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Target;
 import dev.graft.train.data.Targets;
 import java.util.Arrays;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -31,9 +33,11 @@ final class TokenLoss implements Objective {
 
     private final Base base;
     private final double labelSmoothing;
+    private final BiFunction<Hooks, Batch, Pass> passes;
     private final boolean shifted;
 
-    TokenLoss(Base base, double labelSmoothing) {
+    TokenLoss(Base base, double labelSmoothing, BiFunction<Hooks, Batch, Pass> passes) {
+        this.passes = passes;
         this.base = base;
         this.labelSmoothing = labelSmoothing;
         this.shifted = base.task() == Task.CAUSAL_LM || base.task() == Task.SEQ_2_SEQ_LM;
@@ -62,7 +66,7 @@ final class TokenLoss implements Objective {
     @Override
     public Loss backward(Hooks hooks, Batch batch, double divisor) {
         try (Scope scope = new Scope()) {
-            Pass pass = Pass.training(hooks);
+            Pass pass = passes.apply(hooks, batch);
             Hidden hidden = base.hidden(Objective.inputs(batch), pass);
             Labelled labelled = labelled(batch, hidden.prompt(), pass.promptTargets());
             if (labelled.labels.length == 0) {
@@ -70,18 +74,7 @@ final class TokenLoss implements Objective {
             }
             Tensor rows = labelled.rows(hidden);
             Tensor cut = rows.detach().set_requires_grad(true);
-            double sum = 0;
-            for (int start = 0; start < labelled.labels.length; start += CHUNK) {
-                int size = Math.min(CHUNK, labelled.labels.length - start);
-                try (Scope chunk = new Scope()) {
-                    sum += CrossEntropy.backward(
-                            base.head().project(cut.narrow(0, start, size), pass),
-                            labelled.labels(start, size),
-                            labelled.weights(start, size, base.numerics().small()),
-                            labelSmoothing,
-                            1 / divisor);
-                }
-            }
+            double sum = Profile.time("vocabulary head and loss", () -> head(cut, labelled, pass, divisor));
             sum += balance(pass, labelled.labels.length, divisor);
             if (rows.requires_grad()) {
                 Backward.from(rows, cut.grad());
@@ -89,6 +82,23 @@ final class TokenLoss implements Objective {
             pass.backward();
             return new Loss(sum, labelled.labels.length);
         }
+    }
+
+    /** The sum of the losses of the rows; their gradients are formed chunk by chunk. */
+    private double head(Tensor rows, Labelled labelled, Pass pass, double divisor) {
+        double sum = 0;
+        for (int start = 0; start < labelled.labels.length; start += CHUNK) {
+            int size = Math.min(CHUNK, labelled.labels.length - start);
+            try (Scope chunk = new Scope()) {
+                sum += CrossEntropy.backward(
+                        base.head().project(rows.narrow(0, start, size), pass),
+                        labelled.labels(start, size),
+                        labelled.weights(start, size, base.numerics().small()),
+                        labelSmoothing,
+                        1 / divisor);
+            }
+        }
+        return sum;
     }
 
     /** The load-balance loss of a mixture of experts, counted once for each labelled token: it adds to the mean. */

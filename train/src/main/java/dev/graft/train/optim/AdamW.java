@@ -1,7 +1,6 @@
 package dev.graft.train.optim;
 
 import dev.graft.formats.InputException;
-import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.Map;
@@ -30,10 +29,10 @@ public final class AdamW implements Optimizer {
 
         /** @throws InputException naming the setting that is out of range */
         public Settings {
-            require("beta1", beta1, beta1 >= 0 && beta1 < 1, "0 or more and below 1");
-            require("beta2", beta2, beta2 >= 0 && beta2 < 1, "0 or more and below 1");
-            require("eps", eps, eps > 0 && eps < 1, "above 0 and below 1");
-            require("weight_decay", weightDecay, weightDecay >= 0 && weightDecay < 1000, "0 or more");
+            Optimizer.require("beta1", beta1, beta1 >= 0 && beta1 < 1, "0 or more and below 1");
+            Optimizer.require("beta2", beta2, beta2 >= 0 && beta2 < 1, "0 or more and below 1");
+            Optimizer.require("eps", eps, eps > 0 && eps < 1, "above 0 and below 1");
+            Optimizer.require("weight_decay", weightDecay, weightDecay >= 0 && weightDecay < 1000, "0 or more");
         }
 
         /** PyTorch's formula. */
@@ -51,10 +50,20 @@ public final class AdamW implements Optimizer {
             return new AdamW(parameters, this);
         }
 
-        static void require(String name, double value, boolean good, String expected) {
-            if (!good) {
-                throw new InputException(name + " is " + value + ", expected " + expected);
-            }
+        @Override
+        public long stateBytes(long values) {
+            return 2L * Float.BYTES * values;
+        }
+
+        /** Moves p by its gradient g and brings the moments up to date, all in place. */
+        void apply(Tensor p, Tensor g, Tensor mean, Tensor square, double rate, long step) {
+            mean.lerp_(g, new Scalar(1 - beta1));
+            square.mul_(new Scalar(beta2)).addcmul_(g, g, new Scalar(1 - beta2));
+            double correction1 = 1 - Math.pow(beta1, step);
+            double correction2 = Math.sqrt(1 - Math.pow(beta2, step));
+            double added = rawEps ? eps / correction2 : eps;
+            Tensor denominator = square.sqrt().div_(new Scalar(correction2)).add_(new Scalar(added));
+            p.addcdiv_(mean, denominator, new Scalar(-rate / correction1));
         }
     }
 
@@ -75,34 +84,16 @@ public final class AdamW implements Optimizer {
 
     @Override
     public void step(double learningRate) {
-        steps++;
-        try (NoGrad off = new NoGrad();
-                Scope scope = new Scope()) {
-            for (FlatParameters.Group group : parameters.groups()) {
-                if (steps > group.rate().from()) {
-                    step(group, learningRate * group.rate().factor());
-                }
-            }
-        }
+        parameters.update(++steps, learningRate, this::step);
     }
 
-    private void step(FlatParameters.Group group, double rate) {
-        Tensor p = group.of(parameters.values());
-        Tensor g = group.of(parameters.gradients());
-        Tensor mean = group.of(m);
-        Tensor square = group.of(v);
-        if (settings.weightDecay != 0) {
-            settings.decay.of(group, parameters.values()).mul_(new Scalar(1 - rate * settings.weightDecay));
+    private void step(FlatParameters.Group group, double rate, long step) {
+        double decay = group.weightDecay(settings.weightDecay);
+        if (decay != 0) {
+            group.decayed(settings.decay, parameters.values()).mul_(new Scalar(1 - rate * decay));
         }
-        mean.lerp_(g, new Scalar(1 - settings.beta1));
-        square.mul_(new Scalar(settings.beta2)).addcmul_(g, g, new Scalar(1 - settings.beta2));
-        // A group that joins later starts with the corrections of a first step.
-        long own = steps - group.rate().from();
-        double correction1 = 1 - Math.pow(settings.beta1, own);
-        double correction2 = Math.sqrt(1 - Math.pow(settings.beta2, own));
-        double eps = settings.rawEps ? settings.eps / correction2 : settings.eps;
-        Tensor denominator = square.sqrt().div_(new Scalar(correction2)).add_(new Scalar(eps));
-        p.addcdiv_(mean, denominator, new Scalar(-rate / correction1));
+        settings.apply(
+                group.of(parameters.values()), group.of(parameters.gradients()), group.of(m), group.of(v), rate, step);
     }
 
     @Override
@@ -118,7 +109,7 @@ public final class AdamW implements Optimizer {
     @Override
     public void restore(long stepsDone, Map<String, Tensor> state) {
         steps = stepsDone;
-        Sgd.copy(state, "exp_avg", m);
-        Sgd.copy(state, "exp_avg_sq", v);
+        Optimizer.copy(state, "exp_avg", m);
+        Optimizer.copy(state, "exp_avg_sq", v);
     }
 }

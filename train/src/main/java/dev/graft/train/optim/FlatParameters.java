@@ -5,13 +5,17 @@ import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import dev.graft.train.optim.Optimizer.Decay;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.function.Function;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Trained parameters laid end to end in one vector, and their gradients in another: an optimiser step is then a few operations on long
@@ -24,17 +28,27 @@ public final class FlatParameters {
     private final Tensor values;
     private final Tensor gradients;
     private final List<Group> groups = new ArrayList<>();
-    private final List<Tensor> gradientViews = new ArrayList<>();
+    private final Map<String, Tensor> gradientViews = new LinkedHashMap<>();
+
+    /** Values that stay as they are, by the names of their parameters. */
+    private final Map<String, Tensor> frozen = new LinkedHashMap<>();
 
     /**
-     * Parameters that learn at the same rate.
+     * How a parameter learns.
+     *
+     * @param weightDecay its own, whatever its shape; null for the optimiser's
+     */
+    public record Pace(Rate rate, @Nullable Double weightDecay) {}
+
+    /**
+     * Parameters that learn alike.
      *
      * @param names theirs, in the order of the vector
      * @param start where in the vector
      * @param matrices how many values at its start belong to parameters with at least two dimensions
      * @param size how many values it has
      */
-    record Group(Rate rate, List<String> names, long start, long matrices, long size) {
+    record Group(Pace pace, List<String> names, long start, long matrices, long size) {
         Tensor of(Tensor vector) {
             return vector.narrow(0, start, size);
         }
@@ -42,6 +56,37 @@ public final class FlatParameters {
         Tensor matricesOf(Tensor vector) {
             return vector.narrow(0, start, matrices);
         }
+
+        Rate rate() {
+            return pace.rate;
+        }
+
+        /** Its weight decay, or the optimiser's usual one. */
+        double weightDecay(double usual) {
+            return pace.weightDecay == null ? usual : pace.weightDecay;
+        }
+
+        /** The part of a vector that its weight decay acts on. */
+        Tensor decayed(Decay decay, Tensor vector) {
+            return decays(decay, 1) ? of(vector) : matricesOf(vector);
+        }
+
+        /** Whether its weight decay acts on a parameter of so many dimensions. */
+        boolean decays(Decay decay, long dimensions) {
+            return decay == Decay.ALL || pace.weightDecay != null || dimensions >= 2;
+        }
+    }
+
+    /** What an optimiser does to a group. */
+    @FunctionalInterface
+    interface Update {
+        /**
+         * Changes the group's values.
+         *
+         * @param rate its learning rate
+         * @param step the number of its own step, from 1: a group that joins later starts with a first step
+         */
+        void apply(Group group, double rate, long step);
     }
 
     /** Parameters that all learn at the run's rate; takes over their memory. */
@@ -51,17 +96,22 @@ public final class FlatParameters {
 
     /** Takes over the memory of the parameters, which must be leaves of one type. */
     public FlatParameters(Map<String, Tensor> parameters, Function<String, Rate> rates) {
+        this(rates.andThen(rate -> new Pace(rate, null)), parameters);
+    }
+
+    /** Takes over the memory of the parameters, which must be leaves of one type. */
+    public FlatParameters(Function<String, Pace> paces, Map<String, Tensor> parameters) {
         if (parameters.isEmpty()) {
             throw new IllegalArgumentException("there is nothing to train");
         }
-        Map<Rate, List<String>> byRate = new LinkedHashMap<>();
+        Map<Pace, List<String>> byPace = new LinkedHashMap<>();
         parameters
                 .keySet()
-                .forEach(name -> byRate.computeIfAbsent(rates.apply(name), rate -> new ArrayList<>())
+                .forEach(name -> byPace.computeIfAbsent(paces.apply(name), pace -> new ArrayList<>())
                         .add(name));
         this.parameters = new LinkedHashMap<>();
         long end = 0;
-        for (Map.Entry<Rate, List<String>> same : byRate.entrySet()) {
+        for (Map.Entry<Pace, List<String>> same : byPace.entrySet()) {
             List<String> names = new ArrayList<>();
             long inMatrices = add(parameters, same.getValue(), true, names);
             long size = inMatrices + add(parameters, same.getValue(), false, names);
@@ -77,11 +127,15 @@ public final class FlatParameters {
             values = scope.release(Ops.cat(0, parts.toArray(Tensor[]::new)));
             gradients = scope.release(Tensors.zeros(values.scalar_type(), values.numel()));
             long start = 0;
-            for (Tensor parameter : this.parameters.values()) {
-                long size = parameter.numel();
-                long[] shape = Tensors.shape(parameter);
-                parameter.__dispatch_set_data(values.narrow(0, start, size).view(shape));
-                gradientViews.add(scope.release(gradients.narrow(0, start, size).view(shape)));
+            for (Map.Entry<String, Tensor> parameter : this.parameters.entrySet()) {
+                long size = parameter.getValue().numel();
+                long[] shape = Tensors.shape(parameter.getValue());
+                parameter
+                        .getValue()
+                        .__dispatch_set_data(values.narrow(0, start, size).view(shape));
+                gradientViews.put(
+                        parameter.getKey(),
+                        scope.release(gradients.narrow(0, start, size).view(shape)));
                 start += size;
             }
         }
@@ -102,9 +156,12 @@ public final class FlatParameters {
                 Scope scope = new Scope()) {
             gradients = scope.release(Tensors.zeros(values.scalar_type(), values.numel()));
             long start = 0;
-            for (Tensor parameter : parameters.values()) {
-                long size = parameter.numel();
-                gradientViews.add(scope.release(gradients.narrow(0, start, size).view(Tensors.shape(parameter))));
+            for (Map.Entry<String, Tensor> parameter : parameters.entrySet()) {
+                long size = parameter.getValue().numel();
+                long[] shape = Tensors.shape(parameter.getValue());
+                gradientViews.put(
+                        parameter.getKey(),
+                        scope.release(gradients.narrow(0, start, size).view(shape)));
                 start += size;
             }
         }
@@ -147,18 +204,69 @@ public final class FlatParameters {
         return groups;
     }
 
+    /** Changes every group that learns at this step of the optimiser, its number counted from 1. */
+    void update(long step, double learningRate, Update update) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (Group group : groups) {
+                long from = group.rate().from();
+                if (step > from) {
+                    update.apply(group, learningRate * group.rate().factor(), step - from);
+                }
+            }
+            frozen.forEach((name, kept) -> value(name).copy_(kept));
+        }
+    }
+
+    /** From now on no gradient is formed for these parameters, and no step of an optimiser changes them. */
+    public void freeze(Set<String> names) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (String name : names) {
+                if (!frozen.containsKey(name)) {
+                    Tensor parameter = value(name);
+                    parameter.set_requires_grad(false);
+                    frozen.put(name, scope.release(parameter.detach().clone()));
+                }
+            }
+        }
+    }
+
+    /** The part of a vector over all parameters that belongs to one of them. */
+    public Tensor within(String name, Tensor vector) {
+        long start = 0;
+        for (Map.Entry<String, Tensor> parameter : parameters.entrySet()) {
+            long size = parameter.getValue().numel();
+            if (parameter.getKey().equals(name)) {
+                return vector.narrow(0, start, size);
+            }
+            start += size;
+        }
+        throw new IllegalArgumentException("there is no parameter " + name);
+    }
+
     /** Forms gradients only for parameters that this step of the optimiser changes, its number counted from 0. */
     public void prepare(long step) {
         for (Group group : groups) {
-            if (group.rate.from() > 0) {
+            if (group.rate().from() > 0) {
                 for (String name : group.names) {
                     Tensor parameter = parameters.get(name);
-                    if (parameter != null) {
-                        parameter.set_requires_grad(step >= group.rate.from());
+                    if (parameter != null && !frozen.containsKey(name)) {
+                        parameter.set_requires_grad(step >= group.rate().from());
                     }
                 }
             }
         }
+    }
+
+    /** A parameter by its name. */
+    Tensor value(String name) {
+        return Objects.requireNonNull(parameters.get(name));
+    }
+
+    /** The gradient of a parameter, of its shape. */
+    Tensor gradient(String name) {
+        return Objects.requireNonNull(gradientViews.get(name));
     }
 
     /** All gradients, {@code [count]}. */
@@ -171,10 +279,7 @@ public final class FlatParameters {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             gradients.zero_();
-            int i = 0;
-            for (Tensor parameter : parameters.values()) {
-                parameter.mutable_grad().put(gradientViews.get(i++));
-            }
+            parameters.forEach((name, parameter) -> parameter.mutable_grad().put(gradientViews.get(name)));
         }
     }
 
@@ -195,17 +300,16 @@ public final class FlatParameters {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             gradients.zero_();
-            int i = 0;
-            for (Map.Entry<String, Tensor> parameter : parameters.entrySet()) {
-                Tensor gradient = parameter.getValue().grad();
-                Tensor view = gradientViews.get(i++);
+            parameters.forEach((name, parameter) -> {
+                Tensor gradient = parameter.grad();
+                Tensor view = Objects.requireNonNull(gradientViews.get(name));
                 if (gradient.defined()) {
                     view.add_(gradient);
-                } else if (parameter.getValue().requires_grad()) {
-                    unreached.add(parameter.getKey());
+                } else if (parameter.requires_grad()) {
+                    unreached.add(name);
                 }
-                parameter.getValue().mutable_grad().put(view);
-            }
+                parameter.mutable_grad().put(view);
+            });
         }
         return unreached;
     }

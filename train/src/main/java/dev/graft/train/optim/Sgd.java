@@ -1,6 +1,5 @@
 package dev.graft.train.optim;
 
-import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.Map;
@@ -18,13 +17,18 @@ public final class Sgd implements Optimizer {
     public record Settings(double momentum, double weightDecay, Decay decay) implements Optimizer.Settings {
         /** @throws dev.graft.formats.InputException naming the setting that is out of range */
         public Settings {
-            AdamW.Settings.require("momentum", momentum, momentum >= 0 && momentum < 1, "0 or more and below 1");
-            AdamW.Settings.require("weight_decay", weightDecay, weightDecay >= 0 && weightDecay < 1000, "0 or more");
+            Optimizer.require("momentum", momentum, momentum >= 0 && momentum < 1, "0 or more and below 1");
+            Optimizer.require("weight_decay", weightDecay, weightDecay >= 0 && weightDecay < 1000, "0 or more");
         }
 
         @Override
         public Sgd of(FlatParameters parameters) {
             return new Sgd(parameters, this);
+        }
+
+        @Override
+        public long stateBytes(long values) {
+            return Float.BYTES * values;
         }
     }
 
@@ -49,21 +53,14 @@ public final class Sgd implements Optimizer {
 
     @Override
     public void step(double learningRate) {
-        steps++;
-        try (NoGrad off = new NoGrad();
-                Scope scope = new Scope()) {
-            for (FlatParameters.Group group : parameters.groups()) {
-                if (steps > group.rate().from()) {
-                    step(group, learningRate * group.rate().factor());
-                }
-            }
-        }
+        parameters.update(++steps, learningRate, this::step);
     }
 
-    private void step(FlatParameters.Group group, double rate) {
-        if (settings.weightDecay != 0) {
-            Tensor decayed = settings.decay.of(group, parameters.values());
-            settings.decay.of(group, parameters.gradients()).add_(decayed, new Scalar(settings.weightDecay));
+    private void step(FlatParameters.Group group, double rate, long step) {
+        double decay = group.weightDecay(settings.weightDecay);
+        if (decay != 0) {
+            Tensor decayed = group.decayed(settings.decay, parameters.values());
+            group.decayed(settings.decay, parameters.gradients()).add_(decayed, new Scalar(decay));
         }
         Tensor g = group.of(parameters.gradients());
         if (settings.momentum != 0) {
@@ -85,18 +82,6 @@ public final class Sgd implements Optimizer {
     @Override
     public void restore(long stepsDone, Map<String, Tensor> state) {
         steps = stepsDone;
-        copy(state, "momentum", buffer);
-    }
-
-    static void copy(Map<String, Tensor> state, String name, Tensor into) {
-        Tensor saved = state.get(name);
-        if (saved == null || saved.numel() != into.numel()) {
-            throw new IllegalArgumentException(
-                    "the saved optimiser has no " + name + " of " + into.numel() + " values");
-        }
-        try (NoGrad off = new NoGrad();
-                Scope scope = new Scope()) {
-            into.copy_(saved);
-        }
+        Optimizer.copy(state, "momentum", buffer);
     }
 }

@@ -121,14 +121,23 @@ class OptimizerTest {
         }
     }
 
+    private static final List<Optimizer.Settings> ALL = List.of(
+            new Sgd.Settings(0.9, 0.01, Decay.ALL),
+            new AdamW.Settings(0.9, 0.99, 1e-8, 0.1),
+            new AdamW8bit.Settings(new AdamW.Settings(0.9, 0.99, 1e-8, 0.1), 3),
+            new Lion.Settings(0.9, 0.99, 0.1, Decay.ALL),
+            new Adafactor.Settings(1e-30, 1e-3, 1, -0.8, 0.9, true, false, false, 0.1, Decay.ALL),
+            new Lbfgs.Settings(1, 1, 1e-7, 1e-9, 5, false));
+
     @Test
-    void momentum_remembers_and_a_restored_optimiser_goes_on_with_the_same_bits() {
-        for (Optimizer.Settings settings :
-                List.of(new Sgd.Settings(0.9, 0.01, Decay.ALL), new AdamW.Settings(0.9, 0.99, 1e-8, 0.1))) {
+    void every_optimiser_goes_on_from_its_saved_state_with_the_same_bits() {
+        for (Optimizer.Settings settings : ALL) {
             FlatParameters first = parameters();
             Optimizer whole = settings.of(first);
-            gradient(first, 1, 2, 3, 4, 5, 6);
-            whole.step(0.1);
+            for (int step = 0; step < 3; step++) {
+                gradient(first, 1, 2 + step, 3, 4, 5 - step, 6);
+                whole.step(0.1, 1, () -> 1);
+            }
             FlatParameters second = parameters();
             try (NoGrad off = new NoGrad()) {
                 second.values().copy_(first.values());
@@ -137,13 +146,32 @@ class OptimizerTest {
             resumed.restore(whole.steps(), whole.state());
             gradient(first, -1, 2, -3, 4, 0, 1);
             gradient(second, -1, 2, -3, 4, 0, 1);
-            whole.step(0.1);
-            resumed.step(0.1);
-            assertThat(Tensors.floats(second.values())).isEqualTo(Tensors.floats(first.values()));
-            assertThat(resumed.steps()).isEqualTo(2);
+            whole.step(0.1, 1, () -> 1);
+            resumed.step(0.1, 1, () -> 1);
+            assertThat(Tensors.floats(second.values())).as("%s", settings).isEqualTo(Tensors.floats(first.values()));
+            assertThat(resumed.steps()).isEqualTo(4);
             assertThatThrownBy(() -> resumed.restore(1, Map.of()))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("the saved optimiser has no ");
+        }
+    }
+
+    @Test
+    void a_group_may_have_a_weight_decay_of_its_own_on_vectors_too() {
+        for (Optimizer.Settings settings : List.of(
+                new Sgd.Settings(0, 0.5, Decay.MATRICES),
+                new AdamW.Settings(0.9, 0.99, 1e-8, 0.5, Decay.MATRICES),
+                new AdamW8bit.Settings(new AdamW.Settings(0.9, 0.99, 1e-8, 0.5, Decay.MATRICES), 3),
+                new Lion.Settings(0.9, 0.99, 0.5, Decay.MATRICES),
+                new Adafactor.Settings(1e-30, 1e-3, 1, -0.8, null, false, false, false, 0.5, Decay.MATRICES))) {
+            parameters();
+            FlatParameters own = new FlatParameters(
+                    name -> new FlatParameters.Pace(Rate.USUAL, name.equals("bias") ? (Double) 0.25 : null), given);
+            settings.of(own).step(0.1);
+            assertThat(Tensors.floats(given.get("weight"))[0])
+                    .as("%s", settings)
+                    .isCloseTo(2.85f, offset(1e-6f));
+            assertThat(Tensors.floats(given.get("bias"))[0]).as("%s", settings).isCloseTo(0.975f, offset(1e-6f));
         }
     }
 
@@ -168,5 +196,11 @@ class OptimizerTest {
         assertThatThrownBy(() -> new AdamW.Settings(0.9, 0.9, 1e-8, Double.NaN))
                 .hasMessageContaining("weight_decay is NaN");
         assertThatThrownBy(() -> new Sgd.Settings(1, 0, Decay.ALL)).hasMessageContaining("momentum is 1.0");
+        assertThatThrownBy(() -> new Lion.Settings(1, 0, 0, Decay.ALL)).hasMessageContaining("beta1 is 1.0");
+        assertThatThrownBy(() -> new Lbfgs.Settings(0, 1, 0, 0, 1, false)).hasMessageContaining("max_iter is 0.0");
+        assertThatThrownBy(() -> new Adafactor.Settings(1e-30, 1e-3, 1, 0.8, null, false, false, false, 0, Decay.ALL))
+                .hasMessageContaining("decay_rate is 0.8");
+        assertThatThrownBy(() -> new Riemannian.Settings(AdamW.Settings.DEFAULT, 0))
+                .hasMessageContaining("reg is 0.0");
     }
 }

@@ -1,0 +1,168 @@
+package dev.graft.train;
+
+import dev.graft.models.sites.Site;
+import dev.graft.peft.Adapter;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.optim.FlatParameters;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * AutoFreeze (Liu, Agarwal and Venkataraman, 2021): layers that have stopped to change are frozen, from the input upwards, so that the
+ * backward pass ends above them. At the end of every interval the gradients of a layer, summed over it, are compared with the interval
+ * before: {@code η = |‖Δ'‖ - ‖Δ‖| / ‖Δ'‖}. The leading layers whose η is at most the given percentile of all layers that still learn are
+ * frozen for good; the last layer never is.
+ */
+final class AutoFreeze {
+    private final Settings settings;
+    private final FlatParameters parameters;
+
+    /** Names of the trained parameters of each layer. */
+    private final NavigableMap<Integer, List<String>> layers = new TreeMap<>();
+
+    /** Of all gradients since the interval began, {@code [count]}. */
+    private final Tensor sum;
+
+    /** How many layers are frozen, then the norm of each layer in the interval before, NaN in the first. */
+    private final Tensor numbers;
+
+    /**
+     * When to look and what to freeze.
+     *
+     * @param percentile in (0, 100]; 50 in the paper
+     * @param interval optimiser steps; 0 for a quarter of a pass over the rows
+     */
+    record Settings(double percentile, int interval) {}
+
+    AutoFreeze(Settings settings, int stepsPerEpoch, Adapter adapter, FlatParameters parameters) {
+        this.settings =
+                settings.interval > 0 ? settings : new Settings(settings.percentile, Math.max(1, stepsPerEpoch / 4));
+        this.parameters = parameters;
+        for (String name : parameters.parameters().keySet()) {
+            int layer = layer(adapter, name);
+            if (layer >= 0) {
+                layers.computeIfAbsent(layer, any -> new ArrayList<>()).add(name);
+            }
+        }
+        double[] start = new double[1 + layers.size()];
+        Arrays.fill(start, 1, start.length, Double.NaN);
+        try (Scope scope = new Scope()) {
+            Tensor values = parameters.values();
+            sum = scope.release(Tensors.zeros(values.scalar_type(), values.numel()));
+            numbers = scope.release(Tensors.zeros(ScalarType.Double, start.length));
+        }
+        write(start);
+    }
+
+    /** The layer of the site whose name a parameter's has; -1 for none. */
+    private static int layer(Adapter adapter, String parameter) {
+        String longest = "";
+        int layer = -1;
+        for (Site site : adapter.base().sites()) {
+            String name = site.name();
+            boolean within = parameter.startsWith(name + ".") || parameter.contains("." + name + ".");
+            if (within && name.length() > longest.length()) {
+                longest = name;
+                layer = site.layer();
+            }
+        }
+        return layer;
+    }
+
+    /** What a checkpoint holds. */
+    Map<String, Tensor> state() {
+        return Map.of("freeze_sum", sum, "freeze_numbers", numbers);
+    }
+
+    /** The parameters that no longer learn. */
+    Set<String> frozen() {
+        int count = (int) Tensors.doubles(numbers)[0];
+        Set<String> names = new TreeSet<>();
+        layers.values().stream().limit(count).forEach(names::addAll);
+        return names;
+    }
+
+    /**
+     * Looks at the gradients of a step.
+     *
+     * @param step its number, from 1
+     * @return whether more is frozen from now on
+     */
+    boolean see(long step) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            sum.add_(parameters.gradients());
+        }
+        return step % settings.interval == 0 && freeze();
+    }
+
+    private boolean freeze() {
+        double[] before = Tensors.doubles(numbers);
+        double[] after = before.clone();
+        Map<Integer, Double> changes = new LinkedHashMap<>();
+        int index = 0;
+        for (List<String> names : layers.values()) {
+            after[1 + index] = norm(names);
+            if (index >= before[0]) {
+                changes.put(index, Math.abs(before[1 + index] - after[1 + index]) / before[1 + index]);
+            }
+            index++;
+        }
+        double bound = percentile(changes.values().stream()
+                .mapToDouble(Double::doubleValue)
+                .sorted()
+                .toArray());
+        int frozen = (int) before[0];
+        while (frozen < layers.size() - 1 && changes.getOrDefault(frozen, Double.NaN) <= bound) {
+            frozen++;
+        }
+        after[0] = frozen;
+        write(after);
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            sum.zero_();
+        }
+        return frozen > before[0];
+    }
+
+    /** Between neighbours, as numpy does; NaN where one is. */
+    private double percentile(double[] sorted) {
+        double place = settings.percentile / 100 * (sorted.length - 1);
+        int low = (int) Math.floor(place);
+        int high = (int) Math.ceil(place);
+        return sorted[low] + (sorted[high] - sorted[low]) * (place - low);
+    }
+
+    private double norm(List<String> names) {
+        double squares = 0;
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (String name : names) {
+                double one = Tensors.item(parameters.within(name, sum).norm());
+                squares += one * one;
+            }
+        }
+        return Math.sqrt(squares);
+    }
+
+    private void write(double[] values) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (int i = 0; i < values.length; i++) {
+                numbers.select(0, i).fill_(new Scalar(values[i]));
+            }
+        }
+    }
+}

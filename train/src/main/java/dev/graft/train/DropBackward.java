@@ -1,0 +1,184 @@
+package dev.graft.train;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.sites.Block;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * DropBP (Woo et al., 2024): the forward pass is whole, but in the backward pass the attention or feed-forward block of a layer is left out
+ * with a probability of its own, so that the gradient goes past it along the residual stream and the parameters in it don't learn from
+ * that step. What is kept isn't scaled up, as in the paper and its authors' code: the expected gradient of a path is its gradient times the
+ * probability that all of its blocks are kept.
+ *
+ * <p>Nothing is dropped in the first tenth of a run. Then the sensitivity of each block is measured on one batch, by how much the gradients
+ * change without it, and probabilities rise in tenths, least sensitive first, until the wanted share of the blocks' arithmetic is dropped.
+ */
+final class DropBackward {
+    private static final double STEP = 0.1;
+    private static final double HIGHEST = 0.9;
+
+    private final List<Block> blocks;
+    private final double[] work;
+    private final double share;
+    private final long seed;
+    private final long start;
+
+    /** The probability of each block to be dropped; NaN before they are known. */
+    private final Tensor rates;
+
+    private Set<Block> dropped = Set.of();
+
+    /** How gradients change with what is left out. */
+    @FunctionalInterface
+    interface Change {
+        /** The squared distance of the gradients, with what {@link #drops} says now, from those of the first call. */
+        double fromFirst();
+    }
+
+    /**
+     * Of a run.
+     *
+     * @param share of the blocks' arithmetic that is left out in the mean
+     * @throws InputException if the model's blocks aren't simply added to the residual stream
+     */
+    DropBackward(Base base, double share, long seed, long steps) {
+        blocks = base.sites().stream()
+                .filter(Block.class::isInstance)
+                .map(Block.class::cast)
+                .toList();
+        if (blocks.isEmpty() || blocks.stream().anyMatch(block -> block.norm() != null)) {
+            throw new InputException(
+                    "drop_backward lets the gradient go past blocks that are added to the residual stream,"
+                            + " but " + base.architecture().modelType()
+                            + " normalises after the addition; leave it out, or take auto_freeze");
+        }
+        work = blocks.stream().mapToDouble(block -> work(base, block)).toArray();
+        this.share = share;
+        this.seed = seed;
+        this.start = Math.max(1, steps / 10);
+        try (Scope scope = new Scope()) {
+            rates = scope.release(Tensors.zeros(ScalarType.Double, blocks.size()));
+        }
+        double[] unknown = new double[blocks.size()];
+        Arrays.fill(unknown, Double.NaN);
+        write(unknown);
+    }
+
+    /** Multiplications for a token in the linear layers of a block. */
+    private static double work(Base base, Block block) {
+        double work = 0;
+        for (Site site : base.sites()) {
+            if (site instanceof Linear linear && linear.layer() == block.layer()) {
+                boolean attention = Set.of(Role.QUERY, Role.KEY, Role.VALUE, Role.QUERY_KEY_VALUE, Role.OUTPUT)
+                        .contains(linear.role());
+                if (attention == (block.kind() == Block.Kind.ATTENTION)) {
+                    work += (double) linear.in() * linear.out();
+                }
+            }
+        }
+        return work;
+    }
+
+    /** What a checkpoint holds. */
+    Tensor rates() {
+        return rates;
+    }
+
+    /** Whether the backward pass leaves out a block, in this step. */
+    boolean drops(Block block) {
+        return dropped.contains(block);
+    }
+
+    /** Whether nothing is left out in this step. */
+    boolean isWhole() {
+        return dropped.isEmpty();
+    }
+
+    /**
+     * Draws the blocks that a step leaves out.
+     *
+     * @param step its number, from 1
+     * @param change of the gradients of this step
+     */
+    void draw(long step, Change change) {
+        dropped = Set.of();
+        if (step <= start) {
+            return;
+        }
+        double[] probabilities = Tensors.doubles(rates);
+        if (Double.isNaN(probabilities[0])) {
+            probabilities = allocate(sensitivities(change));
+            write(probabilities);
+        }
+        Set<Block> out = new HashSet<>();
+        SplittableRandom random = new SplittableRandom(seed ^ step * 0x9e3779b97f4a7c15L);
+        for (int i = 0; i < blocks.size(); i++) {
+            if (random.nextDouble() < probabilities[i]) {
+                out.add(blocks.get(i));
+            }
+        }
+        dropped = out;
+    }
+
+    private double[] sensitivities(Change change) {
+        double none = change.fromFirst();
+        double[] sensitivities = new double[blocks.size()];
+        for (int i = 0; i < sensitivities.length; i++) {
+            dropped = Set.of(blocks.get(i));
+            sensitivities[i] = change.fromFirst() - none;
+        }
+        dropped = Set.of();
+        return sensitivities;
+    }
+
+    /** Greedily: the next tenth goes to the block whose sensitivity times its new probability is least. */
+    private double[] allocate(double[] sensitivities) {
+        double[] probabilities = new double[work.length];
+        double left = Arrays.stream(work).sum();
+        double target = (1 - share) * left;
+        while (left > target + 1e-9) {
+            int best = -1;
+            for (int i = 0; i < work.length; i++) {
+                boolean free = probabilities[i] + STEP <= HIGHEST + 1e-9;
+                if (free
+                        && (best < 0
+                                || cost(sensitivities, probabilities, i) < cost(sensitivities, probabilities, best))) {
+                    best = i;
+                }
+            }
+            if (best < 0) {
+                break;
+            }
+            probabilities[best] += STEP;
+            left -= STEP * work[best];
+        }
+        return probabilities;
+    }
+
+    private static double cost(double[] sensitivities, double[] probabilities, int i) {
+        return sensitivities[i] * (probabilities[i] + STEP);
+    }
+
+    private void write(double[] values) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (int i = 0; i < values.length; i++) {
+                rates.select(0, i).fill_(new Scalar(values[i]));
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+package dev.graft.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.Routing;
+import dev.graft.models.Task;
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Method;
+import dev.graft.peft.methods.Dora;
+import dev.graft.peft.methods.Ia3;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.Pfeiffer;
+import dev.graft.peft.methods.PrefixTuning;
+import dev.graft.tensor.Profile;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.TrainSettings.Economy;
+import dev.graft.train.data.Examples;
+import dev.graft.train.loss.Loss;
+import dev.graft.train.loss.Objective;
+import dev.graft.train.optim.FlatParameters;
+import java.util.Arrays;
+import java.util.List;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
+
+class GradientCheckpointingTest {
+    private static final LoraConfig LORA = LoraConfig.DEFAULT.withRank(4, 8).withDropout(0.3);
+
+    private static float[] gradients(Base base, Method method, Examples rows, boolean checkpointing) {
+        Adapter adapter = Adapter.create(base, method, 7);
+        FlatParameters parameters = new FlatParameters(adapter.trainable());
+        Objective objective = Objective.of(base, 0, (hooks, batch) -> new Economy(checkpointing).pass(hooks));
+        try (DataParallel workers = new DataParallel(objective, adapter, parameters, 2)) {
+            Loss loss = workers.backward(List.of(rows.batch(new int[] {0, 1, 2, 3}, 0)), 4, 1, 1, false)
+                    .loss();
+            float[] gradients = Tensors.floats(parameters.gradients());
+            float[] all = Arrays.copyOf(gradients, gradients.length + 1);
+            all[gradients.length] = (float) loss.sum();
+            return all;
+        }
+    }
+
+    private static void sameBits(Base base, Method method, Examples rows) {
+        float[] whole = gradients(base, method, rows, false);
+        assertThat(gradients(base, method, rows, true))
+                .as("%s of %s", method.type().name(), base.architecture().modelType())
+                .isEqualTo(whole);
+        assertThat(whole).as("gradients").isNotEqualTo(new float[whole.length]);
+    }
+
+    @Test
+    void the_gradients_are_the_same_to_the_last_bit_with_dropout_and_for_every_kind_of_effect() {
+        Base llama = Tiny.llama();
+        Examples counting = Tiny.counting(6, 3);
+        for (Method method :
+                List.of(new Lora(LORA), new Dora(LORA), Ia3.DEFAULT, Pfeiffer.DEFAULT, PrefixTuning.DEFAULT)) {
+            sameBits(llama, method, counting);
+        }
+        Examples labelled = Tiny.labelled(6, 3);
+        sameBits(Tiny.classifier("large", "small"), new Lora(LORA), labelled);
+    }
+
+    @Test
+    void every_architecture_of_text_can_do_it() {
+        Examples counting = Tiny.counting(6, 3);
+        for (String name : List.of("gpt2", "gpt-neox", "qwen3", "gemma3", "phi3", "olmo2")) {
+            sameBits(Base.load(Tiny.BASES.resolve(name)), new Lora(LORA), counting);
+        }
+        Examples labelled = Tiny.labelled(6, 3);
+        for (String name : List.of("deberta-v3-mlm", "modernbert-mlm", "roberta-mlm", "distilbert-mlm", "mpnet-mlm")) {
+            Base.Options options = Base.Options.of(Task.SEQ_CLS).withLabels(List.of("large", "small"));
+            sameBits(Base.load(Tiny.BASES.resolve(name), options), new Lora(LORA), labelled);
+        }
+    }
+
+    /** Its router's choices would be kept by the loss. */
+    @Test
+    void a_balanced_mixture_of_experts_is_refused() {
+        Pass pass = Pass.training(Hooks.NONE).checkpointed();
+        assertThatThrownBy(() -> pass.route(new Routing(Tensors.zeros(ScalarType.Float, 4, 2), 1, 0.1)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("gradient_checkpointing runs layers again");
+    }
+
+    @Test
+    void a_profile_names_operations_and_layers_and_nothing_while_it_is_off() {
+        Base llama = Tiny.llama();
+        Examples rows = Tiny.counting(6, 3);
+        gradients(llama, new Lora(LORA.withDropout(0)), rows, false);
+        assertThat(Profile.stop()).isEmpty();
+        Profile.start();
+        gradients(llama, new Lora(LORA.withDropout(0)), rows, false);
+        List<Profile.Entry> whole = Profile.stop();
+        assertThat(whole)
+                .extracting(Profile.Entry::operation)
+                .contains("norm, query, key, value", "attention", "activation, down", "vocabulary head and loss");
+        assertThat(whole)
+                .filteredOn(entry -> entry.operation().equals("attention"))
+                .extracting(Profile.Entry::layer)
+                .containsExactlyInAnyOrder(0, 1);
+        assertThat(whole)
+                .allSatisfy(entry ->
+                        assertThat(entry.forwardNanos() + entry.backwardNanos()).isPositive());
+        assertThatThrownBy(() -> Profile.time("failing", () -> {
+                    throw new IllegalStateException("no");
+                }))
+                .isInstanceOf(IllegalStateException.class);
+    }
+}
