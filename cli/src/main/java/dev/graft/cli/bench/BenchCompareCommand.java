@@ -22,7 +22,8 @@ import picocli.CommandLine.Spec;
             "",
             "Examples:",
             "  graft bench compare --quick",
-            "  graft bench compare --python target/peer/bin/python --write"
+            "  graft bench compare --python target/peer/bin/python --write",
+            "  graft bench compare --method dora,ia3,prompt,prefix --only causal"
         })
 public final class BenchCompareCommand implements Runnable {
 
@@ -37,6 +38,16 @@ public final class BenchCompareCommand implements Runnable {
             paramLabel = "DIR",
             description = "The peer's scripts (default: ${DEFAULT-VALUE}, in Graft's folder).")
     private Path peer = Path.of("benchmarks/peer");
+
+    @Option(
+            names = "--method",
+            split = ",",
+            paramLabel = "NAME,…",
+            description = "Methods to train: lora, dora, ia3, prompt, prefix (default: lora).")
+    private List<String> methods = List.of("lora");
+
+    @Option(names = "--only", paramLabel = "TASK", description = "causal or classify alone (default: both).")
+    private BenchTrainCommand.@Nullable Goal only;
 
     @Option(names = "--threads", paramLabel = "N", description = "Threads for both (default: all cores).")
     private @Nullable Integer threads;
@@ -63,12 +74,28 @@ public final class BenchCompareCommand implements Runnable {
         if (threads != null && threads < 1) {
             throw new ParameterException(spec.commandLine(), "--threads is " + threads + ", expected at least 1");
         }
+        for (String method : methods) {
+            if (!Scenario.METHODS.contains(method)) {
+                throw new ParameterException(
+                        spec.commandLine(),
+                        "--method is " + method + ", expected some of " + String.join(", ", Scenario.METHODS));
+            }
+        }
+        List<Scenario> scenarios = methods.stream()
+                .flatMap(method -> Scenario.of(method).stream())
+                .filter(scenario -> only == null || scenario.goal() == only)
+                .toList();
+        if (scenarios.isEmpty()) {
+            throw new ParameterException(
+                    spec.commandLine(), "the peer has no " + String.join(", ", methods) + " for classifiers");
+        }
         int used = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
         List<String> words = spec.root().commandLine().getParseResult().originalArgs();
         BenchCompareRun run = new BenchCompareRun(
                 python,
                 peer,
                 quick ? Comparison.Plan.quick(used) : Comparison.Plan.full(used),
+                scenarios,
                 spec.root().version()[0].replaceFirst("^graft ", ""),
                 "./graft " + String.join(" ", words),
                 spec.commandLine().getErr());

@@ -14,7 +14,13 @@ import org.jspecify.annotations.Nullable;
 
 /** One run of {@code graft bench compare}. */
 record BenchCompareRun(
-        @Nullable String python, Path scripts, Comparison.Plan plan, String version, String command, PrintWriter err) {
+        @Nullable String python,
+        Path scripts,
+        Comparison.Plan plan,
+        List<Scenario> scenarios,
+        String version,
+        String command,
+        PrintWriter err) {
     private static final Path PAGE = Path.of("PERFORMANCE.md");
     private static final double IDLE = 0.5;
 
@@ -28,7 +34,7 @@ record BenchCompareRun(
         if (load != null && load > IDLE) {
             err.println("warning: the load is " + load + ", so other programs run and the figures will be wrong");
         }
-        List<Outcome> outcomes = new Comparison(Program.graft(), peer, plan, err).run(Scenario.ALL);
+        List<Outcome> outcomes = new Comparison(Program.graft(), peer, plan, err).run(scenarios);
         Map<String, String> versions = new LinkedHashMap<>(Map.of("graft", graft()));
         versions.putAll(peer.versions());
         ComparisonReport report = new ComparisonReport(outcomes, plan, Machine.read(), versions, load, command);

@@ -101,17 +101,16 @@ record Comparison(Program graft, Peer peer, Plan plan, PrintWriter err) {
     /** The same for both sides, which have the same options. */
     private List<String> arguments(Scenario scenario, Side side, Path model, Path rows, int steps, int warmup) {
         String recipe = side == Side.DEFAULT ? "default" : "tuned";
-        return List.of(
+        List<String> arguments = new ArrayList<>(scenario.options());
+        arguments.addAll(List.of(
                 "--model=" + model,
                 "--data=" + rows,
                 "--task=" + scenario.goal(),
-                "--method=lora",
                 "--recipe=" + recipe,
-                "--targets=all-linear",
-                "--rank=16",
                 "--batch=" + scenario.batch(),
                 "--steps=" + steps,
                 "--warmup=" + warmup,
-                "--threads=" + plan.threads);
+                "--threads=" + plan.threads));
+        return arguments;
     }
 }

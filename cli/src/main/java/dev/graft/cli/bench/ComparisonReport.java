@@ -90,7 +90,7 @@ record ComparisonReport(
     private String facts() {
         Long memory = machine.memory().value();
         StringBuilder text = new StringBuilder();
-        text.append("LoRA of rank 16 on all linear layers; ")
+        text.append("LoRA and DoRA have rank 16 on all linear layers, prompts and prefixes 20 positions; ")
                 .append(plan.rounds())
                 .append(plan.rounds() == 1 ? " round" : " rounds in turns")
                 .append(", ")

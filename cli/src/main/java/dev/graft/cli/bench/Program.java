@@ -15,7 +15,7 @@ import java.util.List;
  * @param start the words of the command before its arguments
  * @param unset environment variables that it doesn't get
  */
-record Program(List<String> start, List<String> unset) {
+public record Program(List<String> start, List<String> unset) {
     private static final int LINES_OF_FAILURE = 5;
 
     /**
@@ -24,10 +24,10 @@ record Program(List<String> start, List<String> unset) {
      * @param last line of standard output, empty if there is none
      * @param seconds from its start to its end
      */
-    record Run(String last, double seconds) {}
+    public record Run(String last, double seconds) {}
 
     /** This very program: the same Java with the same settings. */
-    static Program graft() {
+    public static Program graft() {
         List<String> start = new ArrayList<>();
         start.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
@@ -38,7 +38,7 @@ record Program(List<String> start, List<String> unset) {
     }
 
     /** @throws IllegalStateException with the last lines that it wrote, if it fails */
-    Run run(List<String> arguments) {
+    public Run run(List<String> arguments) {
         List<String> command = new ArrayList<>(start);
         command.addAll(arguments);
         try {

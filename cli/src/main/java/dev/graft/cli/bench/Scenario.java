@@ -9,18 +9,40 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * A base and what it is trained for.
+ * A base, what it is trained for and how.
  *
+ * @param method as the peer's script calls it
  * @param model where the base comes from
  * @param stored the type that the base was published in: what the peer's default computes in
  */
-record Scenario(String title, String model, Goal goal, int batch, Numerics stored) {
+record Scenario(String title, String model, Goal goal, String method, int batch, Numerics stored) {
     /** As many as {@code make_workload.py} draws from. */
     private static final int LABELS = 8;
 
-    static final List<Scenario> ALL = List.of(
-            new Scenario("SmolLM2-135M, causal, batch 4", "smollm2", Goal.CAUSAL, 4, Numerics.BF16),
-            new Scenario("MiniLM-L6, classify, batch 32", "minilm-safetensors", Goal.CLASSIFY, 32, Numerics.FP32));
+    /** What both sides can train. */
+    static final List<String> METHODS = List.of("lora", "dora", "ia3", "prompt", "prefix");
+
+    /** Of a method: both bases, but the one that continues alone for prompts and prefixes, which the peer has for no classifier like MiniLM. */
+    static List<Scenario> of(String method) {
+        String named = method.equals("lora") ? "" : ", " + method;
+        Scenario causal =
+                new Scenario("SmolLM2-135M, causal, batch 4" + named, "smollm2", Goal.CAUSAL, method, 4, Numerics.BF16);
+        Scenario classify = new Scenario(
+                "MiniLM-L6, classify, batch 32" + named,
+                "minilm-safetensors",
+                Goal.CLASSIFY,
+                method,
+                32,
+                Numerics.FP32);
+        return method.startsWith("pr") ? List.of(causal) : List.of(causal, classify);
+    }
+
+    /** What the method's rank and targets are told with; the others have the peer's own. */
+    List<String> options() {
+        return method.equals("lora") || method.equals("dora")
+                ? List.of("--method=" + method, "--targets=all-linear", "--rank=16")
+                : List.of("--method=" + method);
+    }
 
     /**
      * Writes the base as a Hugging Face folder that both sides load, with the head that both train, so that both start from the same loss.

@@ -2,6 +2,7 @@ package dev.graft.cli.config;
 
 import dev.graft.formats.InputException;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -48,11 +49,23 @@ public record Optimisation(
         @Nullable
         Integer warmupSteps,
 
-        @Key(value = "Optimiser", byDefault = "adamw", example = "sgd")
+        @Key(value = "Optimiser", byDefault = "adamw", example = "lion")
         Optimizer optimizer,
 
         @Key(
-                value = "Decoupled weight decay of adamw, L2 penalty of sgd",
+                value = "Options of the optimiser, such as relative_step of adafactor or max_iter of lbfgs",
+                byDefault = "{}",
+                example = "{scale_parameter: true}")
+        Map<String, Object> optimizerKwargs,
+
+        @Key(
+                value = "Learning rates and weight decays of parameters whose name matches an expression",
+                byDefault = "{}",
+                example = "{\"lora_B\": {learning_rate: 3e-3, weight_decay: 0.0}}")
+        Map<String, Object> parameterGroups,
+
+        @Key(
+                value = "Decoupled weight decay, for sgd an L2 penalty",
                 byDefault = "0.0",
                 example = "0.01",
                 aliases = {"optimizer.weight_decay"},
@@ -60,8 +73,8 @@ public record Optimisation(
         double weightDecay,
 
         @Key(
-                value = "Decay rates of adamw's two moments",
-                unset = "[0.9, 0.999]",
+                value = "Decay rates of the two moments of adamw and its kin, or of lion",
+                unset = "[0.9, 0.999], for lion [0.9, 0.99]",
                 example = "[0.9, 0.95]",
                 aliases = {"optimizer.betas"},
                 min = 0,
@@ -71,7 +84,7 @@ public record Optimisation(
         List<Double> betas,
 
         @Key(
-                value = "What adamw adds to the denominator",
+                value = "What adamw and its kin add to the denominator",
                 unset = "1e-8",
                 example = "1e-6",
                 aliases = {"adam_epsilon", "optimizer.eps"},
@@ -91,11 +104,30 @@ public record Optimisation(
 
         @Key(
                 value = "Gradient norm above which gradients are scaled down; 0 for never",
-                byDefault = "1.0",
+                unset = "1, for lbfgs 0",
                 example = "0.3",
                 aliases = {"max_norm", "clip_grad_norm"},
                 min = 0)
-        double maxGradNorm,
+        @Nullable
+        Double maxGradNorm,
+
+        @Key(
+                value =
+                        "How often the median of recent losses a loss may be: steps above it, and above the first loss, are"
+                                + " skipped, and three in a row stop the run; 0 for never",
+                byDefault = "10.0",
+                example = "4",
+                min = 0)
+        double maxLossSpike,
+
+        @Key(
+                value = "Decay of a moving average of the adapter, which is then evaluated and saved in its place",
+                unset = "the adapter as it is",
+                example = "0.99",
+                above = 0,
+                below = 1)
+        @Nullable
+        Double emaDecay,
 
         @Key(
                 value = "Share of the target probability spread over all classes or tokens",
@@ -108,7 +140,20 @@ public record Optimisation(
 
     public enum Optimizer {
         ADAMW,
-        SGD
+        ADAMW_8BIT,
+        RIEMANNIAN_ADAMW,
+        ADAFACTOR,
+        LION,
+        LBFGS,
+        SGD;
+
+        private boolean isAdam() {
+            return this == ADAMW || this == ADAMW_8BIT || this == RIEMANNIAN_ADAMW;
+        }
+
+        private String title() {
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 
     public enum LrScheduler {
@@ -133,16 +178,19 @@ public record Optimisation(
             throw new InputException(
                     "lr_scheduler constant has no warm-up; write constant_with_warmup, or leave out warmup_ratio and warmup_steps");
         }
-        if (optimizer == Optimizer.SGD && betas != null) {
-            throw new InputException(
-                    "betas belongs to optimizer adamw, but optimizer is sgd; remove it or use momentum");
+        refuse("betas", betas, optimizer.isAdam() || optimizer == Optimizer.LION, "adamw, its kin and lion", optimizer);
+        refuse("eps", eps, optimizer.isAdam(), "adamw and its kin", optimizer);
+        refuse("momentum", momentum, optimizer == Optimizer.SGD, "sgd", optimizer);
+        if (optimizer == Optimizer.LBFGS && weightDecay != 0) {
+            throw new InputException("weight_decay is " + weightDecay + ", but optimizer lbfgs has none; leave it out");
         }
-        if (optimizer == Optimizer.SGD && eps != null) {
-            throw new InputException("eps belongs to optimizer adamw, but optimizer is sgd; remove it");
-        }
-        if (optimizer == Optimizer.ADAMW && momentum != null) {
-            throw new InputException(
-                    "momentum belongs to optimizer sgd, but optimizer is adamw; remove it or use betas");
+    }
+
+    private static void refuse(
+            String option, @Nullable Object value, boolean known, String owners, Optimizer optimizer) {
+        if (value != null && !known) {
+            throw new InputException(option + " belongs to optimizer " + owners + ", but optimizer is "
+                    + optimizer.title() + "; remove it");
         }
     }
 }

@@ -57,7 +57,27 @@ final class PeerNames {
         text("bf16", "dtype", null, Map.of("true", "bf16", "false", "fp32", "auto", "auto"));
         text("lora_target", ".target_modules", null, Map.of("all", "all-linear"));
         flag(".target_modules", "all-linear", null, "lora_target_linear");
-        text("optim", "optimizer", null, Map.of("adamw_torch", "adamw", "adamw", "adamw", "sgd", "sgd"));
+        text(
+                "optim",
+                "optimizer",
+                null,
+                Map.of(
+                        "adamw_torch",
+                        "adamw",
+                        "adamw",
+                        "adamw",
+                        "adamw_8bit",
+                        "adamw_8bit",
+                        "adamw_bnb_8bit",
+                        "adamw_8bit",
+                        "adafactor",
+                        "adafactor",
+                        "lion",
+                        "lion",
+                        "lion_32bit",
+                        "lion",
+                        "sgd",
+                        "sgd"));
         text(
                 "task_type",
                 "task",
@@ -85,11 +105,6 @@ final class PeerNames {
                 "dataset.packed",
                 "neat_packing",
                 "sample_packing");
-        refuse(
-                "there is no recomputation of activations; take a smaller batch_size and gradient_accumulation_steps",
-                "gradient_checkpointing",
-                "grad_checkpoint",
-                "enable_activation_checkpointing");
         refuse(
                 "a model in GGUF is dequantised while loading; dtype says in what the base is kept",
                 "base_quantization",
@@ -133,15 +148,11 @@ final class PeerNames {
                 "swanlab_project",
                 "metric_logger._component_");
         refuse("name the base in model", "model._component_", "checkpointer._component_");
-        refuse("write optimizer: adamw or sgd", "optimizer._component_");
+        refuse("write optimizer: adamw, adamw_8bit, adafactor, lion, lbfgs or sgd", "optimizer._component_");
         refuse(
                 "write lr_scheduler: linear, cosine, constant, constant_with_warmup or polynomial",
                 "lr_scheduler._component_");
-        MEANINGS.put(
-                "disable_gradient_checkpointing",
-                value -> isOff(value)
-                        ? new Refused("there is no recomputation of activations; take a smaller batch_size")
-                        : new Nothing());
+        flag("gradient_checkpointing", "false", "true", "disable_gradient_checkpointing");
     }
 
     private PeerNames() {}

@@ -22,6 +22,7 @@ public record RunConfig(
         @Topic("Task") Goal goal,
         @Topic("Batches and duration") Schedule schedule,
         @Topic("Optimisation") Optimisation optimisation,
+        @Topic("Memory and time") Economy economy,
         @Topic("Evaluation") Evaluation evaluation,
         @Topic("Output") Output output) {
 
@@ -304,6 +305,73 @@ public record RunConfig(
             @Nullable
             Duration maxTime) {}
 
+    public record Economy(
+            @Key(
+                    value =
+                            "Keep of each layer only its input and run it again in the backward pass: less memory, more time",
+                    byDefault = "false",
+                    example = "true",
+                    aliases = {"grad_checkpoint", "enable_activation_checkpointing"})
+            boolean gradientCheckpointing,
+
+            @Key(
+                    value =
+                            "Most memory of the process, as 700m or 2g; a run that would take more is refused with what would fit",
+                    unset = "no limit",
+                    example = "2g")
+            @Nullable
+            Memory memoryLimit,
+
+            @Key(
+                    value =
+                            "Freeze leading layers whose gradients have stopped to change: the percentile of changes at or below"
+                                    + " which a layer counts (AutoFreeze)",
+                    unset = "no layer is frozen",
+                    example = "50",
+                    above = 0,
+                    max = 100)
+            @Nullable
+            Double autoFreeze,
+
+            @Key(
+                    value = "Optimiser steps between two looks of auto_freeze",
+                    unset = "a quarter of a pass over the rows",
+                    example = "20",
+                    min = 1)
+            @Nullable
+            Integer autoFreezeSteps,
+
+            @Key(
+                    value =
+                            "Share of the backward pass to leave out at random, the least sensitive blocks first (DropBP)",
+                    byDefault = "0.0",
+                    example = "0.5",
+                    min = 0,
+                    max = 0.9)
+            double dropBackward,
+
+            @Key(
+                    value =
+                            "Keep what layers below the first one that learns give for each row, and run them once: needs an adapter"
+                                    + " on upper layers alone, and no dropout below",
+                    byDefault = "false",
+                    example = "true")
+            boolean cacheFrozenLayers,
+
+            @Key(
+                    value = "Memory for that; what is more goes to a file in output_dir",
+                    byDefault = "512m",
+                    example = "2g")
+            Memory cacheMemory,
+
+            @Key(
+                    value = "Optimiser steps to measure after the first, then print time by operation and layer",
+                    unset = "measure nothing",
+                    example = "10",
+                    min = 1)
+            @Nullable
+            Integer profile) {}
+
     public record Evaluation(
             @Key(
                     value = "Optimiser steps between evaluations",
@@ -386,7 +454,13 @@ public record RunConfig(
                     value = "Print config, plan, memory estimate and three samples, and stop before training",
                     byDefault = "false",
                     example = "true")
-            boolean dryRun) {}
+            boolean dryRun,
+
+            @Key(
+                    value = "Try learning rates from small to large, print the losses and a suggestion, and stop",
+                    byDefault = "false",
+                    example = "true")
+            boolean findLr) {}
 
     public RunConfig {
         methodOptions = Map.copyOf(methodOptions);

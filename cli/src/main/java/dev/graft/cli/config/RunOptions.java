@@ -86,6 +86,16 @@ public final class RunOptions {
      * @throws InputException about the first word that can't be understood
      */
     public static RunConfig read(ParseResult parsed, Recipes recipes, Consumer<String> notices) {
+        return read(parsed, recipes, notices, Map.of());
+    }
+
+    /**
+     * The run that a parsed command line describes, with other values for some options.
+     *
+     * @param others by the names of options; they win over what the command line says
+     */
+    public static RunConfig read(
+            ParseResult parsed, Recipes recipes, Consumer<String> notices, Map<String, String> others) {
         Map<String, String> flags = new LinkedHashMap<>();
         for (OptionSpec option : parsed.matchedOptions()) {
             Object value = option.getValue();
@@ -103,6 +113,7 @@ public final class RunOptions {
                 throw new InputException("--" + name + " is given twice");
             }
         });
+        others.forEach((name, value) -> flags.put(name.replace('_', '-'), value));
         Path recipe = words.recipe == null ? null : recipes.find(words.recipe);
         return ConfigReader.read(recipe, words.overrides, flags, notices);
     }

@@ -47,6 +47,8 @@ sealed interface ValueType {
             return new Text();
         } else if (type == Duration.class) {
             return new Time();
+        } else if (type == Memory.class) {
+            return new Size();
         } else if (type == Object.class) {
             return new Texts();
         } else if (type instanceof Class<?> enumeration && enumeration.isEnum()) {
@@ -206,6 +208,29 @@ sealed interface ValueType {
         public String write(Object value) {
             long millis = ((Duration) value).toMillis();
             return millis % 1000 == 0 ? millis / 1000 + "s" : millis / 1000.0 + "s";
+        }
+    }
+
+    /** Bytes, or a number with a unit: {@code 700m}, {@code 1.5g}. */
+    record Size() implements ValueType {
+        @Override
+        public @Nullable Object read(YamlValue value) {
+            return value instanceof Scalar scalar ? Memory.of(scalar.text()) : null;
+        }
+
+        @Override
+        public String expected() {
+            return "a size of memory as 700m or 2g";
+        }
+
+        @Override
+        public String placeholder() {
+            return "SIZE";
+        }
+
+        @Override
+        public String write(Object value) {
+            return value.toString();
         }
     }
 

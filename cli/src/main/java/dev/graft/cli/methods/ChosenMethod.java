@@ -147,7 +147,7 @@ public final class ChosenMethod {
         return type.peftType().equals("LORA") ? "lora_" : type.name() + "_";
     }
 
-    static JsonNode node(@Nullable Object value) {
+    public static JsonNode node(@Nullable Object value) {
         JsonNodeFactory nodes = JsonNodeFactory.instance;
         if (value == null) {
             return nodes.nullNode();

@@ -85,7 +85,11 @@ record DataFiles(RunConfig.Data data, DataOptions options) {
     private static Path existing(String key, String name) {
         Path path = Path.of(name);
         if (!Files.exists(path)) {
-            throw new InputException(key + " is " + name + ": no such file or folder");
+            throw new InputException(key + " is " + name + ": no such file or folder"
+                    + (path.isAbsolute()
+                            ? ""
+                            : " in " + Path.of("").toAbsolutePath()
+                                    + ", to which paths are relative, those of recipes too"));
         }
         return path;
     }

@@ -1,35 +1,33 @@
 package dev.graft.cli.train;
 
+import dev.graft.cli.config.Memory;
 import dev.graft.cli.config.ResolvedConfig;
 import dev.graft.cli.config.RunConfig;
-import dev.graft.cli.model.Loading;
 import dev.graft.cli.terminal.Figures;
-import dev.graft.eval.cost.CostMeter;
-import dev.graft.models.Base;
-import dev.graft.models.sites.Hooks;
+import dev.graft.eval.cost.ProcessMemory;
 import dev.graft.models.tokenizers.Tokenizer;
-import dev.graft.peft.Adapter;
-import dev.graft.peft.Selection;
+import dev.graft.train.MemoryEstimate;
+import dev.graft.train.Resume;
 import dev.graft.train.TrainPlan;
 import dev.graft.train.TrainSettings;
-import dev.graft.train.data.Batch;
-import dev.graft.train.data.BatchPlan;
+import dev.graft.train.Trainer;
+import dev.graft.train.TrainingEvent.Stepped;
+import dev.graft.train.TrainingListener;
 import dev.graft.train.data.Example;
 import dev.graft.train.data.Examples;
 import dev.graft.train.data.Image;
 import dev.graft.train.data.MaskedText;
 import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Target;
-import dev.graft.train.loss.Objective;
-import java.time.Duration;
 import java.util.Arrays;
 import java.util.DoubleSummaryStatistics;
+import java.util.List;
 import java.util.Locale;
-import org.bytedeco.pytorch.Tensor;
 
-/** What a run would do. It tries the batch that needs most memory, and writes nothing. */
+/** What a run would do. It tries the batch that needs most memory on the prepared adapter, and writes nothing. */
 record DryRun(RunConfig config, Prepared prepared, String command) {
     private static final int SAMPLES = 3;
+    private static final int STEPS = 2;
 
     String text() {
         return ResolvedConfig.write(config, command) + "\n" + plan() + "\n" + memory() + "\n" + samples()
@@ -75,54 +73,47 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
         return text.toString();
     }
 
+    /** Two steps as in the run, of which the first has the batch that needs most. */
     private String memory() {
-        Adapter adapter = prepared.adapter();
-        Base base = adapter.base();
-        Examples train = prepared.train();
         TrainSettings settings = prepared.settings();
-        int[][] batches = new BatchPlan(
-                        train.lengths(),
-                        settings.batching().size(),
-                        settings.batching().order(),
-                        settings.seed(),
-                        settings.batching().longestFirst())
-                .epoch(0);
-        Batch batch = train.batch(batches[0], 0);
-        Objective objective = Objective.of(base, settings.optimization().labelSmoothing());
-        Hooks hooks = Selection.of(adapter).hooks();
-        long start = System.nanoTime();
-        Long peak;
-        try (CostMeter meter = CostMeter.start()) {
-            objective.backward(hooks, batch, objective.terms(hooks, batch));
-            peak = meter.read().peakResident().value();
-        }
-        long nanos = System.nanoTime() - start;
-        long weights =
-                base.parameters().values().stream().mapToLong(Tensor::nbytes).sum();
-        // The parameters, their gradients, AdamW's two moments and the best values so far.
-        long states = 4 * 5 * adapter.trainableCount();
+        Examples train = prepared.train();
+        int[] lengths = train.lengths();
+        int width = MemoryLimit.width(prepared);
+        MemoryEstimate estimate = MemoryEstimate.of(prepared.adapter(), settings, width);
+        long[] done = {0};
+        TrainingListener count = new TrainingListener() {
+            @Override
+            public void onStep(Stepped stepped) {
+                done[0]++;
+            }
+        };
+        new Trainer(settings, prepared.adapter(), train, null, null, List.of(count))
+                .run(Resume.NEVER, () -> done[0] >= STEPS);
+        Long peak = ProcessMemory.peakResident().value();
         StringBuilder text = new StringBuilder("# Memory\n");
-        text.append("base ")
-                .append(Figures.bytes(weights))
-                .append(" (")
-                .append(dtype(base))
-                .append("), adapter with");
-        text.append(" gradients, optimiser state and best values ")
-                .append(Figures.bytes(states))
+        text.append("estimate for ")
+                .append(settings.batching().size())
+                .append(" rows of ")
+                .append(width)
+                .append(" tokens: ")
+                .append(estimate.text())
                 .append('\n');
         text.append("tried the batch that needs most: ")
-                .append(batch.rows())
-                .append(prepared.task().isImages() ? " images, " : " rows of " + batch.width() + " tokens, ")
-                .append(Figures.duration(Duration.ofNanos(nanos)));
+                .append(Math.min(settings.batching().size(), lengths.length))
+                .append(prepared.task().isImages() ? " images, " : " rows of " + width + " tokens, ")
+                .append(done[0])
+                .append(" steps");
         if (peak != null) {
-            // Of the states the parameters and their gradients are there by now.
-            text.append("; the process will need about ").append(Figures.bytes(peak + states * 3 / 5));
+            text.append("; the process took ").append(Figures.bytes(peak));
+        }
+        Memory limit = config.economy().memoryLimit();
+        if (limit != null) {
+            long most = peak == null ? estimate.total() : peak;
+            text.append("\nmemory_limit ")
+                    .append(Figures.bytes(limit.bytes()))
+                    .append(most > limit.bytes() ? " would be passed" : " would be kept");
         }
         return text.append('\n').toString();
-    }
-
-    private static String dtype(Base base) {
-        return Loading.dtype(base);
     }
 
     private String samples() {

@@ -10,6 +10,7 @@ import dev.graft.train.BestScore.EarlyStopping;
 import dev.graft.train.TrainPlan;
 import dev.graft.train.TrainSettings;
 import dev.graft.train.TrainSettings.Batching;
+import dev.graft.train.TrainSettings.Economy;
 import dev.graft.train.TrainSettings.Evaluating;
 import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.TrainSettings.LearningRate;
@@ -17,11 +18,7 @@ import dev.graft.train.TrainSettings.Limits;
 import dev.graft.train.TrainSettings.Optimization;
 import dev.graft.train.TrainSettings.Saving;
 import dev.graft.train.data.Order;
-import dev.graft.train.optim.AdamW;
-import dev.graft.train.optim.Optimizer;
-import dev.graft.train.optim.Sgd;
 import java.time.Duration;
-import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -42,35 +39,42 @@ record Settings(RunConfig config, RunData task, @Nullable Scorer<?> scorer) {
                 new Limits(1, 0, null),
                 evaluating(),
                 new Saving(every(config.output().saveSteps()), config.output().saveTotalLimit()),
+                economy(),
                 config.base().seed());
         return settings.with(limits(settings, rows));
+    }
+
+    private Economy economy() {
+        RunConfig.Economy economy = config.economy();
+        Double percentile = economy.autoFreeze();
+        Integer steps = economy.autoFreezeSteps();
+        if (percentile == null && steps != null) {
+            throw new InputException("auto_freeze_steps is " + steps
+                    + ", but auto_freeze is not set; set it to 50, or leave auto_freeze_steps out");
+        }
+        return new Economy(
+                economy.gradientCheckpointing(),
+                percentile == null ? 0 : percentile,
+                steps == null ? 0 : steps,
+                economy.dropBackward(),
+                economy.cacheFrozenLayers() ? economy.cacheMemory().bytes() : -1);
     }
 
     private Optimization optimization() {
         Optimisation options = config.optimisation();
         Double rate = options.learningRate();
+        Double norm = options.maxGradNorm();
+        double usualNorm = options.optimizer() == Optimisation.Optimizer.LBFGS ? 0 : 1;
+        OptimizerChoice choice = new OptimizerChoice(options);
         return new Optimization(
-                optimizer(options),
+                choice.settings(),
                 rate == null ? task.task() == Task.CAUSAL_LM ? 2e-4 : 1e-3 : rate,
                 schedule(options),
-                options.maxGradNorm(),
-                options.labelSmoothing());
-    }
-
-    private static Optimizer.Settings optimizer(Optimisation options) {
-        if (options.optimizer() == Optimisation.Optimizer.SGD) {
-            Double momentum = options.momentum();
-            return new Sgd.Settings(momentum == null ? 0 : momentum, options.weightDecay(), Optimizer.Decay.MATRICES);
-        }
-        AdamW.Settings usual = AdamW.Settings.DEFAULT;
-        List<Double> betas = options.betas();
-        Double eps = options.eps();
-        return new AdamW.Settings(
-                betas == null ? usual.beta1() : betas.get(0),
-                betas == null ? usual.beta2() : betas.get(1),
-                eps == null ? usual.eps() : eps,
-                options.weightDecay(),
-                Optimizer.Decay.MATRICES);
+                norm == null ? usualNorm : norm,
+                options.labelSmoothing(),
+                choice.groups(),
+                options.emaDecay(),
+                options.maxLossSpike());
     }
 
     private LearningRate schedule(Optimisation options) {

@@ -1,6 +1,7 @@
 package dev.graft.cli.train;
 
 import dev.graft.cli.Interruption;
+import dev.graft.cli.config.Memory;
 import dev.graft.cli.config.ResolvedConfig;
 import dev.graft.cli.config.RunConfig;
 import dev.graft.cli.terminal.Figures;
@@ -20,6 +21,7 @@ import dev.graft.train.Predictor;
 import dev.graft.train.TrainResult;
 import dev.graft.train.Trainer;
 import dev.graft.train.TrainingEvent.Reason;
+import dev.graft.train.TrainingException;
 import dev.graft.train.TrainingListener;
 import dev.graft.train.data.Examples;
 import dev.graft.train.log.CsvLog;
@@ -49,6 +51,8 @@ record TrainRun(RunConfig config, Prepared prepared, Path folder, String command
         String resolved = ResolvedConfig.write(config, command);
         AtomicWrite.text(folder.resolve("config.yaml"), resolved);
         Curves curves = new Curves(folder.resolve("logs/events.jsonl"));
+        Memory most = config.economy().memoryLimit();
+        MemoryLimit limit = new MemoryLimit(most == null ? Long.MAX_VALUE : most.bytes());
         try (CostMeter meter = CostMeter.start();
                 ProgressLine line =
                         new ProgressLine(err, Terminal.isLive(), config.output().loggingSteps())) {
@@ -56,23 +60,26 @@ record TrainRun(RunConfig config, Prepared prepared, Path folder, String command
             Scores before = validation == null ? null : scores(validation, Hooks.NONE, false);
             Evaluation evaluation =
                     validation == null ? null : prepared.scorer().evaluation(predictor(validation));
+            ServingRecord serving = ServingRecord.of(
+                    prepared.task(),
+                    prepared.loading().base(),
+                    prepared.loading().files());
             TrainResult result = new Trainer(
                             prepared.settings(),
                             prepared.adapter(),
                             prepared.train(),
                             evaluation,
                             folder,
-                            listeners(line, curves))
-                    .run(output.from(), Interruption::requested);
+                            listeners(line, curves, limit),
+                            serving::write)
+                    .run(output.from(), () -> Interruption.requested() || limit.passed() != null);
+            if (limit.passed() != null) {
+                throw new TrainingException(limit.passed() + ". The checkpoint in " + folder + " is whole");
+            }
             Path saved = result.adapter();
             Scores after = null;
             Scores test = null;
             if (saved != null) {
-                ServingRecord.of(
-                                prepared.task(),
-                                prepared.loading().base(),
-                                prepared.loading().files())
-                        .write(saved);
                 Hooks adapted = Selection.of(prepared.adapter()).hooks();
                 after = validation == null ? null : scores(validation, adapted, true);
                 Examples tests = prepared.test();
@@ -107,8 +114,12 @@ record TrainRun(RunConfig config, Prepared prepared, Path folder, String command
         return prepared.scorer().score(predictor(examples), hooks, intervals);
     }
 
-    private List<TrainingListener> listeners(ProgressLine line, Curves curves) {
-        List<TrainingListener> listeners = new ArrayList<>(List.of(new LiveLine(line), curves));
+    private List<TrainingListener> listeners(ProgressLine line, Curves curves, MemoryLimit limit) {
+        List<TrainingListener> listeners = new ArrayList<>(List.of(new LiveLine(line), curves, limit));
+        Integer profiled = config.economy().profile();
+        if (profiled != null) {
+            listeners.add(new ProfileView(profiled, line::print));
+        }
         Path logs = folder.resolve("logs");
         for (RunConfig.Log log : config.output().reportTo()) {
             TrainingListener listener = switch (log) {

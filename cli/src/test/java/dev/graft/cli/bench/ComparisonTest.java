@@ -48,7 +48,7 @@ class ComparisonTest {
 
     @Test
     void bothSidesTrainOnTheSameBatchesFromTheSameLoss() throws IOException {
-        Scenario causal = new Scenario("tiny", longLlama().toString(), Goal.CAUSAL, 4, Numerics.FP32);
+        Scenario causal = new Scenario("tiny", longLlama().toString(), Goal.CAUSAL, "lora", 4, Numerics.FP32);
         List<Outcome> outcomes = new Comparison(
                         Program.graft(), peer(), new Comparison.Plan(1, 3, 1, 1), new PrintWriter(new StringWriter()))
                 .run(List.of(causal));

@@ -30,7 +30,7 @@ class OutcomeTest {
     }
 
     private static Outcome outcome(double graftLoss) {
-        Outcome outcome = Outcome.of(Scenario.ALL.get(0));
+        Outcome outcome = Outcome.of(Scenario.of("lora").get(0));
         outcome.of(Side.GRAFT)
                 .addAll(List.of(
                         round(200, 500, graftLoss, 2), round(220, 500, graftLoss, 2), round(300, 500, graftLoss, 2)));

@@ -72,7 +72,8 @@ class ConfigReaderTest {
         assertThat(config.base().seed()).isEqualTo(42);
         assertThat(config.optimisation().learningRate()).isNull();
         assertThat(config.optimisation().lrScheduler()).isEqualTo(LrScheduler.LINEAR);
-        assertThat(config.optimisation().maxGradNorm()).isEqualTo(1.0);
+        assertThat(config.optimisation().maxGradNorm()).as("1, for lbfgs none").isNull();
+        assertThat(config.optimisation().maxLossSpike()).isEqualTo(10);
         assertThat(config.output().saveTotalLimit()).isEqualTo(2);
         assertThat(config.output().reportTo()).containsExactly(Log.CSV, Log.JSONL, Log.TENSORBOARD);
         assertThat(config.goal().lossOn()).isEqualTo(LossOn.COMPLETION);
@@ -123,6 +124,9 @@ class ConfigReaderTest {
                 "iters: 600 | max_steps | 600",
                 "train: {max_time: 30m} | max_time | 1800s",
                 "lr: 1e-5 | learning_rate | 1.0e-5",
+                "grad_checkpoint: true | gradient_checkpointing | true",
+                "disable_gradient_checkpointing: false | gradient_checkpointing | true",
+                "optim: adamw_bnb_8bit | optimizer | adamw_8bit",
                 "optimizer: {lr: 2e-5} | learning_rate | 2.0e-5",
                 "lr_scheduler_type: cosine | lr_scheduler | cosine",
                 "lr_schedule: cosine | lr_scheduler | cosine",
@@ -286,10 +290,15 @@ class ConfigReaderTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "packing: true", "load_in_4bit: true", "fp16: true", "gradient_checkpointing: true",
-                        "global_batch_size: 64",
-                "wandb_project: p", "lora_query: true", "datasets: [{path: x}]", "bf16: maybe", "mask_prompt: 1",
-                "disable_gradient_checkpointing: false"
+                "packing: true",
+                "load_in_4bit: true",
+                "fp16: true",
+                "global_batch_size: 64",
+                "wandb_project: p",
+                "lora_query: true",
+                "datasets: [{path: x}]",
+                "bf16: maybe",
+                "mask_prompt: 1"
             })
     void whatOtherTrainersHaveAndGraftHasNotIsRefusedWithAdvice(String yaml) {
         assertThatThrownBy(() -> read(MINIMAL + yaml))
@@ -373,6 +382,16 @@ class ConfigReaderTest {
                         .optimisation()
                         .lrSchedulerKwargs())
                 .isEqualTo(Map.of("num_cycles", 2L));
+        assertThat(overridden("parameter_groups={lora_B: {learning_rate: 1e-3}}")
+                        .optimisation()
+                        .parameterGroups())
+                .isEqualTo(Map.of("lora_B", Map.of("learning_rate", 1e-3)));
+        for (String size : List.of("1536m", "1.5g", "1.5GB", "1.5 gib", "1610612736")) {
+            assertThat(overridden("memory_limit=" + size).economy().memoryLimit())
+                    .hasToString("1536m");
+        }
+        assertThatThrownBy(() -> overridden("memory_limit=0"))
+                .hasMessageContaining("expected a size of memory as 700m or 2g");
         assertThat(overridden("max_time=1.5h").schedule().maxTime()).isEqualTo(Duration.ofMinutes(90));
         assertThatThrownBy(() -> overridden("report_to=[csv")).hasMessageStartingWith("report_to:1: not YAML");
     }

@@ -67,6 +67,7 @@ public record RunReport(
             ObjectNode node =
                     json.putObject("best").put("metric", best.metric()).put("step", best.step());
             Scores.put(node, "value", best.value());
+            node.put("greater_is_better", best.greaterIsBetter());
         }
         put(json, "before", before);
         put(json, "validation", validation);

@@ -1,0 +1,35 @@
+package dev.graft.cli.config;
+
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** A size of memory: a number of bytes, or with a unit of 1024, as {@code 700m} or {@code 2g}. */
+public record Memory(long bytes) {
+    private static final Pattern TEXT = Pattern.compile("(\\d{1,12}(?:\\.\\d{1,3})?)\\s*([kmgt]?)(?:i?b)?");
+    private static final String UNITS = "kmgt";
+
+    /** The size that a text says; null if it says none. */
+    static @Nullable Memory of(String text) {
+        Matcher matcher = TEXT.matcher(text.strip().toLowerCase(Locale.ROOT));
+        if (!matcher.matches()) {
+            return null;
+        }
+        int unit = matcher.group(2).isEmpty() ? 0 : UNITS.indexOf(matcher.group(2)) + 1;
+        double bytes = Double.parseDouble(matcher.group(1)) * Math.pow(1024, unit);
+        return bytes >= 1 && bytes < Long.MAX_VALUE ? new Memory(Math.round(bytes)) : null;
+    }
+
+    /** With the largest unit that makes it a whole number. */
+    @Override
+    public String toString() {
+        int unit = 0;
+        long value = bytes;
+        while (unit < UNITS.length() && value % 1024 == 0) {
+            value /= 1024;
+            unit++;
+        }
+        return unit == 0 ? Long.toString(value) : value + UNITS.substring(unit - 1, unit);
+    }
+}

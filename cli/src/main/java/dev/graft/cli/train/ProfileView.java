@@ -1,0 +1,92 @@
+package dev.graft.cli.train;
+
+import dev.graft.cli.terminal.Table;
+import dev.graft.tensor.Profile;
+import dev.graft.tensor.Profile.Entry;
+import dev.graft.train.TrainingEvent.Stepped;
+import dev.graft.train.TrainingListener;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/** Measures some steps after the first, which warms up, and prints where their time went. */
+final class ProfileView implements TrainingListener {
+    private final int steps;
+    private final Consumer<String> out;
+    private long first = -1;
+    private long start;
+
+    ProfileView(int steps, Consumer<String> out) {
+        this.steps = steps;
+        this.out = out;
+    }
+
+    @Override
+    public void onStep(Stepped stepped) {
+        if (first < 0) {
+            first = stepped.step();
+            Profile.start();
+            start = System.nanoTime();
+        } else if (stepped.step() == first + steps) {
+            long wall = System.nanoTime() - start;
+            out.accept(text(Profile.stop(), wall));
+        }
+    }
+
+    private String text(List<Entry> entries, long wall) {
+        double perStep = 1e6 * steps;
+        long busy = entries.stream().mapToLong(ProfileView::total).sum();
+        Table operations = table("operation");
+        grouped(entries, Entry::operation).forEach((operation, of) -> row(operations, operation, of, perStep, busy));
+        Table layers = table("layer");
+        Map<Integer, List<Entry>> byLayer =
+                new TreeMap<>(entries.stream().collect(Collectors.groupingBy(Entry::layer)));
+        byLayer.forEach((layer, of) -> row(layers, layer < 0 ? "none" : layer.toString(), of, perStep, busy));
+        return String.format(
+                Locale.ROOT,
+                "Profile of %d steps, %.1f ms each; milliseconds a step, summed over threads, %.1f in all%n%n%s%n%s",
+                steps,
+                wall / perStep,
+                busy / perStep,
+                operations,
+                layers);
+    }
+
+    private static Table table(String what) {
+        return new Table(what, "calls", "forward", "backward", "share");
+    }
+
+    /** The costliest first. */
+    private static Map<String, List<Entry>> grouped(List<Entry> entries, Function<Entry, String> by) {
+        Map<String, List<Entry>> groups = entries.stream().collect(Collectors.groupingBy(by));
+        return groups.entrySet().stream()
+                .sorted(Comparator.comparingLong(group -> -total(group.getValue())))
+                .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue, (a, b) -> a, LinkedHashMap::new));
+    }
+
+    private static long total(Entry entry) {
+        return entry.forwardNanos() + entry.backwardNanos();
+    }
+
+    private static long total(List<Entry> entries) {
+        return entries.stream().mapToLong(ProfileView::total).sum();
+    }
+
+    private void row(Table table, String name, List<Entry> entries, double perStep, long busy) {
+        long calls = entries.stream().mapToLong(Entry::calls).sum();
+        long forward = entries.stream().mapToLong(Entry::forwardNanos).sum();
+        long backward = entries.stream().mapToLong(Entry::backwardNanos).sum();
+        table.row(
+                name,
+                calls / steps,
+                String.format(Locale.ROOT, "%.2f", forward / perStep),
+                String.format(Locale.ROOT, "%.2f", backward / perStep),
+                String.format(Locale.ROOT, "%.1f%%", 100.0 * (forward + backward) / Math.max(1, busy)));
+    }
+}

@@ -1,0 +1,126 @@
+package dev.graft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.graft.formats.Json;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.JsonNode;
+
+/** Optimisers, memory, profiles and searches of {@code graft train}. */
+class TrainEngineTest {
+    @TempDir
+    private Path folder;
+
+    private Path model;
+    private Path data;
+    private Path out;
+
+    @BeforeEach
+    void rows() throws IOException {
+        model = TinyLlama.write(folder.resolve("llama"));
+        data = Files.writeString(
+                folder.resolve("rows.jsonl"), "{\"prompt\": \"abc\", \"completion\": \" xyz\"}\n".repeat(24));
+        out = folder.resolve("out");
+    }
+
+    private Cli train(Object... more) {
+        List<Object> words = new ArrayList<>(
+                List.of("train", "--model", model, "--data", data, "--dtype", "fp32", "--output-dir", out, "epochs=1"));
+        words.addAll(List.of(more));
+        return Cli.run(words.toArray());
+    }
+
+    @Test
+    void anOptimiserWithItsOptionsGroupsAndAnAverageTrains() {
+        Cli run = train(
+                "optimizer=adafactor",
+                "optimizer_kwargs={scale_parameter: true, beta1: 0.9}",
+                "parameter_groups={lora_B: {learning_rate: 3e-3, weight_decay: 0.1}}",
+                "ema_decay=0.9",
+                "gradient_checkpointing=true",
+                "drop_backward=0.3",
+                "auto_freeze=50",
+                "memory_limit=40g",
+                "--profile",
+                "1");
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.err())
+                .contains("Profile of 1 steps")
+                .contains("operation", "vocabulary head and loss", "layer", "backward");
+        assertThat(out.resolve("adapter/adapter_model.safetensors")).exists();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "optimizer=lion optimizer_kwargs={reg: 1} | unknown field \"reg\"",
+                "optimizer=lbfgs max_grad_norm=1 | max_grad_norm is 1.0; set it to 0",
+                "optimizer=lion eps=1e-6 | eps belongs to optimizer adamw and its kin",
+                "optimizer=adafactor optimizer_kwargs={relative_step: true} | sets the learning rate by the number of the step",
+                "parameter_groups={lora_Q: {learning_rate: 1e-3}} | no trained parameter has lora_Q in its name",
+                "parameter_groups={lora_B: {lr: 1e-3}} | unknown field \"lr\"",
+                "auto_freeze_steps=3 | auto_freeze is not set",
+                "memory_limit=1m | memory_limit is 1.0 MiB, but",
+                "memory_limit=much | expected a size of memory as 700m or 2g"
+            })
+    void whatDoesNotGoTogetherIsRefused(String words, String message) {
+        Cli run = train((Object[]) words.split(" (?=[a-z_.]+=)"));
+        assertThat(run.code()).as(run.err()).isEqualTo(2);
+        assertThat(run.err()).contains(message);
+    }
+
+    @Test
+    void learningRatesAreTriedAndNothingIsWritten() {
+        Cli run = train("--find-lr", "batch_size=4");
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out()).contains("learning rate", "1.0e-6", "Try learning_rate=");
+        assertThat(out).doesNotExist();
+    }
+
+    @Test
+    void aDryRunEstimatesAndTries() {
+        Cli run = train("--dry-run", "memory_limit=40g");
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out())
+                .contains("estimate for 8 rows of ", "process ", "activations ")
+                .contains("the process took ", "memory_limit 40.0 GiB would be kept");
+        assertThat(out).doesNotExist();
+    }
+
+    @Test
+    @Tag("slow")
+    void aSweepRunsEveryCombinationOnceAndGoesOn() throws IOException {
+        Path sweep = Files.writeString(
+                folder.resolve("sweep.yaml"),
+                "settings:\n  learning_rate: [1e-4, 1e-2]\n  optimizer: [adamw, nonsense]\n");
+        assertThat(train("--sweep", sweep).err()).contains("optimizer is \"nonsense\"");
+        assertThat(out).doesNotExist();
+        Files.writeString(sweep, "parallel: 2\nsettings:\n  learning_rate: [1e-4, 1e-2]\n");
+
+        Cli run = train("--sweep", sweep, "data.valid_fraction=0.25");
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out()).contains("run", "learning_rate", "loss", "run-1", "run-2");
+        assertThat(run.out().indexOf("run-2"))
+                .as("the better one first")
+                .isLessThan(run.out().indexOf("run-1"));
+        JsonNode first = Json.read(out.resolve("run-1/report.json"));
+
+        Cli again = train("--sweep", sweep, "data.valid_fraction=0.25", "--json");
+        assertThat(again.code()).as(again.err()).isZero();
+        assertThat(again.json().size()).isEqualTo(2);
+        assertThat(Json.read(out.resolve("run-1/report.json"))).isEqualTo(first);
+        assertThat(train("--sweep", sweep, "data.valid_fraction=0.5").err())
+                .contains("is of a sweep with other settings");
+    }
+}
