@@ -93,7 +93,7 @@ class TrainEngineTest {
         Cli run = train("--dry-run", "memory_limit=40g");
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.out())
-                .contains("estimate for 8 rows of ", "process ", "activations ")
+                .contains("estimate: about ", " before the first step", " for 8 rows of ")
                 .contains("the process took ", "memory_limit 40.0 GiB would be kept");
         assertThat(out).doesNotExist();
     }

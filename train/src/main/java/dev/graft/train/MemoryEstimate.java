@@ -1,116 +1,114 @@
 package dev.graft.train;
 
-import dev.graft.models.Base;
-import dev.graft.models.sites.Linear;
-import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.Parameter;
+import dev.graft.peft.Selection;
+import dev.graft.tensor.Natives;
+import dev.graft.train.data.Batch;
+import dev.graft.train.data.Examples;
+import dev.graft.train.loss.Objective;
+import dev.graft.train.optim.FlatParameters;
+import java.util.Arrays;
 import java.util.Locale;
-import java.util.Map;
-import java.util.TreeMap;
-import org.bytedeco.pytorch.Tensor;
+import java.util.stream.IntStream;
+import org.bytedeco.javacpp.Pointer;
+import org.jspecify.annotations.Nullable;
 
 /**
- * How much memory a run will take at its widest batch, in bytes. What is held is counted; what a forward pass keeps for the backward pass
- * is a formula: for each token and each linear layer of the network, a multiple of the layer's inputs and outputs. With LoRA on every
- * linear layer of MiniLM and SmolLM2-135M, at 256 to 4,096 tokens a batch, the total was within 15 % of what the process took.
+ * How much memory a run will take at its widest batch, in bytes. What a step needs is measured, whatever the model and the method: the
+ * longest row goes forward and backward alone, then twice at once, and the difference is what a row takes. What the optimiser and copies
+ * of the trained parameters will take is counted.
  *
  * <pre>{@code
- * MemoryEstimate.of(adapter, settings, 512).text();
+ * MemoryEstimate estimate = MemoryEstimate.of(settings, adapter, examples);
  * }</pre>
  *
- * @param process the JVM and libtorch before anything is loaded
- * @param base the frozen parameters
- * @param adapter the adapter's parameters
- * @param gradients of the trained ones
- * @param optimizer what the optimiser remembers
- * @param copies of the trained parameters: the best so far, and the moving average
- * @param activations what the forward pass keeps for the backward pass
- * @param logits of the rows that are at the vocabulary head at once, with their gradient
+ * @param loaded the most that the process has taken so far, to load the base
+ * @param before what the process holds before the run: the JVM, libtorch, the base, the adapter and its gradients
+ * @param states of the optimiser, gradients of further threads, the best values so far and the moving average
+ * @param threads that train at the same time
+ * @param eachThread what a step takes beside its rows, for each thread: logits at the head, buffers
+ * @param eachRow of the longest row
+ * @param rows in a batch
+ * @param width tokens of the longest row
  */
 public record MemoryEstimate(
-        long process,
-        long base,
-        long adapter,
-        long gradients,
-        long optimizer,
-        long copies,
-        long activations,
-        long logits) {
-    private static final long PROCESS = 280L << 20;
+        long loaded, long before, long states, int threads, long eachThread, long eachRow, int rows, int width) {
+    /** What the heap of the JVM and the allocator's gaps grow by in a longer run. */
+    private static final double SLACK = 1.05;
 
-    /** Of the inputs and outputs of a linear layer: in the type of the base, and bytes beside those in fp32. */
-    private static final double KEPT = 1.4;
+    /** Rows that one thread measures, after the first. */
+    private static final int MORE = 2;
 
-    private static final double KEPT_BYTES = 1.6;
-
-    private static final int ROWS_AT_HEAD = 256;
-    private static final int COPIES_AT_HEAD = 4;
-
-    /**
-     * For the batch size and economy of these settings.
-     *
-     * @param width tokens of the longest row
-     */
-    public static MemoryEstimate of(Adapter adapter, TrainSettings settings, int width) {
-        Base base = adapter.base();
-        long trained = 0;
-        long held = 0;
-        for (Parameter parameter : adapter.parameters().values()) {
-            held += parameter.value().nbytes();
-            trained += parameter.trainable() ? parameter.value().nbytes() : 0;
+    /** Null where the system doesn't say what a process takes. The adapter stays as it is. */
+    public static @Nullable MemoryEstimate of(TrainSettings settings, Adapter adapter, Examples examples) {
+        long loaded = ResidentMemory.peak();
+        FlatParameters parameters = new FlatParameters(adapter.trainable());
+        int[] lengths = examples.lengths();
+        int longest = IntStream.range(0, lengths.length)
+                .reduce((a, b) -> lengths[b] > lengths[a] ? b : a)
+                .orElseThrow();
+        Runnable[] steps = {step(settings, adapter, examples, longest, 1), step(settings, adapter, examples, longest, 1 + MORE)};
+        // The first pass loads what later ones have.
+        steps[0].run();
+        Pointer.trimMemory();
+        long before = ResidentMemory.bytes();
+        long[] peaks = new long[steps.length];
+        for (int i = 0; i < steps.length; i++) {
+            Pointer.trimMemory();
+            if (before == 0 || !ResidentMemory.forgetPeak()) {
+                return null;
+            }
+            steps[i].run();
+            peaks[i] = Math.max(0, ResidentMemory.peak() - before);
         }
+        parameters.zeroGradients();
+        long eachRow = Math.max(0, peaks[1] - peaks[0]) / MORE;
+        long trained = parameters.values().nbytes();
         TrainSettings.Optimization optimization = settings.optimization();
-        long tokens = (long) settings.batching().size() * width;
-        Linear output = base.head().output();
-        long atHead = output == null ? 0 : Math.min(tokens, ROWS_AT_HEAD) * output.out() * Float.BYTES * COPIES_AT_HEAD;
+        int rows = Math.min(settings.batching().size(), lengths.length);
+        int threads = Math.min(Natives.threads(), rows);
+        long states = optimization.optimizer().stateBytes(trained / Float.BYTES)
+                + trained * (threads - 1)
+                + (optimization.averaging() == null ? trained : 2 * trained);
         return new MemoryEstimate(
-                PROCESS,
-                base.parameters().values().stream().mapToLong(Tensor::nbytes).sum(),
-                held,
-                trained,
-                optimization.optimizer().stateBytes(trained / Float.BYTES),
-                optimization.averaging() == null ? trained : 2 * trained,
-                Math.round(perToken(base, settings.economy().checkpointing()) * tokens),
-                atHead);
+                loaded, before, states, threads, Math.max(0, peaks[0] - eachRow), eachRow, rows, lengths[longest]);
     }
 
-    /** What a forward pass keeps of a token, in bytes: of all layers, or of one and the inputs of the others. */
-    private static double perToken(Base base, boolean checkpointing) {
-        Map<Integer, Double> layers = new TreeMap<>();
-        for (Site site : base.sites()) {
-            if (site instanceof Linear linear && linear.layer() >= 0) {
-                double bytes = KEPT * linear.weight().element_size() + KEPT_BYTES;
-                layers.merge(linear.layer(), bytes * (linear.in() + linear.out()), Double::sum);
-            }
-        }
-        double all = layers.values().stream().mapToDouble(Double::doubleValue).sum();
-        if (!checkpointing) {
-            return all;
-        }
-        double largest =
-                layers.values().stream().mapToDouble(Double::doubleValue).max().orElse(0);
-        return largest + (double) layers.size() * base.backbone().size().hidden() * Float.BYTES;
+    private static Runnable step(TrainSettings settings, Adapter adapter, Examples examples, int row, int times) {
+        Objective objective = Objective.of(
+                adapter.base(),
+                settings.optimization().labelSmoothing(),
+                (hooks, batch) -> settings.economy().pass(hooks));
+        int[] rows = new int[times];
+        Arrays.fill(rows, row);
+        Batch batch = examples.batch(rows, Stepper.PAD);
+        return () -> objective.backward(Selection.of(adapter).hooks(), batch, 1);
+    }
+
+    /** For batches of another size. */
+    public MemoryEstimate withRows(int other) {
+        return new MemoryEstimate(loaded, before, states, Math.min(threads, other), eachThread, eachRow, other, width);
     }
 
     public long total() {
-        return process + base + adapter + gradients + optimizer + copies + activations + logits;
+        return Math.max(loaded, Math.round(SLACK * (before + states + threads * eachThread + rows * eachRow)));
     }
 
     /** One line, in MB. */
     public String text() {
         return String.format(
                 Locale.ROOT,
-                "about %,d MB: process %,d, base %,d, adapter %,d, gradients %,d, optimiser %,d, copies %,d,"
-                        + " activations %,d, logits %,d",
+                "about %,d MB: %,d to load, %,d before the first step, %,d for the optimiser and copies, %d x %,d for %d rows of %d tokens,"
+                        + " %d x %,d for threads",
                 total() >> 20,
-                process >> 20,
-                base >> 20,
-                adapter >> 20,
-                gradients >> 20,
-                optimizer >> 20,
-                copies >> 20,
-                activations >> 20,
-                logits >> 20);
+                loaded >> 20,
+                before >> 20,
+                states >> 20,
+                rows,
+                eachRow >> 20,
+                rows,
+                width,
+                threads,
+                eachThread >> 20);
     }
 }

@@ -8,16 +8,36 @@ import java.nio.file.Path;
 /** Resident memory of this process, where the system says it. */
 final class ResidentMemory {
     private static final Path STATUS = Path.of("/proc/self/status");
-    private static final String FIELD = "VmRSS:";
+    private static final Path CLEAR = Path.of("/proc/self/clear_refs");
+    private static final String CLEAR_PEAK = "5";
 
     private ResidentMemory() {}
 
-    /** In bytes; 0 if unknown. */
+    /** Now, in bytes; 0 if unknown. */
     static long bytes() {
+        return field("VmRSS:");
+    }
+
+    /** The most since the process started or {@link #forgetPeak}, in bytes; 0 if unknown. */
+    static long peak() {
+        return field("VmHWM:");
+    }
+
+    /** Lets the peak begin anew; false where the system can't. */
+    static boolean forgetPeak() {
+        try {
+            Files.writeString(CLEAR, CLEAR_PEAK);
+            return true;
+        } catch (IOException notLinux) {
+            return false;
+        }
+    }
+
+    private static long field(String name) {
         try {
             for (String line : Files.readAllLines(STATUS, StandardCharsets.ISO_8859_1)) {
-                if (line.startsWith(FIELD)) {
-                    String[] parts = line.substring(FIELD.length()).strip().split(" ");
+                if (line.startsWith(name)) {
+                    String[] parts = line.substring(name.length()).strip().split(" ");
                     return Long.parseLong(parts[0]) * 1024;
                 }
             }

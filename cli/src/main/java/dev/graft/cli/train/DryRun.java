@@ -77,9 +77,7 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
     private String memory() {
         TrainSettings settings = prepared.settings();
         Examples train = prepared.train();
-        int[] lengths = train.lengths();
-        int width = MemoryLimit.width(prepared);
-        MemoryEstimate estimate = MemoryEstimate.of(prepared.adapter(), settings, width);
+        MemoryEstimate estimate = MemoryEstimate.of(settings, prepared.adapter(), train);
         long[] done = {0};
         TrainingListener count = new TrainingListener() {
             @Override
@@ -91,15 +89,13 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
                 .run(Resume.NEVER, () -> done[0] >= STEPS);
         Long peak = ProcessMemory.peakResident().value();
         StringBuilder text = new StringBuilder("# Memory\n");
-        text.append("estimate for ")
-                .append(settings.batching().size())
-                .append(" rows of ")
-                .append(width)
-                .append(" tokens: ")
-                .append(estimate.text())
-                .append('\n');
+        if (estimate != null) {
+            text.append("estimate: ").append(estimate.text()).append('\n');
+        }
+        int rows = Math.min(settings.batching().size(), train.size());
+        int width = Arrays.stream(train.lengths()).max().orElse(0);
         text.append("tried the batch that needs most: ")
-                .append(Math.min(settings.batching().size(), lengths.length))
+                .append(rows)
                 .append(prepared.task().isImages() ? " images, " : " rows of " + width + " tokens, ")
                 .append(done[0])
                 .append(" steps");
@@ -107,11 +103,10 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
             text.append("; the process took ").append(Figures.bytes(peak));
         }
         Memory limit = config.economy().memoryLimit();
-        if (limit != null) {
-            long most = peak == null ? estimate.total() : peak;
+        if (limit != null && peak != null) {
             text.append("\nmemory_limit ")
                     .append(Figures.bytes(limit.bytes()))
-                    .append(most > limit.bytes() ? " would be passed" : " would be kept");
+                    .append(peak > limit.bytes() ? " would be passed" : " would be kept");
         }
         return text.append('\n').toString();
     }

@@ -4,7 +4,6 @@ import dev.graft.cli.terminal.Figures;
 import dev.graft.eval.cost.ProcessMemory;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.peft.Adapter;
 import dev.graft.train.MemoryEstimate;
 import dev.graft.train.TrainSettings;
 import dev.graft.train.TrainSettings.Batching;
@@ -12,7 +11,6 @@ import dev.graft.train.TrainSettings.Economy;
 import dev.graft.train.TrainingEvent.Stepped;
 import dev.graft.train.TrainingListener;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -28,68 +26,69 @@ final class MemoryLimit implements TrainingListener {
     /**
      * Refuses a run that would take more.
      *
-     * @throws InputException naming settings that would fit
+     * @throws InputException naming settings that would fit, or because this system doesn't say what a process takes
      */
     void check(Prepared prepared) {
-        Adapter adapter = prepared.adapter();
-        TrainSettings settings = prepared.settings();
-        int width = width(prepared);
-        MemoryEstimate estimate = MemoryEstimate.of(adapter, settings, width);
+        MemoryEstimate estimate = estimate(prepared, prepared.settings());
+        if (estimate == null) {
+            throw new InputException("memory_limit is " + Figures.bytes(bytes)
+                    + ", but this system doesn't say how much memory a process takes; leave it out");
+        }
         if (estimate.total() > bytes) {
-            throw new InputException("memory_limit is " + Figures.bytes(bytes) + ", but "
-                    + settings.batching().size()
-                    + " rows of " + width + " tokens would take " + estimate.text() + ". "
-                    + advice(adapter, settings, width));
+            throw new InputException("memory_limit is " + Figures.bytes(bytes) + ", but the run would take "
+                    + estimate.text() + ". " + advice(prepared, estimate));
         }
     }
 
-    /** Tokens of the longest row, or patches of an image. */
-    static int width(Prepared prepared) {
-        return prepared.task().isImages()
-                ? prepared.adapter().base().backbone().maxPositions()
-                : Arrays.stream(prepared.train().lengths()).max().orElse(0);
+    private static @Nullable MemoryEstimate estimate(Prepared prepared, TrainSettings settings) {
+        return MemoryEstimate.of(settings, prepared.adapter(), prepared.train());
     }
 
-    private String advice(Adapter adapter, TrainSettings settings, int width) {
-        List<String> fits = new ArrayList<>();
-        boolean already = settings.economy().checkpointing();
+    private String advice(Prepared prepared, MemoryEstimate estimate) {
+        TrainSettings settings = prepared.settings();
         Economy economy = settings.economy();
-        TrainSettings lean = settings.with(new Economy(
-                true, economy.freezePercentile(), economy.freezeSteps(), economy.dropBackward(), economy.cacheBytes()));
-        if (!already) {
-            addIfFits(fits, "gradient_checkpointing=true", adapter, lean, width);
-            addSmallerBatch(fits, "", adapter, settings, width);
-        }
-        if (already || fits.isEmpty()) {
-            addSmallerBatch(fits, already ? "" : "gradient_checkpointing=true ", adapter, lean, width);
+        List<String> fits = new ArrayList<>();
+        addSmallerBatch(fits, "", estimate, settings.batching());
+        MemoryEstimate least = estimate.withRows(1);
+        if (!economy.checkpointing()) {
+            Economy lean = new Economy(
+                    true,
+                    economy.freezePercentile(),
+                    economy.freezeSteps(),
+                    economy.dropBackward(),
+                    economy.cacheBytes());
+            MemoryEstimate checkpointed = estimate(prepared, settings.with(lean));
+            if (checkpointed != null) {
+                least = checkpointed.withRows(1);
+                if (!addIfFits(fits, "gradient_checkpointing=true", checkpointed) && fits.isEmpty()) {
+                    addSmallerBatch(fits, "gradient_checkpointing=true ", checkpointed, settings.batching());
+                }
+            }
         }
         if (!fits.isEmpty()) {
             return "It fits with " + String.join(", or with ", fits);
         }
-        Base base = adapter.base();
-        long least = MemoryEstimate.of(adapter, lean.withBatchSize(1), width).total();
-        return "Even one row with gradient_checkpointing would take about " + Figures.bytes(least)
+        Base base = prepared.adapter().base();
+        return "Even one row with gradient_checkpointing would take about " + Figures.bytes(least.total())
                 + ": take a shorter max_seq_length, a smaller base"
                 + (base.numerics().base().toString().equals("Float") ? ", dtype bf16" : "") + ", or a higher limit";
     }
 
-    private void addSmallerBatch(List<String> fits, String before, Adapter adapter, TrainSettings settings, int width) {
-        Batching batching = settings.batching();
+    private void addSmallerBatch(List<String> fits, String before, MemoryEstimate estimate, Batching batching) {
         for (int size = batching.size() / 2; size >= 1; size /= 2) {
             int more = batching.accumulation() * ((batching.size() + size - 1) / size);
             String change = before + "batch_size=" + size + " gradient_accumulation_steps=" + more;
-            if (addIfFits(fits, change, adapter, settings.withBatchSize(size), width)) {
+            if (addIfFits(fits, change, estimate.withRows(size))) {
                 return;
             }
         }
     }
 
-    private boolean addIfFits(List<String> fits, String change, Adapter adapter, TrainSettings settings, int width) {
-        long total = MemoryEstimate.of(adapter, settings, width).total();
-        if (total > bytes) {
+    private boolean addIfFits(List<String> fits, String change, MemoryEstimate estimate) {
+        if (estimate.total() > bytes) {
             return false;
         }
-        fits.add(change + " (about " + Figures.bytes(total) + ")");
+        fits.add(change + " (about " + Figures.bytes(estimate.total()) + ")");
         return true;
     }
 
