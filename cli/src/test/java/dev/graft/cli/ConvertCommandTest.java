@@ -3,6 +3,7 @@ package dev.graft.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.formats.Json;
+import dev.graft.formats.Safetensors;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -56,6 +57,31 @@ class ConvertCommandTest {
                         .get("init_lora_weights")
                         .booleanValue())
                 .isTrue();
+    }
+
+    @Test
+    void aTruncatedLoraKeepsItsFirstRanks() {
+        Path out = folder.resolve("rank-2");
+        Path adapter = Cli.adapter("llama-gqa/lora");
+        Cli run = Cli.run(
+                "convert", adapter, "-m", Cli.base("llama-gqa"), "--to", "lora", "--rank", 2, "--truncate", "--out", out);
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).contains("lora as LoRA of rank 2");
+        try (Safetensors whole = Safetensors.open(adapter.resolve("adapter_model.safetensors"));
+                Safetensors cut = Safetensors.open(out.resolve("adapter_model.safetensors"))) {
+            String a = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight";
+            long[] shape = cut.info(a).shape();
+            assertThat(shape[0]).isEqualTo(2);
+            byte[] kept = new byte[(int) cut.info(a).bytes()];
+            cut.bytes(a).get(kept);
+            byte[] first = new byte[kept.length];
+            whole.bytes(a).get(first);
+            assertThat(kept).isEqualTo(first);
+        }
+        Cli alone = Cli.run(
+                "convert", adapter, "-m", Cli.base("llama-gqa"), "--to", "lora", "--truncate", "--out", folder.resolve("x"));
+        assertThat(alone.code()).isEqualTo(2);
+        assertThat(alone.err()).contains("--truncate needs --to lora and --rank");
     }
 
     @Test

@@ -88,6 +88,23 @@ class TrainCommandTest {
         assertThat(out).isDirectoryContaining("glob:**/config.yaml").isDirectoryContaining("glob:**/report.html");
     }
 
+    /** The run itself shows the rows to the base before it makes the adapter; what was taken off the base is in the file as ranks. */
+    @ParameterizedTest
+    @CsvSource({"eva, 4", "corda, 8", "lora_ga, 8"})
+    void startsThatLookAtTheDataNeedNothingButTheirName(String start, int savedRank) {
+        Path valid = data.resolveSibling("valid.jsonl");
+        writeText(valid, classes(30));
+        Cli run = train("lora.init_lora_weights=" + start, "lora.r=4", "max_steps=4", "lr=1e-3", "data.valid=" + valid);
+
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(Json.read(out.resolve("adapter/adapter_config.json")).get("r").intValue())
+                .isEqualTo(savedRank);
+        Cli again = Cli.run(
+                "eval", "--model", TINY_BERT, "--adapter", out.resolve("adapter"), "--data", valid, "--dtype", "fp32", "--json");
+        assertThat(again.json().get("loss").doubleValue())
+                .isCloseTo(report().at("/validation/loss").doubleValue(), within(1e-4));
+    }
+
     @Test
     void trainingMakesTheScoresBetterAndAFreshProcessHasTheSameOnes() throws Exception {
         Cli run = train("epochs=12", "batch_size=8", "lr=1e-2", "data.valid_fraction=0.3", "metric=accuracy");

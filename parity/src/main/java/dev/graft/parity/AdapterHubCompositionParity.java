@@ -5,11 +5,9 @@ import dev.graft.models.Base;
 import dev.graft.models.Inputs;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
-import dev.graft.peft.methods.DiReft;
 import dev.graft.peft.methods.Fusion;
-import dev.graft.peft.methods.LoReft;
-import dev.graft.peft.methods.NoReft;
 import dev.graft.peft.methods.Parallel;
+import dev.graft.peft.methods.ReftMethod;
 import dev.graft.peft.methods.ScaledParallel;
 import dev.graft.tensor.Ops;
 import java.nio.file.Files;
@@ -113,9 +111,7 @@ final class AdapterHubCompositionParity implements Group {
 
         private boolean isReft(JsonNode node) {
             return node.path("type").asString().equals("single")
-                    && (method(node) instanceof LoReft
-                            || method(node) instanceof NoReft
-                            || method(node) instanceof DiReft);
+                    && method(node) instanceof ReftMethod;
         }
 
         private Object method(JsonNode single) {

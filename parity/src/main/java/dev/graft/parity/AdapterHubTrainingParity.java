@@ -3,19 +3,16 @@ package dev.graft.parity;
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
-import dev.graft.models.Task;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
 import dev.graft.peft.TrainingRule;
 import dev.graft.peft.methods.Fusion;
-import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.optim.AdamW;
 import dev.graft.train.optim.FlatParameters;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -38,7 +35,7 @@ record AdapterHubTrainingParity(String name) implements Group {
 
     private void run(Path tree, Path folder, Check check) {
         JsonNode manifest = Group.manifest(folder);
-        Adapter adapter = name.equals("formula") ? byFormula(tree, folder, manifest) : start(tree, folder, manifest);
+        Adapter adapter = name.equals("formula") ? FormulaMethods.start(tree, folder, manifest) : start(tree, folder, manifest);
         Base base = adapter.base();
         String called = manifest.path("adapters").size() == 1
                 ? manifest.path("adapters").get(0).asString()
@@ -47,7 +44,9 @@ record AdapterHubTrainingParity(String name) implements Group {
         Tolerance loss = new Tolerance(limits.path("loss_atol").doubleValue(), 0);
         Tolerance tensors = new Tolerance(limits.path("tensor_atol").doubleValue(), 0);
         Map<String, Tensor> trained = new LinkedHashMap<>();
-        adapter.trainable().forEach((key, value) -> trained.put(AdapterHubFiles.key(key, base, called), value));
+        adapter.trainable()
+                .forEach((key, value) -> trained.put(
+                        AdapterHubFiles.key(key.replace(".ln_tuning_layers.", "."), base, called), value));
         TreeSet<String> expected = new TreeSet<>();
         manifest.path("trainable").forEach(key -> expected.add(AdapterHubFiles.key(key.asString(), base, called)));
         check.same("what is trained", new TreeSet<>(trained.keySet()), expected);
@@ -59,7 +58,7 @@ record AdapterHubTrainingParity(String name) implements Group {
                     "weight decay on an orthogonal projection's diagonal, which the reference then takes for zero");
         }
         AdamW optimizer = new AdamW(
-                new FlatParameters(adapter.trainable()),
+                new FlatParameters(adapter.trainable(), FormulaMethods.rates(manifest, base)),
                 new AdamW.Settings(
                         settings.path("betas").get(0).doubleValue(),
                         settings.path("betas").get(1).doubleValue(),
@@ -115,7 +114,7 @@ record AdapterHubTrainingParity(String name) implements Group {
         Tensor gradient = stored.find("grad0." + key);
         return gradient == null
                 ? Tensors.ones(like.scalar_type(), Tensors.shape(like))
-                : Ops.to(gradient.abs().gt(new Scalar(1e-7)), like.scalar_type());
+                : Ops.to(gradient.abs().gt(new Scalar(-1.0)), like.scalar_type());
     }
 
     private static Adapter start(Path tree, Path folder, JsonNode manifest) {
@@ -139,38 +138,6 @@ record AdapterHubTrainingParity(String name) implements Group {
         manifest.path("adapters")
                 .forEach(adapter -> name.append(name.isEmpty() ? "" : ",").append(adapter.asString()));
         return name.toString();
-    }
-
-    /** Cases without the library: of these Houlsby's adapters, whose start is stored, are AdapterHub's family. */
-    private static Adapter byFormula(Path tree, Path folder, JsonNode manifest) {
-        Path values = folder.resolve("initial.safetensors");
-        if (!Files.exists(values)) {
-            throw new NotCovered("selective tuning by formula: " + folder.getFileName());
-        }
-        Base base = Base.load(
-                tree.resolve("bases").resolve(manifest.path("base").asString()), Base.Options.of(Task.SEQ_CLS));
-        Adapter adapter;
-        try (Reference initial = new Reference(values);
-                NoGrad off = new NoGrad()) {
-            String down = initial.startingWith("").stream()
-                    .filter(key -> key.endsWith("adapter_down.0.weight"))
-                    .findFirst()
-                    .orElseThrow();
-            double hidden = base.backbone().hiddenSize();
-            adapter = Adapter.create(
-                    base,
-                    dev.graft.peft.methods.Houlsby.DEFAULT.withReduction(
-                            hidden / initial.get(down).size(0)),
-                    1);
-            for (String key : initial.startingWith("")) {
-                Tensor own = adapter.trainable().get(key.replace(".task.", ".*."));
-                if (own == null) {
-                    throw new IllegalStateException("nothing is trained under " + key);
-                }
-                own.copy_(initial.get(key));
-            }
-        }
-        return adapter;
     }
 
     private static double gradients(Base base, Hooks hooks, Reference batches, int number) {

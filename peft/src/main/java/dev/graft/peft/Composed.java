@@ -163,7 +163,8 @@ sealed interface Composed extends Affine {
                 return Ops.embedding(weight, x, embedding.padding());
             }
             Tensor bias = bias();
-            return ((Projection) site).apply(x, weight, bias == null ? null : Ops.to(bias, weight.scalar_type()));
+            Tensor y = ((Projection) site).apply(x, weight, bias == null ? null : Ops.to(bias, weight.scalar_type()));
+            return Ops.to(y, inner.weight().scalar_type());
         }
 
         @Override

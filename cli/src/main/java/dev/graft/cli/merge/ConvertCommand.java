@@ -24,10 +24,12 @@ import picocli.CommandLine.Spec;
             "",
             "Any adapter that merges can become LoRA: each layer gets the update of that rank that is nearest to its own,",
             "and the relative error is printed. Without --rank each update gets the rank it needs: LoRA with another start",
-            "(PiSSA, OLoRA) then loses nothing. --to merged is what `graft merge` does.",
+            "(PiSSA, OLoRA) then loses nothing. What DyLoRA trained is cut to any of its ranks by --truncate. --to merged is",
+            "what `graft merge` does.",
             "",
             "Examples:",
             "  graft convert runs/loha/adapter --model smollm2 --to lora --rank 16 --out converted",
+            "  graft convert runs/dylora/adapter --model smollm2 --to lora --rank 4 --truncate --out rank-4",
             "  graft convert runs/pissa/adapter --model smollm2 --to lora --out converted",
             "  graft convert runs/dora/adapter --model smollm2 --to merged --out merged"
         })
@@ -58,6 +60,11 @@ public final class ConvertCommand implements Runnable {
     @Option(names = "--rank", paramLabel = "R", description = "The most that the rank of an update may be.")
     private @Nullable Integer rank;
 
+    @Option(
+            names = "--truncate",
+            description = "Keep the first R ranks of a LoRA, as DyLoRA trains them to be kept, in place of the nearest update.")
+    private boolean truncate;
+
     @Option(names = "--out", required = true, paramLabel = "DIR", description = "The folder to write.")
     @SuppressWarnings("NullAway.Init")
     private Path out;
@@ -77,11 +84,14 @@ public final class ConvertCommand implements Runnable {
         if (form == Form.merged && rank != null) {
             throw new ParameterException(spec.commandLine(), "--rank belongs to --to lora");
         }
+        if (truncate && (form == Form.merged || rank == null)) {
+            throw new ParameterException(spec.commandLine(), "--truncate needs --to lora and --rank");
+        }
         PrintWriter err = spec.commandLine().getErr();
         OutFolder folder = new OutFolder(out, overwrite);
         String shown = form == Form.lora
                 ? new ConvertRun(model.model(), adapter, head, compute, err)
-                        .write(folder, rank)
+                        .write(folder, rank, truncate)
                         .shown(json.json())
                 : new MergeRun(model.model(), List.of(adapter), head, compute, err)
                         .write(folder)

@@ -5,6 +5,7 @@ import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.Loading;
 import dev.graft.cli.terminal.Figures;
 import dev.graft.formats.Json;
+import dev.graft.peft.Adapter;
 import dev.graft.peft.convert.ToLora;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -51,12 +52,18 @@ record ConvertRun(String model, String adapter, HeadOptions head, ComputeOptions
         }
     }
 
-    Written write(OutFolder out, @Nullable Integer rank) {
+    /**
+     * Writes the LoRA.
+     *
+     * @param truncates whether it is what the first ranks of a LoRA are; else what is nearest to the adapter
+     */
+    Written write(OutFolder out, @Nullable Integer rank, boolean truncates) {
         out.requireFree();
         Loading loaded = Loading.of(model, List.of(adapter), head, compute, err);
         out.requireElsewhere(loaded, List.of(adapter), "converted");
-        ToLora lora = ToLora.of(loaded.adapters().get(0), rank);
+        Adapter from = loaded.adapters().get(0);
+        ToLora lora = truncates && rank != null ? ToLora.truncated(from, rank) : ToLora.of(from, rank);
         lora.adapter().save(out.path());
-        return new Written(out.path(), loaded.adapters().get(0).method().type().name(), lora);
+        return new Written(out.path(), from.method().type().name(), lora);
     }
 }

@@ -63,9 +63,6 @@ final class MethodPages {
             // Trained norms, biases and edits of hidden states come with other methods too.
             families.removeAll(Set.of("selective", "representation"));
         }
-        if (families.isEmpty()) {
-            return "encoders";
-        }
         return families.size() == 1 ? families.iterator().next() : "hybrid";
     }
 

@@ -53,25 +53,24 @@ final class Probe {
         return given;
     }
 
+    /** On a Llama, or on a BERT where it is a method of encoders alone. */
     private Adapter adapter() {
-        return Adapter.create(base, method(defaults(base), base), 0);
+        Base on = type.capabilities().decoder() ? base : ProbeBase.encoder();
+        return Adapter.create(on, method(defaults(on), on), 0);
     }
 
-    /** The kinds of the sites at which it acts on a Llama: {@code linear}, {@code norm}, …; none for methods of encoders alone. */
+    /** The kinds of the sites at which it acts: {@code linear}, {@code norm}, … */
     Set<String> actsOn() {
         Set<String> kinds = new TreeSet<>();
-        if (!type.capabilities().decoder()) {
-            return kinds;
-        }
         for (Site site : adapter().sites()) {
             kinds.add(site.getClass().getSimpleName().toLowerCase(Locale.ROOT));
         }
         return kinds;
     }
 
-    /** The kinds of its effects on a Llama: {@code delta}, {@code prompt}, …; none for methods of encoders alone. */
+    /** The kinds of its effects: {@code delta}, {@code prompt}, … */
     Set<String> effects() {
-        return type.capabilities().decoder() ? adapter().effects() : Set.of();
+        return adapter().effects();
     }
 
     /** What it says of itself. */

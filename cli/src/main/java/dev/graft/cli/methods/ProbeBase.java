@@ -16,7 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 
-/** Small Llamas in memory, on which methods show what they do without a model on the disk. */
+/** Small models in memory, on which methods show what they do without a model on the disk. */
 final class ProbeBase {
     private ProbeBase() {}
 
@@ -43,6 +43,32 @@ final class ProbeBase {
         }
         put(tensors, "model.norm.weight", hidden);
         put(tensors, "lm_head.weight", 8, hidden);
+        return of(config, tensors);
+    }
+
+    /** A BERT of one layer without a head. */
+    static Base encoder() {
+        String config = "{\"model_type\": \"bert\", \"architectures\": [\"BertModel\"], \"vocab_size\": 8, "
+                + "\"hidden_size\": 64, \"intermediate_size\": 128, \"num_hidden_layers\": 1, "
+                + "\"num_attention_heads\": 1, \"max_position_embeddings\": 64, \"type_vocab_size\": 2}";
+        Map<String, TensorInfo> tensors = new LinkedHashMap<>();
+        put(tensors, "embeddings.word_embeddings.weight", 8, 64);
+        put(tensors, "embeddings.position_embeddings.weight", 64, 64);
+        put(tensors, "embeddings.token_type_embeddings.weight", 2, 64);
+        String layer = "encoder.layer.0.";
+        for (String projection : new String[] {"self.query", "self.key", "self.value", "output.dense"}) {
+            linear(tensors, layer + "attention." + projection, 64, 64);
+        }
+        linear(tensors, layer + "intermediate.dense", 128, 64);
+        linear(tensors, layer + "output.dense", 64, 128);
+        for (String norm : new String[] {"embeddings.", layer + "attention.output.", layer + "output."}) {
+            put(tensors, norm + "LayerNorm.weight", 64);
+            put(tensors, norm + "LayerNorm.bias", 64);
+        }
+        return of(config, tensors);
+    }
+
+    private static Base of(String config, Map<String, TensorInfo> tensors) {
         Path nowhere = Path.of("a small model in memory");
         Fields fields = Fields.of(nowhere.toString(), Json.parse(nowhere.toString(), config));
         return Base.of(

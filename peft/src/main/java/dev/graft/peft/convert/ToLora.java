@@ -12,6 +12,7 @@ import dev.graft.peft.AdapterConfig;
 import dev.graft.peft.Merge;
 import dev.graft.peft.Parameter;
 import dev.graft.peft.Targets;
+import dev.graft.peft.methods.DyLora;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.tensor.NoGrad;
@@ -84,6 +85,34 @@ public record ToLora(Adapter adapter, Map<String, Double> errors, double error) 
         }
     }
 
+    /**
+     * Cuts a LoRA to its first ranks, for which {@link DyLora} trained it.
+     *
+     * @throws InputException if it is no LoRA, or has fewer ranks
+     */
+    public static ToLora truncated(Adapter adapter, int rank) {
+        Adapter small = DyLora.truncated(adapter, rank);
+        Base whole = Merge.merge(adapter);
+        Base cut = Merge.merge(small);
+        Map<String, Double> errors = new LinkedHashMap<>();
+        double missed = 0;
+        double all = 0;
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (Site site : adapter.sites()) {
+                if (!adapter.config().savesWhole(site.name())) {
+                    double norm = Tensors.item(
+                            update((Affine) site, in(whole, site)).norm());
+                    double gap = Tensors.item(update(in(cut, site), in(whole, site)).norm());
+                    errors.put(site.name(), norm == 0 ? 0 : gap / norm);
+                    missed += gap * gap;
+                    all += norm * norm;
+                }
+            }
+        }
+        return new ToLora(small, errors, all == 0 ? 0 : Math.sqrt(missed / all));
+    }
+
     private static Map<String, Change> changes(Adapter adapter, Base merged, @Nullable Integer rank) {
         Map<String, Change> changes = new LinkedHashMap<>();
         TreeSet<String> others = new TreeSet<>();
@@ -95,8 +124,7 @@ public record ToLora(Adapter adapter, Map<String, Double> errors, double error) 
                 others.add(site.name());
                 continue;
             }
-            Affine now = (Affine) Objects.requireNonNull(merged.site(site.getClass(), site.name()));
-            Change change = change(site, (Affine) site, now, rank);
+            Change change = change(site, in(merged, site), rank);
             if (change != null) {
                 changes.put(site.name(), change);
             }
@@ -114,10 +142,21 @@ public record ToLora(Adapter adapter, Map<String, Double> errors, double error) 
         return site instanceof Embedding || site instanceof Projection && !grouped;
     }
 
-    private static @Nullable Change change(Site site, Affine from, Affine to, @Nullable Integer rank) {
-        Tensor change = Ops.to(to.weight(), ScalarType.Double)
+    /** The same layer in another base. */
+    private static Affine in(Base other, Site site) {
+        return (Affine) Objects.requireNonNull(other.site(site.getClass(), site.name()));
+    }
+
+    /** ΔW with a row for each output. */
+    private static Tensor update(Affine from, Affine to) {
+        return Ops.to(to.weight(), ScalarType.Double)
                 .sub(Ops.to(from.weight(), ScalarType.Double))
                 .flatten(1, -1);
+    }
+
+    private static @Nullable Change change(Site site, Affine to, @Nullable Integer rank) {
+        Affine from = (Affine) site;
+        Tensor change = update(from, to);
         Tensor bias = change(from.bias(), to.bias());
         double norm = Tensors.item(change.norm());
         if (norm == 0 && bias == null) {

@@ -1,11 +1,8 @@
 package dev.graft.peft.methods;
 
-import dev.graft.models.Base;
-import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * DiReFT (Wu et al., 2024) as AdapterHub has it: {@link NoReft} without the subtraction, {@code h + Rᵀ σ(W h + b)} at the first and last
@@ -19,7 +16,7 @@ import tools.jackson.databind.node.ObjectNode;
  * Adapter adapter = Adapter.create(base, DiReft.DEFAULT, 42);
  * }</pre>
  */
-public record DiReft(ReftConfig config) implements Method {
+public record DiReft(ReftConfig config) implements ReftMethod {
     /** Four directions at the first four positions after every layer. */
     public static final DiReft DEFAULT = new DiReft(4, 4, 0, false, null, 0.05);
 
@@ -37,43 +34,21 @@ public record DiReft(ReftConfig config) implements Method {
         return Kind.INSTANCE;
     }
 
-    @Override
-    public void graft(Grafter g) {
-        config.graft(g);
-    }
-
-    @Override
-    public void write(ObjectNode c, Base base) {
-        config.write(c);
-    }
-
     /** Registers {@code direft}. */
     public static final class Kind extends ReftConfig.Kind {
         static final Kind INSTANCE = new Kind();
 
-        @Override
-        public String name() {
-            return "direft";
-        }
-
-        @Override
-        public String summary() {
-            return "LoReFT that adds to the hidden states and subtracts nothing";
+        public Kind() {
+            super(
+                    "direft",
+                    "LoReFT that adds to the hidden states and subtracts nothing",
+                    (orthogonal, subtract) -> !subtract,
+                    DiReft::new);
         }
 
         @Override
         public Method defaults() {
             return DEFAULT;
-        }
-
-        @Override
-        boolean isOf(boolean orthogonal, boolean subtract) {
-            return !subtract;
-        }
-
-        @Override
-        Method of(ReftConfig config) {
-            return new DiReft(config);
         }
     }
 }

@@ -1,11 +1,8 @@
 package dev.graft.peft.methods;
 
-import dev.graft.models.Base;
-import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * LoReFT (Wu et al., 2024) as AdapterHub has it: after a layer the hidden states h of the first and the last few positions become
@@ -27,7 +24,7 @@ import tools.jackson.databind.node.ObjectNode;
  * Adapter adapter = Adapter.create(base, LoReft.DEFAULT, 42);
  * }</pre>
  */
-public record LoReft(ReftConfig config) implements Method {
+public record LoReft(ReftConfig config) implements ReftMethod {
     /** Four directions at the first four positions after every layer. */
     public static final LoReft DEFAULT = new LoReft(4, 4, 0, false, null, 0.05);
 
@@ -45,43 +42,21 @@ public record LoReft(ReftConfig config) implements Method {
         return Kind.INSTANCE;
     }
 
-    @Override
-    public void graft(Grafter g) {
-        config.graft(g);
-    }
-
-    @Override
-    public void write(ObjectNode c, Base base) {
-        config.write(c);
-    }
-
     /** Registers {@code loreft}. */
     public static final class Kind extends ReftConfig.Kind {
         static final Kind INSTANCE = new Kind();
 
-        @Override
-        public String name() {
-            return "loreft";
-        }
-
-        @Override
-        public String summary() {
-            return "edits hidden states at the first and last positions in a few trained directions";
+        public Kind() {
+            super(
+                    "loreft",
+                    "edits hidden states at the first and last positions in a few trained directions",
+                    (orthogonal, subtract) -> orthogonal && subtract,
+                    LoReft::new);
         }
 
         @Override
         public Method defaults() {
             return DEFAULT;
-        }
-
-        @Override
-        boolean isOf(boolean orthogonal, boolean subtract) {
-            return orthogonal && subtract;
-        }
-
-        @Override
-        Method of(ReftConfig config) {
-            return new LoReft(config);
         }
     }
 }

@@ -25,6 +25,8 @@ import tools.jackson.databind.node.ObjectNode;
  * @param r rank
  * @param alpha scaling numerator: the update is scaled by alpha / r, or alpha / √r with rslora
  * @param dropout probability that an input of the low-rank path is dropped in training
+ * @param rslora whether the update is scaled by alpha / √r
+ * @param targets the modules that are adapted
  * @param rankPattern other ranks for modules whose name ends with a key (a regular expression); the first that matches counts
  * @param alphaPattern other alphas, likewise
  * @param bias which of the base's biases are trained
@@ -85,89 +87,105 @@ public record LoraConfig(
     }
 
     public LoraConfig withRank(int newR, double newAlpha) {
-        return with(newR, newAlpha, dropout, rankPattern, alphaPattern, targets, init);
+        Copy copy = new Copy(this);
+        copy.r = newR;
+        copy.alpha = newAlpha;
+        return copy.made();
     }
 
     public LoraConfig withInit(LoraInit newInit) {
-        return with(r, alpha, dropout, rankPattern, alphaPattern, targets, newInit);
+        Copy copy = new Copy(this);
+        copy.init = newInit;
+        return copy.made();
     }
 
     public LoraConfig withDropout(double newDropout) {
-        return with(r, alpha, newDropout, rankPattern, alphaPattern, targets, init);
+        Copy copy = new Copy(this);
+        copy.dropout = newDropout;
+        return copy.made();
     }
 
     public LoraConfig withTargets(Targets newTargets) {
-        return with(r, alpha, dropout, rankPattern, alphaPattern, newTargets, init);
+        Copy copy = new Copy(this);
+        copy.targets = newTargets;
+        return copy.made();
     }
 
     /** With ranks and alphas of their own for modules whose names end so. */
     public LoraConfig withPatterns(Map<String, Integer> ranks, Map<String, Double> alphas) {
-        return with(r, alpha, dropout, ranks, alphas, targets, init);
+        Copy copy = new Copy(this);
+        copy.rankPattern = ranks;
+        copy.alphaPattern = alphas;
+        return copy.made();
     }
 
     public LoraConfig withLoraBias(boolean newLoraBias) {
-        return new LoraConfig(
-                r,
-                alpha,
-                dropout,
-                rslora,
-                targets,
-                rankPattern,
-                alphaPattern,
-                bias,
-                newLoraBias,
-                init,
-                tokens,
-                replication,
-                transposed,
-                tied,
-                parameters);
+        Copy copy = new Copy(this);
+        copy.loraBias = newLoraBias;
+        return copy.made();
     }
 
     /** With a mixture's parameters adapted too, by names or ends of names such as {@code experts.down_proj}. */
     public LoraConfig withParameters(List<String> newParameters) {
-        return new LoraConfig(
-                r,
-                alpha,
-                dropout,
-                rslora,
-                targets,
-                rankPattern,
-                alphaPattern,
-                bias,
-                loraBias,
-                init,
-                tokens,
-                replication,
-                transposed,
-                tied,
-                List.copyOf(newParameters));
+        Copy copy = new Copy(this);
+        copy.parameters = List.copyOf(newParameters);
+        return copy.made();
     }
 
-    private LoraConfig with(
-            int newR,
-            double newAlpha,
-            double newDropout,
-            Map<String, Integer> newRanks,
-            Map<String, Double> newAlphas,
-            Targets newTargets,
-            LoraInit newInit) {
-        return new LoraConfig(
-                newR,
-                newAlpha,
-                newDropout,
-                rslora,
-                newTargets,
-                newRanks,
-                newAlphas,
-                bias,
-                loraBias,
-                newInit,
-                tokens,
-                replication,
-                transposed,
-                tied,
-                parameters);
+    /** Another configuration in the making: what isn't set is that of the first. */
+    private static final class Copy {
+        private int r;
+        private double alpha;
+        private double dropout;
+        private boolean rslora;
+        private Targets targets;
+        private Map<String, Integer> rankPattern;
+        private Map<String, Double> alphaPattern;
+        private Bias bias;
+        private boolean loraBias;
+        private LoraInit init;
+        private Map<String, List<Integer>> tokens;
+        private @Nullable List<List<Integer>> replication;
+        private boolean transposed;
+        private boolean tied;
+        private @Nullable List<String> parameters;
+
+        Copy(LoraConfig first) {
+            r = first.r;
+            alpha = first.alpha;
+            dropout = first.dropout;
+            rslora = first.rslora;
+            targets = first.targets;
+            rankPattern = first.rankPattern;
+            alphaPattern = first.alphaPattern;
+            bias = first.bias;
+            loraBias = first.loraBias;
+            init = first.init;
+            tokens = first.tokens;
+            replication = first.replication;
+            transposed = first.transposed;
+            tied = first.tied;
+            parameters = first.parameters;
+        }
+
+        LoraConfig made() {
+            return new LoraConfig(
+                    r,
+                    alpha,
+                    dropout,
+                    rslora,
+                    targets,
+                    rankPattern,
+                    alphaPattern,
+                    bias,
+                    loraBias,
+                    init,
+                    tokens,
+                    replication,
+                    transposed,
+                    tied,
+                    parameters);
+        }
     }
 
     /** Whether parameters are named that aren't of modules. */
@@ -213,7 +231,7 @@ public record LoraConfig(
         ranks.replaceAll((key, rank) -> 2 * rank);
         Map<String, Double> alphas = new LinkedHashMap<>(alphaPattern);
         alphas.replaceAll((key, a) -> factor * a);
-        return with(2 * r, factor * alpha, dropout, ranks, alphas, targets, LoraInit.DEFAULT);
+        return withRank(2 * r, factor * alpha).withPatterns(ranks, alphas).withInit(LoraInit.DEFAULT);
     }
 
     /** With ranks that follow from calibration data, where the start calls for it: EVA's. */
@@ -249,7 +267,7 @@ public record LoraConfig(
                 otherAlphas.put(layer.name(), moved);
             }
         });
-        return with(r, alpha, dropout, otherRanks, otherAlphas, Targets.names(kept.toArray(String[]::new)), init);
+        return withPatterns(otherRanks, otherAlphas).withTargets(Targets.names(kept.toArray(String[]::new)));
     }
 
     /** Fields that make a variant of LoRA, each a method of its own. */

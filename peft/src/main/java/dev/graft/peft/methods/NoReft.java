@@ -1,11 +1,8 @@
 package dev.graft.peft.methods;
 
-import dev.graft.models.Base;
-import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * NoReFT (Wu et al., 2024) as AdapterHub has it: {@link LoReft} with a free R, {@code h + Rᵀ (σ(W h + b) - R h)} at the first and last
@@ -19,7 +16,7 @@ import tools.jackson.databind.node.ObjectNode;
  * Adapter adapter = Adapter.create(base, NoReft.DEFAULT, 42);
  * }</pre>
  */
-public record NoReft(ReftConfig config) implements Method {
+public record NoReft(ReftConfig config) implements ReftMethod {
     /** Four directions at the first four positions after every layer. */
     public static final NoReft DEFAULT = new NoReft(4, 4, 0, false, null, 0.05);
 
@@ -37,43 +34,21 @@ public record NoReft(ReftConfig config) implements Method {
         return Kind.INSTANCE;
     }
 
-    @Override
-    public void graft(Grafter g) {
-        config.graft(g);
-    }
-
-    @Override
-    public void write(ObjectNode c, Base base) {
-        config.write(c);
-    }
-
     /** Registers {@code noreft}. */
     public static final class Kind extends ReftConfig.Kind {
         static final Kind INSTANCE = new Kind();
 
-        @Override
-        public String name() {
-            return "noreft";
-        }
-
-        @Override
-        public String summary() {
-            return "LoReFT whose directions need not be orthonormal";
+        public Kind() {
+            super(
+                    "noreft",
+                    "LoReFT whose directions need not be orthonormal",
+                    (orthogonal, subtract) -> !orthogonal && subtract,
+                    NoReft::new);
         }
 
         @Override
         public Method defaults() {
             return DEFAULT;
-        }
-
-        @Override
-        boolean isOf(boolean orthogonal, boolean subtract) {
-            return !orthogonal && subtract;
-        }
-
-        @Override
-        Method of(ReftConfig config) {
-            return new NoReft(config);
         }
     }
 }

@@ -14,6 +14,7 @@ import dev.graft.peft.Method;
 import dev.graft.tensor.Ops;
 import java.util.HashSet;
 import java.util.List;
+import java.util.function.Function;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -205,6 +206,33 @@ public record ReftConfig(
 
     /** Registers one of these methods. */
     abstract static class Kind implements Method.Type {
+        private final String name;
+        private final String summary;
+        private final Choice choice;
+        private final Function<ReftConfig, Method> method;
+
+        /** Which settings are a method's. */
+        interface Choice {
+            boolean isOf(boolean orthogonal, boolean subtract);
+        }
+
+        Kind(String name, String summary, Choice choice, Function<ReftConfig, Method> method) {
+            this.name = name;
+            this.summary = summary;
+            this.choice = choice;
+            this.method = method;
+        }
+
+        @Override
+        public String name() {
+            return name;
+        }
+
+        @Override
+        public String summary() {
+            return summary;
+        }
+
         @Override
         public Method.Layout layout() {
             return Method.Layout.ADAPTER_HUB;
@@ -220,13 +248,9 @@ public record ReftConfig(
             return "reft";
         }
 
-        abstract boolean isOf(boolean orthogonal, boolean subtract);
-
-        abstract Method of(ReftConfig config);
-
         @Override
         public boolean reads(Fields f) {
-            return AdapterHubFields.isOf(f, "reft") && isOf(is(f, "orthogonality"), is(f, "subtract_projection"));
+            return AdapterHubFields.isOf(f, "reft") && choice.isOf(is(f, "orthogonality"), is(f, "subtract_projection"));
         }
 
         private static boolean is(Fields f, String field) {
@@ -236,12 +260,12 @@ public record ReftConfig(
 
         @Override
         public Method read(Fields f, Base base) {
-            return of(ReftConfig.read(f));
+            return method.apply(ReftConfig.read(f));
         }
 
         /** Refuses settings that are another method. */
         void require(ReftConfig config) {
-            if (!isOf(config.orthogonal, config.subtract)) {
+            if (!choice.isOf(config.orthogonal, config.subtract)) {
                 throw new InputException("orthogonality is " + config.orthogonal + " and subtract_projection is "
                         + config.subtract + ", which isn't " + name());
             }
