@@ -219,7 +219,7 @@ public final class T5 implements Backbone {
         return pass.add(layer.attentionBlock, h, dropped(pass.linear(p.o, mixed), pass));
     }
 
-    private Tensor crossed(StackLayer layer, Tensor h, @Nullable Tensor source, Tensor hiding, Pass pass) {
+    private Tensor crossed(StackLayer layer, Tensor h, @Nullable Tensor source, @Nullable Tensor hiding, Pass pass) {
         Projections p = layer.cross;
         if (p == null || hiding == null) {
             throw new IllegalStateException("only a decoder attends to an encoder");
