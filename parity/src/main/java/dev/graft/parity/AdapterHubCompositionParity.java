@@ -69,6 +69,9 @@ final class AdapterHubCompositionParity implements Group {
                     children.forEach(child -> rows.addAll(rows(child, batch / children.size())));
                     return rows;
                 }
+                case "Average" -> {
+                    return averaged(node, children, batch);
+                }
                 case "Fuse" -> {
                     List<String> names = new ArrayList<>();
                     for (JsonNode child : children) {
@@ -85,6 +88,25 @@ final class AdapterHubCompositionParity implements Group {
                 default ->
                     throw new NotCovered("the composition " + node.path("type").asString());
             }
+        }
+
+        private List<Selection> averaged(JsonNode node, List<JsonNode> children, int batch) {
+            List<Double> weights = new ArrayList<>();
+            for (JsonNode weight : node.path("kwargs").path("weights")) {
+                weights.add(weight.doubleValue());
+            }
+            if (children.stream().anyMatch(child -> child.path("type").asString().equals("Stack"))) {
+                throw new NotCovered("a stack in an average, whose input the reference prepares twice");
+            }
+            List<List<Selection>> each =
+                    children.stream().map(child -> rows(child, batch)).toList();
+            List<Selection> rows = new ArrayList<>();
+            for (int row = 0; row < batch; row++) {
+                int at = row;
+                rows.add(Selection.average(
+                        each.stream().map(list -> list.get(at)).toList(), weights));
+            }
+            return rows;
         }
 
         /** In AdapterHub's stacks of parallel adapters the last one alone acts, of ReFTs the first one. */

@@ -109,12 +109,12 @@ record AdapterHubTrainingParity(String name) implements Group {
         }
     }
 
-    /** 1 for elements whose first gradient is more than rounding: Adam turns rounding of the others into moves of its own. */
+    /** 1 for elements whose first gradient is above Adam's eps: rounding of a smaller one becomes a move of any size. */
     private static Tensor determined(Reference stored, String key, Tensor like) {
         Tensor gradient = stored.find("grad0." + key);
         return gradient == null
                 ? Tensors.ones(like.scalar_type(), Tensors.shape(like))
-                : Ops.to(gradient.abs().gt(new Scalar(-1.0)), like.scalar_type());
+                : Ops.to(gradient.abs().gt(new Scalar(1e-8)), like.scalar_type());
     }
 
     private static Adapter start(Path tree, Path folder, JsonNode manifest) {

@@ -376,14 +376,21 @@ final class Grafted implements Hooks {
         return result;
     }
 
-    private interface Step<E> {
+    /** What one effect makes of hidden states. */
+    interface Step<E> {
         Tensor apply(E effect, Tensor h);
     }
 
     private static <E extends Effect> Tensor each(
             Site site, RowGroup group, Class<E> kind, Tensor start, Step<E> step) {
+        return each(site, group.stack(), kind, start, step);
+    }
+
+    /** What a stack of adapters makes of hidden states by its effects of a kind, in their order. */
+    static <E extends Effect> Tensor each(
+            Site site, List<Selection.Active> stack, Class<E> kind, Tensor start, Step<E> step) {
         Tensor h = start;
-        for (Selection.Active active : group.stack()) {
+        for (Selection.Active active : stack) {
             for (Effect effect : active.effects(site)) {
                 if (!kind.isInstance(effect)) {
                     continue;

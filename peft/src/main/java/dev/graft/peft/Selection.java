@@ -1,6 +1,7 @@
 package dev.graft.peft;
 
 import dev.graft.formats.InputException;
+import dev.graft.models.Base;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Site;
@@ -8,6 +9,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which adapters act, on which rows of a batch, and how strongly. Immutable, so one base serves any number of threads with different
@@ -26,11 +28,19 @@ public final class Selection {
      * An adapter that acts.
      *
      * @param skipped layers in which it doesn't
+     * @param averaged what acts in its place where it stands for several side by side, else null
      */
-    record Active(Adapter adapter, double strength, Set<Integer> skipped) {
+    record Active(Adapter adapter, double strength, Set<Integer> skipped, @Nullable Averaged averaged) {
+        Active(Adapter adapter, double strength) {
+            this(adapter, strength, Set.of(), null);
+        }
+
         /** What it does at a site, in order. */
         List<Effect> effects(Site site) {
-            return skipped.contains(site.layer()) ? List.of() : adapter.effects(site);
+            if (skipped.contains(site.layer())) {
+                return List.of();
+            }
+            return averaged == null ? adapter.effects(site) : averaged.effects(site);
         }
 
         long prefixLength(Attention site) {
@@ -74,7 +84,7 @@ public final class Selection {
             throw new InputException(adapter.method().type().name() + ": the adapter has the tasks 0 to "
                     + (adapter.tasks() - 1) + "; choose one by adapter.task(0)");
         }
-        return new Selection(List.of(List.of(new Active(adapter, strength, Set.of()))), false);
+        return new Selection(List.of(List.of(new Active(adapter, strength))), false);
     }
 
     /** Several adapters on every row, each acting on what the ones before it give. */
@@ -90,6 +100,43 @@ public final class Selection {
     }
 
     /**
+     * Several selections side by side on every row: at each site {@code Σ wᵢ yᵢ}, where yᵢ is what the i-th alone gives there. With weights
+     * that sum to one it is AdapterHub's {@code Average} as its formula says.
+     *
+     * @throws InputException if one of them has a prompt or a prefix, or acts on rows
+     */
+    public static Selection average(List<Selection> selections, List<Double> weights) {
+        if (selections.isEmpty() || selections.size() != weights.size()) {
+            throw new InputException("there are " + selections.size() + " selections and " + weights.size()
+                    + " weights, expected as many of both, at least one");
+        }
+        List<List<Active>> members = new ArrayList<>();
+        Set<Base> bases = new HashSet<>();
+        for (Selection selection : selections) {
+            if (selection.perRow) {
+                throw new IllegalArgumentException("average adapters first, then choose rows");
+            }
+            for (Active active : selection.rows.get(0)) {
+                if (active.adapter.hasPrompt()) {
+                    throw new InputException(
+                            active.adapter.method().type().name() + ": a prompt can't be averaged with another adapter");
+                }
+                bases.add(active.adapter.base());
+            }
+            members.add(selection.rows.get(0));
+        }
+        if (bases.size() > 1) {
+            throw new InputException("adapters that are averaged must be on one base object, these are on " + bases.size());
+        }
+        Adapter first = members.stream()
+                .flatMap(List::stream)
+                .findFirst()
+                .orElseThrow(() -> new InputException("there is no adapter to average"))
+                .adapter();
+        return new Selection(List.of(List.of(new Active(first, 1, Set.of(), new Averaged(members, weights)))), false);
+    }
+
+    /**
      * The same, but its adapters don't act in these layers: AdapterDrop (Rücklé et al., 2021) at inference. The lowest layers are
      * missed least, and layers without adapters are the same for all adapters.
      */
@@ -97,7 +144,8 @@ public final class Selection {
         List<List<Active>> fewer = new ArrayList<>();
         for (List<Active> stack : rows) {
             fewer.add(stack.stream()
-                    .map(active -> new Active(active.adapter, active.strength, union(active.skipped, layers)))
+                    .map(active -> new Active(
+                            active.adapter, active.strength, union(active.skipped, layers), active.averaged))
                     .toList());
         }
         return new Selection(List.copyOf(fewer), perRow);
