@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  * @param queries how many queries there are
  * @param type of the mask's numbers
  * @param window how many positions away a query sees nothing
+ * @param segments {@code [batch, queries]} int64, the text of each position where several stand in a row; null for one text a row
  */
 @SuppressWarnings("ArrayRecordComponent") // made once for one pass, never shared
 public record AttentionMask(
@@ -36,7 +37,8 @@ public record AttentionMask(
         boolean causal,
         long queries,
         ScalarType type,
-        long window) {
+        long window,
+        @Nullable Tensor segments) {
     private static final double HIDDEN = -1e30;
 
     /** The mask of a pass whose embeddings exist. */
@@ -56,7 +58,7 @@ public record AttentionMask(
         if (cache != null && past == null) {
             cache.begin(prefix == null ? 0 : prefix.length(), pass.prompt(), shift, ahead);
         }
-        return of(keys, own.size(1), causal, type, shift, ahead);
+        return of(keys, own.size(1), causal, type, shift, ahead).apart(pass.segments());
     }
 
     /**
@@ -73,7 +75,7 @@ public record AttentionMask(
         }
         long rest = keys.size(1) - prefix.length();
         Tensor own = Ops.cat(1, prefix.mask(), keys.narrow(1, prefix.length(), rest));
-        return of(own, queries, causal, type, shift, ahead).within(window);
+        return of(own, queries, causal, type, shift, ahead).apart(segments).within(window);
     }
 
     private static AttentionMask of(
@@ -111,7 +113,23 @@ public record AttentionMask(
                 triangular,
                 queries,
                 type,
-                Long.MAX_VALUE);
+                Long.MAX_VALUE,
+                null);
+    }
+
+    /** The same, where a query sees only keys of its own text, and the prefix. */
+    private AttentionMask apart(@Nullable Tensor texts) {
+        if (texts == null) {
+            return this;
+        }
+        long prefix = keys.size(1) - queries;
+        Tensor other = texts.unsqueeze(2).ne(texts.unsqueeze(1)).unsqueeze(1);
+        if (prefix > 0) {
+            other = Ops.cat(3, Tensors.zeros(ScalarType.Bool, texts.size(0), 1, queries, prefix), other);
+        }
+        Tensor near = additive == null ? Tensors.zeros(type, 1, 1, 1, keys.size(1)) : additive;
+        Tensor own = near.expand(texts.size(0), -1, queries, -1).masked_fill(other, new Scalar(HIDDEN));
+        return new AttentionMask(own, sees, keys, shift, ahead, padding, causal, queries, type, window, texts);
     }
 
     /** The same, where a query doesn't see keys that are so many positions away or more; counted are all keys, padding too. */
@@ -128,7 +146,7 @@ public record AttentionMask(
         Tensor near = additive == null ? Tensors.zeros(type, 1, 1, 1, count) : additive;
         Tensor far = away.ge(new Scalar(distance)).unsqueeze(0).unsqueeze(0);
         Tensor windowed = near.expand(-1, -1, queries, -1).masked_fill(far, new Scalar(HIDDEN));
-        return new AttentionMask(windowed, sees, keys, shift, ahead, padding, causal, queries, type, distance);
+        return new AttentionMask(windowed, sees, keys, shift, ahead, padding, causal, queries, type, distance, segments);
     }
 
     /** The same with numbers {@code [1, heads, queries, queries]} added to the scores of its own keys; for attention without grouped queries. */
@@ -137,7 +155,7 @@ public record AttentionMask(
         Tensor whole =
                 prefix == 0 ? bias : Ops.cat(3, Tensors.zeros(type, 1, bias.size(1), bias.size(2), prefix), bias);
         Tensor sum = additive == null ? whole : additive.add(whole);
-        return new AttentionMask(sum, sees, keys, shift, ahead, padding, causal, queries, type, window);
+        return new AttentionMask(sum, sees, keys, shift, ahead, padding, causal, queries, type, window, segments);
     }
 
     /** What hides padding from a decoder's queries, {@code [batch, 1, 1, keys]}, for a mask {@code [batch, keys]}. */

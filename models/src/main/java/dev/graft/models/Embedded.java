@@ -59,6 +59,7 @@ public record Embedded(
             positions =
                     Ops.plusLong(Tensors.arange(promptRows + in.width()), past).unsqueeze(0);
         }
+        pass.packs(in.segments());
         pass.sees(in.ids(), mask, promptRows, prompt == null ? PromptTargets.none(0) : prompt.targets());
         return new Embedded(rows, positions, typeIds);
     }

@@ -15,6 +15,8 @@ import org.jspecify.annotations.Nullable;
  * @param typeIds segment ids {@code [batch, seq]}, or null for zeros
  * @param positions {@code [batch, seq]}, or null for 0, 1, 2, …
  * @param decoder the side of the answer where these ids are an encoder's; null for models of one side
+ * @param segments {@code [batch, seq]}, the number of the text that each token belongs to where several stand in a row and none sees another;
+ *     null for one text a row
  * @param pixels images, {@code [images, channels, height, width]} in fp32, or null for texts alone
  */
 public record Inputs(
@@ -23,7 +25,19 @@ public record Inputs(
         @Nullable Tensor typeIds,
         @Nullable Tensor positions,
         @Nullable Inputs decoder,
-        @Nullable Tensor pixels) {
+        @Nullable Tensor pixels,
+        @Nullable Tensor segments) {
+    /** A batch of texts that stand alone in their rows. */
+    public Inputs(
+            Tensor ids,
+            Tensor mask,
+            @Nullable Tensor typeIds,
+            @Nullable Tensor positions,
+            @Nullable Inputs decoder,
+            @Nullable Tensor pixels) {
+        this(ids, mask, typeIds, positions, decoder, pixels, null);
+    }
+
     /** A batch for a model of one side. */
     public Inputs(Tensor ids, Tensor mask, @Nullable Tensor typeIds, @Nullable Tensor positions) {
         this(ids, mask, typeIds, positions, null, null);

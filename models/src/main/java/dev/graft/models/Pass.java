@@ -39,6 +39,7 @@ public final class Pass {
     private final @Nullable KvCache cache;
     private final @Nullable List<Tensor> hiddenStates;
     private @Nullable Tensor mask;
+    private @Nullable Tensor segments;
     private @Nullable Tensor tokens;
     private @Nullable Tensor rows;
     private @Nullable Tensor attentionInput;
@@ -556,6 +557,17 @@ public final class Pass {
     /** Says what the pass sees where that are images, which have no tokens. */
     public void sees(Tensor newMask) {
         this.mask = newMask;
+    }
+
+    /** Which text each token belongs to, {@code [batch, seq]}, where several stand in a row; null for one text a row. */
+    @Nullable
+    Tensor segments() {
+        return segments;
+    }
+
+    /** Says what the pass sees where several texts stand in a row. */
+    void packs(@Nullable Tensor newSegments) {
+        this.segments = newSegments;
     }
 
     /** Says what the pass sees where there is no prompt. */

@@ -36,21 +36,23 @@ public final class CalibrationRows implements Calibration {
     private final Objective objective;
     private final List<Batch> batches;
 
-    private CalibrationRows(Base base, List<Batch> batches) {
+    private CalibrationRows(Base base, Objective objective, List<Batch> batches) {
         this.base = base;
-        this.objective = Objective.of(base, 0);
+        this.objective = objective;
         this.batches = batches;
     }
 
     /** The first 256 rows. */
     public static CalibrationRows first(Base base, Examples rows, int batchSize) {
+        Objective objective = Objective.of(base, rows.goal(), 0);
         List<Batch> batches = new ArrayList<>();
         int count = Math.min(ROWS, rows.size());
         for (int from = 0; from < count; from += batchSize) {
-            batches.add(rows.batch(
-                    IntStream.range(from, Math.min(count, from + batchSize)).toArray(), 0));
+            int[] some =
+                    IntStream.range(from, Math.min(count, from + batchSize)).toArray();
+            batches.add(objective.prepared(Hooks.NONE, rows.batch(some, 0)));
         }
-        return new CalibrationRows(base, batches);
+        return new CalibrationRows(base, objective, batches);
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.graft.train;
 
 import dev.graft.models.Base;
 import dev.graft.models.sites.Hooks;
+import dev.graft.train.data.Batch;
 import dev.graft.train.data.BatchPlan;
 import dev.graft.train.data.Examples;
 import dev.graft.train.data.Order;
@@ -26,14 +27,15 @@ public final class Predictor {
     public Predictor(Base base, Examples examples, int batchSize) {
         this.examples = examples;
         this.plan = new BatchPlan(examples.lengths(), batchSize, Order.LENGTH_SORTED, 0, false);
-        this.objective = Objective.of(base, 0);
+        this.objective = Objective.of(base, examples.goal(), 0);
     }
 
     /** The loss over all examples; each row is handed out once, in no particular order. */
     public Loss predict(Hooks hooks, Consumer<? super Prediction> predictions) {
         Loss loss = Loss.NONE;
         for (int[] rows : plan.epoch(0)) {
-            loss = loss.plus(objective.predict(hooks, examples.batch(rows, Stepper.PAD), predictions));
+            Batch batch = objective.prepared(hooks, examples.batch(rows, Stepper.PAD));
+            loss = loss.plus(objective.predict(hooks, batch, predictions));
         }
         return loss;
     }

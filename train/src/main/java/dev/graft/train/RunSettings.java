@@ -10,6 +10,7 @@ import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.TrainSettings.LearningRate;
 import dev.graft.train.TrainSettings.Optimization;
 import dev.graft.train.data.Examples;
+import dev.graft.train.data.Goal;
 import java.util.Arrays;
 import java.util.TreeMap;
 import java.util.zip.CRC32;
@@ -40,6 +41,9 @@ final class RunSettings {
         evaluating(json.putObject("evaluation"), settings.evaluating());
         adapter(json.putObject("adapter"), adapter);
         data(json.putObject("data"), examples);
+        if (!examples.goal().equals(Goal.TARGETS)) {
+            json.put("goal", examples.goal().toString());
+        }
         return json;
     }
 

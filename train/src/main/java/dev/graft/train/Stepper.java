@@ -2,11 +2,15 @@ package dev.graft.train;
 
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.TrainingRule;
+import dev.graft.tensor.Dropout;
 import dev.graft.tensor.Natives;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Profile;
+import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.TensorException;
 import dev.graft.tensor.Tensors;
@@ -21,7 +25,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -33,6 +39,7 @@ final class Stepper implements AutoCloseable {
     private static final int MOST_BAD_STEPS = 3;
 
     private final TrainSettings settings;
+    private final Base base;
     private final Examples examples;
     private final Objective objective;
     private final DataParallel workers;
@@ -49,8 +56,10 @@ final class Stepper implements AutoCloseable {
      * @param loss mean over the terms of all batches, with the rule's penalty; NaN if nothing in them has a label
      * @param gradientNorm before clipping
      * @param applied whether the optimiser has changed the parameters
+     * @param figures other figures of the batches by name
      */
-    record Outcome(double loss, double gradientNorm, long tokens, boolean applied) {}
+    record Outcome(
+            double loss, double gradientNorm, long tokens, boolean applied, Map<String, Double> figures) {}
 
     Stepper(
             TrainSettings settings,
@@ -62,8 +71,10 @@ final class Stepper implements AutoCloseable {
             @Nullable Path folder) {
         Economy economy = settings.economy();
         this.settings = settings;
+        this.base = adapter.base();
         this.examples = examples;
-        this.objective = Objective.of(adapter.base(), settings.optimization().labelSmoothing(), this::pass);
+        this.objective = Objective.of(
+                adapter.base(), examples.goal(), settings.optimization().labelSmoothing(), this::pass);
         this.workers = new DataParallel(objective, adapter, optimizer.parameters(), Natives.threads());
         this.optimizer = optimizer;
         this.rule = rule;
@@ -77,6 +88,10 @@ final class Stepper implements AutoCloseable {
                         plan.stepsPerEpoch(),
                         adapter,
                         optimizer.parameters());
+        if (economy.cacheBytes() >= 0 && !examples.isOneForEachRow()) {
+            throw new InputException("cache_frozen_layers is true, but rows are packed, split or compared, while layers are"
+                    + " cached for whole rows; leave one of them out");
+        }
         this.prefix = economy.cacheBytes() < 0
                 ? null
                 : new PrefixCache(
@@ -148,13 +163,46 @@ final class Stepper implements AutoCloseable {
     void look(int[][] batches, Runnable look) {
         workers.prepare(0);
         for (int[] rows : batches) {
-            Batch batch = examples.batch(rows, PAD);
+            Batch batch = objective.prepared(workers.hooks(), examples.batch(rows, PAD));
             long terms = objective.terms(workers.hooks(), batch);
             if (terms > 0) {
                 workers.backward(List.of(batch), terms, settings.seed(), -1, false);
                 look.run();
             }
         }
+    }
+
+    /**
+     * Refuses packed rows that aren't learnt as the same rows alone: where the method or the model reads beyond a token's own text.
+     *
+     * @throws InputException saying how far the gradients are apart
+     */
+    void requireApart(Batch packed, Batch alone) {
+        FlatParameters parameters = optimizer.parameters();
+        workers.prepare(0);
+        try (Scope scope = new Scope();
+                Dropout.Off off = Dropout.off()) {
+            Tensor expected = gradients(alone).clone();
+            double difference = Tensors.item(gradients(packed).sub(expected).norm());
+            double size = Tensors.item(expected.norm());
+            boolean exact = base.numerics().equals(Numerics.FP32);
+            if (!(difference <= (exact ? 1e-3 : 5e-2) * size)) {
+                throw new InputException(String.format(
+                        Locale.ROOT,
+                        "packing is true, but packed rows are not learnt as the same rows alone (their gradients differ by %.2g"
+                                + " of %.2g): the method or the model reads beyond a row; leave packing out",
+                        difference,
+                        size));
+            }
+        } finally {
+            parameters.zeroGradients();
+        }
+    }
+
+    private Tensor gradients(Batch batch) {
+        optimizer.parameters().zeroGradients();
+        objective.backward(workers.hooks(), batch, objective.terms(workers.hooks(), batch));
+        return optimizer.parameters().gradients();
     }
 
     /**
@@ -174,16 +222,18 @@ final class Stepper implements AutoCloseable {
             tokens += batch.realTokens();
         }
         if (terms == 0) {
-            return new Outcome(Double.NaN, 0, tokens, false);
+            return new Outcome(Double.NaN, 0, tokens, false, Map.of());
         }
         FlatParameters parameters = optimizer.parameters();
         workers.prepare(optimizer.steps());
         rule.beforeStep(step - 1);
+        batches.replaceAll(batch -> objective.prepared(workers.hooks(), batch));
         long divisor = terms;
         if (drop != null) {
             drop.draw(step, new Change(() -> gradients(step, batches, divisor)));
         }
-        double loss = gradients(step, batches, divisor).mean() + penalty();
+        Loss found = gradients(step, batches, divisor);
+        double loss = found.mean() + penalty();
         double norm = parameters.gradientNorm();
         boolean good = guard.accepts(step, loss, norm, () -> bad.find(batches), () -> places(batches));
         if (good) {
@@ -204,7 +254,9 @@ final class Stepper implements AutoCloseable {
             });
             rule.afterUpdate(step - 1, learningRate);
         }
-        return new Outcome(loss, norm, tokens, good);
+        Map<String, Double> figures = new TreeMap<>();
+        found.beside().forEach((name, figure) -> figures.put(name, figure.mean()));
+        return new Outcome(loss, norm, tokens, good, figures);
     }
 
     /** Adds the gradient of the rule's penalty. */

@@ -2,8 +2,10 @@ package dev.graft.train;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /** What a {@link TrainingListener} is told. Steps are optimiser steps and count from 1; epochs are fractional. */
@@ -32,6 +34,7 @@ public sealed interface TrainingEvent {
      * @param memoryBytes resident memory of the process; 0 where the system does not say
      * @param elapsed since the start of this run
      * @param remaining estimate; null before there is one
+     * @param figures what else is known of the step's rows by name, such as {@code reward_margin}
      */
     record Stepped(
             long step,
@@ -44,8 +47,13 @@ public sealed interface TrainingEvent {
             double tokensPerSecond,
             long memoryBytes,
             Duration elapsed,
-            @Nullable Duration remaining)
-            implements TrainingEvent {}
+            @Nullable Duration remaining,
+            Map<String, Double> figures)
+            implements TrainingEvent {
+        public Stepped {
+            figures = Collections.unmodifiableMap(new TreeMap<>(figures));
+        }
+    }
 
     /**
      * @param metrics by name, {@code loss} among them, in the order to show them

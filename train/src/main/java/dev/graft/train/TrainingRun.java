@@ -182,6 +182,7 @@ final class TrainingRun {
         tell(listener -> listener.onStart(started));
         Reason reason = step >= plan.totalSteps() ? Reason.FINISHED : stoppedEarly() ? Reason.STOPPED_EARLY : null;
         if (step == 0) {
+            trainer.examples().firstPack(Stepper.PAD, stepper::requireApart);
             rule.begin(look -> stepper.look(batches.epoch(0), look));
         }
         while (reason == null) {
@@ -222,7 +223,8 @@ final class TrainingRun {
                 progress.tokensPerSecond(),
                 ResidentMemory.bytes(),
                 progress.elapsed(),
-                progress.remaining());
+                progress.remaining(),
+                outcome.figures());
         tell(listener -> listener.onStep(stepped));
 
         Duration most = settings.limits().maxTime();

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 public record Optimisation(
         @Key(
                 value = "Learning rate after the warm-up",
-                unset = "1e-3 to classify, 2e-4 for causal",
+                unset = "1e-3 to classify, 2e-4 for causal, 5e-5 for preferences",
                 example = "2e-4",
                 aliases = {"lr", "optimizer.lr"},
                 above = 0)

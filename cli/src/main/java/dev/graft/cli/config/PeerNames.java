@@ -100,12 +100,6 @@ final class PeerNames {
 
         refuse("loss_on says which tokens count", "loss_scale");
         refuse(
-                "rows are sorted by length instead (group_by_length), which wastes as little and mixes nothing",
-                "packing",
-                "dataset.packed",
-                "neat_packing",
-                "sample_packing");
-        refuse(
                 "a model in GGUF is dequantised while loading; dtype says in what the base is kept",
                 "base_quantization",
                 "quantize",

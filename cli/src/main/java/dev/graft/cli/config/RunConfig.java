@@ -20,6 +20,7 @@ public record RunConfig(
         Map<String, Object> methodOptions,
         @Topic(value = "Data", prefix = "data") Data data,
         @Topic("Task") Goal goal,
+        @Topic(value = "Preferences", prefix = "preference") Preference preference,
         @Topic("Batches and duration") Schedule schedule,
         @Topic("Optimisation") Optimisation optimisation,
         @Topic("Memory and time") Economy economy,
@@ -36,7 +37,11 @@ public record RunConfig(
         AUTO,
         CLASSIFY,
         CAUSAL,
-        SEQ2SEQ
+        SEQ2SEQ,
+        DPO,
+        ORPO,
+        KTO,
+        REWARD
     }
 
     public enum ProblemType {
@@ -49,6 +54,8 @@ public record RunConfig(
     public enum Overflow {
         DROP,
         TRUNCATE,
+        TRUNCATE_LEFT,
+        SPLIT,
         ERROR
     }
 
@@ -62,7 +69,8 @@ public record RunConfig(
         AUTO,
         JSONL,
         CSV,
-        TSV
+        TSV,
+        PARQUET
     }
 
     /** Whose defaults the options of a method have. */
@@ -135,7 +143,8 @@ public record RunConfig(
     public record Data(
             @Key(
                     value =
-                            "Training rows: a file, a folder with train, valid and test files, or pictures in class folders",
+                            "Training rows: a file, a pattern of files such as data/*.jsonl.gz, a folder with train, valid and"
+                                    + " test files, or pictures in class folders",
                     required = true,
                     example = "data/train.jsonl",
                     aliases = {"data", "dataset", "train_file", "data.json_path"})
@@ -199,13 +208,27 @@ public record RunConfig(
                     byDefault = "label",
                     example = "class",
                     aliases = {"label_column"})
-            String labelField) {}
+            String labelField,
+
+            @Key(
+                    value = "Fields of the file for the names that rows have here",
+                    byDefault = "{}",
+                    example = "{prompt: question, completion: answer}")
+            Map<String, Object> columns,
+
+            @Key(
+                    value = "Leave out training rows that repeat another one, or that are validation or test rows too",
+                    byDefault = "false",
+                    example = "true",
+                    aliases = {"dedupe"})
+            boolean dedupe) {}
 
     public record Goal(
             @Key(
                     value =
-                            "What is learnt; auto: classify for rows with a label, causal for chats and completions, seq2seq"
-                                    + " where the model is an encoder-decoder",
+                            "What is learnt; auto: classify for rows with a label, causal for chats, completions and texts,"
+                                    + " seq2seq where the model is an encoder-decoder, dpo for pairs of answers, kto for"
+                                    + " judged ones",
                     byDefault = "auto",
                     example = "classify")
             Task task,
@@ -233,8 +256,10 @@ public record RunConfig(
             Integer maxSeqLength,
 
             @Key(
-                    value = "What becomes of longer rows: drop counts them, truncate cuts them, error stops",
-                    unset = "truncate to classify, else drop",
+                    value =
+                            "What becomes of longer rows: drop counts them, truncate cuts their end, truncate_left their"
+                                    + " beginning, split makes several of them, error stops",
+                    unset = "truncate to classify, split for texts without labels, else drop",
                     example = "truncate",
                     aliases = {"on_overflow"})
             @Nullable
@@ -249,7 +274,7 @@ public record RunConfig(
     public record Schedule(
             @Key(
                     value = "Rows per forward pass",
-                    unset = "32 to classify, else 8",
+                    unset = "32 to classify, 4 for preferences, else 8",
                     example = "16",
                     aliases = {"train.micro_batch_size", "micro_batch_size", "per_device_train_batch_size", "batch"},
                     min = 1)
@@ -278,6 +303,14 @@ public record RunConfig(
                     byDefault = "true",
                     example = "false")
             boolean groupByLength,
+
+            @Key(
+                    value =
+                            "Put rows one after another up to max_seq_length, none seeing another: less padding, the same loss",
+                    byDefault = "false",
+                    example = "true",
+                    aliases = {"dataset.packed", "neat_packing", "sample_packing"})
+            boolean packing,
 
             @Key(
                     value = "Passes over the training rows",

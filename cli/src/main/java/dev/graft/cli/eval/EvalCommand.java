@@ -45,7 +45,7 @@ public final class EvalCommand implements Runnable {
             names = "--data",
             required = true,
             paramLabel = "FILE",
-            description = "The rows to score, such as JSONL, CSV, a folder of pictures.")
+            description = "The rows to score, such as JSONL, CSV, Parquet, a folder of pictures.")
     @SuppressWarnings("NullAway.Init")
     private Path data;
 
@@ -63,8 +63,8 @@ public final class EvalCommand implements Runnable {
 
     @Option(
             names = "--overflow",
-            paramLabel = "drop|truncate|error",
-            description = "What becomes of longer rows (default: truncate to classify, else drop).")
+            paramLabel = "drop|truncate|truncate_left|split|error",
+            description = "What becomes of longer rows (default: as in training).")
     private @Nullable Overflow overflow;
 
     @Option(

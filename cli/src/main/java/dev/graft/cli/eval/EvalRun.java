@@ -22,7 +22,6 @@ import dev.graft.train.data.Examples;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.LossOn;
 import dev.graft.train.data.Overflow;
-import dev.graft.train.data.RowShape;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
@@ -95,9 +94,7 @@ record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOpt
                     rows,
                     task.encoder(base, loading::chat, lossOn == null ? LossOn.COMPLETION : lossOn),
                     maxLength == null ? Math.min(USUAL_LENGTH, most) : maxLength,
-                    overflow != null
-                            ? overflow
-                            : task.shape() == RowShape.CLASSIFICATION ? Overflow.TRUNCATE : Overflow.DROP);
+                    overflow != null ? overflow : task.usualOverflow());
             err.println(examples.summary().text());
             Scores scores = Scorer.of(task)
                     .score(

@@ -16,17 +16,24 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The files of a run's rows. */
 record DataFiles(RunConfig.Data data, DataOptions options) {
+    /** What a field of a row can be. */
+    private static final Set<String> PARTS = Arrays.stream(RowShape.values())
+            .flatMap(shape -> Stream.concat(shape.keys().stream(), shape.optional().stream()))
+            .collect(Collectors.toCollection(TreeSet::new));
 
     static DataFiles of(RunConfig.Data data, RunConfig.Goal goal) {
-        return new DataFiles(data, options(data, goal.problemType()));
+        return new DataFiles(data, options(data, goal));
     }
 
     @SuppressWarnings("NullAway") // the kind of labels may be null: NullAway doesn't see it in a compiled record
-    private static DataOptions options(RunConfig.Data data, ProblemType problem) {
+    private static DataOptions options(RunConfig.Data data, RunConfig.Goal goal) {
         Map<String, String> columns = new LinkedHashMap<>();
         column(columns, "text", data.textField());
         column(columns, "image", data.imageField());
@@ -35,7 +42,30 @@ record DataFiles(RunConfig.Data data, DataOptions options) {
         if (pair != null) {
             columns.put("text_pair", pair);
         }
-        return new DataOptions(columns, null, kind(problem));
+        data.columns().forEach((part, field) -> {
+            if (!(field instanceof String name)) {
+                throw new InputException("data.columns maps " + part + " to " + field
+                        + ", expected the name of a field, such as {prompt: question, completion: answer}");
+            }
+            if (!PARTS.contains(part)) {
+                throw new InputException("data.columns maps " + part + ", expected one of " + PARTS);
+            }
+            String other = columns.put(part, name);
+            if (other != null && !other.equals(name)) {
+                throw new InputException("data.columns maps " + part + " to " + name + ", but it is also given as "
+                        + other + "; give it once");
+            }
+        });
+        return new DataOptions(columns, shape(goal.task()), kind(goal.problemType()));
+    }
+
+    /** Rows of preferences often have keys of other shapes too. */
+    private static @Nullable RowShape shape(RunConfig.Task task) {
+        return switch (task) {
+            case DPO, ORPO, REWARD -> RowShape.PREFERENCE;
+            case KTO -> RowShape.JUDGED;
+            default -> null;
+        };
     }
 
     private static void column(Map<String, String> columns, String name, String field) {
@@ -84,7 +114,7 @@ record DataFiles(RunConfig.Data data, DataOptions options) {
 
     private static Path existing(String key, String name) {
         Path path = Path.of(name);
-        if (!Files.exists(path)) {
+        if (!Files.exists(path) && !name.matches(".*[*?\\[{].*")) {
             throw new InputException(key + " is " + name + ": no such file or folder"
                     + (path.isAbsolute()
                             ? ""
@@ -101,16 +131,11 @@ record DataFiles(RunConfig.Data data, DataOptions options) {
             }
         }
         RowShape shape = ((Dataset) splits.train()).shape();
-        Set<String> meant = switch (shape) {
-            case CLASSIFICATION, TEXT -> Set.of("text", "text_pair", "label");
-            case LABELLED_IMAGE, IMAGE -> Set.of("image", "label");
-            case LABELLED_TOKENS -> Set.of("label");
-            case CHAT, PROMPT_COMPLETION, TOKENS -> Set.of();
-        };
-        if (!meant.containsAll(options.columns().keySet())) {
-            throw new InputException(splits.train().place(0) + ": the rows are " + shape.title() + ", to which "
-                    + options.columns().keySet() + " of data's fields mean nothing; leave out data.text_field,"
-                    + " data.text_pair_field, data.image_field and data.label_field");
+        for (String part : options.columns().keySet()) {
+            if (!shape.keys().contains(part) && !shape.optional().contains(part)) {
+                throw new InputException(splits.train().place(0) + ": the rows are " + shape.title()
+                        + ", which have no " + part + "; leave out the option of data that maps it");
+            }
         }
     }
 

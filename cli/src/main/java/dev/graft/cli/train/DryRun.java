@@ -113,7 +113,7 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
 
     private String samples() {
         StringBuilder text = new StringBuilder("# Samples");
-        boolean texts = prepared.task().kind() == null;
+        boolean texts = prepared.train().get(0).target().tokenLabels() != null;
         text.append(texts ? "; the model learns to write what stands in ⟦ ⟧\n" : "\n");
         Examples train = prepared.train();
         for (int i = 0; i < Math.min(SAMPLES, train.size()); i++) {
@@ -125,6 +125,10 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
                 text.append(", ").append(answer(example.target()));
             }
             text.append('\n').append(shown(example)).append('\n');
+            for (Example other : example.others()) {
+                text.append("--- rejected, ").append(other.length()).append(" tokens\n");
+                text.append(shown(other)).append('\n');
+            }
         }
         return text.toString();
     }

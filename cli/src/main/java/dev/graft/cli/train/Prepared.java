@@ -33,10 +33,10 @@ import dev.graft.train.TrainSettings;
 import dev.graft.train.data.CausalEncoder;
 import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Examples;
+import dev.graft.train.data.Goal;
 import dev.graft.train.data.LossOn;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.RowEncoder;
-import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Rows;
 import dev.graft.train.data.Splits;
 import java.io.PrintWriter;
@@ -88,7 +88,8 @@ record Prepared(
         double share = config.data().validFraction();
         Files files = fetch(config.base(), err);
         RunData task = task(config, (Dataset) splits.train(), files.checkpoint());
-        return of(config, task, share > 0 ? splits.withValidation(share) : splits, files, err);
+        Splits unique = config.data().dedupe() ? splits.withoutRepeats() : splits;
+        return of(config, task, share > 0 ? unique.withValidation(share) : unique, files, err);
     }
 
     private static Prepared of(RunConfig config, RunData task, Splits splits, Files files, PrintWriter err) {
@@ -106,8 +107,9 @@ record Prepared(
                 LossOn.valueOf(config.goal().lossOn().name()));
         int length = length(config, base, adapter == null || task.isImages() ? 0 : prompt(adapter));
         Overflow overflow = overflow(config, task);
-        Examples train = Examples.encode(splits.train(), encoder, length, overflow);
-        err.println("training: " + train.summary().text());
+        Examples encoded = Examples.encode(splits.train(), encoder, length, overflow);
+        err.println("training: " + encoded.summary().text());
+        Examples train = config.schedule().packing() ? packed(encoded, adapter, err) : encoded;
         if (adapter == null) {
             CalibrationRows rows = CalibrationRows.first(base, train, CALIBRATION_BATCH);
             adapter = Adapter.create(base, AdapterConfig.of(base, method), rows, seed);
@@ -133,14 +135,17 @@ record Prepared(
     }
 
     private static RunData task(RunConfig config, Dataset rows, Checkpoint checkpoint) {
-        RunData task = RunData.of(
-                rows,
-                switch (config.goal().task()) {
-                    case AUTO -> rows.labelKind() == null && answers(checkpoint) ? Task.SEQ_2_SEQ_LM : null;
-                    case CLASSIFY -> Task.SEQ_CLS;
-                    case CAUSAL -> Task.CAUSAL_LM;
-                    case SEQ2SEQ -> Task.SEQ_2_SEQ_LM;
-                });
+        Goal goal = new Preferences(config).goal(rows);
+        RunData task = goal != null
+                ? RunData.of(rows, goal)
+                : RunData.of(
+                        rows,
+                        switch (config.goal().task()) {
+                            case CLASSIFY -> Task.SEQ_CLS;
+                            case CAUSAL -> Task.CAUSAL_LM;
+                            case SEQ2SEQ -> Task.SEQ_2_SEQ_LM;
+                            default -> rows.labelKind() == null && answers(checkpoint) ? Task.SEQ_2_SEQ_LM : null;
+                        });
         if (task.kind() == null && config.goal().problemType() != RunConfig.ProblemType.AUTO) {
             throw new InputException("problem_type is " + name(config.goal().problemType()) + ", but the rows are "
                     + task.shape().title() + ", which have no label; leave it out");
@@ -148,6 +153,10 @@ record Prepared(
         if (task.task() != Task.CAUSAL_LM && config.goal().lossOn() != RunConfig.LossOn.COMPLETION) {
             throw new InputException("loss_on is " + name(config.goal().lossOn())
                     + ", but a classifier has one answer a row; loss_on belongs to causal models, leave it out");
+        }
+        if (goal != null && config.goal().lossOn() != RunConfig.LossOn.COMPLETION) {
+            throw new InputException("loss_on is " + name(config.goal().lossOn())
+                    + ", but preferences are about the last answer; leave it out");
         }
         if (task.kind() != null
                 && !task.kind().name().equals("ONE")
@@ -215,6 +224,17 @@ record Prepared(
         return chat;
     }
 
+    private static Examples packed(Examples rows, @Nullable Adapter adapter, PrintWriter err) {
+        if (adapter != null && prompt(adapter) > 0) {
+            throw new InputException(
+                    "packing is true, but " + adapter.method().type().name()
+                            + " puts a prompt before each row, which packed rows would share; leave packing out");
+        }
+        Examples packed = rows.packed();
+        err.println("packed: " + rows.size() + " rows into " + packed.size());
+        return packed;
+    }
+
     /** What the model can take beside the adapter's prompt. */
     private static int length(RunConfig config, Base base, int prompt) {
         int most = base.backbone().maxPositions() - prompt;
@@ -241,7 +261,7 @@ record Prepared(
         if (wanted != null) {
             return Overflow.valueOf(wanted.name());
         }
-        return task.shape() == RowShape.CLASSIFICATION ? Overflow.TRUNCATE : Overflow.DROP;
+        return task.usualOverflow();
     }
 
     private static @Nullable Examples encode(@Nullable Rows rows, RowEncoder encoder, int length, Overflow overflow) {

@@ -17,6 +17,7 @@ import dev.graft.train.TrainSettings.LearningRate;
 import dev.graft.train.TrainSettings.Limits;
 import dev.graft.train.TrainSettings.Optimization;
 import dev.graft.train.TrainSettings.Saving;
+import dev.graft.train.data.Goal;
 import dev.graft.train.data.Order;
 import java.time.Duration;
 import java.util.Objects;
@@ -60,6 +61,18 @@ record Settings(RunConfig config, RunData task, @Nullable Scorer<?> scorer) {
                 economy.cacheFrozenLayers() ? economy.cacheMemory().bytes() : -1);
     }
 
+    private boolean prefers() {
+        return !task.goal().equals(Goal.TARGETS);
+    }
+
+    private double usualRate() {
+        return prefers() ? 5e-5 : task.task() == Task.CAUSAL_LM ? 2e-4 : 1e-3;
+    }
+
+    private int usualSize() {
+        return prefers() ? 4 : task.kind() == null ? 8 : 32;
+    }
+
     private Optimization optimization() {
         Optimisation options = config.optimisation();
         Double rate = options.learningRate();
@@ -68,10 +81,10 @@ record Settings(RunConfig config, RunData task, @Nullable Scorer<?> scorer) {
         OptimizerChoice choice = new OptimizerChoice(options);
         return new Optimization(
                 choice.settings(),
-                rate == null ? task.task() == Task.CAUSAL_LM ? 2e-4 : 1e-3 : rate,
+                rate == null ? usualRate() : rate,
                 schedule(options),
                 norm == null ? usualNorm : norm,
-                options.labelSmoothing(),
+                prefers() ? 0 : options.labelSmoothing(),
                 choice.groups(),
                 options.emaDecay(),
                 options.maxLossSpike());
@@ -92,7 +105,7 @@ record Settings(RunConfig config, RunData task, @Nullable Scorer<?> scorer) {
         RunConfig.Schedule schedule = config.schedule();
         Integer size = schedule.batchSize();
         return new Batching(
-                size == null ? task.kind() == null ? 8 : 32 : size,
+                size == null ? usualSize() : size,
                 schedule.gradientAccumulationSteps(),
                 schedule.groupByLength() ? Order.LENGTH_GROUPED : Order.SHUFFLED,
                 true);

@@ -290,7 +290,6 @@ class ConfigReaderTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "packing: true",
                 "load_in_4bit: true",
                 "fp16: true",
                 "global_batch_size: 64",
@@ -308,14 +307,7 @@ class ConfigReaderTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "packing: false",
-                "load_in_4bit: false",
-                "fp16: false",
-                "quantization_bit:",
-                "assistant_only_loss: false"
-            })
+    @ValueSource(strings = {"load_in_4bit: false", "fp16: false", "quantization_bit:", "assistant_only_loss: false"})
     void whatOtherTrainersSwitchOffIsOffAnyway(String yaml) {
         assertThat(read(MINIMAL + yaml)).isEqualTo(read(MINIMAL));
     }

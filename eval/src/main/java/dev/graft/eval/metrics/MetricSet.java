@@ -68,6 +68,17 @@ public final class MetricSet<O> {
         return new MetricSet<>(List.of(new Perplexity(), new TokenAccuracy(), new AnswerMatch()));
     }
 
+    /** How often and by how much chosen answers have the larger reward, and the rewards. */
+    public static MetricSet<RewardPair> preferences() {
+        return new MetricSet<>(
+                List.of(MeanReward.accuracy(), MeanReward.margin(), MeanReward.chosen(), MeanReward.rejected()));
+    }
+
+    /** The rewards of good and of bad answers. */
+    public static MetricSet<RewardPair> judgements() {
+        return new MetricSet<>(List.of(MeanReward.chosen(), MeanReward.rejected()));
+    }
+
     public void update(O row) {
         metrics.values().forEach(metric -> metric.update(row));
     }

@@ -70,6 +70,7 @@ public record Answers(Base base, Label.Kind kind, int batchSize) {
         Label any = switch (kind) {
             case ONE -> new Label.One(names.get(0));
             case MANY -> new Label.Many(List.of());
+            case EACH -> throw new InputException("the adapter was trained on words with tags, not on whole texts");
             case SCORE -> new Label.Score(0);
         };
         Labels labels = Labels.fromIds(ids);

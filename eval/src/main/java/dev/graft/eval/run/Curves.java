@@ -94,8 +94,15 @@ public final class Curves implements TrainingListener {
         }
         sections.add(new Section.LineChart("Loss", "optimiser step", "loss", Section.YScale.LINEAR, loss));
         List<Section.Series> shares = new ArrayList<>();
-        for (String metric :
-                List.of("accuracy", "macro_f1", "micro_f1", "exact_match", "r2", "pearson", "token_accuracy")) {
+        for (String metric : List.of(
+                "accuracy",
+                "macro_f1",
+                "micro_f1",
+                "exact_match",
+                "r2",
+                "pearson",
+                "token_accuracy",
+                "reward_accuracy")) {
             List<Section.Point> points = scores.get(metric);
             if (points != null) {
                 shares.add(new Section.Series(metric, points));

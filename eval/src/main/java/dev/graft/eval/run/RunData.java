@@ -9,10 +9,13 @@ import dev.graft.train.data.AnswerEncoder;
 import dev.graft.train.data.CausalEncoder;
 import dev.graft.train.data.ClassificationEncoder;
 import dev.graft.train.data.Dataset;
+import dev.graft.train.data.Goal;
 import dev.graft.train.data.ImageEncoder;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Labels;
 import dev.graft.train.data.LossOn;
+import dev.graft.train.data.Overflow;
+import dev.graft.train.data.PreferenceEncoder;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.RowEncoder;
 import dev.graft.train.data.RowShape;
@@ -35,8 +38,13 @@ import org.jspecify.annotations.Nullable;
  *
  * @param kind what the labels are; null where texts are learnt
  * @param labels the classes; empty where texts are learnt and for regression
+ * @param goal what is learnt from the rows
  */
-public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labels labels) {
+public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labels labels, Goal goal) {
+    /** What is learnt from pairs and judged answers where nobody says how. */
+    private static final Goal DPO = new Goal.Dpo(Goal.Form.SIGMOID, 0.1, 0);
+
+    private static final Goal KTO = new Goal.Kto(0.1, 1, 1);
     private static final Labels NONE = Labels.ofNames(List.of());
 
     /** A regression's only output, as transformers calls it. */
@@ -57,9 +65,9 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
                         + ", but fine-tuning an encoder-decoder needs rows such as\n  "
                         + RowShape.PROMPT_COMPLETION.sample());
             }
-            return new RunData(wanted, shape, null, NONE);
+            return new RunData(wanted, shape, null, NONE, Goal.TARGETS);
         }
-        if (shape == RowShape.TEXT || shape == RowShape.IMAGE || kind == null && wanted == Task.SEQ_CLS) {
+        if (shape == RowShape.IMAGE || kind == null && wanted == Task.SEQ_CLS) {
             throw new InputException(rows.place(0) + ": the rows are " + shape.title()
                     + ", but training needs rows such as\n  " + RowShape.CLASSIFICATION.sample() + "\n  "
                     + RowShape.LABELLED_IMAGE.sample() + "\n  " + RowShape.CHAT.sample());
@@ -69,10 +77,35 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
                     + ", but fine-tuning a causal model needs rows such as\n  " + RowShape.CHAT.sample() + "\n  "
                     + RowShape.PROMPT_COMPLETION.sample());
         }
+        requireTask(shape, rows.place(0));
         if (kind == null) {
-            return new RunData(Task.CAUSAL_LM, shape, null, NONE);
+            return new RunData(Task.CAUSAL_LM, shape, null, NONE, usual(shape));
         }
-        return new RunData(classifier(shape), shape, kind, labels(rows, kind));
+        return new RunData(classifier(shape), shape, kind, labels(rows, kind), Goal.TARGETS);
+    }
+
+    private static Goal usual(RowShape shape) {
+        return shape == RowShape.PREFERENCE ? DPO : shape == RowShape.JUDGED ? KTO : Goal.TARGETS;
+    }
+
+    /** The rows of a file of preferences for a goal. */
+    public static RunData of(Dataset rows, Goal goal) {
+        RowShape wanted = goal instanceof Goal.Kto ? RowShape.JUDGED : RowShape.PREFERENCE;
+        if (rows.shape() != wanted) {
+            throw new InputException(rows.place(0) + ": the rows are "
+                    + rows.shape().title() + ", expected rows such" + " as\n  " + wanted.sample());
+        }
+        return goal instanceof Goal.Reward
+                ? new RunData(Task.SEQ_CLS, wanted, Label.Kind.SCORE, NONE, goal)
+                : new RunData(Task.CAUSAL_LM, wanted, null, NONE, goal);
+    }
+
+    private static void requireTask(RowShape shape, String place) {
+        if (shape == RowShape.WORDS || shape == RowShape.QUESTION) {
+            throw new InputException(place + ": the rows are " + shape.title()
+                    + ", for which there is no training; it needs rows such as\n  " + RowShape.CLASSIFICATION.sample()
+                    + "\n  " + RowShape.CHAT.sample());
+        }
     }
 
     private static Task classifier(RowShape shape) {
@@ -100,11 +133,13 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
      * @throws InputException if the model's head is for something else
      */
     public static RunData of(Dataset rows, Base base) {
+        if (rows.shape() == RowShape.PREFERENCE && base.task() == Task.SEQ_CLS) {
+            return of(rows, new Goal.Reward(0));
+        }
         Label.Kind kind = rows.labelKind();
         boolean answers = base.task() == Task.SEQ_2_SEQ_LM && answers(rows);
         Task task = answers ? Task.SEQ_2_SEQ_LM : kind == null ? Task.CAUSAL_LM : classifier(rows.shape());
-        boolean unlabelled = rows.shape() == RowShape.TEXT || rows.shape() == RowShape.IMAGE;
-        if (base.task() != task || unlabelled && !answers) {
+        if (base.task() != task || rows.shape() == RowShape.IMAGE) {
             throw new InputException(rows.place(0) + ": the rows are "
                     + rows.shape().title() + ", but " + base.name()
                     + " has a head for " + base.task()
@@ -115,7 +150,7 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
                     + base.labels().size() + " classes");
         }
         Labels labels = kind == Label.Kind.ONE || kind == Label.Kind.MANY ? named(base.labels(), rows) : NONE;
-        return new RunData(task, rows.shape(), kind, labels);
+        return new RunData(task, rows.shape(), kind, labels, usual(rows.shape()));
     }
 
     /** Outputs that have numbers for names are meant by rows that have the numbers alone. */
@@ -146,10 +181,19 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
         return kind == Label.Kind.SCORE ? SCORE : labels.names();
     }
 
+    /** What becomes of rows that are too long where nobody says so. */
+    public Overflow usualOverflow() {
+        return switch (shape) {
+            case CLASSIFICATION -> Overflow.TRUNCATE;
+            case TEXT -> task == Task.CAUSAL_LM ? Overflow.SPLIT : Overflow.DROP;
+            default -> Overflow.DROP;
+        };
+    }
+
     /**
      * Rows to what the model takes: token ids, or the values of images.
      *
-     * @param chat asked for the chat template where rows are conversations
+     * @param chat asked for the chat template where a row is a conversation or an instruction
      */
     public RowEncoder encoder(Base base, Supplier<Chat> chat, LossOn lossOn) {
         if (task == Task.IMAGE_CLS) {
@@ -161,8 +205,11 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
         if (task == Task.SEQ_2_SEQ_LM) {
             return new AnswerEncoder(base.tokenizer(), base.answerStart());
         }
+        if (!goal.equals(Goal.TARGETS)) {
+            return new PreferenceEncoder(CausalEncoder.asking(tokenizer, chat, LossOn.COMPLETION, vocabulary), goal);
+        }
         return task == Task.CAUSAL_LM
-                ? new CausalEncoder(tokenizer, shape == RowShape.CHAT ? chat.get() : null, lossOn, vocabulary)
+                ? CausalEncoder.asking(tokenizer, chat, lossOn, vocabulary)
                 : new ClassificationEncoder(tokenizer, labels, vocabulary);
     }
 }

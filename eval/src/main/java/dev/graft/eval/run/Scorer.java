@@ -6,6 +6,7 @@ import dev.graft.eval.metrics.ConfusionMatrix;
 import dev.graft.eval.metrics.LabelSetPrediction;
 import dev.graft.eval.metrics.Metric;
 import dev.graft.eval.metrics.MetricSet;
+import dev.graft.eval.metrics.RewardPair;
 import dev.graft.eval.metrics.TokenScores;
 import dev.graft.eval.metrics.ValuePrediction;
 import dev.graft.formats.InputException;
@@ -14,6 +15,7 @@ import dev.graft.models.sites.Hooks;
 import dev.graft.train.Evaluation;
 import dev.graft.train.Predictor;
 import dev.graft.train.TrainingException;
+import dev.graft.train.data.Goal;
 import dev.graft.train.data.Label;
 import dev.graft.train.loss.Loss;
 import dev.graft.train.loss.Prediction;
@@ -61,6 +63,12 @@ public final class Scorer<O> {
         if (data.task() == Task.SEQ_2_SEQ_LM) {
             return new Scorer<>(MetricSet::answers, Scorer::tokens, List.of("perplexity", "exact_match"), 0);
         }
+        if (data.goal() instanceof Goal.Kto) {
+            return new Scorer<>(MetricSet::judgements, Scorer::judged, List.of("reward_chosen", "reward_rejected"), 0);
+        }
+        if (!data.goal().equals(Goal.TARGETS)) {
+            return new Scorer<>(MetricSet::preferences, Scorer::pair, List.of("reward_accuracy", "reward_margin"), 0);
+        }
         if (kind == null) {
             return new Scorer<>(MetricSet::languageModel, Scorer::tokens, List.of("perplexity", "token_accuracy"), 0);
         }
@@ -77,6 +85,7 @@ public final class Scorer<O> {
                         Scorer::manyClasses,
                         List.of("micro_f1", "macro_f1", "exact_match"),
                         0);
+            case EACH -> new Scorer<>(MetricSet::languageModel, Scorer::tokens, List.of("token_accuracy"), 0);
             case SCORE -> new Scorer<>(MetricSet::regression, Scorer::value, List.of("mae", "rmse"), 0);
         };
     }
@@ -94,6 +103,18 @@ public final class Scorer<O> {
     private static ValuePrediction value(Prediction prediction) {
         Prediction.Value value = (Prediction.Value) prediction;
         return new ValuePrediction(value.target(), value.predicted());
+    }
+
+    private static RewardPair pair(Prediction prediction) {
+        Prediction.Pair pair = (Prediction.Pair) prediction;
+        return new RewardPair(pair.chosen(), pair.rejected());
+    }
+
+    private static RewardPair judged(Prediction prediction) {
+        Prediction.Judged judged = (Prediction.Judged) prediction;
+        return judged.isGood()
+                ? new RewardPair(judged.reward(), Double.NaN)
+                : new RewardPair(Double.NaN, judged.reward());
     }
 
     private static TokenScores tokens(Prediction prediction) {

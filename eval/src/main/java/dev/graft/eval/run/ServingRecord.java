@@ -76,6 +76,7 @@ public record ServingRecord(
         return switch (kind) {
             case ONE -> "single_label_classification";
             case MANY -> "multi_label_classification";
+            case EACH -> "token_classification";
             case SCORE -> "regression";
         };
     }
@@ -86,6 +87,7 @@ public record ServingRecord(
                 return kind;
             }
         }
-        throw fields.wrong(KIND, "regression, single_label_classification or multi_label_classification");
+        throw fields.wrong(
+                KIND, "regression, single_label_classification, multi_label_classification or token_classification");
     }
 }

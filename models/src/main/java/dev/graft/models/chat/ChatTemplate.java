@@ -1,6 +1,5 @@
 package dev.graft.models.chat;
 
-import dev.graft.formats.FormatException;
 import dev.graft.formats.Gguf;
 import dev.graft.formats.InputException;
 import dev.graft.models.chat.internal.Program;
@@ -115,11 +114,9 @@ public final class ChatTemplate {
     }
 
     private static InputException missing(String source) {
-        return new FormatException(
-                source,
-                "has no chat template; a base model has none. Put one into chat_template.jinja in the model's folder (the template of the"
-                        + " model's chat version fits), or train on {\"prompt\", \"completion\"} rows",
-                null);
+        return new MissingTemplateException(source + ": "
+                + "has no chat template; a base model has none. Put one into chat_template.jinja in the model's folder (the template of the"
+                + " model's chat version fits), or train on {\"prompt\", \"completion\"} rows");
     }
 
     /** The same template with a fixed time for {@code strftime_now}. */

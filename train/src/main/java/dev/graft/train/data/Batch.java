@@ -20,6 +20,9 @@ import org.jspecify.annotations.Nullable;
  * @param rowIndices the number of each row in its data set
  * @param decoder what an encoder-decoder's decoder sees, which the targets belong to; null for models of one side
  * @param images for a model of images; else null
+ * @param group rows that are compared, which stand one after another: 2 for pairs of answers, else 1
+ * @param segments the number of the text that each token belongs to where rows hold several, [rows, width]; null for one text a row
+ * @param whole what an objective must know of the whole batch in one of its parts, else 0
  */
 @SuppressWarnings("ArrayRecordComponent") // made once for one step, never shared
 public record Batch(
@@ -33,7 +36,10 @@ public record Batch(
         int lossTerms,
         int[] rowIndices,
         @Nullable Decoder decoder,
-        @Nullable Images images) {
+        @Nullable Images images,
+        int group,
+        long @Nullable [] segments,
+        double whole) {
     /** Images, which must be of one size. */
     public record Images(List<Image> images) {
         private static @Nullable Images of(List<Example> examples) {
@@ -122,8 +128,13 @@ public record Batch(
         }
     }
 
-    /** Puts examples together. */
-    public static Batch of(List<Example> examples, int padId) {
+    /** Puts examples together, each before the others that are compared with it. */
+    public static Batch of(List<Example> units, int padId) {
+        List<Example> examples = new ArrayList<>();
+        for (Example unit : units) {
+            examples.add(unit);
+            examples.addAll(unit.others());
+        }
         int rows = examples.size();
         int width = examples.stream().mapToInt(Example::length).max().orElseThrow();
         long[] ids = new long[Math.multiplyExact(rows, width)];
@@ -160,7 +171,70 @@ public record Batch(
                 lossTerms,
                 indices,
                 decoder,
-                Images.of(examples));
+                Images.of(examples),
+                1 + units.get(0).others().size(),
+                segments(examples, width),
+                0);
+    }
+
+    /** Padding counts as the last text of its row. */
+    private static long @Nullable [] segments(List<Example> examples, int width) {
+        if (examples.stream().allMatch(example -> example.segments() == null)) {
+            return null;
+        }
+        long[] segments = new long[examples.size() * width];
+        for (int row = 0; row < examples.size(); row++) {
+            int[] lengths = examples.get(row).segments();
+            int at = 0;
+            for (int segment = 0; lengths != null && segment < lengths.length; segment++) {
+                int end = segment + 1 == lengths.length ? width : at + lengths[segment];
+                Arrays.fill(segments, row * width + at, row * width + end, segment);
+                at = end;
+            }
+        }
+        return segments;
+    }
+
+    /** Where each token stands in its own text, [rows, width]; null where each row is one text. */
+    public long @Nullable [] positions() {
+        if (segments == null) {
+            return null;
+        }
+        long[] positions = new long[segments.length];
+        for (int i = 0; i < positions.length; i++) {
+            boolean begins = i % width == 0 || segments[i] != segments[i - 1];
+            positions[i] = begins ? 0 : positions[i - 1] + 1;
+        }
+        return positions;
+    }
+
+    /** The same with what an objective must know of the whole. */
+    public Batch withWhole(double known) {
+        return new Batch(
+                rows,
+                width,
+                ids,
+                typeIds,
+                lengths,
+                targets,
+                realTokens,
+                lossTerms,
+                rowIndices,
+                decoder,
+                images,
+                group,
+                segments,
+                known);
+    }
+
+    /** How many rows there are, those that are compared counted as one. */
+    public int units() {
+        return rows / group;
+    }
+
+    /** One of these as a batch of its own, as wide as its longest row. */
+    public Batch unit(int unit) {
+        return select(new Integer[] {unit});
     }
 
     /**
@@ -168,13 +242,13 @@ public record Batch(
      * where the widest part is least. Fewer parts where there are fewer rows.
      */
     public List<Batch> parts(int most) {
-        int count = Math.min(most, rows);
+        int count = Math.min(most, units());
         if (count == 1) {
             return List.of(this);
         }
-        Integer[] order = new Integer[rows];
+        Integer[] order = new Integer[units()];
         Arrays.setAll(order, i -> i);
-        Arrays.sort(order, (a, b) -> lengths[a] != lengths[b] ? Integer.compare(lengths[b], lengths[a]) : a - b);
+        Arrays.sort(order, (a, b) -> work(a) != work(b) ? Integer.compare(work(b), work(a)) : a - b);
         long low = 0;
         long high = (long) rows * work(order[0]);
         while (low < high) {
@@ -194,29 +268,34 @@ public record Batch(
         return parts;
     }
 
-    /** Images, which have no tokens, are all equal. */
-    private int work(int row) {
-        return Math.max(1, lengths[row]);
+    /** Tokens of the longest row of a unit; images, which have no tokens, are all equal. */
+    private int work(int unit) {
+        return Math.max(
+                1,
+                Arrays.stream(lengths, unit * group, (unit + 1) * group).max().orElseThrow());
     }
 
     /** Where parts end that hold at most so many tokens, padding included; a single row may hold more. */
     private List<Integer> cuts(Integer[] order, long tokens) {
         List<Integer> ends = new ArrayList<>();
         int start = 0;
-        for (int i = 0; i < rows; i++) {
-            if (i > start && (long) work(order[start]) * (i + 1 - start) > tokens) {
+        for (int i = 0; i < order.length; i++) {
+            if (i > start && (long) work(order[start]) * (i + 1 - start) * group > tokens) {
                 ends.add(i);
                 start = i;
             }
         }
-        ends.add(rows);
+        ends.add(order.length);
         return ends;
     }
 
-    private Batch select(Integer[] chosen) {
+    private Batch select(Integer[] units) {
+        Integer[] chosen = new Integer[units.length * group];
+        Arrays.setAll(chosen, i -> units[i / group] * group + i % group);
         int newWidth = Arrays.stream(chosen).mapToInt(row -> lengths[row]).max().orElseThrow();
         long[] newIds = new long[chosen.length * newWidth];
         long[] newTypes = typeIds == null ? null : new long[newIds.length];
+        long[] newSegments = segments == null ? null : new long[newIds.length];
         int[] newLengths = new int[chosen.length];
         int[] newIndices = new int[chosen.length];
         int tokens = 0;
@@ -225,6 +304,9 @@ public record Batch(
             System.arraycopy(ids, row * width, newIds, i * newWidth, newWidth);
             if (typeIds != null && newTypes != null) {
                 System.arraycopy(typeIds, row * width, newTypes, i * newWidth, newWidth);
+            }
+            if (segments != null && newSegments != null) {
+                System.arraycopy(segments, row * width, newSegments, i * newWidth, newWidth);
             }
             newLengths[i] = lengths[row];
             newIndices[i] = rowIndices[row];
@@ -244,7 +326,10 @@ public record Batch(
                 chosenTargets.lossTerms(newTargetWidth),
                 newIndices,
                 chosenDecoder,
-                images == null ? null : images.select(chosen));
+                images == null ? null : images.select(chosen),
+                group,
+                newSegments,
+                whole);
     }
 
     /** 1 for real tokens, 0 for padding: [rows, width]. */

@@ -3,6 +3,7 @@ package dev.graft.train.data;
 import dev.graft.formats.InputException;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.Message;
+import dev.graft.models.chat.MissingTemplateException;
 import dev.graft.models.chat.RenderOptions;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Encoding;
@@ -11,18 +12,22 @@ import dev.graft.models.tokenizers.Tokenizer;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Conversations, prompts with completions, or token ids, for a causal language model.
+ * Conversations, instructions, prompts with completions, texts, or token ids, for a causal language model.
  *
  * <p>A conversation is what the model's chat template makes of it, with every special token of the template and no other. An answer is
  * learned with the token that ends it.
  *
  * <p>A prompt and its completion are joined as they stand, without the template, also for a model that has one. What is before the text
  * (such as {@code <s>}) is what the tokenizer adds, and the end token follows the completion, so that the model learns to stop. The prompt
- * has the tokens that it has alone: exactly what the model will see when it is asked.
+ * has the tokens that it has alone: exactly what the model will see when it is asked. A text is all completion.
+ *
+ * <p>An instruction is a conversation of two turns where the model has a chat template, else a prompt in the words of Alpaca with its
+ * completion.
  *
  * <pre>{@code
  * Chat chat = new Chat(ChatTemplate.load(folder, tokenizer.specialTokens()), tokenizer);
@@ -33,7 +38,7 @@ public final class CausalEncoder implements RowEncoder {
     private static final EncodeOptions PLAIN = EncodeOptions.DEFAULT.withoutSpecialTokens();
 
     private final @Nullable Tokenizer tokenizer;
-    private final @Nullable Chat chat;
+    private final Supplier<Chat> chat;
     private final LossOn lossOn;
     private final int vocabSize;
 
@@ -43,8 +48,33 @@ public final class CausalEncoder implements RowEncoder {
      * @param vocabSize embedding rows of the model
      */
     public CausalEncoder(@Nullable Tokenizer tokenizer, @Nullable Chat chat, LossOn lossOn, int vocabSize) {
+        this(
+                tokenizer,
+                () -> {
+                    if (chat == null) {
+                        throw new MissingTemplateException("the model has no chat template");
+                    }
+                    return chat;
+                },
+                lossOn,
+                vocabSize);
+    }
+
+    /**
+     * An encoder that looks for the template only where rows need one.
+     *
+     * @param tokenizer null if all rows are token ids
+     * @param chat asked once, for the first row that is a conversation or an instruction
+     * @param vocabSize embedding rows of the model
+     */
+    public static CausalEncoder asking(
+            @Nullable Tokenizer tokenizer, Supplier<Chat> chat, LossOn lossOn, int vocabSize) {
+        return new CausalEncoder(tokenizer, chat, lossOn, vocabSize);
+    }
+
+    private CausalEncoder(@Nullable Tokenizer tokenizer, Supplier<Chat> chat, LossOn lossOn, int vocabSize) {
         this.tokenizer = tokenizer;
-        this.chat = chat;
+        this.chat = new Once<>(chat);
         this.lossOn = lossOn;
         this.vocabSize = vocabSize;
     }
@@ -58,16 +88,43 @@ public final class CausalEncoder implements RowEncoder {
         if (row instanceof Row.Completion completion && tokenizer != null) {
             return completion(index, completion, tokenizer, maxLength);
         }
-        if (row instanceof Row.Chat conversation && chat != null) {
-            return conversation(index, conversation, chat, place, maxLength);
+        if (row instanceof Row.Text text && text.label() == null && text.pair() == null && tokenizer != null) {
+            return completion(index, new Row.Completion("", text.text()), tokenizer, maxLength);
         }
-        if (row instanceof Row.Chat) {
-            throw new InputException(
-                    place + ": the row is a conversation, but the model has no chat template; use one that"
-                            + " has, or rows such as " + RowShape.PROMPT_COMPLETION.sample());
+        if (row instanceof Row.Instruction instruction && tokenizer != null) {
+            return instruction(index, instruction, tokenizer, place, maxLength);
+        }
+        if (row instanceof Row.Chat conversation) {
+            return conversation(index, conversation, template(place), place, maxLength);
         }
         throw RowEncoder.unfit(
-                row, place, "fine-tuning a causal model", RowShape.CHAT, RowShape.PROMPT_COMPLETION, RowShape.TOKENS);
+                row,
+                place,
+                "fine-tuning a causal model",
+                RowShape.CHAT,
+                RowShape.INSTRUCTION,
+                RowShape.PROMPT_COMPLETION,
+                RowShape.TEXT,
+                RowShape.TOKENS);
+    }
+
+    private Chat template(String place) {
+        try {
+            return chat.get();
+        } catch (MissingTemplateException e) {
+            throw new InputException(
+                    place + ": the row is a conversation, but " + e.getMessage() + "; use a model that has one, or rows"
+                            + " such as " + RowShape.PROMPT_COMPLETION.sample(),
+                    e);
+        }
+    }
+
+    private Example instruction(int index, Row.Instruction row, Tokenizer tokenizer, String place, int maxLength) {
+        try {
+            return conversation(index, new Row.Chat(Alpaca.messages(row)), chat.get(), place, maxLength);
+        } catch (MissingTemplateException none) {
+            return completion(index, Alpaca.completion(row), tokenizer, maxLength);
+        }
     }
 
     private Example completion(int index, Row.Completion row, Tokenizer tokenizer, int maxLength) {
@@ -93,7 +150,8 @@ public final class CausalEncoder implements RowEncoder {
     private Example conversation(int index, Row.Chat row, Chat chat, String place, int maxLength) {
         Chat.Supervised supervised;
         try {
-            supervised = chat.supervised(row.messages(), RenderOptions.DEFAULT, null);
+            List<?> tools = row.tools().isEmpty() ? null : row.tools();
+            supervised = chat.supervised(row.messages(), RenderOptions.DEFAULT.withTools(tools), null);
         } catch (InputException e) {
             throw new InputException(place + ": " + e.getMessage(), e);
         }

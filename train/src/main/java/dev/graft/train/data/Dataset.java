@@ -4,6 +4,7 @@ import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.train.data.internal.Records;
 import dev.graft.train.data.internal.RowReader;
+import dev.graft.train.data.internal.Shards;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -15,9 +16,10 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The rows of one file: JSONL, a JSON array of objects, CSV or TSV, in strict UTF-8; or pictures with a label: a folder with a folder
- * for each class, IDX files (MNIST), binary files of CIFAR. Opening reads and checks every row once; afterwards rows are read when asked
- * for, so that a file may be larger than memory.
+ * The rows of a file, or of several one after another: JSONL, a JSON array of objects, CSV or TSV, in strict UTF-8, also packed by gzip,
+ * Zstandard, bzip2 or xz; or Parquet; or pictures with a label: a folder with a folder for each class, IDX files (MNIST), binary files of
+ * CIFAR. Opening reads and checks every row once; afterwards rows are read when asked for, so that a file may be larger than memory. What is
+ * packed is unpacked into a temporary file.
  *
  * <pre>{@code
  * try (Dataset data = Dataset.open(Path.of("train.jsonl"))) {
@@ -48,13 +50,21 @@ public final class Dataset implements Rows {
         return open(path, DataOptions.DETECT);
     }
 
+    /** Opens one file. */
+    public static Dataset open(Path path, DataOptions options) {
+        return open(List.of(path), options);
+    }
+
     /**
+     * Opens files of one format, one after another.
+     *
      * @throws InputException naming the line for the first row that breaks a rule: not UTF-8, not of the file's shape, a text or label
      *     that is missing, empty, negative or not a number
      */
-    public static Dataset open(Path path, DataOptions options) {
+    public static Dataset open(List<Path> paths, DataOptions options) {
+        Path path = paths.get(0);
         Check check = new Check(options);
-        Records records = Records.open(path, check::accept);
+        Records records = Shards.open(paths, check::accept);
         boolean complete = false;
         try {
             if (records.size() == 0) {
@@ -130,7 +140,7 @@ public final class Dataset implements Rows {
         return reader.labelKind();
     }
 
-    /** SHA-256 of the file, or of the files of pictures. */
+    /** SHA-256 of what was read. */
     public String sha256() {
         return records.sha256();
     }
@@ -147,6 +157,7 @@ public final class Dataset implements Rows {
             text.append(
                     switch (kind) {
                         case ONE -> ", " + labelCounts.size() + (labelCounts.size() == 1 ? " label" : " labels");
+                        case EACH -> ", " + labelCounts.size() + " tags";
                         case MANY -> ", " + labelCounts.size() + " labels, any number a row";
                         case SCORE -> ", regression";
                     });

@@ -9,6 +9,7 @@ import java.util.Locale;
  *
  * @param dropped rows left out because they were too long, or had nothing to learn once cut
  * @param truncated rows that were cut
+ * @param split rows that became several
  * @param unlabelled rows kept although the loss counts nothing in them
  * @param tokens of the rows that were kept, answers of an encoder-decoder included
  * @param lossTerms labelled tokens, or rows for a classifier
@@ -21,6 +22,7 @@ public record EncodingSummary(
         int kept,
         int dropped,
         int truncated,
+        int split,
         int unlabelled,
         long tokens,
         long lossTerms,
@@ -52,6 +54,7 @@ public record EncodingSummary(
             text.append(String.format(Locale.ROOT, "%s up to %,d: %,d", i == 0 ? "" : ",", upTo, histogram.get(i)));
         }
         line(text, truncated, "longer than " + maxLength + " tokens were cut");
+        line(text, split, "longer than " + maxLength + " tokens became several");
         line(text, dropped, "longer than " + maxLength + " tokens were left out");
         line(text, unlabelled, "without a labelled token");
         return text.toString();
@@ -71,6 +74,7 @@ public record EncodingSummary(
         private int kept;
         private int dropped;
         private int truncated;
+        private int split;
         private int unlabelled;
         private long tokens;
         private long lossTerms;
@@ -101,11 +105,14 @@ public record EncodingSummary(
             truncated++;
         }
 
+        void split() {
+            split++;
+        }
+
         /** The number of this example. */
         int kept(Example example) {
-            int terms = example.target().lossTerms();
-            int[] answer = example.decoderIds();
-            tokens += example.length() + (answer == null ? 0 : answer.length);
+            int terms = example.lossTerms();
+            tokens += example.tokens();
             lossTerms += terms;
             if (terms == 0) {
                 unlabelled++;
@@ -119,7 +126,17 @@ public record EncodingSummary(
 
         EncodingSummary end() {
             return new EncodingSummary(
-                    maxLength, rows, kept, dropped, truncated, unlabelled, tokens, lossTerms, longest, histogram);
+                    maxLength,
+                    rows,
+                    kept,
+                    dropped,
+                    truncated,
+                    split,
+                    unlabelled,
+                    tokens,
+                    lossTerms,
+                    longest,
+                    histogram);
         }
     }
 }

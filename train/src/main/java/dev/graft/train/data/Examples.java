@@ -4,6 +4,7 @@ import dev.graft.formats.InputException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,29 +20,38 @@ import org.jspecify.annotations.Nullable;
 public final class Examples {
     private static final long MOST_KEPT_TOKENS = 8_000_000;
 
+    /** Stands for the end of a row that was cut on the left. */
+    private static final int LAST = -1;
+
     private final Rows rows;
     private final RowEncoder encoder;
     private final int maxLength;
     private final int[] kept;
+    private final int[] parts;
     private final int[] lengths;
     private final @Nullable List<Example> examples;
     private final EncodingSummary summary;
+    private final int @Nullable [][] packs;
 
     private Examples(
             Rows rows,
             RowEncoder encoder,
             int maxLength,
             int[] kept,
+            int[] parts,
             int[] lengths,
             @Nullable List<Example> examples,
-            EncodingSummary summary) {
+            EncodingSummary summary,
+            int @Nullable [][] packs) {
         this.rows = rows;
         this.encoder = encoder;
         this.maxLength = maxLength;
         this.kept = kept;
+        this.parts = parts;
         this.lengths = lengths;
         this.examples = examples;
         this.summary = summary;
+        this.packs = packs;
     }
 
     /**
@@ -55,71 +65,196 @@ public final class Examples {
         if (maxLength < 2) {
             throw new InputException("max_seq_length is " + maxLength + ", expected 2 or more");
         }
-        EncodingSummary.Counter counter = new EncodingSummary.Counter(maxLength);
-        int[] kept = new int[rows.size()];
-        int[] lengths = new int[rows.size()];
-        List<Example> examples = new ArrayList<>();
+        Building built = new Building(rows, encoder, maxLength, overflow, mostKeptTokens);
         for (int row = 0; row < rows.size(); row++) {
-            Example example = encoder.encode(row, rows.get(row), rows.place(row), Integer.MAX_VALUE);
-            counter.saw(example.longest());
-            if (example.longest() > maxLength) {
-                if (overflow == Overflow.ERROR) {
-                    throw new InputException(rows.place(row) + ": the row has " + example.longest()
-                            + " tokens, more than max_seq_length " + maxLength);
-                }
-                if (overflow == Overflow.DROP) {
-                    counter.dropped();
-                    continue;
-                }
-                int terms = example.target().lossTerms();
-                example = encoder.encode(row, rows.get(row), rows.place(row), maxLength);
-                if (terms > 0 && example.target().lossTerms() == 0) {
-                    counter.dropped();
-                    continue;
-                }
-                counter.truncated();
+            built.add(row);
+        }
+        return built.end();
+    }
+
+    /** Encodes rows one after another. */
+    private static final class Building {
+        private final Rows rows;
+        private final RowEncoder encoder;
+        private final int maxLength;
+        private final Overflow overflow;
+        private final long mostKeptTokens;
+        private final EncodingSummary.Counter counter;
+        private final List<Example> examples = new ArrayList<>();
+        private int[] kept;
+        private int[] parts;
+        private int[] lengths;
+
+        Building(Rows rows, RowEncoder encoder, int maxLength, Overflow overflow, long mostKeptTokens) {
+            this.rows = rows;
+            this.encoder = encoder;
+            this.maxLength = maxLength;
+            this.overflow = overflow;
+            this.mostKeptTokens = mostKeptTokens;
+            this.counter = new EncodingSummary.Counter(maxLength);
+            this.kept = new int[rows.size()];
+            this.parts = new int[rows.size()];
+            this.lengths = new int[rows.size()];
+        }
+
+        void add(int row) {
+            Example whole = encoder.encode(row, rows.get(row), rows.place(row), Integer.MAX_VALUE);
+            counter.saw(whole.longest());
+            if (whole.longest() <= maxLength) {
+                keep(whole, 0);
+                return;
             }
+            switch (overflow) {
+                case ERROR ->
+                    throw new InputException(rows.place(row) + ": the row has " + whole.longest()
+                            + " tokens, more than max_seq_length " + maxLength);
+                case DROP -> counter.dropped();
+                case TRUNCATE, TRUNCATE_LEFT -> cut(whole);
+                case SPLIT -> split(whole);
+            }
+        }
+
+        private void cut(Example whole) {
+            Example cut = fitted(rows, encoder, whole.row(), maxLength, overflow == Overflow.TRUNCATE ? 0 : LAST);
+            if (whole.lossTerms() > 0 && cut.lossTerms() == 0) {
+                counter.dropped();
+                return;
+            }
+            counter.truncated();
+            keep(cut, overflow == Overflow.TRUNCATE ? 0 : LAST);
+        }
+
+        private void split(Example whole) {
+            counter.split();
+            for (int part = 0; start(part, maxLength) + 1 < whole.length(); part++) {
+                Example piece = whole.part(start(part, maxLength), maxLength);
+                if (piece.lossTerms() > 0) {
+                    keep(piece, part);
+                }
+            }
+        }
+
+        private void keep(Example example, int part) {
             int index = counter.kept(example);
-            kept[index] = row;
-            lengths[index] = example.length();
+            if (index == kept.length) {
+                int capacity = Math.addExact(index, index / 2 + 1);
+                kept = Arrays.copyOf(kept, capacity);
+                parts = Arrays.copyOf(parts, capacity);
+                lengths = Arrays.copyOf(lengths, capacity);
+            }
+            kept[index] = example.row();
+            parts[index] = part;
+            lengths[index] = example.longest();
             if (counter.tokens() <= mostKeptTokens) {
                 examples.add(example);
             }
         }
-        EncodingSummary summary = counter.end();
-        if (summary.kept() == 0) {
-            throw new InputException("all " + rows.size() + " rows from " + rows.place(0)
-                    + " on are longer than max_seq_length " + maxLength + ": raise it, or let rows be truncated");
+
+        Examples end() {
+            EncodingSummary summary = counter.end();
+            if (summary.kept() == 0) {
+                throw new InputException("all " + rows.size() + " rows from " + rows.place(0)
+                        + " on are longer than max_seq_length " + maxLength + ": raise it, or let rows be truncated");
+            }
+            if (summary.lossTerms() == 0) {
+                throw new InputException("no token of the " + rows.size() + " rows from " + rows.place(0)
+                        + " on has a label, so there is nothing to learn");
+            }
+            return new Examples(
+                    rows,
+                    encoder,
+                    maxLength,
+                    Arrays.copyOf(kept, summary.kept()),
+                    Arrays.copyOf(parts, summary.kept()),
+                    Arrays.copyOf(lengths, summary.kept()),
+                    examples.size() == summary.kept() ? List.copyOf(examples) : null,
+                    summary,
+                    null);
         }
-        if (summary.lossTerms() == 0) {
-            throw new InputException("no token of the " + rows.size() + " rows from " + rows.place(0)
-                    + " on has a label, so there is nothing to learn");
+    }
+
+    /**
+     * The same rows one after another in as few as possible of the greatest length, none of which sees another, for a causal model: what is
+     * learnt from them is the same, and little is padded.
+     *
+     * @throws InputException if they are for something else than a causal model
+     */
+    public Examples packed() {
+        Example first = get(0);
+        if (!(first.target() instanceof Target.Tokens)
+                || first.decoderIds() != null
+                || !first.others().isEmpty()) {
+            throw new InputException("packing is true, but only rows of causal models can be packed; leave it out");
         }
-        return new Examples(
-                rows,
-                encoder,
-                maxLength,
-                Arrays.copyOf(kept, summary.kept()),
-                Arrays.copyOf(lengths, summary.kept()),
-                examples.size() == summary.kept() ? List.copyOf(examples) : null,
-                summary);
+        int[][] packed = Packing.of(lengths, maxLength);
+        return new Examples(rows, encoder, maxLength, kept, parts, lengths, examples, summary, packed);
+    }
+
+    /** Whether every row is one example that stands alone. */
+    public boolean isOneForEachRow() {
+        boolean several = packs != null || !get(0).others().isEmpty();
+        for (int i = 1; i < kept.length && !several; i++) {
+            several = kept[i] == kept[i - 1];
+        }
+        return !several;
+    }
+
+    /** Hands out the first pack of several rows, and its rows beside each other; nothing where rows aren't packed. */
+    public void firstPack(int padId, BiConsumer<Batch, Batch> look) {
+        for (int pack = 0; packs != null && pack < packs.length; pack++) {
+            if (packs[pack].length > 1) {
+                List<Example> alone =
+                        Arrays.stream(packs[pack]).mapToObj(this::row).toList();
+                look.accept(Batch.of(List.of(Example.packed(alone)), padId), Batch.of(alone, padId));
+                return;
+            }
+        }
     }
 
     public int size() {
-        return kept.length;
+        return packs == null ? kept.length : packs.length;
+    }
+
+    /** What is learnt from them. */
+    public Goal goal() {
+        return encoder.goal();
     }
 
     /** Tokens of each example, for a {@link BatchPlan}. */
     public int[] lengths() {
-        return lengths.clone();
+        if (packs == null) {
+            return lengths.clone();
+        }
+        return Arrays.stream(packs)
+                .mapToInt(pack -> Arrays.stream(pack).map(row -> lengths[row]).sum())
+                .toArray();
     }
 
     public Example get(int index) {
+        return packs == null
+                ? row(index)
+                : Example.packed(Arrays.stream(packs[index]).mapToObj(this::row).toList());
+    }
+
+    private Example row(int index) {
         if (examples != null) {
             return examples.get(index);
         }
-        int row = kept[index];
-        return encoder.encode(row, rows.get(row), rows.place(row), maxLength);
+        return fitted(rows, encoder, kept[index], maxLength, parts[index]);
+    }
+
+    /** @param part which piece of a row that is too long, from 0, or {@link #LAST} */
+    private static Example fitted(Rows rows, RowEncoder encoder, int row, int maxLength, int part) {
+        if (part == 0) {
+            return encoder.encode(row, rows.get(row), rows.place(row), maxLength);
+        }
+        Example whole = encoder.encode(row, rows.get(row), rows.place(row), Integer.MAX_VALUE);
+        return whole.part(part == LAST ? whole.length() - maxLength : start(part, maxLength), maxLength);
+    }
+
+    /** Where a piece begins: with the last token of the piece before it, so that every label is predicted once. */
+    private static int start(int part, int maxLength) {
+        return part * (maxLength - 1);
     }
 
     /** Some examples side by side. */

@@ -11,13 +11,15 @@ public sealed interface Label {
         ONE,
         /** Each row has any number of classes. */
         MANY,
+        /** Each word of a row has one class. */
+        EACH,
         /** Each row has a number to predict: regression. */
         SCORE
     }
 
     Kind kind();
 
-    /** The classes named: one, any number, or none for a score. */
+    /** The classes named: one, any number, one for each word, or none for a score. */
     List<String> names();
 
     record One(String name) implements Label {
@@ -40,6 +42,18 @@ public sealed interface Label {
         @Override
         public Kind kind() {
             return Kind.MANY;
+        }
+    }
+
+    /** The classes of a row's words, in their order. */
+    record Each(List<String> names) implements Label {
+        public Each {
+            names = List.copyOf(names);
+        }
+
+        @Override
+        public Kind kind() {
+            return Kind.EACH;
         }
     }
 

@@ -10,21 +10,22 @@ public final class MaskedText {
 
     /** Decodes an example; only the labelled tokens are marked. The answer of an encoder-decoder is on a line of its own. */
     public static String of(Example example, Tokenizer tokenizer) {
-        if (!(example.target() instanceof Target.Tokens tokens)) {
+        int[] labels = example.target().tokenLabels();
+        if (labels == null) {
             return tokenizer.decode(example.ids(), false);
         }
         int[] answer = example.decoderIds();
         return answer == null
-                ? masked(example.ids(), tokens, tokenizer)
-                : tokenizer.decode(example.ids(), false) + "\n" + masked(answer, tokens, tokenizer);
+                ? masked(example.ids(), labels, tokenizer)
+                : tokenizer.decode(example.ids(), false) + "\n" + masked(answer, labels, tokenizer);
     }
 
-    private static String masked(int[] ids, Target.Tokens tokens, Tokenizer tokenizer) {
+    private static String masked(int[] ids, int[] labels, Tokenizer tokenizer) {
         StringBuilder text = new StringBuilder();
         int start = 0;
         for (int i = 1; i <= ids.length; i++) {
-            boolean labelled = isLabelled(tokens, start);
-            if (i == ids.length || isLabelled(tokens, i) != labelled) {
+            boolean labelled = isLabelled(labels, start);
+            if (i == ids.length || isLabelled(labels, i) != labelled) {
                 String run = tokenizer.decode(Arrays.copyOfRange(ids, start, i), false);
                 text.append(labelled ? "⟦" + run + "⟧" : run);
                 start = i;
@@ -33,7 +34,7 @@ public final class MaskedText {
         return text.toString();
     }
 
-    private static boolean isLabelled(Target.Tokens tokens, int position) {
-        return position > 0 && tokens.labels()[position] != Target.NONE;
+    private static boolean isLabelled(int[] labels, int position) {
+        return position > 0 && labels[position] != Target.NONE;
     }
 }

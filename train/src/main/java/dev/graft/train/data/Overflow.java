@@ -6,6 +6,10 @@ public enum Overflow {
     DROP,
     /** Its end is cut off, and it is counted; a causal row with nothing left to learn is left out. */
     TRUNCATE,
+    /** Its beginning is cut off, and it is counted; for causal models. */
+    TRUNCATE_LEFT,
+    /** It becomes several rows, each as long as may be but the last; those with nothing to learn are left out. For causal models. */
+    SPLIT,
     /** It is an error. */
     ERROR
 }

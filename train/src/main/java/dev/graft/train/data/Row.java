@@ -7,6 +7,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
 
 /** One row of a data set, before tokenisation. */
 public sealed interface Row {
@@ -20,15 +21,63 @@ public sealed interface Row {
     record Text(
             String text, @Nullable String pair, @Nullable Label label) implements Row {}
 
-    /** A conversation to learn the assistant's turns of. */
-    record Chat(List<Message> messages) implements Row {
+    /**
+     * A conversation to learn the assistant's turns of.
+     *
+     * @param tools descriptions of the functions that it may call, as the template takes them
+     */
+    record Chat(List<Message> messages, List<JsonNode> tools) implements Row {
         public Chat {
             messages = List.copyOf(messages);
+            tools = List.copyOf(tools);
+        }
+
+        public Chat(List<Message> messages) {
+            this(messages, List.of());
         }
     }
 
+    /**
+     * An instruction of the kind that Alpaca has.
+     *
+     * @param system what comes before it; empty for nothing
+     * @param input what the instruction is about; empty for nothing
+     */
+    record Instruction(String system, String instruction, String input, String output) implements Row {}
+
     /** A prompt and what should follow it. */
     record Completion(String prompt, String completion) implements Row {}
+
+    /** Two answers to the same prompt, each a {@link Completion} or a {@link Chat} that ends with it. */
+    record Preference(Row chosen, Row rejected) implements Row {}
+
+    /**
+     * An answer and whether it is a good one.
+     *
+     * @param answer a {@link Completion} or a {@link Chat} that ends with it
+     */
+    record Judged(Row answer, boolean isGood) implements Row {}
+
+    /** Words, each of which has a class. */
+    record Words(List<String> words, Label.Each label) implements Row {
+        public Words {
+            words = List.copyOf(words);
+        }
+    }
+
+    /**
+     * A question that a text answers.
+     *
+     * @param answers the same answer as several people mark it; none where the text doesn't answer the question
+     */
+    record Question(String question, String context, List<Answer> answers) implements Row {
+        public Question {
+            answers = List.copyOf(answers);
+        }
+    }
+
+    /** @param start where it begins in the context, in Java's characters */
+    record Answer(String text, int start) {}
 
     /**
      * Token ids of a causal model's row.
@@ -57,11 +106,26 @@ public sealed interface Row {
         if (this instanceof Chat) {
             return RowShape.CHAT;
         }
+        if (this instanceof Instruction) {
+            return RowShape.INSTRUCTION;
+        }
         if (this instanceof Completion) {
             return RowShape.PROMPT_COMPLETION;
         }
         if (this instanceof Image) {
             return label() == null ? RowShape.IMAGE : RowShape.LABELLED_IMAGE;
+        }
+        if (this instanceof Preference) {
+            return RowShape.PREFERENCE;
+        }
+        if (this instanceof Judged) {
+            return RowShape.JUDGED;
+        }
+        if (this instanceof Words) {
+            return RowShape.WORDS;
+        }
+        if (this instanceof Question) {
+            return RowShape.QUESTION;
         }
         return this instanceof Tokens ? RowShape.TOKENS : RowShape.LABELLED_TOKENS;
     }
@@ -86,29 +150,49 @@ public sealed interface Row {
     default long hash() {
         try {
             MessageDigest sha = MessageDigest.getInstance("SHA-256");
-            if (this instanceof Text row) {
-                text(sha, row.text);
-                if (row.pair != null) {
-                    text(sha, row.pair);
-                }
-            } else if (this instanceof Completion row) {
-                text(sha, row.prompt);
-                text(sha, row.completion);
-            } else if (this instanceof Chat row) {
-                for (Message message : row.messages) {
-                    text(sha, message.role());
-                    text(sha, String.valueOf(message.content()));
-                }
-            } else if (this instanceof Tokens row) {
-                ids(sha, row.ids);
-            } else if (this instanceof LabelledTokens row) {
-                ids(sha, row.ids);
-            } else if (this instanceof Image row) {
-                sha.update(row.picture.bytes());
-            }
+            input(sha);
             return ByteBuffer.wrap(sha.digest()).getLong();
         } catch (NoSuchAlgorithmException e) {
             throw new AssertionError(e);
+        }
+    }
+
+    private void input(MessageDigest sha) {
+        if (this instanceof Text row) {
+            text(sha, row.text);
+            if (row.pair != null) {
+                text(sha, row.pair);
+            }
+        } else if (this instanceof Completion row) {
+            text(sha, row.prompt);
+            text(sha, row.completion);
+        } else if (this instanceof Instruction row) {
+            text(sha, row.system);
+            text(sha, row.instruction);
+            text(sha, row.input);
+            text(sha, row.output);
+        } else if (this instanceof Chat row) {
+            row.messages.forEach(message -> {
+                text(sha, message.role());
+                text(sha, message.content() == null ? "" : message.content());
+                text(sha, String.valueOf(message.fields().get("tool_calls")));
+            });
+        } else if (this instanceof Preference row) {
+            row.chosen.input(sha);
+            row.rejected.input(sha);
+        } else if (this instanceof Judged row) {
+            row.answer.input(sha);
+        } else if (this instanceof Words row) {
+            row.words.forEach(word -> text(sha, word));
+        } else if (this instanceof Question row) {
+            text(sha, row.question);
+            text(sha, row.context);
+        } else if (this instanceof Tokens row) {
+            ids(sha, row.ids);
+        } else if (this instanceof LabelledTokens row) {
+            ids(sha, row.ids);
+        } else if (this instanceof Image row) {
+            sha.update(row.picture.bytes());
         }
     }
 

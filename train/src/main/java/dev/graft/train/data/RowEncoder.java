@@ -13,6 +13,11 @@ public interface RowEncoder {
      */
     Example encode(int index, Row row, String place, int maxLength);
 
+    /** What is learnt from the examples. */
+    default Goal goal() {
+        return Goal.TARGETS;
+    }
+
     /** What a row of the wrong kind is told. */
     static InputException unfit(Row row, String place, String task, RowShape... shapes) {
         StringBuilder expected = new StringBuilder();

@@ -4,33 +4,73 @@ import java.util.List;
 
 /** The forms of row that are read, each with the keys it needs. */
 public enum RowShape {
-    CLASSIFICATION("classification", List.of("text", "label"), "{\"text\": \"a good film\", \"label\": \"positive\"}"),
+    CLASSIFICATION(
+            "classification",
+            List.of("text", "label"),
+            List.of("text_pair"),
+            "{\"text\": \"a good film\", \"label\": \"positive\"}"),
     CHAT(
             "chat",
             List.of("messages"),
+            List.of("system", "tools"),
             "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\": \"Hello!\"}]}"),
+    INSTRUCTION(
+            "instructions",
+            List.of("instruction", "output"),
+            List.of("input", "system"),
+            "{\"instruction\": \"Translate to French\", \"input\": \"Hello\", \"output\": \"Bonjour\"}"),
     PROMPT_COMPLETION(
             "prompt and completion",
             List.of("prompt", "completion"),
+            List.of("tools"),
             "{\"prompt\": \"2 + 2 =\", \"completion\": \" 4\"}"),
+    PREFERENCE(
+            "preferences",
+            List.of("chosen", "rejected"),
+            List.of("prompt", "tools"),
+            "{\"prompt\": \"2 + 2 =\", \"chosen\": \" 4\", \"rejected\": \" 5\"}"),
+    JUDGED(
+            "judged answers",
+            List.of("prompt", "completion", "label"),
+            List.of("tools"),
+            "{\"prompt\": \"2 + 2 =\", \"completion\": \" 4\", \"label\": true}"),
+    WORDS(
+            "words with tags",
+            List.of("tokens", "tags"),
+            List.of(),
+            "{\"tokens\": [\"Ada\", \"wrote\"], \"tags\": [\"B-PER\", \"O\"]}"),
+    QUESTION(
+            "questions on a text",
+            List.of("question", "context", "answers"),
+            List.of(),
+            "{\"question\": \"Who?\", \"context\": \"Ada wrote it.\", \"answers\": {\"text\": [\"Ada\"], \"answer_start\": [0]}}"),
     TOKENS(
             "token ids with labels",
             List.of("input_ids", "labels"),
+            List.of(),
             "{\"input_ids\": [1, 5, 9, 2], \"labels\": [-100, -100, 9, 2]}"),
     LABELLED_TOKENS(
-            "token ids to classify", List.of("input_ids", "label"), "{\"input_ids\": [101, 7592, 102], \"label\": 0}"),
+            "token ids to classify",
+            List.of("input_ids", "label"),
+            List.of(),
+            "{\"input_ids\": [101, 7592, 102], \"label\": 0}"),
     LABELLED_IMAGE(
-            "images to classify", List.of("image", "label"), "{\"image\": \"photos/17.jpg\", \"label\": \"cat\"}"),
-    IMAGE("images without labels", List.of("image"), "{\"image\": \"photos/17.jpg\"}"),
-    TEXT("texts without labels", List.of("text"), "{\"text\": \"a good film\"}");
+            "images to classify",
+            List.of("image", "label"),
+            List.of(),
+            "{\"image\": \"photos/17.jpg\", \"label\": \"cat\"}"),
+    IMAGE("images without labels", List.of("image"), List.of(), "{\"image\": \"photos/17.jpg\"}"),
+    TEXT("texts without labels", List.of("text"), List.of("text_pair"), "{\"text\": \"a good film\"}");
 
     private final String title;
     private final List<String> keys;
+    private final List<String> optional;
     private final String sample;
 
-    RowShape(String title, List<String> keys, String sample) {
+    RowShape(String title, List<String> keys, List<String> optional, String sample) {
         this.title = title;
         this.keys = keys;
+        this.optional = optional;
         this.sample = sample;
     }
 
@@ -42,6 +82,11 @@ public enum RowShape {
     /** The keys every row must have. */
     public List<String> keys() {
         return keys;
+    }
+
+    /** The keys that a row may have beside them. */
+    public List<String> optional() {
+        return optional;
     }
 
     /** A row of this shape as JSON. */

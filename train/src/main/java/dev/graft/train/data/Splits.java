@@ -1,19 +1,16 @@
 package dev.graft.train.data;
 
-import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.train.data.internal.PackedPictures;
-import java.io.IOException;
-import java.io.UncheckedIOException;
+import dev.graft.train.data.internal.RowFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Set;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,24 +22,24 @@ import org.jspecify.annotations.Nullable;
  */
 public record Splits(
         Rows train, @Nullable Rows validation, @Nullable Rows test, List<String> notes) implements AutoCloseable {
-    private static final List<String> TRAIN = List.of("train");
+    private static final List<String> TRAIN = List.of("train", "training");
     private static final List<String> VALIDATION = List.of("valid", "validation", "val", "dev");
-    private static final List<String> TEST = List.of("test");
-    private static final Set<String> SUFFIXES = Set.of("jsonl", "ndjson", "json", "csv", "tsv", "tab");
+    private static final List<String> TEST = List.of("test", "testing");
 
     public Splits {
         notes = List.copyOf(notes);
     }
 
     /**
-     * A file of rows to train on, or a folder with {@code train}, {@code valid} (or {@code validation}, {@code val}, {@code dev}) and
-     * {@code test} files with one of the suffixes jsonl, ndjson, json, csv, tsv, tab, or such folders with a folder of pictures for each
-     * class. A folder may also hold the files of MNIST or CIFAR, or be itself the folder of the classes. All must have one shape.
+     * A file of rows to train on; several, by a pattern such as {@code data/*.jsonl.gz}; or a folder with {@code train}, {@code valid} (or
+     * {@code validation}, {@code val}, {@code dev}) and {@code test} files, as {@code datasets} of Hugging Face and its hub lay them out too:
+     * {@code data/train-00000-of-00002.parquet}; or such folders with a folder of pictures for each class. A folder may also hold the files
+     * of MNIST or CIFAR, or be itself the folder of the classes. All must have one shape.
      */
     public static Splits open(Path path, DataOptions options) {
-        Path train = Files.isDirectory(path) ? find(path, TRAIN) : null;
-        if (train != null) {
-            return open(train, find(path, VALIDATION), find(path, TEST), options);
+        List<Path> train = Files.isDirectory(path) ? RowFiles.part(path, TRAIN) : List.of();
+        if (!train.isEmpty()) {
+            return open(train, RowFiles.part(path, VALIDATION), RowFiles.part(path, TEST), options);
         }
         PackedPictures.Parts packed = PackedPictures.parts(path);
         return packed == null ? open(path, null, null, options) : open(packed.train(), null, packed.test(), options);
@@ -50,22 +47,30 @@ public record Splits(
 
     /** Whether a folder has a part to train on apart from others. */
     public static boolean hasParts(Path folder) {
-        return find(folder, TRAIN) != null || PackedPictures.parts(folder) != null;
+        return !RowFiles.part(folder, TRAIN).isEmpty() || PackedPictures.parts(folder) != null;
     }
 
-    /** One file for each part. */
+    /** A file, or a pattern of files, for each part. */
     public static Splits open(Path train, @Nullable Path validation, @Nullable Path test, DataOptions options) {
+        return open(files(train), files(validation), files(test), options);
+    }
+
+    private static List<Path> files(@Nullable Path path) {
+        return path == null ? List.of() : RowFiles.of(path.toString());
+    }
+
+    private static Splits open(List<Path> train, List<Path> validation, List<Path> test, DataOptions options) {
         List<Dataset> opened = new ArrayList<>();
         boolean complete = false;
         try {
             Dataset first = Dataset.open(train, options);
             opened.add(first);
             DataOptions same = new DataOptions(options.columns(), first.shape(), first.labelKind());
-            Dataset second = validation == null ? null : Dataset.open(validation, same);
+            Dataset second = validation.isEmpty() ? null : Dataset.open(validation, same);
             if (second != null) {
                 opened.add(second);
             }
-            Dataset third = test == null ? null : Dataset.open(test, same);
+            Dataset third = test.isEmpty() ? null : Dataset.open(test, same);
             if (third != null) {
                 opened.add(third);
             }
@@ -109,6 +114,35 @@ public record Splits(
                         + other.place(leaked[0]) + "), so scores on them are too good";
     }
 
+    /** Leaves out training rows whose input another one has, and those whose input is among the validation or test rows. */
+    public Splits withoutRepeats() {
+        Set<Long> apart = new HashSet<>();
+        for (Rows rows : Arrays.asList(validation, test)) {
+            for (int row = 0; rows != null && row < rows.size(); row++) {
+                apart.add(rows.hash(row));
+            }
+        }
+        Set<Long> seen = new HashSet<>();
+        int leaked = 0;
+        int count = 0;
+        int[] kept = new int[train.size()];
+        for (int row = 0; row < train.size(); row++) {
+            long hash = train.hash(row);
+            if (apart.contains(hash)) {
+                leaked++;
+            } else if (seen.add(hash)) {
+                kept[count++] = row;
+            }
+        }
+        if (count == 0) {
+            throw new InputException("every training row is among the validation or test rows too");
+        }
+        List<String> all = new ArrayList<>(notes);
+        all.add((train.size() - count - leaked) + " training rows that repeat another one and " + leaked
+                + " that are validation or test rows too are left out; " + count + " are left");
+        return new Splits(train.select(Arrays.copyOf(kept, count)), validation, test, all);
+    }
+
     /**
      * Takes a share of the training rows for validation. A row's own hash decides, so the choice is the same on every machine and in any
      * order of rows, and equal inputs stay together.
@@ -141,31 +175,6 @@ public record Splits(
     /** A hash as a number from 0 to 1. */
     private static double position(long hash) {
         return (hash >>> 11) * 0x1p-53;
-    }
-
-    private static @Nullable Path find(Path folder, List<String> names) {
-        List<Path> found = list(folder).stream()
-                .filter(file -> {
-                    String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
-                    int dot = name.lastIndexOf('.');
-                    return Files.isDirectory(file) && names.contains(name)
-                            || dot > 0
-                                    && names.contains(name.substring(0, dot))
-                                    && SUFFIXES.contains(name.substring(dot + 1));
-                })
-                .toList();
-        if (found.size() > 1) {
-            throw new FormatException(folder, "has more than one " + names.get(0) + " file: " + found + "; keep one");
-        }
-        return found.isEmpty() ? null : found.get(0);
-    }
-
-    private static List<Path> list(Path folder) {
-        try (Stream<Path> files = Files.list(folder)) {
-            return files.sorted().toList();
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
-        }
     }
 
     @Override

@@ -1,5 +1,7 @@
 package dev.graft.train.data;
 
+import org.jspecify.annotations.Nullable;
+
 /** What a model should answer for one example. */
 @SuppressWarnings("ArrayRecordComponent") // read-only by contract: examples are shared, not copied
 public sealed interface Target {
@@ -12,6 +14,14 @@ public sealed interface Target {
      */
     record Tokens(int[] labels) implements Target {}
 
+    /**
+     * For a judged answer of a causal model.
+     *
+     * @param labels as those of {@link Tokens}
+     * @param isGood whether it is an answer to learn, else one to avoid
+     */
+    record Judged(int[] labels, boolean isGood) implements Target {}
+
     /** A class. */
     record ClassId(int id) implements Target {}
 
@@ -21,17 +31,23 @@ public sealed interface Target {
     /** A number to predict. */
     record Score(float value) implements Target {}
 
-    /** Terms of the loss: tokens for a causal model, else 1. */
+    /** Terms of the loss: tokens with a label, else 1. */
     default int lossTerms() {
-        if (!(this instanceof Tokens tokens)) {
+        int[] labels = tokenLabels();
+        if (labels == null) {
             return 1;
         }
         int terms = 0;
-        for (int i = 1; i < tokens.labels.length; i++) {
-            if (tokens.labels[i] != NONE) {
+        for (int i = 1; i < labels.length; i++) {
+            if (labels[i] != NONE) {
                 terms++;
             }
         }
         return terms;
+    }
+
+    /** The labels of tokens; null where there are none. */
+    default int @Nullable [] tokenLabels() {
+        return this instanceof Tokens tokens ? tokens.labels : this instanceof Judged judged ? judged.labels : null;
     }
 }

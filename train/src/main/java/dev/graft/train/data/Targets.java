@@ -10,6 +10,14 @@ public sealed interface Targets {
     /** Token ids or {@link Target#NONE}, [rows, width]. */
     record Tokens(long[] labels) implements Targets {}
 
+    /**
+     * Judged answers.
+     *
+     * @param labels token ids or {@link Target#NONE}, [rows, width]
+     * @param good whether each row is good, [rows]
+     */
+    record Judged(long[] labels, boolean[] good) implements Targets {}
+
     /** Class ids, [rows]. */
     record ClassIds(long[] ids) implements Targets {}
 
@@ -55,12 +63,19 @@ public sealed interface Targets {
         long[] labels = new long[rows * width];
         Arrays.fill(labels, Target.NONE);
         for (int row = 0; row < rows; row++) {
-            int[] from = ((Target.Tokens) examples.get(row).target()).labels();
-            for (int i = 0; i < from.length; i++) {
+            int[] from = examples.get(row).target().tokenLabels();
+            for (int i = 0; from != null && i < from.length; i++) {
                 labels[row * width + i] = from[i];
             }
         }
-        return new Tokens(labels);
+        if (!(first instanceof Target.Judged)) {
+            return new Tokens(labels);
+        }
+        boolean[] good = new boolean[rows];
+        for (int row = 0; row < rows; row++) {
+            good[row] = ((Target.Judged) examples.get(row).target()).isGood();
+        }
+        return new Judged(labels, good);
     }
 
     /** Those of some rows, whose width goes from one to another. */
@@ -84,12 +99,19 @@ public sealed interface Targets {
             }
             return new MultiHot(chosen, hot.classes);
         }
-        Tokens tokens = (Tokens) this;
+        long[] labels = this instanceof Judged judged ? judged.labels : ((Tokens) this).labels;
         long[] chosen = new long[rows.length * newWidth];
         for (int i = 0; i < rows.length; i++) {
-            System.arraycopy(tokens.labels, rows[i] * width, chosen, i * newWidth, newWidth);
+            System.arraycopy(labels, rows[i] * width, chosen, i * newWidth, newWidth);
         }
-        return new Tokens(chosen);
+        if (!(this instanceof Judged judged)) {
+            return new Tokens(chosen);
+        }
+        boolean[] good = new boolean[rows.length];
+        for (int i = 0; i < good.length; i++) {
+            good[i] = judged.good[rows[i]];
+        }
+        return new Judged(chosen, good);
     }
 
     /** What a mean of the loss divides by: labelled tokens that are predicted, or rows. */
@@ -105,6 +127,9 @@ public sealed interface Targets {
         }
         if (this instanceof ClassIds classes) {
             return classes.ids.length;
+        }
+        if (this instanceof Judged judged) {
+            return judged.good.length;
         }
         return this instanceof Scores scores
                 ? scores.values.length

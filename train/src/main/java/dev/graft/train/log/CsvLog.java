@@ -11,7 +11,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code steps.csv} with a line an optimiser step and {@code evaluations.csv} with a line an evaluation, whose columns are the metrics of
+ * {@code steps.csv} with a line an optimiser step and {@code evaluations.csv} with a line an evaluation, whose columns are the figures of
  * the first one. A resumed run removes the lines after its checkpoint and goes on.
  */
 public final class CsvLog implements TrainingListener {
@@ -19,6 +19,7 @@ public final class CsvLog implements TrainingListener {
             "step,epoch,loss,grad_norm,learning_rate,tokens,tokens_per_s,memory_bytes,elapsed_s";
 
     private final Path folder;
+    private boolean headed;
     private @Nullable LogFile steps;
     private @Nullable LogFile evaluations;
 
@@ -31,7 +32,6 @@ public final class CsvLog implements TrainingListener {
     public void onStart(Started started) {
         steps = open("steps.csv", started.step());
         evaluations = open("evaluations.csv", started.step());
-        header(steps, STEPS);
     }
 
     private LogFile open(String name, long resumed) {
@@ -56,11 +56,24 @@ public final class CsvLog implements TrainingListener {
     @Override
     public void onStep(Stepped stepped) {
         if (steps != null) {
+            if (!headed) {
+                headed = true;
+                header(steps, columns(stepped));
+            }
             steps.line(
                     stepped.step() + "," + stepped.epoch() + "," + stepped.loss() + "," + stepped.gradientNorm() + ","
                             + stepped.learningRate() + "," + stepped.tokens() + "," + stepped.tokensPerSecond() + ","
-                            + stepped.memoryBytes() + "," + stepped.elapsed().toMillis() / 1000.0);
+                            + stepped.memoryBytes() + "," + stepped.elapsed().toMillis() / 1000.0
+                            + stepped.figures().values().stream()
+                                    .map(value -> "," + value)
+                                    .collect(Collectors.joining()));
         }
+    }
+
+    private static String columns(Stepped stepped) {
+        return stepped.figures().isEmpty()
+                ? STEPS
+                : STEPS + "," + String.join(",", stepped.figures().keySet());
     }
 
     @Override

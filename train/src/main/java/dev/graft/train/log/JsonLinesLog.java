@@ -57,6 +57,7 @@ public final class JsonLinesLog implements TrainingListener {
         number(event, "tokens_per_s", stepped.tokensPerSecond());
         event.put("memory_bytes", stepped.memoryBytes());
         number(event, "elapsed_s", seconds(stepped.elapsed()));
+        stepped.figures().forEach((name, value) -> number(event, name, value));
         write(event);
     }
 

@@ -7,6 +7,7 @@ import dev.graft.models.Task;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
+import dev.graft.train.data.Goal;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
 
@@ -22,6 +23,11 @@ import java.util.function.Consumer;
 public interface Objective {
     /** What the mean loss of a batch divides by: labelled tokens that are predicted, or rows. */
     long terms(Hooks hooks, Batch batch);
+
+    /** The batch with what {@link #backward} and {@link #predict} must know of all of it in each of its parts. */
+    default Batch prepared(Hooks hooks, Batch batch) {
+        return batch;
+    }
 
     /** Runs forward and backward: adds the gradient of {@code sum / divisor} to every trained parameter. */
     Loss backward(Hooks hooks, Batch batch, double divisor);
@@ -57,22 +63,40 @@ public interface Objective {
                 : new SequenceLoss(base, labelSmoothing, passes);
     }
 
+    /** The objective for a goal. */
+    static Objective of(Base base, Goal goal, double labelSmoothing) {
+        return of(base, goal, labelSmoothing, (hooks, batch) -> Pass.training(hooks));
+    }
+
+    /** The objective for a goal, with passes of its own. */
+    static Objective of(Base base, Goal goal, double labelSmoothing, BiFunction<Hooks, Batch, Pass> passes) {
+        if (goal instanceof Goal.OfTargets) {
+            return of(base, labelSmoothing, passes);
+        }
+        return goal instanceof Goal.Reward reward
+                ? new RewardLoss(base, reward, passes)
+                : new PreferenceLoss(base, goal, passes);
+    }
+
     /** A batch as a model takes it. */
     static Inputs inputs(Batch batch) {
         long[] types = batch.typeIds();
+        long[] positions = batch.positions();
+        long[] segments = batch.segments();
         Batch.Decoder decoder = batch.decoder();
         Batch.Images images = batch.images();
         return new Inputs(
                 Tensors.of(batch.ids(), batch.rows(), batch.width()),
                 Tensors.of(batch.attentionMask(), batch.rows(), batch.width()),
                 types == null ? null : Tensors.of(types, batch.rows(), batch.width()),
-                null,
+                positions == null ? null : Tensors.of(positions, batch.rows(), batch.width()),
                 decoder == null
                         ? null
                         : Inputs.of(
                                 Tensors.of(decoder.ids(), batch.rows(), decoder.width()),
                                 Tensors.of(
                                         Batch.mask(decoder.lengths(), decoder.width()), batch.rows(), decoder.width())),
-                images == null ? null : images.tensor());
+                images == null ? null : images.tensor(),
+                segments == null ? null : Tensors.of(segments, batch.rows(), batch.width()));
     }
 }

@@ -56,6 +56,24 @@ public sealed interface Prediction {
         }
     }
 
+    /**
+     * Two answers.
+     *
+     * @param loss of the pair
+     * @param chosen the reward of the chosen answer
+     * @param rejected the reward of the rejected one
+     */
+    record Pair(int row, double loss, double chosen, double rejected) implements Prediction {}
+
+    /**
+     * An answer that was judged.
+     *
+     * @param isGood whether it is a good one
+     * @param loss of the row
+     * @param reward β times the log-ratio of the model with its adapter to that without
+     */
+    record Judged(int row, boolean isGood, double loss, double reward) implements Prediction {}
+
     /** A number. */
     record Value(int row, float target, float predicted) implements Prediction {}
 

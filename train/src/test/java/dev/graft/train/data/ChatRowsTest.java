@@ -106,6 +106,47 @@ class ChatRowsTest {
     }
 
     @Test
+    void tools_and_their_results_go_through_the_template() {
+        Chat chat = chat(
+                "tools",
+                "{% for t in tools %}<{{ t.name }}>{% endfor %}{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
+                        + "{% for c in m.tool_calls or [] %}{{ c.function.name }}({{ c.function.arguments.x }}){% endfor %}<|im_end|>\n"
+                        + "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+                QWEN);
+        Message call = Message.of(
+                Json.parse(
+                        "",
+                        "{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":{\"x\":1}}}]}"));
+        Row row = new Row.Chat(
+                List.of(Message.user("a"), call, new Message("tool", "2"), Message.assistant("b")),
+                List.of(Json.parse("", "{\"name\":\"f\"}")));
+        Example example = new CausalEncoder(QWEN, chat, LossOn.ASSISTANT, QWEN.idLimit()).encode(0, row, "a:1", 999);
+        assertThat(MaskedText.of(example, QWEN))
+                .isEqualTo("<f><|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n⟦f(1)<|im_end|>⟧\n"
+                        + "<|im_start|>tool\n2<|im_end|>\n<|im_start|>assistant\n⟦b<|im_end|>⟧\n");
+    }
+
+    @Test
+    void an_instruction_is_a_conversation_or_else_alpacas_prompt() {
+        Row row = new Row.Instruction("", "Add", "1 2", "3");
+        Example chat = new CausalEncoder(QWEN, chat("chatml", QWEN), LossOn.COMPLETION, QWEN.idLimit())
+                .encode(0, row, "a:1", 999);
+        assertThat(MaskedText.of(chat, QWEN))
+                .isEqualTo("<|im_start|>user\nAdd\n\n1 2<|im_end|>\n<|im_start|>assistant\n⟦3<|im_end|>⟧\n");
+        Example plain = new CausalEncoder(QWEN, null, LossOn.COMPLETION, QWEN.idLimit()).encode(0, row, "a:1", 999);
+        assertThat(MaskedText.of(plain, QWEN))
+                .startsWith("Below is an instruction that describes a task, paired with an input")
+                .contains("### Instruction:\nAdd\n\n### Input:\n1 2\n\n### Response:\n⟦3<|");
+    }
+
+    @Test
+    void all_of_a_text_is_learned_with_its_end() {
+        Example text = new CausalEncoder(LLAMA, null, LossOn.COMPLETION, LLAMA.idLimit())
+                .encode(0, new Row.Text("Once upon", null, null), "a:1", 99);
+        assertThat(MaskedText.of(text, LLAMA)).isEqualTo("<s>⟦Once upon</s>⟧");
+    }
+
+    @Test
     void an_end_token_at_which_nothing_stops_is_warned_of() {
         Chat chat = chat("chatml", QWEN);
         int end = QWEN.tokenId("<|im_end|>").getAsInt();

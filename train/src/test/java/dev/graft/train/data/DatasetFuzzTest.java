@@ -40,4 +40,37 @@ class DatasetFuzzTest {
     void csv(byte[] content) throws IOException {
         read(content, ".csv");
     }
+
+    @FuzzTest
+    void gzip(byte[] content) throws IOException {
+        read(starting(content, 0x1f, 0x8b), ".jsonl.gz");
+    }
+
+    @FuzzTest
+    void zstandard(byte[] content) throws IOException {
+        read(starting(content, 0x28, 0xb5, 0x2f, 0xfd), ".jsonl.zst");
+    }
+
+    @FuzzTest
+    void bzip2(byte[] content) throws IOException {
+        read(starting(content, 'B', 'Z', 'h'), ".jsonl.bz2");
+    }
+
+    @FuzzTest
+    void xz(byte[] content) throws IOException {
+        read(starting(content, 0xfd, '7', 'z', 'X', 'Z', 0), ".jsonl.xz");
+    }
+
+    @FuzzTest
+    void parquet(byte[] content) throws IOException {
+        read(starting(content, 'P', 'A', 'R', '1'), ".parquet");
+    }
+
+    private static byte[] starting(byte[] content, int... magic) {
+        byte[] whole = content.clone();
+        for (int i = 0; i < Math.min(magic.length, whole.length); i++) {
+            whole[i] = (byte) magic[i];
+        }
+        return whole;
+    }
 }

@@ -159,6 +159,87 @@ class DatasetTest {
     }
 
     @Test
+    void conversations_of_sharegpt_and_openai_are_the_same_rows() {
+        Row chat = new Row.Chat(List.of(Message.system("s"), Message.user("a"), Message.assistant("b")));
+        Dataset sharegpt = open(
+                "a.jsonl",
+                "{\"system\":\"s\",\"conversations\":[{\"from\":\"human\",\"value\":\"a\"},{\"from\":\"gpt\",\"value\":\"b\"}],\"id\":1}");
+        assertThat(sharegpt.get(0)).isEqualTo(chat);
+        assertThat(sharegpt.detected()).isEqualTo("JSONL, chat, fields conversations,system, 1 row (not used: id)");
+        assertThat(open(
+                                "b.jsonl",
+                                "{\"messages\":[{\"role\":\"developer\",\"content\":\"s\",\"name\":null},{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"}]},{\"role\":\"assistant\",\"content\":\"b\"}]}")
+                        .get(0))
+                .isEqualTo(chat);
+        assertThat(open(
+                                "c.jsonl",
+                                "{\"prompt\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"a\"}],\"completion\":[{\"role\":\"assistant\",\"content\":\"b\"}]}")
+                        .get(0))
+                .isEqualTo(chat);
+    }
+
+    @Test
+    void tool_calls_have_arguments_as_objects_in_openais_form() {
+        String calls =
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"x\\\":1}\"}}]},"
+                        + "{\"role\":\"tool\",\"tool_call_id\":\"1\",\"content\":\"2\"},{\"role\":\"assistant\",\"content\":\"b\"}],\"tools\":\"[{\\\"name\\\":\\\"f\\\"}]\"}";
+        Row.Chat row = (Row.Chat) open("a.jsonl", calls).get(0);
+        assertThat(row.tools()).singleElement().hasToString("{\"name\":\"f\"}");
+        assertThat(row.messages().get(1).fields().get("tool_calls"))
+                .hasToString(
+                        "[{\"id\":\"1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":{\"x\":1}}}]");
+        assertThat(row.messages().get(1).content()).isEmpty();
+        Row.Chat sharegpt = (Row.Chat) open(
+                        "b.jsonl",
+                        "{\"conversations\":[{\"from\":\"human\",\"value\":\"a\"},{\"from\":\"function_call\",\"value\":\"{\\\"name\\\":\\\"f\\\",\\\"arguments\\\":{\\\"x\\\":1}}\"},{\"from\":\"observation\",\"value\":\"2\"}]}")
+                .get(0);
+        assertThat(sharegpt.messages().get(1).fields().get("tool_calls"))
+                .hasToString("[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":{\"x\":1}}}]");
+        assertThat(sharegpt.messages().get(2).role()).isEqualTo("tool");
+    }
+
+    @Test
+    void instructions_preferences_judgements_tags_and_questions_are_read() {
+        assertThat(open("a.jsonl", RowShape.INSTRUCTION.sample()).get(0))
+                .isEqualTo(new Row.Instruction("", "Translate to French", "Hello", "Bonjour"));
+        assertThat(open("b.csv", "instruction,output\na,b\n").get(0)).isEqualTo(new Row.Instruction("", "a", "", "b"));
+        Row pair = new Row.Preference(new Row.Completion("2 + 2 =", " 4"), new Row.Completion("2 + 2 =", " 5"));
+        assertThat(open("c.jsonl", RowShape.PREFERENCE.sample()).get(0)).isEqualTo(pair);
+        assertThat(open("d.jsonl", "{\"chosen\":\"2 + 2 = 4\",\"rejected\":\"2 + 2 = 5\"}")
+                        .get(0))
+                .as("the prompt is what both begin with, up to the space before the answers")
+                .isEqualTo(pair);
+        String user = "{\"role\":\"user\",\"content\":\"a\"}";
+        Row chats = new Row.Preference(
+                new Row.Chat(List.of(Message.user("a"), Message.assistant("b"))),
+                new Row.Chat(List.of(Message.user("a"), Message.assistant("c"))));
+        String b = "{\"role\":\"assistant\",\"content\":\"b\"}";
+        String c = "{\"role\":\"assistant\",\"content\":\"c\"}";
+        for (String row : List.of(
+                "{\"prompt\":[" + user + "],\"chosen\":[" + b + "],\"rejected\":[" + c + "]}",
+                "{\"chosen\":[" + user + "," + b + "],\"rejected\":[" + user + "," + c + "]}",
+                "{\"prompt\":\"a\",\"chosen\":[" + user + "," + b + "],\"rejected\":[" + user + "," + c + "]}")) {
+            assertThat(open("e.jsonl", row).get(0)).isEqualTo(chats);
+        }
+        Dataset judged = open("f.csv", "prompt,completion,label\na,b,TRUE\na,c,false\n");
+        assertThat(judged.get(1)).isEqualTo(new Row.Judged(new Row.Completion("a", "c"), false));
+        assertThat(judged.detected()).isEqualTo("CSV, judged answers, fields prompt,completion,label, 2 rows");
+        Dataset words = open("g.jsonl", "{\"words\":[\"Ada\",\"wrote\"],\"ner_tags\":[3,0],\"pos_tags\":[1,2]}");
+        assertThat(words.get(0)).isEqualTo(new Row.Words(List.of("Ada", "wrote"), new Label.Each(List.of("3", "0"))));
+        assertThat(words.detected())
+                .isEqualTo("JSONL, words with tags, fields words,ner_tags, 2 tags, 1 row (not used: pos_tags)");
+        Dataset question = open(
+                "h.jsonl",
+                "{\"question\":\"Who?\",\"context\":\"\ud83d\ude00 Ada\",\"answers\":{\"text\":[\"Ada\"],\"answer_start\":[2]}}");
+        assertThat(question.get(0))
+                .as("places count code points")
+                .isEqualTo(new Row.Question("Who?", "\ud83d\ude00 Ada", List.of(new Row.Answer("Ada", 3))));
+        assertThat(open("i.jsonl", "{\"question\":\"Who?\",\"context\":\"a\",\"answers\":[]}")
+                        .get(0))
+                .isEqualTo(new Row.Question("Who?", "a", List.of()));
+    }
+
+    @Test
     void a_file_larger_than_the_sniffed_part_is_read_by_place() {
         String content = IntStream.range(0, 5000)
                 .mapToObj(i -> "{\"text\":\"row " + i + "\",\"label\":" + i % 7 + "}")
@@ -182,13 +263,9 @@ class DatasetTest {
                 "columns: {text: review, label: sentiment}");
         refused(
                 "a.jsonl",
-                "{\"instruction\":\"a\",\"output\":\"b\"}",
-                "columns: {prompt: instruction, completion: output}");
-        refused(
-                "a.jsonl",
-                "{\"conversations\":[]}",
-                "columns: {messages: conversations}",
-                "write from/value as role/content");
+                "{\"question\":\"a\",\"response\":\"b\"}",
+                "data.columns: {prompt: question, completion: response}");
+        refused("a.jsonl", "{\"dialog\":[]}", "data.columns: {messages: dialog}");
         refused("a.jsonl", "{\"Text\":\"a\",\"Label\":1}", "columns: {text: Text, label: Label}");
         refused(
                 "a.jsonl",
@@ -241,7 +318,26 @@ class DatasetTest {
                 "{\"messages\":[{\"role\":\"bot\",\"content\":\"a\"}]}|message 1 has the role \"bot\"",
                 "{\"messages\":[{\"role\":\"assistant\",\"content\":\"\"}]}|message 1: \"content\" is empty",
                 "{\"messages\":[{\"role\":\"user\",\"content\":[1]}]}|message 1: \"content\" is [1], expected a string",
-                "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\",\"tool_calls\":[]}]}|the key \"tool_calls\", which is not read",
+                "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\",\"weight\":0}]}|the key \"weight\", which is not read",
+                "{\"messages\":[{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[]}]}|message 1: \"content\" is empty",
+                "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"name\":\"f\",\"arguments\":\"{\"}]}]}|\"arguments\" is",
+                "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{}]}]}|tool call 1: \"name\" is missing",
+                "{\"conversations\":[{\"from\":\"human\",\"value\":\"a\"}]}|no message is the assistant's",
+                "{\"conversations\":[{\"from\":\"narrator\",\"value\":\"a\"}]}|has the role \"narrator\", expected one of [system, user",
+                "{\"conversations\":[{\"from\":\"gpt\",\"value\":\"a\"}],\"tools\":5}|\"tools\" is 5, expected a list",
+                "{\"conversations\":[{\"from\":\"system\",\"value\":\"a\"},{\"from\":\"gpt\",\"value\":\"b\"}],\"system\":\"c\"}|and the first message is one too",
+                "{\"instruction\":\"\",\"output\":\"a\"}|\"instruction\" is empty",
+                "{\"instruction\":\"a\",\"output\":\"b\",\"input\":1}|\"input\" is 1, expected a string",
+                "{\"chosen\":\"a\",\"rejected\":\"a\"}|are equal, so the row prefers nothing",
+                "{\"chosen\":\"a\",\"rejected\":\"ab\"}|one answer continues the other",
+                "{\"chosen\":\"a\",\"rejected\":[]}|is a list of messages, the other is not",
+                "{\"chosen\":[{\"role\":\"user\",\"content\":\"a\"}],\"rejected\":[]}|the last message of \"chosen\" is not the assistant's",
+                "{\"prompt\":\"a\",\"completion\":\"\",\"label\":true}|\"completion\" is empty",
+                "{\"tokens\":[\"a\",\"b\"],\"ner_tags\":[\"O\"]}|\"tokens\" has 2 words, \"ner_tags\" has 1 tags",
+                "{\"tokens\":[],\"tags\":[]}|\"tokens\" is [], expected a list of texts",
+                "{\"question\":\"q\",\"context\":\"abc\",\"answers\":{\"text\":[\"b\"],\"answer_start\":[2]}}|doesn't stand at 2 of the context, where there is \"c\"",
+                "{\"question\":\"q\",\"context\":\"abc\",\"answers\":{\"text\":[\"b\"],\"answer_start\":[9]}}|expected a whole number from 0 to 3",
+                "{\"question\":\"q\",\"context\":\"abc\",\"answers\":{\"text\":[\"b\"]}}|expected such as {\"question\"",
                 "{\"prompt\":\"a\",\"completion\":\"\"}|\"completion\" is empty",
                 "{\"input_ids\":[1,2],\"labels\":[1]}|input_ids has 2 entries, labels has 1",
                 "{\"input_ids\":[1,-2],\"labels\":[1,2]}|input_ids[1] is -2",
@@ -285,7 +381,7 @@ class DatasetTest {
         refused("a.jsonl", "text\tlabel", "a.jsonl:1: starts with neither { nor [");
         refused("a.csv", "text,label\n\"a,1\nb,2\n", "a.csv:2: the quote that opens field 1 is never closed");
         refused("a.csv", "text,label\n\"a\"b,1\n", "a.csv:2: field 1 goes on after its closing quote");
-        refused("a.parquet", "PAR1....", "is a Parquet file");
+        refused("a.parquet", "PAR1....", "is no Parquet file that can be read");
         refused("a.jsonl", "{\"text\":\0}", "is binary");
         Path latin = file(
                 "b.jsonl",

@@ -180,4 +180,41 @@ class ExamplesTest {
             assertThat(encodedAgain.get(i)).usingRecursiveComparison().isEqualTo(kept.get(i));
         }
     }
+
+    @Test
+    void long_rows_lose_their_beginning_or_become_several() {
+        Row row = new Row.Tokens(new int[] {1, 2, 3, 4, 5, 6, 7}, new int[] {-100, -100, -100, -100, 5, 6, 7});
+        Row small = new Row.Tokens(new int[] {8, 9}, new int[] {8, 9});
+        for (long kept : new long[] {1000, 0}) {
+            Examples left = encode(Overflow.TRUNCATE_LEFT, kept, row, small);
+            assertThat(left.get(0).ids()).containsExactly(5, 6, 7);
+            assertThat(labels(left.get(0))).containsExactly(5, 6, 7);
+            assertThat(left.get(1).ids()).containsExactly(8, 9);
+            assertThat(left.summary().text()).contains("1 row longer than 3 tokens were cut");
+            Examples split = encode(Overflow.SPLIT, kept, row, small);
+            assertThat(split.lengths()).containsExactly(3, 3, 2);
+            assertThat(split.get(0).ids())
+                    .as("the first piece has nothing to learn")
+                    .containsExactly(3, 4, 5);
+            assertThat(split.get(1).ids()).containsExactly(5, 6, 7);
+            assertThat(labels(split.get(1))).containsExactly(5, 6, 7);
+            assertThat(split.summary().lossTerms())
+                    .as("every label is predicted once")
+                    .isEqualTo(3 + 1);
+            assertThat(split.get(2).row()).isEqualTo(1);
+            assertThat(split.summary().text()).contains("1 row longer than 3 tokens became several");
+        }
+        assertThatThrownBy(() -> Examples.encode(
+                        Rows.of("a", List.of(new Row.Text("is it", null, new Label.One("no")))),
+                        new ClassificationEncoder(BERT, Labels.ofNames(List.of("no", "yes")), BERT.idLimit()),
+                        3,
+                        Overflow.SPLIT))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("only rows of causal models can be cut so");
+    }
+
+    private static Examples encode(Overflow overflow, long mostKept, Row... rows) {
+        CausalEncoder encoder = new CausalEncoder(null, null, LossOn.COMPLETION, 1000);
+        return Examples.encode(Rows.of("rows", List.of(rows)), encoder, 3, overflow, mostKept);
+    }
 }

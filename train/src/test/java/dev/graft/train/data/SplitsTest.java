@@ -111,4 +111,23 @@ class SplitsTest {
                 .hasMessageStartingWith("x.csv:7: the label c is not one of the 5 labels that are trained: 10, B");
         assertThatThrownBy(() -> Labels.fromIds(Map.of(1, "a"))).hasMessageContaining("expected 0 to 0");
     }
+
+    @Test
+    void repeated_and_leaked_rows_are_left_out_and_counted() throws IOException {
+        file("train.csv", "text,label\na,0\nb,1\na,1\nc,0\nd,1\n");
+        file("test.csv", "text,label\nc,0\n");
+        try (Splits splits = Splits.open(folder, DataOptions.DETECT).withoutRepeats()) {
+            assertThat(IntStream.range(0, splits.train().size())
+                            .mapToObj(row -> splits.train().place(row).replaceAll(".*:", "")))
+                    .as("the first of equal rows stays")
+                    .containsExactly("2", "3", "6");
+            assertThat(splits.notes().get(splits.notes().size() - 1))
+                    .isEqualTo("1 training rows that repeat another one and 1 that are validation or test rows too are"
+                            + " left out; 3 are left");
+        }
+        file("test.csv", "text,label\na,0\nb,0\nc,0\nd,0\n");
+        assertThatThrownBy(() -> Splits.open(folder, DataOptions.DETECT).withoutRepeats())
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("every training row is among the validation or test rows too");
+    }
 }

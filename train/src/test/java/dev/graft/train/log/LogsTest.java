@@ -36,7 +36,18 @@ class LogsTest {
 
     private static Stepped step(long step, double loss) {
         return new Stepped(
-                step, 10, step / 5.0, loss, 0.5, 1e-3, 64, 1234.5, 1 << 20, Duration.ofMillis(250 * step), null);
+                step,
+                10,
+                step / 5.0,
+                loss,
+                0.5,
+                1e-3,
+                64,
+                1234.5,
+                1 << 20,
+                Duration.ofMillis(250 * step),
+                null,
+                Map.of());
     }
 
     private static Evaluated evaluation(long step, double accuracy) {

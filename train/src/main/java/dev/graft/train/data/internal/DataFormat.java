@@ -1,11 +1,7 @@
 package dev.graft.train.data.internal;
 
 import dev.graft.formats.FormatException;
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Locale;
 
 /** How a data file is written; told from its first bytes, since names lie. */
 enum DataFormat {
@@ -15,7 +11,11 @@ enum DataFormat {
     SEMICOLONS("CSV with semicolons", ';'),
     TSV("TSV", '\t');
 
-    private static final int HEAD = 1 << 16;
+    /** Bytes at the beginning of a file that tell its format. */
+    static final int HEAD = 1 << 16;
+
+    private static final String READ =
+            "data is read as JSONL, a JSON array, CSV, TSV (also in gzip, Zstandard, bzip2 or xz) or Parquet";
 
     final String title;
     final char delimiter;
@@ -37,11 +37,18 @@ enum DataFormat {
         };
     }
 
-    static DataFormat of(Path file) throws IOException {
-        byte[] head;
-        try (InputStream in = Files.newInputStream(file)) {
-            head = in.readNBytes(HEAD);
-        }
+    static boolean isParquet(byte[] head) {
+        return startsWith(head, 'P', 'A', 'R', '1');
+    }
+
+    /**
+     * The format of a text.
+     *
+     * @param file for messages
+     * @param head how it begins
+     * @param name of the file without the suffix of a compression, in lower case
+     */
+    static DataFormat of(Path file, byte[] head, String name) {
         requireText(file, head);
         int start = startsWith(head, 0xef, 0xbb, 0xbf) ? 3 : 0;
         while (start < head.length && head[start] <= ' ' && head[start] >= 0) {
@@ -56,7 +63,6 @@ enum DataFormat {
         if (head[start] == '[') {
             return JSON_ARRAY;
         }
-        String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
         if (name.endsWith(".json") || name.endsWith(".jsonl") || name.endsWith(".ndjson")) {
             throw new FormatException(
                     file + ":1",
@@ -83,26 +89,27 @@ enum DataFormat {
         if (startsWith(head, 0xff, 0xfe) || startsWith(head, 0xfe, 0xff)) {
             throw new FormatException(file, "is in UTF-16; convert it: iconv -f UTF-16 -t UTF-8 IN > OUT");
         }
-        String other = startsWith(head, 'P', 'A', 'R', '1')
-                ? "a Parquet file"
-                : startsWith(head, 'A', 'R', 'R', 'O', 'W', '1')
-                        ? "an Arrow file"
-                        : startsWith(head, 0x1f, 0x8b)
-                                ? "compressed with gzip"
-                                : startsWith(head, 0x28, 0xb5, 0x2f, 0xfd)
-                                        ? "compressed with Zstandard"
-                                        : startsWith(head, 'P', 'K', 3, 4) ? "a zip file (or a spreadsheet)" : null;
-        if (other != null) {
-            throw new FormatException(file, "is " + other + "; data is read as JSONL, a JSON array, CSV or TSV");
+        // The second are the bytes of Arrow's stream format, which datasets writes.
+        if (startsWith(head, 'A', 'R', 'R', 'O', 'W', '1') || startsWith(head, 0xff, 0xff, 0xff, 0xff)) {
+            throw new FormatException(
+                    file,
+                    "is an Arrow file, which isn't read; write it as Parquet:"
+                            + " python -c \"import datasets; datasets.load_from_disk('DIR')['train'].to_parquet('train.parquet')\"");
+        }
+        if (startsWith(head, 'P', 'K', 3, 4)) {
+            throw new FormatException(file, "is a zip file or a spreadsheet; " + READ);
+        }
+        if (isParquet(head) || Compression.of(head) != null) {
+            throw new FormatException(file, "is packed twice; unpack it once");
         }
         for (byte value : head) {
             if (value == 0) {
-                throw new FormatException(file, "is binary; data is read as JSONL, a JSON array, CSV or TSV");
+                throw new FormatException(file, "is binary; " + READ);
             }
         }
     }
 
-    private static boolean startsWith(byte[] head, int... bytes) {
+    static boolean startsWith(byte[] head, int... bytes) {
         if (head.length < bytes.length) {
             return false;
         }

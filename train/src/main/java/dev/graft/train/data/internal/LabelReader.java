@@ -36,6 +36,7 @@ record LabelReader(Label.Kind kind, boolean textOnly) {
         return switch (kind) {
             case ONE -> new Label.One(name(value, place));
             case MANY -> many(value, place);
+            case EACH -> each(value, place);
             case SCORE -> new Label.Score(score(value, place));
         };
     }
@@ -55,6 +56,15 @@ record LabelReader(Label.Kind kind, boolean textOnly) {
             names.add(name);
         }
         return new Label.Many(names);
+    }
+
+    private Label each(JsonNode value, String place) {
+        if (!value.isArray()) {
+            throw new InputException(place + ": the tags are " + Json.compact(value) + ", expected a list, one a word");
+        }
+        List<String> names = new ArrayList<>();
+        value.values().forEach(element -> names.add(name(element, place)));
+        return new Label.Each(names);
     }
 
     private String name(JsonNode value, String place) {

@@ -9,13 +9,11 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
-import java.nio.channels.FileChannel;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.util.ArrayList;
@@ -33,12 +31,11 @@ import tools.jackson.databind.node.ObjectNode;
  * A data file whose records are found by their place. Opening reads the file once, from front to back; after that any record is read
  * alone, so that the file may be larger than memory (16 bytes a record are kept).
  */
-public final class RecordFile implements Records {
+final class RecordFile implements Records {
     private static final Pattern JSON_ERROR = Pattern.compile("(?s):([0-9]+):([0-9]+): (.*)");
 
     private final Path file;
-    private final FileChannel channel;
-    private final DataFormat format;
+    private final Content content;
     private List<String> columns = List.of();
     private long[] offsets = new long[1024];
     private int[] lengths = new int[1024];
@@ -46,24 +43,23 @@ public final class RecordFile implements Records {
     private int size;
     private String sha256 = "";
 
-    private RecordFile(Path file, FileChannel channel, DataFormat format) {
+    private RecordFile(Path file, Content content) {
         this.file = file;
-        this.channel = channel;
-        this.format = format;
+        this.content = content;
     }
 
     /**
      * @param visitor sees every record with its number, in order
      * @throws InputException naming the line that breaks the format
      */
-    public static RecordFile open(Path file, BiConsumer<Records, ObjectNode> visitor) {
+    static RecordFile open(Path file, BiConsumer<Records, ObjectNode> visitor) {
         if (!Files.isRegularFile(file)) {
             throw new FormatException(file, Files.exists(file) ? "is not a file" : "there is no such file");
         }
         RecordFile records = null;
         boolean complete = false;
         try {
-            records = new RecordFile(file, FileChannel.open(file, StandardOpenOption.READ), DataFormat.of(file));
+            records = new RecordFile(file, Content.open(file));
             records.scan(visitor);
             complete = true;
             return records;
@@ -78,9 +74,9 @@ public final class RecordFile implements Records {
 
     private void scan(BiConsumer<Records, ObjectNode> visitor) throws IOException {
         MessageDigest sha = Sha256.digest();
-        RecordScanner scanner =
-                format.scanner(new ByteReader(file, new DigestInputStream(Channels.newInputStream(channel), sha)));
-        if (!format.isJson()) {
+        RecordScanner scanner = content.format()
+                .scanner(new ByteReader(file, new DigestInputStream(Channels.newInputStream(content.channel()), sha)));
+        if (isTextOnly()) {
             Piece header = scanner.next();
             if (header != null) {
                 columns = header(header);
@@ -109,12 +105,12 @@ public final class RecordFile implements Records {
 
     @Override
     public String format() {
-        return format.title;
+        return content.title();
     }
 
     @Override
     public boolean isTextOnly() {
-        return !format.isJson();
+        return !content.format().isJson();
     }
 
     @Override
@@ -136,7 +132,7 @@ public final class RecordFile implements Records {
         ByteBuffer bytes = ByteBuffer.allocate(lengths[index]);
         try {
             while (bytes.hasRemaining()) {
-                if (channel.read(bytes, offsets[index] + bytes.position()) < 0) {
+                if (content.channel().read(bytes, offsets[index] + bytes.position()) < 0) {
                     throw new FormatException(file, "became shorter while it was in use");
                 }
             }
@@ -160,7 +156,7 @@ public final class RecordFile implements Records {
     }
 
     private ObjectNode parse(byte[] bytes, int line) {
-        return format.isJson() ? object(bytes, line) : cells(bytes, line);
+        return isTextOnly() ? cells(bytes, line) : object(bytes, line);
     }
 
     private ObjectNode object(byte[] bytes, int line) {
@@ -183,11 +179,11 @@ public final class RecordFile implements Records {
             return e;
         }
         String what = matcher.group(3);
-        if (format == DataFormat.JSONL && what.contains("ends too early")) {
+        if (content.format() == DataFormat.JSONL && what.contains("ends too early")) {
             what += " (expected a whole JSON object on each line)";
         }
         int number = line + Integer.parseInt(matcher.group(1)) - 1;
-        String column = format == DataFormat.JSONL ? ":" + matcher.group(2) : "";
+        String column = content.format() == DataFormat.JSONL ? ":" + matcher.group(2) : "";
         return new FormatException(at(number) + column, utf8Hint(what), e);
     }
 
@@ -235,7 +231,7 @@ public final class RecordFile implements Records {
                     .newDecoder()
                     .decode(ByteBuffer.wrap(bytes))
                     .toString();
-            return DelimitedScanner.fields(text, format.delimiter, at(line));
+            return DelimitedScanner.fields(text, content.format().delimiter, at(line));
         } catch (CharacterCodingException e) {
             throw new FormatException(at(line), utf8Hint("not valid UTF-8"), e);
         }
@@ -244,7 +240,7 @@ public final class RecordFile implements Records {
     @Override
     public void close() {
         try {
-            channel.close();
+            content.channel().close();
         } catch (IOException e) {
             throw new UncheckedIOException("cannot close " + file + ": " + e.getMessage(), e);
         }

@@ -20,8 +20,6 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** Records to rows of one shape. Every row must have that shape; what is wrong is said with the row's place. */
 public final class RowReader {
-    private static final Set<String> ROLES = Set.of("system", "user", "assistant", "tool");
-
     private final Records records;
     private final RowShape shape;
     private final Map<String, String> columns;
@@ -47,18 +45,26 @@ public final class RowReader {
         for (String part : shape.keys()) {
             parts.put(part, part(keys, part));
         }
-        if (shape == RowShape.CLASSIFICATION || shape == RowShape.TEXT) {
-            String pair = ShapeSniffer.find(keys, "text_pair");
-            if (pair != null) {
-                parts.put("text_pair", pair);
+        for (String part : shape.optional()) {
+            String key = ShapeSniffer.find(keys, part);
+            if (key != null) {
+                parts.put(part, key);
             }
         }
-        labels = shape.keys().contains("label")
-                ? new LabelReader(
-                        options.labels() != null ? options.labels() : ShapeSniffer.labels(rows, key("label"), textOnly),
-                        textOnly)
-                : null;
+        labels = labels(rows, options, textOnly);
         keys.stream().filter(key -> !parts.containsValue(key) && !isMask(key)).forEach(ignored::add);
+    }
+
+    private @Nullable LabelReader labels(List<ObjectNode> rows, DataOptions options, boolean textOnly) {
+        if (shape == RowShape.WORDS) {
+            return new LabelReader(Label.Kind.EACH, textOnly);
+        }
+        if (shape == RowShape.JUDGED || !shape.keys().contains("label")) {
+            return null;
+        }
+        return new LabelReader(
+                options.labels() != null ? options.labels() : ShapeSniffer.labels(rows, key("label"), textOnly),
+                textOnly);
     }
 
     private static String part(Collection<String> keys, String part) {
@@ -115,9 +121,18 @@ public final class RowReader {
         }
         return switch (shape) {
             case CLASSIFICATION, TEXT -> text(row, place);
-            case CHAT -> new Row.Chat(messages(row.get(key("messages")), place));
-            case PROMPT_COMPLETION ->
-                new Row.Completion(string(row, "prompt", place, true), string(row, "completion", place, false));
+            case CHAT -> chat(row, place);
+            case INSTRUCTION ->
+                new Row.Instruction(
+                        optional(row, "system", place),
+                        string(row, "instruction", place, false),
+                        optional(row, "input", place),
+                        string(row, "output", place, false));
+            case PROMPT_COMPLETION -> answer(row, "completion", place);
+            case PREFERENCE -> preference(row, place);
+            case JUDGED -> new Row.Judged(answer(row, "completion", place), isGood(row, place));
+            case WORDS -> words(row, place);
+            case QUESTION -> question(row, place);
             case TOKENS -> tokens(row, place);
             case LABELLED_IMAGE, IMAGE ->
                 new Row.Image(
@@ -141,17 +156,16 @@ public final class RowReader {
         if (labels == null) {
             throw new IllegalStateException(shape + " has no labels");
         }
-        return labels.read(row.path(key("label")), place);
+        return labels.read(row.path(key(shape == RowShape.WORDS ? "tags" : "label")), place);
     }
 
     private String string(ObjectNode row, String part, String place, boolean mayBeEmpty) {
         return string(row.path(key(part)), key(part), place, mayBeEmpty);
     }
 
-    private static String string(JsonNode value, String key, String place, boolean mayBeEmpty) {
+    static String string(JsonNode value, String key, String place, boolean mayBeEmpty) {
         if (!value.isString()) {
-            throw new InputException(place + ": \"" + key + "\" is "
-                    + (value.isMissingNode() ? "missing" : shortened(Json.compact(value))) + ", expected a string");
+            throw new InputException(place + ": \"" + key + "\" is " + shortened(value) + ", expected a string");
         }
         String text = value.stringValue();
         if (!mayBeEmpty && text.isBlank()) {
@@ -160,40 +174,171 @@ public final class RowReader {
         return text;
     }
 
-    private static List<Message> messages(JsonNode value, String place) {
-        if (!value.isArray() || value.isEmpty()) {
-            throw new InputException(place + ": \"messages\" is " + shortened(Json.compact(value))
-                    + ", expected a list such as " + RowShape.CHAT.sample());
-        }
+    /** A text that may be missing, null or empty. */
+    private String optional(ObjectNode row, String part, String place) {
+        JsonNode value = row.path(key(part));
+        return value.isMissingNode() || value.isNull() ? "" : string(value, key(part), place, true);
+    }
+
+    private Row.Chat chat(ObjectNode row, String place) {
         List<Message> messages = new ArrayList<>();
-        boolean assistant = false;
-        for (JsonNode element : value.values()) {
-            String where = place + ": message " + (messages.size() + 1);
-            if (!element.isObject()) {
-                throw new InputException(where + " is " + shortened(Json.compact(element)) + ", expected an object");
-            }
-            for (String key : element.propertyNames()) {
-                if (!key.equals("role") && !key.equals("content")) {
-                    throw new InputException(where + " has the key \"" + key
-                            + "\", which is not read: a message is a role and a content, remove the rest"
-                            + (key.equals("from") || key.equals("value")
-                                    ? " and rename from/value to role/content"
-                                    : ""));
-                }
-            }
-            String role = string(element.path("role"), "role", where, false);
-            if (!ROLES.contains(role)) {
+        String system = optional(row, "system", place);
+        messages.addAll(messages(row, "messages", place));
+        if (!system.isBlank()) {
+            if (messages.get(0).role().equals("system")) {
                 throw new InputException(
-                        where + " has the role \"" + role + "\", expected system, user, assistant or tool");
+                        place + ": there is a \"system\" beside the messages, and the first message is one too");
             }
-            boolean answer = role.equals("assistant");
-            assistant |= answer;
-            messages.add(new Message(role, string(element.path("content"), "content", where, !answer)));
+            messages.add(0, Message.system(system));
         }
-        if (!assistant) {
+        return conversation(messages, row, place);
+    }
+
+    private List<Message> messages(ObjectNode row, String part, String place) {
+        return MessageReader.messages(row.path(key(part)), key(part), place);
+    }
+
+    private Row.Chat conversation(List<Message> messages, ObjectNode row, String place) {
+        if (messages.stream().noneMatch(message -> message.role().equals("assistant"))) {
             throw new InputException(place + ": no message is the assistant's, so there is nothing to learn");
         }
-        return messages;
+        return new Row.Chat(messages, MessageReader.tools(row.get(key("tools")), place));
+    }
+
+    /** A prompt with its answer: two texts, or two lists of messages. */
+    private Row answer(ObjectNode row, String answer, String place) {
+        if (row.path(key(answer)).isArray()) {
+            List<Message> messages = new ArrayList<>();
+            if (row.path(key("prompt")).isArray() && !row.path(key("prompt")).isEmpty()) {
+                messages.addAll(messages(row, "prompt", place));
+            }
+            messages.addAll(messages(row, answer, place));
+            if (!messages.get(messages.size() - 1).role().equals("assistant")) {
+                throw new InputException(
+                        place + ": the last message of \"" + key(answer) + "\" is not the assistant's");
+            }
+            return conversation(messages, row, place);
+        }
+        return new Row.Completion(string(row, "prompt", place, true), string(row, answer, place, false));
+    }
+
+    private Row preference(ObjectNode row, String place) {
+        JsonNode chosen = row.path(key("chosen"));
+        JsonNode rejected = row.path(key("rejected"));
+        if (chosen.equals(rejected)) {
+            throw new InputException(place + ": \"" + key("chosen") + "\" and \"" + key("rejected")
+                    + "\" are equal, so the row prefers nothing; remove it");
+        }
+        if (chosen.isArray() != rejected.isArray()) {
+            throw new InputException(place + ": one of \"" + key("chosen") + "\" and \"" + key("rejected")
+                    + "\" is a list of messages, the other is not");
+        }
+        boolean implicit = !parts.containsKey("prompt");
+        // Some sets repeat the prompt's text beside whole conversations.
+        boolean whole = chosen.isArray() && row.path(key("prompt")).isString();
+        if (whole) {
+            return new Row.Preference(
+                    conversation(messages(row, "chosen", place), row, place),
+                    conversation(messages(row, "rejected", place), row, place));
+        }
+        if (!implicit || chosen.isArray()) {
+            return new Row.Preference(answer(row, "chosen", place), answer(row, "rejected", place));
+        }
+        String a = string(row, "chosen", place, false);
+        String b = string(row, "rejected", place, false);
+        int split = commonPrefix(a, b);
+        if (split == a.length() || split == b.length()) {
+            throw new InputException(place + ": one answer continues the other, so the prompt can't be told from"
+                    + " them; give it as \"prompt\"");
+        }
+        return new Row.Preference(
+                new Row.Completion(a.substring(0, split), a.substring(split)),
+                new Row.Completion(b.substring(0, split), b.substring(split)));
+    }
+
+    /** Where two texts part; a space before that point goes with the answers. */
+    private static int commonPrefix(String a, String b) {
+        int n = 0;
+        while (n < a.length() && n < b.length() && a.charAt(n) == b.charAt(n)) {
+            n++;
+        }
+        if (n > 0 && (a.charAt(n - 1) == ' ' || Character.isHighSurrogate(a.charAt(n - 1)))) {
+            n--;
+        }
+        return n;
+    }
+
+    private boolean isGood(ObjectNode row, String place) {
+        JsonNode label = row.path(key("label"));
+        if (label.isBoolean()) {
+            return label.booleanValue();
+        }
+        String text = label.asString("");
+        if (text.equalsIgnoreCase("true") || text.equalsIgnoreCase("false")) {
+            return Boolean.parseBoolean(text);
+        }
+        throw new InputException(place + ": \"" + key("label") + "\" is " + shortened(label)
+                + ", expected true for a good answer or false for a bad one");
+    }
+
+    private Row words(ObjectNode row, String place) {
+        List<String> words = strings(row.path(key("tokens")), key("tokens"), place);
+        Label.Each tags = (Label.Each) label(row, place);
+        if (words.size() != tags.names().size()) {
+            throw new InputException(place + ": \"" + key("tokens") + "\" has " + words.size() + " words, \""
+                    + key("tags") + "\" has " + tags.names().size() + " tags; each word has one");
+        }
+        return new Row.Words(words, tags);
+    }
+
+    private static List<String> strings(JsonNode value, String key, String place) {
+        if (!value.isArray() || value.isEmpty()) {
+            throw new InputException(place + ": \"" + key + "\" is " + shortened(value) + ", expected a list of texts");
+        }
+        List<String> strings = new ArrayList<>();
+        for (JsonNode element : value.values()) {
+            strings.add(string(element, key + "[" + strings.size() + "]", place, false));
+        }
+        return strings;
+    }
+
+    private Row question(ObjectNode row, String place) {
+        String context = string(row, "context", place, false);
+        JsonNode given = row.path(key("answers"));
+        List<Row.Answer> answers = new ArrayList<>();
+        if (given.isArray()) {
+            given.values()
+                    .forEach(answer ->
+                            answers.add(answer(answer.path("text"), answer.path("answer_start"), context, place)));
+        } else {
+            JsonNode texts = given.path("text");
+            JsonNode starts = given.path("answer_start");
+            if (!texts.isArray() || !starts.isArray() || texts.size() != starts.size()) {
+                throw new InputException(place + ": \"" + key("answers") + "\" is " + shortened(given)
+                        + ", expected such as " + RowShape.QUESTION.sample());
+            }
+            for (int i = 0; i < texts.size(); i++) {
+                answers.add(answer(texts.get(i), starts.get(i), context, place));
+            }
+        }
+        return new Row.Question(string(row, "question", place, false), context, answers);
+    }
+
+    /** Places in data count code points, as Python does. */
+    private static Row.Answer answer(JsonNode text, JsonNode start, String context, String place) {
+        String answer = string(text, "text", place, false);
+        int places = context.codePointCount(0, context.length());
+        if (!start.isInt() || start.intValue() < 0 || start.intValue() > places) {
+            throw new InputException(place + ": answer_start is " + shortened(start)
+                    + ", expected a whole number from 0 to " + places + ", the length of the context");
+        }
+        int at = context.offsetByCodePoints(0, start.intValue());
+        if (!context.startsWith(answer, at)) {
+            throw new InputException(
+                    place + ": the answer \"" + shortened(answer) + "\" doesn't stand at " + start.intValue()
+                            + " of the context, where there is \"" + shortened(context.substring(at)) + "\"");
+        }
+        return new Row.Answer(answer, at);
     }
 
     private Row tokens(ObjectNode row, String place) {
@@ -234,19 +379,23 @@ public final class RowReader {
 
     private static int[] integers(JsonNode value, String key, int least, String place) {
         if (!value.isArray()) {
-            throw new InputException(place + ": \"" + key + "\" is " + shortened(Json.compact(value))
-                    + ", expected a list of whole numbers");
+            throw new InputException(
+                    place + ": \"" + key + "\" is " + shortened(value) + ", expected a list of whole numbers");
         }
         int[] integers = new int[value.size()];
         for (int i = 0; i < integers.length; i++) {
             JsonNode element = value.get(i);
             if (!element.isInt() || element.intValue() < least) {
-                throw new InputException(place + ": " + key + "[" + i + "] is " + shortened(Json.compact(element))
+                throw new InputException(place + ": " + key + "[" + i + "] is " + shortened(element)
                         + ", expected a whole number of at least " + least);
             }
             integers[i] = element.intValue();
         }
         return integers;
+    }
+
+    static String shortened(JsonNode value) {
+        return value.isMissingNode() ? "missing" : shortened(Json.compact(value));
     }
 
     private static String shortened(String text) {

@@ -27,11 +27,15 @@ final class ShapeSniffer {
             "label", List.of("labels"),
             "prompt", List.of("input", "source"),
             "completion", List.of("target"),
-            "image", List.of("image_path", "file_name"));
+            "image", List.of("image_path", "file_name"),
+            "messages", List.of("conversations", "conversation"),
+            "tokens", List.of("words"),
+            "tags", List.of("ner_tags", "pos_tags", "chunk_tags", "labels"));
 
     /** Names that suggest a part but are too vague to take without being told. */
-    private static final Map<String, List<String>> SUGGESTED = Map.of(
-            "text",
+    private static final Map<String, List<String>> SUGGESTED = Map.ofEntries(
+            Map.entry(
+                    "text",
                     List.of(
                             "review",
                             "content",
@@ -41,8 +45,9 @@ final class ShapeSniffer {
                             "title",
                             "document",
                             "utterance",
-                            "description"),
-            "label",
+                            "description")),
+            Map.entry(
+                    "label",
                     List.of(
                             "category",
                             "class",
@@ -53,13 +58,16 @@ final class ShapeSniffer {
                             "score",
                             "rating",
                             "y",
-                            "stars"),
-            "messages", List.of("conversations", "conversation", "dialog", "dialogue", "chat"),
-            "prompt", List.of("instruction", "question", "query"),
-            "completion", List.of("output", "response", "answer", "chosen"),
-            "input_ids", List.of("ids", "tokens", "token_ids"),
-            "labels", List.of("target_ids", "label_ids"),
-            "image", List.of("img", "picture", "photo", "path", "file", "filename"));
+                            "stars")),
+            Map.entry("messages", List.of("dialog", "dialogue", "chat", "turns")),
+            Map.entry("prompt", List.of("instruction", "question", "query")),
+            Map.entry("completion", List.of("output", "response", "answer")),
+            Map.entry("output", List.of("response", "answer")),
+            Map.entry("chosen", List.of("accepted", "preferred", "response_chosen")),
+            Map.entry("rejected", List.of("refused", "response_rejected")),
+            Map.entry("input_ids", List.of("ids", "tokens", "token_ids")),
+            Map.entry("labels", List.of("target_ids", "label_ids")),
+            Map.entry("image", List.of("img", "picture", "photo", "path", "file", "filename")));
 
     private ShapeSniffer() {}
 
@@ -97,11 +105,21 @@ final class ShapeSniffer {
 
     private static boolean fits(RowShape shape, ObjectNode row) {
         boolean complete = shape.keys().stream().allMatch(key -> find(row.propertyNames(), key) != null);
-        return switch (shape) {
-            case TOKENS -> complete && row.path("labels").isArray();
-            case LABELLED_TOKENS -> complete && !row.path("labels").isArray();
-            default -> complete;
-        };
+        return complete
+                && switch (shape) {
+                    case TOKENS -> row.path("labels").isArray();
+                    case LABELLED_TOKENS -> !row.path("labels").isArray();
+                    case PROMPT_COMPLETION -> !isJudgement(row.path("label"));
+                    case JUDGED -> isJudgement(row.path("label"));
+                    case WORDS ->
+                        row.path(String.valueOf(find(row.propertyNames(), "tags")))
+                                .isArray();
+                    default -> true;
+                };
+    }
+
+    private static boolean isJudgement(JsonNode label) {
+        return label.isBoolean() || label.isString() && label.stringValue().matches("(?i)true|false");
     }
 
     /** The key of a row that plays a part; null if none does. */
@@ -149,8 +167,7 @@ final class ShapeSniffer {
                 + nearest.sample()
                 + (advice.isEmpty()
                         ? ""
-                        : ". Rename the keys, or map them with columns: {" + String.join(", ", advice) + "}")
-                + (row.has("conversations") ? " (and write from/value as role/content)" : "");
+                        : ". Rename the keys, or map them with data.columns: {" + String.join(", ", advice) + "}");
     }
 
     private static @Nullable String similar(ObjectNode row, String part) {

@@ -1,0 +1,115 @@
+package dev.graft.train.data.internal;
+
+import dev.graft.formats.FormatException;
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Locale;
+
+/**
+ * The text of a data file: the file itself, or what it packs, in a temporary file that goes when it is closed. A place in it can be read
+ * again at any time.
+ *
+ * @param title the format in words
+ */
+record Content(FileChannel channel, DataFormat format, String title) {
+    /** Text packs a hundredfold at best; what swells more is made to fill a disk. */
+    private static final long MOST_SWELLING = 1000;
+
+    private static final long SMALL = 64L << 20;
+
+    static Content open(Path file) throws IOException {
+        String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
+        byte[] head = head(file);
+        Compression compression = Compression.of(head);
+        if (compression != null) {
+            String inner = name.endsWith(compression.suffix)
+                    ? name.substring(0, name.length() - compression.suffix.length())
+                    : name;
+            return packed(file, inner, compression.title, out -> unpack(file, compression, out));
+        }
+        if (DataFormat.isParquet(head)) {
+            return packed(file, "rows.jsonl", "", out -> ParquetRows.write(file, out));
+        }
+        DataFormat format = DataFormat.of(file, head, name);
+        return new Content(FileChannel.open(file, StandardOpenOption.READ), format, format.title);
+    }
+
+    private interface Writer {
+        void write(OutputStream out) throws IOException;
+    }
+
+    /** @param packing how the text was packed; empty for Parquet */
+    private static Content packed(Path file, String name, String packing, Writer writer) throws IOException {
+        Path temporary = Files.createTempFile("graft-rows", ".tmp");
+        boolean complete = false;
+        try {
+            try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(temporary))) {
+                writer.write(out);
+            }
+            DataFormat format = DataFormat.of(file, head(temporary), name);
+            String title = packing.isEmpty() ? "Parquet" : format.title + " (" + packing + ")";
+            FileChannel channel =
+                    FileChannel.open(temporary, StandardOpenOption.READ, StandardOpenOption.DELETE_ON_CLOSE);
+            complete = true;
+            return new Content(channel, format, title);
+        } finally {
+            if (!complete) {
+                Files.delete(temporary);
+            }
+        }
+    }
+
+    private static void unpack(Path file, Compression compression, OutputStream out) throws IOException {
+        long most = Math.max(SMALL, Math.multiplyExact(Files.size(file), MOST_SWELLING));
+        byte[] buffer = new byte[1 << 16];
+        long written = 0;
+        InputStream packed = Files.newInputStream(file);
+        try (packed;
+                InputStream in = stream(file, compression, packed)) {
+            for (int count = read(file, compression, in, buffer);
+                    count >= 0;
+                    count = read(file, compression, in, buffer)) {
+                written += count;
+                if (written > most) {
+                    throw new FormatException(
+                            file, "unpacks to more than " + MOST_SWELLING + " times its size; it isn't rows of text");
+                }
+                out.write(buffer, 0, count);
+            }
+        }
+    }
+
+    private static InputStream stream(Path file, Compression compression, InputStream packed) {
+        try {
+            return compression.unpack(packed);
+        } catch (IOException | RuntimeException e) {
+            throw damaged(file, compression, e);
+        }
+    }
+
+    private static int read(Path file, Compression compression, InputStream in, byte[] buffer) {
+        try {
+            return in.read(buffer);
+        } catch (IOException | RuntimeException e) {
+            throw damaged(file, compression, e);
+        }
+    }
+
+    /** The decoders have no type of their own for damage. */
+    private static FormatException damaged(Path file, Compression compression, Exception e) {
+        return new FormatException(
+                file.toString(), "is damaged, or not " + compression.title + " to its end: " + e.getMessage(), e);
+    }
+
+    private static byte[] head(Path file) throws IOException {
+        try (InputStream in = Files.newInputStream(file)) {
+            return in.readNBytes(DataFormat.HEAD);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+package dev.graft.train.data.internal;
+
+import dev.graft.formats.FormatException;
+import dev.graft.train.data.PictureSource;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.function.BiConsumer;
+import tools.jackson.databind.node.ObjectNode;
+
+/** A data set in several files of one format, one after another. */
+public final class Shards implements Records {
+    private final List<Records> files;
+    private final List<Integer> starts = new ArrayList<>(List.of(0));
+
+    private Shards(List<Records> files) {
+        this.files = files;
+    }
+
+    /** Opens files in their order, as {@link Records#open} does one. */
+    public static Records open(List<Path> paths, BiConsumer<Records, ObjectNode> visitor) {
+        if (paths.size() == 1) {
+            return Records.open(paths.get(0), visitor);
+        }
+        Shards shards = new Shards(new ArrayList<>());
+        boolean complete = false;
+        try {
+            for (Path path : paths) {
+                shards.add(path, visitor);
+            }
+            complete = true;
+            return shards;
+        } finally {
+            if (!complete) {
+                shards.close();
+            }
+        }
+    }
+
+    private void add(Path path, BiConsumer<Records, ObjectNode> visitor) {
+        Shards[] view = {null};
+        Records file = Records.open(path, (opening, row) -> {
+            if (view[0] == null) {
+                view[0] = with(opening);
+            }
+            visitor.accept(view[0], row);
+        });
+        if (!files.isEmpty() && !files.get(0).format().equals(file.format())) {
+            file.close();
+            throw new FormatException(
+                    path,
+                    "is " + file.format() + ", the files before it are "
+                            + files.get(0).format());
+        }
+        files.add(file);
+        starts.add(Math.addExact(size(), file.size()));
+    }
+
+    /** These files and one that is still being read, in which the visitor may ask for places. */
+    private Shards with(Records opening) {
+        Shards view = new Shards(new ArrayList<>(files));
+        view.files.add(opening);
+        view.starts.clear();
+        view.starts.addAll(starts);
+        return view;
+    }
+
+    private int file(int index) {
+        int found = Collections.binarySearch(starts, index);
+        int file = found < 0 ? -found - 2 : found;
+        // An empty file begins where the next one does.
+        while (file + 1 < files.size() && starts.get(file + 1) == index) {
+            file++;
+        }
+        return Math.min(file, files.size() - 1);
+    }
+
+    @Override
+    public int size() {
+        return starts.get(starts.size() - 1);
+    }
+
+    @Override
+    public String format() {
+        return files.get(0).format() + " in " + files.size() + " files";
+    }
+
+    @Override
+    public boolean isTextOnly() {
+        return files.get(0).isTextOnly();
+    }
+
+    @Override
+    public String sha256() {
+        return Sha256.of(files.stream().map(file -> HexFormat.of().parseHex(file.sha256())));
+    }
+
+    @Override
+    public String place(int index) {
+        int file = file(index);
+        return files.get(file).place(index - starts.get(file));
+    }
+
+    @Override
+    public ObjectNode get(int index) {
+        int file = file(index);
+        return files.get(file).get(index - starts.get(file));
+    }
+
+    @Override
+    public PictureSource picture(String name, String place) {
+        return files.get(0).picture(name, place);
+    }
+
+    @Override
+    public void close() {
+        files.forEach(Records::close);
+    }
+}
