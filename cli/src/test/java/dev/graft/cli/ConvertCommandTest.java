@@ -64,7 +64,17 @@ class ConvertCommandTest {
         Path out = folder.resolve("rank-2");
         Path adapter = Cli.adapter("llama-gqa/lora");
         Cli run = Cli.run(
-                "convert", adapter, "-m", Cli.base("llama-gqa"), "--to", "lora", "--rank", 2, "--truncate", "--out", out);
+                "convert",
+                adapter,
+                "-m",
+                Cli.base("llama-gqa"),
+                "--to",
+                "lora",
+                "--rank",
+                2,
+                "--truncate",
+                "--out",
+                out);
         assertThat(run.code()).isZero();
         assertThat(run.out()).contains("lora as LoRA of rank 2");
         try (Safetensors whole = Safetensors.open(adapter.resolve("adapter_model.safetensors"));
@@ -79,7 +89,15 @@ class ConvertCommandTest {
             assertThat(kept).isEqualTo(first);
         }
         Cli alone = Cli.run(
-                "convert", adapter, "-m", Cli.base("llama-gqa"), "--to", "lora", "--truncate", "--out", folder.resolve("x"));
+                "convert",
+                adapter,
+                "-m",
+                Cli.base("llama-gqa"),
+                "--to",
+                "lora",
+                "--truncate",
+                "--out",
+                folder.resolve("x"));
         assertThat(alone.code()).isEqualTo(2);
         assertThat(alone.err()).contains("--truncate needs --to lora and --rank");
     }

@@ -97,10 +97,21 @@ class TrainCommandTest {
         Cli run = train("lora.init_lora_weights=" + start, "lora.r=4", "max_steps=4", "lr=1e-3", "data.valid=" + valid);
 
         assertThat(run.code()).as(run.err()).isZero();
-        assertThat(Json.read(out.resolve("adapter/adapter_config.json")).get("r").intValue())
+        assertThat(Json.read(out.resolve("adapter/adapter_config.json"))
+                        .get("r")
+                        .intValue())
                 .isEqualTo(savedRank);
         Cli again = Cli.run(
-                "eval", "--model", TINY_BERT, "--adapter", out.resolve("adapter"), "--data", valid, "--dtype", "fp32", "--json");
+                "eval",
+                "--model",
+                TINY_BERT,
+                "--adapter",
+                out.resolve("adapter"),
+                "--data",
+                valid,
+                "--dtype",
+                "fp32",
+                "--json");
         assertThat(again.json().get("loss").doubleValue())
                 .isCloseTo(report().at("/validation/loss").doubleValue(), within(1e-4));
     }

@@ -146,7 +146,8 @@ public record AttentionMask(
         Tensor near = additive == null ? Tensors.zeros(type, 1, 1, 1, count) : additive;
         Tensor far = away.ge(new Scalar(distance)).unsqueeze(0).unsqueeze(0);
         Tensor windowed = near.expand(-1, -1, queries, -1).masked_fill(far, new Scalar(HIDDEN));
-        return new AttentionMask(windowed, sees, keys, shift, ahead, padding, causal, queries, type, distance, segments);
+        return new AttentionMask(
+                windowed, sees, keys, shift, ahead, padding, causal, queries, type, distance, segments);
     }
 
     /** The same with numbers {@code [1, heads, queries, queries]} added to the scores of its own keys; for attention without grouped queries. */

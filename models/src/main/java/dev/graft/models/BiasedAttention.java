@@ -1,8 +1,8 @@
 package dev.graft.models;
 
 import dev.graft.models.sites.Attention;
-import dev.graft.tensor.Dropout;
 import dev.graft.models.sites.Prefix;
+import dev.graft.tensor.Dropout;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tape;

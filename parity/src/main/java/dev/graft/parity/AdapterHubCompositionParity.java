@@ -95,7 +95,8 @@ final class AdapterHubCompositionParity implements Group {
             for (JsonNode weight : node.path("kwargs").path("weights")) {
                 weights.add(weight.doubleValue());
             }
-            if (children.stream().anyMatch(child -> child.path("type").asString().equals("Stack"))) {
+            if (children.stream()
+                    .anyMatch(child -> child.path("type").asString().equals("Stack"))) {
                 throw new NotCovered("a stack in an average, whose input the reference prepares twice");
             }
             List<List<Selection>> each =
@@ -132,8 +133,7 @@ final class AdapterHubCompositionParity implements Group {
         }
 
         private boolean isReft(JsonNode node) {
-            return node.path("type").asString().equals("single")
-                    && method(node) instanceof ReftMethod;
+            return node.path("type").asString().equals("single") && method(node) instanceof ReftMethod;
         }
 
         private Object method(JsonNode single) {

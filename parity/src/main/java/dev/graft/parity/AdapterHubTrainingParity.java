@@ -35,7 +35,8 @@ record AdapterHubTrainingParity(String name) implements Group {
 
     private void run(Path tree, Path folder, Check check) {
         JsonNode manifest = Group.manifest(folder);
-        Adapter adapter = name.equals("formula") ? FormulaMethods.start(tree, folder, manifest) : start(tree, folder, manifest);
+        Adapter adapter =
+                name.equals("formula") ? FormulaMethods.start(tree, folder, manifest) : start(tree, folder, manifest);
         Base base = adapter.base();
         String called = manifest.path("adapters").size() == 1
                 ? manifest.path("adapters").get(0).asString()
@@ -45,8 +46,8 @@ record AdapterHubTrainingParity(String name) implements Group {
         Tolerance tensors = new Tolerance(limits.path("tensor_atol").doubleValue(), 0);
         Map<String, Tensor> trained = new LinkedHashMap<>();
         adapter.trainable()
-                .forEach((key, value) -> trained.put(
-                        AdapterHubFiles.key(key.replace(".ln_tuning_layers.", "."), base, called), value));
+                .forEach((key, value) ->
+                        trained.put(AdapterHubFiles.key(key.replace(".ln_tuning_layers.", "."), base, called), value));
         TreeSet<String> expected = new TreeSet<>();
         manifest.path("trainable").forEach(key -> expected.add(AdapterHubFiles.key(key.asString(), base, called)));
         check.same("what is trained", new TreeSet<>(trained.keySet()), expected);

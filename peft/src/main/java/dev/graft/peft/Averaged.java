@@ -30,7 +30,9 @@ record Averaged(List<List<Selection.Active>> members, List<Double> weights) {
 
     /** All of them as one effect; none where none of them acts. */
     List<Effect> effects(Site site) {
-        if (members.stream().flatMap(List::stream).allMatch(active -> active.effects(site).isEmpty())) {
+        if (members.stream()
+                .flatMap(List::stream)
+                .allMatch(active -> active.effects(site).isEmpty())) {
             return List.of();
         }
         if (site instanceof Block) {
@@ -62,7 +64,11 @@ record Averaged(List<List<Selection.Active>> members, List<Double> weights) {
         @Override
         public Tensor apply(Tensor residual, Tensor output, UnaryOperator<Tensor> norm, Pass pass) {
             return of.sum(stack -> Grafted.each(
-                    site, stack, Effect.Bottleneck.class, output, (effect, h) -> effect.apply(residual, h, norm, pass)));
+                    site,
+                    stack,
+                    Effect.Bottleneck.class,
+                    output,
+                    (effect, h) -> effect.apply(residual, h, norm, pass)));
         }
     }
 
@@ -85,14 +91,16 @@ record Averaged(List<List<Selection.Active>> members, List<Double> weights) {
 
         @Override
         public Tensor weight(Tensor weight) {
-            return of.sum(stack -> Grafted.compose(site, new Plain(weight, null), stack).weight());
+            return of.sum(stack ->
+                    Grafted.compose(site, new Plain(weight, null), stack).weight());
         }
 
         @Override
         public Tensor bias(Tensor bias) {
             Tensor weight = ((Affine) site).weight();
             return of.sum(stack -> {
-                Tensor own = Grafted.compose(site, new Plain(weight, bias), stack).bias();
+                Tensor own =
+                        Grafted.compose(site, new Plain(weight, bias), stack).bias();
                 return own == null ? bias : own;
             });
         }

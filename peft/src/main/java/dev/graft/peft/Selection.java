@@ -30,7 +30,11 @@ public final class Selection {
      * @param skipped layers in which it doesn't
      * @param averaged what acts in its place where it stands for several side by side, else null
      */
-    record Active(Adapter adapter, double strength, Set<Integer> skipped, @Nullable Averaged averaged) {
+    record Active(
+            Adapter adapter,
+            double strength,
+            Set<Integer> skipped,
+            @Nullable Averaged averaged) {
         Active(Adapter adapter, double strength) {
             this(adapter, strength, Set.of(), null);
         }
@@ -118,15 +122,16 @@ public final class Selection {
             }
             for (Active active : selection.rows.get(0)) {
                 if (active.adapter.hasPrompt()) {
-                    throw new InputException(
-                            active.adapter.method().type().name() + ": a prompt can't be averaged with another adapter");
+                    throw new InputException(active.adapter.method().type().name()
+                            + ": a prompt can't be averaged with another adapter");
                 }
                 bases.add(active.adapter.base());
             }
             members.add(selection.rows.get(0));
         }
         if (bases.size() > 1) {
-            throw new InputException("adapters that are averaged must be on one base object, these are on " + bases.size());
+            throw new InputException(
+                    "adapters that are averaged must be on one base object, these are on " + bases.size());
         }
         Adapter first = members.stream()
                 .flatMap(List::stream)
@@ -144,8 +149,8 @@ public final class Selection {
         List<List<Active>> fewer = new ArrayList<>();
         for (List<Active> stack : rows) {
             fewer.add(stack.stream()
-                    .map(active -> new Active(
-                            active.adapter, active.strength, union(active.skipped, layers), active.averaged))
+                    .map(active ->
+                            new Active(active.adapter, active.strength, union(active.skipped, layers), active.averaged))
                     .toList());
         }
         return new Selection(List.copyOf(fewer), perRow);

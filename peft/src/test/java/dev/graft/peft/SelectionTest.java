@@ -21,11 +21,11 @@ class SelectionTest {
         Base base = Bases.load(Bases.LLAMA);
         Adapter a = Adapter.load(base, Bases.FIXTURES.resolve("adapters/llama-gqa/lora"));
         Adapter b = Adapter.load(base, Bases.FIXTURES.resolve("adapters/llama-gqa/lora-all-linear"));
-        Selection average =
-                Selection.average(List.of(Selection.of(a), Selection.of(b)), List.of(0.25, 0.75));
+        Selection average = Selection.average(List.of(Selection.of(a), Selection.of(b)), List.of(0.25, 0.75));
         Tensor strengths = base.logits(
                 Bases.batch(),
-                Pass.inference(Selection.all(Selection.of(a, 0.25), Selection.of(b, 0.75)).hooks()));
+                Pass.inference(Selection.all(Selection.of(a, 0.25), Selection.of(b, 0.75))
+                        .hooks()));
 
         assertThat(Bases.difference(
                         base.logits(Bases.batch(), Pass.inference(average.hooks())),

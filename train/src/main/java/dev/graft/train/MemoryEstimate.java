@@ -47,7 +47,9 @@ public record MemoryEstimate(
         int longest = IntStream.range(0, lengths.length)
                 .reduce((a, b) -> lengths[b] > lengths[a] ? b : a)
                 .orElseThrow();
-        Runnable[] steps = {step(settings, adapter, examples, longest, 1), step(settings, adapter, examples, longest, 1 + MORE)};
+        Runnable[] steps = {
+            step(settings, adapter, examples, longest, 1), step(settings, adapter, examples, longest, 1 + MORE)
+        };
         // The first pass loads what later ones have.
         steps[0].run();
         Pointer.trimMemory();

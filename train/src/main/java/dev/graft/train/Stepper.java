@@ -1,16 +1,16 @@
 package dev.graft.train;
 
-import dev.graft.models.Pass;
-import dev.graft.models.sites.Hooks;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.TrainingRule;
 import dev.graft.tensor.Dropout;
 import dev.graft.tensor.Natives;
 import dev.graft.tensor.NoGrad;
-import dev.graft.tensor.Profile;
 import dev.graft.tensor.Numerics;
+import dev.graft.tensor.Profile;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.TensorException;
 import dev.graft.tensor.Tensors;
@@ -58,8 +58,7 @@ final class Stepper implements AutoCloseable {
      * @param applied whether the optimiser has changed the parameters
      * @param figures other figures of the batches by name
      */
-    record Outcome(
-            double loss, double gradientNorm, long tokens, boolean applied, Map<String, Double> figures) {}
+    record Outcome(double loss, double gradientNorm, long tokens, boolean applied, Map<String, Double> figures) {}
 
     Stepper(
             TrainSettings settings,
@@ -89,8 +88,9 @@ final class Stepper implements AutoCloseable {
                         adapter,
                         optimizer.parameters());
         if (economy.cacheBytes() >= 0 && !examples.isOneForEachRow()) {
-            throw new InputException("cache_frozen_layers is true, but rows are packed, split or compared, while layers are"
-                    + " cached for whole rows; leave one of them out");
+            throw new InputException(
+                    "cache_frozen_layers is true, but rows are packed, split or compared, while layers are"
+                            + " cached for whole rows; leave one of them out");
         }
         this.prefix = economy.cacheBytes() < 0
                 ? null

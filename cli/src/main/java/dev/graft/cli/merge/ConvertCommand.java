@@ -62,7 +62,8 @@ public final class ConvertCommand implements Runnable {
 
     @Option(
             names = "--truncate",
-            description = "Keep the first R ranks of a LoRA, as DyLoRA trains them to be kept, in place of the nearest update.")
+            description =
+                    "Keep the first R ranks of a LoRA, as DyLoRA trains them to be kept, in place of the nearest update.")
     private boolean truncate;
 
     @Option(names = "--out", required = true, paramLabel = "DIR", description = "The folder to write.")

@@ -101,9 +101,10 @@ public record ToLora(Adapter adapter, Map<String, Double> errors, double error) 
                 Scope scope = new Scope()) {
             for (Site site : adapter.sites()) {
                 if (!adapter.config().savesWhole(site.name())) {
-                    double norm = Tensors.item(
-                            update((Affine) site, in(whole, site)).norm());
-                    double gap = Tensors.item(update(in(cut, site), in(whole, site)).norm());
+                    double norm =
+                            Tensors.item(update((Affine) site, in(whole, site)).norm());
+                    double gap =
+                            Tensors.item(update(in(cut, site), in(whole, site)).norm());
                     errors.put(site.name(), norm == 0 ? 0 : gap / norm);
                     missed += gap * gap;
                     all += norm * norm;

@@ -250,7 +250,8 @@ public record ReftConfig(
 
         @Override
         public boolean reads(Fields f) {
-            return AdapterHubFields.isOf(f, "reft") && choice.isOf(is(f, "orthogonality"), is(f, "subtract_projection"));
+            return AdapterHubFields.isOf(f, "reft")
+                    && choice.isOf(is(f, "orthogonality"), is(f, "subtract_projection"));
         }
 
         private static boolean is(Fields f, String field) {

@@ -12,6 +12,7 @@ import dev.graft.train.TrainSettings;
 import dev.graft.train.Trainer;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -49,7 +50,7 @@ class LazyRunTest {
         return folder.resolve("rows-*.jsonl.gz");
     }
 
-    private Map<String, byte[]> run(Rows rows, long kept, @Nullable Path out, int interruptAfter) {
+    private Map<String, ByteBuffer> run(Rows rows, long kept, @Nullable Path out, int interruptAfter) {
         Base base = Base.load(Path.of("../parity/fixtures/bases/llama-gqa"));
         Adapter adapter =
                 Adapter.create(base, new Lora(LoraConfig.DEFAULT.withRank(4, 8).withDropout(0.2)), 3);
@@ -61,7 +62,7 @@ class LazyRunTest {
         AtomicInteger asked = new AtomicInteger();
         new Trainer(settings, adapter, examples, null, out, List.of())
                 .run(Resume.AUTO, () -> asked.incrementAndGet() == interruptAfter);
-        Map<String, byte[]> values = new LinkedHashMap<>();
+        Map<String, ByteBuffer> values = new LinkedHashMap<>();
         adapter.trainable().forEach((name, value) -> values.put(name, Tensors.bytes(value)));
         return values;
     }
@@ -69,11 +70,11 @@ class LazyRunTest {
     @Test
     void a_run_goes_on_at_the_very_row_where_it_was_interrupted() throws IOException {
         try (Splits splits = Splits.open(shards(), DataOptions.DETECT)) {
-            Map<String, byte[]> whole = run(splits.train(), 0, null, -1);
-            Map<String, byte[]> kept = run(splits.train(), Long.MAX_VALUE, null, -1);
+            Map<String, ByteBuffer> whole = run(splits.train(), 0, null, -1);
+            Map<String, ByteBuffer> kept = run(splits.train(), Long.MAX_VALUE, null, -1);
             Path out = folder.resolve("out");
             run(splits.train(), 0, out, 4);
-            Map<String, byte[]> resumed = run(splits.train(), 0, out, -1);
+            Map<String, ByteBuffer> resumed = run(splits.train(), 0, out, -1);
             whole.forEach((name, bytes) -> {
                 assertThat(kept.get(name)).as("kept in memory: " + name).isEqualTo(bytes);
                 assertThat(resumed.get(name)).as("resumed: " + name).isEqualTo(bytes);
