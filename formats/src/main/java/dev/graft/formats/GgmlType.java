@@ -1,5 +1,6 @@
 package dev.graft.formats;
 
+import dev.graft.formats.internal.GgmlBlocks;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -86,5 +87,25 @@ public enum GgmlType {
             case I8 -> DType.I8;
             default -> null;
         };
+    }
+
+    /** Whether {@link #decode} knows the type. */
+    public boolean isDecodable() {
+        return GgmlBlocks.of(this) != null;
+    }
+
+    /**
+     * Writes the values of blocks to the start of an array, the bits as llama.cpp has them.
+     *
+     * @throws IllegalArgumentException for other types than Q4_0 to Q8_0 and Q2_K to Q6_K
+     */
+    public void decode(byte[] blocks, float[] into) {
+        GgmlBlocks.Decoder decoder = GgmlBlocks.of(this);
+        if (decoder == null) {
+            throw new IllegalArgumentException(this + " can't be decoded");
+        }
+        for (int block = 0; block < blocks.length / blockBytes; block++) {
+            decoder.decode(blocks, block * blockBytes, into, block * blockElements);
+        }
     }
 }

@@ -12,6 +12,10 @@ import dev.graft.formats.TensorSource;
 import dev.graft.hub.Hub;
 import dev.graft.models.checkpoints.Checkpoint;
 import dev.graft.models.images.ImageProcessor;
+import dev.graft.models.matrices.Quantization;
+import dev.graft.models.matrices.Quantized;
+import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.tensor.Numerics;
@@ -67,6 +71,7 @@ public final class Base {
      * @param pooling how a sequence becomes one row where the checkpoint has no pooler of its own
      * @param seed for heads that the checkpoint lacks
      * @param head a head in place of the task's, or null
+     * @param quantization in what the matrices of linear layers are kept; null for what the checkpoint's config.json says
      */
     public record Options(
             @Nullable Task task,
@@ -74,9 +79,11 @@ public final class Base {
             Head.Pooling pooling,
             Numerics numerics,
             long seed,
-            @Nullable FlexibleHead head) {
+            @Nullable FlexibleHead head,
+            @Nullable Quantization quantization) {
         /** fp32, and the head that config.json names. */
-        public static final Options DEFAULT = new Options(null, List.of(), Head.Pooling.MEAN, Numerics.FP32, 42, null);
+        public static final Options DEFAULT =
+                new Options(null, List.of(), Head.Pooling.MEAN, Numerics.FP32, 42, null, null);
 
         /** fp32, with that head. */
         public static Options of(Task task) {
@@ -84,24 +91,29 @@ public final class Base {
         }
 
         public Options withTask(Task newTask) {
-            return new Options(newTask, labels, pooling, numerics, seed, null);
+            return new Options(newTask, labels, pooling, numerics, seed, null, quantization);
         }
 
         public Options withLabels(List<String> newLabels) {
-            return new Options(task, List.copyOf(newLabels), pooling, numerics, seed, head);
+            return new Options(task, List.copyOf(newLabels), pooling, numerics, seed, head, quantization);
         }
 
         public Options withNumerics(Numerics newNumerics) {
-            return new Options(task, labels, pooling, newNumerics, seed, head);
+            return new Options(task, labels, pooling, newNumerics, seed, head, quantization);
         }
 
         public Options withSeed(long newSeed) {
-            return new Options(task, labels, pooling, numerics, newSeed, head);
+            return new Options(task, labels, pooling, numerics, newSeed, head, quantization);
         }
 
         /** The head, with its task and its labels. */
         public Options withHead(FlexibleHead newHead) {
-            return new Options(newHead.task(), newHead.labels(), pooling, numerics, seed, newHead);
+            return new Options(newHead.task(), newHead.labels(), pooling, numerics, seed, newHead, quantization);
+        }
+
+        /** In what the matrices of linear layers are kept. */
+        public Options withQuantization(@Nullable Quantization newQuantization) {
+            return new Options(task, labels, pooling, numerics, seed, head, newQuantization);
         }
     }
 
@@ -111,6 +123,7 @@ public final class Base {
             Architecture architecture,
             Options options,
             Map<String, Tensor> overrides,
+            Map<String, Quantized> matrices,
             @Nullable LayerOrder order) {
         this.name = name;
         this.checkpoint = checkpoint;
@@ -129,8 +142,10 @@ public final class Base {
         List<String> declared = declaredLabels(config);
         List<String> labels = options.labels().isEmpty() ? declared : options.labels();
         FlexibleHead own = options.head();
-        this.options = new Options(task, labels, options.pooling(), options.numerics(), options.seed(), own);
-        this.weights = new Weights(checkpoint.tensors(), architecture.prefix(), options.numerics(), overrides, order);
+        Quantization kept = options.quantization() == null ? Quantization.NONE : options.quantization();
+        this.options = new Options(task, labels, options.pooling(), options.numerics(), options.seed(), own, kept);
+        this.weights = new Weights(
+                checkpoint.tensors(), architecture.prefix(), options.numerics(), overrides, order, kept, matrices);
         if (labels.size() != declared.size()) {
             weights.replaceHead();
         }
@@ -195,12 +210,20 @@ public final class Base {
 
     /** A model of an architecture that isn't registered. */
     public static Base of(String name, Checkpoint checkpoint, Architecture architecture, Options options) {
-        return new Base(name, checkpoint, architecture, options, Map.of(), null);
+        return new Base(name, checkpoint, architecture, options, Map.of(), Map.of(), null);
     }
 
     /** A new base in which the named parameters have other values; this one stays as it is. */
     public Base with(Map<String, Tensor> parameters) {
-        Base changed = new Base(name, checkpoint, architecture, options, overrides(parameters), order);
+        return with(parameters, Map.of());
+    }
+
+    /** A new base in which the named parameters have other values, quantised matrices others; this one stays as it is. */
+    public Base with(Map<String, Tensor> parameters, Map<String, Quantized> matrices) {
+        Map<String, Quantized> kept = new LinkedHashMap<>(quantized());
+        kept.keySet().removeAll(parameters.keySet());
+        kept.putAll(matrices);
+        Base changed = new Base(name, checkpoint, architecture, options, overrides(parameters), kept, order);
         for (String parameter : parameters.keySet()) {
             if (!changed.parameters().containsKey(parameter)) {
                 throw new IllegalArgumentException(name + " has no parameter " + parameter);
@@ -214,7 +237,28 @@ public final class Base {
         if (order != null) {
             throw new IllegalStateException(name + " has its layers in another order already");
         }
-        return new Base(name, checkpoint, architecture, options, overrides(weights.loaded()), new LayerOrder(layers));
+        return new Base(
+                name,
+                checkpoint,
+                architecture,
+                options,
+                overrides(weights.loaded()),
+                quantized(),
+                new LayerOrder(layers));
+    }
+
+    /** A new base with the same values whose matrices are whole, but for those given. */
+    public Base dequantized(Map<String, Tensor> parameters) {
+        Map<String, Tensor> whole = new LinkedHashMap<>(parameters);
+        for (Site site : sites()) {
+            if (site instanceof Linear linear && linear.isQuantized()) {
+                whole.computeIfAbsent(
+                        weightName(linear),
+                        parameter -> linear.stored(linear.weight()).contiguous());
+            }
+        }
+        Options options = this.options.withQuantization(Quantization.NONE);
+        return new Base(name, checkpoint, architecture, options, overrides(whole), Map.of(), order);
     }
 
     /** Whether layers come in another order than in the checkpoint, or more than once. */
@@ -317,9 +361,26 @@ public final class Base {
         return kind.cast(sites.get(kind.getSimpleName() + " " + siteName));
     }
 
-    /** The parameters by their Hugging Face names. Tied ones appear once. */
+    /** The parameters by their Hugging Face names, but for quantised ones. Tied ones appear once. */
     public Map<String, Tensor> parameters() {
         return Collections.unmodifiableMap(weights.loaded());
+    }
+
+    /** The quantised matrices by their Hugging Face names. */
+    public Map<String, Quantized> quantized() {
+        return Collections.unmodifiableMap(weights.quantized());
+    }
+
+    /** In what the matrices of its linear layers are kept. */
+    public Quantization quantization() {
+        Quantization quantization = options.quantization();
+        return quantization == null ? Quantization.NONE : quantization;
+    }
+
+    /** The memory that the parameters take, in bytes. */
+    public long parameterBytes() {
+        return parameters().values().stream().mapToLong(Tensor::nbytes).sum()
+                + quantized().values().stream().mapToLong(Quantized::bytes).sum();
     }
 
     /** The name of one of its parameters, also for a transposed view of it. */
@@ -331,6 +392,18 @@ public final class Base {
             }
         }
         throw new IllegalArgumentException("not a parameter of " + name);
+    }
+
+    /** The name of a layer's weight. */
+    public String weightName(Affine layer) {
+        if (layer instanceof Linear linear && linear.matrix() instanceof Quantized matrix) {
+            return weights.quantized().entrySet().stream()
+                    .filter(entry -> entry.getValue() == matrix)
+                    .findFirst()
+                    .orElseThrow(() -> new IllegalArgumentException(linear.name() + " isn't of " + name))
+                    .getKey();
+        }
+        return nameOf(layer.weight());
     }
 
     /** Parameters that the checkpoint lacks and that were newly initialised: they must be trained. */
@@ -345,7 +418,10 @@ public final class Base {
 
     /** How many parameters it has, tied ones counted once. */
     public long parameterCount() {
-        return parameters().values().stream().mapToLong(Tensor::numel).sum();
+        return parameters().values().stream().mapToLong(Tensor::numel).sum()
+                + quantized().values().stream()
+                        .mapToLong(matrix -> matrix.rows() * matrix.columns())
+                        .sum();
     }
 
     /** The hidden states of a batch. */
@@ -421,6 +497,10 @@ public final class Base {
             sha.update(parameter.getBytes(StandardCharsets.UTF_8));
             sha.update(Tensors.bytes(value));
         });
+        new TreeMap<>(quantized()).forEach((parameter, matrix) -> {
+            sha.update(parameter.getBytes(StandardCharsets.UTF_8));
+            matrix.parts().forEach(part -> sha.update(Tensors.bytes(part)));
+        });
         return HexFormat.of().formatHex(sha.digest());
     }
 
@@ -436,6 +516,9 @@ public final class Base {
     public void save(Path folder) {
         if (order != null) {
             throw new InputException(name + " has layers that share tensors: a checkpoint can't say that");
+        }
+        if (!quantized().isEmpty()) {
+            throw new InputException(name + " has quantised matrices, which can't be written");
         }
         AtomicWrite.folder(folder, temporary -> {
             List<TensorData> tensors = new ArrayList<>();

@@ -309,6 +309,10 @@ public final class Pass {
 
     private Tensor alone(Linear site, Tensor x) {
         Profile.at(site.layer(), () -> operation(site));
+        if (tape != null && site.isQuantized()) {
+            // The graph of autograd would keep the whole matrix until the backward pass.
+            return tape.again(same -> hooks.linear(site, x, this));
+        }
         return tape == null
                 ? hooks.linear(site, x, this)
                 : tape.run(() -> new Tensor[] {hooks.linear(site, x, this)})[0];

@@ -4,6 +4,11 @@ import dev.graft.formats.DType;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
+import dev.graft.models.checkpoints.QuantizedTensors;
+import dev.graft.models.matrices.Dense;
+import dev.graft.models.matrices.Matrix;
+import dev.graft.models.matrices.Quantization;
+import dev.graft.models.matrices.Quantized;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
@@ -38,6 +43,9 @@ public final class Weights {
     private final Numerics numerics;
     private final Map<String, Tensor> overrides;
     private final @Nullable LayerOrder order;
+    private final Quantization quantization;
+    private final Map<String, Quantized> given;
+    private final Map<String, Quantized> quantized = new LinkedHashMap<>();
     private final Map<String, Tensor> loaded = new LinkedHashMap<>();
     private final Map<String, Tensor> buffers = new LinkedHashMap<>();
     private final TreeSet<String> fresh = new TreeSet<>();
@@ -53,7 +61,7 @@ public final class Weights {
      * @param overrides tensors to take in place of the file's
      */
     public Weights(TensorSource source, String prefix, Numerics numerics, Map<String, Tensor> overrides) {
-        this(source, prefix, numerics, overrides, null);
+        this(source, prefix, numerics, overrides, null, Quantization.NONE, Map.of());
     }
 
     /** Weights of a file whose layers are asked for in another order, some more than once; those share their tensors. */
@@ -62,8 +70,12 @@ public final class Weights {
             String prefix,
             Numerics numerics,
             Map<String, Tensor> overrides,
-            @Nullable LayerOrder order) {
+            @Nullable LayerOrder order,
+            Quantization quantization,
+            Map<String, Quantized> given) {
+        this.given = given;
         this.order = order;
+        this.quantization = quantization;
         this.source = source;
         this.prefix = prefix;
         this.numerics = numerics;
@@ -151,15 +163,54 @@ public final class Weights {
         }
     }
 
-    /** A linear layer. */
+    /** A linear layer, quantised if the base's are and it isn't of a head. */
     public Linear linear(String name, Role role, int layer, long out, long in, boolean bias) {
         return new Linear(
-                name, role, layer, matrix(name + ".weight", out, in), bias ? bias(name + ".bias", out) : null);
+                name,
+                role,
+                layer,
+                frozen(name + ".weight", role, out, in, false),
+                bias ? bias(name + ".bias", out) : null,
+                false);
     }
 
     /** A linear layer with a bias whose weight the checkpoint stores as {@code [in, out]}. */
     public Linear transposedLinear(String name, Role role, int layer, long out, long in) {
-        return new Linear(name, role, layer, transposed(name + ".weight", out, in), bias(name + ".bias", out), true);
+        return new Linear(
+                name, role, layer, frozen(name + ".weight", role, out, in, true), bias(name + ".bias", out), true);
+    }
+
+    private Matrix frozen(String asked, Role role, long out, long in, boolean transposed) {
+        String name = stored(asked);
+        Quantized known = quantized.getOrDefault(name, given.get(name));
+        if (known == null && role != Role.HEAD && !overrides.containsKey(name)) {
+            known = quantized(name, out, in, transposed);
+        }
+        if (known == null) {
+            return new Dense(transposed ? transposed(asked, out, in) : matrix(asked, out, in));
+        }
+        quantized.put(name, known);
+        return known;
+    }
+
+    private @Nullable Quantized quantized(String name, long out, long in, boolean transposed) {
+        try (Scope scope = new Scope()) {
+            if (quantization.quantizes()) {
+                Tensor values = values(name, transposed ? new long[] {in, out} : new long[] {out, in});
+                return quantization.quantize(transposed ? values.t() : values, numerics.base());
+            }
+            String stored = locate(name);
+            if (quantization == Quantization.NONE || stored == null || !(source instanceof QuantizedTensors tensors)) {
+                return null;
+            }
+            Quantized kept = tensors.quantized(stored, numerics.base());
+            if (kept != null) {
+                expect(name, new long[] {kept.rows(), kept.columns()}, out, in);
+                read.add(stored);
+                kept.parts().forEach(scope::release);
+            }
+            return kept;
+        }
     }
 
     /** A matrix that the checkpoint stores as {@code [in, out]}, seen as {@code [out, in]}. */
@@ -234,18 +285,19 @@ public final class Weights {
             loaded.put(name, value);
             return value;
         }
+        try (Scope scope = new Scope()) {
+            return keep(name, Ops.to(values(name, shape), type), scope);
+        }
+    }
+
+    /** The tensor in the type that the checkpoint has it in. */
+    private Tensor values(String name, long... shape) {
         String stored = locate(name);
         if (stored == null) {
             throw new FormatException(
                     source.path(),
                     "has no tensor " + name + " " + Arrays.toString(shape) + ", which this architecture needs");
         }
-        try (Scope scope = new Scope()) {
-            return keep(name, Ops.to(read(name, stored, shape), type), scope);
-        }
-    }
-
-    private Tensor read(String name, String stored, long... shape) {
         read.add(stored);
         TensorInfo info = source.info(stored);
         expect(name, info.shape(), shape);
@@ -330,6 +382,11 @@ public final class Weights {
     /** Everything asked for so far, by name. */
     public Map<String, Tensor> loaded() {
         return loaded;
+    }
+
+    /** The quantised matrices asked for so far, by name. */
+    Map<String, Quantized> quantized() {
+        return quantized;
     }
 
     /** The names that the checkpoint lacks and that were newly made. */

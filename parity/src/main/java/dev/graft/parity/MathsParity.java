@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Map;
 import tools.jackson.databind.JsonNode;
 
-/** Numbers without a model: learning rate schedules, rank budgets, losses, metrics, torch's random numbers. */
+/** Numbers without a model: learning rate schedules, rank budgets, losses, metrics, quantisation, torch's random numbers. */
 final class MathsParity implements Group {
     @Override
     public String name() {
@@ -40,6 +40,10 @@ final class MathsParity implements Group {
                 cases.run(
                         "maths/" + stem + "/factors/" + factor.getKey(),
                         check -> factors(check, Integer.parseInt(factor.getKey()), factor.getValue()));
+            }
+            if (content.has("levels")) {
+                cases.run(
+                        "maths/" + stem + "/levels", check -> QuantisationParity.levels(check, content.path("levels")));
             }
             for (Map.Entry<String, JsonNode> section : content.properties()) {
                 if (section.getValue().path(0).isObject()) {
@@ -74,6 +78,9 @@ final class MathsParity implements Group {
             case "squad/cases" -> TextMetricsParity::squad;
             case "rouge/cases" -> TextMetricsParity::rouge;
             case "sacrebleu/cases" -> Item.within(content, TextMetricsParity::sacreBleu);
+            case "quantisation/four_bit" -> QuantisationParity::fourBit;
+            case "quantisation/eight_bit_blockwise" -> QuantisationParity::eightBit;
+            case "quantisation/int8_rows" -> QuantisationParity::rows;
             case "torch_random/randperm" -> RandomParity::permutation;
             case "torch_random/rand" -> RandomParity::uniform;
             case "torch_random/randn" -> RandomParity::normal;

@@ -2,6 +2,7 @@ package dev.graft.peft;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.matrices.Quantized;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Experts;
@@ -12,10 +13,12 @@ import dev.graft.models.sites.Site;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /** Makes adapters part of a base's weights. The base itself stays as it is: the result is a new one. */
@@ -28,12 +31,38 @@ public final class Merge {
     }
 
     /**
+     * What becomes of quantised matrices.
+     *
+     * @see #merge(Base, Selection, Quantised)
+     */
+    public enum Quantised {
+        /** A merge into one of them is refused: it would lose digits of the adapter. */
+        REFUSE,
+        /** All become whole; the others have the values that they had. */
+        DEQUANTIZE,
+        /** Those that change are quantised again. */
+        REQUANTIZE
+    }
+
+    /**
+     * A merged base.
+     *
+     * @param lost what quantising again lost, by parameter: the Frobenius norm of the difference, relative to that of the exact values
+     */
+    public record Merged(Base base, Map<String, Double> lost) {}
+
+    /**
      * The base with a selection merged. Where a changed embedding is tied to the head, or a changed head to the embedding, the two are
      * untied: the unchanged one keeps its weight.
      *
-     * @throws InputException if an adapter has effects that aren't weights
+     * @throws InputException if an adapter has effects that aren't weights, or acts on quantised ones
      */
     public static Base merge(Base base, Selection selection) {
+        return merge(base, selection, Quantised.REFUSE).base();
+    }
+
+    /** The same, also into quantised matrices. */
+    public static Merged merge(Base base, Selection selection, Quantised quantised) {
         List<Selection.Active> stack = selection.stack();
         refuseOthers(base, stack);
         Map<String, Tensor> changed = new LinkedHashMap<>();
@@ -46,6 +75,9 @@ public final class Merge {
                     continue;
                 }
                 refuseNonlinear(site, stack);
+                if (quantised == Quantised.REFUSE) {
+                    refuseQuantized(site);
+                }
                 if (site instanceof Projection layer) {
                     put(base, site, layer, Grafted.compose(site, layer, stack), changed, scope);
                 } else if (site instanceof Embedding embedding) {
@@ -64,8 +96,38 @@ public final class Merge {
                 }
             }
             untie(base, changed);
+            return quantised == Quantised.DEQUANTIZE
+                    ? new Merged(base.dequantized(changed), Map.of())
+                    : requantized(base, changed);
         }
-        return base.with(changed);
+    }
+
+    private static Merged requantized(Base base, Map<String, Tensor> changed) {
+        Map<String, Quantized> again = new LinkedHashMap<>();
+        Map<String, Double> lost = new LinkedHashMap<>();
+        for (Site site : base.sites()) {
+            if (site instanceof Linear linear && linear.matrix() instanceof Quantized matrix) {
+                String name = base.weightName(linear);
+                Tensor stored = changed.remove(name);
+                if (stored != null) {
+                    Tensor exact = linear.stored(stored);
+                    Quantized fresh = matrix.again(exact);
+                    again.put(name, fresh);
+                    lost.put(name, distance(fresh.values(), exact));
+                }
+            }
+        }
+        return new Merged(base.with(changed, again), lost);
+    }
+
+    private static double distance(Tensor found, Tensor exact) {
+        try (Scope scope = new Scope()) {
+            Tensor wanted = Ops.to(exact, ScalarType.Double);
+            double norm = Tensors.item(wanted.norm());
+            return norm == 0
+                    ? 0
+                    : Tensors.item(Ops.to(found, ScalarType.Double).sub(wanted).norm()) / norm;
+        }
     }
 
     private static void refuseOthers(Base base, List<Selection.Active> stack) {
@@ -84,10 +146,16 @@ public final class Merge {
     private static void put(
             Base base, Site site, Affine frozen, Affine adapted, Map<String, Tensor> changed, Scope scope) {
         Linear head = base.head().output();
-        String weight = site == head && isTied(base) ? head.name() + ".weight" : base.nameOf(frozen.weight());
-        if (adapted.weight() != frozen.weight()) {
-            Tensor fresh = site instanceof Linear linear ? linear.stored(adapted.weight()) : adapted.weight();
-            store(weight, frozen.weight(), fresh, changed, scope);
+        String weight = site == head && isTied(base) ? head.name() + ".weight" : base.weightName(frozen);
+        Tensor before = frozen.weight();
+        Tensor merged = adapted.weight();
+        Tensor fresh = site instanceof Linear linear ? linear.stored(merged) : merged;
+        if (!(site instanceof Linear linear && linear.isQuantized())) {
+            if (merged != before) {
+                store(weight, before, fresh, changed, scope);
+            }
+        } else if (!Ops.to(merged, before.scalar_type()).equal(before)) {
+            changed.put(weight, scope.release(fresh.detach().clone()));
         }
         Tensor bias = adapted.bias();
         if (bias == null) {
@@ -165,6 +233,14 @@ public final class Merge {
                     throw unmergeable(site, List.of(active));
                 }
             }
+        }
+    }
+
+    private static void refuseQuantized(Site site) {
+        if (site instanceof Linear linear && linear.matrix() instanceof Quantized matrix) {
+            throw new InputException(site.name() + " is kept in " + matrix.kind() + ": a merge would lose digits of the"
+                    + " adapter; dequantise (--dequantize), quantise again all the same (--requantize), or use the adapter"
+                    + " beside the base");
         }
     }
 

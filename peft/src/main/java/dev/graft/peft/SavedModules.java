@@ -32,7 +32,7 @@ final class SavedModules {
                 continue;
             }
             if (site instanceof Linear linear) {
-                replace(g, site, linear.stored(linear.weight()), linear.bias());
+                replace(g, site, linear.stored(linear.wholeWeight()), linear.bias());
             } else if (site instanceof Convolution convolution) {
                 replace(g, site, convolution.weight(), convolution.bias());
             } else if (site instanceof Norm norm) {

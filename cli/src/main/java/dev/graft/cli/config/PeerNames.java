@@ -99,15 +99,21 @@ final class PeerNames {
         MEANINGS.put("resume_from_checkpoint", PeerNames::resume);
 
         refuse("loss_on says which tokens count", "loss_scale");
-        refuse(
-                "a model in GGUF is dequantised while loading; dtype says in what the base is kept",
-                "base_quantization",
+        flag("quantization", "nf4", null, "load_in_4bit");
+        flag("quantization", "int8", null, "load_in_8bit");
+        bits("quantization_bit", "quant_bits");
+        text(
                 "quantize",
-                "quantization_bit",
-                "quantization_config",
-                "quant_bits",
-                "load_in_4bit",
-                "load_in_8bit");
+                "quantization",
+                null,
+                Map.of(
+                        "bnb.nf4", "nf4",
+                        "bnb.nf4-dq", "nf4",
+                        "bnb.fp4", "fp4",
+                        "bnb.fp4-dq", "fp4",
+                        "bnb.int8", "int8",
+                        "bnb.int8-training", "int8"));
+        refuse("write quantization: nf4, fp4 or int8", "base_quantization", "quantization_config", "bnb_config");
         refuse("half precision is bf16 on a processor: dtype bf16, or auto", "fp16", "pure_bf16");
         refuse(
                 "list the layers in lora.target_modules",
@@ -191,6 +197,17 @@ final class PeerNames {
     private static void refuse(String advice, String... peers) {
         for (String peer : peers) {
             MEANINGS.put(peer, value -> isOff(value) ? new Nothing() : new Refused(advice));
+        }
+    }
+
+    private static void bits(String... peers) {
+        for (String peer : peers) {
+            MEANINGS.put(peer, value -> switch (isOff(value) ? "" : text(value)) {
+                case "" -> new Nothing();
+                case "4" -> new Same("quantization", "nf4");
+                case "8" -> new Same("quantization", "int8");
+                default -> new Refused("write quantization: nf4, fp4 or int8");
+            });
         }
     }
 

@@ -33,6 +33,14 @@ public record RunConfig(
         BF16
     }
 
+    public enum Quantization {
+        NONE,
+        KEEP,
+        NF4,
+        FP4,
+        INT8
+    }
+
     public enum Task {
         AUTO,
         CLASSIFY,
@@ -113,6 +121,14 @@ public record RunConfig(
                     byDefault = "auto",
                     example = "fp32")
             DType dtype,
+
+            @Key(
+                    value =
+                            "What the matrices of the base's linear layers are kept in: keep takes the file's own, of GGUF too",
+                    unset = "what config.json says, else none",
+                    example = "nf4")
+            @Nullable
+            Quantization quantization,
 
             @Key(value = "Threads for tensor arithmetic", unset = "all cores", example = "2", min = 1) @Nullable
             Integer threads,

@@ -5,6 +5,7 @@ import dev.graft.cli.terminal.Table;
 import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
+import dev.graft.models.matrices.Quantized;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -27,7 +28,10 @@ record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, in
         facts.row(
                 "architecture",
                 base.architecture().modelType() + ", " + base.task().name().toLowerCase(Locale.ROOT));
-        facts.row("parameters", number(base.parameterCount()) + " in " + Loading.dtype(base));
+        facts.row("parameters", number(base.parameterCount()) + " in " + Loading.numbers(base));
+        if (!base.quantized().isEmpty()) {
+            facts.row("quantised", quantised());
+        }
         facts.row(
                 "size",
                 base.backbone().layers() + " layers, width " + base.backbone().hiddenSize() + ", "
@@ -132,6 +136,22 @@ record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, in
                 && IntStream.range(0, size).allMatch(i -> modules.get(first + i).isLike(modules.get(other + i)));
     }
 
+    private String quantised() {
+        long values = 0;
+        long bytes = 0;
+        for (Quantized matrix : base.quantized().values()) {
+            values += matrix.rows() * matrix.columns();
+            bytes += matrix.bytes();
+        }
+        return String.format(
+                Locale.ROOT,
+                "%d matrices of linear layers, %,d parameters in %,d bytes: %.3f bytes each",
+                base.quantized().size(),
+                values,
+                bytes,
+                (double) bytes / values);
+    }
+
     private static String number(long number) {
         return String.format(Locale.ROOT, "%,d", number);
     }
@@ -144,6 +164,8 @@ record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, in
         json.put("task", base.task().name());
         json.put("parameters", base.parameterCount());
         json.put("dtype", Loading.dtype(base));
+        json.put("quantization", Loading.quantization(base));
+        json.put("parameter_bytes", base.parameterBytes());
         json.put("layers", base.backbone().layers());
         json.put("hidden_size", base.backbone().hiddenSize());
         json.put("vocab_size", base.backbone().vocabSize());

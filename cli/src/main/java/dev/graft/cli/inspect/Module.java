@@ -1,6 +1,8 @@
 package dev.graft.cli.inspect;
 
 import dev.graft.models.Base;
+import dev.graft.models.matrices.Dense;
+import dev.graft.models.matrices.Quantized;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Convolution;
@@ -42,14 +44,18 @@ record Module(String name, int layer, String kind, String role, String shape, lo
     private static Module of(Site site, Set<Tensor> seen) {
         String kind = site.getClass().getSimpleName().toLowerCase(Locale.ROOT);
         if (site instanceof Linear linear) {
-            boolean tied = seen.contains(linear.weight());
+            boolean tied = linear.matrix() instanceof Dense whole && seen.contains(whole.values());
             return new Module(
                     site.name(),
                     site.layer(),
                     kind,
                     linear.role().name().toLowerCase(Locale.ROOT) + (tied ? ", tied" : ""),
-                    "[" + linear.out() + ", " + linear.in() + "]" + (linear.bias() == null ? "" : " + bias"),
-                    count(seen, linear.weight(), linear.bias()));
+                    "[" + linear.out() + ", " + linear.in() + "]"
+                            + (linear.matrix() instanceof Quantized matrix ? " " + matrix.kind() : "")
+                            + (linear.bias() == null ? "" : " + bias"),
+                    linear.matrix() instanceof Dense whole
+                            ? count(seen, whole.values(), linear.bias())
+                            : linear.in() * linear.out() + count(seen, null, linear.bias()));
         } else if (site instanceof Convolution convolution) {
             return new Module(
                     site.name(),
@@ -88,9 +94,12 @@ record Module(String name, int layer, String kind, String role, String shape, lo
                 site.name(), site.layer(), kind, "layer output", Integer.toString(((Layer) site).hidden()), 0);
     }
 
-    private static long count(Set<Tensor> seen, Tensor weight, @Nullable Tensor bias) {
-        long count = seen.add(weight) ? weight.numel() : 0;
-        return count + (bias != null && seen.add(bias) ? bias.numel() : 0);
+    private static long count(Set<Tensor> seen, @Nullable Tensor weight, @Nullable Tensor bias) {
+        return count(seen, weight) + count(seen, bias);
+    }
+
+    private static long count(Set<Tensor> seen, @Nullable Tensor parameter) {
+        return parameter != null && seen.add(parameter) ? parameter.numel() : 0;
     }
 
     /** The name after that of its layer: {@code self_attn.q_proj}; empty for the layer itself. */

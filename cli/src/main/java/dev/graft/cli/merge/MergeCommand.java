@@ -5,6 +5,7 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
+import dev.graft.peft.Merge;
 import java.nio.file.Path;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -24,7 +25,8 @@ import picocli.CommandLine.Spec;
             "",
             "Examples:",
             "  graft merge --model smollm2 --adapter runs/chat/adapter --out merged",
-            "  graft merge --model smollm2 --adapter runs/a/adapter --adapter runs/b/adapter --out merged --dtype bf16"
+            "  graft merge --model smollm2 --adapter runs/a/adapter --adapter runs/b/adapter --out merged --dtype bf16",
+            "  graft merge --model smollm2 --quantization nf4 --adapter runs/qlora/adapter --dequantize --out merged"
         })
 public final class MergeCommand implements Runnable {
 
@@ -47,6 +49,21 @@ public final class MergeCommand implements Runnable {
     @Option(names = "--overwrite", description = "Replace the folder, with everything in it, if it is there.")
     private boolean overwrite;
 
+    @Option(
+            names = "--dequantize",
+            description = {
+                "Of a quantised base make a whole one: its matrices are written in --dtype with the adapters in them."
+            })
+    private boolean dequantize;
+
+    @Option(
+            names = "--requantize",
+            description = {
+                "Quantise the merged matrices of a quantised base again, which loses digits of the adapters; how much",
+                "is said."
+            })
+    private boolean requantize;
+
     @Mixin
     private JsonOption json = new JsonOption();
 
@@ -59,11 +76,17 @@ public final class MergeCommand implements Runnable {
         if (adapter.adapters().isEmpty()) {
             throw new ParameterException(spec.commandLine(), "give the adapter to merge by --adapter");
         }
+        if (dequantize && requantize) {
+            throw new ParameterException(spec.commandLine(), "give --dequantize or --requantize, not both");
+        }
         MergeRun run = new MergeRun(
                 model.model(),
                 adapter.adapters(),
                 head,
                 compute,
+                dequantize
+                        ? Merge.Quantised.DEQUANTIZE
+                        : requantize ? Merge.Quantised.REQUANTIZE : Merge.Quantised.REFUSE,
                 spec.commandLine().getErr());
         spec.commandLine()
                 .getOut()

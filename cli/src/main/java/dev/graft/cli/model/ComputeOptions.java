@@ -1,9 +1,10 @@
 package dev.graft.cli.model;
 
+import dev.graft.models.matrices.Quantization;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** {@code --dtype} and {@code --threads}. */
+/** {@code --dtype}, {@code --quantization} and {@code --threads}. */
 public final class ComputeOptions {
 
     /** The arithmetic of the frozen base. */
@@ -22,6 +23,24 @@ public final class ComputeOptions {
             })
     private DType dtype;
 
+    /** In what the matrices of the base's linear layers are kept. */
+    public enum Kind {
+        none,
+        keep,
+        nf4,
+        fp4,
+        int8
+    }
+
+    @Option(
+            names = "--quantization",
+            paramLabel = "KIND",
+            description = {
+                "Keep the matrices of the base's linear layers in fewer bits: ${COMPLETION-CANDIDATES} (default: what",
+                "config.json says, else none). keep takes the file's own, those of a GGUF file too."
+            })
+    private @Nullable Kind quantization;
+
     @Option(
             names = "--threads",
             paramLabel = "N",
@@ -35,6 +54,11 @@ public final class ComputeOptions {
 
     public DType dtype() {
         return dtype;
+    }
+
+    /** In what matrices are kept; null where nothing is asked for. */
+    public @Nullable Quantization quantization() {
+        return quantization == null ? null : Quantization.of(quantization.name());
     }
 
     /** How many threads to use, at least 1 by the option's check in {@link Loading}; null where none are asked for. */

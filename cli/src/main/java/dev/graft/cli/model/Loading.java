@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.TreeSet;
 
 /**
  * A base with the adapters that act on it.
@@ -62,8 +63,9 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
     }
 
     private static Base.Options options(HeadOptions head, List<AdapterHeader> headers, ComputeOptions compute) {
-        Base.Options options =
-                Base.Options.DEFAULT.withNumerics(Numerics.of(compute.dtype().name()));
+        Base.Options options = Base.Options.DEFAULT
+                .withNumerics(Numerics.of(compute.dtype().name()))
+                .withQuantization(compute.quantization());
         AdapterHeader first = headers.isEmpty() ? null : headers.get(0);
         String task = head.task() != null ? head.task() : first == null ? null : first.task();
         if (task != null) {
@@ -92,7 +94,7 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
 
     private static void report(Base base, List<Adapter> adapters, long nanos, PrintWriter err) {
         err.println("Loaded " + base.name() + ": " + base.architecture().modelType() + ", "
-                + Figures.count(base.parameterCount()) + " parameters, " + dtype(base) + ", "
+                + Figures.count(base.parameterCount()) + " parameters, " + numbers(base) + ", "
                 + Figures.duration(Duration.ofNanos(nanos)));
         for (Adapter adapter : adapters) {
             err.println("  with " + adapter.method().type().name() + " on "
@@ -103,6 +105,19 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
                     + String.join(", ", base.freshParameters()) + " are random");
         }
         err.flush();
+    }
+
+    /** In what a base is kept and calculated: {@code bf16}, or {@code nf4 with bf16 products}. */
+    public static String numbers(Base base) {
+        String kinds = quantization(base);
+        return kinds.equals("none") ? dtype(base) : kinds + " with " + dtype(base) + " products";
+    }
+
+    /** In what the matrices of a base's linear layers are kept: {@code none}, {@code nf4}, or {@code q4_k, q6_k}. */
+    public static String quantization(Base base) {
+        TreeSet<String> kinds = new TreeSet<>();
+        base.quantized().values().forEach(matrix -> kinds.add(matrix.kind()));
+        return kinds.isEmpty() ? "none" : String.join(", ", kinds);
     }
 
     /** The arithmetic of a base, as {@code --dtype} names it. */

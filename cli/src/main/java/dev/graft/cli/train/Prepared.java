@@ -19,6 +19,7 @@ import dev.graft.models.Pass;
 import dev.graft.models.Task;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.checkpoints.Checkpoint;
+import dev.graft.models.matrices.Quantization;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.AdapterConfig;
 import dev.graft.peft.Method;
@@ -202,16 +203,22 @@ record Prepared(
         long start = System.nanoTime();
         Base.Options options = task.options(Base.Options.DEFAULT
                 .withNumerics(Numerics.of(name(config.dtype())))
+                .withQuantization(quantization(config))
                 .withSeed(config.seed()));
         Base base = new Dropouts(config.hiddenDropout(), config.attentionDropout())
                 .load(files.name(), files.checkpoint(), options);
         err.println("Loaded " + base.name() + ": " + base.architecture().modelType() + ", "
-                + Figures.count(base.parameterCount()) + " parameters, " + Loading.dtype(base) + ", "
+                + Figures.count(base.parameterCount()) + " parameters, " + Loading.numbers(base) + ", "
                 + Figures.duration(Duration.ofNanos(System.nanoTime() - start)));
         if (!base.freshParameters().isEmpty()) {
             err.println("  with a new head: " + String.join(", ", base.freshParameters()));
         }
         return new Loading(base, List.of(), files.path());
+    }
+
+    private static @Nullable Quantization quantization(RunConfig.Base config) {
+        RunConfig.Quantization wanted = config.quantization();
+        return wanted == null ? null : Quantization.of(name(wanted));
     }
 
     private static Chat chat(Loading loading, List<String> notes, PrintWriter err) {

@@ -244,7 +244,7 @@ public final class DebertaV2 implements Backbone {
 
     private Tensor forward(
             EncoderLayer layer, Tensor h, Tensor relative, Tensor buckets, @Nullable Tensor hidden, Pass pass) {
-        ScalarType base = layer.query.weight().scalar_type();
+        ScalarType base = layer.query.type();
         Tensor x = pass.cast(h, base);
         Tensor q = pass.heads(pass.linear(layer.query, x), config.size.heads(), null);
         Tensor k = pass.heads(pass.linear(layer.key, x), config.size.heads(), null);

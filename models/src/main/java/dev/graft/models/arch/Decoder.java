@@ -288,7 +288,7 @@ final class Decoder implements Backbone {
     @Override
     public Hidden hidden(Inputs in, Pass pass) {
         ScalarType small = norm.weight().scalar_type();
-        ScalarType base = layers.get(0).output.weight().scalar_type();
+        ScalarType base = layers.get(0).output.type();
         Tensor[] start = pass.piece(() -> {
             Embedded embedded = Embedded.of(tokens, in, config.embeddingScale, small, pass);
             return new Tensor[] {embedded.rows(), embedded.positions()};

@@ -247,7 +247,7 @@ final class Encoder implements Backbone {
         ScalarType type = norm.weight().scalar_type();
         Tensor h = pass.enter(stream, pass.piece(() -> new Tensor[] {embed(in, type, pass)})[0]);
         pass.collect(h);
-        ScalarType base = layers.get(0).query.weight().scalar_type();
+        ScalarType base = layers.get(0).query.type();
         AttentionMask padding = AttentionMask.of(layers.get(0).attention, false, base, pass);
         AttentionMask mask = distances == null ? padding : padding.plus(distances.bias(h.size(1), base));
         for (EncoderLayer layer : layers) {
@@ -285,7 +285,7 @@ final class Encoder implements Backbone {
 
     private Tensor forward(EncoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {
         int heads = config.size.heads();
-        Tensor x = pass.cast(h, layer.query.weight().scalar_type());
+        Tensor x = pass.cast(h, layer.query.type());
         Tensor[] qkv = pass.linears(x, layer.query, layer.key, layer.value);
         Tensor q = pass.heads(qkv[0], heads, null);
         Tensor k = pass.heads(qkv[1], heads, null);
@@ -294,7 +294,7 @@ final class Encoder implements Backbone {
         Tensor out = pass.linear(layer.output, attended);
         Tensor middle = add(layer.attentionBlock, layer.attentionNorm, h, out, config.attentionOutputDropout, pass);
 
-        Tensor y = pass.cast(middle, layer.query.weight().scalar_type());
+        Tensor y = pass.cast(middle, layer.query.type());
         Tensor down = pass.down(layer.down, config.activation, pass.linear(layer.up, y), null);
         Tensor result = add(layer.feedForwardBlock, layer.feedForwardNorm, middle, down, config.dropout, pass);
         return pass.leave(layer.layer, result);

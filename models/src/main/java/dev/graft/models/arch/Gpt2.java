@@ -103,7 +103,7 @@ public final class Gpt2 implements Backbone {
     @Override
     public Hidden hidden(Inputs in, Pass pass) {
         ScalarType small = norm.weight().scalar_type();
-        ScalarType base = layers.get(0).qkv.weight().scalar_type();
+        ScalarType base = layers.get(0).qkv.type();
         Tensor[] start = pass.piece(() -> {
             Embedded embedded = Embedded.of(tokens, in, small, pass);
             return new Tensor[] {embedded.rows(), embedded.positions()};
@@ -131,7 +131,7 @@ public final class Gpt2 implements Backbone {
     }
 
     private Tensor forward(DecoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {
-        ScalarType base = layer.qkv.weight().scalar_type();
+        ScalarType base = layer.qkv.type();
         Tensor[] qkv =
                 pass.split(pass.linears(layer.attentionNorm, h, base, layer.qkv)[0], h.size(2), h.size(2), h.size(2));
         Tensor q = pass.heads(qkv[0], config.size.heads(), null);

@@ -114,7 +114,7 @@ public final class ModernBert implements Backbone {
     @Override
     public Hidden hidden(Inputs in, Pass pass) {
         ScalarType small = norm.weight().scalar_type();
-        ScalarType base = layers.get(0).qkv.weight().scalar_type();
+        ScalarType base = layers.get(0).qkv.type();
         Tensor[] start = pass.piece(() -> {
             Embedded embedded = Embedded.of(tokens, in, small, pass);
             Tensor normed = pass.hooks().norm(norm, embedded.rows(), pass);

@@ -106,8 +106,7 @@ final class PreNormEncoder {
     }
 
     static Linear linear(Weights w, String name, Role role, int layer, int out, int in, boolean bias) {
-        return new Linear(
-                name, role, layer, w.matrix(name + ".weight", out, in), bias ? w.bias(name + ".bias", out) : null);
+        return w.linear(name, role, layer, out, in, bias);
     }
 
     /** Runs all layers on h {@code [batch, seq, hidden]}, whose mask the pass knows; collects what goes into each. */
@@ -124,7 +123,7 @@ final class PreNormEncoder {
     }
 
     private Tensor forward(EncoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {
-        ScalarType base = layer.q.weight().scalar_type();
+        ScalarType base = layer.q.type();
         Tensor x = pass.norm(layer.attentionNorm, h, base);
         Tensor q = pass.heads(pass.linear(layer.q, x), shape.heads, null);
         Tensor k = pass.heads(pass.linear(layer.k, x), shape.heads, null);

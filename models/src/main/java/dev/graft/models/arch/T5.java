@@ -143,7 +143,7 @@ public final class T5 implements Backbone {
     }
 
     private static Linear linear(Weights w, String name, Role role, int layer, int out, int in) {
-        return new Linear(name, role, layer, w.matrix(name + ".weight", out, in), null);
+        return w.linear(name, role, layer, out, in, false);
     }
 
     @Override
@@ -211,7 +211,7 @@ public final class T5 implements Backbone {
 
     private Tensor attended(StackLayer layer, Tensor h, Tensor bias, Pass pass) {
         Projections p = layer.self;
-        Tensor x = pass.norm(p.norm, h, p.q.weight().scalar_type());
+        Tensor x = pass.norm(p.norm, h, p.q.type());
         Tensor q = pass.heads(pass.linear(p.q, x), config.heads, null);
         Tensor k = pass.heads(pass.linear(p.k, x), config.heads, null);
         Tensor v = pass.heads(pass.linear(p.v, x), config.heads, null);
@@ -224,7 +224,7 @@ public final class T5 implements Backbone {
         if (p == null || hiding == null) {
             throw new IllegalStateException("only a decoder attends to an encoder");
         }
-        ScalarType base = p.q.weight().scalar_type();
+        ScalarType base = p.q.type();
         Tensor q = pass.heads(pass.linear(p.q, pass.norm(p.norm, h, base)), config.heads, null);
         Tensor[] seen = KvCache.source(pass.cache(), layer.attention.layer(), () -> {
             if (source == null) {
@@ -240,7 +240,7 @@ public final class T5 implements Backbone {
     }
 
     private Tensor feedForward(StackLayer layer, Tensor h, Pass pass) {
-        Tensor x = pass.norm(layer.feedForwardNorm, h, layer.up.weight().scalar_type());
+        Tensor x = pass.norm(layer.feedForwardNorm, h, layer.up.type());
         Tensor up = pass.linear(layer.up, x);
         Tensor inner = layer.gate == null
                 ? pass.activate(config.activation, up)

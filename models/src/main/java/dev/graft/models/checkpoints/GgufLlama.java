@@ -1,10 +1,13 @@
 package dev.graft.models.checkpoints;
 
 import dev.graft.formats.FormatException;
+import dev.graft.formats.GgmlType;
 import dev.graft.formats.Gguf;
 import dev.graft.formats.GgufFields;
 import dev.graft.formats.TensorInfo;
-import dev.graft.formats.TensorSource;
+import dev.graft.models.matrices.GgmlMatrix;
+import dev.graft.models.matrices.Quantized;
+import dev.graft.tensor.Tensors;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -14,6 +17,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -24,7 +28,7 @@ import tools.jackson.databind.node.ObjectNode;
  * <p>llama.cpp turns pairs of neighbouring rows where Hugging Face turns the two halves of a head, so its converter reorders the rows
  * of the query and key projections ({@code LlamaModel.permute} of {@code convert_hf_to_gguf.py}); here they are put back.
  */
-final class GgufLlama implements TensorSource {
+final class GgufLlama implements QuantizedTensors {
     private static final Pattern BLOCK = Pattern.compile("blk\\.(\\d+)\\.(\\w+)\\.(weight|bias)");
     private static final Map<String, String> BLOCK_NAMES = Map.of(
             "attn_norm", "input_layernorm",
@@ -248,6 +252,30 @@ final class GgufLlama implements TensorSource {
             file.read(tensor.name, into);
             return;
         }
+        inOrder(tensor, file.bytes(tensor.name), into);
+    }
+
+    @Override
+    public @Nullable Quantized quantized(String name, ScalarType type) {
+        Stored tensor = find(name);
+        GgmlType kind = file.type(tensor.name);
+        long[] shape = file.info(tensor.name).shape();
+        if (shape.length != 2 || !kind.isDecodable()) {
+            return null;
+        }
+        ByteBuffer raw = file.raw(tensor.name);
+        ByteBuffer ordered = raw;
+        if (tensor.heads > 0) {
+            ordered = ByteBuffer.allocate(raw.remaining());
+            inOrder(tensor, raw, ordered);
+            ordered.flip();
+        }
+        long bytes = ordered.remaining();
+        return new GgmlMatrix(kind, shape[0], shape[1], type, Tensors.of(ordered, ScalarType.Byte, bytes));
+    }
+
+    /** Copies rows to where Hugging Face has them. */
+    private void inOrder(Stored tensor, ByteBuffer permuted, ByteBuffer into) {
         TensorInfo info = file.info(tensor.name);
         int rows = info.rank() == 0 ? 0 : Math.toIntExact(info.shape()[0]);
         if (rows == 0 || rows % (2L * tensor.heads) != 0) {
@@ -255,8 +283,7 @@ final class GgufLlama implements TensorSource {
                     path(), info + ": its rows can't be split into " + tensor.heads + " heads of even size");
         }
         int half = rows / tensor.heads / 2;
-        int size = Math.toIntExact(info.bytes() / rows);
-        ByteBuffer permuted = file.bytes(tensor.name);
+        int size = permuted.remaining() / rows;
         for (int row = 0; row < rows; row++) {
             int head = row / (2 * half);
             int part = row / half % 2;

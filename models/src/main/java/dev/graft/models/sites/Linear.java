@@ -1,14 +1,20 @@
 package dev.graft.models.sites;
 
+import dev.graft.formats.InputException;
+import dev.graft.models.Pass;
+import dev.graft.models.matrices.Dense;
+import dev.graft.models.matrices.Matrix;
+import dev.graft.models.matrices.Quantized;
 import dev.graft.tensor.Ops;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A frozen linear layer.
  *
- * @param weight {@code [out, in]}
+ * @param matrix {@code [out, in]}
  * @param bias {@code [out]} or null
  * @param transposed whether checkpoints hold the weight as {@code [in, out]}, as those of GPT-2 do (PEFT's {@code fan_in_fan_out})
  */
@@ -16,27 +22,61 @@ public record Linear(
         String name,
         Role role,
         int layer,
-        Tensor weight,
+        Matrix matrix,
         @Nullable Tensor bias,
         boolean transposed) implements Projection, Explicit {
     /** A layer whose weight is {@code [out, in]} in checkpoints too. */
     public Linear(String name, Role role, int layer, Tensor weight, @Nullable Tensor bias) {
-        this(name, role, layer, weight, bias, false);
+        this(name, role, layer, new Dense(weight), bias, false);
     }
 
     @Override
     public long in() {
-        return weight.size(1);
+        return matrix.columns();
     }
 
     @Override
     public long out() {
-        return weight.size(0);
+        return matrix.rows();
+    }
+
+    /** The values of the matrix; a new tensor where it is quantised. */
+    @Override
+    public Tensor weight() {
+        return matrix.values();
+    }
+
+    /** The type of the values and of the products with them. */
+    public ScalarType type() {
+        return matrix.type();
+    }
+
+    /**
+     * The weight itself, for what trains it whole.
+     *
+     * @throws InputException if it is quantised
+     */
+    public Tensor wholeWeight() {
+        if (matrix instanceof Quantized quantized) {
+            throw new InputException(name + " is kept in " + quantized.kind()
+                    + ", so its weight itself can't be trained; load the base with quantization none, or train a method"
+                    + " beside it, such as lora");
+        }
+        return weight();
+    }
+
+    public boolean isQuantized() {
+        return matrix instanceof Quantized;
     }
 
     /** Another weight {@code [out, in]} as the checkpoint stores it, or a stored one as it is used. */
     public Tensor stored(Tensor newWeight) {
         return transposed ? newWeight.t() : newWeight;
+    }
+
+    @Override
+    public Tensor apply(Tensor x, Pass pass) {
+        return matrix.times(Ops.to(x, type()), bias);
     }
 
     @Override
@@ -66,16 +106,13 @@ public record Linear(
 
     @Override
     public List<Tensor> forward(Tensor x) {
-        return List.of(Ops.linear(x, weight, bias));
+        return List.of(matrix.times(x, bias));
     }
 
     @Override
     public @Nullable Tensor backward(
             Tensor x, Tensor gradient, List<Tensor> kept, boolean wanted, @Nullable Tensor sum) {
-        if (!wanted) {
-            return null;
-        }
-        return sum == null ? gradient.matmul(weight) : sum.addmm_(gradient, weight);
+        return wanted ? matrix.backward(gradient, sum) : null;
     }
 
     @Override

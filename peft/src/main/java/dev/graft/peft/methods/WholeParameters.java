@@ -45,7 +45,8 @@ final class WholeParameters {
                         + " lora and the other methods for linear layers fit this base");
             }
             if (site instanceof Linear linear) {
-                g.add(site, new Trained(site, linear.weight(), parameter(g, linear.weight(), made)));
+                Tensor weight = linear.wholeWeight();
+                g.add(site, new Trained(site, weight, parameter(g, weight, made)));
                 if (linear.bias() != null) {
                     g.add(site, new Effect.Replace(null, parameter(g, linear.bias(), made)));
                 }
@@ -74,7 +75,8 @@ final class WholeParameters {
 
     /** Whether a site is an embedding, or a head whose weight is one. */
     static boolean isTable(Site site, Set<Tensor> tables) {
-        return site instanceof Embedding || site instanceof Linear linear && tables.contains(linear.weight());
+        return site instanceof Embedding
+                || site instanceof Linear linear && !linear.isQuantized() && tables.contains(linear.weight());
     }
 
     private static Tensor parameter(Grafter g, Tensor frozen, Map<String, Tensor> made) {
@@ -166,7 +168,9 @@ final class WholeParameters {
     private static List<Tensor> parameters(Site site) {
         List<Tensor> found = new ArrayList<>();
         if (site instanceof Linear linear) {
-            found.add(linear.weight());
+            if (!linear.isQuantized()) {
+                found.add(linear.weight());
+            }
             add(found, linear.bias());
         } else if (site instanceof Embedding table) {
             found.add(table.weight());

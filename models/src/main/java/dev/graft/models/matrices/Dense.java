@@ -1,0 +1,40 @@
+package dev.graft.models.matrices;
+
+import dev.graft.tensor.Ops;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/** A whole matrix. */
+public record Dense(Tensor values) implements Matrix {
+    @Override
+    public long rows() {
+        return values.size(0);
+    }
+
+    @Override
+    public long columns() {
+        return values.size(1);
+    }
+
+    @Override
+    public ScalarType type() {
+        return values.scalar_type();
+    }
+
+    @Override
+    public List<Tensor> parts() {
+        return List.of(values);
+    }
+
+    @Override
+    public Tensor times(Tensor x, @Nullable Tensor bias) {
+        return Ops.linear(x, values, bias);
+    }
+
+    @Override
+    public Tensor backward(Tensor gradient, @Nullable Tensor sum) {
+        return sum == null ? gradient.matmul(values) : sum.addmm_(gradient, values);
+    }
+}

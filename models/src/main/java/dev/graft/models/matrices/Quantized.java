@@ -1,0 +1,87 @@
+package dev.graft.models.matrices;
+
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A matrix kept in fewer bits. Its values are made again for every product, in tiles of rows, and freed at once: nothing keeps them but
+ * the graph of autograd, where x needs a gradient that autograd must find.
+ */
+public sealed interface Quantized extends Matrix permits FourBit, EightBit, GgmlMatrix {
+    /** The elements of a tile. Larger ones cost memory, smaller ones time; most layers are one tile. */
+    int TILE = 1 << 22;
+
+    /** The kind's name, for example {@code nf4}. */
+    String kind();
+
+    /** Writes the values of rows, {@code [n, columns]}, contiguous, from the given row on, a multiple of {@link #step}. */
+    void decode(long from, Tensor into);
+
+    /**
+     * Other values in the same kind; what it consists of lives as long as something refers to it.
+     *
+     * @throws dev.graft.formats.InputException if Graft only reads this kind
+     */
+    Quantized again(Tensor values);
+
+    /** The number of rows that begin at the start of a block. */
+    long step();
+
+    @Override
+    default Tensor values() {
+        return rows(0, rows());
+    }
+
+    private Tensor rows(long from, long count) {
+        Tensor values = Tensors.empty(type(), count, columns());
+        if (count > 0 && columns() > 0) {
+            decode(from, values);
+        }
+        return values;
+    }
+
+    private long tile() {
+        return Math.max(1, TILE / Math.max(1, columns()) / step()) * step();
+    }
+
+    @Override
+    default Tensor times(Tensor x, @Nullable Tensor bias) {
+        try (Scope scope = new Scope()) {
+            if (x.requires_grad() || tile() >= rows()) {
+                return scope.keep(Ops.linear(x, values(), bias));
+            }
+            long[] shape = Tensors.shape(x);
+            shape[shape.length - 1] = rows();
+            Tensor y = Tensors.empty(x.scalar_type(), shape);
+            for (long from = 0; from < rows(); from += tile()) {
+                long count = Math.min(tile(), rows() - from);
+                try (Scope once = new Scope()) {
+                    Tensor part = bias == null ? null : bias.narrow(0, from, count);
+                    y.narrow(-1, from, count).copy_(Ops.linear(x, rows(from, count), part));
+                }
+            }
+            return scope.keep(y);
+        }
+    }
+
+    @Override
+    default Tensor backward(Tensor gradient, @Nullable Tensor sum) {
+        try (Scope scope = new Scope()) {
+            if (tile() >= rows()) {
+                Tensor w = values();
+                return sum == null ? scope.keep(gradient.matmul(w)) : sum.addmm_(gradient, w);
+            }
+            Tensor dx = sum == null ? Tensors.zeros(type(), gradient.size(0), columns()) : sum;
+            for (long from = 0; from < rows(); from += tile()) {
+                long count = Math.min(tile(), rows() - from);
+                try (Scope once = new Scope()) {
+                    dx.addmm_(gradient.narrow(1, from, count), rows(from, count));
+                }
+            }
+            return sum == null ? scope.keep(dx) : sum;
+        }
+    }
+}

@@ -1,0 +1,176 @@
+package dev.graft.models.matrices;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.graft.formats.GgmlType;
+import dev.graft.formats.quantized.Codebook;
+import dev.graft.formats.quantized.Int8Rows;
+import dev.graft.formats.quantized.NestedScales;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.nio.ByteBuffer;
+import java.util.Random;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class QuantizedTest {
+    private Scope scope;
+
+    @BeforeEach
+    void open() {
+        scope = new Scope();
+    }
+
+    @AfterEach
+    void close() {
+        scope.close();
+    }
+
+    private static Tensor normal(String name, long... shape) {
+        return Rng.of(3, name).normal(0, 0.05, shape);
+    }
+
+    /** What the arrays of the formats room say that the codes stand for. */
+    private static float[] reference(Quantization kind, Tensor w) {
+        float[] values = Tensors.floats(w);
+        if (kind == Quantization.INT8) {
+            return Int8Rows.quantize(values, (int) w.size(1)).dequantize();
+        }
+        Codebook codebook = kind == Quantization.NF4 ? Codebook.NF4 : Codebook.FP4;
+        Codebook.Blocks blocks = codebook.quantize(values, FourBit.BLOCK);
+        float[] scales = NestedScales.of(blocks.absmax(), NestedScales.BLOCK).dequantize();
+        return codebook.dequantize(blocks.codes(), scales, FourBit.BLOCK);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "NF4, 4, 64",
+        "NF4, 3, 5",
+        "NF4, 1, 129",
+        "NF4, 33, 48",
+        "NF4, 700, 192",
+        "FP4, 4, 64",
+        "FP4, 33, 100",
+        "INT8, 3, 5",
+        "INT8, 700, 192",
+        "INT8, 1, 1"
+    })
+    void aMatrixHasTheValuesOfItsCodesInEveryType(Quantization kind, long rows, long columns) {
+        Tensor w = normal("w", rows, columns);
+        float[] expected = reference(kind, w);
+        for (ScalarType type : new ScalarType[] {ScalarType.Float, ScalarType.Double, ScalarType.BFloat16}) {
+            Tensor values = kind.quantize(w, type).values();
+            assertThat(values.scalar_type().value).isEqualTo(type.value);
+            assertThat(Tensors.shape(values)).containsExactly(rows, columns);
+            Tensor exact = Ops.to(Tensors.of(expected, rows, columns), type);
+            assertThat(largest(values, exact)).isLessThan(type.value == ScalarType.BFloat16.value ? 1e-3 : 1e-7);
+        }
+    }
+
+    private static double largest(Tensor a, Tensor b) {
+        return Tensors.item(Ops.to(a, ScalarType.Double)
+                .sub(Ops.to(b, ScalarType.Double))
+                .abs()
+                .max());
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Quantization.class,
+            names = {"NF4", "FP4", "INT8"})
+    void itsBf16ValuesAreRoundedToNearest(Quantization kind) {
+        Tensor w = normal("rounded", 96, 80);
+        Tensor once = kind.quantize(w, ScalarType.BFloat16).values();
+        Tensor twice = Ops.to(kind.quantize(w, ScalarType.Float).values(), ScalarType.BFloat16);
+        assertThat(largest(once, twice)).isZero();
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Quantization.class,
+            names = {"NF4", "FP4", "INT8"})
+    void decodingChangesNothing(Quantization kind) {
+        Quantized matrix = kind.quantize(normal("again", 40, 64), ScalarType.Float);
+        Tensor first = matrix.values();
+        assertThat(largest(first, matrix.values())).isZero();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"NF4, 2111, 2064", "NF4, 30, 24", "INT8, 30, 24"})
+    void productsAreThoseWithTheValuesTileByTile(Quantization kind, long rows, long columns) {
+        Quantized matrix = kind.quantize(normal("tiles", rows, columns), ScalarType.Float);
+        Tensor w = matrix.values();
+        Tensor x = normal("x", 2, 3, columns);
+        Tensor bias = normal("bias", rows);
+        assertThat(largest(matrix.times(x, bias), Ops.linear(x, w, bias))).isLessThan(1e-5);
+        assertThat(largest(matrix.times(x, null), Ops.linear(x, w, null))).isLessThan(1e-5);
+        Tensor g = normal("g", 4, rows);
+        Tensor sum = normal("sum", 4, columns);
+        Tensor expected = g.matmul(w);
+        assertThat(largest(matrix.backward(g, null), expected)).isLessThan(1e-5);
+        assertThat(largest(matrix.backward(g, sum.clone()), expected.add(sum))).isLessThan(1e-5);
+    }
+
+    @Test
+    void autogradFindsTheGradientOfX() {
+        Quantized matrix = Quantization.NF4.quantize(normal("w", 24, 32), ScalarType.Float);
+        Tensor x = normal("x", 5, 32).set_requires_grad(true);
+        Tensor y = matrix.times(x, null);
+        y.sum().backward();
+        Tensor ones = Tensors.ones(ScalarType.Float, 5, 24);
+        assertThat(largest(x.grad(), matrix.backward(ones, null))).isLessThan(1e-6);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"NF4, 0.516", "FP4, 0.516", "INT8, 1.007"})
+    void aValueTakesTheBytesThatTheKindPromises(Quantization kind, double bytes) {
+        Quantized matrix = kind.quantize(normal("size", 512, 576), ScalarType.BFloat16);
+        assertThat((double) matrix.bytes() / (512 * 576)).isCloseTo(bytes, within(1e-3));
+    }
+
+    @Test
+    void rowsOfZerosStayZero() {
+        Tensor w = normal("w", 4, 64);
+        w.narrow(0, 1, 2).mul_(new Scalar(0));
+        for (Quantization kind : new Quantization[] {Quantization.NF4, Quantization.FP4, Quantization.INT8}) {
+            Tensor zeros = kind.quantize(w, ScalarType.Float).values().narrow(0, 1, 2);
+            assertThat(Tensors.item(zeros.abs().max())).isZero();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = GgmlType.class,
+            names = {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"})
+    void blocksOfGgufHaveTheirValues(GgmlType type) {
+        int columns = 512;
+        int rows = 130;
+        byte[] blocks = new byte[rows * columns / type.blockElements() * type.blockBytes()];
+        new Random(5).nextBytes(blocks);
+        for (int i = 1; i < blocks.length; i++) {
+            blocks[i] &= 0x3f; // no infinities among the scales
+        }
+        float[] expected = new float[rows * columns];
+        type.decode(blocks, expected);
+        GgmlMatrix matrix = new GgmlMatrix(
+                type,
+                rows,
+                columns,
+                ScalarType.Float,
+                Tensors.of(ByteBuffer.wrap(blocks), ScalarType.Byte, blocks.length));
+        assertThat(Tensors.floats(matrix.values())).containsExactly(expected);
+        Tensor some = Tensors.empty(ScalarType.Float, 2, columns);
+        matrix.decode(7, some);
+        assertThat(largest(some, matrix.values().narrow(0, 7, 2))).isZero();
+    }
+}
