@@ -290,7 +290,8 @@ class ConfigReaderTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "load_in_4bit: true",
+                "quantization_bit: 3",
+                "base_quantization: bnb",
                 "fp16: true",
                 "global_batch_size: 64",
                 "wandb_project: p",
@@ -310,6 +311,19 @@ class ConfigReaderTest {
     @ValueSource(strings = {"load_in_4bit: false", "fp16: false", "quantization_bit:", "assistant_only_loss: false"})
     void whatOtherTrainersSwitchOffIsOffAnyway(String yaml) {
         assertThat(read(MINIMAL + yaml)).isEqualTo(read(MINIMAL));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "load_in_4bit: true, NF4",
+        "load_in_8bit: true, INT8",
+        "quantization_bit: 4, NF4",
+        "quant_bits: 8, INT8",
+        "quantize: bnb.fp4-dq, FP4",
+        "quantization: keep, KEEP"
+    })
+    void otherTrainersNamesOfQuantisationAreUnderstood(String yaml, RunConfig.Quantization kind) {
+        assertThat(read(MINIMAL + yaml).base().quantization()).isEqualTo(kind);
     }
 
     @Test
