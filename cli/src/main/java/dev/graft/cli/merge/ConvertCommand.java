@@ -4,6 +4,7 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
+import dev.graft.peft.Merge;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
@@ -94,7 +95,7 @@ public final class ConvertCommand implements Runnable {
                 ? new ConvertRun(model.model(), adapter, head, compute, err)
                         .write(folder, rank, truncate)
                         .shown(json.json())
-                : new MergeRun(model.model(), List.of(adapter), head, compute, err)
+                : new MergeRun(model.model(), List.of(adapter), head, compute, Merge.Quantised.REFUSE, err)
                         .write(folder)
                         .shown(json.json());
         spec.commandLine().getOut().println(shown);
