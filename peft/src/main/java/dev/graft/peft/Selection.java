@@ -114,6 +114,9 @@ public final class Selection {
             throw new InputException("there are " + selections.size() + " selections and " + weights.size()
                     + " weights, expected as many of both, at least one");
         }
+        if (!weights.stream().allMatch(Double::isFinite)) {
+            throw new InputException("the weights of an average are " + weights + ", expected numbers");
+        }
         List<List<Active>> members = new ArrayList<>();
         Set<Base> bases = new HashSet<>();
         for (Selection selection : selections) {
