@@ -121,12 +121,11 @@ public final class Weights {
      * alone.
      */
     public @Nullable Tensor buffer(String name, long... shape) {
-        String stored = locate(name);
-        if (stored == null) {
+        if (locate(name) == null) {
             return null;
         }
         try (Scope scope = new Scope()) {
-            Tensor value = Ops.to(read(name, stored, shape), numerics.small());
+            Tensor value = Ops.to(values(name, shape), numerics.small());
             if (Tensors.item(value.abs().max()) == 0) {
                 return null;
             }
