@@ -127,14 +127,25 @@ public final class Gguf implements TensorSource {
         return values;
     }
 
+    /** The values of a matrix's first rows as float32. */
+    public float[] firstRows(String name, int rows) {
+        long[] shape = info(name).shape();
+        if (shape.length != 2 || rows < 0 || rows > shape[0]) {
+            throw new IllegalArgumentException(info(name) + " has no " + rows + " rows");
+        }
+        float[] values = new float[Math.toIntExact(rows * shape[1])];
+        decode(name, values.length, values.length, (part, at) -> System.arraycopy(part, 0, values, at, part.length));
+        return values;
+    }
+
     /** Writes all values as float32, row-major, from the start of a buffer. Its position does not move. */
     public void dequantize(String name, FloatBuffer into) {
-        decode(name, into.remaining(), (values, at) -> into.put(into.position() + at, values));
+        decode(name, elements(stored(name)), into.remaining(), (values, at) -> into.put(into.position() + at, values));
     }
 
     /** Writes all values as bfloat16, rounded to nearest even, row-major, from the start of a buffer. Its position does not move. */
     public void dequantizeToBfloat16(String name, ShortBuffer into) {
-        decode(name, into.remaining(), (values, at) -> {
+        decode(name, elements(stored(name)), into.remaining(), (values, at) -> {
             short[] rounded = new short[values.length];
             for (int i = 0; i < values.length; i++) {
                 rounded[i] = SmallFloats.toBfloat16(values[i]);
@@ -148,9 +159,8 @@ public final class Gguf implements TensorSource {
         void put(float[] values, int at);
     }
 
-    private void decode(String name, int room, Sink sink) {
+    private void decode(String name, int elements, int room, Sink sink) {
         GgufHeader.Tensor tensor = stored(name);
-        int elements = elements(tensor);
         if (room < elements) {
             throw new IllegalArgumentException(elements + " elements do not fit into a buffer with " + room);
         }

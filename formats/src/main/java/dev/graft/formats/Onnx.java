@@ -33,11 +33,17 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Onnx implements TensorSource {
 
-    /** One operation of the graph; an input that is left out has the empty name. */
-    public record Node(String name, String opType, List<String> inputs, List<String> outputs) {
+    /**
+     * One operation of the graph; an input that is left out has the empty name.
+     *
+     * @param floats its attributes of type FLOAT by name
+     */
+    public record Node(
+            String name, String opType, List<String> inputs, List<String> outputs, Map<String, Float> floats) {
         public Node {
             inputs = List.copyOf(inputs);
             outputs = List.copyOf(outputs);
+            floats = Map.copyOf(floats);
         }
     }
 
@@ -129,6 +135,7 @@ public final class Onnx implements TensorSource {
         String opType = "";
         List<String> inputs = new ArrayList<>();
         List<String> outputs = new ArrayList<>();
+        Map<String, Float> floats = new LinkedHashMap<>();
         TensorData value = null;
         while (in.next()) {
             switch (in.field()) {
@@ -137,7 +144,7 @@ public final class Onnx implements TensorSource {
                 case 3 -> name = in.string();
                 case 4 -> opType = in.string();
                 case 5 -> {
-                    TensorData tensor = tensorAttribute(in.message());
+                    TensorData tensor = attribute(in.message(), floats);
                     value = tensor == null ? value : tensor;
                 }
                 default -> in.skip();
@@ -146,17 +153,28 @@ public final class Onnx implements TensorSource {
         if (opType.equals("Constant") && value != null && outputs.size() == 1) {
             constants.put(outputs.get(0), value);
         }
-        return new Node(name, opType, inputs, outputs);
+        return new Node(name, opType, inputs, outputs, floats);
     }
 
-    private static @Nullable TensorData tensorAttribute(ProtoReader in) throws ProtoReader.Malformed {
+    /** The tensor that an attribute holds, or null; a number is put among the floats. */
+    private static @Nullable TensorData attribute(ProtoReader in, Map<String, Float> floats)
+            throws ProtoReader.Malformed {
+        String name = "";
+        Float number = null;
         TensorData value = null;
         while (in.next()) {
-            if (in.field() == 5) {
-                value = OnnxTensor.readUnnamed(in.message()).data();
-            } else {
-                in.skip();
+            switch (in.field()) {
+                case 1 -> name = in.string();
+                case 2 -> {
+                    in.require(ProtoReader.FIXED32);
+                    number = Float.intBitsToFloat(in.fixed32());
+                }
+                case 5 -> value = OnnxTensor.readUnnamed(in.message()).data();
+                default -> in.skip();
             }
+        }
+        if (number != null) {
+            floats.put(name, number);
         }
         return value;
     }

@@ -7,6 +7,7 @@ import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -59,12 +60,14 @@ class OnnxTest {
                                     "/encoder/layer.0/dense/MatMul",
                                     "MatMul",
                                     List.of("x", "onnx::MatMul_12"),
-                                    List.of("y")),
+                                    List.of("y"),
+                                    Map.of()),
                             new Onnx.Node(
                                     "/encoder/layer.0/dense/Add",
                                     "Add",
                                     List.of("encoder.layer.0.dense.bias", "y"),
-                                    List.of("z")));
+                                    List.of("z"),
+                                    Map.of()));
         }
     }
 

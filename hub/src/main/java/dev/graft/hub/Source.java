@@ -86,6 +86,14 @@ public sealed interface Source {
         }
     }
 
+    /** Files that are made from packages, by their name in the {@link Catalogue}. */
+    record Assembled(String name) implements Source {
+        @Override
+        public String toString() {
+            return name;
+        }
+    }
+
     /**
      * Reads a source from its text form.
      *

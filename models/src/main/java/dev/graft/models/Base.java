@@ -277,7 +277,11 @@ public final class Base {
 
     private Task declaredTask(Fields config) {
         List<String> names = config.strings("architectures", List.of());
-        return names.isEmpty() ? Task.FEATURE_EXTRACTION : architecture.task(names.get(0));
+        Task task = names.isEmpty() ? Task.FEATURE_EXTRACTION : architecture.task(names.get(0));
+        // Encoders of sentences keep the class that they were pretrained as, and their files the encoder alone.
+        boolean bare = task == Task.MASKED_LM
+                && checkpoint.tensors().names().stream().noneMatch(name -> name.startsWith(architecture.prefix()));
+        return bare ? Task.FEATURE_EXTRACTION : task;
     }
 
     private static List<String> declaredLabels(Fields config) {

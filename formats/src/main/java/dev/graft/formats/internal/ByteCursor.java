@@ -55,7 +55,12 @@ public final class ByteCursor {
 
     /** A string with its length in 64 bits before it. */
     public String string(int maxBytes, String what) {
-        byte[] bytes = new byte[count(int64("length of " + what), 1, maxBytes, "length of " + what)];
+        return text(count(int64("length of " + what), 1, maxBytes, "length of " + what), what);
+    }
+
+    /** A string of that many bytes. */
+    public String text(int length, String what) {
+        byte[] bytes = new byte[count(length, 1, Integer.MAX_VALUE, "length of " + what)];
         for (int done = 0; done < bytes.length; ) {
             need(1, what);
             int part = Math.min(buffer.remaining(), bytes.length - done);

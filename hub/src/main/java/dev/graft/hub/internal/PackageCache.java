@@ -52,7 +52,7 @@ public record PackageCache(Path root) {
             Path work = Files.createDirectories(scratch.resolve("work"));
             Path destination = Files.createDirectories(scratch.resolve("artifact"));
             var known = Catalogue.find(source);
-            client.fetch(work, destination, known.map(Catalogue.Entry::bytes).orElse(-1L));
+            client.fetch(work, destination, known.map(Catalogue.Artifact::bytes).orElse(-1L));
             Path artifact = only(source, destination);
             String sha256 = Fingerprint.of(artifact);
             known.ifPresent(entry -> check(source, artifact, entry.sha256(), sha256));
@@ -62,7 +62,7 @@ public record PackageCache(Path root) {
                 marker.put("source", source.toString());
                 marker.put("artifact", artifact.getFileName().toString());
                 marker.put("sha256", sha256);
-                marker.put("licence", known.map(Catalogue.Entry::licence).orElse("see the package"));
+                marker.put("licence", known.map(Catalogue.Artifact::licence).orElse("see the package"));
                 AtomicWrite.text(folder.resolve("source.json"), Json.pretty(marker));
             });
         } catch (IOException e) {

@@ -87,7 +87,7 @@ class PackageCacheTest {
         assertThatThrownBy(() -> files(known, other))
                 .isInstanceOf(FetchException.class)
                 .hasMessageContaining(LocalHub.sha256(other))
-                .hasMessageContaining(Catalogue.find("wordnet").orElseThrow().sha256());
+                .hasMessageContaining(Catalogue.find(known).orElseThrow().sha256());
         assertThat(root.resolve(KEY)).doesNotExist();
     }
 

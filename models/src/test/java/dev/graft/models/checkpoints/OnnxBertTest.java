@@ -20,6 +20,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -151,6 +153,16 @@ class OnnxBertTest {
     }
 
     @Test
+    void aNormOfOneOperationSaysItsEpsilon() throws IOException {
+        OnnxFile onnx = onnx("", false);
+        onnx.nodes.removeIf(node -> node.type().equals("Sqrt"));
+        onnx.nodes.add(new OnnxFile.Node(
+                "", "LayerNormalization", List.of("x", "w", "b"), "n", null, Map.of("epsilon", 1e-12f)));
+
+        assertThat(Base.load(write(onnx)).config().number("layer_norm_eps")).isEqualTo(1e-12);
+    }
+
+    @Test
     void configBesideItIsTaken() throws IOException {
         OnnxFile onnx = onnx("", false);
         onnx.nodes.removeIf(node -> node.type().equals("Erf"));
@@ -192,7 +204,12 @@ class OnnxBertTest {
         refused(
                 o -> o.nodes.replaceAll(n -> n.name().equals("/encoder/layer.0/attention/self/key/MatMul")
                         ? new OnnxFile.Node(
-                                "/encoder/layer.0/attention/self/query/MatMul", n.type(), n.inputs(), n.output(), null)
+                                "/encoder/layer.0/attention/self/query/MatMul",
+                                n.type(),
+                                n.inputs(),
+                                n.output(),
+                                null,
+                                Map.of())
                         : n),
                 "is followed by the bias of encoder.layer.0.attention.self.key");
     }

@@ -15,17 +15,18 @@ import java.util.Map;
 
 /** Writes an ONNX graph of nodes and initialisers, for tests. */
 final class OnnxFile {
-    record Node(String name, String type, List<String> inputs, String output, TensorData value) {}
+    record Node(
+            String name, String type, List<String> inputs, String output, TensorData value, Map<String, Float> floats) {}
 
     final Map<String, TensorData> initialisers = new LinkedHashMap<>();
     final List<Node> nodes = new ArrayList<>();
 
     void node(String name, String type, String output, String... inputs) {
-        nodes.add(new Node(name, type, List.of(inputs), output, null));
+        nodes.add(new Node(name, type, List.of(inputs), output, null, Map.of()));
     }
 
     void constant(String output, TensorData value) {
-        nodes.add(new Node("", "Constant", List.of(), output, value));
+        nodes.add(new Node("", "Constant", List.of(), output, value, Map.of()));
     }
 
     static TensorData longs(long... values) {
@@ -52,6 +53,16 @@ final class OnnxFile {
                 bytes(attribute, 5, tensor("", node.value));
                 bytes(out, 5, attribute.toByteArray());
             }
+            node.floats.forEach((name, value) -> {
+                ByteArrayOutputStream attribute = new ByteArrayOutputStream();
+                text(attribute, 1, name);
+                varint(attribute, 2 << 3 | 5);
+                attribute.writeBytes(ByteBuffer.allocate(4)
+                        .order(ByteOrder.LITTLE_ENDIAN)
+                        .putFloat(value)
+                        .array());
+                bytes(out, 5, attribute.toByteArray());
+            });
             bytes(graph, 1, out.toByteArray());
         }
         initialisers.forEach((name, tensor) -> bytes(graph, 5, tensor(name, tensor)));

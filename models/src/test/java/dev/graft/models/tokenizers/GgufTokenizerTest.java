@@ -76,11 +76,13 @@ class GgufTokenizerTest {
             } else {
                 List<?> list = (List<?>) value;
                 number(out, 9, 4);
-                number(out, list.get(0) instanceof String ? 8 : 5, 4);
+                number(out, list.get(0) instanceof String ? 8 : list.get(0) instanceof Float ? 6 : 5, 4);
                 number(out, list.size(), 8);
                 list.forEach(item -> {
                     if (item instanceof String text) {
                         string(out, text);
+                    } else if (item instanceof Float number) {
+                        number(out, Float.floatToRawIntBits(number), 4);
                     } else {
                         number(out, (Integer) item, 4);
                     }
@@ -125,6 +127,53 @@ class GgufTokenizerTest {
         assertThat(tokenizer.specialTokens().id(SpecialTokens.Role.EOS)).hasValue(0);
         assertThat(tokenizer.specialTokens().id(SpecialTokens.Role.PAD)).hasValue(1);
         assertThat(tokenizer.specialTokens().get(SpecialTokens.Role.BOS)).isEmpty();
+    }
+
+    /** Scores are the ranks of merges, as in Llama 2. */
+    @Test
+    void llamaFieldsEncodeAsTheirTokenizerJson() throws IOException {
+        Map<String, Object> fields = sentencePieceFields();
+        Tokenizer tokenizer = Tokenizers.load(write(fields));
+        assertSame(tokenizer, Tokenizers.load(FIXTURES.resolve("spbpe")), "spbpe");
+        assertThat(tokenizer.specialTokens().id(SpecialTokens.Role.BOS)).hasValue(1);
+
+        fields.put("tokenizer.ggml.add_space_prefix", false);
+        fields.put("tokenizer.ggml.add_bos_token", false);
+        int[] ids = Tokenizers.load(write(fields)).encode("the", EncodeOptions.DEFAULT).ids();
+        assertThat(ids).isNotEqualTo(tokenizer.encode("the", EncodeOptions.DEFAULT).ids());
+        fields.put("tokenizer.ggml.scores", List.of(0f));
+        assertThatThrownBy(() -> Tokenizers.load(write(fields)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("tokenizer.ggml.scores");
+    }
+
+    private static Map<String, Object> sentencePieceFields() {
+        JsonNode json = Json.read(FIXTURES.resolve("spbpe").resolve("tokenizer.json"));
+        Tokenizer reference = Tokenizers.load(FIXTURES.resolve("spbpe"));
+        Map<String, Integer> ranks = new LinkedHashMap<>();
+        json.path("model")
+                .path("merges")
+                .forEach(merge -> ranks.putIfAbsent(
+                        merge.path(0).stringValue() + merge.path(1).stringValue(), ranks.size()));
+        List<String> tokens = new ArrayList<>();
+        List<Integer> types = new ArrayList<>();
+        List<Float> scores = new ArrayList<>();
+        for (int id = 0; id < reference.vocabSize(); id++) {
+            String token = reference.token(id);
+            tokens.add(token);
+            types.add(id == 0 ? 2 : reference.isSpecial(id) ? 3 : token.matches("<0x..>") ? 6 : 1);
+            scores.add((float) -ranks.getOrDefault(token, 100_000));
+        }
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("general.architecture", "llama");
+        fields.put("tokenizer.ggml.model", "llama");
+        fields.put("tokenizer.ggml.tokens", tokens);
+        fields.put("tokenizer.ggml.token_type", types);
+        fields.put("tokenizer.ggml.scores", scores);
+        fields.put("tokenizer.ggml.bos_token_id", 1);
+        fields.put("tokenizer.ggml.eos_token_id", 2);
+        fields.put("tokenizer.ggml.unknown_token_id", 0);
+        return fields;
     }
 
     @Test
@@ -172,11 +221,11 @@ class GgufTokenizerTest {
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("\"tekken\"")
                 .hasMessageContaining("smollm");
-        fields.put("tokenizer.ggml.model", "llama");
+        fields.put("tokenizer.ggml.model", "rwkv");
         Path other = write(fields);
         assertThatThrownBy(() -> Tokenizers.load(other))
                 .isInstanceOf(InputException.class)
-                .hasMessageContaining("\"llama\"");
+                .hasMessageContaining("\"rwkv\"");
     }
 
     @Test

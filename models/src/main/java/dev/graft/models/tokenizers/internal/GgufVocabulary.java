@@ -2,7 +2,9 @@ package dev.graft.models.tokenizers.internal;
 
 import dev.graft.formats.FormatException;
 import dev.graft.formats.GgufFields;
+import dev.graft.formats.SentencePiece;
 import dev.graft.models.tokenizers.Tokenizer;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import tools.jackson.databind.node.ArrayNode;
@@ -11,7 +13,8 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * The {@code tokenizer.ggml.*} fields of a GGUF file as the {@code tokenizer.json} they were converted from. Byte-level BPE ({@code gpt2})
- * with the splitting rules listed here; a file names its rule in {@code tokenizer.ggml.pre}.
+ * with the splitting rules listed here, of which a file names its one in {@code tokenizer.ggml.pre}, or SentencePiece's merges
+ * ({@code llama}).
  */
 public final class GgufVocabulary {
 
@@ -44,22 +47,21 @@ public final class GgufVocabulary {
 
     private GgufVocabulary() {}
 
-    /** The content of {@code tokenizer.json} and {@code tokenizer_config.json}. */
-    public record Files(ObjectNode tokenizer, ObjectNode config) {}
-
     public static Tokenizer read(String source, GgufFields fields) {
-        Files files = files(source, fields);
-        return TokenizerFiles.tokenizer(source, files.tokenizer, files.config);
+        TokenizerJson files = files(source, fields);
+        return TokenizerFiles.tokenizer(source, files.tokenizer(), files.config());
     }
 
     /** The files that the fields were made from. */
-    public static Files files(String source, GgufFields fields) {
+    public static TokenizerJson files(String source, GgufFields fields) {
         String model = fields.string(KEY + "model");
-        if (!model.equals("gpt2")) {
+        if (model.equals("llama")) {
+            return merged(source, fields);
+        } else if (!model.equals("gpt2")) {
             throw new FormatException(
                     source,
                     KEY + "model is \"" + model
-                            + "\", only gpt2 (byte-level BPE) is read; give the tokenizer.json of the model instead",
+                            + "\", only gpt2 (byte-level BPE) and llama (SentencePiece) are read; give the tokenizer.json of the model instead",
                     null);
         }
         String pre = fields.string(KEY + "pre");
@@ -106,7 +108,31 @@ public final class GgufVocabulary {
         ObjectNode bpe = root.putObject("model").put("type", "BPE").put("ignore_merges", split == Split.LLAMA3);
         bpe.set("vocab", vocab);
         bpe.set("merges", merges(source, fields));
-        return new Files(root, config(source, fields, tokens, split));
+        return new TokenizerJson(root, config(source, fields, tokens, split == Split.LLAMA3));
+    }
+
+    /** SentencePiece's merges, with bytes for what no piece covers. */
+    private static TokenizerJson merged(String source, GgufFields fields) {
+        List<String> tokens = fields.strings(KEY + "tokens");
+        float[] scores = fields.floats(KEY + "scores");
+        long[] types = fields.integers(KEY + "token_type");
+        if (types.length != tokens.size() || scores.length != tokens.size()) {
+            throw new FormatException(
+                    source,
+                    KEY + "token_type and " + KEY + "scores have " + types.length + " and " + scores.length
+                            + " entries for " + tokens.size() + " tokens",
+                    null);
+        }
+        List<SentencePiece.Piece> pieces = new ArrayList<>();
+        for (int id = 0; id < types.length; id++) {
+            pieces.add(new SentencePiece.Piece(tokens.get(id), scores[id], SentencePiece.Type.of(types[id], source)));
+        }
+        ObjectNode config = config(source, fields, tokens, true);
+        long unknown = fields.integer(KEY + "unknown_token_id", -1);
+        boolean prefix = fields.bool(KEY + "add_space_prefix", true);
+        SentencePiece model = new SentencePiece(
+                SentencePiece.Kind.BPE, pieces, true, (int) unknown, -1, -1, -1, new byte[0], prefix, false);
+        return new TokenizerJson(SentencePieceVocabulary.plain(source, model, config), config);
     }
 
     private static ObjectNode preTokenizer(Split split) {
@@ -154,7 +180,7 @@ public final class GgufVocabulary {
         return merges;
     }
 
-    private static ObjectNode config(String source, GgufFields fields, List<String> tokens, Split split) {
+    private static ObjectNode config(String source, GgufFields fields, List<String> tokens, boolean addsBegin) {
         ObjectNode config = JSON.objectNode();
         Map<String, String> roles = Map.of(
                 "bos", "bos_token",
@@ -178,7 +204,7 @@ public final class GgufVocabulary {
                 config.putNull(role);
             }
         });
-        config.put("add_bos_token", fields.bool(KEY + "add_bos_token", split == Split.LLAMA3));
+        config.put("add_bos_token", fields.bool(KEY + "add_bos_token", addsBegin));
         config.put("add_eos_token", fields.bool(KEY + "add_eos_token", false));
         return config;
     }

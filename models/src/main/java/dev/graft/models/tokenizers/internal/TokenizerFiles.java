@@ -2,6 +2,7 @@ package dev.graft.models.tokenizers.internal;
 
 import dev.graft.formats.FormatException;
 import dev.graft.formats.Json;
+import dev.graft.formats.SentencePiece;
 import dev.graft.models.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -17,24 +18,22 @@ import tools.jackson.databind.node.ObjectNode;
 /** Which files make a tokenizer. */
 public final class TokenizerFiles {
 
+    /** What a folder's tokenizer may be called, the first one that is there; the last four are SentencePiece's. */
+    private static final List<String> NAMES = List.of(
+            "tokenizer.json", "vocab.txt", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model", "spm.model");
+
     private TokenizerFiles() {}
 
     public static Tokenizer folder(Path folder) {
-        for (String name : List.of("tokenizer.json", "vocab.txt")) {
+        for (String name : NAMES) {
             if (Files.isRegularFile(folder.resolve(name))) {
                 return file(folder.resolve(name));
             }
         }
         throw new FormatException(
                 folder,
-                "has no tokenizer: expected tokenizer.json, or vocab.txt of a BERT model, among " + names(folder)
-                        + sentencePieceHint(folder));
-    }
-
-    private static String sentencePieceHint(Path folder) {
-        return Files.exists(folder.resolve("tokenizer.model"))
-                ? "; tokenizer.model alone is not read: AutoTokenizer.from_pretrained(...).save_pretrained(...) writes the tokenizer.json"
-                : "";
+                "has no tokenizer: expected tokenizer.json, vocab.txt of a BERT model or tokenizer.model of SentencePiece, among "
+                        + names(folder));
     }
 
     private static List<String> names(Path folder) {
@@ -49,11 +48,14 @@ public final class TokenizerFiles {
     }
 
     public static Tokenizer file(Path file) {
-        JsonNode config = configBeside(file);
-        if (file.getFileName().toString().endsWith(".txt")) {
-            return tokenizer(file.toString(), WordPieceVocabulary.read(file, config), config);
+        ObjectNode config = configBeside(file);
+        String source = file.toString();
+        if (source.endsWith(".model")) {
+            return tokenizer(source, SentencePieceVocabulary.read(source, SentencePiece.read(file), config), config);
+        } else if (source.endsWith(".txt")) {
+            return tokenizer(source, WordPieceVocabulary.read(file, config), config);
         }
-        return tokenizer(file.toString(), Json.read(file), config);
+        return tokenizer(source, Json.read(file), config);
     }
 
     public static Tokenizer tokenizer(String source, JsonNode tokenizer, JsonNode config) {
@@ -61,7 +63,7 @@ public final class TokenizerFiles {
     }
 
     /** {@code tokenizer_config.json}, with what only {@code special_tokens_map.json} says. */
-    private static JsonNode configBeside(Path tokenizer) {
+    private static ObjectNode configBeside(Path tokenizer) {
         ObjectNode config = JsonNodeFactory.instance.objectNode();
         for (String name : List.of("special_tokens_map.json", "tokenizer_config.json")) {
             Path file = tokenizer.resolveSibling(name);

