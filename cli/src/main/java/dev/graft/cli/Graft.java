@@ -1,6 +1,7 @@
 package dev.graft.cli;
 
 import dev.graft.cli.bench.BenchCommand;
+import dev.graft.cli.compare.CompareCommand;
 import dev.graft.cli.config.RunOptions;
 import dev.graft.cli.demo.DemoCommand;
 import dev.graft.cli.doctor.DoctorCommand;
@@ -40,6 +41,7 @@ import picocli.CommandLine.Spec;
         subcommands = {
             DemoCommand.class,
             TrainCommand.class,
+            CompareCommand.class,
             EvalCommand.class,
             PredictCommand.class,
             GenerateCommand.class,

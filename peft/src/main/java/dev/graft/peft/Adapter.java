@@ -250,15 +250,21 @@ public final class Adapter {
         return trainable().values().stream().mapToLong(Tensor::numel).sum();
     }
 
-    /** PEFT's line: {@code trainable params: 1,081,344 || all params: 135,596,352 || trainable%: 0.7975}. */
-    public String trainableLine() {
-        long trained = trainableCount();
+    /** How many numbers base and adapter have, as PEFT counts them: embeddings included, tied ones once. */
+    public long totalCount() {
         long all = base.parameterCount();
         for (Parameter parameter : parameters.values()) {
             all += !parameter.counted() || isOfBase(parameter.key())
                     ? 0
                     : parameter.value().numel();
         }
+        return all;
+    }
+
+    /** PEFT's line: {@code trainable params: 1,081,344 || all params: 135,596,352 || trainable%: 0.7975}. */
+    public String trainableLine() {
+        long trained = trainableCount();
+        long all = totalCount();
         return String.format(
                 Locale.ROOT,
                 "trainable params: %,d || all params: %,d || trainable%%: %.4f",

@@ -65,6 +65,11 @@ public interface Method {
         /** The settings that a new adapter has where nothing is said: they learn. */
         Method defaults();
 
+        /** How many times LoRA's learning rate it is trained with where none is given. */
+        default double rateFactor() {
+            return 1;
+        }
+
         /** The {@code peft_type}, or the {@code architecture} of AdapterHub, that its files have. */
         String peftType();
 

@@ -43,15 +43,59 @@ public final class ConfigReader {
      */
     public static RunConfig read(
             @Nullable Path recipe, List<String> overrides, Map<String, String> flags, Consumer<String> notices) {
+        List<List<Setting>> layers = layers(recipe, overrides);
+        layers.add(flags.entrySet().stream()
+                .map(flag -> setting(flag.getKey().replace('-', '_'), flag.getValue(), "--" + flag.getKey()))
+                .toList());
+        return new ConfigReader(notices).read(layers);
+    }
+
+    private static List<List<Setting>> layers(@Nullable Path recipe, List<String> overrides) {
         List<List<Setting>> layers = new ArrayList<>();
         if (recipe != null) {
             layers.add(file(recipe));
         }
         layers.add(overrides.stream().map(ConfigReader::override).toList());
-        layers.add(flags.entrySet().stream()
-                .map(flag -> setting(flag.getKey().replace('-', '_'), flag.getValue(), "--" + flag.getKey()))
-                .toList());
-        return new ConfigReader(notices).read(layers);
+        return layers;
+    }
+
+    /**
+     * A comparison of methods: what {@link CompareConfig} declares, and beside it the options of a run, which hold for all methods, and those
+     * of methods.
+     *
+     * @throws InputException about the first option that can't be understood
+     */
+    public static CompareConfig comparison(Path recipe, List<String> overrides, Consumer<String> notices) {
+        Map<String, Setting> own = new LinkedHashMap<>();
+        List<List<Setting>> shared = new ArrayList<>();
+        for (List<Setting> layer : layers(recipe, overrides)) {
+            layer.stream()
+                    .filter(setting -> CompareConfig.KEYS.containsKey(setting.name()))
+                    .forEach(setting -> own.put(setting.name(), setting));
+            List<Setting> others = layer.stream()
+                    .filter(setting -> !CompareConfig.KEYS.containsKey(setting.name()))
+                    .toList();
+            others.forEach(CompareConfig::refuse);
+            shared.add(others);
+        }
+        List<@Nullable Object> values = new ArrayList<>();
+        CompareConfig.KEYS.forEach((name, key) -> {
+            Setting setting = own.get(name);
+            values.add(setting == null ? key.defaultValue() : key.read(setting.value(), setting.origin()));
+        });
+        return CompareConfig.of(values, method -> run(shared, method, notices));
+    }
+
+    /** The run of one of several methods: the options of the others mean nothing to it. */
+    private static RunConfig run(List<List<Setting>> layers, String method, Consumer<String> notices) {
+        List<List<Setting>> own = new ArrayList<>();
+        for (List<Setting> layer : layers) {
+            own.add(layer.stream()
+                    .filter(setting -> !CompareConfig.belongsToAnother(setting.name(), method))
+                    .toList());
+        }
+        own.add(List.of(setting("method", method, "methods")));
+        return new ConfigReader(notices).read(own);
     }
 
     /**
@@ -142,7 +186,11 @@ public final class ConfigReader {
             Map<String, Setting> given = new LinkedHashMap<>();
             for (Setting setting : layer) {
                 Setting canonical = canonical(setting, true);
-                if (canonical == null || leftOpen(canonical)) {
+                if (canonical == null) {
+                    continue;
+                }
+                if (leftOpen(canonical)) {
+                    settings.remove(canonical.name());
                     continue;
                 }
                 Setting earlier = given.put(canonical.name(), canonical);

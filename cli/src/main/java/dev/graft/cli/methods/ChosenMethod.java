@@ -87,6 +87,9 @@ public final class ChosenMethod {
     private static void layers(ObjectNode json, ObjectNode known, Base base) {
         for (String field : List.of("layers", "layers_to_transform")) {
             JsonNode given = json.path(field);
+            if (known.path(field).isInt()) {
+                continue; // a number of layers
+            }
             if (!given.isString() && !(given.isInt() && field.equals("layers"))) {
                 continue;
             }

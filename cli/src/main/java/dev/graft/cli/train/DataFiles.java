@@ -22,13 +22,13 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The files of a run's rows. */
-record DataFiles(RunConfig.Data data, DataOptions options) {
+public record DataFiles(RunConfig.Data data, DataOptions options) {
     /** What a field of a row can be. */
     private static final Set<String> PARTS = Arrays.stream(RowShape.values())
             .flatMap(shape -> Stream.concat(shape.keys().stream(), shape.optional().stream()))
             .collect(Collectors.toCollection(TreeSet::new));
 
-    static DataFiles of(RunConfig.Data data, RunConfig.Goal goal) {
+    public static DataFiles of(RunConfig.Data data, RunConfig.Goal goal) {
         return new DataFiles(data, options(data, goal));
     }
 
@@ -84,7 +84,7 @@ record DataFiles(RunConfig.Data data, DataOptions options) {
     }
 
     /** Opens them; the caller closes the result. */
-    Splits open() {
+    public Splits open() {
         Splits splits = splits();
         boolean complete = false;
         try {

@@ -50,7 +50,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Everything that a run needs before its first step: rows read, base loaded, adapter made, settings checked. */
-record Prepared(
+public record Prepared(
         RunData task,
         Splits splits,
         Loading loading,
@@ -135,7 +135,8 @@ record Prepared(
                 notes);
     }
 
-    private static RunData task(RunConfig config, Dataset rows, Checkpoint checkpoint) {
+    /** What the rows ask of a model, as far as the config allows. */
+    public static RunData task(RunConfig config, Dataset rows, Checkpoint checkpoint) {
         Goal goal = new Preferences(config).goal(rows);
         RunData task = goal != null
                 ? RunData.of(rows, goal)
@@ -181,9 +182,10 @@ record Prepared(
     }
 
     /** A base's files, and the name that people know it by. */
-    private record Files(String name, Path path, Checkpoint checkpoint) {}
+    public record Files(String name, Path path, Checkpoint checkpoint) {}
 
-    private static Files fetch(RunConfig.Base config, PrintWriter err) {
+    /** Fetches the base that a config names. */
+    public static Files fetch(RunConfig.Base config, PrintWriter err) {
         Source source = Source.parse(config.model());
         Path path;
         try (DownloadLine progress = new DownloadLine(err, Terminal.isLive())) {
@@ -193,7 +195,8 @@ record Prepared(
         return new Files(name, path, Checkpoint.open(path));
     }
 
-    private static Loading load(RunConfig.Base config, RunData task, Files files, PrintWriter err) {
+    /** The base that a run trains on. */
+    public static Loading load(RunConfig.Base config, RunData task, Files files, PrintWriter err) {
         Integer threads = config.threads();
         if (threads != null) {
             Natives.threads(threads);
@@ -221,7 +224,8 @@ record Prepared(
         return wanted == null ? null : Quantization.of(name(wanted));
     }
 
-    private static Chat chat(Loading loading, List<String> notes, PrintWriter err) {
+    /** The chat template of a base; a warning goes to the notes where its end of turn ends no text. */
+    public static Chat chat(Loading loading, List<String> notes, PrintWriter err) {
         Chat chat = loading.chat();
         String warning = CausalEncoder.endWarning(chat, loading.base().endTokens());
         if (warning != null) {
@@ -243,7 +247,7 @@ record Prepared(
     }
 
     /** What the model can take beside the adapter's prompt. */
-    private static int length(RunConfig config, Base base, int prompt) {
+    public static int length(RunConfig config, Base base, int prompt) {
         int most = base.backbone().maxPositions() - prompt;
         Integer wanted = config.goal().maxSeqLength();
         if (wanted != null && wanted > most) {
@@ -263,7 +267,8 @@ record Prepared(
         }
     }
 
-    private static Overflow overflow(RunConfig config, RunData task) {
+    /** What becomes of longer rows. */
+    public static Overflow overflow(RunConfig config, RunData task) {
         RunConfig.Overflow wanted = config.goal().overflow();
         if (wanted != null) {
             return Overflow.valueOf(wanted.name());

@@ -2,6 +2,7 @@ package dev.graft.cli.train;
 
 import dev.graft.cli.config.Optimisation;
 import dev.graft.cli.config.RunConfig;
+import dev.graft.cli.methods.ChosenMethod;
 import dev.graft.eval.run.RunData;
 import dev.graft.eval.run.Scorer;
 import dev.graft.formats.InputException;
@@ -28,12 +29,13 @@ import org.jspecify.annotations.Nullable;
  *
  * @param scorer the metrics of the validation rows; null without such rows
  */
-record Settings(RunConfig config, RunData task, @Nullable Scorer<?> scorer) {
+public record Settings(
+        RunConfig config, RunData task, @Nullable Scorer<?> scorer) {
     private static final double USUAL_EPOCHS = 3;
     private static final double USUAL_WARMUP = 0.03;
 
     /** The settings for a number of rows. */
-    TrainSettings of(int rows) {
+    public TrainSettings of(int rows) {
         TrainSettings settings = new TrainSettings(
                 optimization(),
                 batching(),
@@ -81,7 +83,10 @@ record Settings(RunConfig config, RunData task, @Nullable Scorer<?> scorer) {
         OptimizerChoice choice = new OptimizerChoice(options);
         return new Optimization(
                 choice.settings(),
-                rate == null ? usualRate() : rate,
+                rate == null
+                        ? usualRate()
+                                * ChosenMethod.named(config.base().method()).rateFactor()
+                        : rate,
                 schedule(options),
                 norm == null ? usualNorm : norm,
                 prefers() ? 0 : options.labelSmoothing(),

@@ -6,6 +6,7 @@ import dev.graft.eval.demo.DemoResult.Merged;
 import dev.graft.eval.demo.DemoResult.Reloaded;
 import dev.graft.eval.predict.Classifier;
 import dev.graft.eval.predict.Classifier.Answer;
+import dev.graft.eval.predict.LinearProbe;
 import dev.graft.eval.report.Html;
 import dev.graft.eval.run.ServingRecord;
 import dev.graft.formats.AtomicWrite;
@@ -91,7 +92,7 @@ public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
      */
     public DemoResult run() {
         Path modelFiles = hub.fetch(settings.model());
-        Path nouns = find(hub.fetch(settings.data()), "data.noun");
+        Path nouns = WordNet.find(hub.fetch(settings.data()));
         long start = System.nanoTime();
         Data data = read(modelFiles, nouns);
         Score probe = probe(data);
@@ -173,7 +174,8 @@ public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
     private Score probe(Data data) {
         long start = System.nanoTime();
         Tensor train = features(data, data.train);
-        LinearProbe probe = LinearProbe.train(train, LinearProbe.classes(data.train), data.labels.size());
+        LinearProbe probe = LinearProbe.train(
+                train, LinearProbe.classes(data.train), data.labels.size(), LinearProbe.LEARNING_RATE);
         double seconds = seconds(start);
         Score score =
                 Score.of(probe.logits(features(data, data.test)), data.testClasses(), data.labels.size(), seconds);
@@ -327,17 +329,6 @@ public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
 
     private static double seconds(long start) {
         return (System.nanoTime() - start) / 1e9;
-    }
-
-    private static Path find(Path folder, String name) {
-        try (Stream<Path> files = Files.walk(folder)) {
-            return files.filter(file -> file.getFileName().toString().equals(name))
-                    .sorted()
-                    .findFirst()
-                    .orElseThrow(() -> new InputException(folder + " has no " + name + ", so it is not WordNet"));
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + folder + ": " + e.getMessage(), e);
-        }
     }
 
     private static long bytes(Path folder) {

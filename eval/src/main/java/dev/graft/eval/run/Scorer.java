@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 
@@ -150,11 +151,23 @@ public final class Scorer<O> {
      * @throws TrainingException if what the model says is not a number
      */
     public Scores score(Predictor predictor, Hooks hooks, boolean intervals) {
+        return score(predictor, hooks, intervals, prediction -> {});
+    }
+
+    /**
+     * Scores a model.
+     *
+     * @param intervals whether to draw the rows again for confidence intervals
+     * @param each is handed what the model says about each row
+     * @throws TrainingException if what the model says is not a number
+     */
+    public Scores score(Predictor predictor, Hooks hooks, boolean intervals, Consumer<Prediction> each) {
         MetricSet<O> set = metrics.get();
         ConfusionMatrix confusion = classes > 0 ? new ConfusionMatrix(classes) : null;
         List<O> rows = new ArrayList<>();
         Loss loss = predictor.predict(hooks, prediction -> {
             O scored = scored(prediction);
+            each.accept(prediction);
             rows.add(scored);
             set.update(scored);
             if (confusion != null && scored instanceof ClassPrediction one) {

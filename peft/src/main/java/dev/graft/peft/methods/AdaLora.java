@@ -303,6 +303,11 @@ public record AdaLora(
         }
 
         @Override
+        public double rateFactor() {
+            return 3;
+        }
+
+        @Override
         public List<String> required() {
             return List.of("init_r", "lora_alpha");
         }

@@ -233,6 +233,11 @@ public record AdapterHubPrefix(
         }
 
         @Override
+        public double rateFactor() {
+            return 3;
+        }
+
+        @Override
         public boolean reads(Fields config) {
             return AdapterHubFields.isOf(config, "prefix_tuning");
         }

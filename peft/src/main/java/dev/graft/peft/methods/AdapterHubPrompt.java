@@ -115,6 +115,11 @@ public record AdapterHubPrompt(int tokens, @Nullable String text) implements Met
         }
 
         @Override
+        public double rateFactor() {
+            return 10;
+        }
+
+        @Override
         public boolean reads(Fields config) {
             return AdapterHubFields.isOf(config, "prompt_tuning");
         }

@@ -181,6 +181,11 @@ public record AdaptionPrompt(
         }
 
         @Override
+        public double rateFactor() {
+            return 10;
+        }
+
+        @Override
         public boolean savesModules() {
             return false;
         }

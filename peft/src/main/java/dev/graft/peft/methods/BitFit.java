@@ -142,6 +142,11 @@ public record BitFit(List<String> terms) implements Method {
         }
 
         @Override
+        public double rateFactor() {
+            return 5;
+        }
+
+        @Override
         public List<String> required() {
             return List.of("bias_terms");
         }

@@ -187,6 +187,11 @@ public record C3a(ByModule<Integer> block, Targets targets, Bias bias, Init init
         }
 
         @Override
+        public double rateFactor() {
+            return 10;
+        }
+
+        @Override
         public Method read(Fields config, Base base) {
             return new C3a(
                     ByModule.integers(config, "block_size", 256, 1, "block_size_pattern"),

@@ -159,6 +159,11 @@ public record Cartridge(int tokens, int frozen, @Nullable String text) implement
         }
 
         @Override
+        public double rateFactor() {
+            return 5;
+        }
+
+        @Override
         public Map<String, String> optional() {
             return Map.of("init_text", "what a new adapter starts from; at least num_virtual_tokens tokens");
         }

@@ -229,6 +229,11 @@ public record ChildTuning(Kept kept, double share) implements Method {
         }
 
         @Override
+        public double rateFactor() {
+            return 0.1;
+        }
+
+        @Override
         public boolean reads(Fields f) {
             return f.has("child_network");
         }

@@ -267,6 +267,11 @@ public record Cpt(
         }
 
         @Override
+        public double rateFactor() {
+            return 10;
+        }
+
+        @Override
         public Map<String, String> optional() {
             return Map.of(
                     "examples",

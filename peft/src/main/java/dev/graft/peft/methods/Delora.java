@@ -155,6 +155,11 @@ public record Delora(
         }
 
         @Override
+        public double rateFactor() {
+            return 3;
+        }
+
+        @Override
         public List<String> required() {
             return List.of("r");
         }

@@ -133,6 +133,11 @@ public record FourierFt(
         }
 
         @Override
+        public double rateFactor() {
+            return 10;
+        }
+
+        @Override
         public Method read(Fields config, Base base) {
             config.bool("fan_in_fan_out", false);
             return new FourierFt(

@@ -77,6 +77,11 @@ public record FullFineTuning(boolean embeddings) implements Method {
         }
 
         @Override
+        public double rateFactor() {
+            return 0.1;
+        }
+
+        @Override
         public Method read(Fields f, Base base) {
             return new FullFineTuning(f.bool("train_embeddings", true));
         }

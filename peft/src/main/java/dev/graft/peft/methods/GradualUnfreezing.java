@@ -112,6 +112,11 @@ public record GradualUnfreezing(double rateDecay, @Nullable Double epochsPerLaye
         }
 
         @Override
+        public double rateFactor() {
+            return 0.1;
+        }
+
+        @Override
         public boolean reads(Fields f) {
             return f.has("rate_decay");
         }

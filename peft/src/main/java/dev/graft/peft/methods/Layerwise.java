@@ -97,6 +97,11 @@ public record Layerwise(int topLayers) implements Method {
         }
 
         @Override
+        public double rateFactor() {
+            return 0.1;
+        }
+
+        @Override
         public List<String> required() {
             return List.of("top_layers");
         }

@@ -132,6 +132,11 @@ public record LnTuning(Targets targets) implements Method {
         }
 
         @Override
+        public double rateFactor() {
+            return 5;
+        }
+
+        @Override
         public Method read(Fields config, Base base) {
             return new LnTuning(Targets.read(config));
         }

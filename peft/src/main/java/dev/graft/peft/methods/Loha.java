@@ -123,6 +123,11 @@ public record Loha(Lycoris config, boolean startAtZero) implements Method {
         }
 
         @Override
+        public double rateFactor() {
+            return 2;
+        }
+
+        @Override
         public List<String> required() {
             return List.of("r", "alpha");
         }

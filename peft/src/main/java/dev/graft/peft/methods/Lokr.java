@@ -223,6 +223,11 @@ public record Lokr(Lycoris config, boolean decomposeBoth, int decomposeFactor, b
         }
 
         @Override
+        public double rateFactor() {
+            return 2;
+        }
+
+        @Override
         public List<String> required() {
             return List.of("r", "alpha");
         }

@@ -262,6 +262,11 @@ public record MultitaskPromptTuning(
         }
 
         @Override
+        public double rateFactor() {
+            return 10;
+        }
+
+        @Override
         public List<String> required() {
             return List.of("num_virtual_tokens");
         }

@@ -267,6 +267,11 @@ public record Osf(Rank rank, Map<String, Rank> ranks, Targets targets, boolean s
         }
 
         @Override
+        public double rateFactor() {
+            return 0.3;
+        }
+
+        @Override
         public Method read(Fields config, Base base) {
             // PEFT accepts it and does nothing with it.
             config.informational("target_svd_config");

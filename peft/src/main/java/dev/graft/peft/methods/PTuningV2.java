@@ -96,6 +96,11 @@ public record PTuningV2(int tokens, boolean zero) implements Method {
         }
 
         @Override
+        public double rateFactor() {
+            return 10;
+        }
+
+        @Override
         public boolean reads(Fields config) {
             return !config.bool("prefix_projection", false);
         }

@@ -207,6 +207,11 @@ public record PromptTuning(
         }
 
         @Override
+        public double rateFactor() {
+            return 10;
+        }
+
+        @Override
         public List<String> required() {
             return List.of("num_virtual_tokens");
         }

@@ -234,6 +234,11 @@ public record RandLora(
         }
 
         @Override
+        public double rateFactor() {
+            return 3;
+        }
+
+        @Override
         public List<String> required() {
             return List.of("r", "randlora_alpha");
         }

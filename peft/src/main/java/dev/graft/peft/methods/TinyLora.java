@@ -218,6 +218,11 @@ public record TinyLora(
         }
 
         @Override
+        public double rateFactor() {
+            return 10;
+        }
+
+        @Override
         public List<String> required() {
             return List.of("r", "u");
         }

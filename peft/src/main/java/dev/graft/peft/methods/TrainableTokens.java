@@ -125,6 +125,11 @@ public record TrainableTokens(List<Integer> tokens, Targets targets, boolean sta
         }
 
         @Override
+        public double rateFactor() {
+            return 3;
+        }
+
+        @Override
         public List<String> required() {
             return List.of("token_indices");
         }

@@ -236,6 +236,11 @@ public record VbLora(
         }
 
         @Override
+        public double rateFactor() {
+            return 5;
+        }
+
+        @Override
         public List<String> required() {
             return List.of("r", "topk");
         }

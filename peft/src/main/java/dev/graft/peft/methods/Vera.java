@@ -163,6 +163,11 @@ public record Vera(
         }
 
         @Override
+        public double rateFactor() {
+            return 10;
+        }
+
+        @Override
         public List<String> required() {
             return List.of("r");
         }

@@ -180,6 +180,11 @@ public record WaveFt(
         }
 
         @Override
+        public double rateFactor() {
+            return 10;
+        }
+
+        @Override
         public Method read(Fields config, Base base) {
             config.bool("fan_in_fan_out", false);
             return new WaveFt(

@@ -1,6 +1,7 @@
 package dev.graft.train.data;
 
 import dev.graft.formats.FormatException;
+import dev.graft.formats.InputException;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -14,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /**
  * Definitions of nouns with the kind of thing they define, from WordNet's {@code data.noun} (format: wndb(5WN), lexnames(5WN)). The kind
@@ -59,6 +61,22 @@ public final class WordNet {
 
     private WordNet(Map<String, List<String>> definitions) {
         this.definitions = definitions;
+    }
+
+    /**
+     * Where {@code data.noun} is in a folder of WordNet.
+     *
+     * @throws InputException if it isn't there
+     */
+    public static Path find(Path folder) {
+        try (Stream<Path> files = Files.walk(folder)) {
+            return files.filter(file -> file.getFileName().toString().equals("data.noun"))
+                    .sorted()
+                    .findFirst()
+                    .orElseThrow(() -> new InputException(folder + " has no data.noun, so it is not WordNet"));
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + folder + ": " + e.getMessage(), e);
+        }
     }
 
     /**
@@ -145,22 +163,40 @@ public final class WordNet {
         return definitions;
     }
 
+    /** Rows to train and to test on, without any to validate on. */
+    public Splits split(int train, int test) {
+        return split(train, 0, test);
+    }
+
     /**
-     * Rows to train and to test on, the same on every machine: of each kind the first by hash train, the next test. A kind with too few
-     * definitions is divided in the same proportion.
+     * Rows to train, to validate and to test on, the same on every machine: of each kind the first by hash train, the next validate, those
+     * after them test. A kind with too few definitions is divided in the same proportion.
      *
      * @param train rows of each kind to train on
+     * @param validation rows of each kind to validate on
      * @param test rows of each kind to test on
      */
-    public Splits split(int train, int test) {
+    public Splits split(int train, int validation, int test) {
         List<Row> training = new ArrayList<>();
+        List<Row> validating = new ArrayList<>();
         List<Row> testing = new ArrayList<>();
         definitions.forEach((kind, list) -> {
-            int tests = (int) Math.min(test, (long) list.size() * test / (train + test));
-            int trainings = Math.min(train, list.size() - tests);
-            list.subList(0, trainings).forEach(definition -> training.add(row(definition, kind)));
-            list.subList(trainings, trainings + tests).forEach(definition -> testing.add(row(definition, kind)));
+            long all = (long) train + validation + test;
+            int tests = (int) Math.min(test, list.size() * (long) test / all);
+            int validations = (int) Math.min(validation, list.size() * (long) validation / all);
+            int trainings = Math.min(train, list.size() - tests - validations);
+            add(training, kind, list, 0, trainings);
+            add(validating, kind, list, trainings, validations);
+            add(testing, kind, list, trainings + validations, tests);
         });
-        return new Splits(Rows.of("wordnet/train", training), null, Rows.of("wordnet/test", testing), List.of());
+        return new Splits(
+                Rows.of("wordnet/train", training),
+                validating.isEmpty() ? null : Rows.of("wordnet/validation", validating),
+                Rows.of("wordnet/test", testing),
+                List.of());
+    }
+
+    private static void add(List<Row> rows, String kind, List<String> definitions, int from, int count) {
+        definitions.subList(from, from + count).forEach(definition -> rows.add(row(definition, kind)));
     }
 }

@@ -1,4 +1,4 @@
-package dev.graft.eval.demo;
+package dev.graft.eval.predict;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -10,7 +10,7 @@ class LinearProbeTest {
     @Test
     void findsTheLineBetweenTwoKinds() {
         Tensor features = Tensors.of(new float[] {2, 0, 3, 1, -2, 0, -3, 1}, 4, 2);
-        LinearProbe probe = LinearProbe.train(features, new int[] {1, 1, 0, 0}, 2);
+        LinearProbe probe = LinearProbe.train(features, new int[] {1, 1, 0, 0}, 2, LinearProbe.LEARNING_RATE);
 
         float[][] logits = probe.logits(Tensors.of(new float[] {1, 5, -1, 5}, 2, 2));
         assertThat(logits[0][1]).isGreaterThan(logits[0][0]);
@@ -19,7 +19,8 @@ class LinearProbeTest {
 
     @Test
     void choosesTheMoreFrequentKindWhereFeaturesSayNothing() {
-        LinearProbe probe = LinearProbe.train(Tensors.of(new float[6], 3, 2), new int[] {2, 2, 0}, 3);
+        LinearProbe probe =
+                LinearProbe.train(Tensors.of(new float[6], 3, 2), new int[] {2, 2, 0}, 3, LinearProbe.LEARNING_RATE);
 
         float[] logits = probe.logits(Tensors.of(new float[] {9, 9}, 1, 2))[0];
         assertThat(logits[2]).isGreaterThan(logits[0]);

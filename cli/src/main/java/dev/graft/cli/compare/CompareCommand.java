@@ -1,0 +1,87 @@
+package dev.graft.cli.compare;
+
+import dev.graft.cli.config.CompareConfig;
+import dev.graft.cli.config.ConfigReader;
+import dev.graft.cli.config.Recipes;
+import dev.graft.cli.model.JsonOption;
+import dev.graft.formats.InputException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "compare",
+        description = "Train many methods on one task and one base, and show what each costs and what it buys.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "RECIPE is a YAML file, or the name of one in recipes/, with the keys of a training and methods (a list, or all),",
+            "seeds and rates. Every method tries the same number of learning rates around its usual one; the one that is best on",
+            "the validation rows is trained with the other seeds and scored on the test rows. The frozen base and full",
+            "fine-tuning are always among the rows.",
+            "",
+            "A comparison that was interrupted goes on where it was. data.train: wordnet stands for the definitions of",
+            "nouns that `graft demo` uses.",
+            "",
+            "Examples:",
+            "  graft compare compare-demo",
+            "  graft compare compare-demo methods=all seeds=5 --jobs 2",
+            "  graft compare compare-chat methods=[lora,ia3] output_dir=runs/two"
+        })
+public final class CompareCommand implements Callable<Integer> {
+
+    @Parameters(arity = "1..*", paramLabel = "RECIPE [key=value…]", description = "What to compare.")
+    @SuppressWarnings("NullAway.Init")
+    private List<String> words;
+
+    @Option(
+            names = "--jobs",
+            paramLabel = "N",
+            defaultValue = "1",
+            description =
+                    "Processes that train at the same time, each on one core if there are several (default: ${DEFAULT-VALUE}).")
+    private int jobs;
+
+    @Option(names = "--worker", hidden = true, description = "Take part in the work of another process.")
+    private boolean worker;
+
+    @Mixin
+    private JsonOption json = new JsonOption();
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() {
+        if (jobs < 1) {
+            throw new InputException("--jobs is " + jobs + ", expected at least 1");
+        }
+        List<String> overrides = new ArrayList<>(words);
+        String recipe = overrides.remove(0);
+        if (ConfigReader.isOverride(recipe)) {
+            throw new InputException(recipe + " stands where the recipe should be; write it after the recipe's name");
+        }
+        for (String word : overrides) {
+            if (!ConfigReader.isOverride(word)) {
+                throw new InputException(word + " stands after the recipe " + recipe + ", expected key=value");
+            }
+        }
+        CompareConfig config = ConfigReader.comparison(
+                Recipes.ofProject().find(recipe), overrides, spec.commandLine().getErr()::println);
+        CompareRun run = new CompareRun(
+                config,
+                words,
+                jobs,
+                json.json(),
+                spec.commandLine().getOut(),
+                spec.commandLine().getErr());
+        return worker ? run.help() : run.run();
+    }
+}

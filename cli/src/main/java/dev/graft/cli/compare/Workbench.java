@@ -1,0 +1,152 @@
+package dev.graft.cli.compare;
+
+import dev.graft.cli.config.CompareConfig;
+import dev.graft.cli.config.RunConfig;
+import dev.graft.cli.methods.ChosenMethod;
+import dev.graft.cli.model.Loading;
+import dev.graft.cli.train.DataFiles;
+import dev.graft.cli.train.Prepared;
+import dev.graft.cli.train.Settings;
+import dev.graft.eval.compare.Contender;
+import dev.graft.eval.compare.Experiment;
+import dev.graft.eval.predict.LinearProbe;
+import dev.graft.eval.run.RunData;
+import dev.graft.eval.run.Scorer;
+import dev.graft.formats.InputException;
+import dev.graft.hub.Hub;
+import dev.graft.models.Task;
+import dev.graft.peft.Method;
+import dev.graft.peft.Methods;
+import dev.graft.train.TrainSettings;
+import dev.graft.train.data.Dataset;
+import dev.graft.train.data.Examples;
+import dev.graft.train.data.Label;
+import dev.graft.train.data.Labels;
+import dev.graft.train.data.LossOn;
+import dev.graft.train.data.Overflow;
+import dev.graft.train.data.RowEncoder;
+import dev.graft.train.data.RowShape;
+import dev.graft.train.data.Rows;
+import dev.graft.train.data.Splits;
+import dev.graft.train.data.WordNet;
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** What a recipe means: the experiment, and who takes part. */
+record Workbench(Experiment experiment, List<Contender> contenders) {
+    /** The row of the base as it is. */
+    static final String FROZEN = "frozen-base";
+
+    private static final String FULL = "full-fine-tuning";
+
+    /** Definitions of each kind of noun. */
+    private static final int TRAIN_ROWS = 60;
+
+    private static final int VALIDATION_ROWS = 20;
+    private static final int TEST_ROWS = 40;
+
+    static Workbench of(CompareConfig config, String version, PrintWriter err) {
+        List<String> methods = config.methods();
+        if (methods != null) {
+            methods.forEach(ChosenMethod::named);
+        }
+        RunConfig run = config.run().apply(FULL);
+        Splits splits = splits(run);
+        Prepared.Files files = Prepared.fetch(run.base(), err);
+        RunData task = task(run, splits, files);
+        splits = withValidation(run, splits);
+        Loading loading = Prepared.load(run.base(), task, files, err);
+        RowEncoder encoder = task.encoder(
+                loading.base(),
+                () -> Prepared.chat(loading, new ArrayList<>(), err),
+                LossOn.valueOf(run.goal().lossOn().name()));
+        int length = Prepared.length(run, loading.base(), 0);
+        Overflow overflow = Prepared.overflow(run, task);
+        Examples train = Examples.encode(splits.train(), encoder, length, overflow);
+        Examples validation = Examples.encode(rows("validation", splits.validation()), encoder, length, overflow);
+        TrainSettings settings = new Settings(run, task, Scorer.of(task)).of(train.size());
+        Integer evalBatch = run.schedule().evalBatchSize();
+        String metric = run.evaluation().metric();
+        Experiment experiment = new Experiment(
+                task.kind() == Label.Kind.ONE ? LinearProbe.best(loading.base(), train, validation) : loading.base(),
+                loading.base().fingerprint(),
+                task,
+                train,
+                validation,
+                Examples.encode(rows("test", splits.test()), encoder, length, overflow),
+                settings,
+                evalBatch == null ? settings.batching().size() : evalBatch,
+                metric != null ? metric : task.kind() == null ? "loss" : "accuracy",
+                Experiment.digest(splits),
+                version);
+        experiment.greaterIsBetter();
+        return new Workbench(experiment, contenders(config, experiment));
+    }
+
+    private static Splits splits(RunConfig run) {
+        if (!run.data().train().equals("wordnet")) {
+            return DataFiles.of(run.data(), run.goal()).open();
+        }
+        return WordNet.read(WordNet.find(new Hub().fetch("wordnet"))).split(TRAIN_ROWS, VALIDATION_ROWS, TEST_ROWS);
+    }
+
+    private static RunData task(RunConfig run, Splits splits, Prepared.Files files) {
+        if (splits.train() instanceof Dataset rows) {
+            return Prepared.task(run, rows, files.checkpoint());
+        }
+        return new RunData(Task.SEQ_CLS, RowShape.CLASSIFICATION, Label.Kind.ONE, Labels.of(splits.train()));
+    }
+
+    private static Splits withValidation(RunConfig run, Splits splits) {
+        double share = run.data().validFraction();
+        return share > 0 ? splits.withValidation(share) : splits;
+    }
+
+    private static Rows rows(String which, @Nullable Rows rows) {
+        if (rows == null) {
+            throw new InputException(
+                    "there are no " + which + " rows: a comparison chooses learning rates on validation"
+                            + " rows and scores on test rows; give data.test, and data.valid or data.valid_fraction");
+        }
+        return rows;
+    }
+
+    private static List<Contender> contenders(CompareConfig config, Experiment experiment) {
+        boolean causal = experiment.task().task() == Task.CAUSAL_LM;
+        List<Contender> contenders = new ArrayList<>();
+        contenders.add(new Contender.Frozen(FROZEN));
+        List<String> names = new ArrayList<>();
+        List<String> given = config.methods();
+        if (given == null) {
+            for (Method.Type type : Methods.all()) {
+                if (causal ? type.capabilities().decoder() : type.capabilities().encoder()) {
+                    names.add(type.name());
+                }
+            }
+        } else {
+            names.addAll(given);
+        }
+        if (!names.contains(FULL)) {
+            names.add(0, FULL);
+        }
+        double usual = experiment.settings().optimization().learningRate()
+                / ChosenMethod.named(FULL).rateFactor();
+        for (String name : names) {
+            RunConfig run = config.run().apply(name);
+            contenders.add(new Contender.Trained(
+                    name,
+                    base -> ChosenMethod.of(
+                            name, run.methodOptions(), run.base().compat(), base),
+                    rate(run, usual, name)));
+        }
+        return contenders;
+    }
+
+    /** A rate that the recipe gives is LoRA's. */
+    private static double rate(RunConfig run, double usual, String name) {
+        Double given = run.optimisation().learningRate();
+        return (given == null ? usual : given) * ChosenMethod.named(name).rateFactor();
+    }
+}

@@ -1,0 +1,5 @@
+/** {@code graft compare}. */
+@NullMarked
+package dev.graft.cli.compare;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,130 @@
+package dev.graft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+class CompareCommandTest {
+    @TempDir
+    private Path folder;
+
+    private Path recipe;
+
+    @BeforeEach
+    void recipe() throws IOException {
+        Files.writeString(folder.resolve("train.jsonl"), rows(0, 24));
+        Files.writeString(folder.resolve("test.jsonl"), rows(24, 12));
+        recipe = Files.writeString(folder.resolve("compare.yaml"), """
+                model: file:%s
+                dtype: fp32
+                data:
+                  train: %s
+                  test: %s
+                  valid_fraction: 0.3
+                methods: [lora, ia3]
+                rates: [0.5, 1]
+                seeds: 2
+                lora:
+                  r: 2
+                max_steps: 2
+                metric: accuracy
+                output_dir: %s
+                """.formatted(
+                        Cli.base("bert-base"),
+                        folder.resolve("train.jsonl"),
+                        folder.resolve("test.jsonl"),
+                        folder.resolve("out")));
+    }
+
+    private static String rows(int from, int count) {
+        StringBuilder rows = new StringBuilder();
+        for (int i = from; i < from + count; i++) {
+            String word = i % 2 == 0 ? "cat" : "dog";
+            rows.append("{\"text\": \"" + word + " " + i + "\", \"label\": \"" + word + "\"}\n");
+        }
+        return rows.toString();
+    }
+
+    private Cli compare(Object... more) {
+        List<Object> words = new ArrayList<>(List.of("compare", recipe));
+        words.addAll(List.of(more));
+        return Cli.run(words.toArray());
+    }
+
+    @Test
+    void showsEveryMethodBesideTheFrozenBaseAndFullFineTuning() {
+        Cli run = compare("--json");
+
+        assertThat(run.code()).as(run.err()).isZero();
+        JsonNode rows = run.json().get("methods");
+        assertThat(rows.valueStream().map(row -> row.get("method").stringValue()))
+                .containsExactly("frozen-base", "full-fine-tuning", "lora", "ia3");
+        assertThat(rows.get(2).get("trainable").longValue())
+                .isPositive()
+                .isLessThan(rows.get(1).get("trainable").longValue());
+        assertThat(rows.get(2).get("seeds").intValue()).isEqualTo(2);
+        assertThat(rows.get(2).get("above_frozen")).hasSize(2);
+        assertThat(folder.resolve("out/standings.json")).exists();
+        assertThat(run.err()).contains("1/10  frozen-base").contains("10/10  ia3");
+    }
+
+    @Test
+    void goesOnWhereItWasAndTellsSo() throws IOException {
+        assertThat(compare("seeds=1", "methods=lora").code()).isZero();
+        Cli again = compare("seeds=2", "methods=lora");
+
+        assertThat(again.code()).as(again.err()).isZero();
+        assertThat(again.err()).contains("5 of 7 trials are done already").contains("7/7  lora");
+        assertThat(again.out()).contains("method").contains("frozen-base").containsPattern("lora +[\\d,]+ ");
+    }
+
+    @Test
+    void processesSideBySideGiveTheSameAsOne() throws IOException {
+        JsonNode alone = compare("--json").json();
+        JsonNode shared = compare("--json", "--jobs", "2", "output_dir=" + folder.resolve("shared"))
+                .json();
+
+        for (int row = 0; row < 4; row++) {
+            assertThat(shared.at("/methods/" + row + "/score")).isEqualTo(alone.at("/methods/" + row + "/score"));
+        }
+    }
+
+    @Test
+    void optionsOfAMethodAreThatMethodsAlone() {
+        JsonNode two = compare("--json", "seeds=1").json();
+        JsonNode four = compare("--json", "seeds=1", "lora.r=4").json();
+
+        long before = two.at("/methods/2/trainable").longValue();
+        assertThat(four.at("/methods/2/trainable").longValue()).isGreaterThan(before);
+        assertThat(four.at("/methods/3")).isEqualTo(two.at("/methods/3"));
+    }
+
+    @Test
+    void whatMeansNothingHereIsRefusedByName() {
+        assertThat(compare("method=lora").err()).contains("method: a comparison has methods");
+        assertThat(compare("save_steps=3").err()).contains("save_steps: a comparison scores each method once");
+        assertThat(compare("methods=[lorra]").err()).contains("\"lorra\"; did you mean lora?");
+        assertThat(compare("seeds=0").err()).contains("seeds is 0");
+        assertThat(compare("metric=bleu").err()).contains("metric is bleu");
+        assertThat(compare("ia3.rank=3").err()).contains("rank");
+        assertThat(compare("lorra.r=3").err()).contains("lorra.r: unknown option");
+        assertThat(compare("elsewhere").err()).contains("elsewhere stands after the recipe");
+        assertThat(Cli.run("compare", "seeds=3").err()).contains("stands where the recipe should be");
+        assertThat(compare("--jobs", "0").err()).contains("--jobs is 0");
+        assertThat(compare("--jobs", "0").code()).isEqualTo(2);
+    }
+
+    @Test
+    void rowsToChooseByAndToScoreOnMustBeThere() {
+        assertThat(compare("data.valid_fraction=0").err()).contains("there are no validation rows");
+        assertThat(compare("data.test=null").err()).contains("there are no test rows");
+    }
+}

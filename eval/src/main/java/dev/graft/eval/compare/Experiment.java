@@ -1,0 +1,104 @@
+package dev.graft.eval.compare;
+
+import dev.graft.eval.run.RunData;
+import dev.graft.eval.run.Scorer;
+import dev.graft.models.Base;
+import dev.graft.train.TrainSettings;
+import dev.graft.train.data.Examples;
+import dev.graft.train.data.Rows;
+import dev.graft.train.data.Splits;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * What all trials of a comparison share.
+ *
+ * @param base whose head, for a classifier, is the best linear probe of it: every method starts from what the frozen base knows
+ * @param fingerprint of the base as it was loaded
+ * @param train the same rows for all
+ * @param validation rows that choose a learning rate
+ * @param test rows that nothing is chosen by
+ * @param settings but for the learning rate and the seed
+ * @param metric the score that methods are compared by
+ * @param data a digest of the rows, see {@link #digest}
+ * @param version of Graft
+ */
+public record Experiment(
+        Base base,
+        String fingerprint,
+        RunData task,
+        Examples train,
+        Examples validation,
+        Examples test,
+        TrainSettings settings,
+        int evalBatchSize,
+        String metric,
+        String data,
+        String version) {
+
+    /** SHA-256 of all rows and their labels. */
+    public static String digest(Splits splits) {
+        MessageDigest digest = sha256();
+        for (Rows rows : Arrays.asList(splits.train(), splits.validation(), splits.test())) {
+            for (int row = 0; rows != null && row < rows.size(); row++) {
+                digest.update(rows.get(row).toString().getBytes(StandardCharsets.UTF_8));
+                digest.update((byte) '\n');
+            }
+            digest.update((byte) '\f');
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    static String digest(String text) {
+        return HexFormat.of().formatHex(sha256().digest(text.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    Scorer<?> scorer() {
+        return Scorer.of(task);
+    }
+
+    /** Whether more of the metric is better. */
+    public boolean greaterIsBetter() {
+        return scorer().greaterIsBetter(metric);
+    }
+
+    /** Whether a score is better than another; any is better than none. */
+    boolean better(@Nullable Double score, @Nullable Double than) {
+        if (score == null || score.isNaN()) {
+            return false;
+        }
+        return than == null || than.isNaN() || (greaterIsBetter() ? score > than : score < than);
+    }
+
+    /** What decides the outcome of every trial. */
+    ObjectNode toJson() {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        json.put("base", base.name());
+        json.put("base_fingerprint", fingerprint);
+        json.put("dtype", Objects.toString(base.numerics()));
+        json.put("task", task.task().name());
+        json.put("data_sha256", data);
+        json.put("train_rows", train.size());
+        json.put("validation_rows", validation.size());
+        json.put("test_rows", test.size());
+        json.put("metric", metric);
+        json.put("settings", settings.withLearningRate(1).withSeed(0).toString());
+        json.put("version", version);
+        return json;
+    }
+}

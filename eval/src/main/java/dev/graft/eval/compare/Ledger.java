@@ -1,0 +1,117 @@
+package dev.graft.eval.compare;
+
+import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.Fields;
+import dev.graft.formats.FormatException;
+import dev.graft.formats.Json;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The outcomes of a comparison, a file for each in {@code trials}. Several processes may share it: a trial is run by the one that has
+ * claimed it, and a claim ends with its process.
+ */
+public final class Ledger {
+    private final Path folder;
+    private final Map<Path, Outcome> read = new HashMap<>();
+
+    /** The ledger in the folder of a comparison. */
+    public Ledger(Path folder) {
+        this.folder = folder.resolve("trials");
+        try {
+            Files.createDirectories(this.folder);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot make " + this.folder + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** The outcome of a trial, or null if there is none yet or something that decides it has changed since. */
+    @Nullable
+    Outcome outcome(Trial trial, String key) {
+        Path file = file(trial);
+        Outcome known = read.get(file);
+        if (known == null && Files.exists(file)) {
+            known = Outcome.of(Fields.read(file));
+            read.put(file, known);
+        }
+        return known != null && known.key().equals(key) ? known : null;
+    }
+
+    void write(Outcome outcome) {
+        Path file = file(outcome.trial());
+        AtomicWrite.text(file, Json.pretty(outcome.toJson()) + "\n");
+        read.put(file, outcome);
+    }
+
+    private Path file(Trial trial) {
+        return folder.resolve(trial.name() + ".json");
+    }
+
+    /**
+     * All outcomes in a folder, by the names of their files.
+     *
+     * @throws FormatException if one of the files isn't an outcome
+     */
+    public List<Outcome> all() {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.filter(file -> file.toString().endsWith(".json"))
+                    .sorted()
+                    .map(file -> Outcome.of(Fields.read(file)))
+                    .toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** Takes a trial, or gives null if another process or thread has it. */
+    @Nullable
+    Claim claim(Trial trial) {
+        Path file = folder.resolve(trial.name() + ".lock");
+        try {
+            FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            FileLock lock = tryLock(channel);
+            if (lock == null) {
+                channel.close();
+                return null;
+            }
+            read.remove(file(trial));
+            return new Claim(channel, file);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot lock " + file + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static @Nullable FileLock tryLock(FileChannel channel) throws IOException {
+        try {
+            return channel.tryLock();
+        } catch (OverlappingFileLockException anotherThreadHasIt) {
+            return null;
+        }
+    }
+
+    /** A trial that is ours as long as this is open. */
+    record Claim(FileChannel channel, Path file) implements AutoCloseable {
+        @Override
+        public void close() {
+            try (channel) {
+                Files.delete(file);
+            } catch (NoSuchFileException gone) {
+                // Another process had the same file open before it was deleted.
+            } catch (IOException e) {
+                throw new UncheckedIOException("cannot unlock " + file + ": " + e.getMessage(), e);
+            }
+        }
+    }
+}

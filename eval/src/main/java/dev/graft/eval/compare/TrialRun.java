@@ -1,0 +1,197 @@
+package dev.graft.eval.compare;
+
+import dev.graft.eval.run.Scores;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.AdapterConfig;
+import dev.graft.peft.Method;
+import dev.graft.peft.Selection;
+import dev.graft.train.CalibrationRows;
+import dev.graft.train.Predictor;
+import dev.graft.train.Resume;
+import dev.graft.train.TrainResult;
+import dev.graft.train.TrainSettings;
+import dev.graft.train.TrainSettings.Every;
+import dev.graft.train.TrainSettings.Saving;
+import dev.graft.train.Trainer;
+import dev.graft.train.TrainingEvent.Reason;
+import dev.graft.train.TrainingEvent.Stepped;
+import dev.graft.train.TrainingException;
+import dev.graft.train.TrainingListener;
+import dev.graft.train.data.Examples;
+import dev.graft.train.loss.Prediction;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.CancellationException;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Runs trials of an experiment. */
+final class TrialRun {
+    private static final int CALIBRATION_BATCH = 8;
+    private static final int WARM_UP = 2;
+
+    private final Experiment experiment;
+    private final ObjectNode shared;
+    private final BooleanSupplier interrupted;
+
+    TrialRun(Experiment experiment, BooleanSupplier interrupted) {
+        this.experiment = experiment;
+        this.shared = experiment.toJson();
+        this.interrupted = interrupted;
+    }
+
+    /** The settings of a contender's method; empty for one that has none, or that doesn't fit the base. */
+    private ObjectNode config(Contender contender) {
+        ObjectNode config = JsonNodeFactory.instance.objectNode();
+        config.put("contender", contender.getClass().getSimpleName());
+        if (contender instanceof Contender.Trained trained) {
+            try {
+                Method method = trained.on().apply(experiment.base());
+                config.put("type", method.type().name());
+                method.write(config, experiment.base());
+            } catch (InputException refused) {
+                config.put("refused", refused.getMessage());
+            }
+        }
+        return config;
+    }
+
+    /** A digest of all that decides the outcomes of a contender, but for the learning rate and the seed. */
+    String key(Contender contender) {
+        return Experiment.digest(shared + " " + config(contender));
+    }
+
+    /**
+     * Runs a trial.
+     *
+     * @throws CancellationException if it was interrupted
+     */
+    Outcome run(Contender contender, Trial trial, String key) {
+        ObjectNode config = config(contender);
+        try {
+            if (contender instanceof Contender.Trained trained) {
+                return train(trained, trial, key, config);
+            }
+            Base base = experiment.base();
+            return outcome(trial, key, config, base, null, Hooks.NONE, List.of(), 0, 0);
+        } catch (InputException refused) {
+            return Outcome.failed(trial, key, shared, config, "refused: " + refused.getMessage());
+        } catch (TrainingException diverged) {
+            return Outcome.failed(trial, key, shared, config, "diverged: " + diverged.getMessage());
+        }
+    }
+
+    private Outcome train(Contender.Trained contender, Trial trial, String key, ObjectNode config) {
+        Base base = experiment.base();
+        Method method = contender.on().apply(base);
+        Adapter adapter = method.needsData()
+                ? Adapter.create(
+                        base,
+                        AdapterConfig.of(base, method),
+                        CalibrationRows.first(base, experiment.train(), CALIBRATION_BATCH),
+                        trial.seed())
+                : Adapter.create(base, method, trial.seed());
+        List<Double> losses = new ArrayList<>();
+        List<Long> ends = new ArrayList<>();
+        TrainingListener listener = new TrainingListener() {
+            @Override
+            public void onStep(Stepped stepped) {
+                losses.add(stepped.loss());
+                ends.add(System.nanoTime());
+            }
+        };
+        TrainSettings settings = experiment
+                .settings()
+                .with(new Saving(Every.NEVER, 0))
+                .withLearningRate(trial.rate())
+                .withSeed(trial.seed());
+        TrainResult result = new Trainer(settings, adapter, experiment.train(), null, null, List.of(listener))
+                .run(Resume.NEVER, interrupted);
+        if (result.reason() == Reason.INTERRUPTED) {
+            throw new CancellationException("interrupted during " + trial.name());
+        }
+        return outcome(
+                trial,
+                key,
+                config,
+                adapter.base(),
+                adapter,
+                Selection.of(adapter).hooks(),
+                losses,
+                result.elapsed().toNanos() / 1e9,
+                median(ends));
+    }
+
+    private static double median(List<Long> ends) {
+        if (ends.size() < WARM_UP + 2) {
+            return 0;
+        }
+        double[] seconds = new double[ends.size() - WARM_UP - 1];
+        for (int i = 0; i < seconds.length; i++) {
+            seconds[i] = (ends.get(i + WARM_UP + 1) - ends.get(i + WARM_UP)) / 1e9;
+        }
+        Arrays.sort(seconds);
+        return seconds[seconds.length / 2];
+    }
+
+    private Outcome outcome(
+            Trial trial,
+            String key,
+            ObjectNode config,
+            Base base,
+            @Nullable Adapter adapter,
+            Hooks hooks,
+            List<Double> losses,
+            double seconds,
+            double step) {
+        Map<String, Double> validation = score(base, experiment.validation(), hooks, prediction -> {});
+        Map<Integer, Double> rows = new TreeMap<>();
+        Map<Integer, Double> weights = new TreeMap<>();
+        Map<String, Double> test = score(base, experiment.test(), hooks, prediction -> {
+            rows.put(prediction.row(), value(prediction));
+            weights.put(prediction.row(), prediction instanceof Prediction.Tokens text ? (double) text.tokens() : 1.0);
+        });
+        return new Outcome(
+                trial,
+                key,
+                shared,
+                config,
+                adapter == null ? 0 : adapter.trainableCount(),
+                adapter == null ? base.parameterCount() : adapter.totalCount(),
+                validation,
+                test,
+                List.copyOf(rows.values()),
+                List.copyOf(weights.values()),
+                losses,
+                seconds,
+                step,
+                null);
+    }
+
+    private Map<String, Double> score(Base base, Examples examples, Hooks hooks, Consumer<Prediction> each) {
+        Scores scores = experiment
+                .scorer()
+                .score(new Predictor(base, examples, experiment.evalBatchSize()), hooks, false, each);
+        return scores.metrics();
+    }
+
+    private static double value(Prediction prediction) {
+        if (prediction instanceof Prediction.OneClass one) {
+            return one.predicted() == one.target() ? 1 : 0;
+        } else if (prediction instanceof Prediction.ManyClasses many) {
+            return Arrays.equals(many.predicted(), many.target()) ? 1 : 0;
+        } else if (prediction instanceof Prediction.Value value) {
+            return Math.abs(value.predicted() - value.target());
+        }
+        return ((Prediction.Tokens) prediction).negativeLogLikelihood();
+    }
+}

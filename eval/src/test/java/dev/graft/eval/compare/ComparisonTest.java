@@ -1,0 +1,196 @@
+package dev.graft.eval.compare;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.eval.run.RunData;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import dev.graft.peft.methods.BitFit;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import dev.graft.train.TrainSettings;
+import dev.graft.train.data.ClassificationEncoder;
+import dev.graft.train.data.Examples;
+import dev.graft.train.data.Label;
+import dev.graft.train.data.Labels;
+import dev.graft.train.data.Overflow;
+import dev.graft.train.data.Row;
+import dev.graft.train.data.RowShape;
+import dev.graft.train.data.Rows;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CancellationException;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ComparisonTest {
+    private static final Search SEARCH = new Search(List.of(0.5, 1.0), List.of(1L, 2L));
+
+    @TempDir
+    private Path folder;
+
+    /** Two kinds of text that differ in one word. */
+    private static Rows rows(String name, int from, int count) {
+        return Rows.of(
+                name,
+                IntStream.range(from, from + count)
+                        .mapToObj(i -> new Row.Text(
+                                (i % 2 == 0 ? "wild wolf " : "sweet cake ") + i,
+                                null,
+                                new Label.One(i % 2 == 0 ? "beast" : "dish")))
+                        .toList());
+    }
+
+    private static Experiment experiment(int steps) {
+        Labels labels = Labels.of(rows("train", 0, 4));
+        Base base = Base.load(
+                Path.of("../parity/fixtures/bases/bert-base"),
+                Base.Options.of(Task.SEQ_CLS).withLabels(labels.names()));
+        ClassificationEncoder encoder = new ClassificationEncoder(
+                base.tokenizer(), labels, base.backbone().vocabSize());
+        return new Experiment(
+                base,
+                base.fingerprint(),
+                new RunData(Task.SEQ_CLS, RowShape.CLASSIFICATION, Label.Kind.ONE, labels),
+                Examples.encode(rows("train", 0, 16), encoder, 32, Overflow.TRUNCATE),
+                Examples.encode(rows("validation", 16, 6), encoder, 32, Overflow.TRUNCATE),
+                Examples.encode(rows("test", 22, 8), encoder, 32, Overflow.TRUNCATE),
+                TrainSettings.DEFAULT.withMaxSteps(steps).withBatchSize(8),
+                8,
+                "accuracy",
+                "rows",
+                "test");
+    }
+
+    private static final Contender FROZEN = new Contender.Frozen("frozen-base");
+    private static final Contender LORA = new Contender.Trained("lora", base -> new Lora(LoraConfig.DEFAULT), 2e-2);
+    private static final Contender BITFIT = new Contender.Trained("bitfit", base -> BitFit.DEFAULT, 1e-2);
+
+    private final List<String> ran = new ArrayList<>();
+
+    private Ledger run(Experiment experiment, Contender... contenders) {
+        Ledger ledger = new Ledger(folder);
+        new Comparison(experiment, List.of(contenders), SEARCH, ledger)
+                .run(
+                        new Comparison.Watcher() {
+                            @Override
+                            public void ends(Outcome outcome, int done, int total) {
+                                ran.add(outcome.trial().name());
+                            }
+                        },
+                        () -> false);
+        return ledger;
+    }
+
+    @Test
+    void everyMethodTriesTheSameNumberOfRatesAndThenOtherSeeds() {
+        Ledger ledger = run(experiment(6), FROZEN, LORA, BITFIT);
+
+        assertThat(ran).hasSize(7).startsWith("frozen-base_0.0e+00_1", "lora_1.0e-02_1", "lora_2.0e-02_1");
+        assertThat(ran.get(3)).matches("lora_[12].0e-02_2");
+        assertThat(ledger.all()).allSatisfy(outcome -> {
+            assertThat(outcome.failure()).isNull();
+            assertThat(outcome.rows()).hasSize(8).containsAnyOf(0.0, 1.0);
+            assertThat(outcome.test().get("accuracy"))
+                    .isEqualTo(outcome.rows().stream()
+                            .mapToDouble(d -> d)
+                            .average()
+                            .orElseThrow());
+        });
+        Outcome lora = ledger.all().stream()
+                .filter(outcome -> outcome.trial().method().equals("lora"))
+                .findFirst()
+                .orElseThrow();
+        assertThat(lora.losses()).hasSize(6);
+        assertThat(lora.trainable()).isPositive().isLessThan(lora.total());
+        assertThat(lora.config().get("type").stringValue()).isEqualTo("lora");
+        assertThat(lora.config().get("r").intValue()).isEqualTo(LoraConfig.DEFAULT.r());
+    }
+
+    @Test
+    void whatIsDoneIsNotRunAgainAndWhatIsLostIs() throws IOException {
+        run(experiment(2), FROZEN, LORA);
+        ran.clear();
+        run(experiment(2), FROZEN, LORA);
+        assertThat(ran).isEmpty();
+
+        Files.delete(folder.resolve("trials/lora_1.0e-02_1.json"));
+        run(experiment(2), FROZEN, LORA);
+        assertThat(ran).containsExactly("lora_1.0e-02_1");
+    }
+
+    @Test
+    void otherSettingsMakeTheOutcomesStale() {
+        run(experiment(2), LORA);
+        int before = ran.size();
+        run(experiment(3), LORA);
+
+        assertThat(ran).hasSize(2 * before);
+    }
+
+    @Test
+    void twoTrainingsOfATrialGiveTheSame() {
+        Ledger ledger = run(experiment(3), LORA);
+        List<Outcome> first = ledger.all();
+        folder = folder.resolve("again");
+        List<Outcome> second = run(experiment(3), LORA).all();
+
+        assertThat(second).hasSameSizeAs(first);
+        for (int i = 0; i < first.size(); i++) {
+            assertThat(second.get(i).losses()).isEqualTo(first.get(i).losses());
+            assertThat(second.get(i).test()).isEqualTo(first.get(i).test());
+        }
+    }
+
+    @Test
+    void aMethodThatDoesNotFitIsRecordedAndTheOthersGoOn() {
+        Contender misfit = new Contender.Trained(
+                "misfit",
+                base -> {
+                    throw new InputException("no place for it");
+                },
+                1e-3);
+        List<Outcome> all = run(experiment(2), misfit, LORA).all();
+
+        assertThat(all).hasSize(5);
+        assertThat(all)
+                .filteredOn(outcome -> outcome.trial().method().equals("misfit"))
+                .hasSize(2)
+                .allSatisfy(outcome -> assertThat(outcome.failure()).isEqualTo("refused: no place for it"));
+    }
+
+    @Test
+    void processesThatShareALedgerShareTheWork() throws InterruptedException {
+        Ledger other = new Ledger(folder);
+        Trial taken = new Trial("lora", 1e-2, 1);
+        Ledger.Claim claim = other.claim(taken);
+        assertThat(claim).isNotNull();
+        Thread worker = new Thread(() -> run(experiment(2), LORA, BITFIT));
+        worker.start();
+        while (ran.size() < 4) {
+            Thread.sleep(20);
+        }
+        // Everything but the trial of the other and what waits for it is done; now the other gives up.
+        assertThat(ran).doesNotContain(taken.name()).contains("lora_2.0e-02_1");
+        claim.close();
+        worker.join(20_000);
+
+        assertThat(ran).hasSize(6).contains(taken.name());
+    }
+
+    @Test
+    void anInterruptionKeepsWhatIsDone() {
+        Ledger ledger = new Ledger(folder);
+        Comparison comparison = new Comparison(experiment(2), List.of(FROZEN, LORA), SEARCH, ledger);
+
+        assertThatThrownBy(() -> comparison.run(new Comparison.Watcher() {}, () -> true))
+                .isInstanceOf(CancellationException.class);
+        assertThat(ledger.all()).hasSize(1);
+    }
+}
