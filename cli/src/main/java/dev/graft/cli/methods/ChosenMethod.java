@@ -87,8 +87,8 @@ public final class ChosenMethod {
     private static void layers(ObjectNode json, ObjectNode known, Base base) {
         for (String field : List.of("layers", "layers_to_transform")) {
             JsonNode given = json.path(field);
-            if (known.path(field).isInt()) {
-                continue; // a number of layers
+            if (known.path(field).isInt() || given.equals(known.path(field))) {
+                continue; // a number of layers, or the method's own word for some
             }
             if (!given.isString() && !(given.isInt() && field.equals("layers"))) {
                 continue;

@@ -184,7 +184,6 @@ public record AdaptionPrompt(
         public double rateFactor() {
             return 10;
         }
-
         @Override
         public boolean savesModules() {
             return false;

@@ -152,12 +152,6 @@ public record Beft(Targets targets, boolean startAtZero) implements Method {
         public String peftType() {
             return "BEFT";
         }
-
-        @Override
-        public double rateFactor() {
-            return 5;
-        }
-
         @Override
         public Method read(Fields f, Base base) {
             return new Beft(Targets.read(f), f.bool("init_weights", true));

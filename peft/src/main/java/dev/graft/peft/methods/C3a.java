@@ -185,12 +185,6 @@ public record C3a(ByModule<Integer> block, Targets targets, Bias bias, Init init
         public String peftType() {
             return "C3A";
         }
-
-        @Override
-        public double rateFactor() {
-            return 10;
-        }
-
         @Override
         public Method read(Fields config, Base base) {
             return new C3a(

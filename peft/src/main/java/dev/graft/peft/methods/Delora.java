@@ -158,7 +158,6 @@ public record Delora(
         public double rateFactor() {
             return 3;
         }
-
         @Override
         public List<String> required() {
             return List.of("r");

@@ -115,7 +115,6 @@ public record GradualUnfreezing(double rateDecay, @Nullable Double epochsPerLaye
         public double rateFactor() {
             return 0.1;
         }
-
         @Override
         public boolean reads(Fields f) {
             return f.has("rate_decay");

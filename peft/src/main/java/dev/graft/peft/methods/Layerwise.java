@@ -100,7 +100,6 @@ public record Layerwise(int topLayers) implements Method {
         public double rateFactor() {
             return 0.1;
         }
-
         @Override
         public List<String> required() {
             return List.of("top_layers");

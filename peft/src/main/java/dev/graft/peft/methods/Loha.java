@@ -126,7 +126,6 @@ public record Loha(Lycoris config, boolean startAtZero) implements Method {
         public double rateFactor() {
             return 2;
         }
-
         @Override
         public List<String> required() {
             return List.of("r", "alpha");

@@ -226,7 +226,6 @@ public record Lokr(Lycoris config, boolean decomposeBoth, int decomposeFactor, b
         public double rateFactor() {
             return 2;
         }
-
         @Override
         public List<String> required() {
             return List.of("r", "alpha");

@@ -265,7 +265,6 @@ public record MultitaskPromptTuning(
         public double rateFactor() {
             return 10;
         }
-
         @Override
         public List<String> required() {
             return List.of("num_virtual_tokens");

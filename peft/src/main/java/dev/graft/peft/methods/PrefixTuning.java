@@ -129,7 +129,6 @@ public record PrefixTuning(int tokens, @Nullable Integer encoderHidden, boolean 
         public double rateFactor() {
             return 3;
         }
-
         @Override
         public boolean reads(Fields config) {
             return config.bool("prefix_projection", false);

@@ -237,7 +237,6 @@ public record RandLora(
         public double rateFactor() {
             return 3;
         }
-
         @Override
         public List<String> required() {
             return List.of("r", "randlora_alpha");

@@ -221,7 +221,6 @@ public record TinyLora(
         public double rateFactor() {
             return 10;
         }
-
         @Override
         public List<String> required() {
             return List.of("r", "u");

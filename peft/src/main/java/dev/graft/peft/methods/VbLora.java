@@ -239,7 +239,6 @@ public record VbLora(
         public double rateFactor() {
             return 5;
         }
-
         @Override
         public List<String> required() {
             return List.of("r", "topk");

@@ -166,7 +166,6 @@ public record Vera(
         public double rateFactor() {
             return 10;
         }
-
         @Override
         public List<String> required() {
             return List.of("r");
