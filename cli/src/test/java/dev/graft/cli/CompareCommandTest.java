@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -87,6 +88,7 @@ class CompareCommandTest {
     }
 
     @Test
+    @Tag("slow") // a second process
     void processesSideBySideGiveTheSameAsOne() throws IOException {
         JsonNode alone = compare("--json").json();
         JsonNode shared = compare("--json", "--jobs", "2", "output_dir=" + folder.resolve("shared"))
@@ -126,5 +128,67 @@ class CompareCommandTest {
     void rowsToChooseByAndToScoreOnMustBeThere() {
         assertThat(compare("data.valid_fraction=0").err()).contains("there are no validation rows");
         assertThat(compare("data.test=null").err()).contains("there are no test rows");
+    }
+
+    @Test
+    void whatWasMeasuredGoesToThePagesAndStaysWhereItIsRewritten() throws IOException {
+        Path page = page();
+        assertThat(compare("seeds=1", "methods=lora").code()).isZero();
+
+        assertThat(compare("seeds=1", "methods=lora", "--write-pages", page.getParent())
+                        .code())
+                .isZero();
+
+        String written = Files.readString(page);
+        assertThat(written)
+                .startsWith("# LoRA\n\nText.\n\n<!-- measured")
+                .endsWith("<!-- /measured -->\n\n## Reference\n\nTable.\n")
+                .containsPattern("\\| [^|]*bert-base \\| accuracy [01]\\.\\d{3} \\(")
+                .contains("seeds=1 methods=lora`; one seed, the best of the rates 5e-04, 1e-03");
+        assertThat(compare("seeds=1", "methods=lora", "--write-pages", page.getParent())
+                        .code())
+                .isZero();
+        assertThat(Files.readString(page)).isEqualTo(written);
+        assertThat(compare("--write-pages", folder.resolve("none")).code()).isEqualTo(2);
+    }
+
+    @Test
+    @Tag("slow") // two processes
+    void costsAreMeasuredInFreshProcessesAndShown() throws IOException {
+        Path page = page();
+        Cli costs = compare("seeds=1", "methods=lora", "--costs");
+        assertThat(costs.code()).as(costs.err()).isZero();
+        assertThat(folder.resolve("out/costs/lora.json")).exists();
+        assertThat(Files.readString(folder.resolve("out/report.html"))).contains("Table 1", "Table 2");
+
+        assertThat(compare("seeds=1", "methods=lora", "--write-pages", page.getParent())
+                        .code())
+                .isZero();
+        assertThat(Files.readString(page)).contains("| 1.00 | 1.00 | 1.00; merged ");
+    }
+
+    private Path page() throws IOException {
+        Path pages = Files.createDirectories(folder.resolve("pages"));
+        return Files.writeString(pages.resolve("lora.md"), "# LoRA\n\nText.\n\n## Reference\n\nTable.\n");
+    }
+
+    @Test
+    void twoComparisonsAreHeldSideBySide() {
+        Path before = folder.resolve("before");
+        Path after = folder.resolve("after");
+        assertThat(compare("seeds=1", "output_dir=" + before).code()).isZero();
+        assertThat(compare("seeds=1", "methods=[lora]", "lora.r=4", "output_dir=" + after)
+                        .code())
+                .isZero();
+
+        Cli diff = Cli.run("compare", "--diff", before, after);
+
+        assertThat(diff.code()).as(diff.err()).isZero();
+        assertThat(diff.out())
+                .containsPattern("lora +[01]\\.\\d{4} +[01]\\.\\d{4} +[+-][01]\\.\\d{4} .*\\d+ → \\d+")
+                .containsPattern("frozen-base .*\\+0\\.0000")
+                .contains("gone: ia3");
+        assertThat(Cli.run("compare", "--diff", before).err()).contains("--diff takes the output folders of two");
+        assertThat(Cli.run("compare", "--diff", before, folder).err()).contains("has no standings.json");
     }
 }

@@ -5,9 +5,11 @@ import dev.graft.cli.config.ConfigReader;
 import dev.graft.cli.config.Recipes;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.formats.InputException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -26,12 +28,16 @@ import picocli.CommandLine.Spec;
             "the validation rows is trained with the other seeds and scored on the test rows. The frozen base and full",
             "fine-tuning are always among the rows.",
             "",
+            "--costs trains each method a few steps in a process of its own and measures it; the table shows that afterwards.",
+            "",
             "A comparison that was interrupted goes on where it was. data.train: wordnet stands for the definitions of",
             "nouns that `graft demo` uses.",
             "",
             "Examples:",
             "  graft compare compare-demo",
             "  graft compare compare-demo methods=all seeds=5 --jobs 2",
+            "  graft compare compare-demo --costs",
+            "  graft compare --diff runs/before runs/after",
             "  graft compare compare-chat methods=[lora,ia3] output_dir=runs/two"
         })
 public final class CompareCommand implements Callable<Integer> {
@@ -48,6 +54,26 @@ public final class CompareCommand implements Callable<Integer> {
                     "Processes that train at the same time, each on one core if there are several (default: ${DEFAULT-VALUE}).")
     private int jobs;
 
+    @Option(
+            names = "--costs",
+            description =
+                    "Measure what each method costs, each in a fresh process: memory, step time, latency, file, modularity.")
+    private boolean costs;
+
+    @Option(
+            names = "--write-pages",
+            paramLabel = "DIR",
+            description = "Train nothing; write what was measured to the pages of the methods in that folder.")
+    private @Nullable Path pages;
+
+    @Option(
+            names = "--diff",
+            description = "Train nothing; show what changed between the output folders of two comparisons.")
+    private boolean diff;
+
+    @Option(names = "--measure", hidden = true, description = "Measure what that method costs in this process.")
+    private @Nullable String measured;
+
     @Option(names = "--worker", hidden = true, description = "Take part in the work of another process.")
     private boolean worker;
 
@@ -62,6 +88,14 @@ public final class CompareCommand implements Callable<Integer> {
     public Integer call() {
         if (jobs < 1) {
             throw new InputException("--jobs is " + jobs + ", expected at least 1");
+        }
+        if (diff) {
+            if (words.size() != 2) {
+                throw new InputException(
+                        "--diff takes the output folders of two comparisons, for example runs/before runs/after");
+            }
+            spec.commandLine().getOut().print(new Difference(Path.of(words.get(0)), Path.of(words.get(1))).text());
+            return 0;
         }
         List<String> overrides = new ArrayList<>(words);
         String recipe = overrides.remove(0);
@@ -82,6 +116,13 @@ public final class CompareCommand implements Callable<Integer> {
                 json.json(),
                 spec.commandLine().getOut(),
                 spec.commandLine().getErr());
+        if (measured != null) {
+            return run.measure(measured);
+        } else if (pages != null) {
+            return run.writePages(pages);
+        } else if (costs) {
+            return run.costs();
+        }
         return worker ? run.help() : run.run();
     }
 }

@@ -34,6 +34,12 @@ public final class Comparison {
         this.contenders = List.copyOf(contenders);
         this.search = search;
         this.ledger = ledger;
+        TrialRun any = new TrialRun(experiment, () -> false);
+        contenders.forEach(contender -> keys.put(contender.name(), any.key(contender)));
+    }
+
+    public Experiment experiment() {
+        return experiment;
     }
 
     /** Is told how a comparison goes on. */
@@ -52,9 +58,6 @@ public final class Comparison {
      */
     public void run(Watcher watcher, BooleanSupplier interrupted) {
         TrialRun runner = new TrialRun(experiment, interrupted);
-        for (Contender contender : contenders) {
-            keys.computeIfAbsent(contender.name(), name -> runner.key(contender));
-        }
         boolean missing = true;
         while (missing) {
             missing = false;
@@ -116,6 +119,10 @@ public final class Comparison {
         return Objects.requireNonNull(keys.get(trial.method()));
     }
 
+    private String key(Contender contender) {
+        return Objects.requireNonNull(keys.get(contender.name()));
+    }
+
     private @Nullable Outcome outcome(Trial trial) {
         return ledger.outcome(trial, key(trial));
     }
@@ -146,6 +153,27 @@ public final class Comparison {
         return contenders.stream().mapToInt(search::trials).sum();
     }
 
+    /** The contenders whose cost isn't known. */
+    public List<String> unmeasured() {
+        return contenders.stream()
+                .filter(contender -> ledger.footprint(contender.name(), key(contender)) == null)
+                .map(Contender::name)
+                .toList();
+    }
+
+    /**
+     * Measures what a contender costs; the process should have done nothing else.
+     *
+     * @throws dev.graft.formats.InputException if it doesn't fit the base
+     */
+    public void measure(String name) {
+        for (Contender contender : contenders) {
+            if (contender.name().equals(name)) {
+                ledger.write(new FootprintRun(experiment).measure(contender));
+            }
+        }
+    }
+
     /** What came of the contenders, in their order; those that have no score yet, or can have none, are last. */
     public List<Standing> standings() {
         List<Standing> standings = new ArrayList<>();
@@ -156,6 +184,7 @@ public final class Comparison {
                     contender.name(),
                     experiment.metric(),
                     searched,
+                    ledger.footprint(contender.name(), key(contender)),
                     best == null ? List.of() : outcomes(search.chosen(contender, best))));
         }
         standings.sort(Comparator.comparing(standing -> standing.outcomes().isEmpty()));

@@ -20,18 +20,21 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The outcomes of a comparison, a file for each in {@code trials}. Several processes may share it: a trial is run by the one that has
+ * The outcomes of a comparison, a file for each in {@code trials}, and what its contenders cost, in {@code costs}. Several processes may share it: a trial is run by the one that has
  * claimed it, and a claim ends with its process.
  */
 public final class Ledger {
     private final Path folder;
+    private final Path costs;
     private final Map<Path, Outcome> read = new HashMap<>();
 
     /** The ledger in the folder of a comparison. */
     public Ledger(Path folder) {
         this.folder = folder.resolve("trials");
+        this.costs = folder.resolve("costs");
         try {
             Files.createDirectories(this.folder);
+            Files.createDirectories(costs);
         } catch (IOException e) {
             throw new UncheckedIOException("cannot make " + this.folder + ": " + e.getMessage(), e);
         }
@@ -53,6 +56,22 @@ public final class Ledger {
         Path file = file(outcome.trial());
         AtomicWrite.text(file, Json.pretty(outcome.toJson()) + "\n");
         read.put(file, outcome);
+    }
+
+    /** The measured cost of a contender, or null if there is none or something that decides it has changed since. */
+    @Nullable
+    Footprint footprint(String contender, String key) {
+        Path file = cost(contender);
+        Footprint footprint = Files.exists(file) ? Footprint.of(Fields.read(file)) : null;
+        return footprint != null && footprint.key().equals(key) ? footprint : null;
+    }
+
+    void write(Footprint footprint) {
+        AtomicWrite.text(cost(footprint.method()), Json.pretty(footprint.toJson()) + "\n");
+    }
+
+    private Path cost(String contender) {
+        return costs.resolve(contender + ".json");
     }
 
     private Path file(Trial trial) {

@@ -11,9 +11,15 @@ import org.jspecify.annotations.Nullable;
  *
  * @param metric of the score
  * @param searched the trials that chose its learning rate
+ * @param footprint what it costs; null if that isn't measured
  * @param outcomes the trials of that rate, one for each seed; empty if there is no score
  */
-public record Standing(String method, String metric, List<Outcome> searched, List<Outcome> outcomes) {
+public record Standing(
+        String method,
+        String metric,
+        List<Outcome> searched,
+        @Nullable Footprint footprint,
+        List<Outcome> outcomes) {
     private static final int RESAMPLES = 1000;
     private static final double TAIL = 0.025;
 

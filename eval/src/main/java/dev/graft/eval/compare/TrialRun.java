@@ -1,5 +1,6 @@
 package dev.graft.eval.compare;
 
+import dev.graft.eval.compare.FootprintRun.Steps;
 import dev.graft.eval.run.Scores;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
@@ -17,12 +18,10 @@ import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.TrainSettings.Saving;
 import dev.graft.train.Trainer;
 import dev.graft.train.TrainingEvent.Reason;
-import dev.graft.train.TrainingEvent.Stepped;
 import dev.graft.train.TrainingException;
 import dev.graft.train.TrainingListener;
 import dev.graft.train.data.Examples;
 import dev.graft.train.loss.Prediction;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -37,7 +36,6 @@ import tools.jackson.databind.node.ObjectNode;
 /** Runs trials of an experiment. */
 final class TrialRun {
     private static final int CALIBRATION_BATCH = 8;
-    private static final int WARM_UP = 2;
 
     private final Experiment experiment;
     private final ObjectNode shared;
@@ -91,56 +89,37 @@ final class TrialRun {
     }
 
     private Outcome train(Contender.Trained contender, Trial trial, String key, ObjectNode config) {
+        Adapter adapter = adapter(contender, trial.seed());
+        Steps steps = new Steps();
+        double seconds = train(
+                adapter, experiment.settings().withLearningRate(trial.rate()).withSeed(trial.seed()), steps);
+        Hooks hooks = Selection.of(adapter).hooks();
+        return outcome(trial, key, config, adapter.base(), adapter, hooks, steps.losses(), seconds, steps.median());
+    }
+
+    /** A new adapter of a contender on the experiment's base. */
+    Adapter adapter(Contender.Trained contender, long seed) {
         Base base = experiment.base();
         Method method = contender.on().apply(base);
-        Adapter adapter = method.needsData()
+        return method.needsData()
                 ? Adapter.create(
                         base,
                         AdapterConfig.of(base, method),
                         CalibrationRows.first(base, experiment.train(), CALIBRATION_BATCH),
-                        trial.seed())
-                : Adapter.create(base, method, trial.seed());
-        List<Double> losses = new ArrayList<>();
-        List<Long> ends = new ArrayList<>();
-        TrainingListener listener = new TrainingListener() {
-            @Override
-            public void onStep(Stepped stepped) {
-                losses.add(stepped.loss());
-                ends.add(System.nanoTime());
-            }
-        };
-        TrainSettings settings = experiment
-                .settings()
-                .with(new Saving(Every.NEVER, 0))
-                .withLearningRate(trial.rate())
-                .withSeed(trial.seed());
-        TrainResult result = new Trainer(settings, adapter, experiment.train(), null, null, List.of(listener))
-                .run(Resume.NEVER, interrupted);
-        if (result.reason() == Reason.INTERRUPTED) {
-            throw new CancellationException("interrupted during " + trial.name());
-        }
-        return outcome(
-                trial,
-                key,
-                config,
-                adapter.base(),
-                adapter,
-                Selection.of(adapter).hooks(),
-                losses,
-                result.elapsed().toNanos() / 1e9,
-                median(ends));
+                        seed)
+                : Adapter.create(base, method, seed);
     }
 
-    private static double median(List<Long> ends) {
-        if (ends.size() < WARM_UP + 2) {
-            return 0;
+    /** Trains an adapter and gives the seconds that it took. */
+    double train(Adapter adapter, TrainSettings settings, TrainingListener listener) {
+        TrainSettings unsaved = settings.with(new Saving(Every.NEVER, 0));
+        TrainResult result = new Trainer(unsaved, adapter, experiment.train(), null, null, List.of(listener))
+                .run(Resume.NEVER, interrupted);
+        if (result.reason() == Reason.INTERRUPTED) {
+            throw new CancellationException(
+                    "interrupted during a trial of " + adapter.method().type().name());
         }
-        double[] seconds = new double[ends.size() - WARM_UP - 1];
-        for (int i = 0; i < seconds.length; i++) {
-            seconds[i] = (ends.get(i + WARM_UP + 1) - ends.get(i + WARM_UP)) / 1e9;
-        }
-        Arrays.sort(seconds);
-        return seconds[seconds.length / 2];
+        return result.elapsed().toNanos() / 1e9;
     }
 
     private Outcome outcome(

@@ -8,6 +8,7 @@ import dev.graft.eval.report.Section.KeyFigure;
 import dev.graft.eval.report.Section.KeyFigures;
 import dev.graft.eval.report.Section.LineChart;
 import dev.graft.eval.report.Section.Point;
+import dev.graft.eval.report.Section.Scatter;
 import dev.graft.eval.report.Section.Series;
 import dev.graft.eval.report.Section.Table;
 import dev.graft.eval.report.Section.Text;
@@ -76,6 +77,8 @@ public final class Html {
             lineChart(page, chart);
         } else if (section instanceof BarChart chart) {
             barChart(page, chart);
+        } else if (section instanceof Scatter chart) {
+            scatter(page, chart);
         } else if (section instanceof Confusion confusion) {
             confusion(page, confusion);
         } else if (section instanceof Text text) {
@@ -155,6 +158,28 @@ public final class Html {
             rows.add(List.of(bar.label(), Numbers.text(bar.value())));
         }
         behind(page, "Data of this figure", chart.title(), List.of("", chart.valueLabel()), rows);
+        page.close("figure");
+    }
+
+    private static void scatter(Markup page, Scatter chart) {
+        page.open("figure", "aria-label", chart.title());
+        page.open("div", "class", "wide")
+                .markup(new ScatterSvg(chart, 960, 420).render())
+                .close("div");
+        page.open("div", "class", "narrow")
+                .markup(new ScatterSvg(chart, 380, 360).render())
+                .close("div");
+        page.element(
+                "figcaption",
+                "Up: " + chart.yLabel()
+                        + ". Filled points are the front: no other is better in one direction and as good"
+                        + " in the other.");
+        List<List<String>> rows = chart.spots().stream()
+                .map(spot -> List.of(
+                        spot.name(), Numbers.text(spot.x()), Numbers.text(spot.y()), spot.onFront() ? "yes" : "no"))
+                .toList();
+        List<String> columns = List.of("", chart.xLabel(), chart.yLabel(), "on the front");
+        behind(page, "Data of this figure", chart.title(), columns, rows);
         page.close("figure");
     }
 

@@ -69,6 +69,22 @@ public sealed interface Section {
         }
     }
 
+    /** Named points in the plane; what none beats in both directions is the front. The x axis is logarithmic where it can be. */
+    record Scatter(String title, String xLabel, String yLabel, List<Spot> spots) implements Section {
+        public Scatter {
+            spots = List.copyOf(spots);
+        }
+    }
+
+    /** @throws IllegalArgumentException if a coordinate is not finite */
+    record Spot(String name, double x, double y, boolean onFront) {
+        public Spot {
+            if (!Double.isFinite(x) || !Double.isFinite(y)) {
+                throw new IllegalArgumentException("the point \"" + name + "\" is at " + x + ", " + y);
+            }
+        }
+    }
+
     /**
      * A confusion matrix as a heat map.
      *

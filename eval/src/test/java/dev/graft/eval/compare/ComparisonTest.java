@@ -4,12 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.eval.run.RunData;
+import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.peft.methods.BitFit;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.PromptTuning;
 import dev.graft.train.TrainSettings;
 import dev.graft.train.data.ClassificationEncoder;
 import dev.graft.train.data.Examples;
@@ -24,6 +26,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -47,7 +50,7 @@ class ComparisonTest {
                         .toList());
     }
 
-    private static Experiment experiment(int steps) {
+    static Experiment experiment(int steps) {
         Labels labels = Labels.of(rows("train", 0, 4));
         Base base = Base.load(
                 Path.of("../parity/fixtures/bases/bert-base"),
@@ -192,5 +195,44 @@ class ComparisonTest {
         assertThatThrownBy(() -> comparison.run(new Comparison.Watcher() {}, () -> true))
                 .isInstanceOf(CancellationException.class);
         assertThat(ledger.all()).hasSize(1);
+    }
+
+    @Test
+    void measuresWhatAMethodCosts() {
+        Ledger ledger = new Ledger(folder);
+        Comparison comparison = new Comparison(experiment(2), List.of(FROZEN, LORA, BITFIT), SEARCH, ledger);
+        assertThat(comparison.unmeasured()).containsExactly("frozen-base", "lora", "bitfit");
+
+        comparison.measure("frozen-base");
+        comparison.measure("lora");
+
+        assertThat(comparison.unmeasured()).containsExactly("bitfit");
+        Footprint frozen = Objects.requireNonNull(comparison.standings().get(0).footprint());
+        Footprint lora = Objects.requireNonNull(comparison.standings().get(1).footprint());
+        assertThat(frozen.trainable()).isZero();
+        assertThat(frozen.memory().base()).isEqualTo(4 * frozen.total());
+        assertThat(lora.memory().base()).isEqualTo(frozen.memory().base());
+        assertThat(lora.memory().gradients()).isEqualTo(4 * lora.trainable());
+        assertThat(lora.memory().optimiser()).isEqualTo(8 * lora.trainable());
+        assertThat(lora.adapterBytes()).isGreaterThan(4 * lora.trainable());
+        assertThat(lora.step()).isPositive();
+        assertThat(lora.frozen().p50())
+                .isPositive()
+                .isLessThanOrEqualTo(lora.frozen().p95());
+        assertThat(lora.merged()).isNotNull();
+        assertThat(Objects.requireNonNull(lora.modularity()).all()).isTrue();
+        assertThat(Footprint.of(Fields.of("again", lora.toJson()))).isEqualTo(lora);
+    }
+
+    @Test
+    void aPromptDoesNotMergeAndIsAModuleAllTheSame() {
+        Contender prompt = new Contender.Trained("prompt-tuning", base -> PromptTuning.DEFAULT, 1e-2);
+        Comparison comparison = new Comparison(experiment(2), List.of(prompt), SEARCH, new Ledger(folder));
+        comparison.measure("prompt-tuning");
+
+        Footprint footprint =
+                Objects.requireNonNull(comparison.standings().get(0).footprint());
+        assertThat(footprint.merged()).isNull();
+        assertThat(Objects.requireNonNull(footprint.modularity()).all()).isTrue();
     }
 }

@@ -17,16 +17,25 @@ class StandingTest {
 
     /** An outcome that has every so manyth row wrong. */
     private static Outcome outcome(long seed, double rate, int wrong, double step) {
+        return outcome(new Trial("m", rate, seed), 10, wrong, step);
+    }
+
+    /** An outcome of a method that trains so many of a thousand numbers. */
+    static Outcome outcome(String method, long trainable, int wrong) {
+        return outcome(new Trial(method, 1e-3, 1), trainable, wrong, 0.1);
+    }
+
+    private static Outcome outcome(Trial trial, long trainable, int wrong, double step) {
         List<Double> rows = IntStream.range(0, ROWS)
-                .mapToObj(row -> (row + seed) % wrong == 0 ? 0.0 : 1.0)
+                .mapToObj(row -> (row + trial.seed()) % wrong == 0 ? 0.0 : 1.0)
                 .toList();
         double accuracy = rows.stream().mapToDouble(value -> value).average().orElseThrow();
         return new Outcome(
-                new Trial("m", rate, seed),
+                trial,
                 "k",
                 JsonNodeFactory.instance.objectNode(),
                 JsonNodeFactory.instance.objectNode(),
-                10,
+                trainable,
                 1000,
                 Map.of(),
                 Map.of("accuracy", accuracy, "loss", 0.7),
@@ -43,6 +52,7 @@ class StandingTest {
                 "m",
                 metric,
                 List.of(outcome(1, 1e-3, wrong, 3), outcome(1, 3e-3, wrong, 1), outcome(1, 3e-4, wrong, 2)),
+                null,
                 List.of(outcome(1, 1e-3, wrong, 3), outcome(2, 1e-3, wrong, 3)));
     }
 
@@ -81,6 +91,7 @@ class StandingTest {
                 "m",
                 "accuracy",
                 List.of(outcome(1, 1e-3, 4, 1), outcome(1, 3e-3, 4, 1)),
+                null,
                 List.of(outcome(1, 3e-3, 4, 1)));
         assertThat(edge.atEdge()).isTrue();
         assertThat(standing("accuracy", 4).trainablePercent()).isEqualTo(1);

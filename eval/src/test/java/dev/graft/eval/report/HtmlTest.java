@@ -11,7 +11,9 @@ import dev.graft.eval.report.Section.KeyFigure;
 import dev.graft.eval.report.Section.KeyFigures;
 import dev.graft.eval.report.Section.LineChart;
 import dev.graft.eval.report.Section.Point;
+import dev.graft.eval.report.Section.Scatter;
 import dev.graft.eval.report.Section.Series;
+import dev.graft.eval.report.Section.Spot;
 import dev.graft.eval.report.Section.Table;
 import dev.graft.eval.report.Section.Text;
 import dev.graft.eval.report.Section.YScale;
@@ -79,7 +81,7 @@ class HtmlTest {
     void everyFigureHasANameAndItsDataInATable() throws Exception {
         Document page = parse(Html.render(everything("plain")));
         var figures = page.getElementsByTagName("figure");
-        assertThat(figures.getLength()).isEqualTo(4);
+        assertThat(figures.getLength()).isEqualTo(6);
         for (int i = 0; i < figures.getLength(); i++) {
             var figure = (org.w3c.dom.Element) figures.item(i);
             assertThat(figure.getAttribute("aria-label")).isEqualTo("plain");
@@ -208,6 +210,9 @@ class HtmlTest {
                         new LineChart(text, text, text, YScale.LINEAR, series),
                         new LineChart(text, text, text, YScale.LOG, series),
                         new BarChart(text, text, List.of(new Bar(text, 1.5), new Bar(text, -1))),
+                        new Scatter(
+                                text, text, text, List.of(new Spot(text, 1, 2, true), new Spot(text, 300, 3, true))),
+                        new Scatter(text, text, text, List.of(new Spot(text, 0, 2, false))),
                         new Confusion(text, List.of(text, text), new long[][] {{5, 1}, {0, 7}}),
                         new Code(text, text)));
     }
@@ -239,5 +244,28 @@ class HtmlTest {
         var builder = DocumentBuilderFactory.newInstance().newDocumentBuilder();
         builder.setErrorHandler(null);
         return builder.parse(new InputSource(new StringReader(xml)));
+    }
+
+    @Test
+    void aScatterJoinsItsFrontAndNamesEveryPoint() {
+        Scatter chart = new Scatter(
+                "score against cost",
+                "cost",
+                "score",
+                List.of(
+                        new Spot("small", 10, 0.5, true),
+                        new Spot("beaten", 500, 0.4, false),
+                        new Spot("large", 1e5, 0.7, true)));
+        String html = Html.render(new Report("r", "", List.of(chart)));
+
+        assertThat(html).contains(">small<", ">beaten<", ">large<").contains("<th scope=\"row\">beaten</th>");
+        assertThat(Pattern.compile("class=\"mark\"").matcher(html).results().count())
+                .isEqualTo(4);
+        assertThat(Pattern.compile("<path d=\"M[0-9. ]+L[0-9. ]+\"")
+                        .matcher(html)
+                        .results()
+                        .count())
+                .isEqualTo(2);
+        assertThatIllegalArgumentException().isThrownBy(() -> new Spot("x", Double.NaN, 1, true));
     }
 }

@@ -306,6 +306,7 @@ public record AdaLora(
         public double rateFactor() {
             return 3;
         }
+
         @Override
         public List<String> required() {
             return List.of("init_r", "lora_alpha");

@@ -236,6 +236,7 @@ public record AdapterHubPrefix(
         public double rateFactor() {
             return 3;
         }
+
         @Override
         public boolean reads(Fields config) {
             return AdapterHubFields.isOf(config, "prefix_tuning");

@@ -118,6 +118,7 @@ public record AdapterHubPrompt(int tokens, @Nullable String text) implements Met
         public double rateFactor() {
             return 10;
         }
+
         @Override
         public boolean reads(Fields config) {
             return AdapterHubFields.isOf(config, "prompt_tuning");

@@ -184,6 +184,7 @@ public record AdaptionPrompt(
         public double rateFactor() {
             return 10;
         }
+
         @Override
         public boolean savesModules() {
             return false;

@@ -152,6 +152,7 @@ public record Beft(Targets targets, boolean startAtZero) implements Method {
         public String peftType() {
             return "BEFT";
         }
+
         @Override
         public Method read(Fields f, Base base) {
             return new Beft(Targets.read(f), f.bool("init_weights", true));

@@ -145,6 +145,7 @@ public record BitFit(List<String> terms) implements Method {
         public double rateFactor() {
             return 5;
         }
+
         @Override
         public List<String> required() {
             return List.of("bias_terms");

@@ -185,6 +185,7 @@ public record C3a(ByModule<Integer> block, Targets targets, Bias bias, Init init
         public String peftType() {
             return "C3A";
         }
+
         @Override
         public Method read(Fields config, Base base) {
             return new C3a(

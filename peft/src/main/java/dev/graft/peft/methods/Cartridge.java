@@ -162,6 +162,7 @@ public record Cartridge(int tokens, int frozen, @Nullable String text) implement
         public double rateFactor() {
             return 5;
         }
+
         @Override
         public Map<String, String> optional() {
             return Map.of("init_text", "what a new adapter starts from; at least num_virtual_tokens tokens");

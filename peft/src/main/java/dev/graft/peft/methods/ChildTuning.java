@@ -232,6 +232,7 @@ public record ChildTuning(Kept kept, double share) implements Method {
         public double rateFactor() {
             return 0.1;
         }
+
         @Override
         public boolean reads(Fields f) {
             return f.has("child_network");

@@ -53,6 +53,11 @@ public record Compacter(BottleneckConfig config) implements BottleneckMethod {
         }
 
         @Override
+        public double rateFactor() {
+            return 3;
+        }
+
+        @Override
         public Method defaults() {
             return DEFAULT;
         }

@@ -45,6 +45,11 @@ public record CompacterPlusPlus(BottleneckConfig config) implements BottleneckMe
         }
 
         @Override
+        public double rateFactor() {
+            return 3;
+        }
+
+        @Override
         public Method defaults() {
             return DEFAULT;
         }

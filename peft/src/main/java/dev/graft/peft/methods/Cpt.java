@@ -270,6 +270,7 @@ public record Cpt(
         public double rateFactor() {
             return 10;
         }
+
         @Override
         public Map<String, String> optional() {
             return Map.of(

@@ -156,8 +156,9 @@ public record Delora(
 
         @Override
         public double rateFactor() {
-            return 3;
+            return 1;
         }
+
         @Override
         public List<String> required() {
             return List.of("r");

@@ -80,6 +80,7 @@ public record FullFineTuning(boolean embeddings) implements Method {
         public double rateFactor() {
             return 0.1;
         }
+
         @Override
         public Method read(Fields f, Base base) {
             return new FullFineTuning(f.bool("train_embeddings", true));

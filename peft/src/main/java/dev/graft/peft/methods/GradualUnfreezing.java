@@ -113,8 +113,9 @@ public record GradualUnfreezing(double rateDecay, @Nullable Double epochsPerLaye
 
         @Override
         public double rateFactor() {
-            return 0.1;
+            return 0.3;
         }
+
         @Override
         public boolean reads(Fields f) {
             return f.has("rate_decay");

@@ -175,6 +175,11 @@ public record Hira(ByModule<Integer> r, double dropout, Targets targets, Init in
         }
 
         @Override
+        public double rateFactor() {
+            return 3;
+        }
+
+        @Override
         public List<String> required() {
             return List.of("r");
         }

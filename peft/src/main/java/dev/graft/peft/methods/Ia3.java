@@ -191,6 +191,7 @@ public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean st
         public double rateFactor() {
             return 5;
         }
+
         @Override
         public Method read(Fields config, Base base) {
             // How a GPT-2 layer stores its weight; the scales are the same.

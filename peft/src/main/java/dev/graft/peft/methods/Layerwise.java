@@ -98,8 +98,9 @@ public record Layerwise(int topLayers) implements Method {
 
         @Override
         public double rateFactor() {
-            return 0.1;
+            return 0.3;
         }
+
         @Override
         public List<String> required() {
             return List.of("top_layers");

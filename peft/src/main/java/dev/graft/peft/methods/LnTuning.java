@@ -135,6 +135,7 @@ public record LnTuning(Targets targets) implements Method {
         public double rateFactor() {
             return 5;
         }
+
         @Override
         public Method read(Fields config, Base base) {
             return new LnTuning(Targets.read(config));

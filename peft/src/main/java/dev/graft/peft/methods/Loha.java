@@ -124,8 +124,9 @@ public record Loha(Lycoris config, boolean startAtZero) implements Method {
 
         @Override
         public double rateFactor() {
-            return 2;
+            return 4;
         }
+
         @Override
         public List<String> required() {
             return List.of("r", "alpha");

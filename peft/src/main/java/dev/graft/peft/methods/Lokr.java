@@ -224,8 +224,9 @@ public record Lokr(Lycoris config, boolean decomposeBoth, int decomposeFactor, b
 
         @Override
         public double rateFactor() {
-            return 2;
+            return 4;
         }
+
         @Override
         public List<String> required() {
             return List.of("r", "alpha");

@@ -94,6 +94,11 @@ public record LoraPlus(LoraConfig config, double ratio, double embeddingRate) im
         }
 
         @Override
+        public double rateFactor() {
+            return 0.3;
+        }
+
+        @Override
         public String summary() {
             return "LoRA whose B learns faster than A";
         }

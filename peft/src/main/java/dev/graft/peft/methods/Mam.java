@@ -78,6 +78,11 @@ public record Mam(AdapterHubPrefix prefix, Parallel adapter) implements Method {
         }
 
         @Override
+        public double rateFactor() {
+            return 0.5;
+        }
+
+        @Override
         public boolean reads(Fields f) {
             return Union.isOf(f, AdapterHubPrefix.Kind.INSTANCE, Parallel.Kind.INSTANCE);
         }

@@ -209,6 +209,11 @@ public record Miss(int r, int miniR, double dropout, Mode mode, Bias bias, Targe
         }
 
         @Override
+        public double rateFactor() {
+            return 0.3;
+        }
+
+        @Override
         public List<String> required() {
             return List.of("r");
         }

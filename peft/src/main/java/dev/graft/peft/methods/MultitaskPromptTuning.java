@@ -265,6 +265,7 @@ public record MultitaskPromptTuning(
         public double rateFactor() {
             return 10;
         }
+
         @Override
         public List<String> required() {
             return List.of("num_virtual_tokens");

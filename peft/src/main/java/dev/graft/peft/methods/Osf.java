@@ -270,6 +270,7 @@ public record Osf(Rank rank, Map<String, Rank> ranks, Targets targets, boolean s
         public double rateFactor() {
             return 0.3;
         }
+
         @Override
         public Method read(Fields config, Base base) {
             // PEFT accepts it and does nothing with it.

@@ -281,6 +281,7 @@ public record PTuning(
         public double rateFactor() {
             return 3;
         }
+
         @Override
         public Map<String, String> optional() {
             return Map.of("pseudo_token_id", "id of the token that the rows replace; null for rows before the text");

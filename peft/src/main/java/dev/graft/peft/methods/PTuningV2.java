@@ -99,6 +99,7 @@ public record PTuningV2(int tokens, boolean zero) implements Method {
         public double rateFactor() {
             return 10;
         }
+
         @Override
         public boolean reads(Fields config) {
             return !config.bool("prefix_projection", false);

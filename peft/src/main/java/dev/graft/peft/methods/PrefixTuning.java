@@ -129,6 +129,7 @@ public record PrefixTuning(int tokens, @Nullable Integer encoderHidden, boolean 
         public double rateFactor() {
             return 3;
         }
+
         @Override
         public boolean reads(Fields config) {
             return config.bool("prefix_projection", false);

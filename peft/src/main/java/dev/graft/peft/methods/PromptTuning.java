@@ -210,6 +210,7 @@ public record PromptTuning(
         public double rateFactor() {
             return 10;
         }
+
         @Override
         public List<String> required() {
             return List.of("num_virtual_tokens");

@@ -237,6 +237,7 @@ public record RandLora(
         public double rateFactor() {
             return 3;
         }
+
         @Override
         public List<String> required() {
             return List.of("r", "randlora_alpha");

@@ -160,6 +160,7 @@ public record Road(int variant, int group, Targets targets, boolean startAtIdent
         public double rateFactor() {
             return 3;
         }
+
         @Override
         public Method read(Fields config, Base base) {
             String variant = config.choice("variant", "road_1", "road_1", "road_2", "road_4");

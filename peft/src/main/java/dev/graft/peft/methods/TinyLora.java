@@ -221,6 +221,7 @@ public record TinyLora(
         public double rateFactor() {
             return 10;
         }
+
         @Override
         public List<String> required() {
             return List.of("r", "u");

@@ -128,6 +128,7 @@ public record TrainableTokens(List<Integer> tokens, Targets targets, boolean sta
         public double rateFactor() {
             return 3;
         }
+
         @Override
         public List<String> required() {
             return List.of("token_indices");

@@ -239,6 +239,7 @@ public record VbLora(
         public double rateFactor() {
             return 5;
         }
+
         @Override
         public List<String> required() {
             return List.of("r", "topk");

@@ -166,6 +166,7 @@ public record Vera(
         public double rateFactor() {
             return 10;
         }
+
         @Override
         public List<String> required() {
             return List.of("r");

@@ -183,6 +183,7 @@ public record WaveFt(
         public double rateFactor() {
             return 10;
         }
+
         @Override
         public Method read(Fields config, Base base) {
             config.bool("fan_in_fan_out", false);

@@ -1,0 +1,296 @@
+package dev.graft.eval.compare;
+
+import dev.graft.eval.compare.Footprint.Latency;
+import dev.graft.eval.compare.Footprint.Modularity;
+import dev.graft.eval.metrics.Bootstrap.Interval;
+import dev.graft.eval.report.Report;
+import dev.graft.eval.report.Section;
+import dev.graft.eval.report.Section.KeyFigure;
+import dev.graft.eval.report.Section.Point;
+import dev.graft.eval.report.Section.Series;
+import dev.graft.eval.report.Section.Spot;
+import dev.graft.eval.report.Section.YScale;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A comparison as a page for people.
+ *
+ * @param frozen the name of the base's row
+ * @param command that made it
+ */
+public record ComparePage(Experiment experiment, List<Standing> standings, String frozen, String command) {
+    /** More curves than these can't be told apart. */
+    private static final int CURVES = 8;
+
+    /** Steps that a point of a learning curve is the mean of. */
+    private static final int SMOOTH = 5;
+
+    public ComparePage {
+        standings = List.copyOf(standings);
+    }
+
+    /** The page. */
+    public Report report() {
+        List<Section> sections = new ArrayList<>();
+        List<Standing> scored = scored();
+        if (!scored.isEmpty()) {
+            sections.add(figures(scored));
+            sections.add(scores(scored));
+            addScatter(sections, "Score against trained parameters", "trained parameters", Standing::trainable);
+        }
+        List<Standing> measured = standings.stream()
+                .filter(standing -> standing.footprint() != null)
+                .toList();
+        if (!measured.isEmpty()) {
+            sections.add(modules(measured));
+            sections.add(costs(measured));
+            addScatter(sections, "Score against step time", "seconds of a training step", standing -> {
+                Footprint footprint = standing.footprint();
+                return footprint == null ? 0 : footprint.step();
+            });
+        }
+        if (!scored.isEmpty()) {
+            sections.add(curves(scored));
+        }
+        sections.add(new Section.Text("How it was measured", method()));
+        sections.add(new Section.Code("Command", command));
+        return new Report(
+                "Methods on " + experiment.base().name(),
+                String.format(
+                        Locale.ROOT,
+                        "%d methods; %,d rows to train on, %,d to choose the learning rate by, %,d to test on",
+                        standings.size(),
+                        experiment.train().size(),
+                        experiment.validation().size(),
+                        experiment.test().size()),
+                sections);
+    }
+
+    private List<Standing> scored() {
+        Comparator<Standing> byScore = Comparator.comparingDouble(Standing::score);
+        return standings.stream()
+                .filter(Standing::scored)
+                .sorted(experiment.greaterIsBetter() ? byScore.reversed() : byScore)
+                .toList();
+    }
+
+    private @Nullable Standing named(String name) {
+        return standings.stream()
+                .filter(standing -> standing.method().equals(name) && standing.scored())
+                .findFirst()
+                .orElse(null);
+    }
+
+    private Section figures(List<Standing> scored) {
+        List<KeyFigure> figures = new ArrayList<>();
+        Standing best = scored.get(0);
+        figures.add(new KeyFigure("best " + experiment.metric(), number(best.score()), best.method()));
+        for (String name : new String[] {frozen, "full-fine-tuning", "lora"}) {
+            Standing standing = named(name);
+            if (standing != null) {
+                figures.add(new KeyFigure(name, number(standing.score()), shown(standing.interval())));
+            }
+        }
+        return new Section.KeyFigures("Result", figures);
+    }
+
+    private Section scores(List<Standing> scored) {
+        Standing base = named(frozen);
+        List<List<String>> rows = new ArrayList<>();
+        for (Standing standing : scored) {
+            boolean trained = standing.trainable() > 0;
+            rows.add(List.of(
+                    standing.method(),
+                    String.format(Locale.ROOT, "%.3g %%", standing.trainablePercent()),
+                    number(standing.score()),
+                    shown(standing.interval()),
+                    shown(standing.band()),
+                    base == null || !trained ? "" : shown(standing.above(base)),
+                    trained
+                            ? String.format(Locale.ROOT, "%.1e", standing.rate()) + (standing.atEdge() ? " (edge)" : "")
+                            : "",
+                    Integer.toString(standing.outcomes().size())));
+        }
+        return new Section.Table(
+                "What it buys",
+                List.of(
+                        "method",
+                        "trained",
+                        experiment.metric(),
+                        "95 % interval",
+                        "lowest … highest seed",
+                        "above the frozen base, 95 %",
+                        "learning rate",
+                        "seeds"),
+                rows);
+    }
+
+    /** The survey's first table. */
+    private static Section modules(List<Standing> measured) {
+        List<List<String>> rows = new ArrayList<>();
+        for (Standing standing : measured) {
+            Footprint cost = standing.footprint();
+            if (cost == null || cost.trainable() == 0) {
+                continue;
+            }
+            Modularity module = cost.modularity();
+            double percent = 100.0 * cost.trainable() / cost.total();
+            rows.add(List.of(
+                    standing.method(),
+                    (percent >= 99.95 ? "100" : String.format(Locale.ROOT, "%.2g", percent)) + " % (" + share(percent)
+                            + ")",
+                    Survey.of(standing.method(), percent),
+                    ratio(cost.adapted(), cost.frozen()),
+                    cost.merged() == null ? "can't be merged" : ratio(cost.merged(), cost.frozen()),
+                    module == null ? "" : module.all() ? "yes" : missing(module)));
+        }
+        return new Section.Table(
+                "Table 1: share, inference, modularity",
+                List.of(
+                        "method",
+                        "trained",
+                        "the survey",
+                        "time of a row, beside the base",
+                        "time of a row, merged",
+                        "detaches, swaps, stands beside others, reloads"),
+                rows);
+    }
+
+    /** The survey's bands of the trained share. */
+    private static String share(double percent) {
+        return percent > 50
+                ? "all"
+                : percent >= 5 ? "high" : percent >= 1 ? "moderate" : percent >= 0.1 ? "low" : "very low";
+    }
+
+    private static String missing(Modularity module) {
+        List<String> lacks = new ArrayList<>();
+        if (!module.detaches()) {
+            lacks.add("detach");
+        }
+        if (!module.swaps()) {
+            lacks.add("swap");
+        }
+        if (!module.besides()) {
+            lacks.add("stand beside others");
+        }
+        if (!module.reloads()) {
+            lacks.add("reload");
+        }
+        return "doesn't " + String.join(", ", lacks);
+    }
+
+    private static String ratio(@Nullable Latency latency, Latency frozen) {
+        return latency == null ? "" : String.format(Locale.ROOT, "%.2f ×", latency.p50() / frozen.p50());
+    }
+
+    /** The survey's second table. */
+    private Section costs(List<Standing> measured) {
+        List<List<String>> rows = new ArrayList<>();
+        for (Standing standing : measured) {
+            Footprint cost = standing.footprint();
+            if (cost == null || cost.trainable() == 0) {
+                continue;
+            }
+            rows.add(List.of(
+                    standing.method(),
+                    String.format(Locale.ROOT, "%,d", cost.trainable()),
+                    megabytes(cost.adapterBytes()),
+                    megabytes(cost.memory().peak()),
+                    megabytes(cost.memory().gradients() + cost.memory().optimiser()),
+                    megabytes(cost.memory().activations()),
+                    String.format(Locale.ROOT, "%.1f", 1000 * cost.step()),
+                    String.format(Locale.ROOT, "%.0f", cost.tokensPerSecond()),
+                    cost.adapted() == null
+                            ? ""
+                            : String.format(
+                                    Locale.ROOT,
+                                    "%.1f / %.1f",
+                                    1000 * cost.adapted().p50(),
+                                    1000 * cost.adapted().p95()),
+                    standing.scored() ? number(standing.score()) : ""));
+        }
+        return new Section.Table(
+                "Table 2: what it costs",
+                List.of(
+                        "method",
+                        "trained",
+                        "file, MB",
+                        "peak memory, MB",
+                        "gradients and moments, MB",
+                        "activations, MB",
+                        "step, ms",
+                        "tokens/s",
+                        "row, ms (half, 95 %)",
+                        experiment.metric()),
+                rows);
+    }
+
+    private void addScatter(List<Section> sections, String title, String cost, ToDoubleFunction<Standing> of) {
+        List<Standing> shown = scored().stream()
+                .filter(standing -> of.applyAsDouble(standing) > 0)
+                .toList();
+        List<Spot> spots = new ArrayList<>();
+        for (Standing standing : shown) {
+            double x = of.applyAsDouble(standing);
+            boolean beaten = shown.stream()
+                    .anyMatch(other -> of.applyAsDouble(other) <= x
+                            && !experiment.better(standing.score(), other.score())
+                            && (of.applyAsDouble(other) < x || experiment.better(other.score(), standing.score())));
+            spots.add(new Spot(standing.method(), x, standing.score(), !beaten));
+        }
+        if (!spots.isEmpty()) {
+            sections.add(new Section.Scatter(title, cost, experiment.metric(), spots));
+        }
+    }
+
+    private static Section curves(List<Standing> scored) {
+        List<Series> series = new ArrayList<>();
+        for (Standing standing : scored) {
+            List<Double> losses = standing.outcomes().get(0).losses();
+            if (losses.size() >= SMOOTH && series.size() < CURVES) {
+                List<Point> points = new ArrayList<>();
+                for (int step = SMOOTH; step <= losses.size(); step++) {
+                    double mean = losses.subList(step - SMOOTH, step).stream()
+                            .mapToDouble(loss -> loss)
+                            .average()
+                            .orElse(Double.NaN);
+                    points.add(new Point(step, mean));
+                }
+                series.add(new Series(standing.method(), points));
+            }
+        }
+        return new Section.LineChart(
+                "Training loss of the best, the mean of " + SMOOTH + " steps", "step", "loss", YScale.LINEAR, series);
+    }
+
+    private String method() {
+        return "Every method tried the same learning rates, as factors of its usual one, with the first seed; the rate that"
+                + " was best on the validation rows was trained with the other seeds too. Scores are on the test rows, by"
+                + " which nothing was chosen. The frozen base of a classifier has a linear probe as its head, from which"
+                + " every method starts.\n\n"
+                + "Intervals draw the test rows and the seeds again, a thousand times; differences are taken on the same rows."
+                + " Shares are of all parameters of base and adapter, embeddings included, tied ones counted once: over 50 %"
+                + " is all, from 5 % high, from 1 % moderate, from 0.1 % low.\n\n"
+                + "Costs were measured in a fresh process for each method: the median of training steps after two, the most"
+                + " resident memory of the process (Java and libtorch included), single rows from the shortest to the longest."
+                + " A small base hides what a method saves: its activations outweigh gradients and moments.";
+    }
+
+    private static String number(double value) {
+        return String.format(Locale.ROOT, "%.4f", value);
+    }
+
+    private static String shown(@Nullable Interval interval) {
+        return interval == null ? "" : number(interval.low()) + " … " + number(interval.high());
+    }
+
+    private static String megabytes(long bytes) {
+        return String.format(Locale.ROOT, "%.1f", bytes / 1e6);
+    }
+}

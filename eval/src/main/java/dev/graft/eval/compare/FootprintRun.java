@@ -1,0 +1,299 @@
+package dev.graft.eval.compare;
+
+import dev.graft.eval.compare.Footprint.Latency;
+import dev.graft.eval.compare.Footprint.Memory;
+import dev.graft.eval.compare.Footprint.Modularity;
+import dev.graft.eval.cost.Machine;
+import dev.graft.eval.cost.ProcessMemory;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Merge;
+import dev.graft.peft.Parameter;
+import dev.graft.peft.Selection;
+import dev.graft.tensor.Natives;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.TrainingEvent.Stepped;
+import dev.graft.train.TrainingListener;
+import dev.graft.train.data.Examples;
+import dev.graft.train.loss.Objective;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** Measures what a method costs. The process should have done nothing else before: its peak memory is part of it. */
+final class FootprintRun {
+    private static final int STEPS = 8;
+    private static final int LATENCY_ROWS = 15;
+    private static final int WARM_UP_ROWS = 3;
+
+    /** Writing 5 sets the peak back to what is resident now (proc(5)). */
+    private static final Path CLEAR_PEAK = Path.of("/proc/self/clear_refs");
+
+    private final Experiment experiment;
+    private final TrialRun trials;
+
+    FootprintRun(Experiment experiment) {
+        this.experiment = experiment;
+        this.trials = new TrialRun(experiment, () -> false);
+    }
+
+    /**
+     * Trains a few steps, saves, merges where it can, and times single rows.
+     *
+     * @throws InputException if the method doesn't fit the base
+     */
+    Footprint measure(Contender contender) {
+        Base base = experiment.base();
+        Latency frozen = latency(base, Hooks.NONE);
+        if (!(contender instanceof Contender.Trained trained)) {
+            return new Footprint(
+                    contender.name(),
+                    trials.key(contender),
+                    0,
+                    base.parameterCount(),
+                    0,
+                    0,
+                    0,
+                    new Memory(bytes(base), 0, 0, 0, 0, 0),
+                    frozen,
+                    null,
+                    null,
+                    null,
+                    Natives.threads(),
+                    Machine.read().toJson());
+        }
+        Adapter adapter = trials.adapter(trained, experiment.settings().seed());
+        Steps steps = new Steps();
+        long before = resident();
+        clearPeak();
+        trials.train(adapter, experiment.settings().withMaxSteps(STEPS).withLearningRate(trained.rate()), steps);
+        long trainable = adapter.trainableCount();
+        long peak = orZero(ProcessMemory.peakResident().value());
+        long gradients = trainable * Float.BYTES;
+        Memory memory = new Memory(
+                bytes(base),
+                adapter.parameters().values().stream()
+                        .mapToLong(FootprintRun::bytes)
+                        .sum(),
+                gradients,
+                2 * gradients,
+                peak,
+                Math.max(0, peak - before - 3 * gradients));
+        Hooks hooks = Selection.of(adapter).hooks();
+        Base merged = merged(adapter);
+        try {
+            Path folder = Files.createTempDirectory("graft-compare");
+            try {
+                adapter.save(folder.resolve("adapter"));
+                return new Footprint(
+                        contender.name(),
+                        trials.key(contender),
+                        trainable,
+                        adapter.totalCount(),
+                        size(folder.resolve("adapter")),
+                        steps.median(),
+                        steps.tokensPerSecond(),
+                        memory,
+                        frozen,
+                        latency(adapter.base(), hooks),
+                        merged == null ? null : latency(merged, Hooks.NONE),
+                        modularity(trained, adapter, folder.resolve("adapter")),
+                        Natives.threads(),
+                        Machine.read().toJson());
+            } finally {
+                delete(folder);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot save the adapter for a while: " + e.getMessage(), e);
+        }
+    }
+
+    private static @Nullable Base merged(Adapter adapter) {
+        if (!adapter.method().type().capabilities().mergeable()) {
+            return null;
+        }
+        try {
+            return Merge.merge(adapter);
+        } catch (InputException settingsThatDoNot) {
+            return null;
+        }
+    }
+
+    private Modularity modularity(Contender.Trained contender, Adapter adapter, Path folder) {
+        Base base = adapter.base();
+        Inputs rows = Objective.inputs(experiment.test().batch(new int[] {0, 1, 2}, 0));
+        float[] alone = logits(base, rows, Hooks.NONE);
+        float[] adapted = logits(base, rows, Selection.of(adapter).hooks());
+        boolean detaches = Arrays.equals(alone, logits(base, rows, Hooks.NONE));
+        Adapter other = trials.adapter(contender, experiment.settings().seed() + 1);
+        float[] others = logits(other.base(), rows, Selection.of(other).hooks());
+        boolean swaps =
+                Arrays.equals(adapted, logits(base, rows, Selection.of(adapter).hooks()));
+        boolean besides = other.base() == base && mixes(base, rows, adapter, other, List.of(adapted, alone, others));
+        float[] loaded = logits(
+                base,
+                rows,
+                Selection.of(Adapter.load(experiment.base(), folder)).hooks());
+        return new Modularity(detaches, swaps, besides, close(adapted, loaded));
+    }
+
+    /** Whether the three rows of a batch, one with each of two adapters and one with none, are answered as alone. */
+    private boolean mixes(Base base, Inputs rows, Adapter adapter, Adapter other, List<float[]> alone) {
+        try {
+            float[] mixed = logits(
+                    base,
+                    rows,
+                    Selection.rows(Selection.of(adapter), Selection.BASE, Selection.of(other))
+                            .hooks());
+            int width = mixed.length / 3;
+            for (int row = 0; row < 3; row++) {
+                float[] expected = Arrays.copyOfRange(alone.get(row), row * width, (row + 1) * width);
+                if (!close(expected, Arrays.copyOfRange(mixed, row * width, (row + 1) * width))) {
+                    return false;
+                }
+            }
+            return true;
+        } catch (InputException | IllegalArgumentException refused) {
+            return false;
+        }
+    }
+
+    private static boolean close(float[] a, float[] b) {
+        double most = 0;
+        double difference = 0;
+        for (int i = 0; i < a.length; i++) {
+            most = Math.max(most, Math.abs(a[i]));
+            difference = Math.max(difference, Math.abs(a[i] - b[i]));
+        }
+        // Sums in another order: fp32 rounds at 1e-7, a bf16 product at 1e-2 of the largest value.
+        return a.length == b.length && difference <= 2e-2 * most;
+    }
+
+    private static float[] logits(Base base, Inputs rows, Hooks hooks) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            return Tensors.floats(base.logits(rows, Pass.inference(hooks)));
+        }
+    }
+
+    /** Of single test rows from the shortest to the longest. */
+    private Latency latency(Base base, Hooks hooks) {
+        Examples test = experiment.test();
+        int[] lengths = test.lengths();
+        List<Integer> ordered = IntStream.range(0, lengths.length)
+                .boxed()
+                .sorted(Comparator.comparingInt(row -> lengths[row]))
+                .toList();
+        int count = Math.min(LATENCY_ROWS, ordered.size());
+        double[] seconds = new double[count];
+        for (int i = -WARM_UP_ROWS; i < count; i++) {
+            int row = ordered.get((int) ((long) Math.max(0, i) * ordered.size() / count));
+            Inputs inputs = Objective.inputs(test.batch(new int[] {row}, 0));
+            long start = System.nanoTime();
+            logits(base, inputs, hooks);
+            if (i >= 0) {
+                seconds[i] = (System.nanoTime() - start) / 1e9;
+            }
+        }
+        Arrays.sort(seconds);
+        return new Latency(seconds[count / 2], seconds[Math.min(count - 1, (int) Math.ceil(0.95 * count) - 1)]);
+    }
+
+    /** Times steps; the first two don't count. */
+    static final class Steps implements TrainingListener {
+        private static final int WARM_UP = 2;
+
+        private final List<Double> seconds = new ArrayList<>();
+        private final List<Double> losses = new ArrayList<>();
+        private long tokens;
+        private long last = System.nanoTime();
+
+        @Override
+        public void onStep(Stepped stepped) {
+            long now = System.nanoTime();
+            losses.add(stepped.loss());
+            if (losses.size() > WARM_UP) {
+                seconds.add((now - last) / 1e9);
+                tokens += stepped.tokens();
+            }
+            last = now;
+        }
+
+        List<Double> losses() {
+            return losses;
+        }
+
+        /** 0 without a step that counts. */
+        double median() {
+            double[] sorted =
+                    seconds.stream().mapToDouble(value -> value).sorted().toArray();
+            return sorted.length == 0 ? 0 : sorted[sorted.length / 2];
+        }
+
+        double tokensPerSecond() {
+            double all = seconds.stream().mapToDouble(value -> value).sum();
+            return all == 0 ? 0 : tokens / all;
+        }
+    }
+
+    private static long bytes(Base base) {
+        return base.parameters().values().stream()
+                .mapToLong(FootprintRun::bytes)
+                .sum();
+    }
+
+    private static long bytes(Parameter parameter) {
+        return bytes(parameter.value());
+    }
+
+    private static long bytes(Tensor tensor) {
+        return tensor.numel() * tensor.element_size();
+    }
+
+    private static long resident() {
+        return orZero(ProcessMemory.resident().value());
+    }
+
+    private static long orZero(@Nullable Long value) {
+        return value == null ? 0 : value;
+    }
+
+    private static void clearPeak() {
+        try {
+            Files.writeString(CLEAR_PEAK, "5");
+        } catch (IOException notAllowed) {
+            // The peak is then that since the start, loading included.
+        }
+    }
+
+    private static long size(Path folder) throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
+            return files.filter(Files::isRegularFile)
+                    .mapToLong(file -> file.toFile().length())
+                    .sum();
+        }
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        }
+    }
+}
