@@ -20,6 +20,7 @@ import dev.graft.peft.Methods;
 import dev.graft.train.TrainSettings;
 import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Examples;
+import dev.graft.train.data.Goal;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Labels;
 import dev.graft.train.data.LossOn;
@@ -96,7 +97,8 @@ record Workbench(Experiment experiment, List<Contender> contenders) {
         if (splits.train() instanceof Dataset rows) {
             return Prepared.task(run, rows, files.checkpoint());
         }
-        return new RunData(Task.SEQ_CLS, RowShape.CLASSIFICATION, Label.Kind.ONE, Labels.of(splits.train()));
+        return new RunData(
+                Task.SEQ_CLS, RowShape.CLASSIFICATION, Label.Kind.ONE, Labels.of(splits.train()), Goal.TARGETS);
     }
 
     private static Splits withValidation(RunConfig run, Splits splits) {

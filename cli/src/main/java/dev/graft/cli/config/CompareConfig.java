@@ -60,7 +60,9 @@ public record CompareConfig(Own own, Function<String, RunConfig> run) {
             "save_total_limit",
             "logging_steps",
             "report_to",
-            "dry_run");
+            "dry_run",
+            "packing",
+            "data.dedupe");
 
     static CompareConfig of(List<@Nullable Object> own, Function<String, RunConfig> run) {
         @SuppressWarnings("unchecked") // read by the type that the component has

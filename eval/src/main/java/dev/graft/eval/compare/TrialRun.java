@@ -170,6 +170,10 @@ final class TrialRun {
             return Arrays.equals(many.predicted(), many.target()) ? 1 : 0;
         } else if (prediction instanceof Prediction.Value value) {
             return Math.abs(value.predicted() - value.target());
+        } else if (prediction instanceof Prediction.Pair pair) {
+            return pair.loss();
+        } else if (prediction instanceof Prediction.Judged judged) {
+            return judged.loss();
         }
         return ((Prediction.Tokens) prediction).negativeLogLikelihood();
     }

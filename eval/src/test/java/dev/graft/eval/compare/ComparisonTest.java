@@ -15,6 +15,7 @@ import dev.graft.peft.methods.PromptTuning;
 import dev.graft.train.TrainSettings;
 import dev.graft.train.data.ClassificationEncoder;
 import dev.graft.train.data.Examples;
+import dev.graft.train.data.Goal;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Labels;
 import dev.graft.train.data.Overflow;
@@ -60,7 +61,7 @@ class ComparisonTest {
         return new Experiment(
                 base,
                 base.fingerprint(),
-                new RunData(Task.SEQ_CLS, RowShape.CLASSIFICATION, Label.Kind.ONE, labels),
+                new RunData(Task.SEQ_CLS, RowShape.CLASSIFICATION, Label.Kind.ONE, labels, Goal.TARGETS),
                 Examples.encode(rows("train", 0, 16), encoder, 32, Overflow.TRUNCATE),
                 Examples.encode(rows("validation", 16, 6), encoder, 32, Overflow.TRUNCATE),
                 Examples.encode(rows("test", 22, 8), encoder, 32, Overflow.TRUNCATE),
