@@ -128,10 +128,13 @@ class TrainDataTest {
     @Test
     void otherGoalsAreReachedByTheirTask() throws IOException {
         for (String task : List.of("orpo", "reward")) {
+            Cli dry = train(pairs(), "--task", task, "--dry-run");
+            assertThat(dry.code()).as(task + dry.err()).isZero();
             Cli run = train(pairs(), "--task", task, "epochs=1", "--overwrite-output-dir");
             assertThat(run.code()).as(task + run.err()).isZero();
         }
         Path judged = file("judged.csv", "prompt,completion,label\na,b,true\na,c,false\nd,e,true\nd,f f,false\n");
+        assertThat(train(judged, "--dry-run").code()).isZero();
         Cli kto = train(judged, "epochs=1", "--overwrite-output-dir", "logging_steps=1");
         assertThat(kto.code()).as(kto.err()).isZero();
         assertThat(Files.readString(folder.resolve("out/logs/events.jsonl"))).contains("\"reward_rejected\":");

@@ -1,5 +1,6 @@
 package dev.graft.train;
 
+import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
 import dev.graft.tensor.Natives;
@@ -79,11 +80,12 @@ public record MemoryEstimate(
     private static Runnable step(TrainSettings settings, Adapter adapter, Examples examples, int row, int times) {
         Objective objective = Objective.of(
                 adapter.base(),
+                examples.goal(),
                 settings.optimization().labelSmoothing(),
                 (hooks, batch) -> settings.economy().pass(hooks));
         int[] rows = new int[times];
         Arrays.fill(rows, row);
-        Batch batch = examples.batch(rows, Stepper.PAD);
+        Batch batch = objective.prepared(Hooks.NONE, examples.batch(rows, Stepper.PAD));
         return () -> objective.backward(Selection.of(adapter).hooks(), batch, 1);
     }
 
