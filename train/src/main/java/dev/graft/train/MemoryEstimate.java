@@ -65,6 +65,8 @@ public record MemoryEstimate(
             peaks[i] = Math.max(0, ResidentMemory.peak() - before);
         }
         parameters.zeroGradients();
+        // What these steps have freed must not stand beside what the run takes.
+        Pointer.trimMemory();
         long eachRow = Math.max(0, peaks[1] - peaks[0]) / MORE;
         long trained = parameters.values().nbytes();
         TrainSettings.Optimization optimization = settings.optimization();
