@@ -83,7 +83,9 @@ class BenchCommandTest {
                         "loss_last",
                         "threads",
                         "first_step_s",
-                        "dtype");
+                        "dtype",
+                        "quantization",
+                        "base_mb");
         assertThat(figures.get("peer").stringValue()).isEqualTo("graft");
         assertThat(figures.get("recipe").stringValue()).isEqualTo("tuned");
         assertThat(figures.get("task").stringValue()).isEqualTo("causal");

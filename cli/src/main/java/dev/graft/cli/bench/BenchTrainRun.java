@@ -70,7 +70,7 @@ record BenchTrainRun(
         Adapter adapter = Adapter.create(base, method.on(base, err::println), seed);
         TrainBenchmark benchmark = new TrainBenchmark(adapter, seed);
         double loadSeconds = (System.nanoTime() - start) / 1e9;
-        err.println(base.name() + " in " + Loading.dtype(base) + ", " + adapter.trainableLine());
+        err.println(base.name() + " in " + Loading.numbers(base) + ", " + adapter.trainableLine());
         List<List<Example>> batches = recipe.batches(work.examples(), size.batch, size.warmup + size.steps);
         double[] firstStep = {0};
         Timings timings;
@@ -89,12 +89,15 @@ record BenchTrainRun(
                 startedAfter,
                 loadSeconds,
                 firstStep[0],
-                Loading.dtype(base));
+                Loading.dtype(base),
+                Loading.quantization(base),
+                base.parameterBytes());
     }
 
     private Base base(int classes) {
         Base.Options options = Base.Options.of(goal.task())
                 .withNumerics(Numerics.of(compute.dtype().name()))
+                .withQuantization(compute.quantization())
                 .withLabels(
                         IntStream.range(0, classes).mapToObj(i -> "LABEL_" + i).toList());
         try (DownloadLine progress = new DownloadLine(err, Terminal.isLive())) {
@@ -131,9 +134,11 @@ record BenchTrainRun(
             double startSeconds,
             double loadSeconds,
             double firstStepSeconds,
-            String dtype) {
+            String dtype,
+            String quantization,
+            long baseBytes) {
 
-        /** The fields of the peer's script, in its order, and {@code first_step_s} and {@code dtype}. */
+        /** The fields of the peer's script, in its order, and what else is of interest here. */
         String json() {
             Long peak = ProcessMemory.peakResident().value();
             ObjectNode json = JsonNodeFactory.instance.objectNode();
@@ -158,6 +163,8 @@ record BenchTrainRun(
             json.put("threads", Natives.threads());
             json.put("first_step_s", rounded(firstStepSeconds, 2));
             json.put("dtype", dtype);
+            json.put("quantization", quantization);
+            json.put("base_mb", rounded(baseBytes / 1048576.0, 1));
             return Json.compact(json);
         }
 

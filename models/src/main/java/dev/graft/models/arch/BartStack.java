@@ -124,7 +124,7 @@ final class BartStack {
 
     /** The type of its matrices. */
     ScalarType base() {
-        return layers.get(0).up.weight().scalar_type();
+        return layers.get(0).up.type();
     }
 
     /** The type of the residual stream. */
