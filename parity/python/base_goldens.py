@@ -211,6 +211,10 @@ def make(name, folder):
     model.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
     save_file(stored, folder / "reference.safetensors")
+    write_manifest(model, folder)
+
+
+def write_manifest(model, folder):
     with safe_open(folder / "model.safetensors", "pt") as file:
         tensors = [
             {"name": key, "shape": list(file.get_slice(key).get_shape()), "dtype": file.get_slice(key).get_dtype()}

@@ -536,6 +536,15 @@ public final class Base {
         });
     }
 
+    /** As config.json names it, unless the task is another one. */
+    private String className() {
+        List<String> names = config().strings("architectures", List.of());
+        boolean same = !names.isEmpty()
+                && task() != Task.FEATURE_EXTRACTION
+                && architecture.task(names.get(0)) == task();
+        return same ? names.get(0) : architecture.className(task());
+    }
+
     private ObjectNode savedConfig() {
         Fields config = checkpoint.config();
         ObjectNode saved = JsonNodeFactory.instance.objectNode();
@@ -546,7 +555,7 @@ public final class Base {
             saved.put("tie_word_embeddings", false);
         }
         saved.put("dtype", numerics().base().toString().equals("BFloat16") ? "bfloat16" : "float32");
-        saved.putArray("architectures").add(architecture.className(task()));
+        saved.putArray("architectures").add(className());
         if (task() == Task.SEQ_CLS || task() == Task.TOKEN_CLS || task() == Task.IMAGE_CLS) {
             ObjectNode names = saved.putObject("id2label");
             ObjectNode ids = saved.putObject("label2id");

@@ -99,6 +99,9 @@ public sealed interface Head {
         }
     }
 
+    /** A head that one family alone has, such as DeiT's of two tokens. */
+    non-sealed interface Own extends Head {}
+
     private static List<Site> sites(@Nullable Dense dense, Linear output) {
         List<Site> sites = new ArrayList<>(dense == null ? List.of() : dense.sites());
         sites.add(output);

@@ -77,13 +77,29 @@ public record Inputs(
 
     /** The images, which must have this size. */
     public Tensor image(long channels, long height, long width) {
-        if (pixels == null) {
-            throw new InputException("a model of images needs pixels, there are only token ids");
-        }
-        long[] shape = Tensors.shape(pixels);
+        Tensor images = images();
+        long[] shape = Tensors.shape(images);
         if (shape.length != 4 || shape[1] != channels || shape[2] != height || shape[3] != width) {
             throw new InputException("images have the shape " + Arrays.toString(shape) + ", the model takes [images, "
                     + channels + ", " + height + ", " + width + "]");
+        }
+        return images;
+    }
+
+    /** The images, of any size from one patch on. */
+    public Tensor image(long channels, long patch) {
+        Tensor images = images();
+        long[] shape = Tensors.shape(images);
+        if (shape.length != 4 || shape[1] != channels || shape[2] < patch || shape[3] < patch) {
+            throw new InputException("images have the shape " + Arrays.toString(shape) + ", the model takes [images, "
+                    + channels + ", height, width] of at least " + patch + " points each way");
+        }
+        return images;
+    }
+
+    private Tensor images() {
+        if (pixels == null) {
+            throw new InputException("a model of images needs pixels, there are only token ids");
         }
         return pixels;
     }

@@ -20,6 +20,7 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -51,6 +52,7 @@ public final class Weights {
     private final TreeSet<String> fresh = new TreeSet<>();
     private final TreeSet<String> read = new TreeSet<>();
     private final Map<String, IntFunction<List<String>>> storedNames = new HashMap<>();
+    private final Map<String, Part> parts = new HashMap<>();
     private boolean replacesHead;
     private UnaryOperator<String> toStored = UnaryOperator.identity();
 
@@ -291,7 +293,11 @@ public final class Weights {
 
     /** The tensor in the type that the checkpoint has it in. */
     private Tensor values(String name, long... shape) {
+        Part part = parts.get(name);
         String stored = locate(name);
+        if (stored == null && part != null) {
+            return part(part, shape);
+        }
         if (stored == null) {
             throw new FormatException(
                     source.path(),
@@ -310,6 +316,25 @@ public final class Weights {
                             .order(ByteOrder.LITTLE_ENDIAN));
         }
         return raw;
+    }
+
+    /**
+     * Says that a tensor may be in the checkpoint as one of equal parts of a larger one, one under another.
+     *
+     * @param whole the larger one, as this model would call it
+     */
+    public void part(String name, String whole, int index, int count) {
+        parts.put(name, new Part(whole, index, count));
+    }
+
+    private record Part(String whole, int index, int count) {}
+
+    private Tensor part(Part part, long... shape) {
+        long[] all = shape.clone();
+        all[0] *= part.count;
+        return values(part.whole, all)
+                .narrow(0, part.index * shape[0], shape[0])
+                .clone();
     }
 
     /** Says what checkpoints call the parameters of a model whose own names are newer; those are looked for first. */
@@ -361,6 +386,13 @@ public final class Weights {
         Map<String, Tensor> stored = new LinkedHashMap<>();
         loaded.forEach((name, value) -> {
             IntFunction<List<String>> names = storedNames.get(name);
+            Part own = parts.get(name);
+            if (own != null) {
+                if (own.index == 0) {
+                    stored.put(own.whole, whole(own.whole));
+                }
+                return;
+            }
             if (names == null || value.dim() == 2) {
                 stored.put(names == null ? toStored.apply(name) : names.apply(0).get(0), value);
                 return;
@@ -376,6 +408,15 @@ public final class Weights {
         });
         stored.putAll(buffers);
         return stored;
+    }
+
+    private Tensor whole(String name) {
+        Tensor[] pieces = parts.entrySet().stream()
+                .filter(part -> part.getValue().whole.equals(name))
+                .sorted(Comparator.comparing(part -> part.getValue().index))
+                .map(part -> loaded.get(part.getKey()))
+                .toArray(Tensor[]::new);
+        return Ops.cat(0, pieces);
     }
 
     /** Everything asked for so far, by name. */

@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>{@code
  * x = norm(h);  h = h + o(attend(q(x), k(x), v(x)))
- * x = norm(h);  h = h + down(activation(up(x)))
+ * x = norm(h);  h = h + down(activation(up(x)))       or down(activation(gate(x)) ⊙ up(x))
  * }</pre>
  */
 final class PreNormEncoder {
@@ -47,6 +47,14 @@ final class PreNormEncoder {
     /** The names of the vectors on what attention and the feed-forward block give. */
     record Scales(String attention, String feedForward) {}
 
+    /**
+     * The names of a feed-forward block of three matrices, {@code down(activation(gate(x)) ⊙ up(x))}.
+     *
+     * @param fused what files call gate and up in one
+     */
+    record Gated(String gate, String up, String down, String fused) {}
+
+    /** @param gated null for a feed-forward block of two matrices */
     record Shape(
             int hidden,
             int heads,
@@ -56,7 +64,31 @@ final class PreNormEncoder {
             double eps,
             boolean projectionBias,
             double dropout,
-            double attentionDropout) {}
+            double attentionDropout,
+            @Nullable Gated gated) {
+        Shape(
+                int hidden,
+                int heads,
+                int intermediate,
+                int layers,
+                Activation activation,
+                double eps,
+                boolean projectionBias,
+                double dropout,
+                double attentionDropout) {
+            this(
+                    hidden,
+                    heads,
+                    intermediate,
+                    layers,
+                    activation,
+                    eps,
+                    projectionBias,
+                    dropout,
+                    attentionDropout,
+                    null);
+        }
+    }
 
     private record EncoderLayer(
             Norm attentionNorm,
@@ -68,6 +100,7 @@ final class PreNormEncoder {
             @Nullable Tensor attentionScale,
             Block attentionBlock,
             Norm feedForwardNorm,
+            @Nullable Linear gate,
             Linear up,
             Linear down,
             @Nullable Tensor feedForwardScale,
@@ -82,6 +115,7 @@ final class PreNormEncoder {
             String l = prefix + i + ".";
             String a = l + names.attention;
             Scales scales = names.scales;
+            Gated gated = shape.gated;
             layers.add(new EncoderLayer(
                     norm(w, l + names.attentionNorm, i, h, shape.eps),
                     new Attention(a, i, shape.heads, h / shape.heads),
@@ -92,12 +126,30 @@ final class PreNormEncoder {
                     scales == null ? null : w.vector(l + scales.attention, h),
                     new Block(l + "attention_adapters", i, Block.Kind.ATTENTION, h, null),
                     norm(w, l + names.feedForwardNorm, i, h, shape.eps),
-                    linear(w, l + "mlp.fc1", Role.UP, i, shape.intermediate, h, true),
-                    linear(w, l + "mlp.fc2", Role.DOWN, i, h, shape.intermediate, true),
+                    gated == null ? null : part(w, l, gated, 0, i),
+                    gated == null
+                            ? linear(w, l + "mlp.fc1", Role.UP, i, shape.intermediate, h, true)
+                            : part(w, l, gated, 1, i),
+                    linear(
+                            w,
+                            l + (gated == null ? "mlp.fc2" : gated.down),
+                            Role.DOWN,
+                            i,
+                            h,
+                            shape.intermediate,
+                            true),
                     scales == null ? null : w.vector(l + scales.feedForward, h),
                     new Block(l + "output_adapters", i, Block.Kind.FEED_FORWARD, h, null),
                     new Layer(prefix + i, i, h)));
         }
+    }
+
+    private Linear part(Weights w, String layer, Gated gated, int index, int i) {
+        String name = layer + (index == 0 ? gated.gate : gated.up);
+        for (String end : List.of(".weight", ".bias")) {
+            w.part(name + end, layer + gated.fused + end, index, 2);
+        }
+        return linear(w, name, index == 0 ? Role.GATE : Role.UP, i, shape.intermediate, shape.hidden, true);
     }
 
     static Norm norm(Weights w, String name, int layer, int size, double eps) {
@@ -133,7 +185,9 @@ final class PreNormEncoder {
         Tensor middle = pass.add(layer.attentionBlock, h, out);
 
         Tensor y = pass.norm(layer.feedForwardNorm, middle, base);
-        Tensor inner = pass.activate(shape.activation, pass.linear(layer.up, y));
+        Tensor inner = layer.gate == null
+                ? pass.activate(shape.activation, pass.linear(layer.up, y))
+                : pass.gated(shape.activation, pass.linear(layer.gate, y), pass.linear(layer.up, y));
         Tensor down = scaled(pass.linear(layer.down, inner), layer.feedForwardScale, pass);
         return pass.leave(layer.layer, pass.add(layer.feedForwardBlock, middle, down));
     }
@@ -150,18 +204,11 @@ final class PreNormEncoder {
     void addSites(List<Site> sites) {
         for (EncoderLayer l : layers) {
             sites.addAll(List.of(
-                    l.attentionNorm,
-                    l.q,
-                    l.k,
-                    l.v,
-                    l.attention,
-                    l.o,
-                    l.attentionBlock,
-                    l.feedForwardNorm,
-                    l.up,
-                    l.down,
-                    l.feedForwardBlock,
-                    l.layer));
+                    l.attentionNorm, l.q, l.k, l.v, l.attention, l.o, l.attentionBlock, l.feedForwardNorm));
+            if (l.gate != null) {
+                sites.add(l.gate);
+            }
+            sites.addAll(List.of(l.up, l.down, l.feedForwardBlock, l.layer));
         }
     }
 }

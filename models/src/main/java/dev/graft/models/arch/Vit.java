@@ -10,14 +10,11 @@ import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.Task;
 import dev.graft.models.Weights;
-import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
-import dev.graft.tensor.Ops;
-import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -28,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * ViT (Dosovitskiy et al., 2021): an image cut into patches by a convolution, a class token before them, learned positions, and a pre-norm
- * encoder. A classifier reads the class token.
+ * encoder. A classifier reads the class token. {@link Deit} and {@link Dinov2} differ in what their constructors' arguments say.
  *
  * <p>Modules have the names that transformers has had since version 5; files have the older ones.
  */
@@ -36,18 +33,33 @@ public final class Vit implements Backbone {
     private static final PreNormEncoder.Names NAMES =
             new PreNormEncoder.Names("layernorm_before", "attention", "o_proj", "layernorm_after", null);
 
+    private final PatchEmbeddings embeddings;
     private final PreNormEncoder.Shape shape;
-    private final int image;
-    private final Convolution patches;
-    private final Tensor classToken;
-    private final Tensor positions;
     private final PreNormEncoder layers;
     private final Stream stream;
     private final Norm norm;
     private final @Nullable Linear pooler;
 
-    private Vit(Fields f, Weights w, String prefix, boolean withPooler) {
-        shape = new PreNormEncoder.Shape(
+    /** @param layers the name of the list of layers, with a dot behind it */
+    Vit(
+            Weights w,
+            String prefix,
+            PatchEmbeddings embeddings,
+            String layers,
+            PreNormEncoder.Names names,
+            PreNormEncoder.Shape shape,
+            @Nullable Linear pooler) {
+        this.embeddings = embeddings;
+        this.shape = shape;
+        this.stream = Stream.of(prefix, shape.hidden());
+        this.layers = new PreNormEncoder(w, prefix + layers, names, shape);
+        this.norm = PreNormEncoder.norm(w, prefix + "layernorm", -1, shape.hidden(), shape.eps());
+        this.pooler = pooler;
+    }
+
+    /** Reads what ViT and DeiT share. */
+    static Vit read(Fields f, Weights w, String prefix, List<String> tokens, boolean withPooler) {
+        PreNormEncoder.Shape shape = new PreNormEncoder.Shape(
                 f.integer("hidden_size"),
                 f.integer("num_attention_heads"),
                 f.integer("intermediate_size"),
@@ -57,53 +69,28 @@ public final class Vit implements Backbone {
                 f.bool("qkv_bias", true),
                 f.number("hidden_dropout_prob", 0.0),
                 f.number("attention_probs_dropout_prob", 0.0));
-        image = f.integer("image_size", 224);
-        int patch = f.integer("patch_size", 16);
-        if (patch < 1 || image % patch != 0) {
-            throw f.wrong("patch_size", "a divisor of image_size " + image);
-        }
-        int channels = f.integer("num_channels", 3);
         int h = shape.hidden();
-        String e = prefix + "embeddings.";
-        String projection = e + "patch_embeddings.projection";
-        patches = new Convolution(
-                projection,
-                Role.PATCH,
-                -1,
-                w.kernels(projection + ".weight", h, channels, patch, patch),
-                w.bias(projection + ".bias", h),
-                Convolution.Window.patches(2, patch));
-        long side = image / patch;
-        classToken = w.get(e + "cls_token", w.numerics().small(), 1, 1, h);
-        positions = w.get(e + "position_embeddings", w.numerics().small(), 1, side * side + 1, h);
-        stream = Stream.of(prefix, h);
-        layers = new PreNormEncoder(w, prefix + "layers.", NAMES, shape);
-        norm = PreNormEncoder.norm(w, prefix + "layernorm", -1, h, shape.eps());
         String p = prefix + "pooler.dense";
-        pooler = withPooler && w.has(p + ".weight")
-                ? PreNormEncoder.linear(w, p, Role.POOLER, -1, f.integer("pooler_output_size", h), h, true)
+        Integer pooled = f.integerOrNull("pooler_output_size");
+        Linear pooler = withPooler && w.has(p + ".weight")
+                ? PreNormEncoder.linear(w, p, Role.POOLER, -1, pooled == null ? h : pooled, h, true)
                 : null;
+        PatchEmbeddings embeddings = PatchEmbeddings.read(f, w, prefix + "embeddings.", h, tokens, 16, false);
+        return new Vit(w, prefix, embeddings, "layers.", NAMES, shape, pooler);
     }
 
     @Override
     public Hidden hidden(Inputs in, Pass pass) {
         ScalarType small = norm.weight().scalar_type();
-        Tensor pixels = in.image(patches.in(), image, image);
-        Tensor cut = pass.convolution(patches, pixels);
-        Tensor h = pass.piece(() -> {
-            Tensor rows = Ops.to(cut.flatten(2, 3).transpose(1, 2), small);
-            Tensor all = Ops.cat(1, classToken.expand(rows.size(0), 1, rows.size(2)), rows);
-            pass.sees(Tensors.ones(ScalarType.Long, all.size(0), all.size(1)));
-            return new Tensor[] {Ops.dropout(all.add(positions), shape.dropout(), pass.isTraining())};
-        })[0];
-        h = layers.forward(pass.enter(stream, h), false, pass);
+        Tensor start = pass.enter(stream, embeddings.rows(in, small, shape.dropout(), pass));
+        Tensor h = layers.forward(start, false, pass);
         pass.collect(h);
         return pass.result(pass.norm(norm, h, small));
     }
 
     @Override
     public List<Site> sites() {
-        List<Site> sites = new ArrayList<>(List.of(patches, stream));
+        List<Site> sites = new ArrayList<>(List.of(embeddings.patches(), stream));
         layers.addSites(sites);
         sites.add(norm);
         if (pooler != null) {
@@ -114,7 +101,7 @@ public final class Vit implements Backbone {
 
     @Override
     public Size size() {
-        return new Size(0, shape.hidden(), shape.layers(), shape.heads(), (int) positions.size(1));
+        return new Size(0, shape.hidden(), shape.layers(), shape.heads(), embeddings.length());
     }
 
     /** Reads {@code model_type: vit}. */
@@ -141,24 +128,30 @@ public final class Vit implements Backbone {
 
         @Override
         public String stored(String name) {
-            return name.replaceFirst("(^|\\.)layers\\.", "$1encoder.layer.")
-                    .replace(".attention.q_proj.", ".attention.attention.query.")
-                    .replace(".attention.k_proj.", ".attention.attention.key.")
-                    .replace(".attention.v_proj.", ".attention.attention.value.")
-                    .replace(".attention.prefix_tuning.", ".attention.attention.prefix_tuning.")
-                    .replace(".attention.o_proj.", ".attention.output.dense.")
-                    .replace(".mlp.fc1.", ".intermediate.dense.")
-                    .replace(".mlp.fc2.", ".output.dense.")
-                    .replace(".output_adapters.", ".output.output_adapters.");
+            return older(name);
         }
 
         @Override
         public Model build(Fields config, Weights weights, HeadSpec spec) {
             weights.rename(this::stored);
             boolean classifies = spec.task() == Task.IMAGE_CLS;
-            Vit vit = new Vit(config, weights, classifies ? prefix() : "", !classifies);
+            Vit vit = read(config, weights, classifies ? prefix() : "", List.of("cls_token"), !classifies);
             return new Model(vit, classifies ? classifier(weights, vit.hiddenSize(), spec) : new Head.None(List.of()));
         }
+    }
+
+    /** What files call a parameter. */
+    static String older(String name) {
+        return name
+                .replaceFirst("(^|\\.)layers\\.", "$1encoder.layer.")
+                .replace(".attention.q_proj.", ".attention.attention.query.")
+                .replace(".attention.k_proj.", ".attention.attention.key.")
+                .replace(".attention.v_proj.", ".attention.attention.value.")
+                .replace(".attention.prefix_tuning.", ".attention.attention.prefix_tuning.")
+                .replace(".attention.o_proj.", ".attention.output.dense.")
+                .replace(".mlp.fc1.", ".intermediate.dense.")
+                .replace(".mlp.fc2.", ".output.dense.")
+                .replace(".output_adapters.", ".output.output_adapters.");
     }
 
     /** A linear map of the class token. */

@@ -1,0 +1,103 @@
+package dev.graft.models.arch;
+
+import dev.graft.formats.Fields;
+import dev.graft.models.Architecture;
+import dev.graft.models.Head;
+import dev.graft.models.Hidden;
+import dev.graft.models.Pass;
+import dev.graft.models.Task;
+import dev.graft.models.Weights;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
+import dev.graft.tensor.Ops;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * DeiT (Touvron et al., 2021): a ViT with a second token, which learned from a teacher. A classifier reads the class token; one that was
+ * distilled has a map of each token and gives the mean of both answers.
+ */
+public final class Deit implements Architecture {
+    private static final String TEACHER = "DeiTForImageClassificationWithTeacher";
+
+    @Override
+    public String modelType() {
+        return "deit";
+    }
+
+    @Override
+    public String prefix() {
+        return "deit.";
+    }
+
+    @Override
+    public Set<Task> tasks() {
+        return EnumSet.of(Task.FEATURE_EXTRACTION, Task.IMAGE_CLS);
+    }
+
+    @Override
+    public String stem() {
+        return "DeiT";
+    }
+
+    @Override
+    public Task task(String className) {
+        return className.equals(TEACHER) ? Task.IMAGE_CLS : Architecture.super.task(className);
+    }
+
+    @Override
+    public String stored(String name) {
+        return Vit.older(name);
+    }
+
+    @Override
+    public Model build(Fields config, Weights weights, HeadSpec spec) {
+        weights.rename(this::stored);
+        boolean classifies = spec.task() == Task.IMAGE_CLS;
+        Vit vit = Vit.read(
+                config,
+                weights,
+                classifies ? prefix() : "",
+                List.of("cls_token", "distillation_token"),
+                !classifies);
+        if (!classifies) {
+            return new Model(vit, new Head.None(List.of()));
+        }
+        int hidden = vit.hiddenSize();
+        return new Model(
+                vit,
+                weights.has("cls_classifier.weight")
+                        ? new Distilled(
+                                weights.headLinear("cls_classifier", spec.labels(), hidden, true, spec.seed()),
+                                weights.headLinear("distillation_classifier", spec.labels(), hidden, true, spec.seed()))
+                        : Vit.classifier(weights, hidden, spec));
+    }
+
+    /** The mean of what two linear maps say, one of the class token and one of the distillation token. */
+    private record Distilled(Linear ofClass, Linear ofTeacher) implements Head.Own {
+        @Override
+        public List<Site> sites() {
+            return List.of(ofClass, ofTeacher);
+        }
+
+        @Override
+        public Tensor rows(Hidden hidden, Pass pass) {
+            return hidden.last().narrow(1, hidden.prompt(), 2);
+        }
+
+        @Override
+        public Tensor project(Tensor rows, Pass pass) {
+            Tensor one = pass.hooks().linear(ofClass, rows.select(1, 0), pass);
+            Tensor other = pass.hooks().linear(ofTeacher, rows.select(1, 1), pass);
+            return Ops.scale(one.add(other), 0.5);
+        }
+
+        @Override
+        public @Nullable Linear output() {
+            return null;
+        }
+    }
+}
