@@ -87,6 +87,9 @@ BASES = {
     "gpt-neox": ("GPTNeoXForCausalLM", {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}),
     "bart": ("BartForConditionalGeneration", {**BART, "scale_embedding": True}),
     "bart-seqcls": ("BartForSequenceClassification", {**BART, "num_labels": 3}),
+    "whisper": ("WhisperForConditionalGeneration", {
+        **BART, "num_mel_bins": 6, "max_source_positions": 9, "max_target_positions": 20, "decoder_start_token_id": 1, "scale_embedding": True,
+        "begin_suppress_tokens": [5], "suppress_tokens": [7, 9]}),
     "gpt-neox-serial": ("GPTNeoXForCausalLM", {"use_parallel_residual": False, "tie_word_embeddings": True}),
 }
 
@@ -112,6 +115,8 @@ def inputs(model):
     mask[2, :3] = 0
     ids[mask == 0] = model.config.pad_token_id
     given = {"input_ids": ids, "attention_mask": mask}
+    if hasattr(model.config, "num_mel_bins"):
+        given = {"input_features": torch.randn(ROWS, model.config.num_mel_bins, 2 * model.config.max_source_positions)}
     if type(model).__name__.endswith("ForConditionalGeneration"):
         answers = torch.randint(3, VOCAB, (ROWS, WIDTH - 4))
         answers[:, 0] = model.config.decoder_start_token_id
@@ -156,10 +161,11 @@ def greedy(model, ids, mask, stored):
     stored["generate.sequences"] = ids
 
 
-def answer(model, ids, mask, stored):
-    answers = torch.full((len(ids), 1), model.config.decoder_start_token_id)
+def answer(model, source, stored):
+    rows = len(next(iter(source.values())))
+    answers = torch.full((rows, 1), model.config.decoder_start_token_id)
     for step in range(STEPS):
-        logits = model(input_ids=ids, attention_mask=mask, decoder_input_ids=answers).logits[:, -1]
+        logits = model(**source, decoder_input_ids=answers).logits[:, -1]
         if step in (0, STEPS - 1):
             stored["generate.first_logits" if step == 0 else "generate.last_logits"] = logits
         answers = torch.cat([answers, logits.argmax(-1, keepdim=True)], 1)
@@ -168,8 +174,8 @@ def answer(model, ids, mask, stored):
 
 def reference(model):
     given = inputs(model)
-    mask = given.get("decoder_attention_mask", given["attention_mask"])
-    wanted = labels(model, given.get("decoder_input_ids", given["input_ids"]), mask)
+    mask = given["decoder_attention_mask" if "decoder_attention_mask" in given else "attention_mask"]
+    wanted = labels(model, given["decoder_input_ids" if "decoder_input_ids" in given else "input_ids"], mask)
     output = model(**given, **wanted, output_hidden_states=True)
     stored = {**given, **wanted, "loss": output.loss.reshape(1)}
     for field in ("logits", "start_logits", "end_logits"):
@@ -177,7 +183,7 @@ def reference(model):
             stored[field] = visible(output[field], mask)
     if model.config.is_encoder_decoder:
         for i, hidden in enumerate(output.encoder_hidden_states):
-            stored[f"encoder.hidden_states.{i}"] = visible(hidden, given["attention_mask"])
+            stored[f"encoder.hidden_states.{i}"] = visible(hidden, given["attention_mask"]) if "attention_mask" in given else hidden
         for i, hidden in enumerate(output.decoder_hidden_states):
             stored[f"decoder.hidden_states.{i}"] = visible(hidden, mask)
     else:
@@ -189,10 +195,12 @@ def reference(model):
         stored["logits_with_position_ids_from_mask"] = visible(model(**given, position_ids=positions).logits, mask)
         if not hasattr(model.config, "rope_parameters") or model.config.rope_parameters.get("rope_type") != "dynamic":
             generate(model, given, mask, stored)
+    elif "input_features" in given:
+        answer(model, {"input_features": given["input_features"]}, stored)
     elif "decoder_input_ids" in given:
         stored["generate.input_ids"] = torch.stack([given["input_ids"][0, :6], given["input_ids"][2, 1:7]])
         stored["generate.attention_mask"] = torch.stack([given["attention_mask"][0, :6], given["attention_mask"][2, 1:7]])
-        answer(model, stored["generate.input_ids"], stored["generate.attention_mask"], stored)
+        answer(model, {"input_ids": stored["generate.input_ids"], "attention_mask": stored["generate.attention_mask"]}, stored)
     return {key: value.detach().contiguous() for key, value in stored.items()}
 
 

@@ -8,6 +8,7 @@ import dev.graft.cli.doctor.DoctorCommand;
 import dev.graft.cli.eval.EvalCommand;
 import dev.graft.cli.generate.ChatCommand;
 import dev.graft.cli.generate.GenerateCommand;
+import dev.graft.cli.generate.TranscribeCommand;
 import dev.graft.cli.inspect.InspectCommand;
 import dev.graft.cli.logits.LogitsCommand;
 import dev.graft.cli.merge.ConvertCommand;
@@ -45,6 +46,7 @@ import picocli.CommandLine.Spec;
             EvalCommand.class,
             PredictCommand.class,
             GenerateCommand.class,
+            TranscribeCommand.class,
             ChatCommand.class,
             MergeCommand.class,
             ConvertCommand.class,

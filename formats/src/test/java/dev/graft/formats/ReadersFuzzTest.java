@@ -63,6 +63,19 @@ class ReadersFuzzTest {
     }
 
     @FuzzTest(maxDuration = "2m")
+    void ctranslate2(byte[] input) throws Exception {
+        Files.write(file, input);
+        try (Ctranslate2 read = Ctranslate2.open(file)) {
+            for (String name : read.names()) {
+                assertThat(read.tensor(name).floats())
+                        .hasSize((int) read.info(name).elements());
+            }
+        } catch (FormatException refused) {
+            assertThat(refused).hasMessageContaining(file.toString());
+        }
+    }
+
+    @FuzzTest(maxDuration = "2m")
     void gguf(byte[] input) throws Exception {
         Files.write(file, input);
         try (Gguf read = Gguf.open(file)) {

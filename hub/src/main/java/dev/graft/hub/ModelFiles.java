@@ -5,7 +5,9 @@ import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.hub.internal.SafetensorsIndex;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -91,6 +93,28 @@ public sealed interface ModelFiles {
         }
     }
 
+    /** The two graphs of an encoder-decoder, {@code encoder.onnx} and {@code decoder.onnx}, with {@code tokenizer.json} beside them. */
+    record OnnxPair(Path encoder, Path decoder, @Nullable Path tokenizer) implements ModelFiles {
+        @Override
+        public List<Path> weights() {
+            return List.of(encoder, decoder);
+        }
+    }
+
+    /** The {@code model.bin} of CTranslate2, with {@code config.json} and {@code tokenizer.json} beside it. */
+    record Ctranslate2(Path model) implements ModelFiles {
+        @Override
+        public List<Path> weights() {
+            return List.of(model);
+        }
+
+        @Override
+        public @Nullable Path tokenizer() {
+            Path file = model.resolveSibling("tokenizer.json");
+            return Files.isRegularFile(file) ? file : null;
+        }
+    }
+
     /**
      * Finds the one model in a folder or below it, or takes the file itself. A folder with {@code config.json} and safetensors is a
      * Hugging Face folder, and what lies below it ({@code onnx/model.onnx}, say) does not count.
@@ -114,10 +138,16 @@ public sealed interface ModelFiles {
             boolean counts = !top || path.equals(file.getParent());
             if (counts && file.toString().endsWith(".gguf")) {
                 found.add(new Gguf(file));
-            } else if (counts && file.toString().endsWith(".onnx")) {
+            } else if (counts && file.endsWith("decoder.onnx") && files.contains(file.resolveSibling("encoder.onnx"))) {
+                found.add(pair(file));
+            } else if (counts
+                    && file.toString().endsWith(".onnx")
+                    && !(file.endsWith("encoder.onnx") && files.contains(file.resolveSibling("decoder.onnx")))) {
                 found.add(onnx(file, path));
             } else if (counts && isE5(file)) {
                 found.add(new E5(file));
+            } else if (counts && isCtranslate2(file)) {
+                found.add(new Ctranslate2(file));
             }
         }
         if (found.size() > 1) {
@@ -139,6 +169,8 @@ public sealed interface ModelFiles {
             return new Gguf(file);
         } else if (name.endsWith(".onnx")) {
             return onnx(file, folder);
+        } else if (isCtranslate2(file)) {
+            return new Ctranslate2(file);
         } else if (name.equals("config.json")) {
             return huggingFaceFolder(folder);
         } else if (name.endsWith(".safetensors")) {
@@ -233,6 +265,25 @@ public sealed interface ModelFiles {
         }
         return new Onnx(
                 model, places.stream().filter(Files::isRegularFile).findFirst().orElse(null));
+    }
+
+    private static OnnxPair pair(Path decoder) {
+        Path tokenizer = decoder.resolveSibling("tokenizer.json");
+        return new OnnxPair(
+                decoder.resolveSibling("encoder.onnx"), decoder, Files.isRegularFile(tokenizer) ? tokenizer : null);
+    }
+
+    /** Other files of that name are pickle: CTranslate2's begin with a version and the name of a specification. */
+    private static boolean isCtranslate2(Path file) {
+        if (!file.endsWith("model.bin")) {
+            return false;
+        }
+        try (InputStream in = Files.newInputStream(file)) {
+            String start = new String(in.readNBytes(64), StandardCharsets.ISO_8859_1);
+            return start.length() > 6 && start.charAt(0) < 32 && start.startsWith("\0\0\0", 1) && start.contains("Spec\0");
+        } catch (IOException e) {
+            throw new UncheckedIOException("Cannot read " + file + ": " + e, e);
+        }
     }
 
     private static Path parent(Path path) {

@@ -36,6 +36,11 @@ public interface Backbone {
         return size().vocab;
     }
 
+    /** The bands of the spectrograms that it takes; 0 for models that take none. */
+    default int bands() {
+        return 0;
+    }
+
     /** A batch that it takes, with these token ids {@code [batch][seq]}: what a trial pass is made with. */
     default Inputs trial(long[][] ids) {
         return Inputs.of(ids);

@@ -10,6 +10,7 @@ import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.hub.Hub;
+import dev.graft.models.audio.LogMel;
 import dev.graft.models.checkpoints.Checkpoint;
 import dev.graft.models.images.ImageProcessor;
 import dev.graft.models.matrices.Quantization;
@@ -462,11 +463,31 @@ public final class Base {
 
     /** The token that an encoder-decoder's answer starts with, which its configuration names. */
     public int answerStart() {
-        Integer start = config().integerOrNull("decoder_start_token_id");
-        if (start == null) {
-            throw config().wrong("decoder_start_token_id", "the id of the token that starts an answer");
+        for (Fields file : generationConfigs()) {
+            Integer start = file.integerOrNull("decoder_start_token_id");
+            if (start != null) {
+                return start;
+            }
         }
-        return start;
+        throw config().wrong("decoder_start_token_id", "the id of the token that starts an answer");
+    }
+
+    /**
+     * What a model of sounds hears of a recording.
+     *
+     * @throws InputException if it is none
+     */
+    public LogMel logMel() {
+        if (backbone.bands() == 0) {
+            throw new InputException(name + " is a " + architecture.modelType()
+                    + ", which hears nothing; recordings need a model such as Whisper");
+        }
+        return checkpoint.readLogMel(backbone.bands());
+    }
+
+    /** What says how it writes: the fields of generation_config.json, where it has one, then those of config.json. */
+    public List<Fields> generationConfigs() {
+        return checkpoint.generationConfigs();
     }
 
     /** The tokens that end a text, as the checkpoint's configuration names them. */

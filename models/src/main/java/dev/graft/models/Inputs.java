@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param decoder the side of the answer where these ids are an encoder's; null for models of one side
  * @param segments {@code [batch, seq]}, the number of the text that each token belongs to where several stand in a row and none sees another;
  *     null for one text a row
- * @param pixels images, {@code [images, channels, height, width]} in fp32, or null for texts alone
+ * @param pixels images, {@code [images, channels, height, width]}, or spectrograms, {@code [sounds, 1, bands, frames]}, in fp32; or null
+ *     for texts alone
  */
 public record Inputs(
         Tensor ids,
@@ -60,7 +61,7 @@ public record Inputs(
     }
 
     /** The same batch for an encoder-decoder, whose decoder has seen these ids of the answer. */
-    public Inputs answeredBy(Inputs newDecoder) {
+    public Inputs answeredBy(@Nullable Inputs newDecoder) {
         return new Inputs(ids, mask, typeIds, positions, newDecoder, pixels);
     }
 
@@ -102,6 +103,30 @@ public record Inputs(
             throw new InputException("a model of images needs pixels, there are only token ids");
         }
         return pixels;
+    }
+
+    /** The spectrograms, {@code [sounds, bands, frames]}, which must have this size. */
+    public Tensor spectrogram(long bands, long frames) {
+        if (pixels == null) {
+            throw new InputException("a model of sounds needs recordings, there are only token ids");
+        }
+        long[] shape = Tensors.shape(pixels);
+        if (shape.length != 4 || shape[1] != 1 || shape[2] != bands || shape[3] != frames) {
+            throw new InputException("spectrograms have the shape " + Arrays.toString(shape)
+                    + ", the model takes [sounds, 1, " + bands + ", " + frames + "]");
+        }
+        return pixels.squeeze(1);
+    }
+
+    /** One row of it, with its own answer. */
+    public Inputs row(int row) {
+        return new Inputs(
+                ids.narrow(0, row, 1),
+                mask.narrow(0, row, 1),
+                typeIds == null ? null : typeIds.narrow(0, row, 1),
+                positions == null ? null : positions.narrow(0, row, 1),
+                decoder == null ? null : decoder.row(row),
+                pixels == null ? null : pixels.narrow(0, row, 1));
     }
 
     /** The decoder's side. */

@@ -35,16 +35,21 @@ final class ReferenceBase implements AutoCloseable {
     static Inputs inputs(Reference stored) {
         Tensor answers = stored.find("decoder_input_ids");
         Tensor pixels = stored.find("pixel_values");
+        Tensor sounds = stored.find("input_features");
         if (pixels != null && !stored.has("input_ids")) {
             return Inputs.images(pixels);
         }
         Tensor seen = stored.find("decoder_attention_mask");
+        Inputs decoder = answers == null ? null : Inputs.of(answers, seen == null ? torch.ones_like(answers) : seen);
+        if (sounds != null) {
+            return Inputs.images(sounds.unsqueeze(1)).answeredBy(decoder);
+        }
         return new Inputs(
                 stored.get("input_ids"),
                 stored.get("attention_mask"),
                 stored.find("token_type_ids"),
                 null,
-                answers == null ? null : Inputs.of(answers, seen == null ? torch.ones_like(answers) : seen),
+                decoder,
                 pixels);
     }
 

@@ -1,5 +1,7 @@
 package dev.graft.cli.generate;
 
+import dev.graft.models.generate.Beams;
+import dev.graft.models.generate.GenerateOptions;
 import java.util.List;
 import picocli.CommandLine.Option;
 
@@ -43,6 +45,36 @@ public final class SamplingOptions {
             description = "Make tokens that occurred before less likely, above 1 (default: ${DEFAULT-VALUE}).")
     double repetitionPenalty = 1;
 
+    @Option(
+            names = "--no-repeat-ngram-size",
+            paramLabel = "N",
+            description = "Let no run of N tokens come twice; 0 allows all (default: ${DEFAULT-VALUE}).")
+    int noRepeatNgramSize;
+
+    @Option(
+            names = "--num-beams",
+            paramLabel = "N",
+            description = "Beam search: keep the N likeliest texts at every step (default: ${DEFAULT-VALUE}).")
+    int beams = 1;
+
+    @Option(
+            names = "--length-penalty",
+            paramLabel = "X",
+            description = {
+                "With beams, texts are compared by their log-probability over their length to this power: more than 0",
+                "favours long ones (default: ${DEFAULT-VALUE})."
+            })
+    double lengthPenalty = 1;
+
+    @Option(
+            names = "--early-stopping",
+            paramLabel = "no|yes|never",
+            description = {
+                "With beams, end as soon as N texts have ended (yes), when no better one is likely (no), or when none is",
+                "possible (never) (default: ${DEFAULT-VALUE})."
+            })
+    String earlyStopping = "no";
+
     @Option(names = "--seed", paramLabel = "N", description = "Decides all draws (default: ${DEFAULT-VALUE}).")
     long seed = 42;
 
@@ -51,4 +83,17 @@ public final class SamplingOptions {
             paramLabel = "TEXT",
             description = "End where the model writes this, and leave it out; may be given several times.")
     List<String> stop = List.of();
+
+    GenerateOptions options() {
+        return GenerateOptions.DEFAULT
+                .withMaxNewTokens(maxNewTokens)
+                .withRepetitionPenalty(repetitionPenalty)
+                .sampled(temperature, topP)
+                .withTopK(topK)
+                .withMinP(minP)
+                .withSeed(seed)
+                .withStop(stop.toArray(String[]::new))
+                .withNoRepeatNgramSize(noRepeatNgramSize)
+                .withBeams(new Beams(beams, lengthPenalty, Beams.EarlyStopping.of(earlyStopping)));
+    }
 }

@@ -73,15 +73,7 @@ final class Writer {
             SamplingOptions sampling,
             PrintWriter out,
             PrintWriter err) {
-        GenerateOptions options = GenerateOptions.DEFAULT
-                .withMaxNewTokens(sampling.maxNewTokens)
-                .withRepetitionPenalty(sampling.repetitionPenalty)
-                .sampled(sampling.temperature, sampling.topP)
-                .withTopK(sampling.topK)
-                .withMinP(sampling.minP)
-                .withSeed(sampling.seed)
-                .withStop(sampling.stop.toArray(String[]::new));
-        return new Writer(Loading.of(model, adapters, new HeadOptions(), compute, err), options, out, err);
+        return new Writer(Loading.of(model, adapters, new HeadOptions(), compute, err), sampling.options(), out, err);
     }
 
     Loading loaded() {

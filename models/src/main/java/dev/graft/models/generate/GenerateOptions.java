@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  * <pre>{@code
  * GenerateOptions.DEFAULT.withMaxNewTokens(40);              // the likeliest token each time
  * GenerateOptions.DEFAULT.sampled(0.7, 0.95).withSeed(1);    // nucleus sampling
+ * GenerateOptions.DEFAULT.withBeams(Beams.of(4));            // the likeliest text of four kept at every step
  * }</pre>
  *
  * @param maxNewTokens at least 1
@@ -23,6 +24,8 @@ import org.jspecify.annotations.Nullable;
  * @param minP tokens with less than this part of the likeliest token's probability are dropped (Nguyen et al., 2024); 0 for none
  * @param seed decides all draws
  * @param stop texts that end the generation and are left out of it
+ * @param noRepeatNgramSize no run of so many tokens comes twice; 0 for no such rule
+ * @param beams beam search, which takes no samples
  * @param endTokens token ids that end a text; null for those that the model names, empty for none
  */
 public record GenerateOptions(
@@ -34,10 +37,12 @@ public record GenerateOptions(
         double minP,
         long seed,
         List<String> stop,
+        int noRepeatNgramSize,
+        Beams beams,
         @Nullable Set<Integer> endTokens) {
 
     /** At most 256 tokens, the likeliest one each time. */
-    public static final GenerateOptions DEFAULT = new GenerateOptions(256, 1, 0, 0, 1, 0, 42, List.of(), null);
+    public static final GenerateOptions DEFAULT = new GenerateOptions(256, 1, 0, 0, 1, 0, 42, List.of(), 0, Beams.NONE, null);
 
     /** @throws InputException when a value is out of its range */
     public GenerateOptions {
@@ -47,6 +52,14 @@ public record GenerateOptions(
         require("top_k", topK, topK >= 0, "at least 0, where 0 keeps all tokens");
         require("top_p", topP, topP > 0 && topP <= 1, "more than 0 and at most 1");
         require("min_p", minP, minP >= 0 && minP <= 1, "from 0 to 1");
+        require("no_repeat_ngram_size", noRepeatNgramSize, noRepeatNgramSize >= 0, "at least 0, where 0 allows all");
+        if (beams.count() > 1 && temperature > 0) {
+            throw new InputException("num_beams is " + beams.count() + " and temperature " + temperature
+                    + ": beam search takes no samples, leave one of them out");
+        }
+        if (beams.count() > 1 && !stop.isEmpty()) {
+            throw new InputException("num_beams is " + beams.count() + ": beam search can't end at stop texts " + stop);
+        }
         stop = List.copyOf(stop);
         if (stop.contains("")) {
             throw new InputException("stop has an empty text, expected texts of at least one character");
@@ -64,41 +77,63 @@ public record GenerateOptions(
     }
 
     public GenerateOptions withMaxNewTokens(int tokens) {
-        return new GenerateOptions(tokens, repetitionPenalty, temperature, topK, topP, minP, seed, stop, endTokens);
+        return new GenerateOptions(tokens, repetitionPenalty, temperature, topK, topP, minP, seed, stop, noRepeatNgramSize, beams, endTokens);
     }
 
     public GenerateOptions withRepetitionPenalty(double penalty) {
-        return new GenerateOptions(maxNewTokens, penalty, temperature, topK, topP, minP, seed, stop, endTokens);
+        return new GenerateOptions(maxNewTokens, penalty, temperature, topK, topP, minP, seed, stop, noRepeatNgramSize, beams, endTokens);
     }
 
     /** Samples at that temperature from the nucleus of that probability. */
     public GenerateOptions sampled(double newTemperature, double newTopP) {
         return new GenerateOptions(
-                maxNewTokens, repetitionPenalty, newTemperature, topK, newTopP, minP, seed, stop, endTokens);
+                maxNewTokens, repetitionPenalty, newTemperature, topK, newTopP, minP, seed, stop, noRepeatNgramSize, beams, endTokens);
     }
 
     public GenerateOptions withTopK(int tokens) {
         return new GenerateOptions(
-                maxNewTokens, repetitionPenalty, temperature, tokens, topP, minP, seed, stop, endTokens);
+                maxNewTokens, repetitionPenalty, temperature, tokens, topP, minP, seed, stop, noRepeatNgramSize, beams, endTokens);
     }
 
     public GenerateOptions withMinP(double part) {
         return new GenerateOptions(
-                maxNewTokens, repetitionPenalty, temperature, topK, topP, part, seed, stop, endTokens);
+                maxNewTokens, repetitionPenalty, temperature, topK, topP, part, seed, stop, noRepeatNgramSize, beams, endTokens);
     }
 
     public GenerateOptions withSeed(long newSeed) {
         return new GenerateOptions(
-                maxNewTokens, repetitionPenalty, temperature, topK, topP, minP, newSeed, stop, endTokens);
+                maxNewTokens, repetitionPenalty, temperature, topK, topP, minP, newSeed, stop, noRepeatNgramSize, beams, endTokens);
     }
 
     public GenerateOptions withStop(String... texts) {
         return new GenerateOptions(
-                maxNewTokens, repetitionPenalty, temperature, topK, topP, minP, seed, List.of(texts), endTokens);
+                maxNewTokens, repetitionPenalty, temperature, topK, topP, minP, seed, List.of(texts), noRepeatNgramSize, beams, endTokens);
+    }
+
+    /** No run of so many tokens comes twice. */
+    public GenerateOptions withNoRepeatNgramSize(int tokens) {
+        return new GenerateOptions(
+                maxNewTokens, repetitionPenalty, temperature, topK, topP, minP, seed, stop, tokens, beams, endTokens);
+    }
+
+    /** Beam search. */
+    public GenerateOptions withBeams(Beams newBeams) {
+        return new GenerateOptions(
+                maxNewTokens,
+                repetitionPenalty,
+                temperature,
+                topK,
+                topP,
+                minP,
+                seed,
+                stop,
+                noRepeatNgramSize,
+                newBeams,
+                endTokens);
     }
 
     /** Other end tokens than the model's; an empty set lets the text run to its length. */
     public GenerateOptions withEndTokens(Set<Integer> ids) {
-        return new GenerateOptions(maxNewTokens, repetitionPenalty, temperature, topK, topP, minP, seed, stop, ids);
+        return new GenerateOptions(maxNewTokens, repetitionPenalty, temperature, topK, topP, minP, seed, stop, noRepeatNgramSize, beams, ids);
     }
 }

@@ -21,6 +21,7 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -52,6 +53,8 @@ public final class Generator {
     /** Whether an encoder reads the prompt and a decoder answers, so that a new text begins. */
     private final boolean answers;
 
+    private final Answering answering;
+
     /** A generator with the tokenizer that came with the model. */
     public Generator(Base base) {
         this(base, base.tokenizer());
@@ -63,12 +66,22 @@ public final class Generator {
      * @throws InputException if the model predicts no next tokens
      */
     public Generator(Base base, @Nullable Tokenizer tokenizer) {
+        this(base, tokenizer, null);
+    }
+
+    /**
+     * A generator for speech in that language.
+     *
+     * @param language such as {@code en}; null for the one that the model's files name, and for models that choose none
+     */
+    public Generator(Base base, @Nullable Tokenizer tokenizer, @Nullable String language) {
         if (base.task() != Task.CAUSAL_LM && base.task() != Task.SEQ_2_SEQ_LM) {
             throw new InputException(base.name() + " is loaded for " + base.task()
                     + ", generating text needs CAUSAL_LM or SEQ_2_SEQ_LM");
         }
         this.base = base;
         this.answers = base.task() == Task.SEQ_2_SEQ_LM;
+        this.answering = Answering.of(base, language);
         this.tokenizer = tokenizer;
     }
 
@@ -122,18 +135,62 @@ public final class Generator {
         return generate(List.of(prompt), options, hooks, listener, cache).get(0);
     }
 
+    /**
+     * Answers what an encoder reads that isn't text alone, such as recordings.
+     *
+     * @param source without an answer
+     * @return the answers, in the order of the rows
+     */
+    public List<Generated> generate(Inputs source, GenerateOptions options, Hooks hooks, TextListener listener) {
+        if (!answers) {
+            throw new InputException(base.name() + " has no encoder, which would read what isn't text");
+        }
+        List<int[]> starts = Collections.nCopies(Math.toIntExact(source.rows()), answering.start());
+        try (KvCache cache = new KvCache(0)) {
+            return write(begin(starts, options, listener), source, options, hooks, listener, cache);
+        }
+    }
+
     private List<Generated> generate(
             List<int[]> prompts, GenerateOptions options, Hooks hooks, TextListener listener, KvCache cache) {
-        List<Continuation> all = begin(prompts, options, listener);
-        if (all.isEmpty()) {
+        for (int row = 0; row < prompts.size(); row++) {
+            check(row, prompts.get(row));
+        }
+        List<Continuation> texts = begin(prompts, options, listener);
+        if (texts.isEmpty()) {
             return List.of();
         }
-        try (NoGrad off = new NoGrad()) {
+        try (Scope scope = new Scope()) {
+            Inputs source = answers ? source(prompts) : null;
+            return write(texts, source, options, hooks, listener, cache);
+        }
+    }
+
+    private List<Generated> write(
+            List<Continuation> texts,
+            @Nullable Inputs source,
+            GenerateOptions options,
+            Hooks hooks,
+            TextListener listener,
+            KvCache cache) {
+        if (options.beams().count() == 1) {
+            return sample(texts, source, options, hooks, cache);
+        }
+        List<Generated> best = new ArrayList<>();
+        for (int row = 0; row < texts.size(); row++) {
             try (Scope scope = new Scope()) {
-                cache.reserve(longest(all) + (long) options.maxNewTokens());
+                Inputs own = source == null ? null : source.row(row);
+                best.add(search(texts.get(row), own, options, hooks.rows(row), listener));
             }
-            float[][] logits = answers ? encode(prompts, hooks, cache) : prefill(all, hooks, cache);
-            requirePlace(all, cache);
+        }
+        return best;
+    }
+
+    private List<Generated> sample(
+            List<Continuation> all, @Nullable Inputs source, GenerateOptions options, Hooks hooks, KvCache cache) {
+        try (NoGrad off = new NoGrad()) {
+            float[][] logits = read(all, source, options, hooks, cache);
+            Hooks acting = hooks;
             List<Continuation> active = all;
             while (true) {
                 int[] going = step(active, logits, cache);
@@ -143,23 +200,65 @@ public final class Generator {
                 if (going.length < active.size()) {
                     List<Continuation> before = active;
                     active = Arrays.stream(going).mapToObj(before::get).toList();
-                    hooks = hooks.rows(going);
+                    acting = acting.rows(going);
                     try (Scope scope = new Scope()) {
                         cache.select(going);
                     }
                 }
-                if (base.backbone().turnsAnew(cache.reach(), longest(active) + cache.virtual())) {
-                    cache.close();
-                    logits = prefill(active, hooks, cache);
-                } else {
-                    logits = decode(active, hooks, cache);
-                }
+                logits = next(active.stream().map(Continuation::all).toList(), acting, cache);
             }
         }
     }
 
-    private static int longest(List<Continuation> texts) {
-        return texts.stream().mapToInt(Continuation::length).max().orElse(0);
+    private Generated search(
+            Continuation text, @Nullable Inputs source, GenerateOptions options, Hooks hooks, TextListener listener) {
+        try (NoGrad off = new NoGrad();
+                KvCache cache = new KvCache(0)) {
+            float[][] logits = read(List.of(text), source, options, hooks, cache);
+            BeamSearch search =
+                    new BeamSearch(text.prompt, options, bans(options), endTokens(options), places(text, cache));
+            search.step(logits);
+            Hooks acting = hooks;
+            while (search.goesOn()) {
+                int[] parents = search.parents();
+                acting = acting.rows(parents);
+                try (Scope scope = new Scope()) {
+                    cache.select(parents);
+                }
+                search.step(next(search.texts(), acting, cache));
+            }
+            int[] ids = search.best();
+            String written = tokenizer == null ? "" : tokenizer.decode(ids, true);
+            if (!written.isEmpty()) {
+                listener.text(text.row, written);
+            }
+            return new Generated(ids, written, search.reason());
+        }
+    }
+
+    /** Reads the prompts, or what they are answers to; gives the logits of the first new token of each row. */
+    private float[][] read(
+            List<Continuation> all, @Nullable Inputs source, GenerateOptions options, Hooks hooks, KvCache cache) {
+        List<int[]> texts = all.stream().map(Continuation::all).toList();
+        try (Scope scope = new Scope()) {
+            cache.reserve(longest(texts) + (long) options.maxNewTokens());
+        }
+        float[][] logits = source == null ? prefill(texts, hooks, cache) : encode(source, texts, hooks, cache);
+        requirePlace(all, cache);
+        return logits;
+    }
+
+    /** The logits of what follows the texts, of which the cache lacks the last token. */
+    private float[][] next(List<int[]> texts, Hooks hooks, KvCache cache) {
+        if (base.backbone().turnsAnew(cache.reach(), longest(texts) + cache.virtual())) {
+            cache.close();
+            return prefill(texts, hooks, cache);
+        }
+        return decode(texts, hooks, cache);
+    }
+
+    private static int longest(List<int[]> texts) {
+        return texts.stream().mapToInt(text -> text.length).max().orElse(0);
     }
 
     private List<Continuation> begin(List<int[]> prompts, GenerateOptions options, TextListener listener) {
@@ -170,13 +269,16 @@ public final class Generator {
         Map<List<Integer>, Integer> copies = new HashMap<>();
         List<Continuation> texts = new ArrayList<>();
         for (int row = 0; row < prompts.size(); row++) {
-            check(row, prompts.get(row));
-            int[] prompt = answers ? new int[] {base.answerStart()} : prompts.get(row);
+            int[] prompt = answers ? answering.start() : prompts.get(row);
             int copy = copies.merge(Arrays.stream(prompts.get(row)).boxed().toList(), 1, Integer::sum);
             Sampler sampler = new Sampler(options, Rng.of(options.seed(), "generate " + copy));
-            texts.add(new Continuation(row, prompt, options, endTokens, sampler, tokenizer, listener));
+            texts.add(new Continuation(row, prompt, options, endTokens, sampler, bans(options), tokenizer, listener));
         }
         return texts;
+    }
+
+    private Bans bans(GenerateOptions options) {
+        return new Bans(answering, options.noRepeatNgramSize());
     }
 
     private Set<Integer> endTokens(GenerateOptions options) {
@@ -220,14 +322,14 @@ public final class Generator {
     }
 
     /** Runs what the cache lacks of the texts through the model; gives the logits of the next token of each row. */
-    private float[][] prefill(List<Continuation> texts, Hooks hooks, KvCache cache) {
+    private float[][] prefill(List<int[]> texts, Hooks hooks, KvCache cache) {
         int width = longest(texts);
         int kept = (int) (cache.length() - cache.virtual());
         cache.reach(width + cache.virtual());
         long[][] ids = new long[texts.size()][width];
         long[][] mask = new long[texts.size()][width];
         for (int row = 0; row < ids.length; row++) {
-            int[] text = texts.get(row).all();
+            int[] text = texts.get(row);
             for (int i = 0; i < text.length; i++) {
                 ids[row][width - text.length + i] = text[i];
                 mask[row][width - text.length + i] = 1;
@@ -250,13 +352,11 @@ public final class Generator {
         return logits;
     }
 
-    /** Reads the prompts, padded on the right; gives the logits of the first token of each answer. */
-    private float[][] encode(List<int[]> prompts, Hooks hooks, KvCache cache) {
-        int width = prompts.stream().mapToInt(prompt -> prompt.length).max().orElse(0);
+    /** Prompts for an encoder, padded on the right. */
+    private static Inputs source(List<int[]> prompts) {
+        int width = longest(prompts);
         long[][] ids = new long[prompts.size()][width];
         long[][] mask = new long[prompts.size()][width];
-        long[] starts = new long[prompts.size()];
-        Arrays.fill(starts, base.answerStart());
         for (int row = 0; row < ids.length; row++) {
             int[] prompt = prompts.get(row);
             for (int i = 0; i < prompt.length; i++) {
@@ -264,24 +364,25 @@ public final class Generator {
                 mask[row][i] = 1;
             }
         }
+        return Inputs.of(Tensors.of(ids), Tensors.of(mask));
+    }
+
+    /** Reads what is to be answered; gives the logits of the first token of each answer behind its start. */
+    private float[][] encode(Inputs source, List<int[]> starts, Hooks hooks, KvCache cache) {
         try (Scope scope = new Scope()) {
             Pass pass = Pass.cached(hooks, cache);
-            Inputs source = Inputs.of(Tensors.of(ids), Tensors.of(mask));
-            return lastLogits(base.hidden(source.answeredBy(answer(starts)), pass), pass);
+            long[][] ids = starts.stream()
+                    .map(start -> Arrays.stream(start).asLongStream().toArray())
+                    .toArray(long[][]::new);
+            return lastLogits(base.hidden(source.answeredBy(Inputs.of(ids)), pass), pass);
         }
     }
 
-    private static Inputs answer(long... ids) {
-        return Inputs.of(Tensors.of(ids, ids.length, 1), Tensors.ones(ScalarType.Long, ids.length, 1));
-    }
-
     private int[] step(List<Continuation> active, float[][] logits, KvCache cache) {
-        long places = base.backbone().maxPositions() - cache.virtual();
         List<Integer> going = new ArrayList<>();
         for (int i = 0; i < active.size(); i++) {
             Continuation text = active.get(i);
-            // The last new token is never fed back, so it needs no position of its own.
-            text.step(logits[i], (int) Math.min(Integer.MAX_VALUE, places - text.prompt.length + 1));
+            text.step(logits[i], places(text, cache));
             if (text.goesOn()) {
                 going.add(i);
             }
@@ -289,12 +390,19 @@ public final class Generator {
         return going.stream().mapToInt(Integer::intValue).toArray();
     }
 
-    private float[][] decode(List<Continuation> active, Hooks hooks, KvCache cache) {
-        long[] ids = active.stream().mapToLong(Continuation::last).toArray();
-        cache.reach(longest(active) + cache.virtual());
+    /** How many tokens the model can take after a prompt; the last one is never fed back, so it needs no position of its own. */
+    private int places(Continuation text, KvCache cache) {
+        long places = base.backbone().maxPositions() - cache.virtual() - text.prompt.length + 1;
+        return (int) Math.min(Integer.MAX_VALUE, places);
+    }
+
+    private float[][] decode(List<int[]> texts, Hooks hooks, KvCache cache) {
+        cache.reach(longest(texts) + cache.virtual());
         try (Scope scope = new Scope()) {
             Pass pass = Pass.cached(hooks, cache);
-            Inputs next = answer(ids);
+            long[] last = texts.stream().mapToLong(text -> text[text.length - 1]).toArray();
+            Inputs next = Inputs.of(
+                    Tensors.of(last, last.length, 1), Tensors.ones(ScalarType.Long, last.length, 1));
             Inputs in = answers
                     ? next.answeredBy(next)
                     : new Inputs(next.ids(), next.mask(), null, cache.positions(next.mask()));

@@ -19,7 +19,7 @@ public enum Role {
     /** From embeddings of another size to hidden states. */
     PROJECTION,
     POOLER,
-    /** The convolution that makes patches of an image. */
+    /** The convolution that makes patches of an image, or positions of a sound. */
     PATCH,
     /** The task head or the vocabulary head. */
     HEAD

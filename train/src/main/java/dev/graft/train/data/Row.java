@@ -1,8 +1,12 @@
 package dev.graft.train.data;
 
+import dev.graft.formats.InputException;
 import dev.graft.models.chat.Message;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.List;
@@ -98,6 +102,9 @@ public sealed interface Row {
      */
     record Image(PictureSource picture, @Nullable Label label) implements Row {}
 
+    /** A recording and what is said in it. */
+    record Speech(Path audio, String text) implements Row {}
+
     /** The form of row that this is. */
     default RowShape shape() {
         if (this instanceof Text) {
@@ -126,6 +133,9 @@ public sealed interface Row {
         }
         if (this instanceof Question) {
             return RowShape.QUESTION;
+        }
+        if (this instanceof Speech) {
+            return RowShape.SPEECH;
         }
         return this instanceof Tokens ? RowShape.TOKENS : RowShape.LABELLED_TOKENS;
     }
@@ -193,6 +203,16 @@ public sealed interface Row {
             ids(sha, row.ids);
         } else if (this instanceof Image row) {
             sha.update(row.picture.bytes());
+        } else if (this instanceof Speech row) {
+            sha.update(bytes(row.audio));
+        }
+    }
+
+    private static byte[] bytes(Path file) {
+        try {
+            return Files.readAllBytes(file);
+        } catch (IOException e) {
+            throw new InputException("cannot read " + file + ": " + e, e);
         }
     }
 

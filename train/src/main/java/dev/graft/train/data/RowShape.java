@@ -60,6 +60,11 @@ public enum RowShape {
             List.of(),
             "{\"image\": \"photos/17.jpg\", \"label\": \"cat\"}"),
     IMAGE("images without labels", List.of("image"), List.of(), "{\"image\": \"photos/17.jpg\"}"),
+    SPEECH(
+            "recordings with what is said",
+            List.of("audio", "text"),
+            List.of(),
+            "{\"audio\": \"clips/17.wav\", \"text\": \"good morning\"}"),
     TEXT("texts without labels", List.of("text"), List.of("text_pair"), "{\"text\": \"a good film\"}");
 
     private final String title;

@@ -144,12 +144,21 @@ final class RecordFile implements Records {
 
     @Override
     public PictureSource picture(String name, String place) {
+        return PictureSource.of(named("picture", name, place));
+    }
+
+    @Override
+    public Path sound(String name, String place) {
+        return named("recording", name, place);
+    }
+
+    private Path named(String what, String name, String place) {
         try {
-            Path picture = file.resolveSibling(name);
-            if (Files.isRegularFile(picture)) {
-                return PictureSource.of(picture);
+            Path path = file.resolveSibling(name);
+            if (Files.isRegularFile(path)) {
+                return path;
             }
-            throw new FormatException(place, "there is no picture " + picture, null);
+            throw new FormatException(place, "there is no " + what + " " + path, null);
         } catch (InvalidPathException e) {
             throw new FormatException(place, "\"" + name + "\" is no name of a file", e);
         }

@@ -1,5 +1,6 @@
 package dev.graft.train.data.internal;
 
+import dev.graft.formats.FormatException;
 import dev.graft.train.data.PictureSource;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,6 +27,11 @@ public interface Records extends AutoCloseable {
 
     /** The picture that a record names. */
     PictureSource picture(String name, String place);
+
+    /** The recording that a record names. */
+    default Path sound(String name, String place) {
+        throw new FormatException(place, "has pictures alone", null);
+    }
 
     @Override
     void close();

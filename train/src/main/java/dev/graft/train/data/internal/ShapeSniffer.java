@@ -25,6 +25,7 @@ final class ShapeSniffer {
             "text", List.of("sentence", "sentence1", "premise"),
             "text_pair", List.of("sentence2", "hypothesis"),
             "label", List.of("labels"),
+            "audio", List.of("audio_filepath"),
             "prompt", List.of("input", "source"),
             "completion", List.of("target"),
             "image", List.of("image_path", "file_name"),

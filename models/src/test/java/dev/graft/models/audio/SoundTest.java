@@ -1,0 +1,143 @@
+package dev.graft.models.audio;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.graft.formats.InputException;
+import dev.graft.formats.Safetensors;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Recordings against what libsndfile, torchaudio and the feature extractor of transformers make of the same files. */
+class SoundTest {
+    private static final Path FOLDER = Path.of("../parity/fixtures/audio");
+    private static final Safetensors REFERENCE = Safetensors.open(FOLDER.resolve("reference.safetensors"));
+    private static final int EVERY = 5;
+
+    @AfterAll
+    static void close() {
+        REFERENCE.close();
+    }
+
+    private static float[] reference(String name) {
+        return REFERENCE.tensor(name).floats();
+    }
+
+    private static float[] some(float[] all) {
+        float[] some = new float[(all.length + EVERY - 1) / EVERY];
+        for (int i = 0; i < some.length; i++) {
+            some[i] = all[i * EVERY];
+        }
+        return some;
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "pcm16.wav", "stereo24.wav", "pcm32.wav", "bytes.wav", "float.wav", "double.wav", "mono16.flac",
+                "stereo24.flac", "bytes.flac"
+            })
+    void samplesAndTheirRateAreThoseOfTheReference(String file) {
+        Sound sound = Sound.read(FOLDER.resolve(file));
+        assertThat(some(sound.samples())).containsExactly(reference(file + ".samples"), within(1e-7f));
+        assertThat(some(sound.at(16_000).samples())).containsExactly(reference(file + ".at16k"), within(2e-6f));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"pcm16.wav", "stereo24.wav", "stereo24.flac"})
+    void spectrogramsAreThoseOfTheReference(String file) {
+        LogMel ears = LogMel.whisper(80);
+        float[] values = ears.of(Sound.read(FOLDER.resolve(file)));
+        float[] first = reference(file + ".mel");
+        float[] last = reference(file + ".rest");
+        int frames = first.length / 80;
+        for (int band = 0; band < 80; band++) {
+            for (int f = 0; f < frames; f++) {
+                assertThat(values[band * 3000 + f]).isCloseTo(first[band * frames + f], within(1e-4f));
+            }
+            assertThat(values[band * 3000 + 2999]).isCloseTo(last[band], within(1e-5f));
+        }
+    }
+
+    @Test
+    void aRecordingOfFullLengthIsMirroredAtItsEnd() {
+        float[] samples = new float[480_000];
+        float[] end = reference("end.samples");
+        System.arraycopy(end, 0, samples, samples.length - end.length, end.length);
+        float[] values = LogMel.whisper(80).of(new Sound(samples, 16_000));
+        float[] expected = reference("end.mel");
+        for (int band = 0; band < 80; band++) {
+            for (int f = 0; f < 4; f++) {
+                assertThat(values[band * 3000 + 2996 + f]).isCloseTo(expected[band * 4 + f], within(1e-4f));
+            }
+        }
+    }
+
+    @Test
+    void aLongRecordingIsCutWhereItIsQuiet() {
+        float[] samples = new float[7000];
+        for (int i = 0; i < samples.length; i++) {
+            samples[i] = i >= 2600 && i < 2750 ? 0 : (float) Math.sin(i);
+        }
+        List<Sound> pieces = new Sound(samples, 100).pieces(30);
+        assertThat(pieces).hasSize(3);
+        assertThat(pieces.get(0).samples().length).isBetween(2600, 2750);
+        assertThat(pieces.stream().mapToInt(piece -> piece.samples().length).sum())
+                .isEqualTo(7000);
+        assertThat(pieces).allMatch(piece -> piece.seconds() <= 30);
+    }
+
+    @Test
+    void refusesSettingsOfAnotherExtractor(@TempDir Path folder) throws IOException {
+        Path file = folder.resolve("preprocessor_config.json");
+        for (String settings : List.of(
+                "{\"feature_extractor_type\": \"Wav2Vec2FeatureExtractor\"}",
+                "{\"dither\": 0.1}",
+                "{\"feature_size\": 128}",
+                "{\"n_fft\": 401}")) {
+            Files.writeString(file, settings);
+            assertThatThrownBy(() -> LogMel.read(file, 80)).as(settings).isInstanceOf(InputException.class);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"stereo24.flac", "mono16.flac", "bytes.flac", "stereo24.wav", "float.wav"})
+    void damagedFilesAreRefusedOrRead(String file, @TempDir Path folder) throws IOException {
+        byte[] whole = Files.readAllBytes(FOLDER.resolve(file));
+        Random random = new Random(3);
+        Path damaged = folder.resolve(file);
+        int refused = 0;
+        for (int i = 0; i < 120; i++) {
+            byte[] bytes = java.util.Arrays.copyOf(whole, i % 3 == 0 ? random.nextInt(whole.length) : whole.length);
+            for (int k = 0; k < 1 + i % 4 && bytes.length > 0; k++) {
+                int most = i % 2 == 0 ? Math.min(bytes.length, 200) : bytes.length;
+                bytes[random.nextInt(most)] = (byte) random.nextInt();
+            }
+            Files.write(damaged, bytes);
+            try {
+                Sound.read(damaged);
+            } catch (InputException e) {
+                refused++;
+            }
+        }
+        assertThat(refused).isPositive();
+    }
+
+    @Test
+    void otherFilesAreRefusedByName(@TempDir Path folder) throws IOException {
+        Path text = Files.writeString(folder.resolve("speech.mp3"), "ID3 not a recording");
+        assertThatThrownBy(() -> Sound.read(text))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("speech.mp3")
+                .hasMessageContaining("WAV");
+    }
+}
