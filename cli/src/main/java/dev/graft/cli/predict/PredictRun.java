@@ -5,12 +5,14 @@ import dev.graft.cli.model.AdapterHeader;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.Loading;
+import dev.graft.eval.predict.Transcriber;
 import dev.graft.eval.run.Answers;
 import dev.graft.eval.run.ServingRecord;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.hub.Hub;
 import dev.graft.models.Base;
+import dev.graft.models.audio.Sound;
 import dev.graft.models.chat.Message;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.generate.Generated;
@@ -136,6 +138,10 @@ record PredictRun(
         GenerateOptions options = GenerateOptions.DEFAULT.withMaxNewTokens(maxNewTokens);
         Hooks hooks = loading.selection().hooks();
         for (int i = 0; i < rows.size() && !Interruption.requested(); i++) {
+            if (rows.get(i) instanceof Row.Speech speech) {
+                transcribe(loading, speech, options);
+                continue;
+            }
             int[] prompt = prompt(loading, rows.get(i), rows.place(i));
             Generated answer = generator
                     .generate(List.of(prompt), options, hooks, (row, piece) -> {})
@@ -151,6 +157,20 @@ record PredictRun(
             }
             out.flush();
         }
+    }
+
+    private void transcribe(Loading loading, Row.Speech speech, GenerateOptions options) {
+        String text = new Transcriber(loading.base(), loading.selection().hooks(), options, null)
+                .transcribe(Sound.read(speech.audio()));
+        if (asJson) {
+            ObjectNode json = JsonNodeFactory.instance.objectNode();
+            json.put("audio", speech.audio().toString());
+            json.put("text", text);
+            out.println(Json.compact(json));
+        } else {
+            out.println(speech.audio() + "\n  " + text);
+        }
+        out.flush();
     }
 
     private static int[] prompt(Loading loading, Row row, String place) {

@@ -138,6 +138,9 @@ public final class RowReader {
                 new Row.Image(
                         records.picture(string(row, "image", place, false), place),
                         labels == null ? null : label(row, place));
+            case SPEECH ->
+                new Row.Speech(
+                        records.sound(string(row, "audio", place, false), place), string(row, "text", place, false));
             case LABELLED_TOKENS -> new Row.LabelledTokens(ids(row, place), label(row, place));
         };
     }
