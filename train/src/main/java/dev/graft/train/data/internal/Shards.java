@@ -115,6 +115,11 @@ public final class Shards implements Records {
     }
 
     @Override
+    public Path sound(String name, String place) {
+        return files.get(0).sound(name, place);
+    }
+
+    @Override
     public void close() {
         files.forEach(Records::close);
     }
