@@ -59,8 +59,7 @@ public final class Ctranslate2 implements TensorSource {
             if (variable == null) {
                 throw in.error(alias + " is another name of " + target + ", which is not there");
             }
-            TensorInfo own = new TensorInfo(
-                    alias, variable.info.dtype(), variable.info.shape());
+            TensorInfo own = new TensorInfo(alias, variable.info.dtype(), variable.info.shape());
             if (variables.put(alias, new Variable(own, variable.start)) != null) {
                 throw in.error("two variables are called " + alias);
             }

@@ -106,7 +106,10 @@ public final class E5s1 implements TensorSource {
     public static boolean is(Path path) {
         try (MappedFile file = MappedFile.open(path)) {
             return file.size() >= 4
-                    && ByteBuffer.wrap(file.copy(0, 4)).order(ByteOrder.LITTLE_ENDIAN).getInt() == MAGIC;
+                    && ByteBuffer.wrap(file.copy(0, 4))
+                                    .order(ByteOrder.LITTLE_ENDIAN)
+                                    .getInt()
+                            == MAGIC;
         }
     }
 
@@ -166,8 +169,7 @@ public final class E5s1 implements TensorSource {
         for (int i = 0; i < count; i++) {
             texts.add(in.text(starts[i + 1] - starts[i], "piece " + i));
         }
-        return new Pieces(
-                Collections.unmodifiableList(texts), scores, begin, end, padding, unknown, replaced(in));
+        return new Pieces(Collections.unmodifiableList(texts), scores, begin, end, padding, unknown, replaced(in));
     }
 
     private static Map<Integer, String> replaced(ByteCursor in) {
@@ -184,7 +186,8 @@ public final class E5s1 implements TensorSource {
             replaced.put(from, to.toString());
         }
         if (in.position() - start != length) {
-            throw in.error("the replaced code points have " + (in.position() - start) + " bytes, " + length + " are said");
+            throw in.error(
+                    "the replaced code points have " + (in.position() - start) + " bytes, " + length + " are said");
         }
         return Collections.unmodifiableMap(replaced);
     }
@@ -307,8 +310,7 @@ public final class E5s1 implements TensorSource {
     private Stored stored(String name) {
         Stored tensor = tensors.get(name);
         if (tensor == null) {
-            throw new FormatException(
-                    path(), "has no tensor \"" + name + "\"" + Nearest.hint(name, tensors.keySet()));
+            throw new FormatException(path(), "has no tensor \"" + name + "\"" + Nearest.hint(name, tensors.keySet()));
         }
         return tensor;
     }

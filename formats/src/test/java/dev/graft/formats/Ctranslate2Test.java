@@ -47,8 +47,10 @@ class Ctranslate2Test {
     }
 
     private static void put(ByteArrayOutputStream out, int value, int bytes) {
-        byte[] whole =
-                ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(value).array();
+        byte[] whole = ByteBuffer.allocate(4)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(value)
+                .array();
         out.write(whole, 0, bytes);
     }
 

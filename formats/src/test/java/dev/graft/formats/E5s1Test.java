@@ -102,6 +102,8 @@ class E5s1Test {
         byte[] bytes = tiny();
         ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(at, value);
         Path file = write(bytes);
-        assertThatThrownBy(() -> E5s1.open(file)).isInstanceOf(FormatException.class).hasMessageContaining(message);
+        assertThatThrownBy(() -> E5s1.open(file))
+                .isInstanceOf(FormatException.class)
+                .hasMessageContaining(message);
     }
 }

@@ -122,13 +122,19 @@ public final class Catalogue {
         String licence = row.required("licence").asString();
         boolean assembled = row.has("files");
         List<Artifact> packages = assembled
-                ? row.required("packages").valueStream().map(each -> artifact(each, licence)).toList()
+                ? row.required("packages")
+                        .valueStream()
+                        .map(each -> artifact(each, licence))
+                        .toList()
                 : List.of(artifact(row, licence));
         List<AssembledFile> files = row.path("files")
                 .valueStream()
                 .map(file -> new AssembledFile(
                         file.required("to").asString(),
-                        file.required("from").valueStream().map(JsonNode::asString).toList()))
+                        file.required("from")
+                                .valueStream()
+                                .map(JsonNode::asString)
+                                .toList()))
                 .toList();
         return new Entry(
                 name,

@@ -280,7 +280,10 @@ public sealed interface ModelFiles {
         }
         try (InputStream in = Files.newInputStream(file)) {
             String start = new String(in.readNBytes(64), StandardCharsets.ISO_8859_1);
-            return start.length() > 6 && start.charAt(0) < 32 && start.startsWith("\0\0\0", 1) && start.contains("Spec\0");
+            return start.length() > 6
+                    && start.charAt(0) < 32
+                    && start.startsWith("\0\0\0", 1)
+                    && start.contains("Spec\0");
         } catch (IOException e) {
             throw new UncheckedIOException("Cannot read " + file + ": " + e, e);
         }

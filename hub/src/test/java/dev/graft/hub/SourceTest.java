@@ -94,10 +94,14 @@ class SourceTest {
         assertThat(Catalogue.entries()).allSatisfy(entry -> {
             assertThat(Source.parse(entry.name())).isEqualTo(entry.source());
             assertThat(entry.packages()).isNotEmpty().allSatisfy(artifact -> {
-                assertThat(Catalogue.find(artifact.source())).get().extracting(Catalogue.Artifact::sha256).isEqualTo(artifact.sha256());
+                assertThat(Catalogue.find(artifact.source()))
+                        .get()
+                        .extracting(Catalogue.Artifact::sha256)
+                        .isEqualTo(artifact.sha256());
                 assertThat(artifact.sha256()).matches("[0-9a-f]{64}");
             });
-            assertThat(entry.files().isEmpty()).isEqualTo(entry.source() instanceof Source.Pypi || entry.source() instanceof Source.Maven);
+            assertThat(entry.files().isEmpty())
+                    .isEqualTo(entry.source() instanceof Source.Pypi || entry.source() instanceof Source.Maven);
             assertThat(entry.licence()).isNotBlank();
             assertThat(entry.bytes()).isGreaterThan(1_000_000);
         });

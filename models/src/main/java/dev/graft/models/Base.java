@@ -560,9 +560,8 @@ public final class Base {
     /** As config.json names it, unless the task is another one. */
     private String className() {
         List<String> names = config().strings("architectures", List.of());
-        boolean same = !names.isEmpty()
-                && task() != Task.FEATURE_EXTRACTION
-                && architecture.task(names.get(0)) == task();
+        boolean same =
+                !names.isEmpty() && task() != Task.FEATURE_EXTRACTION && architecture.task(names.get(0)) == task();
         return same ? names.get(0) : architecture.className(task());
     }
 

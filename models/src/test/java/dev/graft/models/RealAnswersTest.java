@@ -55,7 +55,8 @@ class RealAnswersTest {
         for (JsonNode row : REFERENCE.get("t5")) {
             String text = row.get("text").stringValue();
             int[] prompt = ints(row.get("prompt"));
-            assertThat(base.tokenizer().encode(text, EncodeOptions.DEFAULT).ids()).isEqualTo(prompt);
+            assertThat(base.tokenizer().encode(text, EncodeOptions.DEFAULT).ids())
+                    .isEqualTo(prompt);
             long[][] ids = {Arrays.stream(prompt).asLongStream().toArray()};
             requireLogits(base, Inputs.of(ids).answeredBy(Inputs.of(new long[][] {{0}})), row);
 

@@ -84,9 +84,7 @@ class RealGoldensTest {
             Tensor likelihoods = base.logits(inputs(ids), Pass.inference(Hooks.NONE))
                     .narrow(1, 0, ids.length - 1)
                     .log_softmax(-1)
-                    .gather(
-                            2,
-                            inputs(ids).ids().narrow(1, 1, ids.length - 1).unsqueeze(-1));
+                    .gather(2, inputs(ids).ids().narrow(1, 1, ids.length - 1).unsqueeze(-1));
             assertThat(-Tensors.item(likelihoods.mean()))
                     .isCloseTo(golden.get("loss").doubleValue(), within(1e-4));
         }

@@ -47,7 +47,8 @@ final class BasesParity implements Group {
                 Tensor got = hidden.all().get(i);
                 Tensor mask = state.startsWith("encoder.") ? reference.inputs().mask() : hidden.mask();
                 Tensor expected = stored.get(state);
-                boolean heard = state.startsWith("encoder.") && reference.inputs().pixels() != null;
+                boolean heard =
+                        state.startsWith("encoder.") && reference.inputs().pixels() != null;
                 boolean padded = !heard && !state.startsWith("vision.");
                 check.tensor(
                         state,

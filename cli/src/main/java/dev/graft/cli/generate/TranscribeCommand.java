@@ -53,7 +53,8 @@ public final class TranscribeCommand implements Runnable {
     @Option(
             names = "--language",
             paramLabel = "LANGUAGE",
-            description = "What is spoken, such as en, for a model of several languages (default: what its files name).")
+            description =
+                    "What is spoken, such as en, for a model of several languages (default: what its files name).")
     private @Nullable String language;
 
     @Mixin
@@ -75,8 +76,8 @@ public final class TranscribeCommand implements Runnable {
                 new HeadOptions(),
                 compute,
                 spec.commandLine().getErr());
-        Transcriber transcriber = new Transcriber(
-                loading.base(), loading.selection().hooks(), sampling.options(), language);
+        Transcriber transcriber =
+                new Transcriber(loading.base(), loading.selection().hooks(), sampling.options(), language);
         for (Path file : files) {
             if (Interruption.requested()) {
                 return;

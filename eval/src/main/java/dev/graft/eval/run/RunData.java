@@ -208,8 +208,8 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
         if (task == Task.SEQ_2_SEQ_LM) {
             boolean hears = base.backbone().bands() > 0;
             if (hears != (shape == RowShape.SPEECH)) {
-                throw new InputException("the rows are " + shape.title() + ", but " + base.name() + " needs rows such as\n  "
-                        + (hears ? RowShape.SPEECH : RowShape.PROMPT_COMPLETION).sample());
+                throw new InputException("the rows are " + shape.title() + ", but " + base.name()
+                        + " needs rows such as\n  " + (hears ? RowShape.SPEECH : RowShape.PROMPT_COMPLETION).sample());
             }
             return hears
                     ? new SpeechEncoder(

@@ -28,7 +28,8 @@ public record Assembly(Path cache, Catalogue.Entry entry) {
         }
         List<Path> packages = new ArrayList<>();
         entry.packages().forEach(artifact -> packages.add(fetch.apply(artifact.source())));
-        try (Lock lock = Lock.acquire(cache.resolve("locks").resolve("assembled-" + entry.name() + ".lock"), progress)) {
+        try (Lock lock =
+                Lock.acquire(cache.resolve("locks").resolve("assembled-" + entry.name() + ".lock"), progress)) {
             if (!Files.isDirectory(home)) {
                 AtomicWrite.folder(home, folder -> {
                     for (Catalogue.AssembledFile file : entry.files()) {

@@ -24,8 +24,8 @@ class AssemblyTest {
     private Path root;
 
     private Path files(Function<Source, Path> fetch, Catalogue.AssembledFile... files) {
-        List<Catalogue.Artifact> packages = List.of(
-                new Catalogue.Artifact(FIRST, "MIT", "", 1), new Catalogue.Artifact(SECOND, "MIT", "", 1));
+        List<Catalogue.Artifact> packages =
+                List.of(new Catalogue.Artifact(FIRST, "MIT", "", 1), new Catalogue.Artifact(SECOND, "MIT", "", 1));
         Catalogue.Entry entry =
                 new Catalogue.Entry("both", new Source.Assembled("both"), "", "MIT", packages, List.of(files));
         return new Assembly(root.resolve("cache"), entry).files(fetch, Progress.SILENT);

@@ -58,11 +58,7 @@ public final class Deit implements Architecture {
         weights.rename(this::stored);
         boolean classifies = spec.task() == Task.IMAGE_CLS;
         Vit vit = Vit.read(
-                config,
-                weights,
-                classifies ? prefix() : "",
-                List.of("cls_token", "distillation_token"),
-                !classifies);
+                config, weights, classifies ? prefix() : "", List.of("cls_token", "distillation_token"), !classifies);
         if (!classifies) {
             return new Model(vit, new Head.None(List.of()));
         }

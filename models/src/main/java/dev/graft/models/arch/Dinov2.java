@@ -79,8 +79,7 @@ public final class Dinov2 implements Architecture {
         PreNormEncoder.Shape shape = shape(config);
         String e = prefix + "embeddings.";
         int hidden = shape.hidden();
-        PatchEmbeddings embeddings =
-                PatchEmbeddings.read(config, weights, e, hidden, List.of("cls_token"), 14, true);
+        PatchEmbeddings embeddings = PatchEmbeddings.read(config, weights, e, hidden, List.of("cls_token"), 14, true);
         if (weights.has(e + "mask_token")) {
             // Only pre-training uses it; it stays with the model.
             weights.get(e + "mask_token", weights.numerics().small(), 1, hidden);

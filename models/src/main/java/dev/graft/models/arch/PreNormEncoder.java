@@ -76,17 +76,7 @@ final class PreNormEncoder {
                 boolean projectionBias,
                 double dropout,
                 double attentionDropout) {
-            this(
-                    hidden,
-                    heads,
-                    intermediate,
-                    layers,
-                    activation,
-                    eps,
-                    projectionBias,
-                    dropout,
-                    attentionDropout,
-                    null);
+            this(hidden, heads, intermediate, layers, activation, eps, projectionBias, dropout, attentionDropout, null);
         }
     }
 
@@ -130,14 +120,7 @@ final class PreNormEncoder {
                     gated == null
                             ? linear(w, l + "mlp.fc1", Role.UP, i, shape.intermediate, h, true)
                             : part(w, l, gated, 1, i),
-                    linear(
-                            w,
-                            l + (gated == null ? "mlp.fc2" : gated.down),
-                            Role.DOWN,
-                            i,
-                            h,
-                            shape.intermediate,
-                            true),
+                    linear(w, l + (gated == null ? "mlp.fc2" : gated.down), Role.DOWN, i, h, shape.intermediate, true),
                     scales == null ? null : w.vector(l + scales.feedForward, h),
                     new Block(l + "output_adapters", i, Block.Kind.FEED_FORWARD, h, null),
                     new Layer(prefix + i, i, h)));
@@ -203,8 +186,8 @@ final class PreNormEncoder {
 
     void addSites(List<Site> sites) {
         for (EncoderLayer l : layers) {
-            sites.addAll(List.of(
-                    l.attentionNorm, l.q, l.k, l.v, l.attention, l.o, l.attentionBlock, l.feedForwardNorm));
+            sites.addAll(
+                    List.of(l.attentionNorm, l.q, l.k, l.v, l.attention, l.o, l.attentionBlock, l.feedForwardNorm));
             if (l.gate != null) {
                 sites.add(l.gate);
             }

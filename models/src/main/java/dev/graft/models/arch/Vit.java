@@ -142,8 +142,7 @@ public final class Vit implements Backbone {
 
     /** What files call a parameter. */
     static String older(String name) {
-        return name
-                .replaceFirst("(^|\\.)layers\\.", "$1encoder.layer.")
+        return name.replaceFirst("(^|\\.)layers\\.", "$1encoder.layer.")
                 .replace(".attention.q_proj.", ".attention.attention.query.")
                 .replace(".attention.k_proj.", ".attention.attention.key.")
                 .replace(".attention.v_proj.", ".attention.attention.value.")

@@ -121,7 +121,9 @@ public final class LogMel {
         double[] frame = new double[window];
         for (int f = 0; f < frames; f++) {
             int start = f * hop - window / 2;
-            logs[f] = start >= length && start + window <= seconds * rate ? silence : bands(frame, samples, start, length);
+            logs[f] = start >= length && start + window <= seconds * rate
+                    ? silence
+                    : bands(frame, samples, start, length);
             largest = Math.max(largest, Arrays.stream(logs[f]).max().orElse(largest));
         }
         float[] values = new float[bands * frames];

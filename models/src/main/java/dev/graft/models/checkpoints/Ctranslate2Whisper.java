@@ -105,7 +105,8 @@ final class Ctranslate2Whisper implements TensorSource {
         TensorInfo info = file.info(variable);
         if (!info.dtype().isFloat()) {
             throw new FormatException(
-                    path(), info + ": quantised variables are not supported; convert the model with float16 or float32");
+                    path(),
+                    info + ": quantised variables are not supported; convert the model with float16 or float32");
         }
         if (info.rank() == 0 || info.shape()[0] % parts != 0) {
             throw new FormatException(path(), info + " doesn't fall into " + parts + " equal parts");
@@ -131,7 +132,8 @@ final class Ctranslate2Whisper implements TensorSource {
                 throw new FormatException(path(), "has no layers of an " + side);
             }
             config.put(side + "_layers", layers);
-            config.put(side + "_attention_heads", (int) file.tensor(side + "/num_heads").floats()[0]);
+            config.put(side + "_attention_heads", (int)
+                    file.tensor(side + "/num_heads").floats()[0]);
             config.put(side + "_ffn_dim", Checkpoint.matrix(file, side + "/layer_0/ffn/linear_0/weight")[0]);
         }
         specials(config, model);

@@ -34,9 +34,7 @@ final class GgufDecoder implements QuantizedTensors {
     static final String HEAD = "output.weight";
     static final String ROPE_FACTORS = "rope_freqs.weight";
     private static final Map<String, String> OTHER_NAMES = Map.of(
-            EMBEDDINGS, "model.embed_tokens.weight",
-            "output_norm.weight", "model.norm.weight",
-            HEAD, "lm_head.weight");
+            EMBEDDINGS, "model.embed_tokens.weight", "output_norm.weight", "model.norm.weight", HEAD, "lm_head.weight");
 
     /**
      * Where a tensor is.

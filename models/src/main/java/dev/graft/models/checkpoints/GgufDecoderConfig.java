@@ -165,11 +165,11 @@ record GgufDecoderConfig(Gguf file, GgufFamily family) {
         return switch (scaling) {
             case "none" -> rope.put("rope_type", "default");
             case "linear" ->
-                rope.put("rope_type", "linear").put("factor", decimal(file.fields().number(family.key("rope.scaling.factor"))));
+                rope.put("rope_type", "linear")
+                        .put("factor", decimal(file.fields().number(family.key("rope.scaling.factor"))));
             default ->
                 throw new FormatException(
-                        file.path(),
-                        type + " is \"" + scaling + "\", supported are \"none\" and \"linear\"");
+                        file.path(), type + " is \"" + scaling + "\", supported are \"none\" and \"linear\"");
         };
     }
 

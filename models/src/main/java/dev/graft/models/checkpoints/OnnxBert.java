@@ -58,8 +58,9 @@ final class OnnxBert implements TensorSource {
             if (isQuantisation(file, initialiser) || initialiser.endsWith("embeddings.position_ids")) {
                 continue;
             }
-            String plain =
-                    quantized ? initialiser.substring(0, initialiser.length() - OnnxMatrix.QUANTIZED.length()) : initialiser;
+            String plain = quantized
+                    ? initialiser.substring(0, initialiser.length() - OnnxMatrix.QUANTIZED.length())
+                    : initialiser;
             String weight = linears.weight(initialiser);
             String name = weight == null ? plain : weight;
             if (!name.endsWith(".weight") && !name.endsWith(".bias")) {
@@ -97,7 +98,8 @@ final class OnnxBert implements TensorSource {
     private static boolean isQuantisation(Onnx file, String name) {
         for (String ending : new String[] {"_scale", "_zero_point"}) {
             if (name.endsWith(ending)
-                    && file.names().contains(name.substring(0, name.length() - ending.length()) + OnnxMatrix.QUANTIZED)) {
+                    && file.names()
+                            .contains(name.substring(0, name.length() - ending.length()) + OnnxMatrix.QUANTIZED)) {
                 return true;
             }
         }

@@ -42,7 +42,8 @@ public record Answering(int[] start, BitSet never, BitSet neverFirst) {
         BitSet never = settings.ids("suppress_tokens");
         Integer timeless = settings.integer("no_timestamps_token_id");
         int last = start.get(start.size() - 1);
-        if (timeless != null && last == timeless || base.architecture().modelType().equals("whisper") && start.size() > 1) {
+        if (timeless != null && last == timeless
+                || base.architecture().modelType().equals("whisper") && start.size() > 1) {
             never.set(last + 1, Math.max(last + 1, base.backbone().vocabSize()));
         }
         return new Answering(

@@ -133,8 +133,7 @@ final class BeamSearch {
     }
 
     private static int[] likeliest(float[] scores, int count) {
-        PriorityQueue<Integer> least =
-                new PriorityQueue<>(Comparator.comparingDouble(id -> scores[id]));
+        PriorityQueue<Integer> least = new PriorityQueue<>(Comparator.comparingDouble(id -> scores[id]));
         for (int id = 0; id < scores.length; id++) {
             if (least.size() < count) {
                 least.add(id);

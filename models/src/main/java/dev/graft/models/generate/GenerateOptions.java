@@ -42,7 +42,8 @@ public record GenerateOptions(
         @Nullable Set<Integer> endTokens) {
 
     /** At most 256 tokens, the likeliest one each time. */
-    public static final GenerateOptions DEFAULT = new GenerateOptions(256, 1, 0, 0, 1, 0, 42, List.of(), 0, Beams.NONE, null);
+    public static final GenerateOptions DEFAULT =
+            new GenerateOptions(256, 1, 0, 0, 1, 0, 42, List.of(), 0, Beams.NONE, null);
 
     /** @throws InputException when a value is out of its range */
     public GenerateOptions {
@@ -77,37 +78,99 @@ public record GenerateOptions(
     }
 
     public GenerateOptions withMaxNewTokens(int tokens) {
-        return new GenerateOptions(tokens, repetitionPenalty, temperature, topK, topP, minP, seed, stop, noRepeatNgramSize, beams, endTokens);
+        return new GenerateOptions(
+                tokens,
+                repetitionPenalty,
+                temperature,
+                topK,
+                topP,
+                minP,
+                seed,
+                stop,
+                noRepeatNgramSize,
+                beams,
+                endTokens);
     }
 
     public GenerateOptions withRepetitionPenalty(double penalty) {
-        return new GenerateOptions(maxNewTokens, penalty, temperature, topK, topP, minP, seed, stop, noRepeatNgramSize, beams, endTokens);
+        return new GenerateOptions(
+                maxNewTokens, penalty, temperature, topK, topP, minP, seed, stop, noRepeatNgramSize, beams, endTokens);
     }
 
     /** Samples at that temperature from the nucleus of that probability. */
     public GenerateOptions sampled(double newTemperature, double newTopP) {
         return new GenerateOptions(
-                maxNewTokens, repetitionPenalty, newTemperature, topK, newTopP, minP, seed, stop, noRepeatNgramSize, beams, endTokens);
+                maxNewTokens,
+                repetitionPenalty,
+                newTemperature,
+                topK,
+                newTopP,
+                minP,
+                seed,
+                stop,
+                noRepeatNgramSize,
+                beams,
+                endTokens);
     }
 
     public GenerateOptions withTopK(int tokens) {
         return new GenerateOptions(
-                maxNewTokens, repetitionPenalty, temperature, tokens, topP, minP, seed, stop, noRepeatNgramSize, beams, endTokens);
+                maxNewTokens,
+                repetitionPenalty,
+                temperature,
+                tokens,
+                topP,
+                minP,
+                seed,
+                stop,
+                noRepeatNgramSize,
+                beams,
+                endTokens);
     }
 
     public GenerateOptions withMinP(double part) {
         return new GenerateOptions(
-                maxNewTokens, repetitionPenalty, temperature, topK, topP, part, seed, stop, noRepeatNgramSize, beams, endTokens);
+                maxNewTokens,
+                repetitionPenalty,
+                temperature,
+                topK,
+                topP,
+                part,
+                seed,
+                stop,
+                noRepeatNgramSize,
+                beams,
+                endTokens);
     }
 
     public GenerateOptions withSeed(long newSeed) {
         return new GenerateOptions(
-                maxNewTokens, repetitionPenalty, temperature, topK, topP, minP, newSeed, stop, noRepeatNgramSize, beams, endTokens);
+                maxNewTokens,
+                repetitionPenalty,
+                temperature,
+                topK,
+                topP,
+                minP,
+                newSeed,
+                stop,
+                noRepeatNgramSize,
+                beams,
+                endTokens);
     }
 
     public GenerateOptions withStop(String... texts) {
         return new GenerateOptions(
-                maxNewTokens, repetitionPenalty, temperature, topK, topP, minP, seed, List.of(texts), noRepeatNgramSize, beams, endTokens);
+                maxNewTokens,
+                repetitionPenalty,
+                temperature,
+                topK,
+                topP,
+                minP,
+                seed,
+                List.of(texts),
+                noRepeatNgramSize,
+                beams,
+                endTokens);
     }
 
     /** No run of so many tokens comes twice. */
@@ -134,6 +197,17 @@ public record GenerateOptions(
 
     /** Other end tokens than the model's; an empty set lets the text run to its length. */
     public GenerateOptions withEndTokens(Set<Integer> ids) {
-        return new GenerateOptions(maxNewTokens, repetitionPenalty, temperature, topK, topP, minP, seed, stop, noRepeatNgramSize, beams, ids);
+        return new GenerateOptions(
+                maxNewTokens,
+                repetitionPenalty,
+                temperature,
+                topK,
+                topP,
+                minP,
+                seed,
+                stop,
+                noRepeatNgramSize,
+                beams,
+                ids);
     }
 }

@@ -400,9 +400,9 @@ public final class Generator {
         cache.reach(longest(texts) + cache.virtual());
         try (Scope scope = new Scope()) {
             Pass pass = Pass.cached(hooks, cache);
-            long[] last = texts.stream().mapToLong(text -> text[text.length - 1]).toArray();
-            Inputs next = Inputs.of(
-                    Tensors.of(last, last.length, 1), Tensors.ones(ScalarType.Long, last.length, 1));
+            long[] last =
+                    texts.stream().mapToLong(text -> text[text.length - 1]).toArray();
+            Inputs next = Inputs.of(Tensors.of(last, last.length, 1), Tensors.ones(ScalarType.Long, last.length, 1));
             Inputs in = answers
                     ? next.answeredBy(next)
                     : new Inputs(next.ids(), next.mask(), null, cache.positions(next.mask()));

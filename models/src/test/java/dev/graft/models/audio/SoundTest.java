@@ -43,8 +43,15 @@ class SoundTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "pcm16.wav", "stereo24.wav", "pcm32.wav", "bytes.wav", "float.wav", "double.wav", "mono16.flac",
-                "stereo24.flac", "bytes.flac"
+                "pcm16.wav",
+                "stereo24.wav",
+                "pcm32.wav",
+                "bytes.wav",
+                "float.wav",
+                "double.wav",
+                "mono16.flac",
+                "stereo24.flac",
+                "bytes.flac"
             })
     void samplesAndTheirRateAreThoseOfTheReference(String file) {
         Sound sound = Sound.read(FOLDER.resolve(file));

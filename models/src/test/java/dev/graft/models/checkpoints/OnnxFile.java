@@ -16,7 +16,12 @@ import java.util.Map;
 /** Writes an ONNX graph of nodes and initialisers, for tests. */
 final class OnnxFile {
     record Node(
-            String name, String type, List<String> inputs, String output, TensorData value, Map<String, Float> floats) {}
+            String name,
+            String type,
+            List<String> inputs,
+            String output,
+            TensorData value,
+            Map<String, Float> floats) {}
 
     final Map<String, TensorData> initialisers = new LinkedHashMap<>();
     final List<Node> nodes = new ArrayList<>();

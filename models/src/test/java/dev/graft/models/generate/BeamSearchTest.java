@@ -62,15 +62,14 @@ class BeamSearchTest {
     }
 
     private static Generator generator(String base) {
-        return GENERATORS.computeIfAbsent(
-                base, name -> new Generator(Base.load(Fixtures.folder(name)), null));
+        return GENERATORS.computeIfAbsent(base, name -> new Generator(Base.load(Fixtures.folder(name)), null));
     }
 
     @ParameterizedTest
     @MethodSource("cases")
     void writesWhatTheReferenceWrites(Case row) {
-        List<Generated> texts = generator(row.base())
-                .generate(List.of(row.prompt()), row.options(), Hooks.NONE, TextListener.SILENT);
+        List<Generated> texts =
+                generator(row.base()).generate(List.of(row.prompt()), row.options(), Hooks.NONE, TextListener.SILENT);
 
         assertThat(texts.get(0).ids()).isEqualTo(row.ids());
         boolean ended = row.ids()[row.ids().length - 1] == row.end();
@@ -81,8 +80,10 @@ class BeamSearchTest {
     @MethodSource("bases")
     void textsOfDifferentLengthsAreSearchedTogetherAsAlone(String base) {
         List<int[]> prompts = List.of(new int[] {5, 9, 12}, new int[] {30, 8, 6, 11, 4});
-        GenerateOptions options =
-                GenerateOptions.DEFAULT.withMaxNewTokens(7).withEndTokens(Set.of()).withBeams(Beams.of(3));
+        GenerateOptions options = GenerateOptions.DEFAULT
+                .withMaxNewTokens(7)
+                .withEndTokens(Set.of())
+                .withBeams(Beams.of(3));
 
         List<Generated> together = generator(base).generate(prompts, options, Hooks.NONE, TextListener.SILENT);
 
@@ -111,6 +112,7 @@ class BeamSearchTest {
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("num_beams is 1");
         assertThatThrownBy(() -> Beams.EarlyStopping.of("perhaps")).isInstanceOf(InputException.class);
-        assertThatThrownBy(() -> GenerateOptions.DEFAULT.withNoRepeatNgramSize(-1)).isInstanceOf(InputException.class);
+        assertThatThrownBy(() -> GenerateOptions.DEFAULT.withNoRepeatNgramSize(-1))
+                .isInstanceOf(InputException.class);
     }
 }

@@ -139,8 +139,11 @@ class GgufTokenizerTest {
 
         fields.put("tokenizer.ggml.add_space_prefix", false);
         fields.put("tokenizer.ggml.add_bos_token", false);
-        int[] ids = Tokenizers.load(write(fields)).encode("the", EncodeOptions.DEFAULT).ids();
-        assertThat(ids).isNotEqualTo(tokenizer.encode("the", EncodeOptions.DEFAULT).ids());
+        int[] ids = Tokenizers.load(write(fields))
+                .encode("the", EncodeOptions.DEFAULT)
+                .ids();
+        assertThat(ids)
+                .isNotEqualTo(tokenizer.encode("the", EncodeOptions.DEFAULT).ids());
         fields.put("tokenizer.ggml.scores", List.of(0f));
         assertThatThrownBy(() -> Tokenizers.load(write(fields)))
                 .isInstanceOf(InputException.class)

@@ -87,8 +87,8 @@ final class SentencePieceVocabulary {
         for (String special : List.of("<s>", "<pad>", "</s>", "<unk>")) {
             pieces.add(new Piece(special, 0, Type.CONTROL));
         }
-        pieces.addAll(
-                model.pieces().subList(Math.min(3, model.pieces().size()), model.pieces().size()));
+        pieces.addAll(model.pieces()
+                .subList(Math.min(3, model.pieces().size()), model.pieces().size()));
         pieces.add(new Piece("<mask>", 0, Type.CONTROL));
         return robertaLayout(source, model, pieces, config);
     }
@@ -124,8 +124,7 @@ final class SentencePieceVocabulary {
             pieces.add(new Piece("<extra_id_" + i + ">", 0, Type.CONTROL));
         }
         ObjectNode root = new SentencePieceVocabulary(source, model, pieces, model.unknown()).tokenizer();
-        return around(
-                root, source, pieces, List.of("$A", "</s>"), List.of("$A", "</s>", "$B", "</s>"), false);
+        return around(root, source, pieces, List.of("$A", "</s>"), List.of("$A", "</s>", "$B", "</s>"), false);
     }
 
     private static ObjectNode deberta(String source, SentencePiece model, ObjectNode config) {
@@ -190,7 +189,8 @@ final class SentencePieceVocabulary {
     }
 
     private List<ObjectNode> decoders() {
-        List<ObjectNode> steps = new ArrayList<>(List.of(replace("String", SPACE, " "), step("ByteFallback"), step("Fuse")));
+        List<ObjectNode> steps =
+                new ArrayList<>(List.of(replace("String", SPACE, " "), step("ByteFallback"), step("Fuse")));
         if (model.dummyPrefix()) {
             steps.add(step("Strip").put("content", " ").put("start", 1).put("stop", 0));
         }
@@ -205,8 +205,7 @@ final class SentencePieceVocabulary {
     }
 
     private ObjectNode unigram() {
-        ObjectNode unigram =
-                step("Unigram").put("unk_id", unknown).put("byte_fallback", model.byteFallback());
+        ObjectNode unigram = step("Unigram").put("unk_id", unknown).put("byte_fallback", model.byteFallback());
         ArrayNode vocab = unigram.putArray("vocab");
         for (Piece piece : pieces) {
             vocab.addArray().add(piece.text()).add((double) piece.score());
@@ -253,12 +252,7 @@ final class SentencePieceVocabulary {
     }
 
     private static ObjectNode around(
-            ObjectNode root,
-            String source,
-            List<Piece> pieces,
-            List<String> single,
-            List<String> pair,
-            boolean types) {
+            ObjectNode root, String source, List<Piece> pieces, List<String> single, List<String> pair, boolean types) {
         ObjectNode template = step("TemplateProcessing");
         ObjectNode specials = JSON.objectNode();
         template.set("single", pattern(source, pieces, single, types, specials));
@@ -276,7 +270,10 @@ final class SentencePieceVocabulary {
         for (String part : parts) {
             type = types && part.equals("$B") ? 1 : type;
             if (part.startsWith("$")) {
-                pattern.addObject().putObject("Sequence").put("id", part.substring(1)).put("type_id", type);
+                pattern.addObject()
+                        .putObject("Sequence")
+                        .put("id", part.substring(1))
+                        .put("type_id", type);
             } else {
                 pattern.addObject().putObject("SpecialToken").put("id", part).put("type_id", type);
                 ObjectNode special = specials.putObject(part).put("id", part);
