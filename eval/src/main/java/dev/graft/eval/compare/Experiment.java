@@ -91,6 +91,9 @@ public record Experiment(
         json.put("base", base.name());
         json.put("base_fingerprint", fingerprint);
         json.put("dtype", Objects.toString(base.numerics()));
+        if (!base.quantized().isEmpty()) {
+            json.put("quantization", Objects.toString(base.quantization()));
+        }
         json.put("task", task.task().name());
         json.put("data_sha256", data);
         json.put("train_rows", train.size());
