@@ -14,6 +14,8 @@ import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -87,8 +89,10 @@ class EncoderDecoderTest {
     }
 
     @Test
-    void refusesToAnswerWithoutATokenToStartWith(@TempDir Path folder) {
-        Base silent = Base.load(Fixtures.copy("t5", folder, config -> config.remove("decoder_start_token_id")));
+    void refusesToAnswerWithoutATokenToStartWith(@TempDir Path folder) throws IOException {
+        Fixtures.copy("t5", folder, config -> config.remove("decoder_start_token_id"));
+        Files.delete(folder.resolve("generation_config.json"));
+        Base silent = Base.load(folder);
 
         assertThatThrownBy(() -> generate(silent, TO_THE_END, PROMPTS))
                 .isInstanceOf(FormatException.class)

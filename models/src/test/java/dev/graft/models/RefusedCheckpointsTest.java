@@ -31,15 +31,15 @@ class RefusedCheckpointsTest {
                         "llama-gqa",
                         c -> c.put("model_type", "gpt_nix"),
                         "model_type is \"gpt_nix\"",
-                        "bert, clip, deberta-v2, distilbert"),
+                        "bart, bert, clip, deberta-v2"),
                 config("llama-gqa", c -> c.remove("model_type"), "model_type is missing"),
                 config(
                         "llama-gqa",
                         c -> c.putObject("rope_parameters")
-                                .put("rope_type", "yarn")
+                                .put("rope_type", "spiral")
                                 .put("factor", 2),
-                        "rope_type is \"yarn\"",
-                        "default, linear, llama3"),
+                        "rope_type is \"spiral\"",
+                        "default, "),
                 config("llama-gqa", c -> c.put("hidden_act", "xielu"), "hidden_act is \"xielu\"", "silu"),
                 config(
                         "llama-gqa",

@@ -127,12 +127,15 @@ class TokenizersTest {
     @Test
     void aFolderWithoutTokenizerSaysWhatItHasAndWhatIsNeeded() throws IOException {
         Files.writeString(folder.resolve("config.json"), "{}");
-        Files.writeString(folder.resolve("tokenizer.model"), "x");
         assertThatThrownBy(() -> Tokenizers.load(folder))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("config.json")
-                .hasMessageContaining("tokenizer.json")
-                .hasMessageContaining("tokenizer.model alone");
+                .hasMessageContaining("tokenizer.json");
+        Files.writeString(folder.resolve("tokenizer.model"), "x");
+        assertThatThrownBy(() -> Tokenizers.load(folder))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("tokenizer.model")
+                .hasMessageContaining("is not a SentencePiece model");
         assertThatThrownBy(() -> Tokenizers.load(folder.resolve("nothing")))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("nothing");
