@@ -26,11 +26,12 @@ final class Resampler {
             starts[phase] = (int) Math.floor(at) - reach;
             taps[phase] = new float[2 * reach + 2];
             for (int i = 0; i < taps[phase].length; i++) {
-                double t = (starts[phase] + i - at) / from * cutoff;
+                float t = (-(float) phase / to + (float) (starts[phase] + i) / from) * (float) cutoff;
                 if (Math.abs(t) < CROSSINGS) {
-                    double window = Math.pow(Math.cos(t * Math.PI / CROSSINGS / 2), 2);
-                    double sinc = t == 0 ? 1 : Math.sin(t * Math.PI) / (t * Math.PI);
-                    taps[phase][i] = (float) (sinc * window * cutoff / from);
+                    float window = (float) Math.cos(t * (float) Math.PI / CROSSINGS / 2);
+                    float angle = t * (float) Math.PI;
+                    float sinc = t == 0 ? 1 : (float) Math.sin(angle) / angle;
+                    taps[phase][i] = sinc * (window * window * (float) (cutoff / from));
                 }
             }
         }
