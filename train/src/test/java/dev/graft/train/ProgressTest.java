@@ -90,18 +90,21 @@ class ProgressTest {
 
     @Test
     void one_bad_step_is_skipped_and_the_third_in_a_row_ends_the_run() {
-        NonFiniteGuard guard = new NonFiniteGuard(3);
+        LossGuard guard = new LossGuard(3, 0);
         List<String> rows =
                 IntStream.range(0, 10).mapToObj(row -> "a.jsonl:" + row).toList();
-        assertThat(guard.accepts(1, 0.5, 2, () -> rows)).isTrue();
-        assertThat(guard.accepts(2, Double.NaN, 2, () -> rows)).isFalse();
-        assertThat(guard.accepts(3, 0.5, 2, () -> rows)).isTrue();
-        assertThat(guard.accepts(4, 0.5, Double.POSITIVE_INFINITY, () -> rows)).isFalse();
-        assertThat(guard.accepts(5, Double.NaN, 1, () -> rows)).isFalse();
-        assertThatThrownBy(() -> guard.accepts(6, Double.NaN, Double.NaN, () -> rows))
+        assertThat(guard.accepts(1, 0.5, 2, () -> "the first is w", () -> rows)).isTrue();
+        assertThat(guard.accepts(2, Double.NaN, 2, () -> "the first is w", () -> rows))
+                .isFalse();
+        assertThat(guard.accepts(3, 0.5, 2, () -> "the first is w", () -> rows)).isTrue();
+        assertThat(guard.accepts(4, 0.5, Double.POSITIVE_INFINITY, () -> "the first is w", () -> rows))
+                .isFalse();
+        assertThat(guard.accepts(5, Double.NaN, 1, () -> "the first is w", () -> rows))
+                .isFalse();
+        assertThatThrownBy(() -> guard.accepts(6, Double.NaN, Double.NaN, () -> "the first is w", () -> rows))
                 .isInstanceOf(TrainingException.class)
                 .hasMessageContaining("stopped at step 6, 3 step(s) in a row")
-                .hasMessageContaining("step 4: loss 0.5, gradient norm Infinity")
+                .hasMessageContaining("step 4: loss 0.5, gradient norm Infinity; the first is w")
                 .hasMessageContaining("a.jsonl:7] and 2 more")
                 .hasMessageNotContaining("step 2:");
     }
