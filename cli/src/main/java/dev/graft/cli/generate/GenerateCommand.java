@@ -24,7 +24,7 @@ import picocli.CommandLine.Spec;
             "Examples:",
             "  graft generate --model smollm2 --prompt \"The capital of France is\" --max-new-tokens 20",
             "  graft generate --model smollm2 --adapter runs/chat/adapter --prompt - --temperature 0.7 < draft.txt",
-            "  graft generate --model flan-t5-titles --prompt \"Changed the parser and its tests\" --num-beams 4"
+            "  graft generate --model models/flan-t5-small --prompt \"Changed the parser and its tests\" --num-beams 4"
         })
 public final class GenerateCommand implements Runnable {
 

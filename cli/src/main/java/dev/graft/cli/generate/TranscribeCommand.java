@@ -8,7 +8,6 @@ import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.Loading;
 import dev.graft.cli.model.ModelOption;
 import dev.graft.eval.predict.Transcriber;
-import dev.graft.formats.Json;
 import dev.graft.models.audio.Sound;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -20,8 +19,6 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
-import tools.jackson.databind.node.JsonNodeFactory;
-import tools.jackson.databind.node.ObjectNode;
 
 @Command(
         name = "transcribe",
@@ -85,11 +82,7 @@ public final class TranscribeCommand implements Runnable {
             Sound sound = Sound.read(file);
             String text = transcriber.transcribe(sound);
             if (json.json()) {
-                ObjectNode line = JsonNodeFactory.instance.objectNode();
-                line.put("audio", file.toString());
-                line.put("text", text);
-                line.put("seconds", sound.seconds());
-                out.println(Json.compact(line));
+                out.println(new Transcript(file, text, sound.seconds()).json());
             } else {
                 out.println(files.size() == 1 ? text : file + ": " + text);
             }

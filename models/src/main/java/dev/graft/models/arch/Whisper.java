@@ -63,7 +63,7 @@ public final class Whisper implements Backbone {
         decoder = new BartDecoder(
                 new BartStack(w, prefix + "decoder.", side(f, "decoder"), true),
                 tokens,
-                f.bool("scale_embedding", false) ? Math.sqrt(width) : 1,
+                1, // whatever scale_embedding says: the reference reads it and scales nothing
                 w.embedding(prefix + "decoder.embed_positions", size.positions(), width),
                 0,
                 null,

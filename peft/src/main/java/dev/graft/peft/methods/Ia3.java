@@ -104,6 +104,7 @@ public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean st
             case "bert", "roberta" -> List.of("key", "value", "output.dense");
             case "deberta-v2" -> List.of("key_proj", "value_proj", "output.dense");
             case "gpt2" -> List.of("c_attn", "mlp.c_proj");
+            case "bart" -> List.of("q_proj", "v_proj", "fc2");
             case "llama", "mistral" -> List.of("k_proj", "v_proj", "down_proj");
             case "qwen2", "qwen3", "gemma3_text" -> List.of("q_proj", "v_proj", "down_proj");
             default -> named(base, Role.KEY, Role.VALUE, Role.QUERY_KEY_VALUE, Role.DOWN);

@@ -165,7 +165,7 @@ class PreferenceLossTest {
         assertThat(trained.beside()).containsKeys("reward_chosen", "reward_rejected");
         try (Safetensors gradients = Safetensors.open(GOLDENS.resolve("gradients.safetensors"))) {
             for (Map.Entry<String, Tensor> parameter : adapter.trainable().entrySet()) {
-                String key = name + ":" + parameter.getKey();
+                String key = name + ":base_model.model." + parameter.getKey();
                 assertThat(gradients.names()).contains(key);
                 assertThat(gradient(parameter.getValue()))
                         .as(key)
