@@ -89,16 +89,36 @@ class EncoderDecoderFamiliesTest {
         Path data = Files.write(folder.resolve("rows.jsonl"), rows);
         Path out = folder.resolve("out");
 
-        run("train", "--model", model, "data.train=" + data, "epochs=12", "lr=2e-2", "--dtype", "fp32", "--output-dir", out);
+        run(
+                "train",
+                "--model",
+                model,
+                "data.train=" + data,
+                "epochs=12",
+                "lr=2e-2",
+                "--dtype",
+                "fp32",
+                "--output-dir",
+                out);
         JsonNode before = run("eval", "--model", model, "--data", data, "--dtype", "fp32", "--json")
                 .json();
         JsonNode after = run(
-                        "eval", "--model", model, "-a", out.resolve("adapter"), "--data", data, "--dtype", "fp32", "--json")
+                        "eval",
+                        "--model",
+                        model,
+                        "-a",
+                        out.resolve("adapter"),
+                        "--data",
+                        data,
+                        "--dtype",
+                        "fp32",
+                        "--json")
                 .json();
         assertThat(after.get("loss").doubleValue())
                 .isLessThan(before.get("loss").doubleValue() / 2);
 
-        Cli greedy = run("generate", "--model", model, "-a", out.resolve("adapter"), "-p", "cat dog", "--dtype", "fp32");
+        Cli greedy =
+                run("generate", "--model", model, "-a", out.resolve("adapter"), "-p", "cat dog", "--dtype", "fp32");
         Cli beams = run(
                 "generate",
                 "--model",
@@ -142,7 +162,16 @@ class EncoderDecoderFamiliesTest {
                 out);
         assertThat(trained.err()).contains("recordings with what is said");
         JsonNode scores = run(
-                        "eval", "--model", model, "-a", out.resolve("adapter"), "--data", data, "--dtype", "fp32", "--json")
+                        "eval",
+                        "--model",
+                        model,
+                        "-a",
+                        out.resolve("adapter"),
+                        "--data",
+                        data,
+                        "--dtype",
+                        "fp32",
+                        "--json")
                 .json();
         assertThat(scores.get("exact_match").doubleValue()).isEqualTo(1);
 
@@ -156,8 +185,8 @@ class EncoderDecoderFamiliesTest {
                 "--dtype",
                 "fp32");
         assertThat(said.out().strip()).isEqualTo("cat dog");
-        Cli predicted =
-                run("predict", "--model", model, "-a", out.resolve("adapter"), "--data", data, "--dtype", "fp32", "--json");
+        Cli predicted = run(
+                "predict", "--model", model, "-a", out.resolve("adapter"), "--data", data, "--dtype", "fp32", "--json");
         assertThat(predicted.out()).contains("\"text\":\"cat dog\"").contains("\"text\":\"sun\"");
 
         Cli texts = Cli.run("generate", "--model", model, "-p", "cat");
