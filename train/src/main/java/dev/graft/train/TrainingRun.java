@@ -105,7 +105,8 @@ final class TrainingRun {
                 ? JsonNodeFactory.instance.objectNode()
                 : RunSettings.of(settings, plan, adapter, trainer.examples());
         Checkpoint from = checkpoints == null ? null : resume.find(checkpoints);
-        if (from != null) {
+        if (checkpoints != null && from != null) {
+            checkpoints.tidy(from);
             restore(from);
         }
         progress = new Progress(step, plan.totalSteps(), System::nanoTime);

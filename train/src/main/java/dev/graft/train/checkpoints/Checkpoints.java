@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
@@ -67,6 +68,14 @@ public final class Checkpoints {
         });
         removeSurplus(state);
         return folder;
+    }
+
+    /** Removes the checkpoints beyond the limit that a process that died left behind; none if there are newer ones than that. */
+    public void tidy(Checkpoint last) {
+        Map.Entry<Long, Path> newest = folders().lastEntry();
+        if (newest != null && newest.getValue().equals(last.folder())) {
+            removeSurplus(last.state());
+        }
     }
 
     private void removeSurplus(TrainingState state) {
