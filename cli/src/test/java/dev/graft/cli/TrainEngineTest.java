@@ -101,6 +101,12 @@ class TrainEngineTest {
     @Test
     @Tag("slow")
     void aSweepRunsEveryCombinationOnceAndGoesOn() throws IOException {
+        // Rows are shared out by their content.
+        StringBuilder rows = new StringBuilder();
+        for (char letter = 'a'; letter < 'y'; letter++) {
+            rows.append("{\"prompt\": \"ab%s\", \"completion\": \" xyz\"}\n".formatted(letter));
+        }
+        Files.writeString(folder.resolve("rows.jsonl"), rows);
         Path sweep = Files.writeString(
                 folder.resolve("sweep.yaml"),
                 "settings:\n  learning_rate: [1e-4, 1e-2]\n  optimizer: [adamw, nonsense]\n");
