@@ -62,10 +62,10 @@ public final class Bart implements Backbone {
                 true,
                 Embedding.padding(f, 1));
         positions = positions(w, prefix + "encoder.");
-        encoder = new BartStack(w, prefix + "encoder.", side(f, "encoder"), false);
+        encoder = new BartStack(w, prefix + "encoder.", BartStack.Config.read(f, "encoder", false), false);
         norm = w.layerNorm(prefix + "encoder.layernorm_embedding", -1, width, true, 1e-5);
         decoder = new BartDecoder(
-                new BartStack(w, prefix + "decoder.", side(f, "decoder"), true),
+                new BartStack(w, prefix + "decoder.", BartStack.Config.read(f, "decoder", false), true),
                 shared,
                 scale,
                 positions(w, prefix + "decoder."),
@@ -86,20 +86,6 @@ public final class Bart implements Backbone {
 
     private Embedding positions(Weights w, String prefix) {
         return w.embedding(prefix + "embed_positions", size.positions() + OFFSET, size.hidden());
-    }
-
-    private static BartStack.Config side(Fields f, String side) {
-        return new BartStack.Config(
-                f.integer(side + "_layers"),
-                f.integer("d_model"),
-                Encoder.heads(f, side + "_attention_heads", "d_model"),
-                f.integer(side + "_ffn_dim"),
-                Activation.read(f, "activation_function", "gelu"),
-                false,
-                true,
-                f.number("dropout", 0.1),
-                f.number("attention_dropout", 0),
-                f.number("activation_dropout", 0));
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.graft.models.arch;
 
+import dev.graft.formats.Fields;
 import dev.graft.models.Activation;
 import dev.graft.models.Attend;
 import dev.graft.models.AttentionMask;
@@ -58,7 +59,22 @@ final class BartStack {
             boolean keyBias,
             double dropout,
             double attentionDropout,
-            double activationDropout) {}
+            double activationDropout) {
+        /** What a config says of its {@code encoder} or {@code decoder}: norms are before for Whisper, whose keys have no bias. */
+        static Config read(Fields f, String side, boolean whisper) {
+            return new Config(
+                    f.integer(side + "_layers"),
+                    f.integer("d_model"),
+                    Encoder.heads(f, side + "_attention_heads", "d_model"),
+                    f.integer(side + "_ffn_dim"),
+                    Activation.read(f, "activation_function", "gelu"),
+                    whisper,
+                    !whisper,
+                    f.number("dropout", whisper ? 0 : 0.1),
+                    f.number("attention_dropout", 0),
+                    f.number("activation_dropout", 0));
+        }
+    }
 
     /**
      * What a decoder attends to.

@@ -55,13 +55,13 @@ public final class Whisper implements Backbone {
         first = convolution(w, prefix + "encoder.conv1", bands, 1);
         second = convolution(w, prefix + "encoder.conv2", width, 2);
         positions = w.embedding(prefix + "encoder.embed_positions", heard, width);
-        encoder = new BartStack(w, prefix + "encoder.", side(f, "encoder"), false);
+        encoder = new BartStack(w, prefix + "encoder.", BartStack.Config.read(f, "encoder", true), false);
         String table = prefix + "decoder.embed_tokens";
         // No prompt goes before these: what it would come before is sound.
         Embedding tokens = new Embedding(
                 table, w.matrix(table + ".weight", size.vocab(), width), false, Embedding.padding(f, 50256));
         decoder = new BartDecoder(
-                new BartStack(w, prefix + "decoder.", side(f, "decoder"), true),
+                new BartStack(w, prefix + "decoder.", BartStack.Config.read(f, "decoder", true), true),
                 tokens,
                 1, // whatever scale_embedding says: the reference reads it and scales nothing
                 w.embedding(prefix + "decoder.embed_positions", size.positions(), width),
@@ -78,20 +78,6 @@ public final class Whisper implements Backbone {
                 w.kernels(name + ".weight", size.hidden(), in, 3),
                 w.bias(name + ".bias", size.hidden()),
                 new Convolution.Window(List.of(stride), List.of(1L), List.of(1L), 1));
-    }
-
-    private static BartStack.Config side(Fields f, String side) {
-        return new BartStack.Config(
-                f.integer(side + "_layers"),
-                f.integer("d_model"),
-                Encoder.heads(f, side + "_attention_heads", "d_model"),
-                f.integer(side + "_ffn_dim"),
-                Activation.read(f, "activation_function", "gelu"),
-                true,
-                false,
-                f.number("dropout", 0),
-                f.number("attention_dropout", 0),
-                f.number("activation_dropout", 0));
     }
 
     @Override
