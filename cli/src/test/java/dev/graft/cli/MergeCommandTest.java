@@ -4,12 +4,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.formats.Safetensors;
+import dev.graft.models.Base;
+import dev.graft.models.matrices.Quantized;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import dev.graft.tensor.NoGrad;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
+import org.bytedeco.pytorch.Scalar;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 
 class MergeCommandTest {
@@ -80,6 +89,39 @@ class MergeCommandTest {
         assertThat(run.code()).isEqualTo(2);
         assertThat(run.err()).contains("p-tuning-v2 can't be merged");
         assertThat(out).doesNotExist();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"nf4", "fp4", "int8"})
+    void aQuantisedBaseIsWrittenAsOneOnlyWhenAsked(String kind) {
+        Path base = Cli.base("llama-" + kind);
+        Path adapter = folder.resolve("adapter");
+        Base quantised = Base.load(base);
+        Adapter made = Adapter.create(quantised, new Lora(LoraConfig.DEFAULT.withRank(4, 8)), 1);
+        try (NoGrad off = new NoGrad()) {
+            made.parameters().values().forEach(parameter -> parameter.value().fill_(new Scalar(0.02)));
+        }
+        made.save(adapter);
+        Path out = folder.resolve("merged");
+
+        Cli refused = Cli.run("merge", "-m", base, "-a", adapter, "--out", out);
+        assertThat(refused.code()).isEqualTo(2);
+        assertThat(refused.err()).contains("is kept in " + kind, "--dequantize", "--requantize");
+        assertThat(out).doesNotExist();
+
+        Cli asked = Cli.run("merge", "-m", base, "-a", adapter, "--out", out, "--requantize", "--json");
+        assertThat(asked.code()).as(asked.err()).isZero();
+        double most = kind.equals("int8") ? 0.01 : 0.15;
+        assertThat(asked.json().get("requantization_error").properties())
+                .hasSameSizeAs(quantised.quantized().keySet())
+                .allSatisfy(error -> assertThat(error.getValue().doubleValue()).isBetween(1e-4, most));
+        assertThat(Base.load(out).quantized().values())
+                .extracting(Quantized::kind)
+                .hasSize(quantised.quantized().size())
+                .containsOnly(kind);
+        Cli both = Cli.run("merge", "-m", base, "-a", adapter, "--out", out, "--requantize", "--dequantize");
+        assertThat(both.code()).isEqualTo(2);
+        assertThat(both.err()).contains("--dequantize or --requantize, not both");
     }
 
     @Test

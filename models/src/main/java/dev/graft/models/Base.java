@@ -2,7 +2,6 @@ package dev.graft.models;
 
 import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.Fields;
-import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
@@ -11,7 +10,9 @@ import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.hub.Hub;
 import dev.graft.models.audio.LogMel;
+import dev.graft.models.checkpoints.Bitsandbytes;
 import dev.graft.models.checkpoints.Checkpoint;
+import dev.graft.models.checkpoints.QuantizedTensors;
 import dev.graft.models.images.ImageProcessor;
 import dev.graft.models.matrices.Quantization;
 import dev.graft.models.matrices.Quantized;
@@ -131,10 +132,6 @@ public final class Base {
         this.order = order;
         Fields config = order == null ? checkpoint.config() : order.of(checkpoint.config());
         this.architecture = architecture;
-        if (config.has("quantization_config") && config.node("quantization_config") != null) {
-            throw new FormatException(
-                    config.source(), "quantization_config is set: quantised checkpoints are not supported", null);
-        }
         Task task = options.task() == null ? declaredTask(config) : options.task();
         if (options.head() == null && !architecture.tasks().contains(task)) {
             throw new InputException(name + ": " + architecture.modelType() + " has no head for " + task + ", it has "
@@ -143,7 +140,9 @@ public final class Base {
         List<String> declared = declaredLabels(config);
         List<String> labels = options.labels().isEmpty() ? declared : options.labels();
         FlexibleHead own = options.head();
-        Quantization kept = options.quantization() == null ? Quantization.NONE : options.quantization();
+        Quantization kept = options.quantization() != null
+                ? options.quantization()
+                : checkpoint.tensors() instanceof Bitsandbytes ? Quantization.KEEP : Quantization.NONE;
         this.options = new Options(task, labels, options.pooling(), options.numerics(), options.seed(), own, kept);
         this.weights = new Weights(
                 checkpoint.tensors(), architecture.prefix(), options.numerics(), overrides, order, kept, matrices);
@@ -399,6 +398,20 @@ public final class Base {
         throw new IllegalArgumentException("not a parameter of " + name);
     }
 
+    /**
+     * The weight of a quantised layer before it was quantised, {@code [out, in]}.
+     *
+     * @throws InputException if the checkpoint has it quantised only
+     */
+    public Tensor original(Linear layer) {
+        String weight = weightName(layer);
+        if (checkpoint.tensors() instanceof QuantizedTensors) {
+            throw new InputException(name + " was quantised before it was written, so what " + weight
+                    + " was before isn't known; take the checkpoint as it was, with quantization nf4, fp4 or int8");
+        }
+        return weights.original(weight, layer);
+    }
+
     /** The name of a layer's weight. */
     public String weightName(Affine layer) {
         if (layer instanceof Linear linear && linear.matrix() instanceof Quantized matrix) {
@@ -542,17 +555,17 @@ public final class Base {
         if (order != null) {
             throw new InputException(name + " has layers that share tensors: a checkpoint can't say that");
         }
-        if (!quantized().isEmpty()) {
-            throw new InputException(name + " has quantised matrices, which can't be written");
-        }
+        String kind = savedKind();
         AtomicWrite.folder(folder, temporary -> {
             List<TensorData> tensors = new ArrayList<>();
+            weights.storedQuantized()
+                    .forEach((parameter, matrix) -> tensors.addAll(Bitsandbytes.store(parameter, matrix)));
             weights.stored()
                     .forEach((parameter, value) -> tensors.add(new TensorData(
                             new TensorInfo(parameter, Weights.dtype(value), Tensors.shape(value)),
                             Tensors.bytes(value))));
             Safetensors.write(temporary.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
-            Files.writeString(temporary.resolve("config.json"), Json.pretty(savedConfig()) + "\n");
+            Files.writeString(temporary.resolve("config.json"), Json.pretty(savedConfig(kind)) + "\n");
             checkpoint.writeTokenizer(temporary);
         });
     }
@@ -565,11 +578,34 @@ public final class Base {
         return same ? names.get(0) : architecture.className(task());
     }
 
-    private ObjectNode savedConfig() {
+    /** The one kind that all quantised matrices are of; null where there are none. */
+    private @Nullable String savedKind() {
+        Set<String> kinds = new TreeSet<>();
+        quantized().values().forEach(matrix -> kinds.add(matrix.kind()));
+        if (kinds.isEmpty()) {
+            return null;
+        }
+        if (kinds.size() > 1 || !Bitsandbytes.KINDS.containsAll(kinds)) {
+            throw new InputException(name + " has matrices in " + String.join(", ", kinds) + ": a folder holds one of "
+                    + String.join(", ", Bitsandbytes.KINDS) + "; dequantise, or load the base with one of these");
+        }
+        return kinds.iterator().next();
+    }
+
+    private ObjectNode savedConfig(@Nullable String kind) {
         Fields config = checkpoint.config();
         ObjectNode saved = JsonNodeFactory.instance.objectNode();
         for (String field : config.names()) {
             saved.set(field, config.node(field));
+        }
+        saved.remove("quantization_config");
+        if (kind != null) {
+            List<String> whole = sites().stream()
+                    .filter(site -> site instanceof Linear linear && !linear.isQuantized())
+                    .map(Site::name)
+                    .toList();
+            saved.set(
+                    "quantization_config", Bitsandbytes.config(kind, numerics().base(), whole));
         }
         if (weights.isOverridden("lm_head.weight")) {
             saved.put("tie_word_embeddings", false);

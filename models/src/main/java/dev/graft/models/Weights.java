@@ -424,6 +424,20 @@ public final class Weights {
         return loaded;
     }
 
+    /** The weight {@code [out, in]} of a layer as the checkpoint has it. */
+    Tensor original(String name, Linear layer) {
+        Tensor values =
+                layer.transposed() ? values(name, layer.in(), layer.out()).t() : values(name, layer.out(), layer.in());
+        return Ops.to(values, ScalarType.Float);
+    }
+
+    /** The quantised matrices asked for so far, as checkpoints name them. */
+    Map<String, Quantized> storedQuantized() {
+        Map<String, Quantized> stored = new LinkedHashMap<>();
+        quantized.forEach((name, matrix) -> stored.put(toStored.apply(name), matrix));
+        return stored;
+    }
+
     /** The quantised matrices asked for so far, by name. */
     Map<String, Quantized> quantized() {
         return quantized;

@@ -44,7 +44,7 @@ class RefusedCheckpointsTest {
                 config(
                         "llama-gqa",
                         c -> c.putObject("quantization_config").put("quant_method", "gptq"),
-                        "quantization_config"),
+                        "quant_method is \"gptq\", expected \"bitsandbytes\""),
                 config("llama-gqa", c -> c.put("num_key_value_heads", 3), "num_key_value_heads is 3", "divisor"),
                 config("llama-gqa", c -> c.put("pretraining_tp", 2), "pretraining_tp is 2"),
                 config("llama-gqa", c -> c.put("hidden_size", "32"), "hidden_size is \"32\", expected an integer"),

@@ -239,7 +239,7 @@ public final class Merge {
     private static void refuseQuantized(Site site) {
         if (site instanceof Linear linear && linear.matrix() instanceof Quantized matrix) {
             throw new InputException(site.name() + " is kept in " + matrix.kind() + ": a merge would lose digits of the"
-                    + " adapter; dequantise (--dequantize), or use the adapter"
+                    + " adapter; dequantise (--dequantize), quantise again all the same (--requantize), or use the adapter"
                     + " beside the base");
         }
     }

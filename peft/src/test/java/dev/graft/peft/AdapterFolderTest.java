@@ -164,7 +164,7 @@ class AdapterFolderTest {
                 "\"use_qalora\": false | \"use_qalora\": true | use_qalora is true",
                 "\"init_lora_weights\": true | \"init_lora_weights\": \"corda\" | init_lora_weights is corda",
                 "\"init_lora_weights\": true | \"init_lora_weights\": \"pissa_niter_4\" | init_lora_weights is pissa_niter_4",
-                "\"init_lora_weights\": true | \"init_lora_weights\": \"loftq\" | init_lora_weights is \"loftq\"",
+                "\"loftq_config\": \\{\\} | \"loftq_config\": {\"loftq_bits\": 4} | loftq_config is {\"loftq_bits\":4}",
                 "\"init_lora_weights\": true | \"init_lora_weights\": \"pisa\" | init_lora_weights is \"pisa\"",
                 "\"eva_config\": null | \"eva_config\": {\"rho\": 2.0} | eva_config is {\"rho\":2.0}",
                 "\"layer_replication\": null | \"layer_replication\": [[1, 1]] | layer_replication is [[1,1]]",

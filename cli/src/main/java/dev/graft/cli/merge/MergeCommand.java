@@ -56,6 +56,14 @@ public final class MergeCommand implements Runnable {
             })
     private boolean dequantize;
 
+    @Option(
+            names = "--requantize",
+            description = {
+                "Quantise the merged matrices of a quantised base again, which loses digits of the adapters; how much",
+                "is said."
+            })
+    private boolean requantize;
+
     @Mixin
     private JsonOption json = new JsonOption();
 
@@ -68,12 +76,17 @@ public final class MergeCommand implements Runnable {
         if (adapter.adapters().isEmpty()) {
             throw new ParameterException(spec.commandLine(), "give the adapter to merge by --adapter");
         }
+        if (dequantize && requantize) {
+            throw new ParameterException(spec.commandLine(), "give --dequantize or --requantize, not both");
+        }
         MergeRun run = new MergeRun(
                 model.model(),
                 adapter.adapters(),
                 head,
                 compute,
-                dequantize ? Merge.Quantised.DEQUANTIZE : Merge.Quantised.REFUSE,
+                dequantize
+                        ? Merge.Quantised.DEQUANTIZE
+                        : requantize ? Merge.Quantised.REQUANTIZE : Merge.Quantised.REFUSE,
                 spec.commandLine().getErr());
         spec.commandLine()
                 .getOut()

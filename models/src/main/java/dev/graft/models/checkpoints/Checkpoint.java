@@ -79,7 +79,8 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
         TensorSource tensors = folder.weights().size() == 1
                 ? Safetensors.open(folder.weights().get(0))
                 : ShardedSafetensors.open(folder.folder().resolve("model.safetensors.index.json"));
-        return new Checkpoint(Fields.read(folder.config()), tensors, folder.folder());
+        Fields config = Fields.read(folder.config());
+        return new Checkpoint(config, Bitsandbytes.of(config, tensors), folder.folder());
     }
 
     /** Reads the tokenizer that came with the model. */

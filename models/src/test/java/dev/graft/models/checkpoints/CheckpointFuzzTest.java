@@ -19,11 +19,35 @@ class CheckpointFuzzTest {
         read(input, ".onnx");
     }
 
+    @FuzzTest(maxDuration = "2m")
+    void bitsandbytes(byte[] input) throws IOException {
+        Path folder = Files.createTempDirectory("graft-fuzz");
+        Path weights = folder.resolve("model.safetensors");
+        Path config = folder.resolve("config.json");
+        try {
+            Files.write(weights, input);
+            Files.writeString(config, "{\"quantization_config\": {\"quant_method\": \"bitsandbytes\"}}");
+            read(folder);
+        } finally {
+            Files.deleteIfExists(weights);
+            Files.deleteIfExists(config);
+            Files.deleteIfExists(folder);
+        }
+    }
+
     private static void read(byte[] input, String ending) throws IOException {
         Path file = Files.createTempFile("graft-fuzz", ending);
         try {
             Files.write(file, input);
-            Checkpoint checkpoint = Checkpoint.open(file);
+            read(file);
+        } finally {
+            Files.deleteIfExists(file);
+        }
+    }
+
+    private static void read(Path path) {
+        try {
+            Checkpoint checkpoint = Checkpoint.open(path);
             try (TensorSource tensors = checkpoint.tensors()) {
                 for (String name : tensors.names()) {
                     tensors.bytes(name);
@@ -32,8 +56,6 @@ class CheckpointFuzzTest {
             }
         } catch (InputException refused) {
             // refused with its place
-        } finally {
-            Files.deleteIfExists(file);
         }
     }
 }

@@ -58,6 +58,7 @@ public interface LoraInit {
             case "eva" -> Eva.DEFAULT;
             case "corda" -> Corda.DEFAULT;
             case "lora_ga" -> LoraGa.DEFAULT;
+            case "loftq" -> Loftq.DEFAULT;
             default -> pissa(name);
         };
     }
@@ -70,10 +71,7 @@ public interface LoraInit {
             return new Pissa(Integer.parseInt(name.substring("pissa_niter_".length())));
         }
         throw new InputException("init_lora_weights is \"" + name + "\", expected one of true, false, gaussian,"
-                + " orthogonal, pissa, pissa_niter_N, olora, milora, mica, eva, corda, lora_ga"
-                + (name.equals("loftq")
-                        ? "; LoftQ makes good what a base lost when it was quantised, this one wasn't"
-                        : ""));
+                + " orthogonal, pissa, pissa_niter_N, olora, milora, mica, eva, corda, lora_ga, loftq");
     }
 
     /** Reads the name and the settings that belong to it. */
@@ -83,10 +81,6 @@ public interface LoraInit {
         String name = value == null || value.isNull()
                 ? "true"
                 : named ? f.string("init_lora_weights") : String.valueOf(f.bool("init_lora_weights"));
-        JsonNode loftq = f.node("loftq_config");
-        if (loftq != null && !loftq.isNull() && !loftq.isEmpty()) {
-            throw f.wrong("loftq_config", "none: LoftQ makes good what a base lost when it was quantised");
-        }
         LoraInit init;
         try {
             init = of(name);
@@ -97,6 +91,15 @@ public interface LoraInit {
         Fields eva = f.objectOrNull("eva_config");
         Fields corda = f.objectOrNull("corda_config");
         Fields loraGa = f.objectOrNull("lora_ga_config");
+        // PEFT writes an empty one where there is none.
+        Fields loftq = f.objectOrNull("loftq_config");
+        if (loftq != null && loftq.names().isEmpty()) {
+            loftq = null;
+        }
+        refuseUnless(f, loftq, "loftq_config", init instanceof Loftq);
+        if (init instanceof Loftq) {
+            return Loftq.read(loftq);
+        }
         refuseUnless(f, eva, "eva_config", init instanceof Eva);
         refuseUnless(f, corda, "corda_config", init instanceof Corda);
         refuseUnless(f, loraGa, "lora_ga_config", init instanceof LoraGa);

@@ -6,6 +6,7 @@ import dev.graft.models.sites.Linear;
 import dev.graft.peft.Statistics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -17,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param rank r
  * @param scaling what B A is multiplied by
  * @param rng random numbers of this place's own
+ * @param unquantised gives the weight {@code [out, in]} as it was before it was quantised
  * @param statistics what calibration data shows of the base, or null where none was given
  */
 public record Place(
@@ -24,6 +26,7 @@ public record Place(
         int rank,
         double scaling,
         Rng rng,
+        Supplier<Tensor> unquantised,
         @Nullable Statistics statistics) {
     /** The frozen weight {@code [out, in]}, in fp32 or wider. */
     Tensor weight() {
@@ -33,6 +36,11 @@ public record Place(
         }
         Tensor weight = site.weight().detach();
         return weight.scalar_type().intern() == ScalarType.Double ? weight : Ops.to(weight, ScalarType.Float);
+    }
+
+    /** The weight {@code [out, in]} before anything was quantised, in fp32. */
+    Tensor original() {
+        return Ops.to(site.isQuantized() ? unquantised.get() : site.weight().detach(), ScalarType.Float);
     }
 
     /** Refuses a rank that the weight doesn't have, for starts that are parts of it. */

@@ -12,6 +12,7 @@ import dev.graft.models.sites.Projection;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
+import dev.graft.peft.inits.Loftq;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import org.bytedeco.pytorch.Tensor;
@@ -40,6 +41,11 @@ public record Dora(LoraConfig config) implements LoraVariant {
     public Effect at(Grafter g, Linear site) {
         if (config.loraBias()) {
             throw new InputException("lora_bias is true, which DoRA doesn't have");
+        }
+        if (config.init() instanceof Loftq && !site.isQuantized()) {
+            throw new InputException(
+                    "init_lora_weights is loftq, which changes a whole base's weights, of which DoRA takes"
+                            + " the norms; load the base with quantization nf4, fp4 or int8");
         }
         LowRank update = LowRank.of(g, site, config);
         Tensor m = g.parameter(site, MAGNITUDE, (rng, shape) -> norms(site.weight(), update), site.out());

@@ -11,6 +11,7 @@ import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
 import dev.graft.peft.Statistics;
 import dev.graft.peft.inits.Factors;
+import dev.graft.peft.inits.Loftq;
 import dev.graft.peft.inits.LoraInit;
 import dev.graft.peft.inits.Place;
 import dev.graft.tensor.NoGrad;
@@ -20,6 +21,7 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
 import java.util.List;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -62,7 +64,7 @@ record LowRank(
                     + ": what it took off the base isn't in the file and can't be found again; save the adapter in PEFT"
                     + " with path_initial_model_for_weight_conversion");
         }
-        try (Start start = new Start(init, site, r, s, g.statistics())) {
+        try (Start start = new Start(init, site, r, s, () -> g.base().original(site), g.statistics())) {
             String down = "lora_A.weight";
             String up = "lora_B.weight";
             Tensor a = trainsA
@@ -71,6 +73,15 @@ record LowRank(
             Tensor b = init.trainsB()
                     ? g.parameter(site, up, start::b, site.out(), r)
                     : g.frozen(site, up, start::b, site.out(), r);
+            if (init instanceof Loftq loftq && !site.isQuantized()) {
+                Tensor rounded = g.buffer(
+                        site.name() + ".loftq",
+                        false,
+                        (rng, shape) -> loftq.rounded(start.place(rng)),
+                        site.out(),
+                        site.in());
+                g.add(site, new Effect.Replace(site.stored(Ops.to(rounded, site.type())), null));
+            }
             Tensor bias = config.loraBias() ? g.parameter(site, "lora_B.bias", Initial.ZEROS, site.out()) : null;
             if (init.offset() == LoraInit.Offset.NONE) {
                 return new LowRank(a, b, bias, s, config.dropout(), null, site);
@@ -91,10 +102,18 @@ record LowRank(
         private final Linear site;
         private final int rank;
         private final double scaling;
+        private final Supplier<Tensor> unquantised;
         private final @Nullable Statistics statistics;
         private @Nullable Factors made;
 
-        private Start(LoraInit init, Linear site, int rank, double scaling, @Nullable Statistics statistics) {
+        private Start(
+                LoraInit init,
+                Linear site,
+                int rank,
+                double scaling,
+                Supplier<Tensor> unquantised,
+                @Nullable Statistics statistics) {
+            this.unquantised = unquantised;
             this.init = init;
             this.site = site;
             this.rank = rank;
@@ -110,12 +129,16 @@ record LowRank(
             return made(rng).b().clone();
         }
 
+        private Place place(Rng rng) {
+            return new Place(site, rank, scaling, rng, unquantised, statistics);
+        }
+
         private Factors made(Rng rng) {
             Factors known = made;
             if (known == null) {
                 try (NoGrad off = new NoGrad();
                         Scope scope = new Scope()) {
-                    Factors found = init.factors(new Place(site, rank, scaling, rng, statistics));
+                    Factors found = init.factors(place(rng));
                     known = new Factors(
                             scope.release(found.a().contiguous()),
                             scope.release(found.b().contiguous()));

@@ -290,9 +290,6 @@ class LoraInitTest {
         assertThatThrownBy(() -> create(config(9, LoraInit.of("lora_ga"))))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("takes 18 singular vectors at rank 9");
-        assertThatThrownBy(() -> LoraInit.of("loftq"))
-                .isInstanceOf(InputException.class)
-                .hasMessageContaining("quantised");
         Calibration unlabelled = Calibration.of(base(), List.of(Bases.batch()));
         AdapterConfig loraGa = new AdapterConfig(new Lora(config(4, LoraGa.DEFAULT)), List.of(), null, null, null);
         assertThatThrownBy(() -> Adapter.create(base(), loraGa, unlabelled, 1))
