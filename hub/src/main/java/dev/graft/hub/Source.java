@@ -14,7 +14,9 @@ import java.util.regex.Pattern;
  *   <li>{@code file:DIR}, or the bare path of something that exists
  *   <li>{@code hf:org/name} or {@code hf:org/name@revision} (branch, tag or commit; {@code main} if not said)
  *   <li>{@code maven:group:artifact:version}
- *   <li>{@code pypi:name==version}
+ *   <li>{@code pypi:name==version}, or {@code sdist:name==version} for its source package
+ *   <li>{@code npm:name@version}
+ *   <li>{@code apt:name=version}, a package of Debian
  *   <li>a short name of the {@link Catalogue}; it wins over a folder of the same name, which is {@code file:NAME}
  * </ul>
  *
@@ -86,6 +88,49 @@ public sealed interface Source {
         }
     }
 
+    /** A source package of a Python package index. */
+    record Sdist(String name, String version) implements Source {
+        public Sdist {
+            requirePlain("sdist:name==version", "name", name);
+            requirePlain("sdist:name==version", "version", version);
+        }
+
+        @Override
+        public String toString() {
+            return "sdist:" + name + "==" + version;
+        }
+    }
+
+    /** A package of the npm registry; its name may begin with a scope: {@code @stdlib/name}. */
+    record Npm(String name, String version) implements Source {
+        public Npm {
+            for (String part : name.startsWith("@") ? name.substring(1).split("/", 2) : new String[] {name}) {
+                requirePlain("npm:name@version", "name", part);
+            }
+            requirePlain("npm:name@version", "version", version);
+        }
+
+        @Override
+        public String toString() {
+            return "npm:" + name + "@" + version;
+        }
+    }
+
+    /** A package of Debian. */
+    record Apt(String name, String version) implements Source {
+        public Apt {
+            requirePlain("apt:name=version", "name", name);
+            if (!version.matches("[A-Za-z0-9][A-Za-z0-9.+~:-]*")) {
+                throw new InputException("apt:name=version: '" + version + "' cannot be the version");
+            }
+        }
+
+        @Override
+        public String toString() {
+            return "apt:" + name + "=" + version;
+        }
+    }
+
     /** Files that are made from packages, by their name in the {@link Catalogue}. */
     record Assembled(String name) implements Source {
         @Override
@@ -110,10 +155,26 @@ public sealed interface Source {
             case "file" -> new Local(path(text, rest.startsWith("//") ? rest.substring(2) : rest));
             case "hf" -> huggingFace(rest);
             case "maven" -> maven(text, rest);
-            case "pypi" -> pypi(text, rest);
+            case "pypi" -> {
+                String[] parts = versioned(text, rest, "==", "pypi:name==version");
+                yield new Pypi(parts[0], parts[1]);
+            }
+            case "sdist" -> {
+                String[] parts = versioned(text, rest, "==", "sdist:name==version");
+                yield new Sdist(parts[0], parts[1]);
+            }
+            case "npm" -> {
+                String[] parts = versioned(text, rest, "@", "npm:name@version");
+                yield new Npm(parts[0], parts[1]);
+            }
+            case "apt" -> {
+                String[] parts = versioned(text, rest, "=", "apt:name=version");
+                yield new Apt(parts[0], parts[1]);
+            }
             default ->
                 throw new InputException(text + ": there is no source '" + scheme.group(1)
-                        + ":'; expected file:DIR, hf:org/name[@revision], maven:group:artifact:version, pypi:name==version or one of "
+                        + ":'; expected file:DIR, hf:org/name[@revision], maven:group:artifact:version, pypi:name==version, sdist:name==version, npm:name@version,"
+                        + " apt:name=version or one of "
                         + String.join(", ", Catalogue.names()));
         };
     }
@@ -148,14 +209,14 @@ public sealed interface Source {
         return new Maven(parts[0], parts[1], parts[2]);
     }
 
-    private static Source pypi(String text, String rest) {
-        int equal = rest.indexOf("==");
-        if (equal < 0) {
+    /** A name and a version; the name of an npm package may begin with the separator. */
+    private static String[] versioned(String text, String rest, String separator, String form) {
+        int at = rest.indexOf(separator, 1);
+        if (at < 0) {
             throw new InputException(
-                    text
-                            + ": expected pypi:name==version; an exact version is needed so that every run gets the same files");
+                    text + ": expected " + form + "; an exact version is needed so that every run gets the same files");
         }
-        return new Pypi(rest.substring(0, equal), rest.substring(equal + 2));
+        return new String[] {rest.substring(0, at), rest.substring(at + separator.length())};
     }
 
     private static Path path(String text, String rest) {

@@ -25,7 +25,18 @@ class SourceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"file:a/b", "hf:org/name", "hf:org/name@v1", "maven:a.b:c:1.0-beta29", "pypi:a==0.1.2"})
+    @ValueSource(
+            strings = {
+                "file:a/b",
+                "hf:org/name",
+                "hf:org/name@v1",
+                "maven:a.b:c:1.0-beta29",
+                "pypi:a==0.1.2",
+                "sdist:a==1",
+                "npm:a-b@1.2",
+                "npm:@scope/name@0.2.3",
+                "apt:a-b=0.0~git1-1"
+            })
     void textFormIsGivenBack(String text) {
         assertThat(Source.parse(text)).hasToString(text);
     }
@@ -67,6 +78,13 @@ class SourceTest {
                 "pypi:name | an exact version",
                 "pypi:name>=1 | an exact version",
                 "pypi:-r==1 | '-r' cannot be the name",
+                "sdist:name | an exact version",
+                "npm:@scope/name | an exact version",
+                "npm:@../x@1 | '..' cannot be the name",
+                "npm:a/b@1 | 'a/b' cannot be the name",
+                "apt:name | an exact version",
+                "apt:-o=1 | '-o' cannot be the name",
+                "apt:a=1 2 | cannot be the version",
                 "hf:a/b/c | not a repository name",
                 "hf:a--b/c | not a repository name",
                 "hf:../c | not a repository name",
@@ -100,8 +118,7 @@ class SourceTest {
                         .isEqualTo(artifact.sha256());
                 assertThat(artifact.sha256()).matches("[0-9a-f]{64}");
             });
-            assertThat(entry.files().isEmpty())
-                    .isEqualTo(entry.source() instanceof Source.Pypi || entry.source() instanceof Source.Maven);
+            assertThat(entry.files().isEmpty()).isNotEqualTo(entry.source() instanceof Source.Assembled);
             assertThat(entry.licence()).isNotBlank();
             assertThat(entry.bytes()).isGreaterThan(1_000_000);
         });

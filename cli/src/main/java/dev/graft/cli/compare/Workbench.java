@@ -13,23 +13,18 @@ import dev.graft.eval.predict.LinearProbe;
 import dev.graft.eval.run.RunData;
 import dev.graft.eval.run.Scorer;
 import dev.graft.formats.InputException;
-import dev.graft.hub.Hub;
 import dev.graft.models.Task;
 import dev.graft.peft.Method;
 import dev.graft.peft.Methods;
 import dev.graft.train.TrainSettings;
 import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Examples;
-import dev.graft.train.data.Goal;
 import dev.graft.train.data.Label;
-import dev.graft.train.data.Labels;
 import dev.graft.train.data.LossOn;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.RowEncoder;
-import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Rows;
 import dev.graft.train.data.Splits;
-import dev.graft.train.data.WordNet;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
@@ -42,21 +37,15 @@ record Workbench(Experiment experiment, List<Contender> contenders) {
 
     private static final String FULL = "full-fine-tuning";
 
-    /** Definitions of each kind of noun. */
-    private static final int TRAIN_ROWS = 60;
-
-    private static final int VALIDATION_ROWS = 20;
-    private static final int TEST_ROWS = 40;
-
     static Workbench of(CompareConfig config, String version, PrintWriter err) {
         List<String> methods = config.methods();
         if (methods != null) {
             methods.forEach(ChosenMethod::named);
         }
         RunConfig run = config.run().apply(FULL);
-        Splits splits = splits(run);
+        Splits splits = DataFiles.of(run.data(), run.goal()).open();
         Prepared.Files files = Prepared.fetch(run.base(), err);
-        RunData task = task(run, splits, files);
+        RunData task = Prepared.task(run, (Dataset) splits.train(), files.checkpoint());
         splits = withValidation(run, splits);
         Loading loading = Prepared.load(run.base(), task, files, err);
         RowEncoder encoder = task.encoder(
@@ -84,21 +73,6 @@ record Workbench(Experiment experiment, List<Contender> contenders) {
                 version);
         experiment.greaterIsBetter();
         return new Workbench(experiment, contenders(config, experiment));
-    }
-
-    private static Splits splits(RunConfig run) {
-        if (!run.data().train().equals("wordnet")) {
-            return DataFiles.of(run.data(), run.goal()).open();
-        }
-        return WordNet.read(WordNet.find(new Hub().fetch("wordnet"))).split(TRAIN_ROWS, VALIDATION_ROWS, TEST_ROWS);
-    }
-
-    private static RunData task(RunConfig run, Splits splits, Prepared.Files files) {
-        if (splits.train() instanceof Dataset rows) {
-            return Prepared.task(run, rows, files.checkpoint());
-        }
-        return new RunData(
-                Task.SEQ_CLS, RowShape.CLASSIFICATION, Label.Kind.ONE, Labels.of(splits.train()), Goal.TARGETS);
     }
 
     private static Splits withValidation(RunConfig run, Splits splits) {

@@ -160,7 +160,7 @@ public record RunConfig(
             @Key(
                     value =
                             "Training rows: a file, a pattern of files such as data/*.jsonl.gz, a folder with train, valid and"
-                                    + " test files, or pictures in class folders",
+                                    + " test files, pictures in class folders, or a data set that `graft pull --list` names",
                     required = true,
                     example = "data/train.jsonl",
                     aliases = {"data", "dataset", "train_file", "data.json_path"})

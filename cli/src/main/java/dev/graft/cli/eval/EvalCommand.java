@@ -6,8 +6,10 @@ import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
 import dev.graft.formats.InputException;
+import dev.graft.hub.Hub;
 import dev.graft.train.data.LossOn;
 import dev.graft.train.data.Overflow;
+import dev.graft.train.data.sets.DataSet;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -44,10 +46,13 @@ public final class EvalCommand implements Runnable {
     @Option(
             names = "--data",
             required = true,
-            paramLabel = "FILE",
-            description = "The rows to score, such as JSONL, CSV, Parquet, a folder of pictures.")
+            paramLabel = "FILE|NAME",
+            description = {
+                "The rows to score, such as JSONL, CSV, Parquet, a folder of pictures; or the test rows of a data set that",
+                "`graft pull --list` names."
+            })
     @SuppressWarnings("NullAway.Init")
-    private Path data;
+    private String data;
 
     @Option(
             names = "--batch-size",
@@ -83,6 +88,10 @@ public final class EvalCommand implements Runnable {
     @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
+    private Path rows() {
+        return DataSet.find(data).map(set -> set.test(new Hub())).orElseGet(() -> Path.of(data));
+    }
+
     @Override
     public void run() {
         if (batchSize < 1) {
@@ -90,7 +99,7 @@ public final class EvalCommand implements Runnable {
         }
         PrintWriter err = spec.commandLine().getErr();
         EvalRun run = new EvalRun(model.model(), adapter.adapters(), head, compute, err);
-        EvalRun.Scored scored = run.score(data, batchSize, maxLength, overflow, lossOn);
+        EvalRun.Scored scored = run.score(rows(), batchSize, maxLength, overflow, lossOn);
         PrintWriter out = spec.commandLine().getOut();
         out.println(scored.shown(json.json()));
     }

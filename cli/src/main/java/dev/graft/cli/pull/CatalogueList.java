@@ -4,8 +4,10 @@ import dev.graft.cli.terminal.Figures;
 import dev.graft.cli.terminal.Table;
 import dev.graft.formats.Json;
 import dev.graft.hub.Catalogue;
+import dev.graft.train.data.sets.DataSet;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
 
 /** The short names, as text and as JSON. */
 final class CatalogueList {
@@ -16,7 +18,15 @@ final class CatalogueList {
         for (Catalogue.Entry entry : Catalogue.entries()) {
             table.row(entry.name(), Figures.bytes(entry.bytes()), entry.licence(), entry.description());
         }
-        return table.toString();
+        Table sets = new Table("data set", "size", "licence", "what is learnt from what");
+        for (DataSet set : DataSet.known()) {
+            sets.row(
+                    set.name(),
+                    Figures.bytes(set.origin().bytes()),
+                    set.origin().licence(),
+                    set.description());
+        }
+        return table + "\nRows to train on, by data.train=NAME:\n" + sets;
     }
 
     static String json() {
@@ -29,6 +39,16 @@ final class CatalogueList {
                     .put("licence", entry.licence())
                     .put("description", entry.description());
         }
-        return Json.pretty(JsonNodeFactory.instance.objectNode().set("catalogue", list)) + "\n";
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        json.set("catalogue", list);
+        ArrayNode sets = json.putArray("data_sets");
+        for (DataSet set : DataSet.known()) {
+            sets.addObject()
+                    .put("name", set.name())
+                    .put("source", set.source())
+                    .put("licence", set.origin().licence())
+                    .put("description", set.description());
+        }
+        return Json.pretty(json) + "\n";
     }
 }

@@ -4,7 +4,9 @@ import dev.graft.cli.model.DownloadLine;
 import dev.graft.cli.terminal.Figures;
 import dev.graft.cli.terminal.Terminal;
 import dev.graft.formats.Json;
+import dev.graft.hub.Catalogue;
 import dev.graft.hub.Hub;
+import dev.graft.train.data.sets.DataSet;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -28,11 +30,21 @@ record Fetched(Map<String, Path> folders) {
         Map<String, Path> folders = new LinkedHashMap<>();
         for (String source : sources) {
             try (DownloadLine progress = new DownloadLine(err, Terminal.isLive())) {
-                folders.put(source, new Hub(progress).fetch(source));
+                Hub hub = new Hub(progress);
+                DataSet set = DataSet.find(source).orElse(null);
+                folders.put(source, set == null ? hub.fetch(source) : set.open(hub));
             }
-            err.println(source + ": " + Figures.bytes(bytes(folders.get(source))));
+            err.println(source + ": " + Figures.bytes(bytes(folders.get(source))) + licence(source));
         }
         return new Fetched(folders);
+    }
+
+    private static String licence(String source) {
+        return DataSet.find(source)
+                .map(DataSet::origin)
+                .or(() -> Catalogue.find(source))
+                .map(entry -> ", " + entry.licence())
+                .orElse("");
     }
 
     /** The folders, a line each; as JSON with what is in them. */

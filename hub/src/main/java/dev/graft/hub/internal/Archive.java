@@ -17,7 +17,7 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipException;
 import java.util.zip.ZipFile;
 
-/** Unpacks a jar or wheel that is not trusted: nothing lands outside the folder, and nothing fills the disk. */
+/** Unpacks a package that is not trusted: nothing lands outside the folder, and nothing fills the disk. */
 public final class Archive {
     private static final long MAX_BYTES = 64L << 30;
     private static final int MAX_ENTRIES = 100_000;
@@ -28,19 +28,33 @@ public final class Archive {
     private Archive() {}
 
     /**
-     * Unpacks every entry of {@code archive} below {@code folder}.
+     * Unpacks every entry of {@code archive} below {@code folder}: a zip (jar, wheel), a tar packed by gzip, or a Debian package's data.
      *
-     * @throws FormatException for an entry with an absolute path, {@code ..} or a back-slash, a symbolic link, two entries of one name,
-     *     too many or too large entries, or bytes that are no zip
+     * @throws FormatException for an entry with an absolute path, {@code ..} or a back-slash, a link, two entries of one name,
+     *     too many or too large entries, or bytes that are none of these
      */
     public static void unpack(Path archive, Path folder, Progress progress) throws IOException {
         String name = String.valueOf(archive.getFileName());
+        Budget budget = new Budget(name, Files.size(archive), progress);
+        byte[] head;
+        try (InputStream in = Files.newInputStream(archive)) {
+            head = in.readNBytes(8);
+        }
+        if (Tarball.isGzip(head)) {
+            Tarball.unpackGzip(archive, folder, budget);
+        } else if (Tarball.isDebian(head)) {
+            Tarball.unpackDebian(archive, folder, budget);
+        } else {
+            unpackZip(archive, name, folder, budget);
+        }
+    }
+
+    private static void unpackZip(Path archive, String name, Path folder, Budget budget) throws IOException {
         Set<String> links = ZipModes.symbolicLinks(archive);
         try (ZipFile zip = new ZipFile(archive.toFile())) {
             if (zip.size() > MAX_ENTRIES) {
-                throw refused(name, zip.size() + " entries, at most " + MAX_ENTRIES + " are unpacked");
+                throw tooMany(name, zip.size());
             }
-            Budget budget = new Budget(name, Files.size(archive), progress);
             Set<String> seen = new HashSet<>();
             for (Enumeration<? extends ZipEntry> entries = zip.entries(); entries.hasMoreElements(); ) {
                 ZipEntry entry = entries.nextElement();
@@ -55,7 +69,9 @@ public final class Archive {
                     Files.createDirectories(target);
                 } else {
                     Files.createDirectories(target.getParent());
-                    write(zip, entry, target, budget);
+                    try (InputStream in = zip.getInputStream(entry)) {
+                        write(in, target, budget);
+                    }
                 }
             }
         } catch (ZipException | IllegalArgumentException e) {
@@ -65,11 +81,10 @@ public final class Archive {
         }
     }
 
-    private static void write(ZipFile zip, ZipEntry entry, Path target, Budget budget) throws IOException {
+    static void write(InputStream in, Path target, Budget budget) throws IOException {
         byte[] buffer = new byte[1 << 16];
-        try (InputStream in = zip.getInputStream(entry);
-                OutputStream out =
-                        Files.newOutputStream(target, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+        try (OutputStream out =
+                Files.newOutputStream(target, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
             for (int n; (n = read(in, buffer, budget.archive)) >= 0; ) {
                 budget.spend(n);
                 out.write(buffer, 0, n);
@@ -95,16 +110,23 @@ public final class Archive {
     }
 
     /** Counts what was really written, whatever sizes the archive declares. */
-    private static final class Budget {
-        private final String archive;
+    static final class Budget {
+        final String archive;
         private final long compressed;
         private final Progress progress;
         private long written;
+        private int entries;
 
         Budget(String archive, long compressed, Progress progress) {
             this.archive = archive;
             this.compressed = compressed;
             this.progress = progress;
+        }
+
+        void entry() {
+            if (++entries > MAX_ENTRIES) {
+                throw tooMany(archive, entries);
+            }
         }
 
         void spend(int bytes) {
@@ -119,7 +141,11 @@ public final class Archive {
         }
     }
 
-    private static FormatException refused(String archive, String why) {
+    private static FormatException tooMany(String archive, int entries) {
+        return refused(archive, entries + " entries, at most " + MAX_ENTRIES + " are unpacked");
+    }
+
+    static FormatException refused(String archive, String why) {
         return new FormatException(archive, why + "; it was not unpacked", null);
     }
 }

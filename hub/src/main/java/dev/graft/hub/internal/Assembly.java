@@ -49,7 +49,7 @@ public record Assembly(Path cache, Catalogue.Entry entry) {
                 Files.copy(find(part, packages), out);
             }
         }
-        if (file.to().endsWith(".zip")) {
+        if (file.to().endsWith(".zip") || file.to().endsWith(".tar.gz")) {
             Archive.unpack(target, folder, progress);
             Files.delete(target);
         }

