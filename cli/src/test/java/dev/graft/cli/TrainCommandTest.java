@@ -456,7 +456,7 @@ class TrainCommandTest {
         assertThat(Cli.run("predict", "--model", TINY_BERT).err()).contains("give --text, --image or --data");
         Cli headless = Cli.run("predict", "--model", TINY_BERT, "--task", "seq_cls", "--text", "cat");
         assertThat(headless.code()).isEqualTo(2);
-        assertThat(headless.err()).contains("has no trained classifier");
+        assertThat(headless.err()).contains("has no trained head for SEQ_CLS");
     }
 
     private static void writeText(Path file, String text) {

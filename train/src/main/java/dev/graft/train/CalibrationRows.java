@@ -60,16 +60,18 @@ public final class CalibrationRows implements Calibration {
         for (Batch batch : batches) {
             try (NoGrad off = new NoGrad();
                     Scope scope = new Scope()) {
-                Tensor counted = labelled && batch.targets() instanceof Targets.Tokens tokens
-                        ? labelled(tokens, batch)
+                Tensor counted = labelled
+                                && (batch.targets() instanceof Targets.Tokens
+                                        || batch.targets() instanceof Targets.InPlace)
+                        ? labelled(batch)
                         : Tensors.of(batch.attentionMask(), batch.rows(), batch.width());
                 Calibration.forward(base, Objective.inputs(batch), Pass.inference(hooks.apply(counted)));
             }
         }
     }
 
-    private static Tensor labelled(Targets.Tokens tokens, Batch batch) {
-        Tensor labels = Tensors.of(tokens.labels(), batch.rows(), batch.width());
+    private static Tensor labelled(Batch batch) {
+        Tensor labels = Tensors.of(batch.targets().tokenLabels(), batch.rows(), batch.width());
         return Ops.to(labels.ne(new Scalar((long) Target.NONE)), ScalarType.Long);
     }
 

@@ -9,6 +9,8 @@ import dev.graft.train.data.Order;
 import dev.graft.train.loss.Loss;
 import dev.graft.train.loss.Objective;
 import dev.graft.train.loss.Prediction;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Consumer;
 
 /**
@@ -30,13 +32,22 @@ public final class Predictor {
         this.objective = Objective.of(base, examples.goal(), 0);
     }
 
-    /** The loss over all examples; each row is handed out once, in no particular order. */
+    /** The loss over all examples; each row is handed out once, in no particular order, a text in windows by its best one. */
     public Loss predict(Hooks hooks, Consumer<? super Prediction> predictions) {
+        Map<Integer, Prediction.Answer> answers = new TreeMap<>();
+        Consumer<Prediction> each = prediction -> {
+            if (prediction instanceof Prediction.Answer answer) {
+                answers.merge(answer.row(), answer, Prediction.Answer::or);
+            } else {
+                predictions.accept(prediction);
+            }
+        };
         Loss loss = Loss.NONE;
         for (int[] rows : plan.epoch(0)) {
             Batch batch = objective.prepared(hooks, examples.batch(rows, Stepper.PAD));
-            loss = loss.plus(objective.predict(hooks, batch, predictions));
+            loss = loss.plus(objective.predict(hooks, batch, each));
         }
+        answers.values().forEach(predictions);
         return loss;
     }
 }

@@ -51,7 +51,8 @@ record Workbench(Experiment experiment, List<Contender> contenders) {
         RowEncoder encoder = task.encoder(
                 loading.base(),
                 () -> Prepared.chat(loading, new ArrayList<>(), err),
-                LossOn.valueOf(run.goal().lossOn().name()));
+                LossOn.valueOf(run.goal().lossOn().name()),
+                Prepared.stride(run));
         int length = Prepared.length(run, loading.base(), 0);
         Overflow overflow = Prepared.overflow(run, task);
         Examples train = Examples.encode(splits.train(), encoder, length, overflow);
@@ -68,7 +69,7 @@ record Workbench(Experiment experiment, List<Contender> contenders) {
                 Examples.encode(rows("test", splits.test()), encoder, length, overflow),
                 settings,
                 evalBatch == null ? settings.batching().size() : evalBatch,
-                metric != null ? metric : task.kind() == null ? "loss" : "accuracy",
+                metric != null ? metric : task.kind() == Label.Kind.ONE ? "accuracy" : "loss",
                 Experiment.digest(splits),
                 version);
         experiment.greaterIsBetter();

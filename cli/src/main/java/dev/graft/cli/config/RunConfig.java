@@ -46,6 +46,8 @@ public record RunConfig(
         CLASSIFY,
         CAUSAL,
         SEQ2SEQ,
+        TAG,
+        ANSWER,
         DPO,
         ORPO,
         KTO,
@@ -243,8 +245,8 @@ public record RunConfig(
             @Key(
                     value =
                             "What is learnt; auto: classify for rows with a label, causal for chats, completions and texts,"
-                                    + " seq2seq where the model is an encoder-decoder, dpo for pairs of answers, kto for"
-                                    + " judged ones",
+                                    + " seq2seq where the model is an encoder-decoder, tag for words with tags, answer for"
+                                    + " questions on a text, dpo for pairs of answers, kto for judged ones",
                     byDefault = "auto",
                     example = "classify")
             Task task,
@@ -275,11 +277,20 @@ public record RunConfig(
                     value =
                             "What becomes of longer rows: drop counts them, truncate cuts their end, truncate_left their"
                                     + " beginning, split makes several of them, error stops",
-                    unset = "truncate to classify, split for texts without labels, else drop",
+                    unset = "truncate to classify and to tag, split for texts without labels, else drop",
                     example = "truncate",
                     aliases = {"on_overflow"})
             @Nullable
             Overflow overflow,
+
+            @Key(
+                    value = "Tokens that windows of a long text share, at most a quarter of a window (answer)",
+                    unset = "128",
+                    example = "64",
+                    aliases = {"doc_stride"},
+                    min = 0)
+            @Nullable
+            Integer stride,
 
             @Key(
                     value = "Tokens of a causal row that are learnt: the last answer, everything, or every answer",

@@ -94,7 +94,7 @@ record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOpt
                     rows,
                     task.encoder(base, loading::chat, lossOn == null ? LossOn.COMPLETION : lossOn),
                     maxLength == null ? Math.min(USUAL_LENGTH, most) : maxLength,
-                    overflow != null ? overflow : task.usualOverflow());
+                    task.overflow(overflow));
             err.println(examples.summary().text());
             Scores scores = Scorer.of(task)
                     .score(

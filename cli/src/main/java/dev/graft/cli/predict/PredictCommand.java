@@ -21,17 +21,20 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "predict",
-        description = "Classify texts or images, or let a model complete prompts or answer them.",
+        description =
+                "Classify texts or images, tag words, find answers in texts, or let a model complete prompts or answer them.",
         mixinStandardHelpOptions = true,
         footer = {
             "",
             "A classifier gives the label and the probability of every label, by the names that the adapter was trained",
-            "with, else those of the model's config. A causal model continues --text as it stands, and answers rows with",
+            "with, else those of the model's config. A tagger gives each word its tag, a model for --question finds the answer",
+            "in --text. A causal model continues --text as it stands, and answers rows with",
             "messages by its chat template, an encoder-decoder answers every text; both greedily. With --json each text or image",
             "gives one line.",
             "",
             "Examples:",
             "  graft predict --model minilm --adapter runs/minilm-classify/adapter --text \"Where is my parcel?\"",
+            "  graft predict --model minilm --adapter runs/squad/adapter --question \"Who wrote it?\" --text \"Ada wrote it.\"",
             "  graft predict --model vit --adapter runs/pets/adapter --image cat.jpg --image dog.jpg",
             "  graft predict --model smollm2 --adapter runs/smollm2-chat/adapter --data questions.jsonl --json"
         })
@@ -53,6 +56,12 @@ public final class PredictCommand implements Runnable {
     private List<String> texts = List.of();
 
     @Option(
+            names = {"-q", "--question"},
+            paramLabel = "TEXT",
+            description = "A question that --text answers; may be given several times.")
+    private List<String> questions = List.of();
+
+    @Option(
             names = {"-i", "--image"},
             paramLabel = "FILE",
             description = "A picture to classify; may be given several times.")
@@ -62,8 +71,8 @@ public final class PredictCommand implements Runnable {
             names = "--data",
             paramLabel = "FILE",
             description = {
-                "Rows with text, image, messages or prompt, as JSONL, CSV or TSV, or a folder of pictures; labels may be",
-                "missing."
+                "Rows with text, image, tokens, question and context, messages or prompt, as JSONL, CSV or TSV, or a folder",
+                "of pictures; labels may be missing."
             })
     private @Nullable Path data;
 
@@ -101,6 +110,9 @@ public final class PredictCommand implements Runnable {
         if (batchSize < 1) {
             throw new InputException("--batch-size is " + batchSize + ", expected at least 1");
         }
+        if (!questions.isEmpty() && texts.size() != 1) {
+            throw new InputException("--question asks for one --text that may answer it, there are " + texts.size());
+        }
         PredictRun run = new PredictRun(
                 model.model(),
                 adapter.adapters(),
@@ -117,6 +129,13 @@ public final class PredictCommand implements Runnable {
     private Rows rows() {
         if (data != null) {
             return Dataset.open(data);
+        }
+        if (!questions.isEmpty()) {
+            return Rows.of(
+                    "--question",
+                    questions.stream()
+                            .map(question -> new Row.Question(question, texts.get(0), null))
+                            .toList());
         }
         return images.isEmpty()
                 ? Rows.of(

@@ -5,6 +5,9 @@ import dev.graft.cli.model.AdapterHeader;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.Loading;
+import dev.graft.eval.metrics.spans.Span;
+import dev.graft.eval.predict.Reader;
+import dev.graft.eval.predict.Tagger;
 import dev.graft.eval.predict.Transcriber;
 import dev.graft.eval.run.Answers;
 import dev.graft.eval.run.ServingRecord;
@@ -21,8 +24,10 @@ import dev.graft.models.sites.Hooks;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Row;
+import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Rows;
 import java.io.PrintWriter;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -49,6 +54,8 @@ record PredictRun(
             case SEQ_CLS -> classify(loading, rows, batchSize, "text");
             case IMAGE_CLS -> classify(loading, rows, batchSize, "picture");
             case CAUSAL_LM, SEQ_2_SEQ_LM -> complete(loading, rows, maxNewTokens);
+            case TOKEN_CLS -> tag(loading, rows, batchSize);
+            case QUESTION_ANS -> answer(loading, rows, batchSize);
             default ->
                 throw new InputException(loading.base().name() + " has a head for "
                         + loading.base().task() + "; predict needs a classifier or a model that writes text");
@@ -56,11 +63,7 @@ record PredictRun(
     }
 
     private void classify(Loading loading, Rows rows, int batchSize, String needed) {
-        Base base = loading.base();
-        if (adapters.isEmpty() && !base.freshParameters().isEmpty()) {
-            throw new InputException(
-                    base.name() + " has no trained classifier; name an adapter that was trained with one");
-        }
+        Base base = trained(loading);
         for (int i = 0; i < rows.size(); i++) {
             Row row = rows.get(i);
             if (!(needed.equals("text") ? row instanceof Row.Text : row instanceof Row.Image)) {
@@ -76,12 +79,106 @@ record PredictRun(
         }
     }
 
+    /** The base, whose head must not be random. */
+    private Base trained(Loading loading) {
+        Base base = loading.base();
+        if (adapters.isEmpty() && !base.freshParameters().isEmpty()) {
+            throw new InputException(base.name() + " has no trained head for " + base.task()
+                    + "; name an adapter that was trained with one");
+        }
+        return base;
+    }
+
+    private void tag(Loading loading, Rows rows, int batchSize) {
+        List<List<String>> texts = new ArrayList<>();
+        for (int i = 0; i < rows.size(); i++) {
+            Row row = rows.get(i);
+            if (row instanceof Row.Text text) {
+                texts.add(List.of(text.text().strip().split("\\s+")));
+            } else if (row instanceof Row.Words words) {
+                texts.add(words.words());
+            } else {
+                throw new InputException(
+                        rows.place(i) + ": the row is " + row.shape().title() + ", but tagging needs words or a text");
+            }
+        }
+        List<Tagger.Text> tagged = new Tagger(trained(loading), batchSize)
+                .of(texts, loading.selection().hooks());
+        for (Tagger.Text text : tagged) {
+            out.println(asJson ? Json.compact(json(text)) : line(text));
+        }
+    }
+
+    private static String line(Tagger.Text text) {
+        return text.words().stream()
+                .map(word -> word.word() + "/" + (word.tag() == null ? "?" : word.tag()))
+                .collect(Collectors.joining(" "));
+    }
+
+    private static ObjectNode json(Tagger.Text text) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        ArrayNode words = json.putArray("tokens");
+        ArrayNode tags = json.putArray("tags");
+        ArrayNode probabilities = json.putArray("probabilities");
+        for (Tagger.Word word : text.words()) {
+            words.add(word.word());
+            tags.add(word.tag());
+            probabilities.add(word.probability());
+        }
+        ArrayNode entities = json.putArray("entities");
+        for (Span span : text.spans()) {
+            String spoken = text.words().subList(span.from(), span.to()).stream()
+                    .map(Tagger.Word::word)
+                    .collect(Collectors.joining(" "));
+            entities.addObject()
+                    .put("type", span.type())
+                    .put("text", spoken)
+                    .put("from", span.from())
+                    .put("to", span.to());
+        }
+        return json;
+    }
+
+    private void answer(Loading loading, Rows rows, int batchSize) {
+        List<Row.Question> questions = new ArrayList<>();
+        for (int i = 0; i < rows.size(); i++) {
+            if (!(rows.get(i) instanceof Row.Question question)) {
+                throw new InputException(rows.place(i) + ": the row is "
+                        + rows.get(i).shape().title() + ", but a question and its text are needed, such as "
+                        + RowShape.UNANSWERED.sample());
+            }
+            questions.add(question);
+        }
+        boolean mayBeNone = record().leavesOpen();
+        List<Reader.Answer> answers = new Reader(trained(loading), mayBeNone, batchSize)
+                .of(questions, loading.selection().hooks());
+        for (int i = 0; i < answers.size(); i++) {
+            String question = questions.get(i).question();
+            Reader.Answer answer = answers.get(i);
+            if (asJson) {
+                ObjectNode json = JsonNodeFactory.instance.objectNode();
+                json.put("question", question);
+                json.put("answer", answer.text());
+                json.put("probability", answer.probability());
+                json.put("from", answer.from());
+                json.put("to", answer.to());
+                out.println(Json.compact(json));
+            } else {
+                out.println(question + "\n  " + (answer.text().isEmpty() ? "(no answer)" : answer.text()));
+            }
+        }
+    }
+
+    /** What the first adapter's folder says of its use. */
+    private ServingRecord record() {
+        return adapters.isEmpty()
+                ? new ServingRecord(null, null, List.of(), false, null)
+                : ServingRecord.read(AdapterHeader.folder(adapters.get(0), new Hub()));
+    }
+
     /** By the adapter's record; else one output is a number and several are classes. */
     private Label.Kind kind(Base base) {
-        Label.Kind recorded = adapters.isEmpty()
-                ? null
-                : ServingRecord.read(AdapterHeader.folder(adapters.get(0), new Hub()))
-                        .kind();
+        Label.Kind recorded = record().kind();
         if (recorded != null) {
             return recorded;
         }

@@ -66,6 +66,8 @@ public record DataFiles(RunConfig.Data data, DataOptions options) {
         return switch (task) {
             case DPO, ORPO, REWARD -> RowShape.PREFERENCE;
             case KTO -> RowShape.JUDGED;
+            case TAG -> RowShape.WORDS;
+            case ANSWER -> RowShape.QUESTION;
             default -> null;
         };
     }

@@ -113,7 +113,8 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
 
     private String samples() {
         StringBuilder text = new StringBuilder("# Samples");
-        boolean texts = prepared.train().get(0).target().tokenLabels() != null;
+        boolean texts = prepared.train().get(0).target() instanceof Target.Tokens
+                || prepared.train().get(0).target() instanceof Target.Judged;
         text.append(texts ? "; the model learns to write what stands in ⟦ ⟧\n" : "\n");
         Examples train = prepared.train();
         for (int i = 0; i < Math.min(SAMPLES, train.size()); i++) {
@@ -121,7 +122,7 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
             text.append("--- row ")
                     .append(example.row() + 1)
                     .append(example.image() == null ? ", " + example.length() + " tokens" : "");
-            if (!texts) {
+            if (!texts && !(example.target() instanceof Target.InPlace)) {
                 text.append(", ").append(answer(example.target()));
             }
             text.append('\n').append(shown(example)).append('\n');
@@ -142,7 +143,23 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
             return plain(example);
         }
         Tokenizer tokenizer = prepared.adapter().base().tokenizer();
+        if (example.target() instanceof Target.InPlace tags) {
+            return tagged(example.ids(), tags.labels(), tokenizer);
+        }
         return MaskedText.of(example, tokenizer);
+    }
+
+    /** Tokens with the tags of those that have one: {@code Ada/B-PER wrote/O}. */
+    private String tagged(int[] ids, int[] labels, Tokenizer tokenizer) {
+        StringBuilder text = new StringBuilder();
+        for (int i = 0; i < ids.length; i++) {
+            text.append(i == 0 ? "" : " ")
+                    .append(tokenizer.decode(new int[] {ids[i]}, false).strip());
+            if (labels[i] != Target.NONE) {
+                text.append('/').append(prepared.task().names().get(labels[i]));
+            }
+        }
+        return text.toString();
     }
 
     private static String values(Image image) {
@@ -171,6 +188,15 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
     private String answer(Target target) {
         if (target instanceof Target.ClassId one) {
             return "label " + prepared.task().names().get(one.id()) + " (" + one.id() + ")";
+        }
+        if (target instanceof Target.Span span) {
+            return span.end() == 0
+                    ? "no answer"
+                    : "answer \""
+                            + span.passage()
+                                    .text(
+                                            span.passage().from()[span.start()],
+                                            span.passage().to()[span.end()]) + "\"";
         }
         if (target instanceof Target.Score score) {
             return "score " + score.value();

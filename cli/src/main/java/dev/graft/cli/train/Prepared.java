@@ -35,6 +35,7 @@ import dev.graft.train.data.CausalEncoder;
 import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Examples;
 import dev.graft.train.data.Goal;
+import dev.graft.train.data.Label;
 import dev.graft.train.data.LossOn;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.RowEncoder;
@@ -105,7 +106,8 @@ public record Prepared(
         RowEncoder encoder = task.encoder(
                 base,
                 () -> chat(loading, notes, err),
-                LossOn.valueOf(config.goal().lossOn().name()));
+                LossOn.valueOf(config.goal().lossOn().name()),
+                stride(config));
         int length = length(config, base, adapter == null || task.isImages() ? 0 : prompt(adapter));
         Overflow overflow = overflow(config, task);
         Examples encoded = Examples.encode(splits.train(), encoder, length, overflow);
@@ -146,11 +148,18 @@ public record Prepared(
                             case CLASSIFY -> Task.SEQ_CLS;
                             case CAUSAL -> Task.CAUSAL_LM;
                             case SEQ2SEQ -> Task.SEQ_2_SEQ_LM;
+                            case TAG -> Task.TOKEN_CLS;
+                            case ANSWER -> Task.QUESTION_ANS;
                             default -> rows.labelKind() == null && answers(checkpoint) ? Task.SEQ_2_SEQ_LM : null;
                         });
-        if (task.kind() == null && config.goal().problemType() != RunConfig.ProblemType.AUTO) {
+        if ((task.kind() == null || task.kind() == Label.Kind.EACH)
+                && config.goal().problemType() != RunConfig.ProblemType.AUTO) {
             throw new InputException("problem_type is " + name(config.goal().problemType()) + ", but the rows are "
                     + task.shape().title() + ", which have no label; leave it out");
+        }
+        if (task.task() != Task.QUESTION_ANS && config.goal().stride() != null) {
+            throw new InputException("stride is " + config.goal().stride()
+                    + ", but only texts that questions are on are read in windows; leave it out");
         }
         if (task.task() != Task.CAUSAL_LM && config.goal().lossOn() != RunConfig.LossOn.COMPLETION) {
             throw new InputException("loss_on is " + name(config.goal().lossOn())
@@ -161,7 +170,8 @@ public record Prepared(
                     + ", but preferences are about the last answer; leave it out");
         }
         if (task.kind() != null
-                && !task.kind().name().equals("ONE")
+                && task.kind() != Label.Kind.ONE
+                && task.kind() != Label.Kind.EACH
                 && config.optimisation().labelSmoothing() > 0) {
             throw new InputException("label_smoothing spreads one label over all classes, which these rows ("
                     + task.shape().title() + ", "
@@ -169,6 +179,12 @@ public record Prepared(
                     + ") don't have; leave it out");
         }
         return task;
+    }
+
+    /** Tokens that windows of a long text share. */
+    public static int stride(RunConfig config) {
+        Integer stride = config.goal().stride();
+        return stride == null ? RunData.STRIDE : stride;
     }
 
     /** Whether a model writes texts as an encoder-decoder does. */
@@ -270,10 +286,7 @@ public record Prepared(
     /** What becomes of longer rows. */
     public static Overflow overflow(RunConfig config, RunData task) {
         RunConfig.Overflow wanted = config.goal().overflow();
-        if (wanted != null) {
-            return Overflow.valueOf(wanted.name());
-        }
-        return task.usualOverflow();
+        return task.overflow(wanted == null ? null : Overflow.valueOf(wanted.name()));
     }
 
     private static @Nullable Examples encode(@Nullable Rows rows, RowEncoder encoder, int length, Overflow overflow) {

@@ -99,7 +99,7 @@ public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
         Trained lora = lora(data);
         Path folder = settings.folder().resolve("adapter");
         lora.adapter.save(folder);
-        new ServingRecord(null, Label.Kind.ONE, data.labels.names(), null).write(folder);
+        new ServingRecord(null, Label.Kind.ONE, data.labels.names(), false, null).write(folder);
         long bytes = bytes(folder);
         watcher.says(String.format(
                 Locale.ROOT, "Saved %s, %.1f MB, which Hugging Face PEFT loads too", folder, bytes / 1e6));

@@ -1,5 +1,12 @@
 package dev.graft.eval.metrics;
 
+import dev.graft.eval.metrics.spans.SpanF1;
+import dev.graft.eval.metrics.spans.TagAccuracy;
+import dev.graft.eval.metrics.spans.TagPrediction;
+import dev.graft.eval.metrics.spans.TagScheme;
+import dev.graft.eval.metrics.text.SquadScore;
+import dev.graft.eval.metrics.text.TextPrediction;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -77,6 +84,17 @@ public final class MetricSet<O> {
     /** The rewards of good and of bad answers. */
     public static MetricSet<RewardPair> judgements() {
         return new MetricSet<>(List.of(MeanReward.chosen(), MeanReward.rejected()));
+    }
+
+    /** Precision, recall and F1 of the spans that tags mark; the share of right tags where they mark none. */
+    public static MetricSet<TagPrediction> tags(Collection<String> names) {
+        TagScheme scheme = TagScheme.of(names);
+        return new MetricSet<>(List.of(scheme == null ? new TagAccuracy() : new SpanF1(scheme)));
+    }
+
+    /** F1 and exact match of answers that were found in texts. */
+    public static MetricSet<TextPrediction> foundAnswers() {
+        return new MetricSet<>(List.of(new SquadScore()));
     }
 
     public void update(O row) {

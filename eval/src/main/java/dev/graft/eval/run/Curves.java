@@ -98,6 +98,7 @@ public final class Curves implements TrainingListener {
                 "accuracy",
                 "macro_f1",
                 "micro_f1",
+                "tag_accuracy",
                 "exact_match",
                 "r2",
                 "pearson",

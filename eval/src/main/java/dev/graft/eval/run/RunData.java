@@ -17,13 +17,18 @@ import dev.graft.train.data.Labels;
 import dev.graft.train.data.LossOn;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.PreferenceEncoder;
+import dev.graft.train.data.QuestionEncoder;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.RowEncoder;
 import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Rows;
 import dev.graft.train.data.SpeechEncoder;
+import dev.graft.train.data.TagEncoder;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
@@ -41,16 +46,36 @@ import org.jspecify.annotations.Nullable;
  * @param kind what the labels are; null where texts are learnt
  * @param labels the classes; empty where texts are learnt and for regression
  * @param goal what is learnt from the rows
+ * @param leavesOpen whether texts may leave questions open
  */
-public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labels labels, Goal goal) {
+public record RunData(
+        Task task, RowShape shape, Label.@Nullable Kind kind, Labels labels, Goal goal, boolean leavesOpen) {
     /** What is learnt from pairs and judged answers where nobody says how. */
     private static final Goal DPO = new Goal.Dpo(Goal.Form.SIGMOID, 0.1, 0);
 
     private static final Goal KTO = new Goal.Kto(0.1, 1, 1);
     private static final Labels NONE = Labels.ofNames(List.of());
 
+    /** Tokens that windows of a long text share, as is usual for SQuAD. */
+    public static final int STRIDE = 128;
+
+    /** What texts are learnt from, as a model continues or answers them. */
+    private static final Set<RowShape> TEXTS = EnumSet.of(
+            RowShape.CHAT,
+            RowShape.INSTRUCTION,
+            RowShape.PROMPT_COMPLETION,
+            RowShape.PREFERENCE,
+            RowShape.JUDGED,
+            RowShape.TEXT,
+            RowShape.TOKENS);
+
     /** A regression's only output, as transformers calls it. */
     private static final List<String> SCORE = List.of("LABEL_0");
+
+    /** Rows that leave no question open. */
+    public RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labels labels, Goal goal) {
+        this(task, shape, kind, labels, goal, false);
+    }
 
     /**
      * The task that fits the rows of a file.
@@ -60,30 +85,61 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
      */
     public static RunData of(Dataset rows, @Nullable Task wanted) {
         RowShape shape = rows.shape();
-        Label.Kind kind = rows.labelKind();
-        if (wanted == Task.SEQ_2_SEQ_LM) {
-            if (!answers(rows)) {
-                throw new InputException(rows.place(0) + ": the rows are " + shape.title()
-                        + ", but fine-tuning an encoder-decoder needs rows such as\n  "
-                        + RowShape.PROMPT_COMPLETION.sample());
-            }
-            return new RunData(wanted, shape, null, NONE, Goal.TARGETS);
+        boolean images = wanted == Task.SEQ_CLS && shape == RowShape.LABELLED_IMAGE;
+        Task task = wanted == null || images ? usualTask(shape) : wanted;
+        if (task == null || !fits(rows, task)) {
+            throw unfit(rows, wanted);
         }
-        if (shape == RowShape.IMAGE || kind == null && wanted == Task.SEQ_CLS) {
-            throw new InputException(rows.place(0) + ": the rows are " + shape.title()
-                    + ", but training needs rows such as\n  " + RowShape.CLASSIFICATION.sample() + "\n  "
-                    + RowShape.LABELLED_IMAGE.sample() + "\n  " + RowShape.CHAT.sample());
+        Label.Kind kind = TEXTS.contains(shape) ? null : rows.labelKind();
+        Labels labels = kind == null ? NONE : labels(rows, kind);
+        return new RunData(task, shape, kind, labels, usual(shape), rows.leavesOpen());
+    }
+
+    /** What rows are made for; null where they lack something. */
+    private static @Nullable Task usualTask(RowShape shape) {
+        return switch (shape) {
+            case CLASSIFICATION, LABELLED_TOKENS -> Task.SEQ_CLS;
+            case LABELLED_IMAGE -> Task.IMAGE_CLS;
+            case WORDS -> Task.TOKEN_CLS;
+            case QUESTION -> Task.QUESTION_ANS;
+            case IMAGE, UNTAGGED, UNANSWERED -> null;
+            default -> Task.CAUSAL_LM;
+        };
+    }
+
+    private static boolean fits(Dataset rows, Task task) {
+        return task == Task.SEQ_2_SEQ_LM
+                ? answers(rows)
+                : task == Task.CAUSAL_LM ? TEXTS.contains(rows.shape()) : usualTask(rows.shape()) == task;
+    }
+
+    private static InputException unfit(Dataset rows, @Nullable Task task) {
+        StringBuilder expected = new StringBuilder();
+        List<RowShape> shapes = wanted(task);
+        shapes.forEach(shape -> expected.append("\n  ").append(shape.sample()));
+        String what = task == null
+                ? "training"
+                : switch (task) {
+                    case SEQ_2_SEQ_LM -> "fine-tuning an encoder-decoder";
+                    case CAUSAL_LM -> "fine-tuning a causal model";
+                    case TOKEN_CLS -> "tagging words";
+                    case QUESTION_ANS -> "answering questions";
+                    default -> "training";
+                };
+        return new InputException(rows.place(0) + ": the rows are "
+                + rows.shape().title() + ", but " + what + " needs rows such as" + expected);
+    }
+
+    private static List<RowShape> wanted(@Nullable Task task) {
+        if (task == null || task == Task.SEQ_CLS) {
+            return List.of(RowShape.CLASSIFICATION, RowShape.LABELLED_IMAGE, RowShape.CHAT);
         }
-        if (kind != null && wanted == Task.CAUSAL_LM) {
-            throw new InputException(rows.place(0) + ": the rows are " + shape.title()
-                    + ", but fine-tuning a causal model needs rows such as\n  " + RowShape.CHAT.sample() + "\n  "
-                    + RowShape.PROMPT_COMPLETION.sample());
-        }
-        requireTask(shape, rows.place(0));
-        if (kind == null) {
-            return new RunData(Task.CAUSAL_LM, shape, null, NONE, usual(shape));
-        }
-        return new RunData(classifier(shape), shape, kind, labels(rows, kind), Goal.TARGETS);
+        return switch (task) {
+            case SEQ_2_SEQ_LM -> List.of(RowShape.PROMPT_COMPLETION);
+            case TOKEN_CLS -> List.of(RowShape.WORDS);
+            case QUESTION_ANS -> List.of(RowShape.QUESTION);
+            default -> List.of(RowShape.CHAT, RowShape.PROMPT_COMPLETION);
+        };
     }
 
     private static Goal usual(RowShape shape) {
@@ -100,18 +156,6 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
         return goal instanceof Goal.Reward
                 ? new RunData(Task.SEQ_CLS, wanted, Label.Kind.SCORE, NONE, goal)
                 : new RunData(Task.CAUSAL_LM, wanted, null, NONE, goal);
-    }
-
-    private static void requireTask(RowShape shape, String place) {
-        if (shape == RowShape.WORDS || shape == RowShape.QUESTION) {
-            throw new InputException(place + ": the rows are " + shape.title()
-                    + ", for which there is no training; it needs rows such as\n  " + RowShape.CLASSIFICATION.sample()
-                    + "\n  " + RowShape.CHAT.sample());
-        }
-    }
-
-    private static Task classifier(RowShape shape) {
-        return shape == RowShape.LABELLED_IMAGE ? Task.IMAGE_CLS : Task.SEQ_CLS;
     }
 
     /** Whether rows have texts for answers: completions, what is said, or pairs of texts without a label. */
@@ -139,21 +183,20 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
         if (rows.shape() == RowShape.PREFERENCE && base.task() == Task.SEQ_CLS) {
             return of(rows, new Goal.Reward(0));
         }
-        Label.Kind kind = rows.labelKind();
-        boolean answers = base.task() == Task.SEQ_2_SEQ_LM && answers(rows);
-        Task task = answers ? Task.SEQ_2_SEQ_LM : kind == null ? Task.CAUSAL_LM : classifier(rows.shape());
-        if (base.task() != task || rows.shape() == RowShape.IMAGE) {
+        Task task = base.task();
+        if (!fits(rows, task)) {
             throw new InputException(rows.place(0) + ": the rows are "
                     + rows.shape().title() + ", but " + base.name()
-                    + " has a head for " + base.task()
-                    + (base.task() == Task.FEATURE_EXTRACTION ? "; name an adapter that was trained with a head" : ""));
+                    + " has a head for " + task
+                    + (task == Task.FEATURE_EXTRACTION ? "; name an adapter that was trained with a head" : ""));
         }
+        Label.Kind kind = TEXTS.contains(rows.shape()) ? null : rows.labelKind();
         if (kind == Label.Kind.SCORE && base.labels().size() != 1) {
             throw new InputException(rows.place(0) + ": the labels are numbers to predict, but " + base.name() + " has "
                     + base.labels().size() + " classes");
         }
-        Labels labels = kind == Label.Kind.ONE || kind == Label.Kind.MANY ? named(base.labels(), rows) : NONE;
-        return new RunData(task, rows.shape(), kind, labels, usual(rows.shape()));
+        Labels labels = kind == null || kind == Label.Kind.SCORE ? NONE : named(base.labels(), rows);
+        return new RunData(task, rows.shape(), kind, labels, usual(rows.shape()), rows.leavesOpen());
     }
 
     /** Outputs that have numbers for names are meant by rows that have the numbers alone. */
@@ -184,10 +227,22 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
         return kind == Label.Kind.SCORE ? SCORE : labels.names();
     }
 
-    /** What becomes of rows that are too long where nobody says so. */
-    public Overflow usualOverflow() {
+    /**
+     * What becomes of rows that are too long.
+     *
+     * @param wanted null where nobody says so
+     */
+    public Overflow overflow(@Nullable Overflow wanted) {
+        if (wanted != null && task == Task.QUESTION_ANS) {
+            throw new InputException("overflow is " + wanted.name().toLowerCase(Locale.ROOT)
+                    + ", but long texts of questions are read in windows; leave it out");
+        }
+        return wanted != null ? wanted : usualOverflow();
+    }
+
+    private Overflow usualOverflow() {
         return switch (shape) {
-            case CLASSIFICATION -> Overflow.TRUNCATE;
+            case CLASSIFICATION, WORDS -> Overflow.TRUNCATE;
             case TEXT -> task == Task.CAUSAL_LM ? Overflow.SPLIT : Overflow.DROP;
             default -> Overflow.DROP;
         };
@@ -199,6 +254,22 @@ public record RunData(Task task, RowShape shape, Label.@Nullable Kind kind, Labe
      * @param chat asked for the chat template where a row is a conversation or an instruction
      */
     public RowEncoder encoder(Base base, Supplier<Chat> chat, LossOn lossOn) {
+        return encoder(base, chat, lossOn, STRIDE);
+    }
+
+    /**
+     * Rows to what the model takes: token ids, or the values of images.
+     *
+     * @param chat asked for the chat template where a row is a conversation or an instruction
+     * @param stride tokens that windows of a long text share
+     */
+    public RowEncoder encoder(Base base, Supplier<Chat> chat, LossOn lossOn, int stride) {
+        if (task == Task.TOKEN_CLS) {
+            return new TagEncoder(base.tokenizer(), labels);
+        }
+        if (task == Task.QUESTION_ANS) {
+            return new QuestionEncoder(base.tokenizer(), stride);
+        }
         if (task == Task.IMAGE_CLS) {
             return new ImageEncoder(base.imageProcessor(), labels);
         }

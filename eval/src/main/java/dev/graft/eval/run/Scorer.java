@@ -9,6 +9,9 @@ import dev.graft.eval.metrics.MetricSet;
 import dev.graft.eval.metrics.RewardPair;
 import dev.graft.eval.metrics.TokenScores;
 import dev.graft.eval.metrics.ValuePrediction;
+import dev.graft.eval.metrics.spans.TagPrediction;
+import dev.graft.eval.metrics.spans.TagScheme;
+import dev.graft.eval.metrics.text.TextPrediction;
 import dev.graft.formats.InputException;
 import dev.graft.models.Task;
 import dev.graft.models.sites.Hooks;
@@ -64,6 +67,10 @@ public final class Scorer<O> {
         if (data.task() == Task.SEQ_2_SEQ_LM) {
             return new Scorer<>(MetricSet::answers, Scorer::tokens, List.of("perplexity", "exact_match"), 0);
         }
+        if (data.task() == Task.QUESTION_ANS) {
+            boolean mayBeNone = data.leavesOpen();
+            return new Scorer<>(MetricSet::foundAnswers, prediction -> found(prediction, mayBeNone), List.of("f1"), 0);
+        }
         if (data.goal() instanceof Goal.Kto) {
             return new Scorer<>(MetricSet::judgements, Scorer::judged, List.of("reward_chosen", "reward_rejected"), 0);
         }
@@ -86,9 +93,31 @@ public final class Scorer<O> {
                         Scorer::manyClasses,
                         List.of("micro_f1", "macro_f1", "exact_match"),
                         0);
-            case EACH -> new Scorer<>(MetricSet::languageModel, Scorer::tokens, List.of("token_accuracy"), 0);
+            case EACH -> tagging(data.labels().names());
             case SCORE -> new Scorer<>(MetricSet::regression, Scorer::value, List.of("mae", "rmse"), 0);
         };
+    }
+
+    private static Scorer<TagPrediction> tagging(List<String> names) {
+        return new Scorer<>(
+                () -> MetricSet.tags(names),
+                prediction -> {
+                    List<Prediction.OneClass> tokens = ((Prediction.Tags) prediction).tokens();
+                    return new TagPrediction(
+                            tokens.stream()
+                                    .map(token -> names.get(token.target()))
+                                    .toList(),
+                            tokens.stream()
+                                    .map(token -> names.get(token.predicted()))
+                                    .toList());
+                },
+                List.of(TagScheme.of(names) == null ? "tag_accuracy" : "f1"),
+                0);
+    }
+
+    private static TextPrediction found(Prediction prediction, boolean mayBeNone) {
+        Prediction.Answer answer = (Prediction.Answer) prediction;
+        return new TextPrediction(answer.text(mayBeNone), answer.passage().references());
     }
 
     private static ClassPrediction oneClass(Prediction prediction) {

@@ -20,21 +20,29 @@ import tools.jackson.databind.node.ObjectNode;
  * @param task what the head is for, where PEFT has no name for it; else null
  * @param kind what a classifier's answers are; null for a causal model or where the folder doesn't say
  * @param labels the names of a classifier's outputs
+ * @param leavesOpen whether texts may leave questions open
  * @param tokenizer SHA-256 of the tokenizer's files; null where there are none
  */
 public record ServingRecord(
         @Nullable Task task,
         Label.@Nullable Kind kind,
         List<String> labels,
+        boolean leavesOpen,
         @Nullable String tokenizer) {
     private static final String FILE = "graft.json";
     private static final String TASK = "task";
     private static final String KIND = "problem_type";
+    private static final String OPEN = "leaves_questions_open";
 
     /** What a run has to say about its adapter. */
     public static ServingRecord of(RunData data, Base base, Path files) {
         Task task = data.task();
-        return new ServingRecord(task.isPefts() ? null : task, data.kind(), data.names(), TokenizerFiles.sha256(files));
+        return new ServingRecord(
+                task.isPefts() ? null : task,
+                data.kind(),
+                data.names(),
+                data.leavesOpen(),
+                TokenizerFiles.sha256(files));
     }
 
     /** Adds this to an adapter's folder. */
@@ -49,6 +57,9 @@ public record ServingRecord(
             ArrayNode names = json.putArray("labels");
             labels.forEach(names::add);
         }
+        if (leavesOpen) {
+            json.put(OPEN, true);
+        }
         if (tokenizer != null) {
             json.put("tokenizer_sha256", tokenizer);
         }
@@ -59,7 +70,7 @@ public record ServingRecord(
     public static ServingRecord read(Path folder) {
         Path file = folder.resolve(FILE);
         if (!Files.isRegularFile(file)) {
-            return new ServingRecord(null, null, List.of(), null);
+            return new ServingRecord(null, null, List.of(), false, null);
         }
         Fields fields = Fields.read(file);
         String kind = fields.stringOrNull(KIND);
@@ -69,6 +80,7 @@ public record ServingRecord(
                 task == null ? null : Task.of(task),
                 kind == null ? null : kind(fields, kind),
                 labels == null ? List.of() : labels,
+                fields.bool(OPEN, false),
                 fields.stringOrNull("tokenizer_sha256"));
     }
 

@@ -140,6 +140,11 @@ public final class Dataset implements Rows {
         return reader.labelKind();
     }
 
+    /** Whether some question has no answer in its text. */
+    public boolean leavesOpen() {
+        return reader.leavesOpen();
+    }
+
     /** SHA-256 of what was read. */
     public String sha256() {
         return records.sha256();

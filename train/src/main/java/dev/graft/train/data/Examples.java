@@ -98,6 +98,11 @@ public final class Examples {
         }
 
         void add(int row) {
+            List<Example> windows = encoder.windows(row, rows.get(row), rows.place(row), maxLength);
+            if (windows != null) {
+                add(windows);
+                return;
+            }
             Example whole = encoder.encode(row, rows.get(row), rows.place(row), Integer.MAX_VALUE);
             counter.saw(whole.longest());
             if (whole.longest() <= maxLength) {
@@ -111,6 +116,16 @@ public final class Examples {
                 case DROP -> counter.dropped();
                 case TRUNCATE, TRUNCATE_LEFT -> cut(whole);
                 case SPLIT -> split(whole);
+            }
+        }
+
+        private void add(List<Example> windows) {
+            counter.saw(windows.get(0).length());
+            if (windows.size() > 1) {
+                counter.split();
+            }
+            for (int part = 0; part < windows.size(); part++) {
+                keep(windows.get(part), part);
             }
         }
 
@@ -245,6 +260,10 @@ public final class Examples {
 
     /** @param part which piece of a row that is too long, from 0, or {@link #LAST} */
     private static Example fitted(Rows rows, RowEncoder encoder, int row, int maxLength, int part) {
+        List<Example> windows = encoder.windows(row, rows.get(row), rows.place(row), maxLength);
+        if (windows != null) {
+            return windows.get(part);
+        }
         if (part == 0) {
             return encoder.encode(row, rows.get(row), rows.place(row), maxLength);
         }

@@ -62,8 +62,12 @@ public sealed interface Row {
      */
     record Judged(Row answer, boolean isGood) implements Row {}
 
-    /** Words, each of which has a class. */
-    record Words(List<String> words, Label.Each label) implements Row {
+    /**
+     * Words, each of which has a class.
+     *
+     * @param label null in data without classes
+     */
+    record Words(List<String> words, Label.@Nullable Each label) implements Row {
         public Words {
             words = List.copyOf(words);
         }
@@ -72,11 +76,13 @@ public sealed interface Row {
     /**
      * A question that a text answers.
      *
-     * @param answers the same answer as several people mark it; none where the text doesn't answer the question
+     * @param answers the same answer as several people mark it; none where the text doesn't answer the question; null in data without
+     *     answers
      */
-    record Question(String question, String context, List<Answer> answers) implements Row {
+    record Question(
+            String question, String context, @Nullable List<Answer> answers) implements Row {
         public Question {
-            answers = List.copyOf(answers);
+            answers = answers == null ? null : List.copyOf(answers);
         }
     }
 
@@ -129,10 +135,10 @@ public sealed interface Row {
             return RowShape.JUDGED;
         }
         if (this instanceof Words) {
-            return RowShape.WORDS;
+            return label() == null ? RowShape.UNTAGGED : RowShape.WORDS;
         }
-        if (this instanceof Question) {
-            return RowShape.QUESTION;
+        if (this instanceof Question question) {
+            return question.answers == null ? RowShape.UNANSWERED : RowShape.QUESTION;
         }
         if (this instanceof Speech) {
             return RowShape.SPEECH;
@@ -149,6 +155,9 @@ public sealed interface Row {
     default Row with(Label label) {
         if (this instanceof Text row) {
             return new Text(row.text, row.pair, label);
+        }
+        if (this instanceof Words row && label instanceof Label.Each each) {
+            return new Words(row.words, each);
         }
         return this instanceof Image row ? new Image(row.picture, label) : this;
     }

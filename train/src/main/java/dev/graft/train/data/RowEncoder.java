@@ -1,6 +1,8 @@
 package dev.graft.train.data;
 
 import dev.graft.formats.InputException;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Rows to examples; safe for use by several threads. */
 public interface RowEncoder {
@@ -12,6 +14,11 @@ public interface RowEncoder {
      * @throws InputException if the row cannot be encoded for this task
      */
     Example encode(int index, Row row, String place, int maxLength);
+
+    /** A row in windows of limited length, where the task reads long texts so; null where a row is one example. */
+    default @Nullable List<Example> windows(int index, Row row, String place, int maxLength) {
+        return null;
+    }
 
     /** What is learnt from the examples. */
     default Goal goal() {

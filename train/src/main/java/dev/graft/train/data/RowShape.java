@@ -39,11 +39,17 @@ public enum RowShape {
             List.of("tokens", "tags"),
             List.of(),
             "{\"tokens\": [\"Ada\", \"wrote\"], \"tags\": [\"B-PER\", \"O\"]}"),
+    UNTAGGED("words without tags", List.of("tokens"), List.of(), "{\"tokens\": [\"Ada\", \"wrote\"]}"),
     QUESTION(
             "questions on a text",
             List.of("question", "context", "answers"),
             List.of(),
             "{\"question\": \"Who?\", \"context\": \"Ada wrote it.\", \"answers\": {\"text\": [\"Ada\"], \"answer_start\": [0]}}"),
+    UNANSWERED(
+            "questions without answers",
+            List.of("question", "context"),
+            List.of(),
+            "{\"question\": \"Who?\", \"context\": \"Ada wrote it.\"}"),
     TOKENS(
             "token ids with labels",
             List.of("input_ids", "labels"),

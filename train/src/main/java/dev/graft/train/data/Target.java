@@ -15,6 +15,20 @@ public sealed interface Target {
     record Tokens(int[] labels) implements Target {}
 
     /**
+     * For a model that says something about each token: at each position the class of the token, or the id that should stand there, else
+     * {@link #NONE}.
+     */
+    record InPlace(int[] labels) implements Target {}
+
+    /**
+     * The tokens of an answer in a text, for extractive question answering.
+     *
+     * @param start the first; the first of all where the passage doesn't answer
+     * @param end the last
+     */
+    record Span(int start, int end, Passage passage) implements Target {}
+
+    /**
      * For a judged answer of a causal model.
      *
      * @param labels as those of {@link Tokens}
@@ -38,7 +52,7 @@ public sealed interface Target {
             return 1;
         }
         int terms = 0;
-        for (int i = 1; i < labels.length; i++) {
+        for (int i = this instanceof InPlace ? 0 : 1; i < labels.length; i++) {
             if (labels[i] != NONE) {
                 terms++;
             }
@@ -48,6 +62,9 @@ public sealed interface Target {
 
     /** The labels of tokens; null where there are none. */
     default int @Nullable [] tokenLabels() {
+        if (this instanceof InPlace own) {
+            return own.labels;
+        }
         return this instanceof Tokens tokens ? tokens.labels : this instanceof Judged judged ? judged.labels : null;
     }
 }

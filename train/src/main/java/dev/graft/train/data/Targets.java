@@ -10,6 +10,16 @@ public sealed interface Targets {
     /** Token ids or {@link Target#NONE}, [rows, width]. */
     record Tokens(long[] labels) implements Targets {}
 
+    /** Classes of tokens, ids or {@link Target#NONE}, each at its own position, [rows, width]. */
+    record InPlace(long[] labels) implements Targets {}
+
+    /** The answers in passages, a row each. */
+    record Spans(List<Target.Span> answers) implements Targets {
+        public Spans {
+            answers = List.copyOf(answers);
+        }
+    }
+
     /**
      * Judged answers.
      *
@@ -44,6 +54,11 @@ public sealed interface Targets {
                     .mapToLong(example -> ((Target.ClassId) example.target()).id())
                     .toArray());
         }
+        if (first instanceof Target.Span) {
+            return new Spans(examples.stream()
+                    .map(example -> (Target.Span) example.target())
+                    .toList());
+        }
         if (first instanceof Target.Score) {
             float[] values = new float[rows];
             for (int row = 0; row < rows; row++) {
@@ -68,6 +83,9 @@ public sealed interface Targets {
                 labels[row * width + i] = from[i];
             }
         }
+        if (first instanceof Target.InPlace) {
+            return new InPlace(labels);
+        }
         if (!(first instanceof Target.Judged)) {
             return new Tokens(labels);
         }
@@ -85,6 +103,9 @@ public sealed interface Targets {
             Arrays.setAll(chosen, i -> classes.ids[rows[i]]);
             return new ClassIds(chosen);
         }
+        if (this instanceof Spans spans) {
+            return new Spans(Arrays.stream(rows).map(spans.answers::get).toList());
+        }
         if (this instanceof Scores scores) {
             float[] chosen = new float[rows.length];
             for (int i = 0; i < chosen.length; i++) {
@@ -99,10 +120,13 @@ public sealed interface Targets {
             }
             return new MultiHot(chosen, hot.classes);
         }
-        long[] labels = this instanceof Judged judged ? judged.labels : ((Tokens) this).labels;
+        long[] labels = tokenLabels();
         long[] chosen = new long[rows.length * newWidth];
         for (int i = 0; i < rows.length; i++) {
             System.arraycopy(labels, rows[i] * width, chosen, i * newWidth, newWidth);
+        }
+        if (this instanceof InPlace) {
+            return new InPlace(chosen);
         }
         if (!(this instanceof Judged judged)) {
             return new Tokens(chosen);
@@ -112,6 +136,20 @@ public sealed interface Targets {
             good[i] = judged.good[rows[i]];
         }
         return new Judged(chosen, good);
+    }
+
+    /** The labels of tokens, [rows, width]. */
+    default long[] tokenLabels() {
+        if (this instanceof InPlace own) {
+            return own.labels;
+        }
+        if (this instanceof Judged judged) {
+            return judged.labels;
+        }
+        if (this instanceof Tokens tokens) {
+            return tokens.labels;
+        }
+        throw new IllegalArgumentException("a loss over tokens needs token labels");
     }
 
     /** What a mean of the loss divides by: labelled tokens that are predicted, or rows. */
@@ -125,8 +163,16 @@ public sealed interface Targets {
             }
             return terms;
         }
+        if (this instanceof InPlace own) {
+            return (int) Arrays.stream(own.labels)
+                    .filter(label -> label != Target.NONE)
+                    .count();
+        }
         if (this instanceof ClassIds classes) {
             return classes.ids.length;
+        }
+        if (this instanceof Spans spans) {
+            return spans.answers.size();
         }
         if (this instanceof Judged judged) {
             return judged.good.length;

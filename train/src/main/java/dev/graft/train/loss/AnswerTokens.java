@@ -10,7 +10,6 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Target;
-import dev.graft.train.data.Targets;
 import java.util.Arrays;
 import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
@@ -58,9 +57,7 @@ record AnswerTokens(long[] positions, long[] ids, int[] rows, boolean[] answers)
     }
 
     static long[] labels(Batch batch) {
-        return batch.targets() instanceof Targets.Judged judged
-                ? judged.labels()
-                : ((Targets.Tokens) batch.targets()).labels();
+        return batch.targets().tokenLabels();
     }
 
     /**

@@ -55,6 +55,9 @@ public interface Objective {
      * @param passes makes the pass of a training step: {@code (hooks, batch) -> Pass.training(hooks).checkpointed()}
      */
     static Objective of(Base base, double labelSmoothing, BiFunction<Hooks, Batch, Pass> passes) {
+        if (base.task() == Task.QUESTION_ANS) {
+            return new SpanLoss(base, labelSmoothing, passes);
+        }
         return base.task() == Task.CAUSAL_LM
                         || base.task() == Task.SEQ_2_SEQ_LM
                         || base.task() == Task.TOKEN_CLS

@@ -1,5 +1,8 @@
 package dev.graft.train.loss;
 
+import dev.graft.train.data.Passage;
+import java.util.List;
+
 /** What a model says about one row, beside what the row says itself. */
 @SuppressWarnings("ArrayRecordComponent") // made once for one row, never shared
 public sealed interface Prediction {
@@ -73,6 +76,45 @@ public sealed interface Prediction {
      * @param reward β times the log-ratio of the model with its adapter to that without
      */
     record Judged(int row, boolean isGood, double loss, double reward) implements Prediction {}
+
+    /**
+     * The classes of a row's labelled tokens.
+     *
+     * @param tokens in their order
+     */
+    record Tags(int row, List<OneClass> tokens) implements Prediction {
+        public Tags {
+            tokens = List.copyOf(tokens);
+        }
+    }
+
+    /**
+     * An answer in a text.
+     *
+     * @param none the sum of the logits that say that the text doesn't answer, the least of all windows
+     * @param score the sum of those of the answer
+     * @param probability of the answer's first and last token, in its window
+     * @param from where the answer begins in the context, in code points
+     * @param to where it ends
+     */
+    record Answer(int row, Passage passage, double none, double score, double probability, int from, int to)
+            implements Prediction {
+        /** The better of what two windows say. */
+        public Answer or(Answer other) {
+            Answer best = other.score > score ? other : this;
+            return new Answer(
+                    row, best.passage, Math.min(none, other.none), best.score, best.probability, best.from, best.to);
+        }
+
+        /**
+         * What the text answers.
+         *
+         * @param mayBeNone whether it may be that it doesn't, which is {@code ""}
+         */
+        public String text(boolean mayBeNone) {
+            return mayBeNone && none > score ? "" : passage.text(from, to);
+        }
+    }
 
     /** A number. */
     record Value(int row, float target, float predicted) implements Prediction {}

@@ -16,8 +16,9 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Target;
-import dev.graft.train.data.Targets;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
@@ -115,6 +116,46 @@ final class TokenLoss implements Objective {
 
     @Override
     public Loss predict(Hooks hooks, Batch batch, Consumer<? super Prediction> predictions) {
+        return base.task() == Task.TOKEN_CLS ? tags(hooks, batch, predictions) : tokens(hooks, batch, predictions);
+    }
+
+    private Loss tags(Hooks hooks, Batch batch, Consumer<? super Prediction> predictions) {
+        List<List<Prediction.OneClass>> tags = new ArrayList<>();
+        for (int row = 0; row < batch.rows(); row++) {
+            tags.add(new ArrayList<>());
+        }
+        Loss loss = Loss.NONE;
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Pass pass = Pass.inference(hooks);
+            Hidden hidden = base.hidden(Objective.inputs(batch), pass);
+            Labelled labelled = labelled(batch, hidden.prompt());
+            int count = labelled.labels.length;
+            if (count > 0) {
+                Tensor logits = Ops.to(
+                        base.head().project(labelled.rows(hidden), pass),
+                        base.numerics().small());
+                Tensor losses = CrossEntropy.of(logits, labelled.labels(0, count), 0);
+                loss = new Loss(Tensors.item(losses.sum()), count);
+                float[] values = Tensors.floats(logits);
+                int classes = values.length / count;
+                for (int i = 0; i < count; i++) {
+                    int row = (int) (labelled.positions[i] / hidden.last().size(1));
+                    tags.get(row)
+                            .add(new Prediction.OneClass(
+                                    batch.rowIndices()[row],
+                                    (int) labelled.labels[i],
+                                    Arrays.copyOfRange(values, i * classes, (i + 1) * classes)));
+                }
+            }
+        }
+        for (int row = 0; row < batch.rows(); row++) {
+            predictions.accept(new Prediction.Tags(batch.rowIndices()[row], tags.get(row)));
+        }
+        return loss;
+    }
+
+    private Loss tokens(Hooks hooks, Batch batch, Consumer<? super Prediction> predictions) {
         double[] likelihoods = new double[batch.rows()];
         int[] tokens = new int[batch.rows()];
         int[] correct = new int[batch.rows()];
@@ -176,7 +217,7 @@ final class TokenLoss implements Objective {
 
     /** With a prompt in front even the first token has a position that predicts it, and the prompt may have labels of its own. */
     private Labelled labelled(Batch batch, long prompt, PromptTargets targets) {
-        Targets.Tokens tokens = tokens(batch);
+        long[] own = batch.targets().tokenLabels();
         int width = batch.targetWidth();
         int offset = shifted ? 1 : 0;
         int before = Math.toIntExact(prompt);
@@ -186,23 +227,16 @@ final class TokenLoss implements Objective {
         int count = 0;
         for (int row = 0; row < batch.rows(); row++) {
             for (int i = offset; i < before + width; i++) {
-                boolean own = i < before;
-                long label = own ? targets.labels()[row * before + i] : tokens.labels()[row * width + i - before];
+                boolean prompts = i < before;
+                long label = prompts ? targets.labels()[row * before + i] : own[row * width + i - before];
                 if (label != Target.NONE) {
                     positions[count] = (long) row * (before + width) + i - offset;
-                    weights[count] = own ? (float) targets.weights()[row * before + i] : 1;
+                    weights[count] = prompts ? (float) targets.weights()[row * before + i] : 1;
                     labels[count++] = label;
                 }
             }
         }
         return new Labelled(
                 Arrays.copyOf(positions, count), Arrays.copyOf(labels, count), Arrays.copyOf(weights, count));
-    }
-
-    private static Targets.Tokens tokens(Batch batch) {
-        if (batch.targets() instanceof Targets.Tokens tokens) {
-            return tokens;
-        }
-        throw new IllegalArgumentException("a loss over tokens needs token labels");
     }
 }

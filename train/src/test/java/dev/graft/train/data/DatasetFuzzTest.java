@@ -3,8 +3,10 @@ package dev.graft.train.data;
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.graft.formats.InputException;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 
 /** Any bytes are either rows, each of which can be read again, or refused with an {@link InputException}. */
 class DatasetFuzzTest {
@@ -39,6 +41,19 @@ class DatasetFuzzTest {
     @FuzzTest
     void csv(byte[] content) throws IOException {
         read(content, ".csv");
+    }
+
+    @FuzzTest
+    void columns(byte[] content) throws IOException {
+        read(content, ".conll");
+    }
+
+    @FuzzTest
+    void squad(byte[] content) throws IOException {
+        byte[] head = "{\"data\":[".getBytes(StandardCharsets.UTF_8);
+        byte[] whole = Arrays.copyOf(head, head.length + content.length);
+        System.arraycopy(content, 0, whole, head.length, content.length);
+        read(whole, ".json");
     }
 
     @FuzzTest

@@ -428,4 +428,63 @@ class DatasetTest {
             assertThatThrownBy(() -> data.get(1)).hasMessageContaining("became shorter while it was in use");
         }
     }
+
+    @Test
+    void columns_of_conll_are_sentences_of_words_with_tags() {
+        String text = """
+                -DOCSTART- -X- -X- O
+
+                EU NNP B-NP B-ORG
+                rejects VBZ B-VP O
+                German JJ B-NP B-MISC
+
+                Peter NNP B-NP B-PER
+                """;
+        Row.Words first =
+                new Row.Words(List.of("EU", "rejects", "German"), new Label.Each(List.of("B-ORG", "O", "B-MISC")));
+        try (Dataset data = open("eng.train", text)) {
+            assertThat(data.detected())
+                    .isEqualTo("CoNLL columns, words with tags, fields tokens,tags, 4 tags, 2 rows"
+                            + " (not used: column 2,column 3)");
+            assertThat(data.get(0)).isEqualTo(first);
+            assertThat(data.place(1)).endsWith("eng.train:7");
+        }
+        DataOptions parts = new DataOptions(Map.of("tags", "column 2"), null, null);
+        try (Dataset data = Dataset.open(file("crlf.conll", text.replace("\n", "\r\n")), parts)) {
+            assertThat(data.get(0).label()).isEqualTo(new Label.Each(List.of("NNP", "VBZ", "JJ")));
+        }
+        assertThat(open("tabs.bio", "a b\tB-X\nc\tO\n").get(0))
+                .isEqualTo(new Row.Words(List.of("a b", "c"), new Label.Each(List.of("B-X", "O"))));
+        refused("short.conll", "a B-X\nb\n", "short.conll:2", "has 1 column, expected 2 as the line before has");
+        refused("alone.conll", "a\n", "alone.conll:1", "expected a word and its tag");
+        refused("empty.conll", "\n-DOCSTART- O\n\n", "has no rows");
+    }
+
+    @Test
+    void the_files_of_squad_are_questions_with_their_texts() {
+        String text = """
+                {"version": "v2.0", "data": [{"title": "t", "paragraphs": [{"context": "\ud83d\ude00 Ada wrote it.", "qas": [
+                  {"id": "1", "question": "Who?", "answers": [{"text": "Ada", "answer_start": 2}], "is_impossible": false},
+                  {"id": "2", "question": "Why?", "answers": [], "plausible_answers": [{"text": "it", "answer_start": 12}],
+                   "is_impossible": true}]}]}]}
+                """;
+        try (Dataset data = open("dev-v2.0.json", text)) {
+            assertThat(data.detected())
+                    .isEqualTo("SQuAD JSON, questions on a text, fields question,context,answers, 2 rows");
+            Row.Question first = (Row.Question) data.get(0);
+            assertThat(first.answers()).containsExactly(new Row.Answer("Ada", 3));
+            assertThat(((Row.Question) data.get(1)).answers()).isEmpty();
+            assertThat(data.leavesOpen()).isTrue();
+        }
+        Row.Question bare =
+                (Row.Question) open("ask.jsonl", RowShape.UNANSWERED.sample()).get(0);
+        assertThat(bare.answers()).isNull();
+        assertThat(open("words.jsonl", RowShape.UNTAGGED.sample()).get(0).label())
+                .isNull();
+        refused("bad.json", "{\"data\": [{\"paragraphs\": 3}]}", "bad.json: data[0]", "\"paragraphs\" is 3");
+        refused(
+                "moved.json",
+                text.replace("\"answer_start\": 2", "\"answer_start\": 3"),
+                "doesn't stand at 3 of the context");
+    }
 }

@@ -1,7 +1,9 @@
 package dev.graft.eval.metrics.spans;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How tags mark spans. {@link #LENIENT} is the rule of the CoNLL script, which finds a span in every run of tags of one
@@ -100,6 +102,16 @@ public enum TagScheme {
             return previous.prefix() == 'L' || previous.prefix() == 'U';
         }
     };
+
+    /** The scheme that some tags are of, the most lenient of those that fit; null if they mark no spans. */
+    public static @Nullable TagScheme of(Collection<String> tags) {
+        boolean marked = tags.stream().allMatch(tag -> tag.equals("O") || tag.matches("[BIESLU]-.+"))
+                && tags.stream().anyMatch(tag -> !tag.equals("O"));
+        if (!marked) {
+            return null;
+        }
+        return tags.stream().anyMatch(tag -> tag.matches("[LU]-.+")) ? BILOU : LENIENT;
+    }
 
     private static final Tag OUTSIDE = new Tag('O', "");
 

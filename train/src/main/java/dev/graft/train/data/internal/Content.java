@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Locale;
+import java.util.function.Function;
 
 /**
  * The text of a data file: the file itself, or what it packs, in a temporary file that goes when it is closed. A place in it can be read
@@ -31,10 +32,17 @@ record Content(FileChannel channel, DataFormat format, String title) {
             String inner = name.endsWith(compression.suffix)
                     ? name.substring(0, name.length() - compression.suffix.length())
                     : name;
-            return packed(file, inner, compression.title, out -> unpack(file, compression, out));
+            return packed(
+                    file,
+                    inner,
+                    format -> format.title + " (" + compression.title + ")",
+                    out -> unpack(file, compression, out));
         }
         if (DataFormat.isParquet(head)) {
-            return packed(file, "rows.jsonl", "", out -> ParquetRows.write(file, out));
+            return packed(file, "rows.jsonl", format -> "Parquet", out -> ParquetRows.write(file, out));
+        }
+        if (SquadRows.isIn(head)) {
+            return packed(file, "rows.jsonl", format -> "SQuAD JSON", out -> SquadRows.write(file, out));
         }
         DataFormat format = DataFormat.of(file, head, name);
         return new Content(FileChannel.open(file, StandardOpenOption.READ), format, format.title);
@@ -44,8 +52,9 @@ record Content(FileChannel channel, DataFormat format, String title) {
         void write(OutputStream out) throws IOException;
     }
 
-    /** @param packing how the text was packed; empty for Parquet */
-    private static Content packed(Path file, String name, String packing, Writer writer) throws IOException {
+    /** @param title of what the text's own format is */
+    private static Content packed(Path file, String name, Function<DataFormat, String> title, Writer writer)
+            throws IOException {
         Path temporary = Files.createTempFile("graft-rows", ".tmp");
         boolean complete = false;
         try {
@@ -53,11 +62,10 @@ record Content(FileChannel channel, DataFormat format, String title) {
                 writer.write(out);
             }
             DataFormat format = DataFormat.of(file, head(temporary), name);
-            String title = packing.isEmpty() ? "Parquet" : format.title + " (" + packing + ")";
             FileChannel channel =
                     FileChannel.open(temporary, StandardOpenOption.READ, StandardOpenOption.DELETE_ON_CLOSE);
             complete = true;
-            return new Content(channel, format, title);
+            return new Content(channel, format, title.apply(format));
         } finally {
             if (!complete) {
                 Files.delete(temporary);

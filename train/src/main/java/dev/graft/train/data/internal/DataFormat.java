@@ -1,6 +1,7 @@
 package dev.graft.train.data.internal;
 
 import dev.graft.formats.FormatException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
 /** How a data file is written; told from its first bytes, since names lie. */
@@ -9,13 +10,14 @@ enum DataFormat {
     JSON_ARRAY("JSON array", '\0'),
     CSV("CSV", ','),
     SEMICOLONS("CSV with semicolons", ';'),
-    TSV("TSV", '\t');
+    TSV("TSV", '\t'),
+    COLUMNS("CoNLL columns", ' ');
 
     /** Bytes at the beginning of a file that tell its format. */
     static final int HEAD = 1 << 16;
 
     private static final String READ =
-            "data is read as JSONL, a JSON array, CSV, TSV (also in gzip, Zstandard, bzip2 or xz) or Parquet";
+            "data is read as JSONL, a JSON array, CSV, TSV, CoNLL columns (also in gzip, Zstandard, bzip2 or xz) or Parquet";
 
     final String title;
     final char delimiter;
@@ -33,6 +35,7 @@ enum DataFormat {
         return switch (this) {
             case JSONL -> new LineScanner(in);
             case JSON_ARRAY -> new ArrayScanner(in);
+            case COLUMNS -> new SentenceScanner(in);
             case CSV, SEMICOLONS, TSV -> new DelimitedScanner(in, delimiter);
         };
     }
@@ -57,6 +60,9 @@ enum DataFormat {
         if (start == head.length) {
             throw new FormatException(file, "has no rows");
         }
+        if (isColumns(head, start, name)) {
+            return COLUMNS;
+        }
         if (head[start] == '{') {
             return JSONL;
         }
@@ -70,6 +76,18 @@ enum DataFormat {
                     null);
         }
         return delimited(head, start, name);
+    }
+
+    private static boolean isColumns(byte[] head, int start, String name) {
+        if (name.matches(".*\\.(conll|bio|iob|iob2)")) {
+            return true;
+        }
+        // The last line may be cut.
+        int end = head.length;
+        while (head.length == HEAD && end > start && head[end - 1] != '\n') {
+            end--;
+        }
+        return SentenceScanner.isIn(new String(head, start, end - start, StandardCharsets.UTF_8));
     }
 
     private static DataFormat delimited(byte[] head, int start, String name) {

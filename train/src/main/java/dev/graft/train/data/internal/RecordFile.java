@@ -76,7 +76,7 @@ final class RecordFile implements Records {
         MessageDigest sha = Sha256.digest();
         RecordScanner scanner = content.format()
                 .scanner(new ByteReader(file, new DigestInputStream(Channels.newInputStream(content.channel()), sha)));
-        if (isTextOnly()) {
+        if (isTable()) {
             Piece header = scanner.next();
             if (header != null) {
                 columns = header(header);
@@ -106,6 +106,11 @@ final class RecordFile implements Records {
     @Override
     public String format() {
         return content.title();
+    }
+
+    /** Whether the first line names columns. */
+    private boolean isTable() {
+        return isTextOnly() && content.format() != DataFormat.COLUMNS;
     }
 
     @Override
@@ -165,7 +170,9 @@ final class RecordFile implements Records {
     }
 
     private ObjectNode parse(byte[] bytes, int line) {
-        return isTextOnly() ? cells(bytes, line) : object(bytes, line);
+        return content.format() == DataFormat.COLUMNS
+                ? SentenceScanner.row(text(bytes, line), file.toString(), line)
+                : isTable() ? cells(bytes, line) : object(bytes, line);
     }
 
     private ObjectNode object(byte[] bytes, int line) {
@@ -235,12 +242,15 @@ final class RecordFile implements Records {
     }
 
     private List<String> fields(byte[] bytes, int line) {
+        return DelimitedScanner.fields(text(bytes, line), content.format().delimiter, at(line));
+    }
+
+    private String text(byte[] bytes, int line) {
         try {
-            String text = StandardCharsets.UTF_8
+            return StandardCharsets.UTF_8
                     .newDecoder()
                     .decode(ByteBuffer.wrap(bytes))
                     .toString();
-            return DelimitedScanner.fields(text, content.format().delimiter, at(line));
         } catch (CharacterCodingException e) {
             throw new FormatException(at(line), utf8Hint("not valid UTF-8"), e);
         }

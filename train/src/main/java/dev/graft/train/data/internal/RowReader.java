@@ -26,6 +26,7 @@ public final class RowReader {
     private final Map<String, String> parts = new LinkedHashMap<>();
     private final Set<String> ignored = new LinkedHashSet<>();
     private final @Nullable LabelReader labels;
+    private volatile boolean open;
 
     /**
      * Finds out the shape.
@@ -87,6 +88,11 @@ public final class RowReader {
                 .toList();
     }
 
+    /** Whether some question read so far has no answer in its text. */
+    public boolean leavesOpen() {
+        return open;
+    }
+
     /** Keys of the first rows that play no part. */
     public Set<String> ignored() {
         return ignored;
@@ -131,8 +137,9 @@ public final class RowReader {
             case PROMPT_COMPLETION -> answer(row, "completion", place);
             case PREFERENCE -> preference(row, place);
             case JUDGED -> new Row.Judged(answer(row, "completion", place), isGood(row, place));
-            case WORDS -> words(row, place);
-            case QUESTION -> question(row, place);
+            case WORDS, UNTAGGED -> words(row, place);
+            case QUESTION -> question(row, answers(row, place), place);
+            case UNANSWERED -> question(row, null, place);
             case TOKENS -> tokens(row, place);
             case LABELLED_IMAGE, IMAGE ->
                 new Row.Image(
@@ -286,6 +293,9 @@ public final class RowReader {
 
     private Row words(ObjectNode row, String place) {
         List<String> words = strings(row.path(key("tokens")), key("tokens"), place);
+        if (labels == null) {
+            return new Row.Words(words, null);
+        }
         Label.Each tags = (Label.Each) label(row, place);
         if (words.size() != tags.names().size()) {
             throw new InputException(place + ": \"" + key("tokens") + "\" has " + words.size() + " words, \""
@@ -305,7 +315,11 @@ public final class RowReader {
         return strings;
     }
 
-    private Row question(ObjectNode row, String place) {
+    private Row question(ObjectNode row, @Nullable List<Row.Answer> answers, String place) {
+        return new Row.Question(string(row, "question", place, false), string(row, "context", place, false), answers);
+    }
+
+    private List<Row.Answer> answers(ObjectNode row, String place) {
         String context = string(row, "context", place, false);
         JsonNode given = row.path(key("answers"));
         List<Row.Answer> answers = new ArrayList<>();
@@ -324,7 +338,8 @@ public final class RowReader {
                 answers.add(answer(texts.get(i), starts.get(i), context, place));
             }
         }
-        return new Row.Question(string(row, "question", place, false), context, answers);
+        open |= answers.isEmpty();
+        return answers;
     }
 
     /** Places in data count code points, as Python does. */

@@ -70,6 +70,10 @@ final class ShapeSniffer {
             Map.entry("labels", List.of("target_ids", "label_ids")),
             Map.entry("image", List.of("img", "picture", "photo", "path", "file", "filename")));
 
+    /** Shapes of rows to predict. */
+    private static final List<RowShape> BARE =
+            List.of(RowShape.UNTAGGED, RowShape.UNANSWERED, RowShape.TEXT, RowShape.IMAGE);
+
     private ShapeSniffer() {}
 
     static RowShape shape(List<ObjectNode> rows, DataOptions options, String place) {
@@ -84,9 +88,11 @@ final class ShapeSniffer {
                 }
             }
         }
-        if (votes.size() > 1) {
-            votes.remove(RowShape.TEXT);
-            votes.remove(RowShape.IMAGE);
+        // What is looked for lacks nothing, where rows can be that.
+        for (RowShape bare : BARE) {
+            if (votes.size() > 1) {
+                votes.remove(bare);
+            }
         }
         if (votes.isEmpty()) {
             throw new InputException(place + ": " + unknown(rows.get(0)));
@@ -112,11 +118,14 @@ final class ShapeSniffer {
                     case LABELLED_TOKENS -> !row.path("labels").isArray();
                     case PROMPT_COMPLETION -> !isJudgement(row.path("label"));
                     case JUDGED -> isJudgement(row.path("label"));
-                    case WORDS ->
-                        row.path(String.valueOf(find(row.propertyNames(), "tags")))
-                                .isArray();
+                    case WORDS -> isList(row, "tags");
+                    case UNTAGGED -> isList(row, "tokens");
                     default -> true;
                 };
+    }
+
+    private static boolean isList(ObjectNode row, String part) {
+        return row.path(String.valueOf(find(row.propertyNames(), part))).isArray();
     }
 
     private static boolean isJudgement(JsonNode label) {
