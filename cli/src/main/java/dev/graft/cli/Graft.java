@@ -12,6 +12,7 @@ import dev.graft.cli.generate.TranscribeCommand;
 import dev.graft.cli.inspect.InspectCommand;
 import dev.graft.cli.logits.LogitsCommand;
 import dev.graft.cli.merge.ConvertCommand;
+import dev.graft.cli.merge.MergeAdaptersCommand;
 import dev.graft.cli.merge.MergeCommand;
 import dev.graft.cli.methods.MethodsCommand;
 import dev.graft.cli.parity.ParityCommand;
@@ -49,6 +50,7 @@ import picocli.CommandLine.Spec;
             TranscribeCommand.class,
             ChatCommand.class,
             MergeCommand.class,
+            MergeAdaptersCommand.class,
             ConvertCommand.class,
             InspectCommand.class,
             MethodsCommand.class,

@@ -2,8 +2,6 @@ package dev.graft.parity;
 
 import dev.graft.models.Base;
 import dev.graft.models.sites.Hooks;
-import dev.graft.models.sites.Linear;
-import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Merge;
 import dev.graft.peft.Selection;
@@ -34,11 +32,6 @@ final class CompositionParity implements Group {
         JsonNode manifest = Group.manifest(folder);
         Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
         MethodTypes.require(manifest.path("peft_type").asString());
-        if (manifest.has("weights")
-                && !manifest.path("combination_type").asString("").equals("cat")) {
-            throw new NotCovered("combining adapters into one by "
-                    + manifest.path("combination_type").asString("weights"));
-        }
         try (ReferenceBase reference =
                         ReferenceBase.load(tree.resolve(manifest.path("base").asString()));
                 Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
@@ -47,7 +40,8 @@ final class CompositionParity implements Group {
                 adapters.put(name.asString(), AdapterFiles.load(reference.base(), folder.resolve(name.asString())));
             }
             if (manifest.has("weights")) {
-                weighted(check, reference, folder, adapters, manifest, stored, tolerance);
+                WeightedParity.check(
+                        check, reference, folder, List.copyOf(adapters.values()), manifest, stored, tolerance);
             }
             if (manifest.has("mixed_batch")) {
                 mixed(check, reference, adapters, manifest.path("mixed_batch"), stored, tolerance);
@@ -140,55 +134,6 @@ final class CompositionParity implements Group {
             reference
                     .outputs(reference.base(), reference.inputs(), selection.hooks())
                     .compare(check, prefix, stored, tolerance);
-        }
-    }
-
-    /** The exact weighted sum of the updates, which strengths give; and the adapter that the reference made, where it is that sum. */
-    private static void weighted(
-            Check check,
-            ReferenceBase reference,
-            Path folder,
-            Map<String, Adapter> adapters,
-            JsonNode manifest,
-            Reference stored,
-            Tolerance tolerance) {
-        List<Selection> parts = new ArrayList<>();
-        for (Adapter adapter : adapters.values()) {
-            parts.add(Selection.of(
-                    adapter, manifest.path("weights").get(parts.size()).doubleValue()));
-        }
-        Selection sum = Selection.all(parts.toArray(Selection[]::new));
-        outputs(check, reference, sum, "logits_of_exact_sum", stored, tolerance);
-        deltas(check, reference.base(), sum, "exact_delta.", stored, tolerance);
-        Selection result = Selection.of(AdapterFiles.load(reference.base(), folder.resolve("result")));
-        outputs(check, reference, result, "logits_of_peft_result", stored, tolerance);
-        deltas(check, reference.base(), result, "peft_delta.", stored, tolerance);
-    }
-
-    private static void outputs(
-            Check check,
-            ReferenceBase reference,
-            Selection selection,
-            String name,
-            Reference stored,
-            Tolerance tolerance) {
-        reference
-                .outputs(reference.base(), reference.inputs(), selection.hooks())
-                .compare(check, "logits", stored.get(name), name, tolerance);
-    }
-
-    private static void deltas(
-            Check check, Base base, Selection selection, String prefix, Reference stored, Tolerance tolerance) {
-        Base merged = Merge.merge(base, selection);
-        for (String name : stored.startingWith(prefix)) {
-            String module = name.substring(prefix.length());
-            Site before = base.site(Linear.class, module);
-            Site after = merged.site(Linear.class, module);
-            if (before instanceof Linear old && after instanceof Linear changed) {
-                check.tensor(name, changed.weight().sub(old.weight()), stored.get(name), tolerance);
-            } else {
-                check.that(false, "there is no linear layer " + module);
-            }
         }
     }
 }

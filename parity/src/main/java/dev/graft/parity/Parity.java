@@ -5,6 +5,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /**
  * Runs every case of a tree of reference fixtures: PEFT's, or AdapterHub's.
@@ -37,7 +39,7 @@ public final class Parity {
     private Parity() {}
 
     /**
-     * Runs the cases of every group that the tree has, in fp32 unless a case says otherwise, and tells the listener of each as it ends.
+     * Runs the cases of every group that the tree has, or those of one group if the folder is a group of a tree, in fp32 unless a case says otherwise, and tells the listener of each as it ends.
      *
      * @throws InputException if there is no case in the folder
      */
@@ -45,8 +47,24 @@ public final class Parity {
         if (!Files.isDirectory(tree)) {
             throw new InputException(tree + ": there is no such folder");
         }
+        Path folder = tree.toAbsolutePath().normalize();
+        Path parent = folder.getParent();
+        return parent != null && isGroup(folder)
+                ? run(parent, group -> folder.endsWith(group.name()), listener)
+                : run(tree, group -> true, listener);
+    }
+
+    /** Whether the folder is one kind of case out of a tree. */
+    private static boolean isGroup(Path folder) {
+        return Stream.concat(GROUPS.stream(), ADAPTER_HUB.stream()).anyMatch(group -> folder.endsWith(group.name()))
+                && Files.isDirectory(folder.resolveSibling("bases"))
+                && !Files.isDirectory(folder.resolve("bases"));
+    }
+
+    private static Report run(Path tree, Predicate<Group> wanted, Consumer<CaseResult> listener) {
         Cases cases = new Cases(listener);
-        List<Group> groups = AdapterHubBase.isTree(tree) ? ADAPTER_HUB : GROUPS;
+        List<Group> groups = (AdapterHubBase.isTree(tree) ? ADAPTER_HUB : GROUPS)
+                .stream().filter(wanted).toList();
         for (Group group : groups) {
             group.run(tree, cases);
         }

@@ -3,6 +3,7 @@ package dev.graft.peft;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.PromptTargets;
+import dev.graft.peft.inits.Factors;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.IntFunction;
@@ -28,6 +29,11 @@ public sealed interface Effect {
         /** ΔW with {@code f(x) = ΔW x + Δb}, or null if f isn't linear. */
         @Nullable
         Tensor weight();
+
+        /** B and A with {@code ΔW = B A}, one row for each output, or null where the update has none or isn't linear. */
+        default @Nullable Factors factors() {
+            return null;
+        }
 
         /** Δb, or null for none. */
         default @Nullable Tensor bias() {

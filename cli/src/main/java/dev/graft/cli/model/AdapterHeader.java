@@ -48,6 +48,35 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
         return folder;
     }
 
+    /**
+     * The base that adapters were trained on, as {@code --model} names one.
+     *
+     * @throws InputException if they don't say, or not the same
+     */
+    public static String base(List<Path> folders) {
+        String base = null;
+        for (Path folder : folders) {
+            Fields config = Fields.read(folder.resolve("adapter_config.json"));
+            Fields record = record(folder);
+            String named =
+                    config.has("base_model_name_or_path") ? config.stringOrNull("base_model_name_or_path") : null;
+            String own = record != null ? record.string("base", named == null ? "" : named) : named;
+            if (own == null || own.isEmpty()) {
+                throw new InputException(folder + ": the adapter doesn't say what base it is for; give it by --model");
+            }
+            if (base != null && !base.equals(own)) {
+                throw new InputException(folder + ": the adapter is for " + own + ", the ones before it are for " + base
+                        + "; if that is the same base, give it by --model");
+            }
+            base = own;
+        }
+        if (base == null) {
+            throw new InputException("there is no adapter that says what its base is");
+        }
+        boolean onHub = base.matches("[\\w.-]+/[\\w.-]+") && !Files.exists(Path.of(base));
+        return onHub ? "hf:" + base : base;
+    }
+
     static AdapterHeader read(Path folder) {
         Path file = folder.resolve("adapter_config.json");
         if (!Files.isRegularFile(file)) {

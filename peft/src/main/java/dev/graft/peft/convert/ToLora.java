@@ -3,31 +3,28 @@ package dev.graft.peft.convert;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Affine;
-import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
-import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.AdapterConfig;
 import dev.graft.peft.Merge;
-import dev.graft.peft.Parameter;
 import dev.graft.peft.Targets;
+import dev.graft.peft.WeightUpdate;
+import dev.graft.peft.inits.Svd;
 import dev.graft.peft.methods.DyLora;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.tensor.NoGrad;
-import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.TreeSet;
-import org.bytedeco.pytorch.StringViewOptional;
-import org.bytedeco.pytorch.T_TensorTensorTensor_T;
+import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
@@ -59,6 +56,15 @@ public record ToLora(Adapter adapter, Map<String, Double> errors, double error) 
         int rank() {
             return Math.toIntExact(u.size(1));
         }
+
+        Change keptBy(Scope scope) {
+            scope.keep(u);
+            scope.keep(v);
+            if (bias != null) {
+                scope.keep(bias);
+            }
+            return this;
+        }
     }
 
     /**
@@ -68,20 +74,58 @@ public record ToLora(Adapter adapter, Map<String, Double> errors, double error) 
      * @throws InputException if the adapter does more than change the weights and biases of linear layers, ungrouped convolutions and embeddings
      */
     public static ToLora of(Adapter adapter, @Nullable Integer rank) {
+        Map<String, Tensor> whole = new LinkedHashMap<>();
+        adapter.parameters().forEach((key, parameter) -> {
+            if (adapter.config().savesWhole(key)) {
+                whole.put(key, parameter.value());
+            }
+        });
+        ToLora lora = of(
+                adapter.base(),
+                adapter.config(),
+                WeightUpdate.sites(adapter),
+                site -> WeightUpdate.of(adapter, site),
+                whole,
+                rank);
+        if (lora == null) {
+            throw new InputException(adapter.method().type().name() + ": the adapter changes no weight");
+        }
+        return lora;
+    }
+
+    /**
+     * A LoRA of updates that are made one after the other, so that only one is in memory at a time.
+     *
+     * @param like has the modules that are saved whole, the task and the base's name
+     * @param sites where the updates are
+     * @param update makes the update of a site, null for none
+     * @param whole the values of the modules that are saved whole, by key
+     * @param rank the most that an update may have, or null
+     * @return null if no weight changes
+     */
+    public static @Nullable ToLora of(
+            Base base,
+            AdapterConfig like,
+            List<Site> sites,
+            Function<Site, @Nullable WeightUpdate> update,
+            Map<String, Tensor> whole,
+            @Nullable Integer rank) {
         if (rank != null && rank < 1) {
             throw new InputException("the rank is " + rank + ", expected at least 1");
         }
-        if (adapter.base().numerics().equals(Numerics.BF16)) {
-            throw new InputException("the base is in bf16, which is too coarse to tell an update: load it in fp32");
-        }
-        Base merged = Merge.merge(adapter);
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Map<String, Change> changes = changes(adapter, merged, rank);
-            if (changes.isEmpty()) {
-                throw new InputException(adapter.method().type().name() + ": the adapter changes no weight");
+            List<Change> changes = new ArrayList<>();
+            for (Site site : sites) {
+                try (Scope inner = new Scope()) {
+                    WeightUpdate found = update.apply(site);
+                    Change change = found == null ? null : change(found, rank);
+                    if (change != null) {
+                        changes.add(change.keptBy(inner));
+                    }
+                }
             }
-            return of(adapter, changes);
+            return changes.isEmpty() ? null : of(base, like, changes, whole);
         }
     }
 
@@ -114,35 +158,6 @@ public record ToLora(Adapter adapter, Map<String, Double> errors, double error) 
         return new ToLora(small, errors, all == 0 ? 0 : Math.sqrt(missed / all));
     }
 
-    private static Map<String, Change> changes(Adapter adapter, Base merged, @Nullable Integer rank) {
-        Map<String, Change> changes = new LinkedHashMap<>();
-        TreeSet<String> others = new TreeSet<>();
-        for (Site site : adapter.sites()) {
-            if (adapter.config().savesWhole(site.name())) {
-                continue;
-            }
-            if (!isLayer(site)) {
-                others.add(site.name());
-                continue;
-            }
-            Change change = change(site, in(merged, site), rank);
-            if (change != null) {
-                changes.put(site.name(), change);
-            }
-        }
-        if (!others.isEmpty()) {
-            throw new InputException(adapter.method().type().name() + " can't become LoRA: it also changes "
-                    + others.first() + ", which is no linear layer, ungrouped convolution or embedding");
-        }
-        return changes;
-    }
-
-    private static boolean isLayer(Site site) {
-        boolean grouped =
-                site instanceof Convolution convolution && convolution.window().groups() > 1;
-        return site instanceof Embedding || site instanceof Projection && !grouped;
-    }
-
     /** The same layer in another base. */
     private static Affine in(Base other, Site site) {
         return (Affine) Objects.requireNonNull(other.site(site.getClass(), site.name()));
@@ -155,30 +170,28 @@ public record ToLora(Adapter adapter, Map<String, Double> errors, double error) 
                 .flatten(1, -1);
     }
 
-    private static @Nullable Change change(Site site, Affine to, @Nullable Integer rank) {
-        Affine from = (Affine) site;
-        Tensor change = update(from, to);
-        Tensor bias = change(from.bias(), to.bias());
-        double norm = Tensors.item(change.norm());
+    private static @Nullable Change change(WeightUpdate update, @Nullable Integer rank) {
+        double norm = Tensors.item(update.weight().norm());
+        Tensor bias = update.bias() == null || Tensors.item(update.bias().norm()) == 0
+                ? null
+                : Ops.to(update.bias(), ScalarType.Float);
         if (norm == 0 && bias == null) {
             return null;
         }
-        T_TensorTensorTensor_T svd = torch.linalg_svd(change, false, new StringViewOptional());
-        double[] values = Tensors.doubles(svd.get1());
+        Svd svd = update.factors() == null ? Svd.of(update.weight()) : Svd.of(update.factors());
+        double[] values = Tensors.doubles(svd.s());
         int kept = Math.min(rank == null ? values.length : rank, needed(values));
-        Tensor root = svd.get1().narrow(0, 0, kept).sqrt();
-        Tensor u = Ops.to(svd.get0().narrow(1, 0, kept).mul(root), ScalarType.Float);
-        Tensor v = Ops.to(svd.get2().narrow(0, 0, kept).mul(root.unsqueeze(1)), ScalarType.Float);
+        Tensor root = svd.s().narrow(0, 0, kept).sqrt();
+        Tensor u = Ops.to(svd.u().narrow(1, 0, kept).mul(root), ScalarType.Float);
+        Tensor v = Ops.to(svd.v().narrow(0, 0, kept).mul(root.unsqueeze(1)), ScalarType.Float);
         Tensor product = Ops.to(u, ScalarType.Double).matmul(Ops.to(v, ScalarType.Double));
-        return new Change(site, u, v, bias, Tensors.item(change.sub(product).norm()), norm);
-    }
-
-    private static @Nullable Tensor change(@Nullable Tensor from, @Nullable Tensor to) {
-        if (from == null || to == null) {
-            return null;
-        }
-        Tensor change = to.sub(from);
-        return Tensors.item(change.norm()) == 0 ? null : change;
+        return new Change(
+                update.site(),
+                u,
+                v,
+                bias,
+                Tensors.item(update.weight().sub(product).norm()),
+                norm);
     }
 
     private static int needed(double[] values) {
@@ -189,21 +202,15 @@ public record ToLora(Adapter adapter, Map<String, Double> errors, double error) 
         return kept;
     }
 
-    private static ToLora of(Adapter adapter, Map<String, Change> changes) {
-        AdapterConfig old = adapter.config();
+    private static ToLora of(Base base, AdapterConfig like, List<Change> changes, Map<String, Tensor> whole) {
         AdapterConfig config = new AdapterConfig(
-                new Lora(config(changes)), old.modulesToSave(), old.task(), old.baseName(), old.revision());
-        Adapter lora = Adapter.create(adapter.base(), config, 0);
-        for (Parameter parameter : lora.parameters().values()) {
-            Parameter same = adapter.parameters().get(parameter.key());
-            if (same != null && old.savesWhole(parameter.key())) {
-                parameter.value().copy_(same.value());
-            }
-        }
+                new Lora(config(changes)), like.modulesToSave(), like.task(), like.baseName(), like.revision());
+        Adapter lora = Adapter.create(base, config, 0);
+        whole.forEach((key, value) -> lora.value(key).copy_(value));
         Map<String, Double> errors = new LinkedHashMap<>();
         double missed = 0;
         double all = 0;
-        for (Change change : changes.values()) {
+        for (Change change : changes) {
             write(lora, change);
             errors.put(change.site().name(), change.norm() == 0 ? 0 : change.missed() / change.norm());
             missed += change.missed() * change.missed();
@@ -213,21 +220,22 @@ public record ToLora(Adapter adapter, Map<String, Double> errors, double error) 
     }
 
     /** Scaling 1 at every layer, whatever its rank. */
-    private static LoraConfig config(Map<String, Change> changes) {
-        int r = changes.values().stream().mapToInt(Change::rank).max().orElseThrow();
+    private static LoraConfig config(List<Change> changes) {
+        int r = changes.stream().mapToInt(Change::rank).max().orElseThrow();
         Map<String, Integer> ranks = new LinkedHashMap<>();
         Map<String, Double> alphas = new LinkedHashMap<>();
-        changes.forEach((module, change) -> {
+        for (Change change : changes) {
             if (change.rank() != r) {
-                ranks.put(module, change.rank());
-                alphas.put(module, (double) change.rank());
+                ranks.put(change.site().name(), change.rank());
+                alphas.put(change.site().name(), (double) change.rank());
             }
-        });
-        boolean biases = changes.values().stream().anyMatch(change -> change.bias() != null);
+        }
+        boolean biases = changes.stream().anyMatch(change -> change.bias() != null);
         return LoraConfig.DEFAULT
                 .withRank(r, r)
                 .withPatterns(ranks, alphas)
-                .withTargets(Targets.names(changes.keySet().toArray(String[]::new)))
+                .withTargets(Targets.names(
+                        changes.stream().map(change -> change.site().name()).toArray(String[]::new)))
                 .withLoraBias(biases);
     }
 

@@ -4,6 +4,7 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import org.bytedeco.pytorch.StringViewOptional;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
+import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -14,11 +15,20 @@ import org.bytedeco.pytorch.global.torch;
  * @param s {@code [k]}
  * @param v {@code [k, in]}
  */
-record Svd(Tensor u, Tensor s, Tensor v) {
+public record Svd(Tensor u, Tensor s, Tensor v) {
     /** All of it. */
-    static Svd of(Tensor w) {
+    public static Svd of(Tensor w) {
         T_TensorTensorTensor_T svd = torch.linalg_svd(w, false, new StringViewOptional());
         return new Svd(svd.get0(), svd.get1(), svd.get2());
+    }
+
+    /** All of {@code B A}, in time that grows with the sizes and not with their product: QR of both, then the SVD of what is between. */
+    public static Svd of(Factors update) {
+        T_TensorTensor_T left = torch.linalg_qr(update.b());
+        T_TensorTensor_T right = torch.linalg_qr(update.a().t());
+        Svd core = of(left.get1().matmul(right.get1().t()));
+        return new Svd(
+                left.get0().matmul(core.u), core.s, core.v.matmul(right.get0().t()));
     }
 
     /**

@@ -244,6 +244,22 @@ record LowRank(
     }
 
     @Override
+    public @Nullable Factors factors() {
+        if (site instanceof Convolution c && c.window().groups() > 1) {
+            return null;
+        }
+        if (site instanceof Embedding) {
+            return new Factors(b.t(), Ops.scale(a.t(), scaling));
+        }
+        Tensor down = a.flatten(1, -1);
+        Tensor up = Ops.scale(b.flatten(1, -1), scaling);
+        if (start == null) {
+            return new Factors(down, up);
+        }
+        return new Factors(Ops.cat(0, down, start.a()), Ops.cat(1, up, Ops.scale(start.b(), -scaling)));
+    }
+
+    @Override
     public @Nullable Tensor bias() {
         return bias == null ? null : Ops.scale(bias, scaling);
     }

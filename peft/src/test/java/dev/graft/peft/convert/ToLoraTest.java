@@ -125,7 +125,7 @@ class ToLoraTest {
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("changes no weight");
         assertThatThrownBy(() -> ToLora.of(fresh, 0)).isInstanceOf(InputException.class);
-        Adapter coarse = Adapter.create(Bases.load(Bases.LLAMA, Numerics.BF16), new Lora(FOUR), 1);
+        Adapter coarse = Adapter.create(Bases.load(Bases.LLAMA, Numerics.BF16), new Dora(FOUR), 1);
         assertThatThrownBy(() -> ToLora.of(coarse, 4))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("bf16");

@@ -1,0 +1,174 @@
+package dev.graft.cli.merge;
+
+import dev.graft.cli.model.AdapterHeader;
+import dev.graft.cli.model.ComputeOptions;
+import dev.graft.cli.model.HeadOptions;
+import dev.graft.cli.model.JsonOption;
+import dev.graft.formats.InputException;
+import dev.graft.hub.Hub;
+import dev.graft.peft.composition.Coins;
+import dev.graft.peft.composition.Combination;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "merge-adapters",
+        description = "Combine several adapters of one base into one and write it as an ordinary LoRA.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "What is combined are the updates of the weights, B A, and never A and B apart.",
+            "  linear, cat, svd           the weighted sum",
+            "  ties                       trim to the density, elect a sign for each entry, average what agrees",
+            "  dare_linear, dare_ties     drop at random and rescale, then sum, or go on as ties",
+            "  della, della_linear        the same, dropping small entries more often",
+            "  magnitude_prune            sum what ties trims to",
+            "  breadcrumbs, breadcrumbs_ties   drop outliers and small entries",
+            "  average                    the parameters themselves: for bottleneck adapters, prefixes and prompts",
+            "With _svd behind the name (and svd) the result has the largest rank of the adapters, or --rank, and the error",
+            "is printed; else it has the rank that it needs, which is a full one after pruning. A classifier's head becomes",
+            "the mean of the heads.",
+            "",
+            "Examples:",
+            "  graft merge-adapters runs/a/adapter runs/b/adapter --weights 0.5,0.5 -o both",
+            "  graft merge-adapters a b c --combination ties_svd --density 0.2 -o merged",
+            "  graft merge-adapters a b --combination dare_linear_svd --density 0.5 --seed 7 --rank 32 -o merged"
+        })
+public final class MergeAdaptersCommand implements Runnable {
+
+    @Parameters(
+            arity = "1..*",
+            paramLabel = "ADAPTER",
+            description = "Folders with adapter_config.json, or hf:OWNER/NAME.")
+    @SuppressWarnings("NullAway.Init")
+    private List<String> adapters;
+
+    @Option(
+            names = {"-m", "--model"},
+            paramLabel = "MODEL",
+            description = "Their base (default: what the adapters say).")
+    private @Nullable String model;
+
+    @Option(
+            names = "--weights",
+            split = ",",
+            paramLabel = "W",
+            description = {
+                "A weight for each adapter, which may be negative (default: their mean; for ties, della and the like,",
+                "which average what agrees, 1 for each)."
+            })
+    private @Nullable List<Double> weights;
+
+    @Option(
+            names = "--combination",
+            paramLabel = "NAME",
+            description = "How updates become one; see below (default: ${DEFAULT-VALUE}).")
+    private String combination = "linear";
+
+    @Option(
+            names = "--density",
+            paramLabel = "P",
+            description = "The share of an update's entries that is kept (default: ${DEFAULT-VALUE}).")
+    private double density = Combination.Settings.DEFAULT.density();
+
+    @Option(
+            names = "--epsilon",
+            paramLabel = "E",
+            description = "How far della's probabilities go from the density (default: ${DEFAULT-VALUE}).")
+    private double epsilon = Combination.Settings.DEFAULT.epsilon();
+
+    @Option(
+            names = "--gamma",
+            paramLabel = "G",
+            description = "The share of the largest entries that breadcrumbs drop (default: ${DEFAULT-VALUE}).")
+    private double gamma = Combination.Settings.DEFAULT.gamma();
+
+    @Option(
+            names = "--majority-sign",
+            paramLabel = "HOW",
+            description = "How ties elects a sign: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+    private Combination.Election election = Combination.Election.TOTAL;
+
+    @Option(names = "--seed", paramLabel = "N", description = "Of what is dropped at random (default: 0).")
+    private long seed;
+
+    @Option(names = "--rank", paramLabel = "R", description = "The most that the rank of an update may be.")
+    private @Nullable Integer rank;
+
+    @Mixin
+    private HeadOptions head = new HeadOptions();
+
+    @Mixin
+    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.fp32);
+
+    @Option(
+            names = {"-o", "--out"},
+            required = true,
+            paramLabel = "DIR",
+            description = "The folder to write.")
+    @SuppressWarnings("NullAway.Init")
+    private Path out;
+
+    @Option(names = "--overwrite", description = "Replace the folder, with everything in it, if it is there.")
+    private boolean overwrite;
+
+    @Mixin
+    private JsonOption json = new JsonOption();
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        Combination chosen = Combination.named(combination);
+        refuseUnused(chosen);
+        Hub hub = new Hub();
+        String base = model != null
+                ? model
+                : AdapterHeader.base(adapters.stream()
+                        .map(adapter -> AdapterHeader.folder(adapter, hub))
+                        .toList());
+        MergeAdaptersRun run = new MergeAdaptersRun(
+                base,
+                adapters,
+                weights != null ? weights : Collections.nCopies(adapters.size(), usual(chosen)),
+                chosen,
+                new Combination.Settings(density, epsilon, gamma, election, Coins.of(seed)),
+                seed,
+                head,
+                compute,
+                spec.commandLine().getErr());
+        spec.commandLine()
+                .getOut()
+                .println(run.write(new OutFolder(out, overwrite), rank).shown(json.json()));
+    }
+
+    private double usual(Combination chosen) {
+        return chosen.isMean() ? 1 : 1.0 / adapters.size();
+    }
+
+    /** An option that the combination doesn't have would change nothing. */
+    private void refuseUnused(Combination chosen) {
+        refuse("--density", chosen.isSparse());
+        refuse("--epsilon", combination.startsWith("della"));
+        refuse("--gamma", combination.startsWith("breadcrumbs"));
+        refuse("--majority-sign", chosen.isMean());
+        refuse("--seed", combination.startsWith("dare") || combination.startsWith("della"));
+        refuse("--rank", chosen != Combination.AVERAGE);
+    }
+
+    private void refuse(String option, boolean has) {
+        if (!has && spec.commandLine().getParseResult().hasMatchedOption(option)) {
+            throw new InputException(option + " doesn't belong to --combination " + combination);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+package dev.graft.peft.composition;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.WeightUpdate;
+import dev.graft.peft.methods.Ia3;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Predicate;
+import org.bytedeco.pytorch.Tensor;
+
+/** Combinations of parameters themselves, where they are what an adapter's effect is linear in. */
+final class Parameters {
+    private Parameters() {}
+
+    /** Whether all are (IA)³ on the same modules: what they do is linear in their vectors. */
+    static boolean areVectors(List<Adapter> adapters) {
+        Set<String> keys = adapters.get(0).parameters().keySet();
+        return adapters.stream()
+                .allMatch(adapter -> adapter.method() instanceof Ia3
+                        && adapter.parameters().keySet().equals(keys));
+    }
+
+    /** The (IA)³ of {@code Σ wᵢ ΔWᵢ}: {@code l = 1 + Σ wᵢ (lᵢ - 1)}, since {@code ΔW = (l - 1) ⊙ W}. */
+    static Combined sumOfVectors(List<Adapter> adapters, List<Double> weights) {
+        double rest = 1 - weights.stream().mapToDouble(w -> w).sum();
+        Adapter first = adapters.get(0);
+        Adapter sum = Adapter.create(first.base(), first.config(), 0);
+        sum.parameters().forEach((key, parameter) -> {
+            if (!first.config().savesWhole(key)) {
+                parameter.value().copy_(Ops.plus(weighted(key, adapters, weights), rest));
+            }
+        });
+        heads(adapters, weights).forEach((key, value) -> sum.value(key).copy_(value));
+        return new Combined(sum, Map.of(), 0, null);
+    }
+
+    /** {@code Σ wᵢ θᵢ}. */
+    static Combined average(List<Adapter> adapters, List<Double> weights) {
+        double all = weights.stream().mapToDouble(w -> w).sum();
+        if (Math.abs(all - 1) > 1e-6) {
+            throw new InputException("average: the weights " + weights + " sum to " + all + ", expected 1");
+        }
+        Adapter first = adapters.get(0);
+        for (Adapter adapter : adapters) {
+            if (!adapter.method().type().equals(first.method().type())) {
+                throw new InputException("average: the adapters are "
+                        + first.method().type().name() + " and "
+                        + adapter.method().type().name() + ", expected one method");
+            }
+            refuseLowRank(adapter);
+        }
+        requireAlike(adapters, key -> true);
+        Adapter mean = Adapter.create(first.base(), first.config(), 0);
+        mean.parameters().forEach((key, parameter) -> parameter.value().copy_(weighted(key, adapters, weights)));
+        return new Combined(mean, Map.of(), 0, null);
+    }
+
+    private static void refuseLowRank(Adapter adapter) {
+        for (Site site : adapter.sites()) {
+            if (WeightUpdate.hasFactors(adapter, site)) {
+                throw new InputException("average: the mean of A and the mean of B don't make the mean of B A; for "
+                        + adapter.method().type().name() + " take linear");
+            }
+        }
+    }
+
+    /** The modules that adapters save whole: the mean of each, the weights divided by their sum. */
+    static Map<String, Tensor> heads(List<Adapter> adapters, List<Double> weights) {
+        requireAlike(adapters, adapters.get(0).config()::savesWhole);
+        double all = weights.stream().mapToDouble(w -> w).sum();
+        List<Double> shares = weights.stream().map(w -> w / all).toList();
+        Map<String, Tensor> heads = new LinkedHashMap<>();
+        for (String key : adapters.get(0).parameters().keySet()) {
+            if (adapters.get(0).config().savesWhole(key)) {
+                if (all == 0) {
+                    throw new InputException("the weights " + weights + " sum to 0, so " + key
+                            + ", which the adapters save whole, has no mean");
+                }
+                heads.put(key, weighted(key, adapters, shares));
+            }
+        }
+        return heads;
+    }
+
+    private static void requireAlike(List<Adapter> adapters, Predicate<String> which) {
+        Map<String, String> expected = shapes(adapters.get(0), which);
+        for (int i = 1; i < adapters.size(); i++) {
+            Map<String, String> found = shapes(adapters.get(i), which);
+            for (String key : union(expected.keySet(), found.keySet())) {
+                if (!expected.getOrDefault(key, "").equals(found.getOrDefault(key, ""))) {
+                    throw new InputException("the adapters don't fit each other: " + key + " is "
+                            + expected.getOrDefault(key, "not in the first") + " and "
+                            + found.getOrDefault(key, "not in number " + (i + 1)));
+                }
+            }
+        }
+    }
+
+    private static Set<String> union(Set<String> some, Set<String> others) {
+        Set<String> all = new TreeSet<>(some);
+        all.addAll(others);
+        return all;
+    }
+
+    private static Map<String, String> shapes(Adapter adapter, Predicate<String> which) {
+        Map<String, String> shapes = new LinkedHashMap<>();
+        adapter.parameters().forEach((key, parameter) -> {
+            if (which.test(key)) {
+                shapes.put(key, Arrays.toString(Tensors.shape(parameter.value())));
+            }
+        });
+        return shapes;
+    }
+
+    private static Tensor weighted(String key, List<Adapter> adapters, List<Double> weights) {
+        Tensor sum = null;
+        for (int i = 0; i < adapters.size(); i++) {
+            Tensor part = Ops.scale(adapters.get(i).value(key), weights.get(i));
+            sum = sum == null ? part : sum.add(part);
+        }
+        return Objects.requireNonNull(sum);
+    }
+}
