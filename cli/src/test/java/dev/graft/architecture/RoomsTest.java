@@ -40,7 +40,8 @@ class RoomsTest {
         STANDS_ON.put("train", Set.of("peft"));
         STANDS_ON.put("eval", Set.of("train"));
         STANDS_ON.put("parity", Set.of("eval"));
-        STANDS_ON.put("cli", Set.of("parity"));
+        STANDS_ON.put("serve", Set.of("peft"));
+        STANDS_ON.put("cli", Set.of("parity", "serve"));
     }
 
     private static final JavaClasses GRAFT = new ClassFileImporter()

@@ -42,8 +42,42 @@ public final class Attend {
      */
     public static Tensor attend(
             Attention site, Tensor q, Tensor own, Tensor ownValues, AttentionMask mask, double dropout, Pass pass) {
-        Tensor attended = frozen(site, q, own, ownValues, mask.at(site, pass), dropout, pass);
+        Tensor attended = mask.rows().isEmpty()
+                ? frozen(site, q, own, ownValues, mask.at(site, pass), dropout, pass)
+                : ragged(site, q, own, ownValues, mask.rows(), pass.alone());
         return adapted(site, q, attended, pass);
+    }
+
+    /** Each row's one query by itself, so that what it gives doesn't depend on the other rows. */
+    private static Tensor ragged(
+            Attention site,
+            Tensor q,
+            Tensor own,
+            Tensor ownValues,
+            List<@Nullable AttentionMask> masks,
+            List<@Nullable Pass> passes) {
+        Tensor[] rows = new Tensor[passes.size()];
+        for (int row = 0; row < rows.length; row++) {
+            Pass pass = passes.get(row);
+            AttentionMask mask = masks.get(row);
+            if (pass == null || mask == null) {
+                rows[row] = Tensors.zeros(q.scalar_type(), 1, 1, q.size(1) * q.size(3));
+                continue;
+            }
+            Tensor query = q.narrow(0, row, 1);
+            Tensor key = own.narrow(0, row, 1);
+            Tensor value = ownValues.narrow(0, row, 1);
+            AttentionMask its = mask.at(site, pass);
+            if (its.additive() != null) {
+                rows[row] = frozen(site, query, key, value, its, 0, pass);
+                continue;
+            }
+            Tensor[] seen = seen(site, key, value, pass);
+            long[] folded = {1, own.size(1), q.size(1) / own.size(1), q.size(3)};
+            rows[row] = Ops.attention(query.reshape(folded), seen[0], seen[1], site.scale())
+                    .reshape(1, 1, q.size(1) * q.size(3));
+        }
+        return Ops.cat(0, rows);
     }
 
     /** What goes on to the output projection. */
@@ -58,7 +92,7 @@ public final class Attend {
         KvCache cache = pass.cache();
         Tensor k = own;
         Tensor v = ownValues;
-        if ((cache == null || cache.length() == 0) && !pass.hooks().isFrozen(site)) {
+        if (!pass.continues() && !pass.hooks().isFrozen(site)) {
             Tensor[] prefixed = pass.piece(() -> prefixed(site, own, ownValues, pass));
             k = prefixed[0];
             v = prefixed[1];

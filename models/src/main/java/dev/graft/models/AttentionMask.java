@@ -4,7 +4,9 @@ import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Prefix;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -25,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param type of the mask's numbers
  * @param window how many positions away a query sees nothing
  * @param segments {@code [batch, queries]} int64, the text of each position where several stand in a row; null for one text a row
+ * @param rows the mask of each row alone in a pass of {@link Pass#ragged} texts, null for rows without a text; empty in others
  */
 @SuppressWarnings("ArrayRecordComponent") // made once for one pass, never shared
 public record AttentionMask(
@@ -38,11 +41,15 @@ public record AttentionMask(
         long queries,
         ScalarType type,
         long window,
-        @Nullable Tensor segments) {
+        @Nullable Tensor segments,
+        List<@Nullable AttentionMask> rows) {
     private static final double HIDDEN = -1e30;
 
     /** The mask of a pass whose embeddings exist. */
     public static AttentionMask of(Attention first, boolean causal, ScalarType type, Pass pass) {
+        if (!pass.alone().isEmpty()) {
+            return ragged(first, causal, type, pass);
+        }
         Tensor own = pass.mask();
         KvCache cache = pass.cache();
         Tensor past = cache == null ? null : cache.mask();
@@ -59,6 +66,26 @@ public record AttentionMask(
             cache.begin(prefix == null ? 0 : prefix.length(), pass.prompt(), shift, ahead);
         }
         return of(keys, own.size(1), causal, type, shift, ahead).apart(pass.segments());
+    }
+
+    private static AttentionMask ragged(Attention first, boolean causal, ScalarType type, Pass pass) {
+        pass.shareOut();
+        List<@Nullable AttentionMask> rows = new ArrayList<>();
+        long[] shifts = new long[pass.alone().size()];
+        for (Pass own : pass.alone()) {
+            AttentionMask its = own == null ? null : of(first, causal, type, own);
+            if (its != null && its.shift != null) {
+                shifts[rows.size()] = Tensors.longs(its.shift)[0];
+            }
+            rows.add(its);
+        }
+        Tensor shift = Arrays.stream(shifts).allMatch(row -> row == 0) ? null : Tensors.of(shifts, shifts.length, 1);
+        return of(pass.mask(), 1, causal, type, shift, null).over(rows);
+    }
+
+    private AttentionMask over(List<@Nullable AttentionMask> newRows) {
+        return new AttentionMask(
+                additive, sees, keys, shift, ahead, padding, causal, queries, type, window, segments, newRows);
     }
 
     /**
@@ -114,7 +141,8 @@ public record AttentionMask(
                 queries,
                 type,
                 Long.MAX_VALUE,
-                null);
+                null,
+                List.of());
     }
 
     /** The same, where a query sees only keys of its own text, and the prefix. */
@@ -129,11 +157,18 @@ public record AttentionMask(
         }
         Tensor near = additive == null ? Tensors.zeros(type, 1, 1, 1, keys.size(1)) : additive;
         Tensor own = near.expand(texts.size(0), -1, queries, -1).masked_fill(other, new Scalar(HIDDEN));
-        return new AttentionMask(own, sees, keys, shift, ahead, padding, causal, queries, type, window, texts);
+        return new AttentionMask(own, sees, keys, shift, ahead, padding, causal, queries, type, window, texts, rows);
     }
 
     /** The same, where a query doesn't see keys that are so many positions away or more; counted are all keys, padding too. */
     public AttentionMask within(long distance) {
+        if (!rows.isEmpty()) {
+            List<@Nullable AttentionMask> windowed = new ArrayList<>();
+            for (AttentionMask row : rows) {
+                windowed.add(row == null ? null : row.within(distance));
+            }
+            return over(windowed);
+        }
         long count = keys.size(1);
         if (distance >= count) {
             return this;
@@ -147,7 +182,7 @@ public record AttentionMask(
         Tensor far = away.ge(new Scalar(distance)).unsqueeze(0).unsqueeze(0);
         Tensor windowed = near.expand(-1, -1, queries, -1).masked_fill(far, new Scalar(HIDDEN));
         return new AttentionMask(
-                windowed, sees, keys, shift, ahead, padding, causal, queries, type, distance, segments);
+                windowed, sees, keys, shift, ahead, padding, causal, queries, type, distance, segments, rows);
     }
 
     /** The same with numbers {@code [1, heads, queries, queries]} added to the scores of its own keys; for attention without grouped queries. */
@@ -156,7 +191,7 @@ public record AttentionMask(
         Tensor whole =
                 prefix == 0 ? bias : Ops.cat(3, Tensors.zeros(type, 1, bias.size(1), bias.size(2), prefix), bias);
         Tensor sum = additive == null ? whole : additive.add(whole);
-        return new AttentionMask(sum, sees, keys, shift, ahead, padding, causal, queries, type, window, segments);
+        return new AttentionMask(sum, sees, keys, shift, ahead, padding, causal, queries, type, window, segments, rows);
     }
 
     /** What hides padding from a decoder's queries, {@code [batch, 1, 1, keys]}, for a mask {@code [batch, keys]}. */

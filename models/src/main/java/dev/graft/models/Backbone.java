@@ -31,6 +31,11 @@ public interface Backbone {
         return false;
     }
 
+    /** The longest sequence up to which a position is turned alike whatever the length of the text; at most {@link #maxPositions}. */
+    default int steadyPositions() {
+        return maxPositions();
+    }
+
     /** The number of token ids it knows. */
     default int vocabSize() {
         return size().vocab;

@@ -5,6 +5,7 @@ import dev.graft.models.sites.Prompt;
 import dev.graft.models.sites.PromptTargets;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
+import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -35,8 +36,7 @@ public record Embedded(
         Tensor mask = in.mask();
         Tensor typeIds = in.typeIds();
         Tensor positions = in.positions();
-        boolean first = cache == null || cache.length() == 0;
-        Prompt prompt = first ? pass.hooks().prompt(table, in.rows(), pass) : null;
+        Prompt prompt = pass.continues() ? null : pass.hooks().prompt(table, in.rows(), pass);
         long promptRows = prompt == null ? 0 : prompt.length();
         if (prompt != null) {
             rows = Ops.cat(1, Ops.to(prompt.rows(), type), rows);
@@ -54,7 +54,9 @@ public record Embedded(
                         .clamp_min(new Scalar(0L));
             }
         }
-        if (positions == null) {
+        if (positions == null && !pass.alone().isEmpty()) {
+            positions = behind(pass.alone());
+        } else if (positions == null) {
             long past = cache == null ? 0 : cache.counted();
             positions =
                     Ops.plusLong(Tensors.arange(promptRows + in.width()), past).unsqueeze(0);
@@ -62,5 +64,16 @@ public record Embedded(
         pass.packs(in.segments());
         pass.sees(in.ids(), mask, promptRows, prompt == null ? PromptTargets.none(0) : prompt.targets());
         return new Embedded(rows, positions, typeIds);
+    }
+
+    /** The next position of each text, {@code [rows, 1]}. */
+    private static Tensor behind(List<@Nullable Pass> rows) {
+        long[] next = new long[rows.size()];
+        for (int row = 0; row < next.length; row++) {
+            Pass own = rows.get(row);
+            KvCache cache = own == null ? null : own.cache();
+            next[row] = cache == null ? 0 : cache.counted();
+        }
+        return Tensors.of(next, next.length, 1);
     }
 }

@@ -81,6 +81,45 @@ public final class KvCache implements AutoCloseable {
         return common;
     }
 
+    /** A copy of what it holds of some tokens of its one row, before which there is neither a prefix nor a prompt. */
+    public KvCache part(long from, long count) {
+        if (mask == null || ids == null || mask.size(0) != 1 || virtual() > 0 || from + count > length) {
+            throw new IllegalStateException(
+                    "the cache has no single row with the tokens " + from + " to " + (from + count));
+        }
+        KvCache copy = new KvCache(count);
+        copy.length = count;
+        copy.mask = retained(mask.narrow(1, from, count).clone());
+        copy.ids = retained(ids.narrow(1, from, count).clone());
+        keys.forEach(key -> copy.keys.add(retained(key.narrow(2, from, count).clone())));
+        values.forEach(
+                value -> copy.values.add(retained(value.narrow(2, from, count).clone())));
+        return copy;
+    }
+
+    /** Puts a copy of a {@link #part} behind what it holds, as if a pass had read its tokens. */
+    public void read(KvCache part) {
+        for (int layer = 0; layer < part.keys.size(); layer++) {
+            append(true, layer, part.keys(layer));
+            append(false, layer, part.values(layer));
+        }
+        if (part.ids != null && part.mask != null) {
+            tokens(part.ids);
+            advance(mask == null ? part.mask : Ops.cat(1, mask, part.mask));
+        }
+    }
+
+    /** The bytes of the memory that it has taken. */
+    public long bytes() {
+        long bytes = 0;
+        for (List<Tensor> stores : List.of(keys, values)) {
+            for (Tensor store : stores) {
+                bytes += store.numel() * store.element_size();
+            }
+        }
+        return bytes;
+    }
+
     private static Tensor first(Tensor old, long columns) {
         Tensor kept = retained(old.narrow(1, 0, columns).clone());
         old.releaseReference();

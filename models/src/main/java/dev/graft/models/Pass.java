@@ -54,6 +54,7 @@ public final class Pass {
     private int layersRun;
     private long dropoutAtStart;
     private final List<Routing> routings = new ArrayList<>();
+    private List<@Nullable Pass> alone = List.of();
 
     private Pass(
             Hooks hooks,
@@ -107,6 +108,100 @@ public final class Pass {
     /** Inference that keeps and reuses keys and values. */
     public static Pass cached(Hooks hooks, KvCache cache) {
         return new Pass(hooks, false, cache, null, null);
+    }
+
+    /**
+     * One token of each of several texts of different lengths, {@code [rows, 1]}. What mixes positions is done for each row as its own pass
+     * does it, all else for the rows together.
+     *
+     * @param hooks what acts on the rows together
+     * @param rows the pass of each row alone, {@link #cached} with what the row has read so far; null for rows without a text
+     */
+    public static Pass ragged(Hooks hooks, List<@Nullable Pass> rows) {
+        Pass pass = new Pass(hooks, false, null, null, null);
+        pass.alone = rows;
+        return pass;
+    }
+
+    /** The passes of the rows of a {@link #ragged} pass; empty for another. */
+    List<@Nullable Pass> alone() {
+        return alone;
+    }
+
+    /** Tells the passes of its rows what each sees. */
+    void shareOut() {
+        for (int row = 0; row < alone.size(); row++) {
+            Pass own = alone.get(row);
+            if (own != null && tokens != null) {
+                own.sees(tokens.narrow(0, row, 1), mask().narrow(0, row, 1), 0, promptTargets);
+            }
+        }
+    }
+
+    /** Whether earlier passes have read the beginnings of the texts. */
+    public boolean continues() {
+        return !alone.isEmpty() || (cache != null && cache.length() > 0);
+    }
+
+    /** Ends the pass: what it has read is kept where there is a cache. */
+    public void end(AttentionMask read) {
+        if (cache != null) {
+            cache.advance(read.keys());
+        }
+        for (int row = 0; row < alone.size(); row++) {
+            Pass own = alone.get(row);
+            AttentionMask its = read.rows().isEmpty() ? null : read.rows().get(row);
+            if (own != null && its != null) {
+                own.end(its);
+            }
+        }
+    }
+
+    /** How many positions that aren't padding earlier passes have read, {@code [batch, 1]} int64; null for none. */
+    public @Nullable Tensor earlier() {
+        if (alone.isEmpty()) {
+            Tensor seen = cache == null ? null : cache.mask();
+            return seen == null ? null : Ops.sum(seen, 1, true);
+        }
+        List<Tensor> counts = new ArrayList<>();
+        for (Pass own : alone) {
+            Tensor count = own == null ? null : own.earlier();
+            counts.add(count == null ? Tensors.zeros(ScalarType.Long, 1, 1) : count);
+        }
+        return Ops.cat(0, counts.toArray(Tensor[]::new));
+    }
+
+    public boolean isRagged() {
+        return !alone.isEmpty();
+    }
+
+    /**
+     * What is made of each row of a ragged pass by its own pass; zeros for rows without a text.
+     *
+     * @param x {@code [rows, ...]}; the result has as many rows
+     */
+    public Tensor eachRow(Tensor x, RowStep step) {
+        Tensor[] parts = new Tensor[alone.size()];
+        Tensor some = null;
+        for (int row = 0; row < parts.length; row++) {
+            Pass own = alone.get(row);
+            if (own != null) {
+                parts[row] = step.apply(x.narrow(0, row, 1), own);
+                some = parts[row];
+            }
+        }
+        if (some == null) {
+            throw new IllegalStateException("no row of the pass has a text");
+        }
+        for (int row = 0; row < parts.length; row++) {
+            parts[row] = parts[row] == null ? Ops.scale(some, 0) : parts[row];
+        }
+        return Ops.cat(0, parts);
+    }
+
+    /** What is made of rows by their pass. */
+    public interface RowStep {
+        Tensor apply(Tensor x, Pass pass);
     }
 
     /** The same pass, collecting every layer's hidden states. */
@@ -518,11 +613,25 @@ public final class Pass {
         if (tokens == null) {
             throw new IllegalStateException("the tokens are known only after the embeddings");
         }
-        Tensor all = tokens;
+        Tensor all = alone.isEmpty() ? tokens : joined();
         if (cache == null && prompt > 0) {
             all = Ops.cat(1, noTokens(tokens.size(0), prompt), tokens);
         }
         return rows == null ? all : all.index_select(0, rows);
+    }
+
+    /** The tokens of the rows of a ragged pass, with -1 before those of shorter ones. */
+    private Tensor joined() {
+        List<Tensor> texts = new ArrayList<>();
+        for (Pass own : alone) {
+            texts.add(own == null ? noTokens(1, 1) : own.tokens());
+        }
+        long width = texts.stream().mapToLong(text -> text.size(1)).max().orElse(0);
+        return Ops.cat(
+                0,
+                texts.stream()
+                        .map(text -> Ops.cat(1, noTokens(1, width - text.size(1)), text))
+                        .toArray(Tensor[]::new));
     }
 
     /** What stands for the tokens of a prompt's rows, which have none. */
@@ -536,6 +645,7 @@ public final class Pass {
         view.mask = mask;
         view.tokens = tokens;
         view.prompt = prompt;
+        view.alone = alone;
         view.rows = someRows;
         return view;
     }

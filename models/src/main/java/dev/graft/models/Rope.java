@@ -98,6 +98,11 @@ public record Rope(
         return beyond != null && beyond.once && length <= beyond.trained != other <= beyond.trained;
     }
 
+    /** The longest text that the plain frequencies hold for. */
+    public int steadyPositions() {
+        return beyond == null ? Integer.MAX_VALUE : beyond.trained;
+    }
+
     private double[] frequencies(Tensor positions, @Nullable KvCache cache) {
         if (beyond == null || positions.numel() == 0) {
             return frequencies;

@@ -3,7 +3,6 @@ package dev.graft.peft;
 import dev.graft.formats.InputException;
 import dev.graft.models.Backbone;
 import dev.graft.models.Base;
-import dev.graft.models.KvCache;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Attention;
@@ -37,9 +36,26 @@ import org.jspecify.annotations.Nullable;
  */
 final class Grafted implements Hooks {
     private final List<RowGroup> groups;
+    private final @Nullable Slots slots;
 
     private Grafted(List<RowGroup> groups) {
+        this(groups, null);
+    }
+
+    private Grafted(List<RowGroup> groups, @Nullable Slots slots) {
         this.groups = groups;
+        this.slots = slots;
+    }
+
+    /** Each row by itself, whatever the others have. */
+    static Hooks apart(List<List<Selection.Active>> rows, @Nullable Slots slots) {
+        List<RowGroup> groups = new ArrayList<>();
+        for (int row = 0; row < rows.size(); row++) {
+            if (!rows.get(row).isEmpty()) {
+                groups.add(RowGroup.of(rows.get(row), new long[] {row}));
+            }
+        }
+        return groups.isEmpty() && slots == null ? Hooks.NONE : new Grafted(List.copyOf(groups), slots);
     }
 
     static Hooks hooks(List<List<Selection.Active>> rows, boolean perRow) {
@@ -100,7 +116,8 @@ final class Grafted implements Hooks {
 
     @Override
     public Tensor linear(Linear site, Tensor x, Pass pass) {
-        return affine(site, site, x, pass);
+        Tensor y = affine(site, site, x, pass);
+        return slots == null ? y : slots.add(site, x, y);
     }
 
     @Override
@@ -230,7 +247,9 @@ final class Grafted implements Hooks {
         if (isFrozen(site)) {
             return site;
         }
-        return groups.size() == 1 && groups.get(0).rows() == null ? compose(site, site, groups.get(0)) : null;
+        return slots == null && groups.size() == 1 && groups.get(0).rows() == null
+                ? compose(site, site, groups.get(0))
+                : null;
     }
 
     @Override
@@ -242,7 +261,7 @@ final class Grafted implements Hooks {
 
     @Override
     public boolean isFrozen(Site site) {
-        return groups.stream().noneMatch(group -> group.actsOn(site));
+        return groups.stream().noneMatch(group -> group.actsOn(site)) && (slots == null || !slots.actOn(site));
     }
 
     private static Tensor normalised(Norm site, List<Selection.Active> stack, Tensor x) {
@@ -343,9 +362,8 @@ final class Grafted implements Hooks {
         for (RowGroup group : groups) {
             if (group.actsOn(site)) {
                 Tensor mask = group.of(pass.mask());
-                KvCache cache = pass.cache();
-                Tensor seen = cache == null ? null : cache.mask();
-                Tensor earlier = seen == null ? null : Ops.sum(group.of(seen), 1, true);
+                Tensor read = pass.earlier();
+                Tensor earlier = read == null ? null : group.of(read);
                 Tensor after = each(
                         site,
                         group,

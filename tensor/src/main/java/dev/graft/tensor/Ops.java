@@ -36,6 +36,12 @@ public final class Ops {
         return torch.convolution(x, kernels, optional(bias), stride, padding, dilation, false, none, groups);
     }
 
+    /** {@code softmax(s · q kᵀ) v}: queries {@code [batch, heads, queries, d]}, keys and values {@code [batch, heads, keys, d]}. */
+    public static Tensor attention(Tensor queries, Tensor keys, Tensor values, double scale) {
+        return torch.scaled_dot_product_attention(
+                queries, keys, values, new TensorOptional(), 0, false, new DoubleOptional(scale), false);
+    }
+
     /** Rows of a table {@code [n, d]} at ids {@code [...]}, giving {@code [..., d]}. */
     public static Tensor embedding(Tensor table, Tensor ids) {
         return torch.embedding(table, ids);

@@ -8,7 +8,6 @@ import dev.graft.models.Backbone;
 import dev.graft.models.Embedded;
 import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
-import dev.graft.models.KvCache;
 import dev.graft.models.Pass;
 import dev.graft.models.Rope;
 import dev.graft.models.Weights;
@@ -316,10 +315,7 @@ final class Decoder implements Backbone {
         }
         h = pass.hooks().norm(norm, h, pass);
         pass.collect(h);
-        KvCache cache = pass.cache();
-        if (cache != null) {
-            cache.advance(mask.keys());
-        }
+        pass.end(mask);
         return pass.result(h);
     }
 
@@ -396,6 +392,14 @@ final class Decoder implements Backbone {
                 sites.add(each);
             }
         }
+    }
+
+    @Override
+    public int steadyPositions() {
+        return config.kinds.stream()
+                .filter(kind -> kind.rope != null)
+                .mapToInt(kind -> kind.rope.steadyPositions())
+                .reduce(maxPositions(), Math::min);
     }
 
     @Override

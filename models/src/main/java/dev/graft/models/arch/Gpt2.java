@@ -10,7 +10,6 @@ import dev.graft.models.Backbone;
 import dev.graft.models.Embedded;
 import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
-import dev.graft.models.KvCache;
 import dev.graft.models.Pass;
 import dev.graft.models.Task;
 import dev.graft.models.Weights;
@@ -123,10 +122,7 @@ public final class Gpt2 implements Backbone {
         }
         h = pass.hooks().norm(norm, h, pass);
         pass.collect(h);
-        KvCache cache = pass.cache();
-        if (cache != null) {
-            cache.advance(mask.keys());
-        }
+        pass.end(mask);
         return pass.result(h);
     }
 

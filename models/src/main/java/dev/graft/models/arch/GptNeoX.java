@@ -9,7 +9,6 @@ import dev.graft.models.Backbone;
 import dev.graft.models.Embedded;
 import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
-import dev.graft.models.KvCache;
 import dev.graft.models.Pass;
 import dev.graft.models.Rope;
 import dev.graft.models.Task;
@@ -116,10 +115,7 @@ public final class GptNeoX implements Backbone {
         }
         h = pass.hooks().norm(norm, h, pass);
         pass.collect(h);
-        KvCache cache = pass.cache();
-        if (cache != null) {
-            cache.advance(mask.keys());
-        }
+        pass.end(mask);
         return pass.result(h);
     }
 
@@ -174,6 +170,11 @@ public final class GptNeoX implements Backbone {
         }
         sites.add(norm);
         return sites;
+    }
+
+    @Override
+    public int steadyPositions() {
+        return Math.min(maxPositions(), config.rope.steadyPositions());
     }
 
     @Override

@@ -101,14 +101,23 @@ final class Mixture implements FeedForward {
     @Override
     public Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass) {
         Tensor x = pass.norm(norm, h, base);
+        if (pass.isRagged()) {
+            // How many positions meet at an expert depends on all rows, so each row goes alone.
+            return pass.piece(() -> new Tensor[] {pass.eachRow(x, (row, own) -> mixed(row, routed(row, own), own))})[0];
+        }
         Tensor[] results = pass.piece(() -> {
-            Tensor logits = Ops.to(pass.hooks().linear(router, x, pass), small).view(-1, config.experts);
+            Tensor logits = routed(x, pass);
             return new Tensor[] {mixed(x, logits, pass), logits};
         });
         if (config.balance > 0) {
             pass.route(new Routing(results[1], config.chosen, config.balance));
         }
         return results[0];
+    }
+
+    /** The router's scores, {@code [positions, experts]}. */
+    private Tensor routed(Tensor x, Pass pass) {
+        return Ops.to(pass.hooks().linear(router, x, pass), small).view(-1, config.experts);
     }
 
     private Tensor mixed(Tensor x, Tensor logits, Pass pass) {

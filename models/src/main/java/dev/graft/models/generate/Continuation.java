@@ -6,8 +6,10 @@ import java.util.Arrays;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** One prompt with the tokens and the text that follow it. */
-final class Continuation {
+/**
+ * One prompt with the tokens and the text that follow it. {@link Generator#begin} makes it for those who drive the passes themselves.
+ */
+public final class Continuation {
     final int row;
     final int[] prompt;
     private final GenerateOptions options;
@@ -49,7 +51,7 @@ final class Continuation {
      *
      * @param limit how many tokens the model can take after the prompt
      */
-    void step(float[] logits, int limit) {
+    public void step(float[] logits, int limit) {
         bans.apply(logits, all(), length == 0);
         int id = sampler.next(logits);
         sampler.saw(id);
@@ -89,8 +91,14 @@ final class Continuation {
         }
     }
 
-    boolean goesOn() {
+    /** Whether it has not ended. */
+    public boolean goesOn() {
         return reason == null;
+    }
+
+    /** How many tokens have followed the prompt. */
+    public int count() {
+        return length;
     }
 
     /** How many tokens the prompt and what follows it are. */
@@ -99,17 +107,19 @@ final class Continuation {
     }
 
     /** The prompt and what follows it. */
-    int[] all() {
+    public int[] all() {
         int[] all = Arrays.copyOf(prompt, prompt.length + length);
         System.arraycopy(ids, 0, all, prompt.length, length);
         return all;
     }
 
-    int last() {
+    /** The last new token. */
+    public int last() {
         return ids[length - 1];
     }
 
-    Generated result() {
+    /** The whole of what followed, when it has ended. */
+    public Generated result() {
         FinishReason why = reason;
         if (why == null) {
             throw new IllegalStateException("the text has not ended");

@@ -271,10 +271,29 @@ public final class Generator {
         for (int row = 0; row < prompts.size(); row++) {
             int[] prompt = answers ? answering.start() : prompts.get(row);
             int copy = copies.merge(Arrays.stream(prompts.get(row)).boxed().toList(), 1, Integer::sum);
-            Sampler sampler = new Sampler(options, Rng.of(options.seed(), "generate " + copy));
-            texts.add(new Continuation(row, prompt, options, endTokens, sampler, bans(options), tokenizer, listener));
+            texts.add(continuation(row, prompt, options, endTokens, copy, listener));
         }
         return texts;
+    }
+
+    private Continuation continuation(
+            int row, int[] prompt, GenerateOptions options, Set<Integer> endTokens, int copy, TextListener listener) {
+        Sampler sampler = new Sampler(options, Rng.of(options.seed(), "generate " + copy));
+        return new Continuation(row, prompt, options, endTokens, sampler, bans(options), tokenizer, listener);
+    }
+
+    /**
+     * A text to continue by passes of the caller's own. It draws as the prompt does in {@link #generate}.
+     *
+     * @param copy how often the same prompt has been begun with the same options, from 1 on: equal prompts draw differently
+     * @throws InputException if the prompt is empty, too long for the model or has ids that it doesn't know
+     */
+    public Continuation begin(int[] prompt, GenerateOptions options, int copy, TextListener listener) {
+        if (answers) {
+            throw new InputException(base.name() + " answers what its encoder reads, it continues no texts");
+        }
+        check(0, prompt);
+        return continuation(0, prompt, options, endTokens(options), copy, listener);
     }
 
     private Bans bans(GenerateOptions options) {

@@ -3,7 +3,6 @@ package dev.graft.peft.methods;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.KvCache;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Embedding;
@@ -212,8 +211,7 @@ public record PTuning(
         @Override
         public Tensor apply(Affine inner, Tensor ids, Pass pass) {
             Tensor embedded = inner.apply(ids, pass);
-            KvCache cache = pass.cache();
-            if (cache != null && cache.length() > 0) {
+            if (pass.continues()) {
                 return embedded;
             }
             Tensor pseudo = ids.eq(new Scalar((long) pseudoToken));

@@ -1,0 +1,224 @@
+package dev.graft.peft;
+
+import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.inits.Factors;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The adapters of rows that are generated together, one row a slot, in place: low-rank updates lie side by side, so that two batched
+ * products add those of all rows, each with its own matrices (as Punica's BGMV, Chen et al., 2023). Adapters that are more than low-rank
+ * updates of linear layers act on their row alone. What a row gets doesn't depend on the others. Used by one thread.
+ *
+ * <pre>{@code
+ * slots.put(3, Selection.of(adapter));
+ * base.hidden(tokens, Pass.ragged(slots.hooks(), passes));
+ * }</pre>
+ */
+public final class Slots implements AutoCloseable {
+    /** Ranks are made up to a power of two from this on, by zeros. */
+    private static final int SMALLEST = 8;
+
+    private final List<Selection> selections;
+    private final int[] ranks;
+    private final TreeMap<Integer, Bucket> buckets = new TreeMap<>();
+    private @Nullable Hooks hooks;
+    private int active;
+
+    /** Slots without adapters. */
+    public Slots(int count) {
+        selections = new ArrayList<>(Collections.nCopies(count, Selection.BASE));
+        ranks = new int[count];
+        active = count;
+    }
+
+    /** Says what acts on a row from now on. */
+    public void put(int row, Selection selection) {
+        if (selections.get(row) == selection) {
+            return;
+        }
+        hooks = null;
+        selections.set(row, selection);
+        Bucket before = buckets.get(ranks[row]);
+        if (before != null) {
+            before.clear(row);
+        }
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Map<Linear, Factors> factors = factors(selection.stack());
+            ranks[row] = factors == null || factors.isEmpty() ? 0 : rank(factors);
+            if (ranks[row] > 0 && factors != null) {
+                buckets.computeIfAbsent(ranks[row], rank -> new Bucket(rank, selections.size()))
+                        .put(row, factors);
+            }
+        }
+    }
+
+    private static int rank(Map<Linear, Factors> factors) {
+        long largest = factors.values().stream()
+                .mapToLong(pair -> pair.a().size(0))
+                .max()
+                .orElse(0);
+        int rank = SMALLEST;
+        while (rank < largest) {
+            rank *= 2;
+        }
+        return rank;
+    }
+
+    /** All that a stack does, where that is low-rank updates of linear layers; null where it is something else too. */
+    private static @Nullable Map<Linear, Factors> factors(List<Selection.Active> stack) {
+        Map<Linear, Factors> all = new IdentityHashMap<>();
+        for (Selection.Active active : stack) {
+            for (Site site : active.adapter().sites()) {
+                for (Effect effect : active.effects(site)) {
+                    Factors own =
+                            site instanceof Linear && effect instanceof Effect.Delta delta ? delta.factors() : null;
+                    if (own == null) {
+                        return null;
+                    }
+                    Factors scaled = new Factors(own.a(), Ops.scale(own.b(), active.strength()));
+                    all.merge(
+                            (Linear) site,
+                            scaled,
+                            (one, other) ->
+                                    new Factors(Ops.cat(0, one.a(), other.a()), Ops.cat(1, one.b(), other.b())));
+                }
+            }
+        }
+        return all;
+    }
+
+    /** Says that a row has no text any more. A low-rank adapter stays in its place, in case the next text there has the same. */
+    public void leave(int row) {
+        if (ranks[row] == 0) {
+            put(row, Selection.BASE);
+        }
+    }
+
+    /** Says that only the first rows have texts. */
+    public void use(int rows) {
+        active = rows;
+    }
+
+    /** What a pass of all rows calls; holds until a row changes. */
+    public Hooks hooks() {
+        Hooks known = hooks;
+        if (known == null) {
+            List<List<Selection.Active>> rest = new ArrayList<>();
+            for (int row = 0; row < ranks.length; row++) {
+                rest.add(ranks[row] > 0 ? List.of() : selections.get(row).stack());
+            }
+            boolean low = buckets.values().stream().anyMatch(bucket -> bucket.used > 0);
+            known = Grafted.apart(rest, low ? this : null);
+            hooks = known;
+        }
+        return known;
+    }
+
+    boolean actOn(Site site) {
+        return buckets.values().stream().anyMatch(bucket -> bucket.used > 0 && bucket.pairs.containsKey(site));
+    }
+
+    /** Adds the updates of all rows to y {@code [rows, 1, out]}, in place. */
+    Tensor add(Linear site, Tensor x, Tensor y) {
+        for (Bucket bucket : buckets.values()) {
+            Pair pair = bucket.pairs.get(site);
+            int rows = Math.min(active, bucket.used);
+            if (rows > 0 && pair != null) {
+                Tensor narrow = Ops.to(x.narrow(0, 0, rows), y.scalar_type()).bmm(pair.a.narrow(0, 0, rows));
+                y.narrow(0, 0, rows).baddbmm_(narrow, pair.b.narrow(0, 0, rows));
+            }
+        }
+        return y;
+    }
+
+    /**
+     * The matrices of one layer.
+     *
+     * @param a {@code [rows, in, rank]}
+     * @param b {@code [rows, rank, out]}
+     */
+    private record Pair(Tensor a, Tensor b) {}
+
+    /** The rows whose adapters are of one rank. */
+    private static final class Bucket implements AutoCloseable {
+        private final int rank;
+        private final boolean[] filled;
+        private final Map<Site, Pair> pairs = new IdentityHashMap<>();
+        private int used;
+
+        Bucket(int rank, int rows) {
+            this.rank = rank;
+            this.filled = new boolean[rows];
+        }
+
+        void put(int row, Map<Linear, Factors> factors) {
+            factors.forEach((site, own) -> {
+                Pair pair = pairs.computeIfAbsent(site, s -> empty((Linear) s));
+                long r = own.a().size(0);
+                pair.a.select(0, row).narrow(1, 0, r).copy_(own.a().t());
+                pair.b.select(0, row).narrow(0, 0, r).copy_(own.b().t());
+            });
+            filled[row] = true;
+            count();
+        }
+
+        private Pair empty(Linear site) {
+            ScalarType type = site.type();
+            Tensor a = Tensors.zeros(type, filled.length, rank, site.in());
+            Tensor b = Tensors.zeros(type, filled.length, rank, site.out());
+            Tensor turned = a.transpose(1, 2);
+            turned.retainReference();
+            b.retainReference();
+            return new Pair(turned, b);
+        }
+
+        void clear(int row) {
+            try (Scope scope = new Scope()) {
+                for (Pair pair : pairs.values()) {
+                    pair.a.select(0, row).fill_(new Scalar(0.0));
+                    pair.b.select(0, row).fill_(new Scalar(0.0));
+                }
+            }
+            filled[row] = false;
+            count();
+        }
+
+        private void count() {
+            used = filled.length;
+            while (used > 0 && !filled[used - 1]) {
+                used--;
+            }
+        }
+
+        @Override
+        public void close() {
+            for (Pair pair : pairs.values()) {
+                pair.a.close();
+                pair.b.close();
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        buckets.values().forEach(Bucket::close);
+        buckets.clear();
+        hooks = null;
+    }
+}

@@ -1,0 +1,41 @@
+package dev.graft.serve;
+
+import dev.graft.models.generate.GenerateOptions;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A text to be continued.
+ *
+ * @param copy which of several texts for the same prompt it is, from 1 on; they draw differently
+ * @param tenant whose turn it takes
+ * @param deadline by {@link System#nanoTime}, when it is given up; {@link Long#MAX_VALUE} for never
+ * @param logprobs how many of the likeliest tokens are told beside each chosen one; -1 tells no probabilities at all
+ * @param steering what changes the logits before a token is chosen, or null
+ */
+@SuppressWarnings("ArrayRecordComponent") // read-only by contract
+public record Ask(
+        int[] prompt,
+        GenerateOptions options,
+        int copy,
+        Served adapter,
+        String tenant,
+        long deadline,
+        int logprobs,
+        @Nullable Steering steering) {
+    /** Without deadline, probabilities or steering. */
+    public static Ask of(int[] prompt, GenerateOptions options, Served adapter) {
+        return new Ask(prompt, options, 1, adapter, "", Long.MAX_VALUE, -1, null);
+    }
+
+    public Ask withTenant(String newTenant) {
+        return new Ask(prompt, options, copy, adapter, newTenant, deadline, logprobs, steering);
+    }
+
+    public Ask withDeadline(long nanoTime) {
+        return new Ask(prompt, options, copy, adapter, tenant, nanoTime, logprobs, steering);
+    }
+
+    public Ask withLogprobs(int likeliest) {
+        return new Ask(prompt, options, copy, adapter, tenant, deadline, likeliest, steering);
+    }
+}

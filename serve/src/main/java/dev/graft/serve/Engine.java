@@ -1,0 +1,466 @@
+package dev.graft.serve;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Hidden;
+import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
+import dev.graft.models.generate.Continuation;
+import dev.graft.models.generate.Generator;
+import dev.graft.models.sites.Block;
+import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
+import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.peft.Slots;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Continues many texts over one base at once, each with its own adapter (continuous batching: Yu et al., Orca, OSDI 2022). Between two steps
+ * texts come and go; prompts are read in chunks, one chunk between two steps.
+ *
+ * <p>An answer is the same to the last bit whatever its neighbours are. A text's prompt is read by passes of its own. Tokens are written by
+ * passes of a fixed number of rows, a part of which may be idle: so each matrix product has the same shape at any load, and what a product
+ * gives for a row depends neither on the other rows nor on its place. What mixes positions is done for each row alone.
+ *
+ * <pre>{@code
+ * try (Engine engine = new Engine(base, tokenizer, Engine.Options.DEFAULT)) {
+ *     engine.submit(Ask.of(ids, GenerateOptions.DEFAULT, Served.base("smollm2")), listener);
+ * }
+ * }</pre>
+ */
+public final class Engine implements AutoCloseable {
+    /** Rows of a pass that writes tokens. */
+    private static final int TILE = 8;
+
+    private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
+
+    private final Base base;
+    private final Generator generator;
+    private final Options options;
+    private final FairQueue<Row> queue;
+    private final @Nullable Row[] rows;
+    private final List<Slots> slots = new ArrayList<>();
+    private final PromptCache prompts;
+    private final Observer observer;
+    private final Thread thread;
+    private boolean stopping;
+
+    /**
+     * How much is done at once.
+     *
+     * @param rows how many texts are written at once, a multiple of 8
+     * @param queue how many more may wait
+     * @param chunk how many tokens of a prompt a pass reads
+     * @param promptCache how many bytes are spent on prompts that were read before
+     */
+    public record Options(int rows, int queue, int chunk, long promptCache) {
+        /** 16 texts at once, 256 waiting. */
+        public static final Options DEFAULT = new Options(16, 256, 128, 512L << 20);
+
+        /** @throws InputException if a value is out of its range */
+        public Options {
+            if (rows < TILE || rows % TILE != 0) {
+                throw new InputException("rows is " + rows + ", expected a multiple of " + TILE);
+            }
+            if (queue < 1 || chunk < 1 || promptCache < 0) {
+                throw new InputException("queue is " + queue + ", chunk " + chunk + " and prompt_cache " + promptCache
+                        + ", expected at least 1, 1 and 0");
+            }
+        }
+    }
+
+    /** Hears what the engine does, for its figures. Called by the engine's thread. */
+    public interface Observer {
+        /** Hears nothing. */
+        Observer NONE = new Observer() {};
+
+        /** A text has waited in the queue so long and begins. */
+        default void began(Served adapter, long waitedNanos) {}
+
+        /** A pass has read so many tokens of a prompt. */
+        default void read(Served adapter, int tokens) {}
+
+        /** A text has its first token, so long after it was asked for. */
+        default void first(Served adapter, long nanos) {}
+
+        /** A pass has written a token for each of so many texts. */
+        default void wrote(int texts, long nanos) {}
+    }
+
+    /** An engine that hears of nobody. */
+    public Engine(Base base, @Nullable Tokenizer tokenizer, Options options) {
+        this(base, tokenizer, options, Observer.NONE);
+    }
+
+    /** @throws InputException if the model predicts no next tokens */
+    public Engine(Base base, @Nullable Tokenizer tokenizer, Options options, Observer observer) {
+        this.base = base;
+        this.generator = new Generator(base, tokenizer);
+        this.options = options;
+        this.observer = observer;
+        this.queue = new FairQueue<>(options.queue);
+        this.rows = new Row[options.rows];
+        for (int tile = 0; tile < options.rows / TILE; tile++) {
+            slots.add(new Slots(TILE));
+        }
+        this.prompts = new PromptCache(options.chunk, options.promptCache);
+        this.thread = new Thread(this::run, "graft-engine");
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    /** The longest text that it continues, prompt included. */
+    public int longest() {
+        return base.backbone().steadyPositions();
+    }
+
+    /**
+     * Queues a text.
+     *
+     * @throws InputException if the prompt can't be continued by this model
+     * @throws Refused if too many wait, or the engine stops
+     */
+    public Ticket submit(Ask ask, Listener listener) {
+        return submit(List.of(ask), List.of(listener)).get(0);
+    }
+
+    /** Queues several texts, all or none. */
+    public List<Ticket> submit(List<Ask> asks, List<Listener> listeners) {
+        List<Row> fresh = new ArrayList<>();
+        for (int i = 0; i < asks.size(); i++) {
+            fresh.add(row(asks.get(i), listeners.get(i)));
+        }
+        synchronized (queue) {
+            if (stopping) {
+                throw new Refused(Refused.Reason.STOPPING, "the server is stopping and takes no new requests");
+            }
+            if (queue.size() + fresh.size() > options.queue) {
+                throw new Refused(
+                        Refused.Reason.FULL,
+                        queue.size() + " requests are waiting already, at most " + options.queue + " may");
+            }
+            fresh.forEach(row -> queue.offer(row.ask.tenant(), row));
+            queue.notifyAll();
+        }
+        return fresh.stream().map(row -> row.ticket).toList();
+    }
+
+    private Row row(Ask ask, Listener listener) {
+        StringBuilder piece = new StringBuilder();
+        Continuation text = generator.begin(ask.prompt(), ask.options(), ask.copy(), (row, more) -> piece.append(more));
+        if (ask.prompt().length > longest()) {
+            throw new InputException(
+                    "the prompt has " + ask.prompt().length + " tokens, " + base.name() + " can take " + longest());
+        }
+        Hooks hooks = ask.adapter().selection().hooks();
+        boolean chunked = base.sites().stream()
+                .filter(site -> !(site instanceof Linear || site instanceof Norm || site instanceof Block))
+                .allMatch(hooks::isFrozen);
+        // Prompts, prefixes and interventions look at a text as a whole.
+        return new Row(ask, listener, new Ticket(), text, piece, chunked);
+    }
+
+    /** How many texts wait. */
+    public int waiting() {
+        synchronized (queue) {
+            return queue.size();
+        }
+    }
+
+    /** How many texts are read or written. */
+    public int running() {
+        synchronized (queue) {
+            return (int) Arrays.stream(rows).filter(row -> row != null).count();
+        }
+    }
+
+    /** Whether texts with this adapter wait, or are read or written. */
+    public boolean uses(Served adapter) {
+        synchronized (queue) {
+            return Arrays.stream(rows).anyMatch(row -> row != null && row.ask.adapter() == adapter)
+                    || queue.anyWaiting(row -> row.ask.adapter() == adapter);
+        }
+    }
+
+    private void run() {
+        try (NoGrad off = new NoGrad()) {
+            int turn = 0;
+            while (admit()) {
+                turn = read(turn);
+                for (int tile = 0; tile < slots.size(); tile++) {
+                    write(tile);
+                }
+            }
+        } catch (RuntimeException | Error broken) {
+            LOG.error("the engine stopped", broken);
+            fail(new IllegalStateException("the engine stopped: " + broken.getMessage(), broken));
+        }
+        prompts.close();
+        slots.forEach(Slots::close);
+    }
+
+    private void fail(RuntimeException why) {
+        synchronized (queue) {
+            stopping = true;
+            for (int place = 0; place < rows.length; place++) {
+                Row row = rows[place];
+                if (row != null) {
+                    leave(place);
+                    row.listener.failed(why);
+                }
+            }
+            for (Row row = queue.poll(); row != null; row = queue.poll()) {
+                queue.done(row.ask.tenant());
+                row.listener.failed(why);
+            }
+        }
+    }
+
+    /** Waits for work and lets those who wait in; false when there will be none. */
+    private boolean admit() {
+        synchronized (queue) {
+            for (int place = 0; place < rows.length; place++) {
+                Row row = rows[place];
+                if (row != null && isGone(row)) {
+                    leave(place);
+                }
+            }
+            while (running() == 0 && queue.size() == 0) {
+                if (stopping) {
+                    return false;
+                }
+                try {
+                    queue.wait();
+                } catch (InterruptedException stop) {
+                    return false;
+                }
+            }
+            int place = free();
+            while (place >= 0 && queue.size() > 0) {
+                Row row = queue.poll();
+                if (row == null || isGone(row)) {
+                    if (row != null) {
+                        queue.done(row.ask.tenant());
+                    }
+                    continue;
+                }
+                rows[place] = row;
+                queue.charge(row.ask.tenant(), row.ask.prompt().length);
+                observer.began(row.ask.adapter(), System.nanoTime() - row.asked);
+                place = free();
+            }
+            return true;
+        }
+    }
+
+    private static boolean isGone(Row row) {
+        if (row.ticket.isCancelled()) {
+            return true;
+        }
+        if (System.nanoTime() - row.ask.deadline() > 0 && row.ask.deadline() != Long.MAX_VALUE) {
+            row.listener.failed(new Refused(Refused.Reason.LATE, "the request took longer than it may"));
+            return true;
+        }
+        return false;
+    }
+
+    private int free() {
+        for (int place = 0; place < rows.length; place++) {
+            if (rows[place] == null) {
+                return place;
+            }
+        }
+        return -1;
+    }
+
+    private void leave(int place) {
+        synchronized (queue) {
+            Row row = rows[place];
+            rows[place] = null;
+            if (row != null) {
+                row.cache.close();
+                slots.get(place / TILE).leave(place % TILE);
+                queue.done(row.ask.tenant());
+            }
+        }
+    }
+
+    /** Reads a chunk of the prompt of the next row that has some left, from this turn on; returns the turn after it. */
+    private int read(int turn) {
+        for (int i = 0; i < rows.length; i++) {
+            int place = (turn + i) % rows.length;
+            Row row = rows[place];
+            if (row != null && !row.isRead()) {
+                try (Scope scope = new Scope()) {
+                    read(place, row);
+                } catch (RuntimeException failure) {
+                    leave(place);
+                    row.listener.failed(failure);
+                }
+                return place + 1;
+            }
+        }
+        return turn;
+    }
+
+    private void read(int place, Row row) {
+        int[] prompt = row.ask.prompt();
+        Served adapter = row.ask.adapter();
+        if (row.read == 0 && row.chunked) {
+            row.read = prompts.read(adapter.revision(), prompt, row.cache);
+            row.cached = row.read;
+        }
+        int end = row.chunked ? Math.min(prompt.length, row.read + options.chunk) : prompt.length;
+        long[] ids = Arrays.stream(prompt, row.read, end).asLongStream().toArray();
+        Tensor mask = Tensors.ones(ScalarType.Long, 1, ids.length);
+        Pass pass = Pass.cached(adapter.selection().hooks(), row.cache);
+        Hidden hidden =
+                base.hidden(new Inputs(Tensors.of(ids, 1, ids.length), mask, null, row.cache.positions(mask)), pass);
+        row.read = end;
+        if (row.chunked) {
+            prompts.keep(adapter.revision(), prompt, end, row.cache);
+        }
+        observer.read(adapter, ids.length);
+        if (row.isRead()) {
+            slots.get(place / TILE).put(place % TILE, adapter.selection());
+            took(place, row, logits(hidden, pass)[0]);
+            observer.first(adapter, System.nanoTime() - row.asked);
+        }
+    }
+
+    /** Writes a token for each row of a tile whose prompt is read. */
+    private void write(int tile) {
+        long start = System.nanoTime();
+        long[] ids = new long[TILE];
+        List<@Nullable Pass> passes = new ArrayList<>();
+        int used = 0;
+        int texts = 0;
+        for (int i = 0; i < TILE; i++) {
+            Row row = rows[tile * TILE + i];
+            boolean writes = row != null && row.isRead();
+            passes.add(
+                    row != null && writes
+                            ? Pass.cached(row.ask.adapter().selection().hooks(), row.cache)
+                            : null);
+            if (row != null && writes) {
+                ids[i] = row.text.last();
+                used = i + 1;
+                texts++;
+            }
+        }
+        if (used == 0) {
+            return;
+        }
+        float[][] logits;
+        try (Scope scope = new Scope()) {
+            Slots own = slots.get(tile);
+            own.use(used);
+            Pass pass = Pass.ragged(own.hooks(), passes);
+            Tensor mask = Tensors.ones(ScalarType.Long, TILE, 1);
+            logits = logits(base.hidden(Inputs.of(Tensors.of(ids, TILE, 1), mask), pass), pass);
+        }
+        for (int i = 0; i < used; i++) {
+            Row row = rows[tile * TILE + i];
+            if (row != null && passes.get(i) != null) {
+                took(tile * TILE + i, row, logits[i]);
+            }
+        }
+        observer.wrote(texts, System.nanoTime() - start);
+    }
+
+    /** The logits behind the last position of each row. */
+    private float[][] logits(Hidden hidden, Pass pass) {
+        Tensor last = hidden.last();
+        Tensor end = last.narrow(1, last.size(1) - 1, 1);
+        Tensor logits = base.logits(new Hidden(end, hidden.mask(), 0, List.of()), pass);
+        float[] flat = Tensors.floats(Ops.to(logits, ScalarType.Float));
+        int size = flat.length / (int) last.size(0);
+        float[][] each = new float[(int) last.size(0)][];
+        for (int row = 0; row < each.length; row++) {
+            each[row] = Arrays.copyOfRange(flat, row * size, (row + 1) * size);
+        }
+        return each;
+    }
+
+    /** Gives a row its next token. */
+    private void took(int place, Row row, float[] logits) {
+        Ask ask = row.ask;
+        try {
+            float[] plain = ask.logprobs() < 0 ? logits : logits.clone();
+            Steering steering = ask.steering();
+            if (steering != null) {
+                steering.steer(logits);
+            }
+            long room = longest() - row.cache.virtual() - ask.prompt().length + 1;
+            if (room < 1) {
+                throw new InputException("the prompt has " + ask.prompt().length + " tokens behind "
+                        + row.cache.virtual() + " virtual ones, " + base.name() + " can take " + longest());
+            }
+            row.text.step(logits, (int) Math.min(Integer.MAX_VALUE, room));
+            int id = row.text.last();
+            if (steering != null) {
+                steering.took(id);
+            }
+            String piece = row.piece.toString();
+            row.piece.setLength(0);
+            row.listener.token(
+                    ask.logprobs() < 0 ? new Token(id, Double.NaN, List.of()) : Token.of(id, plain, ask.logprobs()),
+                    piece);
+        } catch (RuntimeException failure) {
+            leave(place);
+            row.listener.failed(failure);
+            return;
+        }
+        synchronized (queue) {
+            queue.charge(ask.tenant(), 2);
+        }
+        if (!row.text.goesOn()) {
+            leave(place);
+            row.listener.ended(new Listener.Ended(row.text.result(), ask.prompt().length, row.cached));
+        }
+    }
+
+    /** Finishes what it has, but takes nothing new; returns when all is done. */
+    public void drain() {
+        synchronized (queue) {
+            stopping = true;
+            queue.notifyAll();
+        }
+        try {
+            thread.join();
+        } catch (InterruptedException stop) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Gives up what it has. */
+    @Override
+    public void close() {
+        synchronized (queue) {
+            stopping = true;
+            for (Row row : rows) {
+                if (row != null) {
+                    row.ticket.cancel();
+                }
+            }
+            for (Row row = queue.poll(); row != null; row = queue.poll()) {
+                queue.done(row.ask.tenant());
+                row.listener.failed(new Refused(Refused.Reason.STOPPING, "the server is stopping"));
+            }
+            queue.notifyAll();
+        }
+        drain();
+    }
+}

@@ -1,0 +1,95 @@
+package dev.graft.serve;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Who is next, by the virtual token counter (Sheng et al., Fairness in Serving Large Language Models, OSDI 2024): the tenant that has been
+ * served least. A tenant that comes back doesn't have the time saved up that it was away: it starts with those who are there.
+ */
+final class FairQueue<T> {
+    private static final int KNOWN = 4096;
+
+    private final int capacity;
+    private final Map<String, Deque<T>> waiting = new LinkedHashMap<>();
+    private final Map<String, Integer> active = new HashMap<>();
+    private final Map<String, Double> served = new LinkedHashMap<>(16, 0.75f, true) {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<String, Double> eldest) {
+            return size() > KNOWN;
+        }
+    };
+    private int size;
+
+    FairQueue(int capacity) {
+        this.capacity = capacity;
+    }
+
+    int size() {
+        return size;
+    }
+
+    /** Whether there was room for it. Its tenant is active until {@link #done}. */
+    boolean offer(String tenant, T item) {
+        if (size == capacity) {
+            return false;
+        }
+        if (!active.containsKey(tenant)) {
+            double least = active.keySet().stream()
+                    .mapToDouble(other -> served.getOrDefault(other, 0.0))
+                    .min()
+                    .orElse(0);
+            served.merge(tenant, least, Math::max);
+        }
+        active.merge(tenant, 1, Integer::sum);
+        waiting.computeIfAbsent(tenant, t -> new ArrayDeque<>()).add(item);
+        size++;
+        return true;
+    }
+
+    /** The next one, or null. */
+    @Nullable
+    T poll() {
+        String next = null;
+        double least = Double.POSITIVE_INFINITY;
+        for (String tenant : waiting.keySet()) {
+            double own = served.getOrDefault(tenant, 0.0);
+            if (own < least) {
+                least = own;
+                next = tenant;
+            }
+        }
+        if (next == null) {
+            return null;
+        }
+        Deque<T> items = waiting.get(next);
+        T item = items == null ? null : items.poll();
+        if (items == null || items.isEmpty()) {
+            waiting.remove(next);
+        }
+        size--;
+        return item;
+    }
+
+    /** Whether one that waits is such. */
+    boolean anyWaiting(Predicate<T> such) {
+        return waiting.values().stream().anyMatch(items -> items.stream().anyMatch(such));
+    }
+
+    /** Counts what a tenant was given. */
+    void charge(String tenant, double cost) {
+        served.merge(tenant, cost, Double::sum);
+    }
+
+    /** One of a tenant's is finished, or given up. */
+    void done(String tenant) {
+        active.computeIfPresent(tenant, (t, count) -> count == 1 ? null : count - 1);
+    }
+}

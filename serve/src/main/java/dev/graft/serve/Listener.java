@@ -1,0 +1,27 @@
+package dev.graft.serve;
+
+import dev.graft.models.generate.Generated;
+
+/** Hears how a text grows. Called by the engine's thread, so it must not wait for anything. */
+public interface Listener {
+    /**
+     * The next token.
+     *
+     * @param text what is certain to come next; may be empty, as where a character isn't whole yet
+     */
+    void token(Token token, String text);
+
+    /** The text has ended. Nothing is called afterwards. */
+    void ended(Ended ended);
+
+    /** The text won't end: the engine stops, its time is over, or the model failed. Nothing is called afterwards. */
+    void failed(RuntimeException why);
+
+    /**
+     * What came of it.
+     *
+     * @param promptTokens how many tokens the prompt has
+     * @param cachedTokens how many of those were known from an earlier prompt
+     */
+    record Ended(Generated generated, int promptTokens, int cachedTokens) {}
+}

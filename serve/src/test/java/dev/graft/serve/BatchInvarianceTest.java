@@ -1,0 +1,140 @@
+package dev.graft.serve;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.graft.models.Base;
+import dev.graft.models.generate.GenerateOptions;
+import dev.graft.models.generate.Generated;
+import dev.graft.models.generate.Generator;
+import dev.graft.models.generate.TextListener;
+import dev.graft.tensor.Numerics;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** An answer is the same to the last bit whatever its neighbours are. */
+class BatchInvarianceTest {
+    private static final Engine.Options SMALL = new Engine.Options(16, 512, 8, 1 << 20);
+
+    @ParameterizedTest
+    @CsvSource({"llama-gqa, fp32, 1", "llama-gqa, bf16, 2", "gpt2, fp32, 3", "gemma3, bf16, 4", "mixtral, fp32, 5"})
+    void someAnswersAreTheSameAlone(String family, String numerics, long seed) {
+        Base base = Tiny.base(family, Numerics.of(numerics));
+        Random random = new Random(seed);
+        List<String> names = new ArrayList<>(Tiny.adapters(family));
+        Collections.shuffle(names, random);
+        check(base, served(base, family, names.subList(0, Math.min(names.size(), 6))), 18, random);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "llama-gqa, fp32, 11",
+        "llama-gqa, bf16, 12",
+        "llama-mha, fp32, 13",
+        "gpt2, bf16, 14",
+        "gemma3, fp32, 15",
+        "mistral, fp32, 16",
+        "mixtral, bf16, 17",
+        "qwen2, fp32, 18",
+        "qwen3, bf16, 19"
+    })
+    @Tag("slow")
+    void allAnswersAreTheSameAlone(String family, String numerics, long seed) {
+        Base base = Tiny.base(family, Numerics.of(numerics));
+        check(base, served(base, family, Tiny.adapters(family)), 200, new Random(seed));
+    }
+
+    private static void check(Base base, List<Served> served, int count, Random random) {
+        List<Ask> asks = asks(base, served, count, random);
+        List<Heard> together = new ArrayList<>();
+        try (Engine engine = new Engine(base, null, SMALL)) {
+            for (Ask ask : asks) {
+                together.add(new Heard());
+                engine.submit(ask, together.get(together.size() - 1));
+            }
+            together.forEach(Heard::await);
+        }
+        try (Engine engine = new Engine(base, null, new Engine.Options(8, 1, 8, 0))) {
+            for (int i = 0; i < asks.size(); i++) {
+                Heard alone = new Heard();
+                engine.submit(asks.get(i), alone);
+                assertThat(alone.await().tokens)
+                        .as(
+                                "%s, %d tokens",
+                                asks.get(i).adapter().name(), asks.get(i).prompt().length)
+                        .isEqualTo(together.get(i).tokens);
+            }
+        }
+    }
+
+    @Test
+    void answersAreTheGenerators() {
+        check(List.of("lora-all-linear", "dora", "ia3", "prefix-tuning", "prompt-tuning", "lora-alora", "boft"), 14);
+    }
+
+    @Test
+    @Tag("slow")
+    void answersOfAllMethodsAreTheGenerators() {
+        check(Tiny.adapters("llama-gqa"), 100);
+    }
+
+    private static void check(List<String> names, int count) {
+        Base base = Tiny.base("llama-gqa", Numerics.FP32);
+        List<Ask> asks = asks(base, served(base, "llama-gqa", names), count, new Random(7));
+        Generator generator = new Generator(base, null);
+        try (Engine engine = new Engine(base, null, SMALL)) {
+            List<Heard> heard = new ArrayList<>();
+            for (Ask ask : asks) {
+                heard.add(new Heard());
+                engine.submit(ask, heard.get(heard.size() - 1));
+            }
+            for (int i = 0; i < asks.size(); i++) {
+                Ask ask = asks.get(i);
+                Generated expected = generator
+                        .generate(
+                                List.of(ask.prompt()),
+                                ask.options(),
+                                ask.adapter().selection().hooks(),
+                                TextListener.SILENT)
+                        .get(0);
+                assertThat(heard.get(i).await().end.join().generated().ids())
+                        .as(ask.adapter().name())
+                        .isEqualTo(expected.ids());
+            }
+        }
+    }
+
+    private static List<Served> served(Base base, String family, List<String> names) {
+        List<Served> served = new ArrayList<>(List.of(Served.base(family)));
+        names.forEach(name -> served.add(Tiny.served(base, family, name, served.size())));
+        return served;
+    }
+
+    private static List<Ask> asks(Base base, List<Served> all, int count, Random random) {
+        List<Ask> asks = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            GenerateOptions options = GenerateOptions.DEFAULT
+                    .withMaxNewTokens(1 + random.nextInt(10))
+                    .withEndTokens(Set.of())
+                    .withSeed(random.nextLong())
+                    .sampled(random.nextInt(3) * 0.5, 1);
+            int[] prompt = random.ints(
+                            1 + random.nextInt(24), 3, base.backbone().vocabSize())
+                    .toArray();
+            if (random.nextInt(3) == 0 && i > 0) {
+                // Begins as another one does, so that chunks are shared.
+                int[] other = asks.get(i - 1).prompt();
+                System.arraycopy(other, 0, prompt, 0, Math.min(other.length, prompt.length));
+            }
+            Served adapter = all.get(i < all.size() ? i : random.nextInt(all.size()));
+            asks.add(Ask.of(prompt, options, adapter).withLogprobs(2));
+        }
+        return asks;
+    }
+}

@@ -1,0 +1,180 @@
+package dev.graft.serve;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.generate.FinishReason;
+import dev.graft.models.generate.GenerateOptions;
+import dev.graft.tensor.Numerics;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class EngineTest {
+    private static final Base BASE = Tiny.base("llama-gqa", Numerics.FP32);
+    private static final Served ALONE = Served.base("llama-gqa");
+    private static final int[] PROMPT = {5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
+
+    private final Engine engine = new Engine(BASE, null, new Engine.Options(8, 4, 4, 1 << 20));
+
+    @AfterEach
+    void close() {
+        engine.close();
+    }
+
+    private static GenerateOptions tokens(int count) {
+        return GenerateOptions.DEFAULT.withMaxNewTokens(count).withEndTokens(Set.of());
+    }
+
+    /** A listener that stops the engine at its first token until the latch is down. */
+    private static Heard holding(CountDownLatch latch) {
+        return new Heard() {
+            @Override
+            public void token(Token token, String piece) {
+                super.token(token, piece);
+                try {
+                    latch.await(30, TimeUnit.SECONDS);
+                } catch (InterruptedException stop) {
+                    throw new AssertionError(stop);
+                }
+            }
+        };
+    }
+
+    @Test
+    void aTextEndsByItsLength() {
+        Heard heard = new Heard();
+        engine.submit(Ask.of(PROMPT, tokens(7), ALONE), heard);
+
+        Listener.Ended ended = heard.await().end.join();
+        assertThat(ended.generated().ids()).hasSize(7);
+        assertThat(ended.generated().reason()).isEqualTo(FinishReason.LENGTH);
+        assertThat(ended.promptTokens()).isEqualTo(10);
+        assertThat(heard.tokens).hasSize(7);
+    }
+
+    @Test
+    void aTextEndsWhereTheModelCanTakeNoMore() {
+        int longest = BASE.backbone().maxPositions();
+        Heard heard = new Heard();
+        engine.submit(Ask.of(PROMPT, tokens(longest + 5), ALONE), heard);
+
+        assertThat(heard.await().tokens).hasSize(longest - PROMPT.length + 1);
+    }
+
+    @Test
+    void chunksOfAPromptAreReadOnce() {
+        Heard first = new Heard();
+        engine.submit(Ask.of(PROMPT, tokens(3), ALONE).withLogprobs(3), first);
+        first.await();
+        Heard second = new Heard();
+        engine.submit(Ask.of(PROMPT, tokens(3), ALONE).withLogprobs(3), second);
+
+        assertThat(second.await().end.join().cachedTokens()).isEqualTo(8);
+        assertThat(second.tokens).isEqualTo(first.tokens);
+    }
+
+    @Test
+    void anotherAdapterDoesNotShareAPrompt() {
+        Served lora = Tiny.served(BASE, "llama-gqa", "lora", 1);
+        for (Served served : List.of(ALONE, lora, new Served("lora", 2, lora.selection()))) {
+            Heard heard = new Heard();
+            engine.submit(Ask.of(PROMPT, tokens(1), served), heard);
+            assertThat(heard.await().end.join().cachedTokens()).isZero();
+        }
+    }
+
+    @Test
+    void aFullQueueRefusesAtOnce() {
+        CountDownLatch latch = new CountDownLatch(1);
+        Heard held = holding(latch);
+        engine.submit(Ask.of(PROMPT, tokens(1), ALONE), held);
+        held.first.join();
+        List<Heard> waiting = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            waiting.add(new Heard());
+            engine.submit(Ask.of(PROMPT, tokens(1), ALONE), waiting.get(i));
+        }
+
+        assertThatThrownBy(() -> engine.submit(Ask.of(PROMPT, tokens(1), ALONE), new Heard()))
+                .isInstanceOfSatisfying(
+                        Refused.class, refused -> assertThat(refused.reason()).isEqualTo(Refused.Reason.FULL));
+        latch.countDown();
+        waiting.forEach(Heard::await);
+    }
+
+    @Test
+    void aCancelledTextLeavesItsPlace() throws InterruptedException {
+        CountDownLatch latch = new CountDownLatch(1);
+        Heard heard = holding(latch);
+        Ticket ticket = engine.submit(Ask.of(PROMPT, tokens(50), ALONE), heard);
+        heard.first.join();
+        ticket.cancel();
+        latch.countDown();
+        Heard next = new Heard();
+        engine.submit(Ask.of(PROMPT, tokens(5), ALONE), next);
+        next.await();
+
+        assertThat(engine.running()).isZero();
+        assertThat(heard.tokens).hasSizeLessThan(50);
+        assertThat(heard.end).isNotDone();
+    }
+
+    @Test
+    void aTextThatTakesTooLongIsGivenUp() {
+        Heard heard = new Heard();
+        engine.submit(Ask.of(PROMPT, tokens(5), ALONE).withDeadline(System.nanoTime() - 1), heard);
+
+        assertThatThrownBy(heard::await)
+                .isInstanceOfSatisfying(
+                        Refused.class, refused -> assertThat(refused.reason()).isEqualTo(Refused.Reason.LATE));
+    }
+
+    @Test
+    void drainingFinishesWhatIsThere() {
+        List<Heard> all = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            all.add(new Heard());
+            engine.submit(Ask.of(PROMPT, tokens(6), ALONE), all.get(i));
+        }
+        engine.drain();
+
+        assertThat(all).allSatisfy(heard -> assertThat(heard.end).isCompleted());
+        assertThatThrownBy(() -> engine.submit(Ask.of(PROMPT, tokens(1), ALONE), new Heard()))
+                .isInstanceOfSatisfying(
+                        Refused.class, refused -> assertThat(refused.reason()).isEqualTo(Refused.Reason.STOPPING));
+    }
+
+    @Test
+    void aPromptThatTheModelCanNotTakeIsRefused() {
+        assertThatThrownBy(() -> engine.submit(Ask.of(new int[0], tokens(1), ALONE), new Heard()))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("no tokens");
+        assertThatThrownBy(() -> engine.submit(
+                        Ask.of(new int[BASE.backbone().maxPositions() + 1], tokens(1), ALONE), new Heard()))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("can take");
+    }
+
+    @Test
+    void probabilitiesAreTheModels() {
+        Heard heard = new Heard();
+        engine.submit(Ask.of(PROMPT, tokens(4), ALONE).withLogprobs(5), heard);
+
+        for (Token token : heard.await().tokens) {
+            assertThat(token.likeliest())
+                    .hasSize(5)
+                    .isSortedAccordingTo((a, b) -> Double.compare(b.logprob(), a.logprob()));
+            assertThat(token.likeliest().get(0).id()).isEqualTo(token.id());
+            assertThat(token.logprob())
+                    .isEqualTo(token.likeliest().get(0).logprob())
+                    .isNegative();
+        }
+    }
+}

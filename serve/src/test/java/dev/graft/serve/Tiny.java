@@ -1,0 +1,44 @@
+package dev.graft.serve;
+
+import dev.graft.models.Base;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Selection;
+import dev.graft.tensor.Numerics;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** Bases of the fixtures' size with adapters. */
+final class Tiny {
+    static final Path FIXTURES = Path.of("../parity/fixtures");
+
+    /** Its layers are others than the base's own; its prompts need a token of their own; it has a task to choose. */
+    private static final List<String> ON_OTHER_BASES =
+            List.of("lora-replication", "p-tuning", "p-tuning-lstm", "multitask-prompt-tuning");
+
+    private Tiny() {}
+
+    static Base base(String name, Numerics numerics) {
+        return Base.load(FIXTURES.resolve("bases").resolve(name), Base.Options.DEFAULT.withNumerics(numerics));
+    }
+
+    static Served served(Base base, String family, String adapter, long revision) {
+        Path folder = FIXTURES.resolve("adapters").resolve(family).resolve(adapter);
+        return new Served(adapter, revision, Selection.of(Adapter.load(base, folder)));
+    }
+
+    /** The names of the fixtures' adapters that act on the family's base as it stands. */
+    static List<String> adapters(String family) {
+        try (Stream<Path> folders = Files.list(FIXTURES.resolve("adapters").resolve(family))) {
+            return folders.map(folder -> folder.getFileName().toString())
+                    .filter(name -> !ON_OTHER_BASES.contains(name))
+                    .sorted()
+                    .toList();
+        } catch (IOException unreadable) {
+            throw new UncheckedIOException(unreadable);
+        }
+    }
+}
