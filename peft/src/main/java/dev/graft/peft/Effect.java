@@ -26,11 +26,6 @@ public sealed interface Effect {
             return null;
         }
 
-        /** Matrices with {@code f(x) = B A x} on a linear layer in inference, scaled; null where there are none. */
-        default @Nullable Factors factors() {
-            return null;
-        }
-
         /** ΔW with {@code f(x) = ΔW x + Δb}, or null if f isn't linear. */
         @Nullable
         Tensor weight();

@@ -86,8 +86,9 @@ public final class Slots implements AutoCloseable {
         for (Selection.Active active : stack) {
             for (Site site : active.adapter().sites()) {
                 for (Effect effect : active.effects(site)) {
-                    Factors own =
-                            site instanceof Linear && effect instanceof Effect.Delta delta ? delta.factors() : null;
+                    boolean linear =
+                            site instanceof Linear && effect instanceof Effect.Delta delta && delta.bias() == null;
+                    Factors own = linear ? ((Effect.Delta) effect).factors() : null;
                     if (own == null) {
                         return null;
                     }

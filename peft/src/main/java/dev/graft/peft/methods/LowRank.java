@@ -223,17 +223,6 @@ record LowRank(
         return Ops.linear(narrow, Ops.to(up, type), scaledBias);
     }
 
-    @Override
-    public @Nullable Factors factors() {
-        if (!(site instanceof Linear) || bias != null) {
-            return null;
-        }
-        Tensor up = Ops.scale(b, scaling);
-        return start == null
-                ? new Factors(a, up)
-                : new Factors(Ops.cat(0, a, start.a()), Ops.cat(1, up, Ops.scale(start.b(), -scaling)));
-    }
-
     /** ΔW; none for a convolution in groups: A mixes channels that its kernels keep apart. */
     @Override
     public @Nullable Tensor weight() {

@@ -51,8 +51,10 @@ public final class RowsFile {
         } else if (row instanceof Row.Words words) {
             ArrayNode tokens = json.putArray("tokens");
             words.words().forEach(tokens::add);
-            ArrayNode tags = json.putArray("tags");
-            words.label().names().forEach(tags::add);
+            if (words.label() != null) {
+                ArrayNode tags = json.putArray("tags");
+                words.label().names().forEach(tags::add);
+            }
         } else if (row instanceof Row.Chat chat) {
             ArrayNode messages = json.putArray("messages");
             chat.messages()
@@ -60,13 +62,15 @@ public final class RowsFile {
                             messages.addObject().put("role", message.role()).put("content", message.content()));
         } else if (row instanceof Row.Question question) {
             json.put("question", question.question()).put("context", question.context());
-            ObjectNode answers = json.putObject("answers");
-            ArrayNode texts = answers.putArray("text");
-            ArrayNode starts = answers.putArray("answer_start");
-            question.answers().forEach(answer -> {
-                texts.add(answer.text());
-                starts.add(answer.start());
-            });
+            if (question.answers() != null) {
+                ObjectNode answers = json.putObject("answers");
+                ArrayNode texts = answers.putArray("text");
+                ArrayNode starts = answers.putArray("answer_start");
+                question.answers().forEach(answer -> {
+                    texts.add(answer.text());
+                    starts.add(answer.start());
+                });
+            }
         } else {
             throw new IllegalArgumentException("rows of " + row.shape().title() + " aren't written");
         }
