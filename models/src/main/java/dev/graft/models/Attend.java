@@ -13,6 +13,7 @@ import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -137,12 +138,18 @@ public final class Attend {
         return new Tensor[] {Ops.cat(2, keyValues.select(0, 0), k), Ops.cat(2, keyValues.select(0, 1), v)};
     }
 
-    /** Rows {@code [first, first + rows)} of the batch, some of their queries, and the keys that those can see. */
+    /**
+     * Rows {@code [first, first + rows)} of the batch, some of their queries, and the keys that those can see.
+     *
+     * @param from the first of the keys
+     * @param additive for the last of the keys, as many as it has columns
+     */
     private record Chunk(
             long first,
             long rows,
             long start,
             long queries,
+            long from,
             long keys,
             @Nullable Tensor additive,
             @Nullable Tensor sees) {
@@ -151,12 +158,48 @@ public final class Attend {
         }
 
         Tensor keysOf(Tensor x) {
-            return x.narrow(0, first, rows).narrow(2, 0, keys);
+            return x.narrow(0, first, rows).narrow(2, from, keys);
         }
     }
 
     /** Chunks in the order of rows, then of queries. */
     private static List<Chunk> chunks(Tensor q, Tensor k, AttentionMask mask) {
+        int[][] texts = mask.texts();
+        return texts == null ? ofRows(q, k, mask) : ofTexts(texts, mask);
+    }
+
+    private static List<Chunk> ofTexts(int[][] texts, AttentionMask mask) {
+        Tensor later = mask.causal() ? triangle(mask.type()) : null;
+        List<Chunk> chunks = new ArrayList<>();
+        for (int row = 0; row < texts.length; row++) {
+            long first = 0;
+            for (long end : texts[row]) {
+                long length = Math.min(end, mask.queries() - mask.padding()[row]) - first;
+                long blocks = mask.causal() ? (length + BLOCK - 1) / BLOCK : 1;
+                for (long block = 0; block < blocks; block++) {
+                    long start = length * block / blocks;
+                    long stop = length * (block + 1) / blocks;
+                    if (stop > start) {
+                        long count = stop - start;
+                        long seen = later == null ? length : stop;
+                        Tensor hides =
+                                later == null ? null : later.narrow(2, 0, count).narrow(3, 0, count);
+                        chunks.add(new Chunk(row, 1, first + start, count, first, seen, hides, null));
+                    }
+                }
+                first = end;
+            }
+        }
+        return chunks;
+    }
+
+    /** Hides from the queries of a block, {@code [1, 1, block, block]}, those behind them. */
+    private static Tensor triangle(ScalarType type) {
+        Tensor later = Tensors.ones(ScalarType.Bool, BLOCK, BLOCK).triu(1);
+        return Tensors.zeros(type, 1, 1, BLOCK, BLOCK).masked_fill(later, new Scalar(AttentionMask.HIDDEN));
+    }
+
+    private static List<Chunk> ofRows(Tensor q, Tensor k, AttentionMask mask) {
         long batch = q.size(0);
         long queries = q.size(2);
         long keys = k.size(2);
@@ -194,7 +237,7 @@ public final class Attend {
         if (sees != null) {
             sees = sees.narrow(0, first, rows).narrow(2, start, queries);
         }
-        return new Chunk(first, rows, start, queries, keys, additive, sees);
+        return new Chunk(first, rows, start, queries, 0, keys, additive, sees);
     }
 
     private static Tensor all(
@@ -206,12 +249,13 @@ public final class Attend {
             double dropout,
             @Nullable List<Tensor> kept) {
         long width = q.size(1) * q.size(3);
+        Tensor scaled = Ops.scale(q, scale);
         List<Tensor> rows = new ArrayList<>();
         List<Tensor> blocks = new ArrayList<>();
         for (int i = 0; i < chunks.size(); i++) {
             Chunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
-                Tensor weights = probabilities(folded(q, chunk, k.size(1), scale), k, chunk);
+                Tensor weights = probabilities(folded(scaled, chunk, k.size(1)), k, chunk);
                 if (dropout > 0) {
                     Tensor drop = Dropout.mask(weights.scalar_type(), dropout, Tensors.shape(weights));
                     weights = weights.mul(drop);
@@ -247,7 +291,10 @@ public final class Attend {
         Tensor scores = folded.matmul(chunk.keysOf(k).transpose(2, 3));
         Tensor additive = chunk.additive;
         if (additive != null) {
-            scores.unflatten(2, group, chunk.queries).add_(additive.unsqueeze(group == 1 ? 2 : 1));
+            long last = additive.size(3);
+            scores.narrow(3, chunk.keys - last, last)
+                    .unflatten(2, group, chunk.queries)
+                    .add_(additive.unsqueeze(group == 1 ? 2 : 1));
         }
         Tensor weights = scores.softmax(-1);
         return chunk.sees == null
@@ -257,10 +304,9 @@ public final class Attend {
                         .flatten(2, 3);
     }
 
-    /** Scaled queries of a chunk, {@code [rows, kvHeads, group · queries, headDim]}. */
-    private static Tensor folded(Tensor q, Chunk chunk, long kvHeads, double scale) {
-        Tensor part = Ops.scale(chunk.queriesOf(q), scale);
-        return part.reshape(chunk.rows, kvHeads, q.size(1) / kvHeads * chunk.queries, q.size(3));
+    /** Queries of a chunk, {@code [rows, kvHeads, group · queries, headDim]}. */
+    private static Tensor folded(Tensor q, Chunk chunk, long kvHeads) {
+        return chunk.queriesOf(q).reshape(chunk.rows, kvHeads, q.size(1) / kvHeads * chunk.queries, q.size(3));
     }
 
     /**
@@ -280,6 +326,7 @@ public final class Attend {
         long dim = q.size(3);
         long kvHeads = k.size(1);
         long[] split = {q.size(0), q.size(2), heads, dim};
+        Tensor scaled = Ops.scale(q, scale);
         Tensor dout = gradient.view(split).transpose(1, 2);
         Tensor dq =
                 Tensors.zeros(q.scalar_type(), q.size(0), q.size(2), heads, dim).transpose(1, 2);
@@ -290,7 +337,7 @@ public final class Attend {
             try (Scope scope = new Scope()) {
                 long folded = heads / kvHeads * chunk.queries;
                 Tensor dpart = chunk.queriesOf(dout).reshape(chunk.rows, kvHeads, folded, dim);
-                Tensor queries = folded(q, chunk, kvHeads, scale);
+                Tensor queries = folded(scaled, chunk, kvHeads);
                 Tensor probabilities = probabilities(queries, k, chunk);
                 Tensor applied = probabilities;
                 Tensor dweights = dpart.matmul(chunk.keysOf(v).transpose(2, 3));
@@ -301,8 +348,8 @@ public final class Attend {
                 }
                 chunk.keysOf(dv).add_(applied.transpose(2, 3).matmul(dpart));
                 Tensor dscores = Ops.softmaxBackward(dweights, probabilities);
-                Tensor scaled = dscores.matmul(chunk.keysOf(k)).mul_(new Scalar(scale));
-                chunk.queriesOf(dq).copy_(scaled.view(chunk.rows, heads, chunk.queries, dim));
+                Tensor part = dscores.matmul(chunk.keysOf(k)).mul_(new Scalar(scale));
+                chunk.queriesOf(dq).copy_(part.view(chunk.rows, heads, chunk.queries, dim));
                 chunk.keysOf(dk).add_(dscores.transpose(2, 3).matmul(queries));
             }
         }

@@ -7,6 +7,7 @@ import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -27,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * @param type of the mask's numbers
  * @param window how many positions away a query sees nothing
  * @param segments {@code [batch, queries]} int64, the text of each position where several stand in a row; null for one text a row
+ * @param texts where each text of each row ends, where that alone says who sees whom, with {@code causal}; else null
  * @param rows the mask of each row alone in a pass of {@link Pass#ragged} texts, null for rows without a text; empty in others
  */
 @SuppressWarnings("ArrayRecordComponent") // made once for one pass, never shared
@@ -42,8 +44,9 @@ public record AttentionMask(
         ScalarType type,
         long window,
         @Nullable Tensor segments,
+        int @Nullable [][] texts,
         List<@Nullable AttentionMask> rows) {
-    private static final double HIDDEN = -1e30;
+    static final double HIDDEN = -1e30;
 
     /** The mask of a pass whose embeddings exist. */
     public static AttentionMask of(Attention first, boolean causal, ScalarType type, Pass pass) {
@@ -65,7 +68,55 @@ public record AttentionMask(
         if (cache != null && past == null) {
             cache.begin(prefix == null ? 0 : prefix.length(), pass.prompt(), shift, ahead);
         }
-        return of(keys, own.size(1), causal, type, shift, ahead).apart(pass.segments());
+        Tensor segments = pass.segments();
+        if (segments != null && keys.size(1) == own.size(1)) {
+            return ofTexts(keys, causal, type, shift, ahead, segments);
+        }
+        return of(keys, own.size(1), causal, type, shift, ahead).apart(segments);
+    }
+
+    /** The mask of rows that hold several texts: who sees whom follows from where they end. */
+    private static AttentionMask ofTexts(
+            Tensor keys,
+            boolean causal,
+            ScalarType type,
+            @Nullable Tensor shift,
+            @Nullable Tensor ahead,
+            Tensor segments) {
+        int width = (int) keys.size(1);
+        return new AttentionMask(
+                null,
+                null,
+                keys,
+                shift,
+                ahead,
+                padding(Tensors.longs(keys), width),
+                causal && width > 1,
+                width,
+                type,
+                Long.MAX_VALUE,
+                segments,
+                ends(Tensors.longs(segments), width),
+                List.of());
+    }
+
+    /** Where the texts of each row end. */
+    private static int[][] ends(long[] own, int width) {
+        int[][] ends = new int[own.length / width][];
+        for (int row = 0; row < ends.length; row++) {
+            int first = row * width;
+            ends[row] = IntStream.rangeClosed(1, width)
+                    .filter(end -> end == width || own[first + end] != own[first + end - 1])
+                    .toArray();
+        }
+        return ends;
+    }
+
+    /** The same with an {@code additive} that says all. */
+    private AttentionMask whole() {
+        return texts == null
+                ? this
+                : of(keys, queries, causal, type, shift, ahead).apart(segments);
     }
 
     private static AttentionMask ragged(Attention first, boolean causal, ScalarType type, Pass pass) {
@@ -85,7 +136,7 @@ public record AttentionMask(
 
     private AttentionMask over(List<@Nullable AttentionMask> newRows) {
         return new AttentionMask(
-                additive, sees, keys, shift, ahead, padding, causal, queries, type, window, segments, newRows);
+                additive, sees, keys, shift, ahead, padding, causal, queries, type, window, segments, texts, newRows);
     }
 
     /**
@@ -142,22 +193,24 @@ public record AttentionMask(
                 type,
                 Long.MAX_VALUE,
                 null,
+                null,
                 List.of());
     }
 
     /** The same, where a query sees only keys of its own text, and the prefix. */
-    private AttentionMask apart(@Nullable Tensor texts) {
-        if (texts == null) {
+    private AttentionMask apart(@Nullable Tensor own) {
+        if (own == null) {
             return this;
         }
         long prefix = keys.size(1) - queries;
-        Tensor other = texts.unsqueeze(2).ne(texts.unsqueeze(1)).unsqueeze(1);
+        Tensor other = own.unsqueeze(2).ne(own.unsqueeze(1)).unsqueeze(1);
         if (prefix > 0) {
-            other = Ops.cat(3, Tensors.zeros(ScalarType.Bool, texts.size(0), 1, queries, prefix), other);
+            other = Ops.cat(3, Tensors.zeros(ScalarType.Bool, own.size(0), 1, queries, prefix), other);
         }
         Tensor near = additive == null ? Tensors.zeros(type, 1, 1, 1, keys.size(1)) : additive;
-        Tensor own = near.expand(texts.size(0), -1, queries, -1).masked_fill(other, new Scalar(HIDDEN));
-        return new AttentionMask(own, sees, keys, shift, ahead, padding, causal, queries, type, window, texts, rows);
+        Tensor apart = near.expand(own.size(0), -1, queries, -1).masked_fill(other, new Scalar(HIDDEN));
+        return new AttentionMask(
+                apart, sees, keys, shift, ahead, padding, causal, queries, type, window, own, null, rows);
     }
 
     /** The same, where a query doesn't see keys that are so many positions away or more; counted are all keys, padding too. */
@@ -173,6 +226,9 @@ public record AttentionMask(
         if (distance >= count) {
             return this;
         }
+        if (texts != null) {
+            return whole().within(distance);
+        }
         Tensor places = Tensors.arange(count);
         Tensor away = places.narrow(0, count - queries, queries)
                 .unsqueeze(1)
@@ -182,16 +238,20 @@ public record AttentionMask(
         Tensor far = away.ge(new Scalar(distance)).unsqueeze(0).unsqueeze(0);
         Tensor windowed = near.expand(-1, -1, queries, -1).masked_fill(far, new Scalar(HIDDEN));
         return new AttentionMask(
-                windowed, sees, keys, shift, ahead, padding, causal, queries, type, distance, segments, rows);
+                windowed, sees, keys, shift, ahead, padding, causal, queries, type, distance, segments, null, rows);
     }
 
     /** The same with numbers {@code [1, heads, queries, queries]} added to the scores of its own keys; for attention without grouped queries. */
     public AttentionMask plus(Tensor bias) {
+        if (texts != null) {
+            return whole().plus(bias);
+        }
         long prefix = keys.size(1) - bias.size(3);
         Tensor whole =
                 prefix == 0 ? bias : Ops.cat(3, Tensors.zeros(type, 1, bias.size(1), bias.size(2), prefix), bias);
         Tensor sum = additive == null ? whole : additive.add(whole);
-        return new AttentionMask(sum, sees, keys, shift, ahead, padding, causal, queries, type, window, segments, rows);
+        return new AttentionMask(
+                sum, sees, keys, shift, ahead, padding, causal, queries, type, window, segments, null, rows);
     }
 
     /** What hides padding from a decoder's queries, {@code [batch, 1, 1, keys]}, for a mask {@code [batch, keys]}. */

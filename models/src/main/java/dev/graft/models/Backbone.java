@@ -36,6 +36,11 @@ public interface Backbone {
         return maxPositions();
     }
 
+    /** Whether several texts may stand in a row of tokens, none of which sees another ({@link Inputs#segments}). */
+    default boolean packs() {
+        return false;
+    }
+
     /** The number of token ids it knows. */
     default int vocabSize() {
         return size().vocab;

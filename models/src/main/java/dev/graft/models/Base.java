@@ -17,6 +17,7 @@ import dev.graft.models.images.ImageProcessor;
 import dev.graft.models.matrices.Quantization;
 import dev.graft.models.matrices.Quantized;
 import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
 import dev.graft.models.tokenizers.Tokenizer;
@@ -440,6 +441,18 @@ public final class Base {
                 + quantized().values().stream()
                         .mapToLong(matrix -> matrix.rows() * matrix.columns())
                         .sum();
+    }
+
+    /** Whether several texts may stand in a row: the model keeps them apart, and nothing that acts on it looks beyond a token. */
+    public boolean packs(Hooks hooks) {
+        return backbone.packs()
+                && sites().stream()
+                        .allMatch(site -> hooks.isFrozen(site)
+                                || (site instanceof Linear layer && isFormula(hooks.affine(layer))));
+    }
+
+    private static boolean isFormula(@Nullable Affine layer) {
+        return layer != null && layer.explicit() != null;
     }
 
     /** The hidden states of a batch. */

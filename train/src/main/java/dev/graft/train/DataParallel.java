@@ -19,10 +19,12 @@ import java.util.concurrent.Future;
 
 /**
  * Gradients by several threads at once: each takes some rows of every batch, on one core, with gradients of its own that are added in a
- * fixed order. Most operations of a training step are too small to gain from a second core; whole rows do.
+ * fixed order. Most operations of a training step are too small to gain from a second core; whole rows do. Where nothing looks beyond a
+ * token but attention, the rows of a thread stand in one row, so that no padding is computed and work is shared out evenly.
  */
 public final class DataParallel implements AutoCloseable {
     private final Objective objective;
+    private boolean packs;
     private final List<Worker> workers = new ArrayList<>();
 
     private record Worker(Hooks hooks, FlatParameters parameters, ExecutorService thread) {}
@@ -44,6 +46,7 @@ public final class DataParallel implements AutoCloseable {
      */
     public DataParallel(Objective objective, Adapter adapter, FlatParameters parameters, int threads) {
         this.objective = objective;
+        this.packs = objective.packs(Selection.of(adapter).hooks());
         for (int i = 0; i < threads; i++) {
             Adapter own = i == 0 ? adapter : adapter.twin();
             int number = i;
@@ -60,6 +63,11 @@ public final class DataParallel implements AutoCloseable {
                     i == 0 ? parameters : new FlatParameters(parameters, own.trainable()),
                     thread));
         }
+    }
+
+    /** From now on a row of a batch stays a row, whatever would be faster. */
+    public void keepRows() {
+        packs = false;
     }
 
     /** Prepares every worker for a step of the optimiser, counted from 0. */
@@ -87,7 +95,7 @@ public final class DataParallel implements AutoCloseable {
         List<List<Batch>> work = new ArrayList<>();
         workers.forEach(worker -> work.add(new ArrayList<>()));
         for (Batch batch : batches) {
-            List<Batch> parts = batch.parts(workers.size());
+            List<Batch> parts = packs && batch.packs() ? batch.packs(workers.size()) : batch.parts(workers.size());
             for (int i = 0; i < parts.size(); i++) {
                 work.get(i).add(parts.get(i));
             }

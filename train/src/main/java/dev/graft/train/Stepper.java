@@ -98,6 +98,9 @@ final class Stepper implements AutoCloseable {
                         adapter,
                         economy.cacheBytes(),
                         folder == null ? Path.of(System.getProperty("java.io.tmpdir")) : folder);
+        if (prefix != null) {
+            workers.keepRows();
+        }
         this.bad = new BadTensor(adapter, workers.hooks(), optimizer.parameters());
         this.guard = new LossGuard(MOST_BAD_STEPS, settings.optimization().lossSpike());
     }

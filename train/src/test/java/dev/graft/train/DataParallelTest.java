@@ -33,6 +33,7 @@ import net.jqwik.api.constraints.Size;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class DataParallelTest {
@@ -112,6 +113,42 @@ class DataParallelTest {
         for (int i = 0; i < formula.length; i++) {
             assertThat(formula[i]).isCloseTo(autograd[i], within(1e-9 * (1 + Math.abs(autograd[i]))));
         }
+    }
+
+    /** Long texts stand in one row, DoRA keeps them in rows of their own: LoRA's gradients are the same either way. */
+    @ParameterizedTest
+    @CsvSource({"llama-gqa, 1", "llama-gqa, 2", "mistral, 2", "gpt2, 2"})
+    void textsInOneRowGiveTheGradientOfRows(String name, int threads) {
+        Base base = Base.load(BASES.resolve(name), Base.Options.DEFAULT.withNumerics(Numerics.FP64));
+        Adapter adapter = Adapter.create(base, new Lora(LORA), 42);
+        int longest = base.backbone().maxPositions();
+        Batch batch = batch(Math.min(longest, 200), 50, Math.min(longest, 61), 49, 30);
+        assertThat(batch.packs()).isTrue();
+        assertThat(base.packs(Selection.of(adapter).hooks())).isTrue();
+        FlatParameters parameters = new FlatParameters(adapter.trainable());
+        try (DataParallel workers = new DataParallel(Objective.of(base, 0), adapter, parameters, threads)) {
+            double packed =
+                    workers.backward(List.of(batch), 100, 1, 1, false).loss().mean();
+            double[] gradients = Tensors.doubles(parameters.gradients());
+            workers.keepRows();
+            double rows =
+                    workers.backward(List.of(batch), 100, 1, 1, false).loss().mean();
+            assertThat(packed).isCloseTo(rows, within(1e-12));
+            assertThat(gradients).hasSameSizeAs(Tensors.doubles(parameters.gradients()));
+            double[] expected = Tensors.doubles(parameters.gradients());
+            for (int i = 0; i < expected.length; i++) {
+                assertThat(gradients[i]).isCloseTo(expected[i], within(1e-10 * (1 + Math.abs(expected[i]))));
+            }
+        }
+    }
+
+    @Test
+    void methodsThatSeeRowsKeepThem() {
+        Base base = llama(Numerics.FP32);
+        assertThat(base.packs(
+                        Selection.of(Adapter.create(base, new Dora(LORA), 1)).hooks()))
+                .isFalse();
+        assertThat(batch(10, 20, 30).packs()).isFalse();
     }
 
     @Test

@@ -3,6 +3,7 @@ package dev.graft.cli.bench;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
+import dev.graft.formats.InputException;
 import dev.graft.models.Task;
 import dev.graft.train.bench.Recipe;
 import java.nio.file.Path;
@@ -99,6 +100,11 @@ public final class BenchTrainCommand implements Runnable {
     private int warmup = 3;
 
     @Option(
+            names = "--profile",
+            description = "Print where the time of the steps that count went, by operation and layer. Needs --warmup.")
+    private boolean profile;
+
+    @Option(
             names = "--recipe",
             paramLabel = "RECIPE",
             description = {
@@ -126,6 +132,9 @@ public final class BenchTrainCommand implements Runnable {
     @Override
     public void run() {
         double startedAfter = ProcessAge.seconds();
+        if (profile && warmup < 1) {
+            throw new InputException("--profile measures the steps after the first ones: give --warmup 1 or more");
+        }
         BenchTrainRun run = new BenchTrainRun(
                 model.model(),
                 data,
@@ -135,6 +144,7 @@ public final class BenchTrainCommand implements Runnable {
                 new BenchTrainRun.Size(batch, steps, warmup),
                 seed,
                 compute,
+                profile,
                 spec.commandLine().getErr());
         BenchTrainRun.Figures figures = run.measure(startedAfter);
         spec.commandLine().getOut().println(json.json() ? figures.json() : figures.text());

@@ -5,6 +5,7 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.DownloadLine;
 import dev.graft.cli.model.Loading;
 import dev.graft.cli.terminal.Terminal;
+import dev.graft.cli.train.ProfileView;
 import dev.graft.eval.cost.ProcessMemory;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
@@ -13,6 +14,7 @@ import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.tensor.Natives;
 import dev.graft.tensor.Numerics;
+import dev.graft.tensor.Profile;
 import dev.graft.train.bench.Recipe;
 import dev.graft.train.bench.Timings;
 import dev.graft.train.bench.TrainBenchmark;
@@ -38,6 +40,7 @@ record BenchTrainRun(
         Size size,
         long seed,
         ComputeOptions compute,
+        boolean profile,
         PrintWriter err) {
 
     /** Rows of a step, steps that count, and steps before those. */
@@ -73,6 +76,7 @@ record BenchTrainRun(
         err.println(base.name() + " in " + Loading.numbers(base) + ", " + adapter.trainableLine());
         List<List<Example>> batches = recipe.batches(work.examples(), size.batch, size.warmup + size.steps);
         double[] firstStep = {0};
+        long[] measured = {0};
         Timings timings;
         try (benchmark) {
             timings = benchmark.run(batches, step -> {
@@ -80,7 +84,14 @@ record BenchTrainRun(
                     firstStep[0] = ProcessAge.seconds();
                 }
                 report(step);
+                if (profile && step.number() == size.warmup) {
+                    Profile.start();
+                    measured[0] = System.nanoTime();
+                }
             });
+        }
+        if (profile) {
+            err.print(ProfileView.text(Profile.stop(), System.nanoTime() - measured[0], size.steps));
         }
         return new Figures(
                 this,

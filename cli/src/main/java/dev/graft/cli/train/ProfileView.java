@@ -16,7 +16,7 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /** Measures some steps after the first, which warms up, and prints where their time went. */
-final class ProfileView implements TrainingListener {
+public final class ProfileView implements TrainingListener {
     private final int steps;
     private final Consumer<String> out;
     private long first = -1;
@@ -35,19 +35,24 @@ final class ProfileView implements TrainingListener {
             start = System.nanoTime();
         } else if (stepped.step() == first + steps) {
             long wall = System.nanoTime() - start;
-            out.accept(text(Profile.stop(), wall));
+            out.accept(text(Profile.stop(), wall, steps));
         }
     }
 
-    private String text(List<Entry> entries, long wall) {
+    /**
+     * Where the time of some steps went.
+     *
+     * @param wall nanoseconds of all of them
+     */
+    public static String text(List<Entry> entries, long wall, int steps) {
         double perStep = 1e6 * steps;
         long busy = entries.stream().mapToLong(ProfileView::total).sum();
         Table operations = table("operation");
-        grouped(entries, Entry::operation).forEach((operation, of) -> row(operations, operation, of, perStep, busy));
+        grouped(entries, Entry::operation).forEach((operation, of) -> row(operations, operation, of, steps, busy));
         Table layers = table("layer");
         Map<Integer, List<Entry>> byLayer =
                 new TreeMap<>(entries.stream().collect(Collectors.groupingBy(Entry::layer)));
-        byLayer.forEach((layer, of) -> row(layers, layer < 0 ? "none" : layer.toString(), of, perStep, busy));
+        byLayer.forEach((layer, of) -> row(layers, layer < 0 ? "none" : layer.toString(), of, steps, busy));
         return String.format(
                 Locale.ROOT,
                 "Profile of %d steps, %.1f ms each; milliseconds a step, summed over threads, %.1f in all%n%n%s%n%s",
@@ -78,7 +83,8 @@ final class ProfileView implements TrainingListener {
         return entries.stream().mapToLong(ProfileView::total).sum();
     }
 
-    private void row(Table table, String name, List<Entry> entries, double perStep, long busy) {
+    private static void row(Table table, String name, List<Entry> entries, int steps, long busy) {
+        double perStep = 1e6 * steps;
         long calls = entries.stream().mapToLong(Entry::calls).sum();
         long forward = entries.stream().mapToLong(Entry::forwardNanos).sum();
         long backward = entries.stream().mapToLong(Entry::backwardNanos).sum();

@@ -285,6 +285,11 @@ final class Decoder implements Backbone {
     }
 
     @Override
+    public boolean packs() {
+        return true;
+    }
+
+    @Override
     public Hidden hidden(Inputs in, Pass pass) {
         ScalarType small = norm.weight().scalar_type();
         ScalarType base = layers.get(0).output.type();

@@ -100,6 +100,11 @@ public final class Gpt2 implements Backbone {
     }
 
     @Override
+    public boolean packs() {
+        return true;
+    }
+
+    @Override
     public Hidden hidden(Inputs in, Pass pass) {
         ScalarType small = norm.weight().scalar_type();
         ScalarType base = layers.get(0).qkv.type();

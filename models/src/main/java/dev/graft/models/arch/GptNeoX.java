@@ -95,6 +95,11 @@ public final class GptNeoX implements Backbone {
     }
 
     @Override
+    public boolean packs() {
+        return true;
+    }
+
+    @Override
     public Hidden hidden(Inputs in, Pass pass) {
         ScalarType small = norm.weight().scalar_type();
         ScalarType base = layers.get(0).qkv.type();

@@ -40,6 +40,9 @@ public record Batch(
         int group,
         long @Nullable [] segments,
         double whole) {
+    /** Tokens of a row from which attention to it alone costs no more than attention to several padded rows at once. */
+    private static final int LONG = 48;
+
     /** Images, which must be of one size. */
     public record Images(List<Image> images) {
         private static @Nullable Images of(List<Example> examples) {
@@ -266,6 +269,80 @@ public record Batch(
             start = end;
         }
         return parts;
+    }
+
+    /** Whether its rows are texts that {@link #packs(int)} can put in one row, and are long enough to gain from it. */
+    public boolean packs() {
+        return group == 1
+                && decoder == null
+                && images == null
+                && targets instanceof Targets.Tokens
+                && realTokens >= LONG * rows;
+    }
+
+    /**
+     * The batch in so many parts of nearly equal work, none empty, each a single row in which its texts stand one after another without
+     * seeing each other: nothing is padded.
+     */
+    public List<Batch> packs(int most) {
+        Integer[] order = new Integer[rows];
+        Arrays.setAll(order, i -> i);
+        Arrays.sort(order, (a, b) -> lengths[a] != lengths[b] ? Integer.compare(lengths[b], lengths[a]) : a - b);
+        int count = Math.min(most, rows);
+        List<List<Integer>> parts = new ArrayList<>();
+        long[] work = new long[count];
+        for (int i = 0; i < count; i++) {
+            parts.add(new ArrayList<>());
+        }
+        for (int row : order) {
+            int least = 0;
+            for (int part = 1; part < count; part++) {
+                least = work[part] < work[least] ? part : least;
+            }
+            parts.get(least).add(row);
+            work[least] += lengths[row];
+        }
+        return parts.stream().map(this::pack).toList();
+    }
+
+    /** Rows one after another; the first token of none is predicted, as in a row alone. */
+    private Batch pack(List<Integer> chosen) {
+        int total = chosen.stream().mapToInt(row -> lengths[row]).sum();
+        long[] newIds = new long[total];
+        long[] newSegments = new long[total];
+        long[] labels = new long[total];
+        int at = 0;
+        long text = 0;
+        for (int row : chosen) {
+            System.arraycopy(ids, row * width, newIds, at, lengths[row]);
+            System.arraycopy(((Targets.Tokens) targets).labels(), row * width, labels, at, lengths[row]);
+            for (int i = 0; i < lengths[row]; i++) {
+                boolean begins =
+                        i == 0 || (segments != null && segments[row * width + i] != segments[row * width + i - 1]);
+                if (begins) {
+                    labels[at + i] = Target.NONE;
+                    text++;
+                }
+                newSegments[at + i] = text;
+            }
+            at += lengths[row];
+        }
+        Targets.Tokens packed = new Targets.Tokens(labels);
+        return new Batch(
+                1,
+                total,
+                newIds,
+                null,
+                new int[] {total},
+                packed,
+                total,
+                packed.lossTerms(total),
+                new int[] {rowIndices[chosen.get(0)]},
+                null,
+                null,
+                1,
+                newSegments,
+                whole);
     }
 
     /** Tokens of the longest row of a unit; images, which have no tokens, are all equal. */

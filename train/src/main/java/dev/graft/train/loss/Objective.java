@@ -81,6 +81,11 @@ public interface Objective {
                 : new PreferenceLoss(base, goal, passes);
     }
 
+    /** Whether the rows of a batch may stand in one row, one after another, without a change of what is learnt. */
+    default boolean packs(Hooks hooks) {
+        return false;
+    }
+
     /** A batch as a model takes it. */
     static Inputs inputs(Batch batch) {
         long[] types = batch.typeIds();

@@ -45,6 +45,11 @@ final class TokenLoss implements Objective {
     }
 
     @Override
+    public boolean packs(Hooks hooks) {
+        return base.task() == Task.CAUSAL_LM && base.packs(hooks);
+    }
+
+    @Override
     public long terms(Hooks hooks, Batch batch) {
         if (batch.decoder() != null) {
             // A prompt is the encoder's.
