@@ -235,6 +235,14 @@ public record RunConfig(
             Map<String, Object> columns,
 
             @Key(
+                    value =
+                            "Task of a benchmark whose official files data.train is the folder of, or `twin` for generated ones",
+                    unset = "data.train has rows of its own",
+                    example = "glue/rte")
+            @Nullable
+            String suite,
+
+            @Key(
                     value = "Leave out training rows that repeat another one, or that are validation or test rows too",
                     byDefault = "false",
                     example = "true",

@@ -5,6 +5,7 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
+import dev.graft.eval.suites.Suite;
 import dev.graft.formats.InputException;
 import dev.graft.hub.Hub;
 import dev.graft.train.data.LossOn;
@@ -12,6 +13,7 @@ import dev.graft.train.data.Overflow;
 import dev.graft.train.data.sets.DataSet;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -30,7 +32,8 @@ import picocli.CommandLine.Spec;
             "",
             "Examples:",
             "  graft eval --model minilm --adapter runs/minilm-classify/adapter --data recipes/data/intents-valid.jsonl",
-            "  graft eval --model smollm2 --data recipes/data/chat-valid.jsonl --json"
+            "  graft eval --model smollm2 --data recipes/data/chat-valid.jsonl --json",
+            "  graft eval --model minilm --suite glue --data /data/glue --adapter \"runs/glue-{task}/adapter\""
         })
 public final class EvalCommand implements Runnable {
 
@@ -53,6 +56,22 @@ public final class EvalCommand implements Runnable {
             })
     @SuppressWarnings("NullAway.Init")
     private String data;
+
+    @Option(
+            names = "--suite",
+            paramLabel = "glue|superglue",
+            description = {
+                "Score the tasks of a benchmark by its official rules; --data is the folder of its official files, or `twin` for",
+                "generated rows in the same files. {task} in --adapter stands for the task's name."
+            })
+    private @Nullable String suite;
+
+    @Option(
+            names = "--tasks",
+            split = ",",
+            paramLabel = "TASK",
+            description = "Tasks of the suite to score (default: all).")
+    private List<String> tasks = List.of();
 
     @Option(
             names = "--batch-size",
@@ -88,6 +107,9 @@ public final class EvalCommand implements Runnable {
     @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
+    /** Tokens of a row; longer ones are cut. */
+    private static final int SUITE_LENGTH = 512;
+
     private Path rows() {
         return DataSet.find(data).map(set -> set.test(new Hub())).orElseGet(() -> Path.of(data));
     }
@@ -98,6 +120,24 @@ public final class EvalCommand implements Runnable {
             throw new InputException("--batch-size is " + batchSize + ", expected at least 1");
         }
         PrintWriter err = spec.commandLine().getErr();
+        if (suite != null) {
+            Suite benchmark = Suite.named(suite);
+            SuiteRun run = new SuiteRun(
+                    benchmark,
+                    benchmark.folder(data, new Hub()),
+                    model.model(),
+                    adapter.adapters(),
+                    head,
+                    compute,
+                    batchSize,
+                    maxLength == null ? SUITE_LENGTH : maxLength,
+                    err);
+            spec.commandLine().getOut().println(SuiteRun.shown(run.run(tasks), json.json()));
+            return;
+        }
+        if (!tasks.isEmpty()) {
+            throw new InputException("--tasks belongs to --suite");
+        }
         EvalRun run = new EvalRun(model.model(), adapter.adapters(), head, compute, err);
         EvalRun.Scored scored = run.score(rows(), batchSize, maxLength, overflow, lossOn);
         PrintWriter out = spec.commandLine().getOut();

@@ -2,6 +2,7 @@ package dev.graft.cli.train;
 
 import dev.graft.cli.config.RunConfig;
 import dev.graft.cli.config.RunConfig.ProblemType;
+import dev.graft.eval.suites.Suite;
 import dev.graft.formats.InputException;
 import dev.graft.hub.Hub;
 import dev.graft.train.data.DataOptions;
@@ -103,6 +104,10 @@ public record DataFiles(RunConfig.Data data, DataOptions options) {
     }
 
     private Splits splits() {
+        String suite = data.suite();
+        if (suite != null) {
+            return Suite.open(suite, data.train(), new Hub());
+        }
         DataSet set = DataSet.find(data.train()).orElse(null);
         Path train = set == null ? existing("data.train", data.train()) : set.open(new Hub());
         Path valid = data.valid() == null ? null : existing("data.valid", data.valid());
