@@ -2,11 +2,14 @@ package dev.graft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.graft.cli.bench.Program;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -96,6 +99,49 @@ class CompareCommandTest {
 
         for (int row = 0; row < 4; row++) {
             assertThat(shared.at("/methods/" + row + "/score")).isEqualTo(alone.at("/methods/" + row + "/score"));
+        }
+    }
+
+    @Test
+    @Tag("slow") // two processes
+    void goesOnAfterItWasKilled() throws Exception {
+        List<String> command = new ArrayList<>(Program.graft().start());
+        command.addAll(List.of("compare", recipe.toString(), "seeds=2", "max_steps=30"));
+        Process process = new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(folder.resolve("log").toFile())
+                .start();
+        Path trials = folder.resolve("out/trials");
+        while (process.isAlive() && outcomes(trials).size() < 2) {
+            Thread.sleep(20);
+        }
+        process.destroyForcibly().waitFor();
+        List<Path> before = outcomes(trials);
+        assertThat(before).hasSizeBetween(2, 9);
+        List<FileTime> times = new ArrayList<>();
+        for (Path file : before) {
+            times.add(Files.getLastModifiedTime(file));
+        }
+
+        Cli again = compare("seeds=2", "max_steps=30");
+
+        assertThat(again.code()).as(again.err()).isZero();
+        assertThat(again.err()).contains(before.size() + " of 10 trials are done already");
+        for (int i = 0; i < before.size(); i++) {
+            assertThat(Files.getLastModifiedTime(before.get(i))).isEqualTo(times.get(i));
+        }
+        assertThat(outcomes(trials)).hasSize(10);
+    }
+
+    private static List<Path> outcomes(Path trials) throws IOException {
+        if (!Files.isDirectory(trials)) {
+            return List.of();
+        }
+        try (Stream<Path> files = Files.list(trials)) {
+            return files.filter(file -> file.toString().endsWith(".json")
+                            && !file.getFileName().toString().startsWith("."))
+                    .sorted()
+                    .toList();
         }
     }
 

@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 
@@ -31,29 +32,78 @@ import java.util.stream.LongStream;
  * @param words of the command line, for the processes that help
  */
 record CompareRun(CompareConfig config, List<String> words, int jobs, boolean json, PrintWriter out, PrintWriter err) {
+    /** More trials than these run in processes that are replaced when they have grown. */
+    private static final int FEW = 30;
+
+    /** How a process that helps ends when another should go on. */
+    private static final int TIRED = 75;
+
     int run() {
-        List<Process> helpers = helpers();
+        boolean few = jobs == 1 && trials() <= FEW;
         try {
+            if (!few && !workers()) {
+                return 1;
+            }
             Comparison comparison = comparison();
             comparison.run(new TrialLines(err), Interruption::requested);
             show(comparison);
         } catch (CancellationException interrupted) {
             err.println("Interrupted; the same command goes on from here");
             return 130;
-        } finally {
-            helpers.forEach(Process::destroy);
         }
         return 0;
+    }
+
+    /** About how many trials the comparison has. */
+    private int trials() {
+        List<String> methods = config.methods();
+        int each = config.own().rates().size() + config.own().seeds() - 1;
+        return methods == null ? Integer.MAX_VALUE : (methods.size() + 1) * each;
     }
 
     /** Takes trials of a comparison that another process shows. */
     int help() {
         try {
-            comparison().run(new Comparison.Watcher() {}, Interruption::requested);
+            return comparison().run(new TrialLines(err), Interruption::requested, new Tiredness()) ? 0 : TIRED;
         } catch (CancellationException interrupted) {
             return 130;
         }
-        return 0;
+    }
+
+    /**
+     * Lets other processes run the trials, each going on until it has grown too large.
+     *
+     * @return whether none failed
+     */
+    private boolean workers() {
+        List<Process> working = new ArrayList<>();
+        try {
+            for (int i = 0; i < jobs; i++) {
+                working.add(worker());
+            }
+            while (!working.isEmpty()) {
+                Process first = working.remove(0);
+                while (!first.waitFor(200, TimeUnit.MILLISECONDS)) {
+                    if (Interruption.requested()) {
+                        throw new CancellationException("interrupted while other processes are at work");
+                    }
+                }
+                int code = first.exitValue();
+                if (code == TIRED) {
+                    working.add(worker());
+                } else if (code != 0) {
+                    err.println(
+                            "a process that ran trials ended with " + code + "; the same command goes on from here");
+                    return false;
+                }
+            }
+            return true;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CancellationException("interrupted");
+        } finally {
+            working.forEach(Process::destroy);
+        }
     }
 
     /** Measures what each method costs that isn't measured yet. */
@@ -138,22 +188,20 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
         return arguments;
     }
 
-    private List<Process> helpers() {
-        List<Process> helpers = new ArrayList<>();
-        for (int i = 1; i < jobs; i++) {
-            List<String> command = new ArrayList<>(Program.graft().start());
-            command.addAll(arguments());
-            command.add("--worker");
-            ProcessBuilder builder = new ProcessBuilder(command)
-                    .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                    .redirectError(ProcessBuilder.Redirect.INHERIT);
+    private Process worker() {
+        List<String> command = new ArrayList<>(Program.graft().start());
+        command.addAll(arguments());
+        command.add("--worker");
+        ProcessBuilder builder = new ProcessBuilder(command)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .redirectError(ProcessBuilder.Redirect.INHERIT);
+        if (jobs > 1) {
             builder.environment().putIfAbsent("OMP_NUM_THREADS", "1");
-            try {
-                helpers.add(builder.start());
-            } catch (IOException e) {
-                throw new UncheckedIOException("cannot start a process to help: " + e.getMessage(), e);
-            }
         }
-        return helpers;
+        try {
+            return builder.start();
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot start a process to run trials: " + e.getMessage(), e);
+        }
     }
 }

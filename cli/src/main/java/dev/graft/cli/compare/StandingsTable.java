@@ -2,6 +2,7 @@ package dev.graft.cli.compare;
 
 import dev.graft.cli.terminal.Table;
 import dev.graft.eval.compare.Standing;
+import dev.graft.eval.compare.SurveyTables;
 import dev.graft.eval.metrics.Bootstrap.Interval;
 import java.util.List;
 import java.util.Locale;
@@ -37,7 +38,22 @@ record StandingsTable(List<Standing> standings) {
         String edge = standings.stream().anyMatch(standing -> standing.scored() && standing.atEdge())
                 ? "* the lowest or highest rate that was tried: one beyond it may be better\n"
                 : "";
-        return table + edge + (without.isEmpty() ? "" : without + "\n");
+        return table + edge + (without.isEmpty() ? "" : without + "\n") + surveyed(metric);
+    }
+
+    /** The survey's tables, where costs were measured. */
+    private String surveyed(String metric) {
+        SurveyTables tables = new SurveyTables(standings, metric);
+        return tables.isEmpty()
+                ? ""
+                : "\nTable 1: share, inference, modularity\n" + table(SurveyTables.FIRST, tables.shares())
+                        + "\nTable 2: what it costs\n" + table(tables.second(), tables.costs());
+    }
+
+    private static Table table(List<String> head, List<List<String>> rows) {
+        Table table = new Table(head.toArray(String[]::new));
+        rows.forEach(row -> table.row(row.toArray()));
+        return table;
     }
 
     private @Nullable Standing frozen() {

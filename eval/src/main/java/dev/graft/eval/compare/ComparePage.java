@@ -1,7 +1,5 @@
 package dev.graft.eval.compare;
 
-import dev.graft.eval.compare.Footprint.Latency;
-import dev.graft.eval.compare.Footprint.Modularity;
 import dev.graft.eval.metrics.Bootstrap.Interval;
 import dev.graft.eval.report.Report;
 import dev.graft.eval.report.Section;
@@ -43,12 +41,11 @@ public record ComparePage(Experiment experiment, List<Standing> standings, Strin
             sections.add(scores(scored));
             addScatter(sections, "Score against trained parameters", "trained parameters", Standing::trainable);
         }
-        List<Standing> measured = standings.stream()
-                .filter(standing -> standing.footprint() != null)
-                .toList();
-        if (!measured.isEmpty()) {
-            sections.add(modules(measured));
-            sections.add(costs(measured));
+        SurveyTables tables = new SurveyTables(standings, experiment.metric());
+        if (!tables.isEmpty()) {
+            sections.add(
+                    new Section.Table("Table 1: share, inference, modularity", SurveyTables.FIRST, tables.shares()));
+            sections.add(new Section.Table("Table 2: what it costs", tables.second(), tables.costs()));
             addScatter(sections, "Score against step time", "seconds of a training step", standing -> {
                 Footprint footprint = standing.footprint();
                 return footprint == null ? 0 : footprint.step();
@@ -130,107 +127,6 @@ public record ComparePage(Experiment experiment, List<Standing> standings, Strin
                 rows);
     }
 
-    /** The survey's first table. */
-    private static Section modules(List<Standing> measured) {
-        List<List<String>> rows = new ArrayList<>();
-        for (Standing standing : measured) {
-            Footprint cost = standing.footprint();
-            if (cost == null || cost.trainable() == 0) {
-                continue;
-            }
-            Modularity module = cost.modularity();
-            double percent = 100.0 * cost.trainable() / cost.total();
-            rows.add(List.of(
-                    standing.method(),
-                    (percent >= 99.95 ? "100" : String.format(Locale.ROOT, "%.2g", percent)) + " % (" + share(percent)
-                            + ")",
-                    Survey.of(standing.method(), percent),
-                    ratio(cost.adapted(), cost.frozen()),
-                    cost.merged() == null ? "can't be merged" : ratio(cost.merged(), cost.frozen()),
-                    module == null ? "" : module.all() ? "yes" : missing(module)));
-        }
-        return new Section.Table(
-                "Table 1: share, inference, modularity",
-                List.of(
-                        "method",
-                        "trained",
-                        "the survey",
-                        "time of a row, beside the base",
-                        "time of a row, merged",
-                        "detaches, swaps, stands beside others, reloads"),
-                rows);
-    }
-
-    /** The survey's bands of the trained share. */
-    private static String share(double percent) {
-        return percent > 50
-                ? "all"
-                : percent >= 5 ? "high" : percent >= 1 ? "moderate" : percent >= 0.1 ? "low" : "very low";
-    }
-
-    private static String missing(Modularity module) {
-        List<String> lacks = new ArrayList<>();
-        if (!module.detaches()) {
-            lacks.add("detach");
-        }
-        if (!module.swaps()) {
-            lacks.add("swap");
-        }
-        if (!module.besides()) {
-            lacks.add("stand beside others");
-        }
-        if (!module.reloads()) {
-            lacks.add("reload");
-        }
-        return "doesn't " + String.join(", ", lacks);
-    }
-
-    private static String ratio(@Nullable Latency latency, Latency frozen) {
-        return latency == null ? "" : String.format(Locale.ROOT, "%.2f ×", latency.p50() / frozen.p50());
-    }
-
-    /** The survey's second table. */
-    private Section costs(List<Standing> measured) {
-        List<List<String>> rows = new ArrayList<>();
-        for (Standing standing : measured) {
-            Footprint cost = standing.footprint();
-            if (cost == null || cost.trainable() == 0) {
-                continue;
-            }
-            rows.add(List.of(
-                    standing.method(),
-                    String.format(Locale.ROOT, "%,d", cost.trainable()),
-                    megabytes(cost.adapterBytes()),
-                    megabytes(cost.memory().peak()),
-                    megabytes(cost.memory().gradients() + cost.memory().optimiser()),
-                    megabytes(cost.memory().activations()),
-                    String.format(Locale.ROOT, "%.1f", 1000 * cost.step()),
-                    String.format(Locale.ROOT, "%.0f", cost.tokensPerSecond()),
-                    cost.adapted() == null
-                            ? ""
-                            : String.format(
-                                    Locale.ROOT,
-                                    "%.1f / %.1f",
-                                    1000 * cost.adapted().p50(),
-                                    1000 * cost.adapted().p95()),
-                    standing.scored() ? number(standing.score()) : ""));
-        }
-        return new Section.Table(
-                "Table 2: what it costs",
-                List.of(
-                        "method",
-                        "trained",
-                        "file, MB",
-                        "peak memory, MB",
-                        "gradients and moments, MB",
-                        "activations, MB",
-                        "step, ms",
-                        "tokens/s",
-                        "row, ms (half, 95 %)",
-                        experiment.metric()),
-                rows);
-    }
-
     private void addScatter(List<Section> sections, String title, String cost, ToDoubleFunction<Standing> of) {
         List<Standing> shown = scored().stream()
                 .filter(standing -> of.applyAsDouble(standing) > 0)
@@ -275,8 +171,7 @@ public record ComparePage(Experiment experiment, List<Standing> standings, Strin
                 + " which nothing was chosen. The frozen base of a classifier has a linear probe as its head, from which"
                 + " every method starts.\n\n"
                 + "Intervals draw the test rows and the seeds again, a thousand times; differences are taken on the same rows."
-                + " Shares are of all parameters of base and adapter, embeddings included, tied ones counted once: over 50 %"
-                + " is all, from 5 % high, from 1 % moderate, from 0.1 % low.\n\n"
+                + " " + SurveyTables.BANDS + "\n\n"
                 + "Costs were measured in a fresh process for each method: the median of training steps after two, the most"
                 + " resident memory of the process (Java and libtorch included), single rows from the shortest to the longest."
                 + " A small base hides what a method saves: its activations outweigh gradients and moments.";
@@ -288,9 +183,5 @@ public record ComparePage(Experiment experiment, List<Standing> standings, Strin
 
     private static String shown(@Nullable Interval interval) {
         return interval == null ? "" : number(interval.low()) + " … " + number(interval.high());
-    }
-
-    private static String megabytes(long bytes) {
-        return String.format(Locale.ROOT, "%.1f", bytes / 1e6);
     }
 }

@@ -57,6 +57,17 @@ public final class Comparison {
      * @throws CancellationException if it was interrupted; what is done is kept
      */
     public void run(Watcher watcher, BooleanSupplier interrupted) {
+        run(watcher, interrupted, () -> false);
+    }
+
+    /**
+     * Runs trials that are missing.
+     *
+     * @param tired asked after each trial whether another process should go on
+     * @return whether none is missing any more
+     * @throws CancellationException if it was interrupted; what is done is kept
+     */
+    public boolean run(Watcher watcher, BooleanSupplier interrupted, BooleanSupplier tired) {
         TrialRun runner = new TrialRun(experiment, interrupted);
         boolean missing = true;
         while (missing) {
@@ -67,9 +78,13 @@ public final class Comparison {
                 for (List<Trial> open = open(contender); !open.isEmpty(); open = open(contender)) {
                     boolean some = false;
                     for (Trial trial : open) {
-                        some |= run(runner, contender, trial, watcher);
+                        boolean mine = run(runner, contender, trial, watcher);
+                        some |= mine;
                         if (interrupted.getAsBoolean()) {
                             throw new CancellationException("interrupted after " + trial.name());
+                        }
+                        if (mine && tired.getAsBoolean()) {
+                            return false;
                         }
                     }
                     ran |= some;
@@ -83,6 +98,7 @@ public final class Comparison {
                 pause(interrupted);
             }
         }
+        return true;
     }
 
     private static void pause(BooleanSupplier interrupted) {

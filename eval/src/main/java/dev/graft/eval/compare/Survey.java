@@ -1,18 +1,33 @@
 package dev.graft.eval.compare;
 
-import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
- * What the survey of the field says of the trained share of methods, to hold against what was measured. It means bases of billions of
- * parameters; on a small one every share is larger, since a bottleneck, a rank or a prompt doesn't shrink with the base.
+ * What the survey of the field says of methods, to hold against what was measured. It means bases of billions of parameters; on a small one
+ * every share is larger, since a bottleneck, a rank or a prompt doesn't shrink with the base.
+ *
+ * @param share the trained share in words
+ * @param least of the share, in percent
+ * @param most of the share, in percent
+ * @param inference what a row costs; null where it says nothing
+ * @param modular whether it is a module; null where it says nothing
+ * @param memory of training; null where it says nothing
+ * @param speed of training; null where it says nothing
  */
-enum Survey {
-    FULL("100 %", 99, 100),
-    ADAPTER("1 to 5 %", 1, 5),
-    LOW_RANK("below 1 %", 0, 1),
-    PROMPT("below 0.1 %", 0, 0.1),
-    BIASES("below 0.1 %", 0, 0.1);
+record Survey(
+        String share,
+        double least,
+        double most,
+        @Nullable String inference,
+        @Nullable Boolean modular,
+        @Nullable String memory,
+        @Nullable String speed) {
+    private static final Survey FULL = new Survey("100 %", 99, 100, null, null, null, null);
+    private static final Survey ADAPTER = new Survey("1 to 5 %", 1, 5, null, true, null, null);
+    private static final Survey LOW_RANK = new Survey("below 1 %", 0, 1, "low", false, null, null);
+    private static final Survey PROMPT = new Survey("below 0.1 %", 0, 0.1, null, null, "very low", "very fast");
+    private static final Survey BIASES = new Survey("below 0.1 %", 0, 0.1, null, false, null, null);
 
     private static final Map<String, Survey> METHODS = Map.ofEntries(
             Map.entry("full-fine-tuning", FULL),
@@ -27,25 +42,34 @@ enum Survey {
             Map.entry("p-tuning", PROMPT),
             Map.entry("bitfit", BIASES));
 
-    private final String words;
-    private final double least;
-    private final double most;
-
-    Survey(String words, double least, double most) {
-        this.words = words;
-        this.least = least;
-        this.most = most;
+    /** What it says of a method; null where it says nothing. */
+    static @Nullable Survey of(String method) {
+        return METHODS.get(method);
     }
 
-    /** What it says of a method, and whether a measured share agrees; empty where it says nothing. */
-    static String of(String method, double percent) {
-        Survey said = METHODS.get(method);
-        return said == null
-                ? ""
-                : String.format(
-                        Locale.ROOT,
-                        "%s: %s",
-                        said.words,
-                        percent >= said.least && percent <= said.most ? "agrees" : "disagrees");
+    /** Its word for the share, and whether a measured one agrees. */
+    String share(double percent) {
+        return said(share, percent >= least && percent <= most);
+    }
+
+    /** Its word for what a row costs, and whether a measured band agrees; what costs nothing costs little. */
+    String inference(String band) {
+        return inference == null ? "" : said(inference, band.equals(inference) || band.equals("none"));
+    }
+
+    String modular(boolean isModule) {
+        return modular == null ? "" : said(modular ? "yes" : "no", modular == isModule);
+    }
+
+    String memory(String band) {
+        return memory == null ? "" : said(memory, band.equals(memory));
+    }
+
+    String speed(String band) {
+        return speed == null ? "" : said(speed, band.equals(speed));
+    }
+
+    private static String said(String word, boolean agrees) {
+        return word + ": " + (agrees ? "agrees" : "disagrees");
     }
 }

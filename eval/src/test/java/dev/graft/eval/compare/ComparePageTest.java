@@ -64,15 +64,47 @@ class ComparePageTest {
     void theFirstTableHasShareInferenceAndModularityBesideTheSurvey() {
         assertThat(table("Table 1").rows())
                 .containsExactly(
-                        List.of("lora", "10 % (high)", "below 1 %: disagrees", "1.20 ×", "1.00 ×", "yes"),
-                        List.of("full-fine-tuning", "100 % (all)", "100 %: agrees", "1.20 ×", "1.00 ×", "yes"),
+                        List.of(
+                                "lora",
+                                "10 % (high)",
+                                "below 1 %: disagrees",
+                                "1.20 × (low)",
+                                "low: agrees",
+                                "1.00 ×",
+                                "yes",
+                                "no: disagrees"),
+                        List.of(
+                                "full-fine-tuning",
+                                "100 % (all)",
+                                "100 %: agrees",
+                                "1.20 × (low)",
+                                "",
+                                "1.00 ×",
+                                "yes",
+                                ""),
                         List.of(
                                 "prompt-tuning",
                                 "1.0 % (moderate)",
                                 "below 0.1 %: disagrees",
-                                "1.20 ×",
+                                "1.20 × (low)",
+                                "",
                                 "can't be merged",
-                                "doesn't stand beside others"));
+                                "doesn't stand beside others",
+                                ""));
+    }
+
+    @Test
+    void memoryAndSpeedAreBesideFullFineTuningAndHeldAgainstTheSurvey() {
+        assertThat(table("Table 2").rows())
+                .anySatisfy(row -> assertThat(row)
+                        .startsWith("prompt-tuning")
+                        .contains("1.00 × (high)", "very low: disagrees", "1.00 × (moderate)", "very fast: disagrees"));
+        assertThat(SurveyTables.memory(0.1)).isEqualTo("very low");
+        assertThat(SurveyTables.memory(0.76)).isEqualTo("high");
+        assertThat(SurveyTables.speed(0.5)).isEqualTo("very fast");
+        assertThat(SurveyTables.speed(1.01)).isEqualTo("slow");
+        assertThat(SurveyTables.inference(1.05)).isEqualTo("none");
+        assertThat(SurveyTables.inference(1.6)).isEqualTo("high");
     }
 
     @Test

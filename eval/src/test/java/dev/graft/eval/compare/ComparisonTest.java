@@ -93,6 +93,24 @@ class ComparisonTest {
     }
 
     @Test
+    void aTiredProcessLeavesTheRestToAnother() {
+        Ledger ledger = new Ledger(folder);
+        Comparison first = new Comparison(experiment(2), List.of(FROZEN, LORA), SEARCH, ledger);
+        Comparison.Watcher watcher = new Comparison.Watcher() {
+            @Override
+            public void ends(Outcome outcome, int done, int total) {
+                ran.add(outcome.trial().name());
+            }
+        };
+
+        assertThat(first.run(watcher, () -> false, () -> true)).isFalse();
+        assertThat(ran).hasSize(1);
+        Comparison second = new Comparison(experiment(2), List.of(FROZEN, LORA), SEARCH, new Ledger(folder));
+        assertThat(second.run(watcher, () -> false, () -> false)).isTrue();
+        assertThat(ran).hasSize(4).doesNotHaveDuplicates();
+    }
+
+    @Test
     void everyMethodTriesTheSameNumberOfRatesAndThenOtherSeeds() {
         Ledger ledger = run(experiment(6), FROZEN, LORA, BITFIT);
 
