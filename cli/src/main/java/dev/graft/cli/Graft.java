@@ -1,6 +1,7 @@
 package dev.graft.cli;
 
 import dev.graft.cli.bench.BenchCommand;
+import dev.graft.cli.claims.ClaimsCommand;
 import dev.graft.cli.compare.CompareCommand;
 import dev.graft.cli.config.RunOptions;
 import dev.graft.cli.demo.DemoCommand;
@@ -44,6 +45,7 @@ import picocli.CommandLine.Spec;
             DemoCommand.class,
             TrainCommand.class,
             CompareCommand.class,
+            ClaimsCommand.class,
             EvalCommand.class,
             PredictCommand.class,
             GenerateCommand.class,

@@ -4,11 +4,9 @@ import dev.graft.cli.Interruption;
 import dev.graft.cli.Version;
 import dev.graft.cli.bench.Program;
 import dev.graft.cli.config.CompareConfig;
-import dev.graft.cli.config.RunConfig;
 import dev.graft.eval.compare.ComparePage;
 import dev.graft.eval.compare.Comparison;
 import dev.graft.eval.compare.Ledger;
-import dev.graft.eval.compare.Search;
 import dev.graft.eval.compare.Standing;
 import dev.graft.eval.report.Html;
 import dev.graft.formats.AtomicWrite;
@@ -24,7 +22,6 @@ import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
-import java.util.stream.LongStream;
 
 /**
  * A run of {@code graft compare}.
@@ -172,14 +169,8 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
     }
 
     private Comparison comparison() {
-        RunConfig any = config.run().apply("lora");
         Workbench bench = Workbench.of(config, Version.current(), err);
-        List<Long> seeds = LongStream.range(0, config.own().seeds())
-                .map(i -> any.base().seed() + i)
-                .boxed()
-                .toList();
-        Search search = new Search(config.own().rates(), seeds);
-        return new Comparison(bench.experiment(), bench.contenders(), search, new Ledger(folder()));
+        return new Comparison(bench.experiment(), bench.contenders(), bench.search(config), new Ledger(folder()));
     }
 
     private List<String> arguments() {

@@ -9,12 +9,12 @@ import java.time.Duration;
 import java.util.Locale;
 
 /** A line for each trial of a comparison, with what is left to do. */
-final class TrialLines implements Comparison.Watcher {
+public final class TrialLines implements Comparison.Watcher {
     private final PrintWriter err;
     private final long start = System.nanoTime();
     private int before = -1;
 
-    TrialLines(PrintWriter err) {
+    public TrialLines(PrintWriter err) {
         this.err = err;
     }
 

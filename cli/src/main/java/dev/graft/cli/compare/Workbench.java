@@ -9,6 +9,7 @@ import dev.graft.cli.train.Prepared;
 import dev.graft.cli.train.Settings;
 import dev.graft.eval.compare.Contender;
 import dev.graft.eval.compare.Experiment;
+import dev.graft.eval.compare.Search;
 import dev.graft.eval.predict.LinearProbe;
 import dev.graft.eval.run.RunData;
 import dev.graft.eval.run.Scorer;
@@ -28,16 +29,17 @@ import dev.graft.train.data.Splits;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /** What a recipe means: the experiment, and who takes part. */
-record Workbench(Experiment experiment, List<Contender> contenders) {
+public record Workbench(Experiment experiment, List<Contender> contenders) {
     /** The row of the base as it is. */
     static final String FROZEN = "frozen-base";
 
     private static final String FULL = "full-fine-tuning";
 
-    static Workbench of(CompareConfig config, String version, PrintWriter err) {
+    public static Workbench of(CompareConfig config, String version, PrintWriter err) {
         List<String> methods = config.methods();
         if (methods != null) {
             methods.forEach(ChosenMethod::named);
@@ -76,9 +78,17 @@ record Workbench(Experiment experiment, List<Contender> contenders) {
         return new Workbench(experiment, contenders(config, experiment));
     }
 
+    /** The rates and seeds that a comparison tries. */
+    public Search search(CompareConfig config) {
+        long first = config.run().apply(FULL).base().seed();
+        return new Search(
+                config.own().rates(),
+                LongStream.range(first, first + config.own().seeds()).boxed().toList());
+    }
+
     private static Splits withValidation(RunConfig run, Splits splits) {
         double share = run.data().validFraction();
-        return share > 0 ? splits.withValidation(share) : splits;
+        return DataFiles.limited(run.data(), share > 0 ? splits.withValidation(share) : splits);
     }
 
     private static Rows rows(String which, @Nullable Rows rows) {

@@ -243,6 +243,32 @@ public record RunConfig(
             String suite,
 
             @Key(
+                    value = "Most rows to train on, chosen by their hashes",
+                    unset = "all",
+                    example = "1000",
+                    aliases = {"max_samples", "max_train_samples"},
+                    min = 1)
+            @Nullable
+            Integer maxTrainRows,
+
+            @Key(
+                    value = "Most rows to validate and most to test on, chosen by their hashes",
+                    unset = "all",
+                    example = "500",
+                    aliases = {"max_eval_samples"},
+                    min = 1)
+            @Nullable
+            Integer maxEvalRows,
+
+            @Key(
+                    value = "Rows of each class to train on, and as many to validate on: few-shot learning",
+                    unset = "all",
+                    example = "16",
+                    min = 1)
+            @Nullable
+            Integer shots,
+
+            @Key(
                     value = "Leave out training rows that repeat another one, or that are validation or test rows too",
                     byDefault = "false",
                     example = "true",

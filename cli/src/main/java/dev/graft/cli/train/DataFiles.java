@@ -111,7 +111,10 @@ public record DataFiles(RunConfig.Data data, DataOptions options) {
         DataSet set = DataSet.find(data.train()).orElse(null);
         Path train = set == null ? existing("data.train", data.train()) : set.open(new Hub());
         Path valid = data.valid() == null ? null : existing("data.valid", data.valid());
-        Path test = data.test() == null ? null : existing("data.test", data.test());
+        Path test = data.test() == null ? null : test(data.test());
+        if (set != null && valid == null && test != null && Files.exists(train.resolve("train.jsonl"))) {
+            return Splits.open(train.resolve("train.jsonl"), train.resolve("validation.jsonl"), test, options);
+        }
         if (valid == null && test == null) {
             return Splits.open(train, options);
         }
@@ -120,6 +123,16 @@ public record DataFiles(RunConfig.Data data, DataOptions options) {
                     + ", whose own files are used; name a file, or leave out data.valid and data.test");
         }
         return Splits.open(train, valid, test, options);
+    }
+
+    private static Path test(String name) {
+        return DataSet.find(name).map(set -> set.test(new Hub())).orElseGet(() -> existing("data.test", name));
+    }
+
+    /** The rows that the config lets be used: so many of each class, so many in all. */
+    public static Splits limited(RunConfig.Data data, Splits splits) {
+        Splits few = data.shots() == null ? splits : splits.shots(data.shots());
+        return few.limited(data.maxTrainRows(), data.maxEvalRows());
     }
 
     private static Path existing(String key, String name) {

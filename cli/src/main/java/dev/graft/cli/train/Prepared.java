@@ -91,7 +91,8 @@ public record Prepared(
         Files files = fetch(config.base(), err);
         RunData task = task(config, (Dataset) splits.train(), files.checkpoint());
         Splits unique = config.data().dedupe() ? splits.withoutRepeats() : splits;
-        return of(config, task, share > 0 ? unique.withValidation(share) : unique, files, err);
+        Splits whole = share > 0 ? unique.withValidation(share) : unique;
+        return of(config, task, DataFiles.limited(config.data(), whole), files, err);
     }
 
     private static Prepared of(RunConfig config, RunData task, Splits splits, Files files, PrintWriter err) {

@@ -7,9 +7,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -170,6 +173,61 @@ public record Splits(
         List<String> all = new ArrayList<>(notes);
         all.add(parts[1].length + " of " + train.size() + " training rows are kept for validation");
         return new Splits(train.select(parts[0]), train.select(parts[1]), test, all);
+    }
+
+    /**
+     * At most so many rows, those with the smallest hashes, in their order.
+     *
+     * @param trained most rows to train on; null for all
+     * @param scored most rows to validate on, and to test on; null for all
+     */
+    public Splits limited(@Nullable Integer trained, @Nullable Integer scored) {
+        return new Splits(
+                fewest(train, trained),
+                validation == null ? null : fewest(validation, scored),
+                test == null ? null : fewest(test, scored),
+                notes);
+    }
+
+    private static Rows fewest(Rows rows, @Nullable Integer most) {
+        if (most == null || rows.size() <= most) {
+            return rows;
+        }
+        long[] hashes = IntStream.range(0, rows.size()).mapToLong(rows::hash).toArray();
+        return rows.select(IntStream.range(0, rows.size())
+                .boxed()
+                .sorted(Comparator.comparingLong(row -> hashes[row]))
+                .limit(most)
+                .mapToInt(Integer::intValue)
+                .sorted()
+                .toArray());
+    }
+
+    /**
+     * So many training rows of each class, and as many validation rows: those with the smallest hashes.
+     *
+     * @throws InputException if rows have no class, or any number of them
+     */
+    public Splits shots(int each) {
+        return new Splits(shots(train, each), validation == null ? null : shots(validation, each), test, notes);
+    }
+
+    private static Rows shots(Rows rows, int each) {
+        Map<String, List<Integer>> classes = new TreeMap<>();
+        for (int row = 0; row < rows.size(); row++) {
+            if (!(rows.get(row).label() instanceof Label.One one)) {
+                throw new InputException(rows.place(row) + ": data.shots counts the rows of each class, and this one has no"
+                        + " single class; leave it out");
+            }
+            classes.computeIfAbsent(one.name(), name -> new ArrayList<>()).add(row);
+        }
+        return rows.select(classes.values().stream()
+                .flatMap(of -> of.stream()
+                        .sorted(Comparator.comparingLong(rows::hash))
+                        .limit(each))
+                .mapToInt(Integer::intValue)
+                .sorted()
+                .toArray());
     }
 
     /** A hash as a number from 0 to 1. */

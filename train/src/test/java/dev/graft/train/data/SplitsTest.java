@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -129,5 +130,33 @@ class SplitsTest {
         assertThatThrownBy(() -> Splits.open(folder, DataOptions.DETECT).withoutRepeats())
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("every training row is among the validation or test rows too");
+    }
+
+    private static Splits labelled(int rows) {
+        Rows all = Rows.of("rows", IntStream.range(0, rows)
+                .mapToObj(i -> new Row.Text("text " + i, null, new Label.One(i % 3 == 0 ? "a" : "b")))
+                .toList());
+        return new Splits(all, all, all, List.of());
+    }
+
+    @Test
+    void fewRowsAreChosenByTheirHashesAndKeepTheirOrder() {
+        Splits few = labelled(100).limited(10, 5);
+        assertThat(few.train().size()).isEqualTo(10);
+        assertThat(few.validation().size()).isEqualTo(5);
+        assertThat(few.test().size()).isEqualTo(5);
+        assertThat(labelled(100).limited(null, 500).train().size()).isEqualTo(100);
+        assertThat(few.train().hash(0)).isEqualTo(labelled(100).limited(10, null).train().hash(0));
+    }
+
+    @Test
+    void shotsAreSoManyOfEachClassToTrainAndToValidateOn() {
+        Splits few = labelled(100).shots(4);
+        assertThat(few.train().labelCounts()).containsOnly(Map.entry("a", 4), Map.entry("b", 4));
+        assertThat(few.validation().size()).isEqualTo(8);
+        assertThat(few.test().size()).isEqualTo(100);
+        Rows scores = Rows.of("rows", List.of(new Row.Text("t", null, new Label.Score(1))));
+        assertThatThrownBy(() -> new Splits(scores, null, null, List.of()).shots(1))
+                .hasMessageContaining("no single class");
     }
 }

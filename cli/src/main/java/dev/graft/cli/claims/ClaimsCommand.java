@@ -1,0 +1,83 @@
+package dev.graft.cli.claims;
+
+import dev.graft.cli.config.ConfigReader;
+import dev.graft.cli.config.Recipes;
+import dev.graft.cli.model.JsonOption;
+import dev.graft.eval.claims.Claim;
+import dev.graft.formats.InputException;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "claims",
+        description = "Try whether what the survey claims of methods holds on a base, with real rows where there are some.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "Each claim rests on small comparisons, whose trials are kept: interrupted or killed, the same command goes on.",
+            "--quick takes fewer rows, two learning rates and two seeds: half an hour on two cores.",
+            "",
+            "Examples:",
+            "  graft claims --quick",
+            "  graft claims --quick --claim a,b",
+            "  graft claims model=bge-small-en seeds=5 output_dir=runs/claims-bge",
+            "  graft claims --claim c --vision-model hf:OWNER/VIT"
+        })
+public final class ClaimsCommand implements Callable<Integer> {
+
+    @Parameters(
+            arity = "0..*",
+            paramLabel = "KEY=VALUE",
+            description = "Options of the recipe recipes/claims.yaml, such as model=bge-small-en.")
+    private List<String> overrides = List.of();
+
+    @Option(
+            names = {"-c", "--claim"},
+            split = ",",
+            paramLabel = "a..g",
+            description = "Claims to try (default: all).")
+    private List<String> claims = List.of();
+
+    @Option(names = "--quick", description = "Fewer rows, rates and seeds.")
+    private boolean quick;
+
+    @Option(names = "--vision-model", paramLabel = "MODEL", description = "A base for pictures; without one claim c isn't tried.")
+    private @Nullable String visionModel;
+
+    @Mixin
+    private JsonOption json = new JsonOption();
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() {
+        for (String word : overrides) {
+            if (!ConfigReader.isOverride(word)) {
+                throw new InputException(word + ": expected key=value");
+            }
+        }
+        List<Claim> wanted = claims.isEmpty()
+                ? Arrays.asList(Claim.values())
+                : claims.stream().map(Claim::named).toList();
+        return new ClaimsRun(
+                        Recipes.ofProject().find("claims"),
+                        overrides,
+                        wanted,
+                        quick,
+                        visionModel,
+                        json.json(),
+                        spec.commandLine().getOut(),
+                        spec.commandLine().getErr())
+                .run();
+    }
+}

@@ -1,0 +1,155 @@
+package dev.graft.cli.claims;
+
+import dev.graft.cli.Interruption;
+import dev.graft.cli.Version;
+import dev.graft.cli.compare.TrialLines;
+import dev.graft.cli.compare.Workbench;
+import dev.graft.cli.config.CompareConfig;
+import dev.graft.cli.config.ConfigReader;
+import dev.graft.cli.terminal.Table;
+import dev.graft.eval.claims.Claim;
+import dev.graft.eval.claims.ClaimsPage;
+import dev.graft.eval.claims.Finding;
+import dev.graft.eval.claims.Results;
+import dev.graft.eval.claims.Study;
+import dev.graft.eval.compare.Comparison;
+import dev.graft.eval.compare.Ledger;
+import dev.graft.eval.compare.Standing;
+import dev.graft.eval.report.Html;
+import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.Json;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CancellationException;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * A run of {@code graft claims}.
+ *
+ * @param recipe what all studies share
+ * @param visionModel the base of studies of pictures; null for none
+ */
+record ClaimsRun(
+        Path recipe,
+        List<String> overrides,
+        List<Claim> claims,
+        boolean quick,
+        @Nullable String visionModel,
+        boolean json,
+        PrintWriter out,
+        PrintWriter err) {
+    private static final List<String> QUICK =
+            List.of("rates=[1,3]", "seeds=2", "data.max_train_rows=800", "data.max_eval_rows=300");
+    private static final List<String> FULL = List.of("data.max_train_rows=2000", "data.max_eval_rows=1000");
+
+    int run() {
+        Set<Study> studies = new LinkedHashSet<>();
+        claims.forEach(claim -> studies.addAll(claim.studies()));
+        Map<String, List<Standing>> standings = new LinkedHashMap<>();
+        try {
+            for (Study study : studies) {
+                boolean pictures = study.name().equals("vision");
+                if (pictures && visionModel == null) {
+                    err.println(study.name() + ": left out, give --vision-model");
+                    continue;
+                }
+                err.println(study.name() + ": " + study.data() + (study.isTwin() ? " (twin)" : "")
+                        + (study.shifted() == null ? "" : ", scored on " + study.shifted())
+                        + (study.shots() == 0 ? "" : ", " + study.shots() + " rows of each class"));
+                standings.put(study.name(), run(study, pictures));
+            }
+        } catch (CancellationException interrupted) {
+            err.println("Interrupted; the same command goes on from here");
+            return 130;
+        }
+        show(new Results(standings), List.copyOf(studies));
+        return 0;
+    }
+
+    private List<Standing> run(Study study, boolean pictures) {
+        CompareConfig config = config(study, pictures);
+        Workbench bench = Workbench.of(config, Version.current(), err);
+        Comparison comparison = new Comparison(
+                bench.experiment(), bench.contenders(), bench.search(config), new Ledger(folder().resolve(study.name())));
+        comparison.run(new TrialLines(err), Interruption::requested);
+        return comparison.standings();
+    }
+
+    /** What the study says stands above the recipe, and what the person says above both. */
+    private CompareConfig config(Study study, boolean pictures) {
+        List<String> options = new ArrayList<>(quick ? QUICK : FULL);
+        if (study.isTwin()) {
+            options.add("data.suite=" + study.data());
+            options.add("data.train=twin");
+        } else {
+            options.add("data.train=" + study.data());
+        }
+        if (study.shifted() != null) {
+            options.add("data.test=" + study.shifted());
+        }
+        if (study.shots() > 0) {
+            options.add("data.shots=" + study.shots());
+        }
+        if (pictures) {
+            options.add("data.valid_fraction=0.1");
+        }
+        options.add("max_steps=" + study.steps());
+        options.add("methods=[" + String.join(",", study.methods()) + "]");
+        options.addAll(overrides);
+        if (pictures) {
+            options.add("model=" + visionModel);
+        }
+        return ConfigReader.comparison(recipe, options, err::println);
+    }
+
+    private Path folder() {
+        return Path.of(ConfigReader.comparison(recipe, overrides, notice -> {})
+                .run()
+                .apply("lora")
+                .output()
+                .outputDir());
+    }
+
+    private void show(Results results, List<Study> studies) {
+        List<Finding> findings =
+                claims.stream().map(claim -> claim.judge(results)).toList();
+        ObjectNode report = JsonNodeFactory.instance.objectNode();
+        ArrayNode list = report.putArray("findings");
+        findings.forEach(finding -> list.add(finding.toJson()));
+        String model = ConfigReader.comparison(recipe, overrides, notice -> {})
+                .run()
+                .apply("lora")
+                .base()
+                .model();
+        String command = "./graft claims" + (quick ? " --quick" : "")
+                + (claims.size() == Claim.values().length
+                        ? ""
+                        : " --claim " + String.join(",", claims.stream().map(Claim::id).toList()))
+                + (overrides.isEmpty() ? "" : " " + String.join(" ", overrides));
+        ClaimsPage page = new ClaimsPage(model, findings, results, studies, command);
+        AtomicWrite.text(folder().resolve("claims.json"), Json.pretty(report) + "\n");
+        AtomicWrite.text(folder().resolve("report.html"), Html.render(page.report()));
+        if (json) {
+            out.println(Json.pretty(report));
+        } else {
+            Table table = new Table("claim", "", "points (95 %)", "asked", "verdict");
+            for (Finding finding : findings) {
+                table.row(finding.claim().id(), finding.claim().statement(), "", "", finding.verdict().words());
+                finding.parts()
+                        .forEach(part -> table.row(
+                                "", "  " + part.what(), part.effect().shown(), part.condition(), part.verdict().words()));
+            }
+            out.print("\n" + table);
+        }
+        err.println("report   " + folder().resolve("report.html"));
+    }
+}
