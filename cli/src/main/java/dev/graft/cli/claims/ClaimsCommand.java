@@ -18,7 +18,8 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "claims",
-        description = "Try whether what the survey claims of methods holds on a base, with real rows where there are some.",
+        description =
+                "Try whether what the survey claims of methods holds on a base, with real rows where there are some.",
         mixinStandardHelpOptions = true,
         footer = {
             "",
@@ -49,7 +50,10 @@ public final class ClaimsCommand implements Callable<Integer> {
     @Option(names = "--quick", description = "Fewer rows, rates and seeds.")
     private boolean quick;
 
-    @Option(names = "--vision-model", paramLabel = "MODEL", description = "A base for pictures; without one claim c isn't tried.")
+    @Option(
+            names = "--vision-model",
+            paramLabel = "MODEL",
+            description = "A base for pictures; without one claim c isn't tried.")
     private @Nullable String visionModel;
 
     @Mixin

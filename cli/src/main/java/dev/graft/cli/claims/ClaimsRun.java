@@ -48,7 +48,7 @@ record ClaimsRun(
         PrintWriter out,
         PrintWriter err) {
     private static final List<String> QUICK =
-            List.of("rates=[1,3]", "seeds=2", "data.max_train_rows=800", "data.max_eval_rows=300");
+            List.of("rates=[0.3,1]", "seeds=2", "data.max_train_rows=800", "data.max_eval_rows=300");
     private static final List<String> FULL = List.of("data.max_train_rows=2000", "data.max_eval_rows=1000");
 
     int run() {
@@ -79,7 +79,10 @@ record ClaimsRun(
         CompareConfig config = config(study, pictures);
         Workbench bench = Workbench.of(config, Version.current(), err);
         Comparison comparison = new Comparison(
-                bench.experiment(), bench.contenders(), bench.search(config), new Ledger(folder().resolve(study.name())));
+                bench.experiment(),
+                bench.contenders(),
+                bench.search(config),
+                new Ledger(folder().resolve(study.name())));
         comparison.run(new TrialLines(err), Interruption::requested);
         return comparison.standings();
     }
@@ -104,11 +107,17 @@ record ClaimsRun(
         }
         options.add("max_steps=" + study.steps());
         options.add("methods=[" + String.join(",", study.methods()) + "]");
+        options.removeIf(option -> overrides.stream().anyMatch(own -> key(own).equals(key(option))));
         options.addAll(overrides);
         if (pictures) {
+            options.removeIf(option -> key(option).equals("model"));
             options.add("model=" + visionModel);
         }
         return ConfigReader.comparison(recipe, options, err::println);
+    }
+
+    private static String key(String option) {
+        return option.substring(0, option.indexOf('='));
     }
 
     private Path folder() {
@@ -133,7 +142,9 @@ record ClaimsRun(
         String command = "./graft claims" + (quick ? " --quick" : "")
                 + (claims.size() == Claim.values().length
                         ? ""
-                        : " --claim " + String.join(",", claims.stream().map(Claim::id).toList()))
+                        : " --claim "
+                                + String.join(
+                                        ",", claims.stream().map(Claim::id).toList()))
                 + (overrides.isEmpty() ? "" : " " + String.join(" ", overrides));
         ClaimsPage page = new ClaimsPage(model, findings, results, studies, command);
         AtomicWrite.text(folder().resolve("claims.json"), Json.pretty(report) + "\n");
@@ -143,10 +154,19 @@ record ClaimsRun(
         } else {
             Table table = new Table("claim", "", "points (95 %)", "asked", "verdict");
             for (Finding finding : findings) {
-                table.row(finding.claim().id(), finding.claim().statement(), "", "", finding.verdict().words());
+                table.row(
+                        finding.claim().id(),
+                        finding.claim().statement(),
+                        "",
+                        "",
+                        finding.verdict().words());
                 finding.parts()
                         .forEach(part -> table.row(
-                                "", "  " + part.what(), part.effect().shown(), part.condition(), part.verdict().words()));
+                                "",
+                                "  " + part.what(),
+                                part.effect().shown(),
+                                part.condition(),
+                                part.verdict().words()));
             }
             out.print("\n" + table);
         }

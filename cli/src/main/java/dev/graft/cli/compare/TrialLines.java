@@ -34,7 +34,7 @@ public final class TrialLines implements Comparison.Watcher {
         long each = (System.nanoTime() - start) / Math.max(1, done - before);
         String metric = outcome.experiment().path("metric").asString();
         String said = outcome.failure() != null
-                ? outcome.failure()
+                ? outcome.failure().lines().findFirst().orElse("")
                 : String.format(
                         Locale.ROOT, "%s %.4f", metric, outcome.validation().get(metric));
         err.printf(

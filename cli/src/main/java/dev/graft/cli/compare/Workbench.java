@@ -71,7 +71,7 @@ public record Workbench(Experiment experiment, List<Contender> contenders) {
                 Examples.encode(rows("test", splits.test()), encoder, length, overflow),
                 settings,
                 evalBatch == null ? settings.batching().size() : evalBatch,
-                metric != null ? metric : task.kind() == Label.Kind.ONE ? "accuracy" : "loss",
+                metric != null ? metric : usualMetric(task.kind()),
                 Experiment.digest(splits),
                 version);
         experiment.greaterIsBetter();
@@ -84,6 +84,10 @@ public record Workbench(Experiment experiment, List<Contender> contenders) {
         return new Search(
                 config.own().rates(),
                 LongStream.range(first, first + config.own().seeds()).boxed().toList());
+    }
+
+    private static String usualMetric(Label.@Nullable Kind kind) {
+        return kind == Label.Kind.ONE ? "accuracy" : kind == Label.Kind.EACH ? "tag_accuracy" : "loss";
     }
 
     private static Splits withValidation(RunConfig run, Splits splits) {

@@ -35,7 +35,11 @@ public enum Claim {
             Effect more = syntax.get().minus(meaning.get());
             return Finding.of(
                     this,
-                    part("prompt tuning above LoRA, acceptability", syntax.get(), "below 0", syntax.get().below()),
+                    part(
+                            "prompt tuning above LoRA, acceptability",
+                            syntax.get(),
+                            "below 0",
+                            syntax.get().below()),
                     part("the same, less that on kinds of noun", more, "below 0", more.below()));
         }
     },
@@ -56,8 +60,8 @@ public enum Claim {
             List<Part> parts = new ArrayList<>();
             classes.ifPresent(effect -> parts.add(part(
                     "BitFit above LoRA, kinds of noun", effect, "at most 3 points below", effect.notWorseThan(0.03))));
-            tags.ifPresent(effect ->
-                    parts.add(part("BitFit above LoRA, error spans", effect, "below 0", effect.below())));
+            tags.ifPresent(
+                    effect -> parts.add(part("BitFit above LoRA, error spans", effect, "below 0", effect.below())));
             return found(parts, 2);
         }
     },
@@ -116,8 +120,8 @@ public enum Claim {
             List<Part> parts = new ArrayList<>();
             for (String method : new String[] {PROMPT, BITFIT}) {
                 results.effect("inference", method, LORA)
-                        .ifPresent(effect ->
-                                parts.add(part(method + " above LoRA, inference (twin)", effect, "below 0", effect.below())));
+                        .ifPresent(effect -> parts.add(
+                                part(method + " above LoRA, inference (twin)", effect, "below 0", effect.below())));
             }
             return found(parts, 2);
         }

@@ -61,8 +61,7 @@ public record ClaimsPage(String model, List<Finding> findings, Results results, 
                             .map(curve -> new Series(curve.getKey(), curve.getValue()))
                             .toList()));
         }
-        sections.add(
-                new Section.Table("Scores", List.of("study", "rows are", "method", "score", "seeds"), scores));
+        sections.add(new Section.Table("Scores", List.of("study", "rows are", "method", "score", "seeds"), scores));
         sections.add(new Section.Text(
                 "How it was measured",
                 "Each study trains its methods on the same rows of one base, searches the same number of learning rates for each on"
@@ -78,10 +77,20 @@ public record ClaimsPage(String model, List<Finding> findings, Results results, 
         List<List<String>> rows = new ArrayList<>();
         for (Finding finding : findings) {
             rows.add(List.of(
-                    finding.claim().id(), finding.claim().statement(), finding.verdict().words(), "", "", ""));
+                    finding.claim().id(),
+                    finding.claim().statement(),
+                    finding.verdict().words(),
+                    "",
+                    "",
+                    ""));
             for (Part part : finding.parts()) {
                 rows.add(List.of(
-                        "", part.what(), "", part.effect().shown(), part.condition(), part.verdict().words()));
+                        "",
+                        part.what(),
+                        "",
+                        part.effect().shown(),
+                        part.condition(),
+                        part.verdict().words()));
             }
         }
         return rows;

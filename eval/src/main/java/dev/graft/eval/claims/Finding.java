@@ -44,7 +44,9 @@ public record Finding(Claim claim, Verdict verdict, List<Part> parts) {
             one.put("what", part.what());
             one.put("value", part.effect().value());
             if (!Double.isNaN(part.effect().low())) {
-                one.putArray("interval").add(part.effect().low()).add(part.effect().high());
+                one.putArray("interval")
+                        .add(part.effect().low())
+                        .add(part.effect().high());
             }
             one.put("condition", part.condition());
             one.put("verdict", part.verdict().name().toLowerCase(Locale.ROOT));

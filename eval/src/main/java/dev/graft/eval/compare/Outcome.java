@@ -23,8 +23,8 @@ import tools.jackson.databind.node.ObjectNode;
  * @param total parameters of the base, embeddings included and tied ones counted once, and those added to it
  * @param validation scores on the rows that choose the learning rate
  * @param test scores on the rows that nothing was chosen by
- * @param rows for each test row 1 if its class was found, else 0; the summed loss of its tokens for a causal model
- * @param weights of the test rows in the score: the number of their tokens for a causal model, else 1
+ * @param rows for each test row 1 if its class was found, else 0; the number of right tags; the summed loss of its tokens for a causal model
+ * @param weights of the test rows in the score: the number of their tags or of their tokens where these are scored, else 1
  * @param losses of each training step
  * @param seconds that the training took
  * @param step the median time of a step in seconds, without the first two

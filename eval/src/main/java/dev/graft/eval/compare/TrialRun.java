@@ -137,7 +137,7 @@ final class TrialRun {
         Map<Integer, Double> weights = new TreeMap<>();
         Map<String, Double> test = score(base, experiment.test(), hooks, prediction -> {
             rows.put(prediction.row(), value(prediction));
-            weights.put(prediction.row(), prediction instanceof Prediction.Tokens text ? (double) text.tokens() : 1.0);
+            weights.put(prediction.row(), weight(prediction));
         });
         return new Outcome(
                 trial,
@@ -175,6 +175,19 @@ final class TrialRun {
         } else if (prediction instanceof Prediction.Judged judged) {
             return judged.loss();
         }
-        return ((Prediction.Tokens) prediction).negativeLogLikelihood();
+        if (prediction instanceof Prediction.Tags tags) {
+            return tags.tokens().stream()
+                    .filter(token -> token.predicted() == token.target())
+                    .count();
+        } else if (prediction instanceof Prediction.Tokens text) {
+            return text.negativeLogLikelihood();
+        }
+        throw new InputException("questions on a text can't be compared yet: their score is no mean over rows");
+    }
+
+    private static double weight(Prediction prediction) {
+        return prediction instanceof Prediction.Tokens text
+                ? text.tokens()
+                : prediction instanceof Prediction.Tags tags ? tags.tokens().size() : 1;
     }
 }

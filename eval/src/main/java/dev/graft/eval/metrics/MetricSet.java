@@ -86,10 +86,11 @@ public final class MetricSet<O> {
         return new MetricSet<>(List.of(MeanReward.chosen(), MeanReward.rejected()));
     }
 
-    /** Precision, recall and F1 of the spans that tags mark; the share of right tags where they mark none. */
+    /** Precision, recall and F1 of the spans that tags mark, where they mark some, and the share of right tags. */
     public static MetricSet<TagPrediction> tags(Collection<String> names) {
         TagScheme scheme = TagScheme.of(names);
-        return new MetricSet<>(List.of(scheme == null ? new TagAccuracy() : new SpanF1(scheme)));
+        return new MetricSet<>(
+                scheme == null ? List.of(new TagAccuracy()) : List.of(new SpanF1(scheme), new TagAccuracy()));
     }
 
     /** F1 and exact match of answers that were found in texts. */

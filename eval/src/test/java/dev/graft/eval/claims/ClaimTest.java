@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.graft.eval.compare.Standing;
 import dev.graft.eval.compare.Outcome;
+import dev.graft.eval.compare.Standing;
 import dev.graft.eval.compare.Trial;
 import dev.graft.eval.report.Html;
 import dev.graft.formats.InputException;
@@ -20,7 +20,8 @@ class ClaimTest {
 
     /** A method that has so many of 400 rows right, the same in two seeds. */
     static Standing standing(String method, int right) {
-        List<Double> rows = IntStream.range(0, ROWS).mapToObj(i -> i < right ? 1.0 : 0.0).toList();
+        List<Double> rows =
+                IntStream.range(0, ROWS).mapToObj(i -> i < right ? 1.0 : 0.0).toList();
         List<Double> weights = IntStream.range(0, ROWS).mapToObj(i -> 1.0).toList();
         double score = (double) right / ROWS;
         List<Outcome> outcomes = IntStream.range(0, 2)
@@ -63,8 +64,7 @@ class ClaimTest {
     @Test
     void whatHasNoScoresIsUntestedNotDecided() {
         assertThat(Claim.C.judge(new Results(Map.of())).verdict()).isEqualTo(Verdict.UNTESTED);
-        Results half = new Results(
-                Map.of("kinds", List.of(standing("lora", 300), standing("bitfit", 300))));
+        Results half = new Results(Map.of("kinds", List.of(standing("lora", 300), standing("bitfit", 300))));
         assertThat(Claim.D.judge(half).verdict()).isEqualTo(Verdict.UNTESTED);
         assertThat(Claim.D.judge(half).parts()).hasSize(1);
     }
@@ -87,7 +87,9 @@ class ClaimTest {
             assertThat(Claim.named(claim.id())).isEqualTo(claim);
             assertThat(claim.studies()).isNotEmpty();
         });
-        assertThatThrownBy(() -> Claim.named("h")).isInstanceOf(InputException.class).hasMessageContaining("a to g");
+        assertThatThrownBy(() -> Claim.named("h"))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("a to g");
     }
 
     @Test

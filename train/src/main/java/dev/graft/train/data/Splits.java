@@ -216,15 +216,15 @@ public record Splits(
         Map<String, List<Integer>> classes = new TreeMap<>();
         for (int row = 0; row < rows.size(); row++) {
             if (!(rows.get(row).label() instanceof Label.One one)) {
-                throw new InputException(rows.place(row) + ": data.shots counts the rows of each class, and this one has no"
-                        + " single class; leave it out");
+                throw new InputException(
+                        rows.place(row) + ": data.shots counts the rows of each class, and this one has no"
+                                + " single class; leave it out");
             }
             classes.computeIfAbsent(one.name(), name -> new ArrayList<>()).add(row);
         }
         return rows.select(classes.values().stream()
-                .flatMap(of -> of.stream()
-                        .sorted(Comparator.comparingLong(rows::hash))
-                        .limit(each))
+                .flatMap(of ->
+                        of.stream().sorted(Comparator.comparingLong(rows::hash)).limit(each))
                 .mapToInt(Integer::intValue)
                 .sorted()
                 .toArray());

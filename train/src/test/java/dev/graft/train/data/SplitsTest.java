@@ -14,7 +14,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -133,9 +132,11 @@ class SplitsTest {
     }
 
     private static Splits labelled(int rows) {
-        Rows all = Rows.of("rows", IntStream.range(0, rows)
-                .mapToObj(i -> new Row.Text("text " + i, null, new Label.One(i % 3 == 0 ? "a" : "b")))
-                .toList());
+        Rows all = Rows.of(
+                "rows",
+                IntStream.range(0, rows)
+                        .mapToObj(i -> new Row.Text("text " + i, null, new Label.One(i % 3 == 0 ? "a" : "b")))
+                        .toList());
         return new Splits(all, all, all, List.of());
     }
 
@@ -146,7 +147,8 @@ class SplitsTest {
         assertThat(few.validation().size()).isEqualTo(5);
         assertThat(few.test().size()).isEqualTo(5);
         assertThat(labelled(100).limited(null, 500).train().size()).isEqualTo(100);
-        assertThat(few.train().hash(0)).isEqualTo(labelled(100).limited(10, null).train().hash(0));
+        assertThat(few.train().hash(0))
+                .isEqualTo(labelled(100).limited(10, null).train().hash(0));
     }
 
     @Test
