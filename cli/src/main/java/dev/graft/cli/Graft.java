@@ -19,6 +19,7 @@ import dev.graft.cli.methods.MethodsCommand;
 import dev.graft.cli.parity.ParityCommand;
 import dev.graft.cli.predict.PredictCommand;
 import dev.graft.cli.pull.PullCommand;
+import dev.graft.cli.serve.ServeCommand;
 import dev.graft.cli.train.TrainCommand;
 import java.io.PrintWriter;
 import java.nio.charset.Charset;
@@ -51,6 +52,7 @@ import picocli.CommandLine.Spec;
             GenerateCommand.class,
             TranscribeCommand.class,
             ChatCommand.class,
+            ServeCommand.class,
             MergeCommand.class,
             MergeAdaptersCommand.class,
             ConvertCommand.class,

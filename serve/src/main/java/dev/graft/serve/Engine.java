@@ -415,6 +415,10 @@ public final class Engine implements AutoCloseable {
             }
             String piece = row.piece.toString();
             row.piece.setLength(0);
+            if (row.ticket.isCancelled()) {
+                leave(place);
+                return;
+            }
             row.listener.token(
                     ask.logprobs() < 0 ? new Token(id, Double.NaN, List.of()) : Token.of(id, plain, ask.logprobs()),
                     piece);
@@ -432,17 +436,23 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Finishes what it has, but takes nothing new; returns when all is done. */
-    public void drain() {
+    /**
+     * Finishes what it has, but takes nothing new.
+     *
+     * @param most how many milliseconds it waits for what is left; 0 for any number
+     * @return whether all is done
+     */
+    public boolean drain(long most) {
         synchronized (queue) {
             stopping = true;
             queue.notifyAll();
         }
         try {
-            thread.join();
+            thread.join(most);
         } catch (InterruptedException stop) {
             Thread.currentThread().interrupt();
         }
+        return !thread.isAlive();
     }
 
     /** Gives up what it has. */
@@ -451,8 +461,9 @@ public final class Engine implements AutoCloseable {
         synchronized (queue) {
             stopping = true;
             for (Row row : rows) {
-                if (row != null) {
+                if (row != null && !row.ticket.isCancelled()) {
                     row.ticket.cancel();
+                    row.listener.failed(new Refused(Refused.Reason.STOPPING, "the server is stopping"));
                 }
             }
             for (Row row = queue.poll(); row != null; row = queue.poll()) {
@@ -461,6 +472,6 @@ public final class Engine implements AutoCloseable {
             }
             queue.notifyAll();
         }
-        drain();
+        drain(0);
     }
 }

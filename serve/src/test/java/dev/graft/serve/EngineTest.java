@@ -143,7 +143,7 @@ class EngineTest {
             all.add(new Heard());
             engine.submit(Ask.of(PROMPT, tokens(6), ALONE), all.get(i));
         }
-        engine.drain();
+        assertThat(engine.drain(0)).isTrue();
 
         assertThat(all).allSatisfy(heard -> assertThat(heard.end).isCompleted());
         assertThatThrownBy(() -> engine.submit(Ask.of(PROMPT, tokens(1), ALONE), new Heard()))

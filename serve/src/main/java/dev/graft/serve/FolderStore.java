@@ -1,0 +1,84 @@
+package dev.graft.serve;
+
+import dev.graft.formats.InputException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/** A folder with a folder for each adapter. A name is looked up in it and never made into a path that leads out of it. */
+public final class FolderStore implements AdapterStore {
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._-]{0,127}");
+
+    private final Path root;
+
+    /** @throws InputException if it is no folder */
+    public FolderStore(Path root) {
+        try {
+            this.root = root.toRealPath();
+        } catch (IOException missing) {
+            throw new InputException(root + ": no such folder of adapters");
+        }
+        if (!Files.isDirectory(root)) {
+            throw new InputException(root + " is no folder, expected one with a folder for each adapter");
+        }
+    }
+
+    @Override
+    public List<String> names() {
+        try (Stream<Path> entries = Files.list(root)) {
+            return entries.map(entry -> entry.getFileName().toString())
+                    .filter(name -> NAME.matcher(name).matches() && isAdapter(root.resolve(name)))
+                    .sorted()
+                    .toList();
+        } catch (IOException unreadable) {
+            throw new UncheckedIOException(unreadable);
+        }
+    }
+
+    /** The names are compared as they are written, on file systems that don't tell cases apart too. */
+    @Override
+    public Path folder(String name) {
+        if (!names().contains(name)) {
+            throw new UnknownAdapterException("there is no adapter " + shown(name) + " in the adapters' folder");
+        }
+        return root.resolve(name);
+    }
+
+    /**
+     * The adapter at a path, relative to the folder or absolute.
+     *
+     * @throws UnknownAdapterException if it isn't a folder in this one
+     */
+    Path at(String path) {
+        for (String name : names()) {
+            if (path.equals(name) || path.equals(root.resolve(name).toString())) {
+                return root.resolve(name);
+            }
+        }
+        throw new UnknownAdapterException("there is no adapter at " + shown(path) + " in the adapters' folder");
+    }
+
+    /** A folder with a configuration, in the root itself and not a link out of it. */
+    private boolean isAdapter(Path folder) {
+        try {
+            return Files.isRegularFile(folder.resolve("adapter_config.json"))
+                    && root.equals(folder.toRealPath().getParent());
+        } catch (IOException gone) {
+            return false;
+        }
+    }
+
+    /** What a client sent, fit for a message. */
+    static String shown(String text) {
+        String plain = text.codePoints()
+                .limit(64)
+                .map(c -> Character.isISOControl(c) || Character.getType(c) == Character.FORMAT ? '?' : c)
+                .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
+                .toString();
+        return "\"" + plain + (plain.length() < text.length() ? "…" : "") + "\"";
+    }
+}

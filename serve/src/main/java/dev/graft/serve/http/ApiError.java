@@ -1,0 +1,69 @@
+package dev.graft.serve.http;
+
+import dev.graft.formats.InputException;
+import dev.graft.serve.Refused;
+import dev.graft.serve.UnknownAdapterException;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** What a client is told when its request isn't answered, in OpenAI's form. */
+final class ApiError extends RuntimeException {
+    private static final long serialVersionUID = 1;
+
+    private final int status;
+    private final String type;
+    private final @Nullable String code;
+
+    ApiError(int status, String type, @Nullable String code, String message) {
+        super(message);
+        this.status = status;
+        this.type = type;
+        this.code = code;
+    }
+
+    static ApiError badRequest(String message) {
+        return new ApiError(400, "invalid_request_error", null, message);
+    }
+
+    /** What a failure means to a client; failures of the server's own tell nothing of its inside. */
+    static ApiError of(Throwable failure) {
+        if (failure instanceof ApiError known) {
+            return known;
+        }
+        String message = String.valueOf(failure.getMessage());
+        if (failure instanceof UnknownAdapterException) {
+            return new ApiError(404, "invalid_request_error", "model_not_found", message);
+        }
+        if (failure instanceof InputException) {
+            return badRequest(message);
+        }
+        if (failure instanceof Refused refused) {
+            return switch (refused.reason()) {
+                case FULL -> new ApiError(429, "rate_limit_error", "queue_full", message);
+                case STOPPING -> new ApiError(503, "server_error", "stopping", message);
+                case LATE -> new ApiError(504, "timeout_error", "deadline", message);
+            };
+        }
+        return new ApiError(500, "server_error", null, "the server failed; its log says why");
+    }
+
+    /** Whether too many wait already. */
+    boolean isBusy() {
+        return "queue_full".equals(code);
+    }
+
+    int status() {
+        return status;
+    }
+
+    ObjectNode json() {
+        ObjectNode body = JsonNodeFactory.instance.objectNode();
+        ObjectNode error = body.putObject("error");
+        error.put("message", getMessage());
+        error.put("type", type);
+        error.putNull("param");
+        error.put("code", code);
+        return body;
+    }
+}

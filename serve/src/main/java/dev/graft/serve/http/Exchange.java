@@ -1,0 +1,121 @@
+package dev.graft.serve.http;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.Json;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.TimeoutException;
+import org.eclipse.jetty.http.HttpHeader;
+import org.eclipse.jetty.io.Content;
+import org.eclipse.jetty.server.Request;
+import org.eclipse.jetty.server.Response;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/** A request with its response. Used by the thread that handles it, which may wait. */
+final class Exchange {
+    private final Request request;
+    private final Response response;
+    private final Limits limits;
+    private final Keys.@Nullable Key key;
+
+    Exchange(Request request, Response response, Limits limits, Keys.@Nullable Key key) {
+        this.request = request;
+        this.response = response;
+        this.limits = limits;
+        this.key = key;
+    }
+
+    Limits limits() {
+        return limits;
+    }
+
+    String method() {
+        return request.getMethod();
+    }
+
+    String path() {
+        return Request.getPathInContext(request);
+    }
+
+    /** Whose turn a request takes: its key's, or its machine's where there are no keys. */
+    String tenant() {
+        return key == null ? Request.getRemoteAddr(request) : key.name();
+    }
+
+    /** The fields of its body, a JSON object. */
+    Fields body() throws IOException {
+        String type = request.getHeaders().get(HttpHeader.CONTENT_TYPE);
+        if (type == null || !type.trim().toLowerCase(java.util.Locale.ROOT).startsWith("application/json")) {
+            throw new ApiError(
+                    415, "invalid_request_error", null, "the Content-Type is " + type + ", expected application/json");
+        }
+        return Fields.of("the request", Json.parse("the request", bytes()));
+    }
+
+    byte[] bytes() throws IOException {
+        ApiError large = new ApiError(
+                413, "invalid_request_error", null, "the body has more than " + limits.bodyBytes() + " bytes");
+        if (request.getLength() > limits.bodyBytes()) {
+            throw large;
+        }
+        InputStream in = Content.Source.asInputStream(request);
+        byte[] body = in.readNBytes(limits.bodyBytes() + 1);
+        if (body.length > limits.bodyBytes()) {
+            throw large;
+        }
+        // From here on the client waits for us, not we for it.
+        request.addIdleTimeoutListener(Exchange::isOurFault);
+        return body;
+    }
+
+    private static boolean isOurFault(TimeoutException idle) {
+        return false;
+    }
+
+    void json(int status, JsonNode body) throws IOException {
+        send(status, "application/json", Json.compact(body));
+    }
+
+    void send(int status, String type, String body) throws IOException {
+        send(status, type, body.getBytes(StandardCharsets.UTF_8));
+    }
+
+    void send(int status, String type, byte[] body) throws IOException {
+        response.setStatus(status);
+        response.getHeaders().put(HttpHeader.CONTENT_TYPE, type);
+        response.getHeaders().put(HttpHeader.CONTENT_LENGTH, body.length);
+        Content.Sink.write(response, true, ByteBuffer.wrap(body));
+    }
+
+    void header(String name, String value) {
+        response.getHeaders().put(name, value);
+    }
+
+    boolean hasAnswered() {
+        return response.isCommitted();
+    }
+
+    /** Sends an event of a stream; the first one begins it. */
+    void event(String data) throws IOException {
+        if (!response.isCommitted()) {
+            response.setStatus(200);
+            response.getHeaders().put(HttpHeader.CONTENT_TYPE, "text/event-stream; charset=utf-8");
+            response.getHeaders().put(HttpHeader.CACHE_CONTROL, "no-store");
+        }
+        byte[] bytes = ("data: " + data + "\n\n").getBytes(StandardCharsets.UTF_8);
+        Content.Sink.write(response, false, ByteBuffer.wrap(bytes));
+    }
+
+    /** Ends a stream. */
+    void end() throws IOException {
+        Content.Sink.write(response, true, ByteBuffer.allocate(0));
+    }
+
+    /** Watches over the connection while a request is answered. */
+    ClientWatch watch(Runnable gone) {
+        return new ClientWatch(request.getConnectionMetaData().getConnection().getEndPoint(), gone);
+    }
+}

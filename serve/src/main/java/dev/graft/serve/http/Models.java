@@ -1,0 +1,57 @@
+package dev.graft.serve.http;
+
+import dev.graft.serve.Adapters;
+import java.io.IOException;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** {@code GET /v1/models}, and one of them: the base, and each adapter with the base as its parent. */
+final class Models implements Route {
+    private static final String PATH = "/v1/models";
+    private final Adapters adapters;
+    private final long started = System.currentTimeMillis() / 1000;
+
+    Models(Adapters adapters) {
+        this.adapters = adapters;
+    }
+
+    @Override
+    public void answer(Exchange exchange) throws IOException {
+        String path = exchange.path();
+        if (path.length() > PATH.length()) {
+            String name = path.substring(PATH.length() + 1);
+            if (!name.equals(adapters.baseName()) && !adapters.names().contains(name)) {
+                throw new ApiError(404, "invalid_request_error", "model_not_found", "there is no such model");
+            }
+            exchange.json(200, model(name));
+            return;
+        }
+        ObjectNode body = JsonNodeFactory.instance.objectNode();
+        body.put("object", "list");
+        ArrayNode data = body.putArray("data");
+        data.add(model(adapters.baseName()));
+        adapters.names().forEach(name -> data.add(model(name)));
+        exchange.json(200, body);
+    }
+
+    private ObjectNode model(String name) {
+        Adapters.@Nullable Loaded loaded = adapters.loaded(name);
+        ObjectNode model = JsonNodeFactory.instance.objectNode();
+        model.put("id", name);
+        model.put("object", "model");
+        model.put("created", loaded == null ? started : loaded.since().getEpochSecond());
+        model.put("owned_by", "graft");
+        model.put("root", name);
+        model.put("parent", name.equals(adapters.baseName()) ? null : adapters.baseName());
+        model.put("loaded", name.equals(adapters.baseName()) || loaded != null);
+        if (loaded != null) {
+            model.put("method", loaded.adapter().method().type().name());
+            model.put("parameters", loaded.adapter().totalCount());
+            model.put("bytes", loaded.bytes());
+            model.put("revision", loaded.served().revision());
+        }
+        return model;
+    }
+}

@@ -1,0 +1,172 @@
+package dev.graft.serve.http;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.util.Map;
+import java.util.Set;
+import org.eclipse.jetty.http.HttpHeader;
+import org.eclipse.jetty.http.HttpStatus;
+import org.eclipse.jetty.server.Handler;
+import org.eclipse.jetty.server.Request;
+import org.eclipse.jetty.server.Response;
+import org.eclipse.jetty.util.Callback;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Finds who asks, whether it may, and what answers. */
+final class Router extends Handler.Abstract {
+    private static final Logger LOG = LoggerFactory.getLogger(Router.class);
+    private static final Set<String> OPEN = Set.of("/health", "/ready");
+    private static final Set<String> ADMIN = Set.of("/v1/load_lora_adapter", "/v1/unload_lora_adapter");
+
+    private final Map<String, Route> routes;
+    private final Server.Options options;
+    private volatile boolean draining;
+
+    Router(Map<String, Route> routes, Server.Options options) {
+        this.routes = routes;
+        this.options = options;
+    }
+
+    void drain() {
+        draining = true;
+    }
+
+    @Override
+    public boolean handle(Request request, Response response, Callback callback) {
+        Exchange exchange = new Exchange(request, response, options.limits(), null);
+        try {
+            String path = Request.getPathInContext(request);
+            if (OPEN.contains(path)) {
+                health(path, exchange);
+            } else {
+                Keys.Key key = admit(request, response, path);
+                exchange = new Exchange(request, response, options.limits(), key);
+                route(request.getMethod(), path).answer(exchange);
+            }
+            callback.succeeded();
+        } catch (IOException gone) {
+            callback.failed(gone);
+        } catch (RuntimeException | Error failure) {
+            refuse(exchange, failure, callback);
+        }
+        return true;
+    }
+
+    private void health(String path, Exchange exchange) throws IOException {
+        boolean well = path.equals("/health") || !draining;
+        exchange.send(well ? 200 : 503, "application/json", "{\"status\":\"" + (well ? "ok" : "stopping") + "\"}");
+    }
+
+    private Keys.@Nullable Key admit(Request request, Response response, String path) {
+        requireOwnPage(request);
+        Keys keys = options.keys();
+        if (keys == null) {
+            return null;
+        }
+        String header = request.getHeaders().get(HttpHeader.AUTHORIZATION);
+        Keys.Key key = header != null && header.startsWith("Bearer ")
+                ? keys.find(header.substring(7).strip())
+                : null;
+        if (key == null) {
+            response.getHeaders().put(HttpHeader.WWW_AUTHENTICATE, "Bearer");
+            throw new ApiError(
+                    401,
+                    "authentication_error",
+                    "invalid_api_key",
+                    "the request has no valid key; send Authorization: Bearer KEY");
+        }
+        if (ADMIN.contains(path) && key.right() != Keys.Right.ADMIN) {
+            throw new ApiError(403, "permission_error", "admin_needed", "this needs a key with the right admin");
+        }
+        long early = key.rate().take(System.nanoTime());
+        if (early > 0) {
+            response.getHeaders().put(HttpHeader.RETRY_AFTER, early);
+            throw new ApiError(
+                    429, "rate_limit_error", "rate_limit_exceeded", "the key's requests a minute are used up");
+        }
+        return key;
+    }
+
+    /** Refuses what another site's page sends, and what reaches a local server under another site's name. */
+    private void requireOwnPage(Request request) {
+        String host = Request.getServerName(request);
+        if (options.keys() == null && !isLocal(host)) {
+            throw new ApiError(
+                    403,
+                    "permission_error",
+                    "host",
+                    "the Host isn't this machine's; without keys only local names are served");
+        }
+        String origin = request.getHeaders().get(HttpHeader.ORIGIN);
+        String own = request.getHeaders().get(HttpHeader.HOST);
+        if (origin != null && !origin.equals("http://" + own) && !origin.equals("https://" + own)) {
+            throw new ApiError(403, "permission_error", "origin", "pages of other sites may not use this server");
+        }
+    }
+
+    private static boolean isLocal(@Nullable String host) {
+        if (host == null || host.equals("localhost")) {
+            return host != null;
+        }
+        if (!host.matches("[0-9.]+|\\[?[0-9a-fA-F:]+]?")) {
+            return false;
+        }
+        try {
+            return InetAddress.getByName(host).isLoopbackAddress();
+        } catch (UnknownHostException notAnAddress) {
+            return false;
+        }
+    }
+
+    private Route route(String method, String path) {
+        Route route = routes.get(method + " " + path);
+        if (route == null && path.startsWith("/v1/models/")) {
+            route = routes.get(method + " /v1/models");
+        }
+        if (route != null) {
+            return route;
+        }
+        boolean other = routes.keySet().stream().anyMatch(key -> key.endsWith(" " + path));
+        throw other
+                ? new ApiError(405, "invalid_request_error", null, path + " doesn't take " + method)
+                : new ApiError(404, "invalid_request_error", "unknown_url", "there is nothing at this address");
+    }
+
+    private void refuse(Exchange exchange, Throwable failure, Callback callback) {
+        ApiError error = ApiError.of(failure);
+        if (error.status() >= 500 && error.status() != 503) {
+            LOG.error("{} {} failed", exchange.method(), exchange.path(), failure);
+        }
+        if (exchange.hasAnswered()) {
+            callback.failed(failure);
+            return;
+        }
+        if (error.isBusy()) {
+            exchange.header("Retry-After", "1");
+        }
+        try {
+            exchange.json(error.status(), error.json());
+            callback.succeeded();
+        } catch (IOException gone) {
+            callback.failed(gone);
+        }
+    }
+
+    /** Answers what is no HTTP, or isn't understood, in the same form. */
+    Request.Handler errors() {
+        return (request, response, callback) -> {
+            int status = response.getStatus() < 400 ? 400 : response.getStatus();
+            ApiError error = new ApiError(status, "invalid_request_error", null, HttpStatus.getMessage(status));
+            try {
+                new Exchange(request, response, options.limits(), null).json(status, error.json());
+                callback.succeeded();
+            } catch (IOException gone) {
+                callback.failed(gone);
+            }
+            return true;
+        };
+    }
+}

@@ -1,0 +1,143 @@
+package dev.graft.serve.http;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.chat.Chat;
+import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.serve.Adapters;
+import dev.graft.serve.Engine;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.URI;
+import java.net.UnknownHostException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.eclipse.jetty.http.HttpCompliance;
+import org.eclipse.jetty.http.UriCompliance;
+import org.eclipse.jetty.server.NetworkConnectionLimit;
+import org.eclipse.jetty.server.HttpConfiguration;
+import org.eclipse.jetty.server.HttpConnectionFactory;
+import org.eclipse.jetty.server.ServerConnector;
+import org.eclipse.jetty.util.thread.QueuedThreadPool;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A server of one base with many adapters.
+ *
+ * <pre>{@code
+ * try (Server server = Server.start(engine, adapters, tokenizer, chat, Server.Options.DEFAULT)) {
+ *     System.out.println(server.address());
+ *     server.join();
+ * }
+ * }</pre>
+ */
+public final class Server implements AutoCloseable {
+    /** How long what is being answered may take once the server is to stop. */
+    private static final long GRACE_MILLISECONDS = 20_000;
+
+    private final org.eclipse.jetty.server.Server jetty;
+    private final ServerConnector connector;
+    private final Router router;
+    private final Engine engine;
+
+    /**
+     * Where and for whom it serves.
+     *
+     * @param host the address to listen at
+     * @param port 0 for any free one
+     * @param keys who may use it; null for everybody, which only a loopback address allows
+     * @param connections how many it has at once
+     */
+    public record Options(String host, int port, @Nullable Keys keys, Limits limits, int connections) {
+        /** 127.0.0.1:8000, for everybody on this machine. */
+        public static final Options DEFAULT = new Options("127.0.0.1", 8000, null, Limits.DEFAULT, 1024);
+
+        /** @throws InputException if it would be open to everybody on the network */
+        public Options {
+            if (keys == null && !isLoopback(host)) {
+                throw new InputException(
+                        "--host " + host + " can be reached from other machines, so it needs keys: make"
+                                + " one with --keys FILE --add-key NAME, then start with --keys FILE");
+            }
+        }
+
+        private static boolean isLoopback(String host) {
+            try {
+                return InetAddress.getByName(host).isLoopbackAddress();
+            } catch (UnknownHostException unknown) {
+                throw new InputException("--host is " + host + ", which is no address of this machine");
+            }
+        }
+    }
+
+    private Server(org.eclipse.jetty.server.Server jetty, ServerConnector connector, Router router, Engine engine) {
+        this.jetty = jetty;
+        this.connector = connector;
+        this.router = router;
+        this.engine = engine;
+    }
+
+    /** @throws IOException if it can't listen there */
+    public static Server start(
+            Engine engine, Adapters adapters, Tokenizer tokenizer, @Nullable Chat chat, Options options)
+            throws IOException {
+        Map<String, Route> routes = new LinkedHashMap<>();
+        routes.put("GET /v1/models", new Models(adapters));
+        routes.put("POST /v1/completions", new Texts(Shape.TEXT, engine, adapters, tokenizer, null));
+        if (chat != null) {
+            routes.put("POST /v1/chat/completions", new Texts(Shape.CHAT, engine, adapters, tokenizer, chat));
+        }
+        routes.put("POST /v1/load_lora_adapter", new LoadAdapter(adapters, true));
+        routes.put("POST /v1/unload_lora_adapter", new LoadAdapter(adapters, false));
+        Router router = new Router(routes, options);
+
+        QueuedThreadPool threads = new QueuedThreadPool(options.connections() + 8, 8);
+        threads.setName("graft-http");
+        org.eclipse.jetty.server.Server jetty = new org.eclipse.jetty.server.Server(threads);
+        HttpConfiguration http = new HttpConfiguration();
+        http.setSendServerVersion(false);
+        http.setRequestHeaderSize(16 << 10);
+        http.setHttpCompliance(HttpCompliance.RFC9110);
+        http.setUriCompliance(UriCompliance.DEFAULT);
+        ServerConnector connector = new ServerConnector(jetty, 1, 1, new HttpConnectionFactory(http));
+        connector.setHost(options.host());
+        connector.setPort(options.port());
+        connector.setIdleTimeout(30_000);
+        jetty.addConnector(connector);
+        jetty.addBean(new NetworkConnectionLimit(options.connections(), jetty));
+        jetty.setHandler(router);
+        jetty.setErrorHandler(router.errors());
+        try {
+            jetty.start();
+        } catch (IOException unavailable) {
+            throw unavailable;
+        } catch (Exception failure) {
+            throw new IOException(failure.getMessage(), failure);
+        }
+        return new Server(jetty, connector, router, engine);
+    }
+
+    /** Where it can be reached, such as {@code http://127.0.0.1:8000}. */
+    public URI address() {
+        String host = connector.getHost();
+        return URI.create("http://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + connector.getLocalPort());
+    }
+
+    /** Waits until it is closed. */
+    public void join() throws InterruptedException {
+        jetty.join();
+    }
+
+    /** Takes no new requests, finishes those that it has, and stops. */
+    @Override
+    public void close() {
+        router.drain();
+        if (!engine.drain(GRACE_MILLISECONDS)) {
+            engine.close();
+        }
+        try {
+            jetty.stop();
+        } catch (Exception failure) {
+            throw new IllegalStateException("the server didn't stop: " + failure.getMessage(), failure);
+        }
+    }
+}

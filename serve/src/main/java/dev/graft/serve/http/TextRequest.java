@@ -1,0 +1,181 @@
+package dev.graft.serve.http;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.generate.GenerateOptions;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * What a request for texts says beside its prompt, with OpenAI's names and defaults, and {@code top_k}, {@code min_p} and
+ * {@code repetition_penalty} as others have them.
+ *
+ * @param maxTokens of each text, or null where nothing is said
+ * @param n how many texts for each prompt
+ * @param logprobs as {@link dev.graft.serve.Ask} has it
+ * @param usage whether a stream ends with what was used
+ * @param json whether the texts are to be JSON objects
+ */
+record TextRequest(
+        String model,
+        @Nullable Integer maxTokens,
+        int n,
+        boolean stream,
+        boolean usage,
+        int logprobs,
+        boolean json,
+        double presence,
+        double frequency,
+        Map<Integer, Double> bias,
+        GenerateOptions options) {
+    private static final int LONGEST_STOP = 256;
+    private static final SecureRandom RANDOM = new SecureRandom();
+
+    /** @param chat whether it has messages, not a prompt */
+    static TextRequest read(Fields f, boolean chat, Limits limits) {
+        boolean stream = f.bool("stream", false);
+        Fields streaming = f.objectOrNull("stream_options");
+        boolean usage = streaming != null && streaming.bool("include_usage", false);
+        if (streaming != null) {
+            if (!stream) {
+                throw new InputException("the request: stream_options is set, but stream is not");
+            }
+            streaming.bool("include_obfuscation", false);
+            streaming.refuseUnread("they are not supported");
+        }
+        Long seed = seed(f);
+        GenerateOptions options = GenerateOptions.DEFAULT
+                .sampled(f.number("temperature", 1, 0, 2), f.number("top_p", 1, 0, 1))
+                .withTopK(Math.max(0, f.integer("top_k", 0, -1)))
+                .withMinP(f.number("min_p", 0, 0, 1))
+                .withRepetitionPenalty(f.number("repetition_penalty", 1))
+                .withSeed(seed == null ? RANDOM.nextLong() : seed)
+                .withStop(stop(f, limits).toArray(String[]::new));
+        if (f.bool("ignore_eos", false)) {
+            options = options.withEndTokens(Set.of());
+        }
+        TextRequest read = new TextRequest(
+                f.string("model"),
+                maxTokens(f, chat, limits),
+                f.integer("n", 1, 1, limits.texts()),
+                stream,
+                usage,
+                logprobs(f, chat),
+                json(f),
+                f.number("presence_penalty", 0, -2, 2),
+                f.number("frequency_penalty", 0, -2, 2),
+                bias(f),
+                options);
+        readNeutral(f, chat);
+        f.informational("user", "metadata", "safety_identifier", "prompt_cache_key");
+        return read;
+    }
+
+    private static @Nullable Long seed(Fields f) {
+        JsonNode seed = f.node("seed");
+        if (seed == null || seed.isNull()) {
+            return null;
+        }
+        if (!seed.isIntegralNumber() || !seed.canConvertToLong()) {
+            throw f.wrong("seed", "a whole number");
+        }
+        return seed.longValue();
+    }
+
+    private static List<String> stop(Fields f, Limits limits) {
+        JsonNode stop = f.node("stop");
+        List<String> stops = new ArrayList<>();
+        if (stop != null && stop.isString()) {
+            stops.add(stop.stringValue());
+        } else if (stop != null && !stop.isNull()) {
+            stops.addAll(f.strings("stop"));
+        }
+        if (stops.size() > limits.stops() || stops.stream().anyMatch(text -> text.length() > LONGEST_STOP)) {
+            throw new InputException("the request: stop has " + stops.size() + " texts, at most " + limits.stops()
+                    + " of " + LONGEST_STOP + " characters are allowed");
+        }
+        return stops;
+    }
+
+    private static @Nullable Integer maxTokens(Fields f, boolean chat, Limits limits) {
+        Integer tokens = f.integerOrNull("max_tokens", 1, limits.newTokens());
+        Integer newer = chat ? f.integerOrNull("max_completion_tokens", 1, limits.newTokens()) : null;
+        return newer == null ? tokens : newer;
+    }
+
+    private static int logprobs(Fields f, boolean chat) {
+        if (!chat) {
+            Integer count = f.integerOrNull("logprobs", 0, 5);
+            return count == null ? -1 : count;
+        }
+        Integer count = f.integerOrNull("top_logprobs", 0, 20);
+        boolean wanted = f.bool("logprobs", false);
+        if (count != null && count > 0 && !wanted) {
+            throw new InputException("the request: top_logprobs is " + count + ", but logprobs is not true");
+        }
+        return wanted ? count == null ? 0 : count : -1;
+    }
+
+    private static boolean json(Fields f) {
+        Fields format = f.objectOrNull("response_format");
+        if (format == null) {
+            return false;
+        }
+        String type = format.choice("type", "text", "text", "json_object");
+        format.refuseUnread("only a type is supported");
+        return type.equals("json_object");
+    }
+
+    private static Map<Integer, Double> bias(Fields f) {
+        Fields bias = f.objectOrNull("logit_bias");
+        Map<Integer, Double> all = new HashMap<>();
+        if (bias != null) {
+            for (String id : bias.names()) {
+                if (!id.matches("[0-9]{1,9}")) {
+                    throw bias.wrong(id, "a token id as key");
+                }
+                all.put(Integer.valueOf(id), bias.number(id, 0, -100, 100));
+            }
+            if (all.size() > 1024) {
+                throw new InputException(
+                        "the request: logit_bias has " + all.size() + " tokens, at most 1024 are allowed");
+            }
+        }
+        return all;
+    }
+
+    /** Fields that are understood only where they ask for nothing. */
+    private static void readNeutral(Fields f, boolean chat) {
+        if (chat) {
+            for (String field : List.of("tools", "functions")) {
+                List<JsonNode> tools = f.listOrNull(field);
+                if (tools != null && !tools.isEmpty()) {
+                    throw new InputException("the request: " + field + " are not supported; leave them out");
+                }
+            }
+            JsonNode choice = f.node("tool_choice");
+            if (choice != null
+                    && !choice.isNull()
+                    && !(choice.isString() && choice.stringValue().equals("none"))) {
+                throw new InputException("the request: tool_choice is not supported; leave it out");
+            }
+            f.bool("parallel_tool_calls", true);
+            if (f.bool("store", false)) {
+                throw new InputException("the request: store is true, but nothing is stored");
+            }
+        } else {
+            f.integer("best_of", 1, 1, 1);
+            String suffix = f.stringOrNull("suffix");
+            if (suffix != null && !suffix.isEmpty()) {
+                throw new InputException("the request: suffix is not supported; leave it out");
+            }
+        }
+        f.choice("service_tier", "auto", "auto", "default");
+    }
+}

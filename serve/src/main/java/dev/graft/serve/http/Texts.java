@@ -1,0 +1,426 @@
+package dev.graft.serve.http;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import dev.graft.models.chat.Chat;
+import dev.graft.models.chat.Message;
+import dev.graft.models.generate.FinishReason;
+import dev.graft.models.tokenizers.EncodeOptions;
+import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.serve.Adapters;
+import dev.graft.serve.Ask;
+import dev.graft.serve.Engine;
+import dev.graft.serve.Listener;
+import dev.graft.serve.Served;
+import dev.graft.serve.Steering;
+import dev.graft.serve.Ticket;
+import dev.graft.serve.Token;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** {@code /v1/chat/completions} and {@code /v1/completions}, whole or as a stream. */
+final class Texts implements Route {
+    private final Shape shape;
+    private final Engine engine;
+    private final Adapters adapters;
+    private final Tokenizer tokenizer;
+    private final @Nullable Chat chat;
+
+    /** @param chat null for plain texts */
+    Texts(Shape shape, Engine engine, Adapters adapters, Tokenizer tokenizer, @Nullable Chat chat) {
+        this.shape = shape;
+        this.engine = engine;
+        this.adapters = adapters;
+        this.tokenizer = tokenizer;
+        this.chat = chat;
+    }
+
+    /** What happens to one of a request's texts. */
+    private sealed interface Event {
+        record Next(int index, Token token, String text) implements Event {}
+
+        record End(int index, Listener.Ended ended) implements Event {}
+
+        record Failure(RuntimeException why) implements Event {}
+
+        record Gone() implements Event {}
+    }
+
+    @Override
+    public void answer(Exchange exchange) throws IOException {
+        Fields fields = exchange.body();
+        TextRequest request = TextRequest.read(fields, shape == Shape.CHAT, exchange.limits());
+        List<int[]> prompts = chat == null ? prompts(fields, exchange.limits()) : List.of(conversation(fields, chat));
+        boolean echo = shape == Shape.TEXT && fields.bool("echo", false);
+        if (echo && request.logprobs() >= 0) {
+            throw new InputException("the request: echo is true and logprobs is set; one of them must go");
+        }
+        fields.refuseUnread("they are not supported; leave them out");
+        Served served = adapters.find(request.model());
+        List<Ask> asks = asks(request, prompts, served, exchange);
+        BlockingQueue<Event> events = new LinkedBlockingQueue<>();
+        List<Listener> listeners = new ArrayList<>();
+        for (int i = 0; i < asks.size(); i++) {
+            listeners.add(listener(i, events));
+        }
+        List<Ticket> tickets = engine.submit(asks, listeners);
+        Answer answer = new Answer(
+                request,
+                echo ? prompts.stream().map(ids -> tokenizer.decode(ids, true)).toList() : null,
+                asks.size());
+        try (ClientWatch watch = exchange.watch(() -> events.add(new Event.Gone()))) {
+            if (request.stream()) {
+                stream(exchange, answer, events, watch);
+            } else {
+                collect(answer, events);
+                watch.close();
+                whole(exchange, answer);
+            }
+        } finally {
+            tickets.forEach(Ticket::cancel);
+        }
+    }
+
+    private static Listener listener(int index, BlockingQueue<Event> events) {
+        return new Listener() {
+            @Override
+            public void token(Token token, String text) {
+                events.add(new Event.Next(index, token, text));
+            }
+
+            @Override
+            public void ended(Ended ended) {
+                events.add(new Event.End(index, ended));
+            }
+
+            @Override
+            public void failed(RuntimeException why) {
+                events.add(new Event.Failure(why));
+            }
+        };
+    }
+
+    private int[] conversation(Fields fields, Chat template) {
+        List<JsonNode> nodes = fields.list("messages");
+        if (nodes.isEmpty()) {
+            throw new InputException("the request: messages is empty, expected at least one");
+        }
+        List<Message> messages = new ArrayList<>();
+        for (JsonNode node : nodes) {
+            messages.add(message(node));
+        }
+        return template.prompt(messages).ids();
+    }
+
+    /** A message whose content, where it comes in parts of text, is one text. */
+    private static Message message(JsonNode node) {
+        Message message = Message.of(node);
+        JsonNode content = node.path("content");
+        if (content.isString() || content.isNull() && message.role().equals("assistant")) {
+            return message;
+        }
+        if (!content.isArray()) {
+            throw new InputException("the request: the content of a message is " + content.getNodeType()
+                    + ", expected a text or an array of parts");
+        }
+        StringBuilder text = new StringBuilder();
+        for (JsonNode part : content) {
+            if (!part.path("type").asString("").equals("text")
+                    || !part.path("text").isString()) {
+                throw new InputException("the request: a part of a message is not text; only parts"
+                        + " {\"type\": \"text\", \"text\": …} are supported");
+            }
+            text.append(part.path("text").stringValue());
+        }
+        ObjectNode plain = ((ObjectNode) node).deepCopy();
+        plain.put("content", text.toString());
+        return Message.of(plain);
+    }
+
+    private List<int[]> prompts(Fields fields, Limits limits) {
+        JsonNode prompt = fields.node("prompt");
+        List<int[]> prompts = new ArrayList<>();
+        if (prompt != null && prompt.isString()) {
+            prompts.add(encode(prompt.stringValue()));
+        } else if (prompt != null
+                && prompt.isArray()
+                && !prompt.isEmpty()
+                && prompt.get(0).isIntegralNumber()) {
+            prompts.add(ids(fields, prompt));
+        } else if (prompt != null && prompt.isArray() && !prompt.isEmpty()) {
+            if (prompt.size() > limits.texts()) {
+                throw new InputException("the request: prompt has " + prompt.size() + " texts, at most "
+                        + limits.texts() + " are allowed");
+            }
+            for (JsonNode one : prompt) {
+                prompts.add(one.isString() ? encode(one.stringValue()) : ids(fields, one));
+            }
+        } else {
+            throw fields.wrong("prompt", "a text, an array of texts, token ids or an array of token ids");
+        }
+        return prompts;
+    }
+
+    private int[] encode(String text) {
+        return tokenizer.encode(text, EncodeOptions.DEFAULT).ids();
+    }
+
+    private static int[] ids(Fields fields, JsonNode array) {
+        if (!array.isArray()) {
+            throw fields.wrong("prompt", "a text, an array of texts, token ids or an array of token ids");
+        }
+        int[] ids = new int[array.size()];
+        for (int i = 0; i < ids.length; i++) {
+            if (!array.get(i).isIntegralNumber() || !array.get(i).canConvertToInt()) {
+                throw fields.wrong("prompt", "whole numbers as token ids");
+            }
+            ids[i] = array.get(i).intValue();
+        }
+        return ids;
+    }
+
+    private List<Ask> asks(TextRequest request, List<int[]> prompts, Served served, Exchange exchange) {
+        int texts = prompts.size() * request.n();
+        if (texts > exchange.limits().texts()) {
+            throw new InputException("the request asks for " + texts + " texts, at most "
+                    + exchange.limits().texts() + " are allowed");
+        }
+        List<Ask> asks = new ArrayList<>();
+        for (int[] prompt : prompts) {
+            int room = Math.max(1, engine.longest() - prompt.length + 1);
+            if (prompt.length > engine.longest()) {
+                throw new ApiError(
+                        400,
+                        "invalid_request_error",
+                        "context_length_exceeded",
+                        "the prompt has " + prompt.length + " tokens, the model can take " + engine.longest());
+            }
+            int absent = shape == Shape.CHAT ? exchange.limits().newTokens() : 16;
+            Integer asked = request.maxTokens();
+            int most = Math.min(room, asked == null ? absent : asked);
+            for (int copy = 1; copy <= request.n(); copy++) {
+                Steering steering = steering(request);
+                asks.add(new Ask(
+                        prompt,
+                        request.options().withMaxNewTokens(most),
+                        copy,
+                        served,
+                        exchange.tenant(),
+                        System.nanoTime() + exchange.limits().time().toNanos(),
+                        request.logprobs(),
+                        steering));
+            }
+        }
+        return asks;
+    }
+
+    private @Nullable Steering steering(TextRequest request) {
+        if (request.json()) {
+            throw new InputException("the request: response_format json_object is not supported");
+        }
+        boolean plain = request.bias().isEmpty() && request.presence() == 0 && request.frequency() == 0;
+        return plain ? null : new Bias(request.bias(), request.presence(), request.frequency());
+    }
+
+    /** The answer to a request as it grows. */
+    private final class Answer {
+        final TextRequest request;
+        final @Nullable List<String> echoes;
+        final String id = shape.prefix + UUID.randomUUID().toString().replace("-", "");
+        final long created = System.currentTimeMillis() / 1000;
+        final List<List<Token>> tokens = new ArrayList<>();
+        final List<Listener.@Nullable Ended> ends = new ArrayList<>();
+        int open;
+
+        Answer(TextRequest request, @Nullable List<String> echoes, int texts) {
+            this.request = request;
+            this.echoes = echoes;
+            this.open = texts;
+            for (int i = 0; i < texts; i++) {
+                tokens.add(new ArrayList<>());
+                ends.add(null);
+            }
+        }
+
+        String echo(int index) {
+            return echoes == null ? "" : echoes.get(index / request.n());
+        }
+
+        ObjectNode head(String object) {
+            ObjectNode body = JsonNodeFactory.instance.objectNode();
+            body.put("id", id);
+            body.put("object", object);
+            body.put("created", created);
+            body.put("model", request.model());
+            return body;
+        }
+
+        void usage(ObjectNode body) {
+            int prompt = 0;
+            int cached = 0;
+            int written = 0;
+            for (int i = 0; i < ends.size(); i++) {
+                Listener.Ended end = ends.get(i);
+                if (end != null) {
+                    prompt += i % request.n() == 0 ? end.promptTokens() : 0;
+                    cached += i % request.n() == 0 ? end.cachedTokens() : 0;
+                    written += end.generated().ids().length;
+                }
+            }
+            ObjectNode usage = body.putObject("usage");
+            usage.put("prompt_tokens", prompt);
+            usage.put("completion_tokens", written);
+            usage.put("total_tokens", prompt + written);
+            usage.putObject("prompt_tokens_details").put("cached_tokens", cached);
+        }
+    }
+
+    private static String reason(FinishReason reason) {
+        return reason == FinishReason.LENGTH ? "length" : "stop";
+    }
+
+    private static void collect(Answer answer, BlockingQueue<Event> events) throws IOException {
+        while (answer.open > 0) {
+            Event event = next(events);
+            if (event instanceof Event.Next next) {
+                answer.tokens.get(next.index).add(next.token);
+            } else if (event instanceof Event.End end) {
+                answer.ends.set(end.index, end.ended);
+                answer.open--;
+            } else if (event instanceof Event.Failure failure) {
+                throw failure.why;
+            } else {
+                throw new IOException("the client is gone");
+            }
+        }
+    }
+
+    private void whole(Exchange exchange, Answer answer) throws IOException {
+        ObjectNode body = answer.head(shape.object);
+        var choices = body.putArray("choices");
+        for (int i = 0; i < answer.ends.size(); i++) {
+            Listener.Ended end = answer.ends.get(i);
+            if (end == null) {
+                throw new IllegalStateException("a text has no end");
+            }
+            ObjectNode choice = choices.addObject();
+            choice.put("index", i);
+            shape.whole(choice, answer.echo(i) + end.generated().text());
+            if (answer.request.logprobs() >= 0) {
+                shape.logprobs(choice, answer.tokens.get(i), tokenizer);
+            } else {
+                choice.putNull("logprobs");
+            }
+            choice.put("finish_reason", reason(end.generated().reason()));
+        }
+        answer.usage(body);
+        exchange.json(200, body);
+    }
+
+    private void stream(Exchange exchange, Answer answer, BlockingQueue<Event> events, ClientWatch watch)
+            throws IOException {
+        boolean begun = false;
+        while (answer.open > 0) {
+            Event event = next(events);
+            if (!begun && !(event instanceof Event.Failure) && !(event instanceof Event.Gone)) {
+                begin(exchange, answer);
+                begun = true;
+            }
+            if (event instanceof Event.Next next) {
+                boolean told = answer.request.logprobs() >= 0;
+                if (!next.text.isEmpty() || told) {
+                    chunk(exchange, answer, next.index, next.text, told ? List.of(next.token) : null, null);
+                }
+            } else if (event instanceof Event.End end) {
+                answer.ends.set(end.index, end.ended);
+                answer.open--;
+                chunk(
+                        exchange,
+                        answer,
+                        end.index,
+                        "",
+                        null,
+                        reason(end.ended.generated().reason()));
+            } else if (event instanceof Event.Failure failure) {
+                if (!begun) {
+                    throw failure.why;
+                }
+                exchange.event(Json.compact(ApiError.of(failure.why).json()));
+                watch.close();
+                exchange.end();
+                return;
+            } else {
+                throw new IOException("the client is gone");
+            }
+        }
+        if (answer.request.usage()) {
+            ObjectNode last = answer.head(shape.chunk);
+            last.putArray("choices");
+            answer.usage(last);
+            exchange.event(Json.compact(last));
+        }
+        watch.close();
+        exchange.event("[DONE]");
+        exchange.end();
+    }
+
+    /** The first chunk of each text: who speaks, or the prompt where it is to be repeated. */
+    private void begin(Exchange exchange, Answer answer) throws IOException {
+        for (int i = 0; i < answer.ends.size(); i++) {
+            if (shape == Shape.CHAT) {
+                ObjectNode body = answer.head(shape.chunk);
+                ObjectNode choice = body.putArray("choices").addObject();
+                choice.put("index", i);
+                ObjectNode delta = choice.putObject("delta");
+                delta.put("role", "assistant");
+                delta.put("content", "");
+                choice.putNull("finish_reason");
+                exchange.event(Json.compact(body));
+            } else if (!answer.echo(i).isEmpty()) {
+                chunk(exchange, answer, i, answer.echo(i), null, null);
+            }
+        }
+    }
+
+    private void chunk(
+            Exchange exchange,
+            Answer answer,
+            int index,
+            String text,
+            @Nullable List<Token> tokens,
+            @Nullable String reason)
+            throws IOException {
+        ObjectNode body = answer.head(shape.chunk);
+        ObjectNode choice = body.putArray("choices").addObject();
+        choice.put("index", index);
+        shape.piece(choice, text);
+        if (tokens != null) {
+            shape.logprobs(choice, tokens, tokenizer);
+        } else {
+            choice.putNull("logprobs");
+        }
+        choice.put("finish_reason", reason);
+        if (answer.request.usage()) {
+            body.putNull("usage");
+        }
+        exchange.event(Json.compact(body));
+    }
+
+    private static Event next(BlockingQueue<Event> events) throws IOException {
+        try {
+            return events.take();
+        } catch (InterruptedException stop) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", stop);
+        }
+    }
+}
