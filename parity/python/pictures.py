@@ -1,6 +1,6 @@
 """Pictures and what Pillow makes of them: python pictures.py FOLDER. Needs pillow and numpy.
 
-originals   noise.png, palette.gif, grey.png, clear.png (with transparency), lossy.jpg, plain.bmp
+originals   noise.png, palette.gif, grey.png, clear.png (with transparency), lossy.jpg, plain.bmp, exact.webp, lossy.webp, turned.webp
 turned      turned-1.png to turned-8.png with EXIF orientations; each seen upright is upright.png
 resized     <original>-<width>x<height>-<filter>.png
 processed   processed.safetensors: noise.png as CLIP's processor makes it (shortest side 20, middle 16 by 16)
@@ -43,6 +43,12 @@ for number in range(1, 9):
 exif = Image.Exif()
 exif[274] = 6
 small.save(out / "turned.jpg", exif=exif, quality=100, subsampling=0)
+
+noise.save(out / "exact.webp", lossless=True)
+noise.save(out / "lossy.webp", quality=90)
+small.save(out / "turned.webp", exif=exif, lossless=True)
+for name in ("exact", "lossy"):
+    Image.open(out / f"{name}.webp").convert("RGB").save(out / f"{name}-webp-rgb.png")
 
 short, crop = 20, 16
 long = int(short * width / height)

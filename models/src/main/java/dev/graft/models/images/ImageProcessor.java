@@ -1,6 +1,7 @@
 package dev.graft.models.images;
 
 import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
 import java.util.List;
@@ -24,6 +25,8 @@ import tools.jackson.databind.JsonNode;
  */
 public record ImageProcessor(
         @Nullable Size size, Filter filter, @Nullable Size crop, double factor, List<Double> mean, List<Double> std) {
+    private static final int LONGEST_SIDE = 1 << 13;
+
     /**
      * A size to reach.
      *
@@ -32,7 +35,7 @@ public record ImageProcessor(
     public record Size(int width, int height, int shortest) {
         private static Size read(Fields f, String field, boolean shortestByDefault) {
             if (!isObject(f, field)) {
-                int side = f.integer(field, 1, 1);
+                int side = side(f, field);
                 return shortestByDefault ? new Size(0, 0, side) : new Size(side, side, 0);
             }
             Fields sides = f.object(field);
@@ -40,9 +43,17 @@ public record ImageProcessor(
                 if (sides.has("longest_edge")) {
                     throw sides.wrong("longest_edge", "nothing beside shortest_edge");
                 }
-                return new Size(0, 0, sides.integer("shortest_edge", 1, 1));
+                return new Size(0, 0, side(sides, "shortest_edge"));
             }
-            return new Size(sides.integer("width", 1, 1), sides.integer("height", 1, 1), 0);
+            return new Size(side(sides, "width"), side(sides, "height"), 0);
+        }
+
+        private static int side(Fields f, String field) {
+            int side = f.integer(field, 1, 1);
+            if (side > LONGEST_SIDE) {
+                throw f.wrong(field, "at most " + LONGEST_SIDE);
+            }
+            return side;
         }
 
         private static boolean isObject(Fields f, String field) {
@@ -55,8 +66,14 @@ public record ImageProcessor(
             if (shortest == 0) {
                 return this;
             }
-            int longer = (int) ((long) shortest * Math.max(fromWidth, fromHeight) / Math.min(fromWidth, fromHeight));
-            return fromWidth <= fromHeight ? new Size(shortest, longer, 0) : new Size(longer, shortest, 0);
+            long longer = (long) shortest * Math.max(fromWidth, fromHeight) / Math.min(fromWidth, fromHeight);
+            if (longer * shortest > Picture.MOST_POINTS) {
+                throw new InputException("a picture of " + fromWidth + "x" + fromHeight + " points comes to " + longer
+                        + " times " + shortest + " points at a shorter side of " + shortest
+                        + ", more than are made: cut it first");
+            }
+            int side = (int) longer;
+            return fromWidth <= fromHeight ? new Size(shortest, side, 0) : new Size(side, shortest, 0);
         }
     }
 

@@ -16,15 +16,25 @@ record Orientation(int number) {
     private static final int JPEG_APPLICATION = 0xFFE1;
     private static final int JPEG_SCAN = 0xFFDA;
     private static final long PNG_SIGNATURE = 0x89504E470D0A1A0AL;
+    private static final int EXIF = 0x45786966;
+    private static final int RIFF = 0x52494646;
+    private static final int WEBP = 0x57454250;
+
+    /** EXIF as the little-endian numbers of a RIFF file. */
+    private static final int WEBP_EXIF = 0x46495845;
+
     private static final int PNG_EXIF = 0x65584966;
     private static final int PNG_END = 0x49454E44;
 
-    /** That of a JPEG or PNG file, upright where it says nothing that can be understood. */
+    /** That of a JPEG, PNG or WebP file, upright where it says nothing that can be understood. */
     static Orientation of(byte[] file) {
         try {
             ByteBuffer bytes = ByteBuffer.wrap(file);
             if (file.length > 2 && (bytes.getShort(0) & 0xFFFF) == JPEG_START) {
                 return jpeg(bytes.position(2));
+            }
+            if (file.length > 12 && bytes.getInt(0) == RIFF && bytes.getInt(8) == WEBP) {
+                return webp(bytes.position(12).slice().order(ByteOrder.LITTLE_ENDIAN));
             }
             return file.length > 8 && bytes.getLong(0) == PNG_SIGNATURE ? png(bytes.position(8)) : UPRIGHT;
         } catch (BufferUnderflowException | IndexOutOfBoundsException | IllegalArgumentException damaged) {
@@ -40,7 +50,7 @@ record Orientation(int number) {
                 return UPRIGHT;
             }
             ByteBuffer segment = bytes.slice(bytes.position(), length - 2);
-            if (marker == JPEG_APPLICATION && segment.remaining() > 6 && segment.getInt(0) == 0x45786966) {
+            if (marker == JPEG_APPLICATION && segment.remaining() > 6 && segment.getInt(0) == EXIF) {
                 return tiff(segment.slice(6, segment.remaining() - 6));
             }
             bytes.position(bytes.position() + length - 2);
@@ -59,6 +69,19 @@ record Orientation(int number) {
                 return tiff(bytes.slice(bytes.position(), length));
             }
             bytes.position(bytes.position() + length + 4);
+        }
+        return UPRIGHT;
+    }
+
+    private static Orientation webp(ByteBuffer chunks) {
+        while (chunks.remaining() >= 8) {
+            int type = chunks.getInt();
+            int length = chunks.getInt();
+            if (type == WEBP_EXIF) {
+                ByteBuffer exif = chunks.slice(chunks.position(), length).order(ByteOrder.BIG_ENDIAN);
+                return tiff(exif.getInt(0) == EXIF ? exif.slice(6, length - 6) : exif);
+            }
+            chunks.position(chunks.position() + length + (length & 1));
         }
         return UPRIGHT;
     }

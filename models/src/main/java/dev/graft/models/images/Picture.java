@@ -23,7 +23,7 @@ import javax.imageio.stream.ImageInputStream;
 @SuppressWarnings("ArrayRecordComponent") // read-only by contract
 public record Picture(int width, int height, byte[] rgb) {
     /** The most points that a file may declare: more is no picture for a model but an attack on memory. */
-    private static final long MOST_POINTS = 1L << 27;
+    static final long MOST_POINTS = 1L << 27;
 
     public Picture {
         if (width < 1 || height < 1 || rgb.length != 3L * width * height) {
@@ -32,7 +32,7 @@ public record Picture(int width, int height, byte[] rgb) {
     }
 
     /**
-     * Reads a PNG, JPEG, GIF (its first picture) or BMP file and turns it as its EXIF orientation says.
+     * Reads a PNG, JPEG, GIF or WebP (the first picture), or BMP file and turns it as its EXIF orientation says.
      *
      * @throws FormatException if it is none of them, damaged or too large
      */
@@ -51,7 +51,8 @@ public record Picture(int width, int height, byte[] rgb) {
         try (ImageInputStream in = ImageIO.createImageInputStream(new ByteArrayInputStream(bytes))) {
             Iterator<ImageReader> readers = ImageIO.getImageReaders(in);
             if (!readers.hasNext()) {
-                throw new FormatException(name, "is no picture that can be read: expected PNG, JPEG, GIF or BMP", null);
+                throw new FormatException(
+                        name, "is no picture that can be read: expected PNG, JPEG, GIF, WebP or BMP", null);
             }
             ImageReader reader = readers.next();
             try {
@@ -65,7 +66,10 @@ public record Picture(int width, int height, byte[] rgb) {
             } finally {
                 reader.dispose();
             }
-        } catch (IOException | IllegalArgumentException | IndexOutOfBoundsException | IllegalStateException damaged) {
+        } catch (FormatException known) {
+            throw known;
+        } catch (IOException | RuntimeException damaged) {
+            // Decoders throw anything at damaged files.
             throw new FormatException(name, "is a damaged picture: " + damaged.getMessage(), damaged);
         }
     }

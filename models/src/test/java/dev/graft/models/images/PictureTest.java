@@ -5,13 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
+import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorSource;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.zip.CRC32;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -37,7 +40,7 @@ class PictureTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"grey.png, 0", "palette.gif, 0", "clear.png, 0", "plain.bmp, 0", "lossy.jpg, 3"})
+    @CsvSource({"grey.png, 0", "palette.gif, 0", "clear.png, 0", "plain.bmp, 0", "lossy.jpg, 3", "exact.webp, 0"})
     void readsWhatPillowReads(String name, int most) {
         assertSame(picture(name), picture(name.replace('.', '-') + "-rgb.png"), most);
     }
@@ -69,6 +72,49 @@ class PictureTest {
     }
 
     @Test
+    void turnsWebp() {
+        assertSame(picture("turned.webp"), picture("upright-6.png"), 0);
+    }
+
+    /** The format lets a reader choose how it spreads colours over neighbouring points, which leaves their brightness. */
+    @Test
+    void lossyWebpHasLibwebpsBrightness() {
+        Picture got = picture("lossy.webp");
+        Picture expected = picture("lossy-webp-rgb.png");
+        double sum = 0;
+        for (int i = 0; i < got.width() * got.height(); i++) {
+            double difference = Math.abs(brightness(got, i) - brightness(expected, i));
+            assertThat(difference).isLessThan(4);
+            sum += difference;
+        }
+        assertThat(sum / (got.width() * got.height())).isLessThan(0.5);
+    }
+
+    private static double brightness(Picture picture, int point) {
+        byte[] rgb = picture.rgb();
+        int at = 3 * point;
+        return 0.299 * (rgb[at] & 0xFF) + 0.587 * (rgb[at + 1] & 0xFF) + 0.114 * (rgb[at + 2] & 0xFF);
+    }
+
+    @Test
+    void refusesBombsByTheirDeclaredSize() {
+        ByteBuffer header = ByteBuffer.allocate(33);
+        header.putLong(0x89504E470D0A1A0AL)
+                .putInt(13)
+                .putInt(0x49484452)
+                .putInt(1 << 20)
+                .putInt(1 << 20);
+        header.put((byte) 8).put((byte) 2).put(new byte[3]);
+        CRC32 sum = new CRC32();
+        sum.update(header.array(), 12, 17);
+        header.putInt((int) sum.getValue());
+
+        assertThatThrownBy(() -> Picture.of(header.array(), "bomb.png"))
+                .isInstanceOf(FormatException.class)
+                .hasMessageContaining("bomb.png: has 1099511627776 points, at most 134217728 are read");
+    }
+
+    @Test
     void processesAsItsConfigurationSays() {
         Fields config = Fields.of("preprocessor_config.json", Json.parse("preprocessor_config.json", """
                 {"do_resize": true, "size": {"shortest_edge": 20}, "resample": 3, "do_center_crop": true,
@@ -86,6 +132,19 @@ class PictureTest {
     }
 
     @Test
+    void refusesToMakeWhatIsTooLarge() {
+        ImageProcessor processor =
+                ImageProcessor.read(Fields.of("p.json", Json.parse("p.json", "{\"size\": {\"shortest_edge\": 224}}")));
+        assertThatThrownBy(() -> processor.size(1, 100_000))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("1x100000 points comes to 22400000 times 224");
+        assertThatThrownBy(() -> ImageProcessor.read(
+                        Fields.of("p.json", Json.parse("p.json", "{\"size\": {\"width\": 99999, \"height\": 9}}"))))
+                .isInstanceOf(FormatException.class)
+                .hasMessageContaining("width");
+    }
+
+    @Test
     void fillsACropThatIsLargerThanThePicture() {
         Picture crop = picture("noise.png").crop(33, 25);
 
@@ -97,7 +156,7 @@ class PictureTest {
     void refusesWhatIsNoPicture() {
         assertThatThrownBy(() -> Picture.of(new byte[] {1, 2, 3}, "x.png"))
                 .isInstanceOf(FormatException.class)
-                .hasMessageContaining("expected PNG, JPEG, GIF or BMP");
+                .hasMessageContaining("expected PNG, JPEG, GIF, WebP or BMP");
     }
 
     @Test

@@ -22,7 +22,7 @@ public interface PictureSource {
      */
     Picture read();
 
-    /** A PNG, JPEG, GIF or BMP file. */
+    /** A PNG, JPEG, GIF, WebP or BMP file. */
     static PictureSource of(Path file) {
         record File(Path path) implements PictureSource {
             @Override

@@ -17,7 +17,7 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** A folder with a folder of pictures for each class, or with pictures alone, which have no label then. */
 final class PictureFolder implements Records {
-    private static final Set<String> SUFFIXES = Set.of("png", "jpg", "jpeg", "gif", "bmp");
+    private static final Set<String> SUFFIXES = Set.of("png", "jpg", "jpeg", "gif", "webp", "bmp");
     private static final int DEPTH = 8;
 
     private final Path folder;
@@ -48,7 +48,7 @@ final class PictureFolder implements Records {
             if (pictures.size() == before) {
                 throw new FormatException(
                         one,
-                        "has no picture: expected PNG, JPEG, GIF or BMP files of the class that it is named after");
+                        "has no picture: expected PNG, JPEG, GIF, WebP or BMP files of the class that it is named after");
             }
         }
         if (pictures.isEmpty()) {
