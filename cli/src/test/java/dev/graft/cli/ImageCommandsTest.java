@@ -15,6 +15,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 
@@ -106,6 +107,26 @@ class ImageCommandsTest {
                 : train(model, "--method", method, "--epochs", 2);
 
         assertThat(run.code()).as(run.err()).isZero();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "deit, q_proj",
+        "deit-distilled, v_proj",
+        "dinov2, fc1",
+        "dinov2-gated, gate_proj",
+        "siglip-imgcls, out_proj",
+        "resnet, convolution"
+    })
+    void loraTrainsOnEveryFamily(String base, String target) throws IOException {
+        Path other = model(base);
+        Cli run = train(other, "--epochs", 4, "--lora.target-modules", target);
+
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(accuracy()).isGreaterThan(0.8);
+        Path red = data.resolve("valid/red/1.png");
+        Cli asked = Cli.run("predict", "--model", other, "--adapter", out.resolve("adapter"), "--image", red, "--json");
+        assertThat(asked.json().path("label").stringValue()).as(asked.err()).isEqualTo("red");
     }
 
     @Test

@@ -48,11 +48,13 @@ public sealed interface Head {
     }
 
     /**
-     * The cosine of every image {@code [images]} with every text {@code [texts]}, times {@code exp(scale)}: {@code [images, texts]}.
+     * The cosine of every image {@code [images]} with every text {@code [texts]}, times {@code exp(scale)}, plus the bias: {@code [images,
+     * texts]}.
      *
      * @param scale one number
+     * @param bias one number where each pair is judged alone, by a sigmoid; null where the texts of an image compete
      */
-    record Contrastive(Tensor scale) implements Head {
+    record Contrastive(Tensor scale, @Nullable Tensor bias) implements Head {
         @Override
         public List<Site> sites() {
             return List.of();
@@ -64,12 +66,16 @@ public sealed interface Head {
             if (images == null) {
                 throw new IllegalArgumentException("only a dual encoder has images beside its texts");
             }
-            return images.matmul(project(hidden.last().squeeze(1), pass).t());
+            return shifted(images.matmul(project(hidden.last().squeeze(1), pass).t()));
         }
 
         @Override
         public Tensor project(Tensor rows, Pass pass) {
             return rows.mul(scale.exp());
+        }
+
+        private Tensor shifted(Tensor scaled) {
+            return bias == null ? scaled : scaled.add(bias);
         }
 
         @Override

@@ -118,23 +118,12 @@ public final class Weights {
         return get(name, numerics.base(), size);
     }
 
-    /**
-     * A tensor that isn't a parameter: nothing trains or counts it, a saved model has it. Null where the checkpoint lacks it or has zeros
-     * alone.
-     */
-    public @Nullable Tensor buffer(String name, long... shape) {
-        if (locate(name) == null) {
-            return null;
-        }
-        try (Scope scope = new Scope()) {
-            Tensor value = Ops.to(values(name, shape), numerics.small());
-            if (Tensors.item(value.abs().max()) == 0) {
-                return null;
-            }
-            scope.release(value);
-            buffers.put(name, value);
-            return value;
-        }
+    /** A tensor that isn't a parameter, such as the statistics of a batch normalisation: nothing trains or counts it, a saved model has it. */
+    public Tensor buffer(String name, ScalarType type, long... shape) {
+        Tensor value = get(name, type, shape);
+        loaded.remove(stored(name));
+        buffers.put(name, value);
+        return value;
     }
 
     /** From now on a head's tensor that the checkpoint has in another shape counts as missing: it is for other labels. */

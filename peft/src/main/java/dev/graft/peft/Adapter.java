@@ -59,6 +59,10 @@ public final class Adapter {
         this.config = config;
         Grafter grafter = new Grafter(base, config.modulesToSave(), values, task, statistics);
         config.method().graft(grafter);
+        if (grafter.effects().isEmpty()) {
+            throw new InputException(
+                    base.name() + " has nothing that " + config.method().type().name() + " acts on");
+        }
         grafter.requireEffects(config.method().type().name());
         SavedModules.graft(grafter);
         this.parameters = Collections.unmodifiableMap(grafter.parameters());

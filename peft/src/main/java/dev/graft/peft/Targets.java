@@ -4,6 +4,7 @@ import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
+import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
@@ -28,7 +29,8 @@ import tools.jackson.databind.node.ObjectNode;
  * {@code layers_to_transform} and {@code layers_pattern} ({@code tuners_utils.py}, {@code check_target_module_exists}).
  *
  * @param names exact names or suffixes; empty when a regular expression or a default is used
- * @param regex a Python regular expression for the whole name; {@code all-linear} for every linear layer but the head
+ * @param regex a Python regular expression for the whole name; {@code all-linear} for every linear layer but the head, and
+ *     the convolutions inside a network of them
  * @param excludedNames exact names or suffixes of modules that are left out
  * @param excludedRegex a Python regular expression for the whole names of modules that are left out
  * @param layers only layers with these indices; null for all
@@ -41,12 +43,12 @@ public record Targets(
         @Nullable String excludedRegex,
         @Nullable List<Integer> layers,
         List<String> layersPattern) {
-    private static final Set<Role> QUERY_VALUE = EnumSet.of(Role.QUERY, Role.VALUE, Role.QUERY_KEY_VALUE);
+    private static final Set<Role> USUAL = EnumSet.of(Role.QUERY, Role.VALUE, Role.QUERY_KEY_VALUE, Role.CONVOLUTION);
 
-    /** Every linear layer except the head. */
+    /** Every linear layer except the head, and the convolutions inside a network of them. */
     public static final Targets ALL_LINEAR = regex("all-linear");
 
-    /** The query and value projections: what PEFT chooses where nothing is given. */
+    /** The query and value projections, which PEFT chooses where nothing is given, or the convolutions of a network of them. */
     public static final Targets DEFAULT = new Targets(List.of(), null, List.of(), null, null, List.of());
 
     /** Modules with these names or suffixes. */
@@ -192,8 +194,12 @@ public record Targets(
             }
         }
         if (chosen.isEmpty()) {
-            throw new InputException("target_modules " + describe() + " match no module of " + base.name() + "; it has "
-                    + suffixes(candidates));
+            throw new InputException(
+                    isDefault()
+                            ? "target_modules are not given, and " + base.name() + " has none that are usual; it has "
+                                    + suffixes(candidates)
+                            : "target_modules " + describe() + " match no module of " + base.name() + "; it has "
+                                    + suffixes(candidates));
         }
         for (String other : others(base, candidates)) {
             if (resolved.matches(other, modulesToSave)) {
@@ -243,7 +249,8 @@ public record Targets(
         if (isAllLinear()) {
             List<String> linears = new ArrayList<>();
             for (Site site : candidates) {
-                if (site instanceof Linear linear && !isHead(base, linear)) {
+                boolean linear = site instanceof Linear layer && !isHead(base, layer);
+                if (linear || site instanceof Convolution inner && inner.role() == Role.CONVOLUTION) {
                     linears.add(site.name());
                 }
             }
@@ -252,7 +259,7 @@ public record Targets(
         if (isDefault()) {
             List<String> projections = new ArrayList<>();
             for (Site site : candidates) {
-                if (site instanceof Linear linear && QUERY_VALUE.contains(linear.role())) {
+                if (site instanceof Projection layer && USUAL.contains(layer.role())) {
                     projections.add(site.name());
                 }
             }

@@ -36,7 +36,9 @@ record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, in
                 "size",
                 base.backbone().layers() + " layers, width " + base.backbone().hiddenSize() + ", "
                         + number(base.backbone().vocabSize()) + " token ids, "
-                        + number(base.backbone().maxPositions())
+                        + (base.backbone().maxPositions() == Integer.MAX_VALUE
+                                ? "any number of"
+                                : number(base.backbone().maxPositions()))
                         + " positions");
         if (hasLabels()) {
             facts.row("labels", String.join(", ", base.labels()));

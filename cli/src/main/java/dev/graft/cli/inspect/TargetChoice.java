@@ -2,7 +2,7 @@ package dev.graft.cli.inspect;
 
 import dev.graft.cli.methods.Roles;
 import dev.graft.models.Base;
-import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
@@ -32,9 +32,11 @@ record TargetChoice(String name, String value, int modules, long parameters, dou
     /** The default, all linear layers, and each role by itself. */
     static List<TargetChoice> all(Base base, int rank) {
         List<TargetChoice> choices = new ArrayList<>();
-        choices.add(of(base, rank, "default (query, value)", "not set", Targets.DEFAULT));
+        Map<Role, List<Projection>> roles = roles(base);
+        String usual = roles.containsKey(Role.CONVOLUTION) ? "default (convolution)" : "default (query, value)";
+        choices.add(of(base, rank, usual, "not set", Targets.DEFAULT));
         choices.add(of(base, rank, "all linear layers", "all-linear", Targets.ALL_LINEAR));
-        roles(base).forEach((role, sites) -> {
+        roles.forEach((role, sites) -> {
             if (role != Role.HEAD && role != Role.POOLER && role != Role.ROUTER) {
                 List<String> names = Roles.ends(base, sites);
                 Targets targets =
@@ -59,19 +61,19 @@ record TargetChoice(String name, String value, int modules, long parameters, dou
         return new TargetChoice(name, value, modules, parameters, 100.0 * parameters / (base.parameterCount() + own));
     }
 
-    private static Map<Role, List<Linear>> roles(Base base) {
-        Map<Role, List<Linear>> roles = new EnumMap<>(Role.class);
+    private static Map<Role, List<Projection>> roles(Base base) {
+        Map<Role, List<Projection>> roles = new EnumMap<>(Role.class);
         for (Site site : base.sites()) {
-            if (site instanceof Linear linear) {
-                roles.computeIfAbsent(linear.role(), role -> new ArrayList<>()).add(linear);
+            if (site instanceof Projection layer) {
+                roles.computeIfAbsent(layer.role(), role -> new ArrayList<>()).add(layer);
             }
         }
         return roles;
     }
 
-    private static String regex(List<Linear> sites) {
+    private static String regex(List<Projection> sites) {
         TreeSet<String> patterns = new TreeSet<>();
-        for (Linear site : sites) {
+        for (Projection site : sites) {
             patterns.add(site.name().replace(".", "\\.").replaceAll("(?<=\\.)\\d+(?=\\\\\\.)", "\\\\d+"));
         }
         return String.join("|", patterns);

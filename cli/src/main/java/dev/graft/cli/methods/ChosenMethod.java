@@ -65,13 +65,11 @@ public final class ChosenMethod {
         return method;
     }
 
-    /** Puts the names of modules in place of roles. */
+    /** Puts lists of names in place of roles, and in place of a name that stands alone. */
     private static void targets(ObjectNode json, Base base) {
         for (String field : List.of("target_modules", "exclude_modules")) {
             JsonNode given = json.path(field);
-            if (given.isString()
-                    && !Roles.of(given.stringValue()).isEmpty()
-                    && !given.stringValue().equals("all-linear")) {
+            if (given.isString() && isChoice(base, given.stringValue())) {
                 json.set(field, node(Roles.resolve(base, List.of(given.stringValue()))));
             } else if (given.isArray() && given.valueStream().allMatch(JsonNode::isString)) {
                 json.set(
@@ -81,6 +79,12 @@ public final class ChosenMethod {
                                 given.valueStream().map(JsonNode::stringValue).toList())));
             }
         }
+    }
+
+    /** Whether a text is a role or the name of modules, not a pattern for their paths. */
+    private static boolean isChoice(Base base, String word) {
+        return !word.equals("all-linear")
+                && (Roles.isName(base, word) || !Roles.of(word).isEmpty());
     }
 
     /** Puts lists of layers in place of ranges, under the name that the method has for them. */

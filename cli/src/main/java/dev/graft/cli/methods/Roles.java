@@ -3,7 +3,7 @@ package dev.graft.cli.methods;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Embedding;
-import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import java.util.ArrayList;
@@ -26,7 +26,7 @@ public final class Roles {
             case "mlp", "feed-forward":
                 return EnumSet.of(Role.GATE, Role.UP, Role.GATE_UP, Role.DOWN);
             case "all-linear":
-                return EnumSet.complementOf(EnumSet.of(Role.HEAD, Role.ROUTER));
+                return EnumSet.complementOf(EnumSet.of(Role.HEAD, Role.ROUTER, Role.PATCH, Role.CONVOLUTION));
             default:
                 for (Role role : Role.values()) {
                     if (role.name().toLowerCase(Locale.ROOT).equals(plain) && role != Role.HEAD) {
@@ -50,39 +50,40 @@ public final class Roles {
                 names.add(word);
                 continue;
             }
-            List<Linear> linears = new ArrayList<>();
+            List<Projection> layers = new ArrayList<>();
             for (Site site : base.sites()) {
-                if (site instanceof Linear linear && roles.contains(linear.role())) {
-                    linears.add(linear);
+                if (site instanceof Projection layer && roles.contains(layer.role())) {
+                    layers.add(layer);
                 }
             }
-            if (linears.isEmpty()) {
+            if (layers.isEmpty()) {
                 throw new InputException("target_modules: " + base.name() + " has no layer for \"" + word + "\"");
             }
-            List<String> ends = ends(base, linears);
-            names.addAll(ends.isEmpty() ? linears.stream().map(Linear::name).toList() : ends);
+            List<String> ends = ends(base, layers);
+            names.addAll(ends.isEmpty() ? layers.stream().map(Projection::name).toList() : ends);
         }
         return names.stream().distinct().toList();
     }
 
-    private static boolean isName(Base base, String word) {
+    /** Whether a linear layer, convolution or embedding is called so, or its path ends so. */
+    static boolean isName(Base base, String word) {
         return base.sites().stream()
-                .filter(site -> site instanceof Linear || site instanceof Embedding)
+                .filter(site -> site instanceof Projection || site instanceof Embedding)
                 .anyMatch(site -> site.name().equals(word) || site.name().endsWith("." + word));
     }
 
     /** The shortest ends of names that choose these layers and no others; empty if there are none. */
-    public static List<String> ends(Base base, List<Linear> wanted) {
+    public static List<String> ends(Base base, List<Projection> wanted) {
         for (int parts = 1; parts <= 3; parts++) {
             TreeSet<String> ends = new TreeSet<>();
-            for (Linear linear : wanted) {
-                ends.add(end(linear.name(), parts));
+            for (Projection layer : wanted) {
+                ends.add(end(layer.name(), parts));
             }
             long chosen = base.sites().stream()
                     .filter(site -> ends.stream()
                             .anyMatch(end ->
                                     site.name().equals(end) || site.name().endsWith("." + end)))
-                    .filter(Linear.class::isInstance)
+                    .filter(Projection.class::isInstance)
                     .count();
             boolean numbered = ends.stream().anyMatch(end -> end.matches("(.*\\.)?\\d+(\\..*)?"));
             if (chosen == wanted.size() && !numbered) {

@@ -18,6 +18,7 @@ import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -192,8 +193,13 @@ public final class Bart implements Backbone {
             Tensor weight =
                     own ? w.matrix("lm_head.weight", bart.size.vocab(), bart.hiddenSize()) : bart.shared.weight();
             Head head = new Head.PerToken(new Linear("lm_head", Role.HEAD, -1, weight, null));
-            Tensor bias = w.buffer("final_logits_bias", 1, bart.size.vocab());
-            return bias == null ? head : new Head.Biased(head, bias);
+            if (!w.has("final_logits_bias")) {
+                return head;
+            }
+            Tensor bias = w.buffer("final_logits_bias", w.numerics().small(), 1, bart.size.vocab());
+            try (Scope scope = new Scope()) {
+                return Tensors.item(bias.abs().max()) == 0 ? head : new Head.Biased(head, bias);
+            }
         }
     }
 }

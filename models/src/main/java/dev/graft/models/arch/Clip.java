@@ -227,7 +227,7 @@ public final class Clip implements Backbone {
             return new Model(
                     clip,
                     new Head.Contrastive(
-                            weights.get("logit_scale", weights.numerics().small())));
+                            weights.get("logit_scale", weights.numerics().small()), null));
         }
     }
 }

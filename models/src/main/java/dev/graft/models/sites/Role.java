@@ -21,6 +21,8 @@ public enum Role {
     POOLER,
     /** The convolution that makes patches of an image, or positions of a sound. */
     PATCH,
+    /** A convolution inside a network of convolutions. */
+    CONVOLUTION,
     /** The task head or the vocabulary head. */
     HEAD
 }

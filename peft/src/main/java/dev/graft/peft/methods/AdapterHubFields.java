@@ -92,7 +92,8 @@ final class AdapterHubFields {
     /** Refuses to leave out every layer. */
     static void requireSome(List<Integer> leaveOut, Base base) {
         requireLayers("leave_out", leaveOut, base);
-        if (leaveOut.stream().distinct().count() == layers(base).size()) {
+        if (!leaveOut.isEmpty()
+                && leaveOut.stream().distinct().count() == layers(base).size()) {
             throw new InputException("leave_out has every layer of " + base.name() + ": nothing is left to train");
         }
     }
