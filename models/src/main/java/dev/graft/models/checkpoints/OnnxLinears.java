@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,7 +18,8 @@ final class OnnxLinears {
     private final Map<String, Onnx.Node> consumers = new HashMap<>();
     private final Map<String, String> weights = new HashMap<>();
 
-    OnnxLinears(Onnx file) {
+    /** @param wanted which nodes count, by their names */
+    OnnxLinears(Onnx file, Predicate<String> wanted) {
         this.file = file;
         for (Onnx.Node node : file.nodes()) {
             for (String input : node.inputs()) {
@@ -25,7 +27,8 @@ final class OnnxLinears {
             }
         }
         for (Onnx.Node node : file.nodes()) {
-            if (node.opType().equals("MatMul") || node.opType().equals("MatMulInteger")) {
+            boolean product = node.opType().equals("MatMul") || node.opType().equals("MatMulInteger");
+            if (product && wanted.test(node.name())) {
                 for (String input :
                         node.inputs().subList(0, Math.min(2, node.inputs().size()))) {
                     if (file.names().contains(input) && file.info(input).rank() == 2) {

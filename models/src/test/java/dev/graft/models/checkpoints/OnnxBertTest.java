@@ -73,7 +73,7 @@ class OnnxBertTest {
         return onnx;
     }
 
-    private static TensorData transposed(TensorData tensor) {
+    static TensorData transposed(TensorData tensor) {
         int out = (int) tensor.info().shape()[0];
         int in = (int) tensor.info().shape()[1];
         float[] values = tensor.floats();
