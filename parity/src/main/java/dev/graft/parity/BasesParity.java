@@ -4,8 +4,15 @@ import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.data.Batch;
+import dev.graft.train.data.Example;
+import dev.graft.train.data.Image;
+import dev.graft.train.data.Target;
+import dev.graft.train.loss.Objective;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.JsonNode;
@@ -61,6 +68,9 @@ final class BasesParity implements Group {
                 Tensor loss = reference.loss(reference.base(), hidden, pass).reshape(1);
                 check.tensor("loss", loss, stored.get("loss"), tolerance);
             }
+            if (stored.has("contrastive_loss")) {
+                contrastiveLoss(reference, tolerance, check);
+            }
             if (stored.has("position_ids_from_mask")) {
                 positionsFromMask(reference, tolerance, check);
             }
@@ -80,5 +90,28 @@ final class BasesParity implements Group {
         }
         String name = "logits_with_position_ids_from_mask";
         reference.outputs(reference.base(), in, Hooks.NONE).compare(check, "logits", stored.get(name), name, tolerance);
+    }
+
+    /** The loss of the first texts with the images, each its own. */
+    private static void contrastiveLoss(ReferenceBase reference, Tolerance tolerance, Check check) {
+        Tensor pixels = reference.reference().get("pixel_values");
+        Tensor ids = reference.reference().get("input_ids");
+        List<Example> examples = new ArrayList<>();
+        for (int row = 0; row < pixels.size(0); row++) {
+            float[] values = Tensors.floats(pixels.select(0, row));
+            int[] text = Arrays.stream(Tensors.longs(ids.select(0, row)))
+                    .mapToInt(Math::toIntExact)
+                    .toArray();
+            Image image = new Image((int) pixels.size(1), (int) pixels.size(2), (int) pixels.size(3), () -> values);
+            examples.add(new Example(row, text, null, new Target.Match(), null, image));
+        }
+        double loss = Objective.of(reference.base(), 0)
+                .evaluate(Hooks.NONE, Batch.of(examples, 0))
+                .mean();
+        check.tensor(
+                "contrastive_loss",
+                Tensors.of(new float[] {(float) loss}, 1),
+                reference.reference().get("contrastive_loss"),
+                tolerance);
     }
 }

@@ -29,13 +29,14 @@ import picocli.CommandLine.Spec;
             "A classifier gives the label and the probability of every label, by the names that the adapter was trained",
             "with, else those of the model's config. A tagger gives each word its tag, a model for --question finds the answer",
             "in --text. A causal model continues --text as it stands, and answers rows with",
-            "messages by its chat template, an encoder-decoder answers every text; both greedily. With --json each text or image",
-            "gives one line.",
+            "messages by its chat template, an encoder-decoder answers every text; both greedily. A dual encoder such as CLIP",
+            "chooses among --labels for each picture. With --json each text or picture gives one line.",
             "",
             "Examples:",
             "  graft predict --model minilm --adapter runs/minilm-classify/adapter --text \"Where is my parcel?\"",
             "  graft predict --model minilm --adapter runs/squad/adapter --question \"Who wrote it?\" --text \"Ada wrote it.\"",
             "  graft predict --model vit --adapter runs/pets/adapter --image cat.jpg --image dog.jpg",
+            "  graft predict --model clip --labels cat,dog --image pet.jpg",
             "  graft predict --model smollm2 --adapter runs/smollm2-chat/adapter --data questions.jsonl --json"
         })
 public final class PredictCommand implements Runnable {
@@ -75,6 +76,12 @@ public final class PredictCommand implements Runnable {
                 "of pictures; labels may be missing."
             })
     private @Nullable Path data;
+
+    @Option(
+            names = "--template",
+            paramLabel = "TEXT",
+            description = "What a dual encoder compares a picture with, {} for the label (default: ${DEFAULT-VALUE}).")
+    private String template = "a photo of a {}";
 
     @Option(
             names = "--batch-size",
@@ -117,6 +124,7 @@ public final class PredictCommand implements Runnable {
                 model.model(),
                 adapter.adapters(),
                 head,
+                template,
                 compute,
                 json.json(),
                 spec.commandLine().getOut(),

@@ -11,6 +11,7 @@ import dev.graft.eval.predict.Tagger;
 import dev.graft.eval.predict.Transcriber;
 import dev.graft.eval.run.Answers;
 import dev.graft.eval.run.ServingRecord;
+import dev.graft.eval.run.ZeroShot;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.hub.Hub;
@@ -23,6 +24,7 @@ import dev.graft.models.generate.Generator;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.train.data.Label;
+import dev.graft.train.data.PictureSource;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Rows;
@@ -41,6 +43,7 @@ record PredictRun(
         String model,
         List<String> adapters,
         HeadOptions head,
+        String template,
         ComputeOptions compute,
         boolean asJson,
         PrintWriter out,
@@ -53,12 +56,14 @@ record PredictRun(
         switch (loading.base().task()) {
             case SEQ_CLS -> classify(loading, rows, batchSize, "text");
             case IMAGE_CLS -> classify(loading, rows, batchSize, "picture");
+            case CONTRASTIVE -> compare(loading, rows);
             case CAUSAL_LM, SEQ_2_SEQ_LM -> complete(loading, rows, maxNewTokens);
             case TOKEN_CLS -> tag(loading, rows, batchSize);
             case QUESTION_ANS -> answer(loading, rows, batchSize);
             default ->
                 throw new InputException(loading.base().name() + " has a head for "
-                        + loading.base().task() + "; predict needs a classifier or a model that writes text");
+                        + loading.base().task()
+                        + "; predict needs a classifier, a dual encoder or a model that writes text");
         }
     }
 
@@ -75,7 +80,26 @@ record PredictRun(
                 .of(rows, loading.selection().hooks());
         for (int i = 0; i < rows.size(); i++) {
             Row row = rows.get(i);
-            out.println(asJson ? Json.compact(json(row, answers.get(i))) : line(row, answers.get(i)));
+            out.println(asJson ? Json.compact(json(row, answers.get(i), false)) : line(row, answers.get(i)));
+        }
+    }
+
+    /** Chooses among texts for each picture. */
+    private void compare(Loading loading, Rows rows) {
+        ZeroShot choice = new ZeroShot(loading.base(), head.labels(), template);
+        Hooks hooks = loading.selection().hooks();
+        for (int i = 0; i < rows.size() && !Interruption.requested(); i++) {
+            Row row = rows.get(i);
+            PictureSource picture = row instanceof Row.Image image
+                    ? image.picture()
+                    : row instanceof Row.Captioned captioned ? captioned.picture() : null;
+            if (picture == null) {
+                throw new InputException(
+                        rows.place(i) + ": the row is " + row.shape().title() + ", but a dual encoder needs a picture");
+            }
+            Row shown = new Row.Image(picture, null);
+            Answers.Answer answer = choice.of(List.of(picture), hooks).get(0);
+            out.println(asJson ? Json.compact(json(shown, answer, true)) : line(shown, answer));
         }
     }
 
@@ -189,7 +213,8 @@ record PredictRun(
         return "regression".equals(declared) || base.labels().size() == 1 ? Label.Kind.SCORE : Label.Kind.ONE;
     }
 
-    private static ObjectNode json(Row row, Answers.Answer answer) {
+    /** @param choice whether one label is chosen, even where each is judged alone */
+    private static ObjectNode json(Row row, Answers.Answer answer, boolean choice) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put(row instanceof Row.Image ? "image" : "text", shown(row));
         if (row instanceof Row.Text text && text.pair() != null) {
@@ -200,7 +225,7 @@ record PredictRun(
             return json.put("value", value);
         }
         // A row of several labels has several or none.
-        boolean one = answer.labels().size() == 1 && sumsToOne(answer.probabilities());
+        boolean one = answer.labels().size() == 1 && (choice || sumsToOne(answer.probabilities()));
         if (one) {
             json.put("label", answer.labels().get(0));
         } else {

@@ -201,6 +201,9 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
         if (target instanceof Target.Score score) {
             return "score " + score.value();
         }
+        if (target instanceof Target.Match) {
+            return "with its text";
+        }
         return "labels " + Arrays.toString(((Target.MultiHot) target).classes());
     }
 }

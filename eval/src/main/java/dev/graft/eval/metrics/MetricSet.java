@@ -45,6 +45,11 @@ public final class MetricSet<O> {
                 : new MetricSet<>(List.of(new Accuracy(), macro, weighted, matthews));
     }
 
+    /** Accuracy alone, for choices among other classes in every batch. */
+    public static MetricSet<ClassPrediction> choice() {
+        return new MetricSet<>(List.of(new Accuracy()));
+    }
+
     /** Micro and macro scores, exact match, Hamming loss. */
     public static MetricSet<LabelSetPrediction> multiLabel(int labels) {
         return new MetricSet<>(List.of(

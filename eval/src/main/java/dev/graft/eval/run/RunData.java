@@ -12,6 +12,7 @@ import dev.graft.train.data.ClassificationEncoder;
 import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Goal;
 import dev.graft.train.data.ImageEncoder;
+import dev.graft.train.data.ImageTextEncoder;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Labels;
 import dev.graft.train.data.LossOn;
@@ -100,6 +101,7 @@ public record RunData(
         return switch (shape) {
             case CLASSIFICATION, LABELLED_TOKENS -> Task.SEQ_CLS;
             case LABELLED_IMAGE -> Task.IMAGE_CLS;
+            case IMAGE_TEXT -> Task.CONTRASTIVE;
             case WORDS -> Task.TOKEN_CLS;
             case QUESTION -> Task.QUESTION_ANS;
             case IMAGE, UNTAGGED, UNANSWERED -> null;
@@ -211,9 +213,9 @@ public record RunData(
         return Labels.fromIds(ids);
     }
 
-    /** Whether rows are pictures. */
+    /** Whether rows have pictures. */
     public boolean isImages() {
-        return task == Task.IMAGE_CLS;
+        return task == Task.IMAGE_CLS || task == Task.CONTRASTIVE;
     }
 
     /** The options of a base that has the head for this. */
@@ -242,7 +244,7 @@ public record RunData(
 
     private Overflow usualOverflow() {
         return switch (shape) {
-            case CLASSIFICATION, WORDS -> Overflow.TRUNCATE;
+            case CLASSIFICATION, WORDS, IMAGE_TEXT -> Overflow.TRUNCATE;
             case TEXT -> task == Task.CAUSAL_LM ? Overflow.SPLIT : Overflow.DROP;
             default -> Overflow.DROP;
         };
@@ -269,6 +271,9 @@ public record RunData(
         }
         if (task == Task.QUESTION_ANS) {
             return new QuestionEncoder(base.tokenizer(), stride);
+        }
+        if (task == Task.CONTRASTIVE) {
+            return new ImageTextEncoder(base);
         }
         if (task == Task.IMAGE_CLS) {
             return new ImageEncoder(base.imageProcessor(), labels);

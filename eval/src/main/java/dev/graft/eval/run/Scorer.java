@@ -59,7 +59,7 @@ public final class Scorer<O> {
 
     /**
      * Accuracy and F1 for classes, F1 over label sets, errors and correlations for numbers, perplexity for texts, exact match for
-     * answers.
+     * answers; for images with texts how often an image's own text fits it best of its batch.
      */
     public static Scorer<?> of(RunData data) {
         int classes = data.labels().size();
@@ -76,6 +76,9 @@ public final class Scorer<O> {
         }
         if (!data.goal().equals(Goal.TARGETS)) {
             return new Scorer<>(MetricSet::preferences, Scorer::pair, List.of("reward_accuracy", "reward_margin"), 0);
+        }
+        if (data.task() == Task.CONTRASTIVE) {
+            return new Scorer<>(MetricSet::choice, Scorer::oneClass, List.of("accuracy"), 0);
         }
         if (kind == null) {
             return new Scorer<>(MetricSet::languageModel, Scorer::tokens, List.of("perplexity", "token_accuracy"), 0);

@@ -246,7 +246,8 @@ public record Batch(
      */
     public List<Batch> parts(int most) {
         int count = Math.min(most, units());
-        if (count == 1) {
+        // Pairs are told from all others of their batch.
+        if (count == 1 || targets instanceof Targets.Matches) {
             return List.of(this);
         }
         Integer[] order = new Integer[units()];

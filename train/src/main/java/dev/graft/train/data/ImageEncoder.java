@@ -23,7 +23,7 @@ public final class ImageEncoder implements RowEncoder {
     public Example encode(int index, Row row, String place, int maxLength) {
         Label label = row.label();
         if (row instanceof Row.Image image && label != null) {
-            ImageProcessor.Size size = size(image.picture(), place);
+            ImageProcessor.Size size = size(processor, image.picture(), place);
             return new Example(
                     index,
                     new int[0],
@@ -35,7 +35,8 @@ public final class ImageEncoder implements RowEncoder {
         throw RowEncoder.unfit(row, place, "image classification", RowShape.LABELLED_IMAGE);
     }
 
-    private ImageProcessor.Size size(PictureSource source, String place) {
+    /** The size that a picture comes to; it is decoded. */
+    static ImageProcessor.Size size(ImageProcessor processor, PictureSource source, String place) {
         try {
             Picture picture = source.read();
             return processor.size(picture.width(), picture.height());

@@ -111,6 +111,9 @@ public sealed interface Row {
     /** A recording and what is said in it. */
     record Speech(Path audio, String text) implements Row {}
 
+    /** A picture and the text that belongs to it. */
+    record Captioned(PictureSource picture, String text) implements Row {}
+
     /** The form of row that this is. */
     default RowShape shape() {
         if (this instanceof Text) {
@@ -124,6 +127,9 @@ public sealed interface Row {
         }
         if (this instanceof Completion) {
             return RowShape.PROMPT_COMPLETION;
+        }
+        if (this instanceof Captioned) {
+            return RowShape.IMAGE_TEXT;
         }
         if (this instanceof Image) {
             return label() == null ? RowShape.IMAGE : RowShape.LABELLED_IMAGE;
@@ -212,6 +218,9 @@ public sealed interface Row {
             ids(sha, row.ids);
         } else if (this instanceof Image row) {
             sha.update(row.picture.bytes());
+        } else if (this instanceof Captioned row) {
+            sha.update(row.picture.bytes());
+            text(sha, row.text);
         } else if (this instanceof Speech row) {
             sha.update(bytes(row.audio));
         }

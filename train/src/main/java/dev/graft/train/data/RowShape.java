@@ -65,6 +65,11 @@ public enum RowShape {
             List.of("image", "label"),
             List.of(),
             "{\"image\": \"photos/17.jpg\", \"label\": \"cat\"}"),
+    IMAGE_TEXT(
+            "images with texts",
+            List.of("image", "text"),
+            List.of(),
+            "{\"image\": \"photos/17.jpg\", \"text\": \"a cat on a chair\"}"),
     IMAGE("images without labels", List.of("image"), List.of(), "{\"image\": \"photos/17.jpg\"}"),
     SPEECH(
             "recordings with what is said",

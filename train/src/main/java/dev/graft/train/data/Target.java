@@ -45,6 +45,9 @@ public sealed interface Target {
     /** A number to predict. */
     record Score(float value) implements Target {}
 
+    /** The text and the image of a row belong together; those of other rows don't. */
+    record Match() implements Target {}
+
     /** Terms of the loss: tokens with a label, else 1. */
     default int lossTerms() {
         int[] labels = tokenLabels();

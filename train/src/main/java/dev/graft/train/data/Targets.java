@@ -37,6 +37,9 @@ public sealed interface Targets {
     /** Numbers to predict, [rows]. */
     record Scores(float[] values) implements Targets {}
 
+    /** Each row's text belongs to its image alone. */
+    record Matches(int rows) implements Targets {}
+
     /**
      * @throws IllegalArgumentException if the examples differ in kind
      */
@@ -58,6 +61,9 @@ public sealed interface Targets {
             return new Spans(examples.stream()
                     .map(example -> (Target.Span) example.target())
                     .toList());
+        }
+        if (first instanceof Target.Match) {
+            return new Matches(rows);
         }
         if (first instanceof Target.Score) {
             float[] values = new float[rows];
@@ -105,6 +111,9 @@ public sealed interface Targets {
         }
         if (this instanceof Spans spans) {
             return new Spans(Arrays.stream(rows).map(spans.answers::get).toList());
+        }
+        if (this instanceof Matches) {
+            return new Matches(rows.length);
         }
         if (this instanceof Scores scores) {
             float[] chosen = new float[rows.length];
@@ -176,6 +185,9 @@ public sealed interface Targets {
         }
         if (this instanceof Judged judged) {
             return judged.good.length;
+        }
+        if (this instanceof Matches matches) {
+            return matches.rows;
         }
         return this instanceof Scores scores
                 ? scores.values.length

@@ -58,6 +58,9 @@ public interface Objective {
         if (base.task() == Task.QUESTION_ANS) {
             return new SpanLoss(base, labelSmoothing, passes);
         }
+        if (base.task() == Task.CONTRASTIVE) {
+            return new ContrastiveLoss(base, labelSmoothing, passes);
+        }
         return base.task() == Task.CAUSAL_LM
                         || base.task() == Task.SEQ_2_SEQ_LM
                         || base.task() == Task.TOKEN_CLS

@@ -141,6 +141,9 @@ public final class RowReader {
             case QUESTION -> question(row, answers(row, place), place);
             case UNANSWERED -> question(row, null, place);
             case TOKENS -> tokens(row, place);
+            case IMAGE_TEXT ->
+                new Row.Captioned(
+                        records.picture(string(row, "image", place, false), place), string(row, "text", place, false));
             case LABELLED_IMAGE, IMAGE ->
                 new Row.Image(
                         records.picture(string(row, "image", place, false), place),

@@ -28,7 +28,7 @@ final class ShapeSniffer {
             "audio", List.of("audio_filepath"),
             "prompt", List.of("input", "source"),
             "completion", List.of("target"),
-            "image", List.of("image_path", "file_name"),
+            "image", List.of("image_path"),
             "messages", List.of("conversations", "conversation"),
             "tokens", List.of("words"),
             "tags", List.of("ner_tags", "pos_tags", "chunk_tags", "labels"));
@@ -68,7 +68,7 @@ final class ShapeSniffer {
             Map.entry("rejected", List.of("refused", "response_rejected")),
             Map.entry("input_ids", List.of("ids", "tokens", "token_ids")),
             Map.entry("labels", List.of("target_ids", "label_ids")),
-            Map.entry("image", List.of("img", "picture", "photo", "path", "file", "filename")));
+            Map.entry("image", List.of("file_name", "img", "picture", "photo", "path", "file", "filename")));
 
     /** Shapes of rows to predict. */
     private static final List<RowShape> BARE =
