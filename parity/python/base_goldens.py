@@ -38,6 +38,15 @@ BART = {
 # name: class, configuration; positions are counted from pad_token_id + 1 where it is 1
 BASES = {
     "roberta-mlm": ("RobertaForMaskedLM", {**ENCODER, "pad_token_id": 1, "type_vocab_size": 1}),
+    "bert-choice": ("BertForMultipleChoice", {**ENCODER, "type_vocab_size": 2}),
+    "roberta-choice": ("RobertaForMultipleChoice", {**ENCODER, "pad_token_id": 1, "type_vocab_size": 1}),
+    "electra-choice": ("ElectraForMultipleChoice", {**ENCODER, "embedding_size": 12, "summary_last_dropout": 0.0}),
+    "distilbert-choice": ("DistilBertForMultipleChoice", {
+        "dim": 16, "hidden_dim": 24, "n_layers": 2, "n_heads": 4, "dropout": 0.0, "attention_dropout": 0.0, "seq_classif_dropout": 0.0}),
+    "mpnet-choice": ("MPNetForMultipleChoice", {**ENCODER, "pad_token_id": 1}),
+    "deberta-v2-choice": ("DebertaV2ForMultipleChoice", {**DEBERTA}),
+    "modernbert-choice": ("ModernBertForMultipleChoice", {
+        "local_attention": 6, "norm_bias": True, "cls_token_id": 1, "sep_token_id": 2}),
     "xlm-roberta-tokcls": ("XLMRobertaForTokenClassification", {**ENCODER, "pad_token_id": 1, "type_vocab_size": 1, "num_labels": 3}),
     "distilbert-qa": ("DistilBertForQuestionAnswering", {
         "dim": 16, "hidden_dim": 24, "n_layers": 2, "n_heads": 4, "dropout": 0.0, "attention_dropout": 0.0, "qa_dropout": 0.0}),
@@ -134,6 +143,8 @@ def labels(model, ids, mask):
     name = type(model).__name__
     if name.endswith("ForQuestionAnswering"):
         return {"start_positions": torch.tensor([1, 2, 4]), "end_positions": torch.tensor([5, 6, 8])}
+    if name.endswith("ForMultipleChoice"):
+        return {"labels": torch.tensor([1])}
     if name.endswith("ForSequenceClassification"):
         return {"labels": torch.tensor([0, 2, 1])}
     top = 3 if name.endswith("ForTokenClassification") else VOCAB
@@ -176,7 +187,11 @@ def reference(model):
     given = inputs(model)
     mask = given["decoder_attention_mask" if "decoder_attention_mask" in given else "attention_mask"]
     wanted = labels(model, given["decoder_input_ids" if "decoder_input_ids" in given else "input_ids"], mask)
-    output = model(**given, **wanted, output_hidden_states=True)
+    choices = type(model).__name__.endswith("ForMultipleChoice")  # the rows are the choices of one question
+    shown = {key: value.unsqueeze(0) for key, value in given.items()} if choices else given
+    output = model(**shown, **wanted, output_hidden_states=True)
+    if choices:
+        output.logits = output.logits.reshape(-1, 1)
     stored = {**given, **wanted, "loss": output.loss.reshape(1)}
     for field in ("logits", "start_logits", "end_logits"):
         if output.get(field) is not None:

@@ -106,7 +106,7 @@ class SpansTest {
         refused("the key \"question\" is missing", tags, "task=answer");
         refused("problem_type is multi_label", tags, "problem_type=multi_label");
         refused("stride is 3, but only texts", tags, "stride=3");
-        refused("overflow is drop, but long texts of questions", questions, "overflow=drop");
+        refused("overflow is drop, but long texts are read in windows", questions, "overflow=drop");
         refused("loss_on is all", questions, "loss_on=all");
         Cli bare = run("predict", "bert-base", "--task", "token_cls", "--text", "a");
         assertThat(bare.err()).contains("has no trained head for TOKEN_CLS");

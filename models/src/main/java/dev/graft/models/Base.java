@@ -139,7 +139,9 @@ public final class Base {
                     + architecture.tasks());
         }
         List<String> declared = declaredLabels(config);
-        List<String> labels = options.labels().isEmpty() ? declared : options.labels();
+        List<String> labels = task == Task.MULTIPLE_CHOICE
+                ? List.of("LABEL_0")
+                : options.labels().isEmpty() ? declared : options.labels();
         FlexibleHead own = options.head();
         Quantization kept = options.quantization() != null
                 ? options.quantization()

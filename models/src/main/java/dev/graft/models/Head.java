@@ -215,6 +215,8 @@ public sealed interface Head {
     enum Pooling {
         /** The first position, be it of a prompt or of the text; padding on the left counts. */
         FIRST,
+        /** The first position that is not padding. */
+        BEGINNING,
         /** The last position that is not padding. */
         LAST,
         /** The mean of all positions that are not padding. */
@@ -233,6 +235,7 @@ public sealed interface Head {
                                             Ops.sum(hidden.mask().narrow(1, 0, hidden.prompt()), 1, false)
                                                     .neg(),
                                             hidden.prompt()));
+                case BEGINNING -> at(last, hidden.mask().argmax(new org.bytedeco.pytorch.LongOptional(1), false));
                 case LAST -> {
                     Tensor mask = hidden.mask();
                     Tensor positions = Tensors.arange(mask.size(1));

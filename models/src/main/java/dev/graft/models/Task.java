@@ -11,6 +11,8 @@ public enum Task {
     SEQ_CLS("ForSequenceClassification"),
     /** A label for every token. */
     TOKEN_CLS("ForTokenClassification"),
+    /** Which of several texts goes on with another best. */
+    MULTIPLE_CHOICE("ForMultipleChoice"),
     /** Start and end of an answer in a text. */
     QUESTION_ANS("ForQuestionAnswering"),
     /** The tokens behind masks. */
@@ -37,7 +39,7 @@ public enum Task {
 
     /** Whether PEFT has a name for it, which is this one. */
     public boolean isPefts() {
-        return this != MASKED_LM && this != IMAGE_CLS && this != CONTRASTIVE;
+        return this != MULTIPLE_CHOICE && this != MASKED_LM && this != IMAGE_CLS && this != CONTRASTIVE;
     }
 
     /** The task of that name, in any case. */

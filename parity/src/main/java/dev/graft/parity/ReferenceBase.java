@@ -115,6 +115,9 @@ final class ReferenceBase implements AutoCloseable {
             return Ops.scale(starts.add(ends), 0.5);
         }
         Tensor labels = reference.get("labels");
+        if (base.task() == Task.MULTIPLE_CHOICE) {
+            return torch.cross_entropy_loss(logits.view(1, -1), labels);
+        }
         if (base.task() == Task.SEQ_CLS || base.task() == Task.IMAGE_CLS) {
             return torch.cross_entropy_loss(logits, labels);
         }

@@ -89,7 +89,7 @@ final class Stepper implements AutoCloseable {
                         optimizer.parameters());
         if (economy.cacheBytes() >= 0 && !examples.isOneForEachRow()) {
             throw new InputException(
-                    "cache_frozen_layers is true, but rows are packed, split or compared, while layers are"
+                    "cache_frozen_layers is true, but rows are packed, split, compared or masked, while layers are"
                             + " cached for whole rows; leave one of them out");
         }
         this.prefix = economy.cacheBytes() < 0
@@ -219,7 +219,7 @@ final class Stepper implements AutoCloseable {
         long terms = 0;
         long tokens = 0;
         for (int[] indices : rows) {
-            Batch batch = Profile.time("reading rows", () -> examples.batch(indices, PAD));
+            Batch batch = Profile.time("reading rows", () -> examples.batch(indices, PAD, step));
             batches.add(batch);
             terms += objective.terms(workers.hooks(), batch);
             tokens += batch.realTokens();

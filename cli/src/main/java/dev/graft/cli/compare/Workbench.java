@@ -21,7 +21,6 @@ import dev.graft.train.TrainSettings;
 import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Examples;
 import dev.graft.train.data.Label;
-import dev.graft.train.data.LossOn;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.RowEncoder;
 import dev.graft.train.data.Rows;
@@ -51,10 +50,7 @@ public record Workbench(Experiment experiment, List<Contender> contenders) {
         splits = withValidation(run, splits);
         Loading loading = Prepared.load(run.base(), task, files, err);
         RowEncoder encoder = task.encoder(
-                loading.base(),
-                () -> Prepared.chat(loading, new ArrayList<>(), err),
-                LossOn.valueOf(run.goal().lossOn().name()),
-                Prepared.stride(run));
+                loading.base(), () -> Prepared.chat(loading, new ArrayList<>(), err), Prepared.reading(run));
         int length = Prepared.length(run, loading.base(), 0);
         Overflow overflow = Prepared.overflow(run, task);
         Examples train = Examples.encode(splits.train(), encoder, length, overflow);

@@ -48,6 +48,8 @@ public record RunConfig(
         SEQ2SEQ,
         TAG,
         ANSWER,
+        CHOOSE,
+        MASK,
         DPO,
         ORPO,
         KTO,
@@ -280,7 +282,8 @@ public record RunConfig(
                     value =
                             "What is learnt; auto: classify for rows with a label, causal for chats, completions and texts,"
                                     + " seq2seq where the model is an encoder-decoder, tag for words with tags, answer for"
-                                    + " questions on a text, dpo for pairs of answers, kto for judged ones",
+                                    + " questions on a text, choose for questions with choices, dpo for pairs of answers, kto"
+                                    + " for judged ones; mask learns hidden tokens of texts",
                     byDefault = "auto",
                     example = "classify")
             Task task,
@@ -311,7 +314,7 @@ public record RunConfig(
                     value =
                             "What becomes of longer rows: drop counts them, truncate cuts their end, truncate_left their"
                                     + " beginning, split makes several of them, error stops",
-                    unset = "truncate to classify and to tag, split for texts without labels, else drop",
+                    unset = "truncate to classify, to tag and to choose, split for texts without labels, else drop",
                     example = "truncate",
                     aliases = {"on_overflow"})
             @Nullable
@@ -325,6 +328,16 @@ public record RunConfig(
                     min = 0)
             @Nullable
             Integer stride,
+
+            @Key(
+                    value = "Share of the tokens that are learnt, most of them hidden (mask)",
+                    unset = "0.15",
+                    example = "0.3",
+                    aliases = {"mlm_probability"},
+                    above = 0,
+                    max = 1)
+            @Nullable
+            Double maskShare,
 
             @Key(
                     value = "Tokens of a causal row that are learnt: the last answer, everything, or every answer",

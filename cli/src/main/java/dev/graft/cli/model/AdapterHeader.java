@@ -29,6 +29,7 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
     private static final Map<String, Task> HEADS = Map.of(
             "ForSequenceClassification", Task.SEQ_CLS,
             "ForTokenClassification", Task.TOKEN_CLS,
+            "ForMultipleChoice", Task.MULTIPLE_CHOICE,
             "ForQuestionAnswering", Task.QUESTION_ANS,
             "ForMaskedLM", Task.MASKED_LM,
             "ForImageClassification", Task.IMAGE_CLS,

@@ -11,8 +11,8 @@ public final class HeadOptions {
             names = "--task",
             paramLabel = "TASK",
             description = {
-                "The head: feature_extraction, seq_cls, token_cls, question_ans, masked_lm, causal_lm or seq_2_seq_lm",
-                "(default: that of the adapter, else of config.json)."
+                "The head: feature_extraction, seq_cls, token_cls, multiple_choice, question_ans, masked_lm, causal_lm or",
+                "seq_2_seq_lm (default: that of the adapter, else of config.json)."
             })
     private @Nullable String task;
 

@@ -28,7 +28,8 @@ import picocli.CommandLine.Spec;
             "",
             "A classifier gives the label and the probability of every label, by the names that the adapter was trained",
             "with, else those of the model's config. A tagger gives each word its tag, a model for --question finds the answer",
-            "in --text. A causal model continues --text as it stands, and answers rows with",
+            "in --text, one for --choice says which of several texts goes on with --text, a masked one what stands behind the",
+            "masks of --text, a reward model the reward of each answer. A causal model continues --text as it stands, and answers rows with",
             "messages by its chat template, an encoder-decoder answers every text; both greedily. A dual encoder such as CLIP",
             "chooses among --labels for each picture. With --json each text or picture gives one line.",
             "",
@@ -62,6 +63,9 @@ public final class PredictCommand implements Runnable {
             description = "A question that --text answers; may be given several times.")
     private List<String> questions = List.of();
 
+    @Option(names = "--choice", paramLabel = "TEXT", description = "One of several texts that may go on with --text.")
+    private List<String> choices = List.of();
+
     @Option(
             names = {"-i", "--image"},
             paramLabel = "FILE",
@@ -72,7 +76,7 @@ public final class PredictCommand implements Runnable {
             names = "--data",
             paramLabel = "FILE",
             description = {
-                "Rows with text, image, tokens, question and context, messages or prompt, as JSONL, CSV or TSV, or a folder",
+                "Rows with text, image, tokens, question and context, stem and choices, messages or prompt, or a folder",
                 "of pictures; labels may be missing."
             })
     private @Nullable Path data;
@@ -120,6 +124,9 @@ public final class PredictCommand implements Runnable {
         if (!questions.isEmpty() && texts.size() != 1) {
             throw new InputException("--question asks for one --text that may answer it, there are " + texts.size());
         }
+        if (!choices.isEmpty() && (texts.size() != 1 || choices.size() < 2)) {
+            throw new InputException("--choice goes with one --text and another --choice at least");
+        }
         PredictRun run = new PredictRun(
                 model.model(),
                 adapter.adapters(),
@@ -144,6 +151,9 @@ public final class PredictCommand implements Runnable {
                     questions.stream()
                             .map(question -> new Row.Question(question, texts.get(0), null))
                             .toList());
+        }
+        if (!choices.isEmpty()) {
+            return Rows.of("--choice", List.of(new Row.Choice(texts.get(0), choices, null)));
         }
         return images.isEmpty()
                 ? Rows.of(

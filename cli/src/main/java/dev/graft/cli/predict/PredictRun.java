@@ -6,7 +6,10 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.Loading;
 import dev.graft.eval.metrics.spans.Span;
+import dev.graft.eval.predict.Chooser;
+import dev.graft.eval.predict.Filler;
 import dev.graft.eval.predict.Reader;
+import dev.graft.eval.predict.Rewards;
 import dev.graft.eval.predict.Tagger;
 import dev.graft.eval.predict.Transcriber;
 import dev.graft.eval.run.Answers;
@@ -30,6 +33,7 @@ import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Rows;
 import java.io.PrintWriter;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -51,15 +55,26 @@ record PredictRun(
     /** Probabilities shown to a person. */
     private static final int SHOWN = 3;
 
+    /** Tokens named for each mask. */
+    private static final int GUESSES = 5;
+
     void predict(Rows rows, int batchSize, int maxNewTokens) {
         Loading loading = Loading.of(model, adapters, head, compute, err);
         switch (loading.base().task()) {
-            case SEQ_CLS -> classify(loading, rows, batchSize, "text");
+            case SEQ_CLS -> {
+                if (rows.get(0) instanceof Row.Completion || rows.get(0) instanceof Row.Chat) {
+                    reward(loading, rows, batchSize);
+                } else {
+                    classify(loading, rows, batchSize, "text");
+                }
+            }
             case IMAGE_CLS -> classify(loading, rows, batchSize, "picture");
             case CONTRASTIVE -> compare(loading, rows);
             case CAUSAL_LM, SEQ_2_SEQ_LM -> complete(loading, rows, maxNewTokens);
             case TOKEN_CLS -> tag(loading, rows, batchSize);
             case QUESTION_ANS -> answer(loading, rows, batchSize);
+            case MULTIPLE_CHOICE -> choose(loading, rows, batchSize);
+            case MASKED_LM -> fill(loading, rows);
             default ->
                 throw new InputException(loading.base().name() + " has a head for "
                         + loading.base().task()
@@ -190,6 +205,98 @@ record PredictRun(
             } else {
                 out.println(question + "\n  " + (answer.text().isEmpty() ? "(no answer)" : answer.text()));
             }
+        }
+    }
+
+    private void choose(Loading loading, Rows rows, int batchSize) {
+        List<Row.Choice> questions = new ArrayList<>();
+        for (int i = 0; i < rows.size(); i++) {
+            if (!(rows.get(i) instanceof Row.Choice question)) {
+                throw new InputException(rows.place(i) + ": the row is "
+                        + rows.get(i).shape().title() + ", but choosing needs rows such as "
+                        + RowShape.UNSOLVED.sample());
+            }
+            questions.add(question);
+        }
+        List<double[]> answers = new Chooser(trained(loading), batchSize)
+                .of(questions, loading.selection().hooks());
+        for (int i = 0; i < answers.size(); i++) {
+            Row.Choice question = questions.get(i);
+            double[] probabilities = answers.get(i);
+            int best = 0;
+            for (int j = 1; j < probabilities.length; j++) {
+                best = probabilities[j] > probabilities[best] ? j : best;
+            }
+            if (asJson) {
+                ObjectNode json = JsonNodeFactory.instance.objectNode();
+                json.put("stem", question.stem());
+                json.put("choice", best);
+                json.put("text", question.choices().get(best));
+                ArrayNode all = json.putArray("probabilities");
+                Arrays.stream(probabilities).forEach(all::add);
+                out.println(Json.compact(json));
+            } else {
+                out.println(String.format(
+                        Locale.ROOT,
+                        "%s%n  %d (%.3f)  %s",
+                        question.stem(),
+                        best,
+                        probabilities[best],
+                        question.choices().get(best)));
+            }
+        }
+    }
+
+    private void fill(Loading loading, Rows rows) {
+        Filler filler = new Filler(trained(loading), GUESSES);
+        for (int i = 0; i < rows.size(); i++) {
+            if (!(rows.get(i) instanceof Row.Text row)) {
+                throw new InputException(rows.place(i) + ": the row is "
+                        + rows.get(i).shape().title() + ", but filling masks needs a text");
+            }
+            List<List<Filler.Guess>> masks =
+                    filler.of(row.text(), loading.selection().hooks());
+            if (asJson) {
+                ObjectNode json = JsonNodeFactory.instance.objectNode();
+                json.put("text", row.text());
+                ArrayNode all = json.putArray("masks");
+                for (List<Filler.Guess> mask : masks) {
+                    ArrayNode guesses = all.addArray();
+                    mask.forEach(guess ->
+                            guesses.addObject().put("token", guess.token()).put("probability", guess.probability()));
+                }
+                out.println(Json.compact(json));
+            } else {
+                out.println(row.text());
+                for (List<Filler.Guess> mask : masks) {
+                    out.println("  "
+                            + mask.stream()
+                                    .map(guess ->
+                                            String.format(Locale.ROOT, "%s %.3f", guess.token(), guess.probability()))
+                                    .collect(Collectors.joining(", ")));
+                }
+            }
+        }
+    }
+
+    private void reward(Loading loading, Rows rows, int batchSize) {
+        Base base = trained(loading);
+        if (base.labels().size() != 1) {
+            throw new InputException(
+                    rows.place(0) + ": the row is " + rows.get(0).shape().title() + ", but " + base.name() + " has "
+                            + base.labels().size() + " classes; a reward has one output");
+        }
+        List<Double> rewards = new Rewards(base, loading::chat, batchSize)
+                .of(rows, loading.selection().hooks());
+        for (int i = 0; i < rewards.size(); i++) {
+            String prompt = shown(rows.get(i));
+            out.println(
+                    asJson
+                            ? Json.compact(JsonNodeFactory.instance
+                                    .objectNode()
+                                    .put("prompt", prompt)
+                                    .put("reward", rewards.get(i)))
+                            : String.format(Locale.ROOT, "%.4g  %s", rewards.get(i), prompt));
         }
     }
 

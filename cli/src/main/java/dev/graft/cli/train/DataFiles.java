@@ -69,6 +69,8 @@ public record DataFiles(RunConfig.Data data, DataOptions options) {
             case KTO -> RowShape.JUDGED;
             case TAG -> RowShape.WORDS;
             case ANSWER -> RowShape.QUESTION;
+            case CHOOSE -> RowShape.CHOICE;
+            case MASK -> RowShape.TEXT;
             default -> null;
         };
     }

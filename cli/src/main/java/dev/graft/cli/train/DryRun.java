@@ -5,6 +5,7 @@ import dev.graft.cli.config.ResolvedConfig;
 import dev.graft.cli.config.RunConfig;
 import dev.graft.cli.terminal.Figures;
 import dev.graft.eval.cost.ProcessMemory;
+import dev.graft.models.Task;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.train.MemoryEstimate;
 import dev.graft.train.Resume;
@@ -16,6 +17,7 @@ import dev.graft.train.TrainingListener;
 import dev.graft.train.data.Example;
 import dev.graft.train.data.Examples;
 import dev.graft.train.data.Image;
+import dev.graft.train.data.Label;
 import dev.graft.train.data.MaskedText;
 import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Target;
@@ -113,12 +115,13 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
 
     private String samples() {
         StringBuilder text = new StringBuilder("# Samples");
-        boolean texts = prepared.train().get(0).target() instanceof Target.Tokens
-                || prepared.train().get(0).target() instanceof Target.Judged;
+        Target first = prepared.train().get(0).target();
+        boolean masked = prepared.task().task() == Task.MASKED_LM;
+        boolean texts = masked || first instanceof Target.Tokens || first instanceof Target.Judged;
         text.append(texts ? "; the model learns to write what stands in ⟦ ⟧\n" : "\n");
         Examples train = prepared.train();
         for (int i = 0; i < Math.min(SAMPLES, train.size()); i++) {
-            Example example = train.get(i);
+            Example example = train.get(i, 1);
             text.append("--- row ")
                     .append(example.row() + 1)
                     .append(example.image() == null ? ", " + example.length() + " tokens" : "");
@@ -127,7 +130,9 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
             }
             text.append('\n').append(shown(example)).append('\n');
             for (Example other : example.others()) {
-                text.append("--- rejected, ").append(other.length()).append(" tokens\n");
+                text.append(texts ? "--- rejected, " : "--- or, ")
+                        .append(other.length())
+                        .append(" tokens\n");
                 text.append(shown(other)).append('\n');
             }
         }
@@ -143,7 +148,7 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
             return plain(example);
         }
         Tokenizer tokenizer = prepared.adapter().base().tokenizer();
-        if (example.target() instanceof Target.InPlace tags) {
+        if (prepared.task().kind() == Label.Kind.EACH && example.target() instanceof Target.InPlace tags) {
             return tagged(example.ids(), tags.labels(), tokenizer);
         }
         return MaskedText.of(example, tokenizer);
@@ -186,6 +191,9 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
     }
 
     private String answer(Target target) {
+        if (target instanceof Target.ClassId one && prepared.task().task() == Task.MULTIPLE_CHOICE) {
+            return "choice " + one.id() + " is correct";
+        }
         if (target instanceof Target.ClassId one) {
             return "label " + prepared.task().names().get(one.id()) + " (" + one.id() + ")";
         }

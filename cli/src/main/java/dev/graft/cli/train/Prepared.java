@@ -45,6 +45,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -104,11 +105,7 @@ public record Prepared(
         long seed = config.base().seed();
         Adapter adapter = method.needsData() ? null : Adapter.create(base, method, seed);
         List<String> notes = new ArrayList<>(splits.notes());
-        RowEncoder encoder = task.encoder(
-                base,
-                () -> chat(loading, notes, err),
-                LossOn.valueOf(config.goal().lossOn().name()),
-                stride(config));
+        RowEncoder encoder = task.encoder(base, () -> chat(loading, notes, err), reading(config));
         int length = length(config, base, adapter == null || task.isImages() ? 0 : prompt(adapter));
         Overflow overflow = overflow(config, task);
         Examples encoded = Examples.encode(splits.train(), encoder, length, overflow);
@@ -151,6 +148,8 @@ public record Prepared(
                             case SEQ2SEQ -> Task.SEQ_2_SEQ_LM;
                             case TAG -> Task.TOKEN_CLS;
                             case ANSWER -> Task.QUESTION_ANS;
+                            case CHOOSE -> Task.MULTIPLE_CHOICE;
+                            case MASK -> Task.MASKED_LM;
                             default -> rows.labelKind() == null && answers(checkpoint) ? Task.SEQ_2_SEQ_LM : null;
                         });
         if ((task.kind() == null || task.kind() == Label.Kind.EACH)
@@ -161,6 +160,10 @@ public record Prepared(
         if (task.task() != Task.QUESTION_ANS && config.goal().stride() != null) {
             throw new InputException("stride is " + config.goal().stride()
                     + ", but only texts that questions are on are read in windows; leave it out");
+        }
+        if (task.task() != Task.MASKED_LM && config.goal().maskShare() != null) {
+            throw new InputException("mask_share is " + config.goal().maskShare()
+                    + ", but nothing is masked; set task to mask, or leave it out");
         }
         if (task.task() != Task.CAUSAL_LM && config.goal().lossOn() != RunConfig.LossOn.COMPLETION) {
             throw new InputException("loss_on is " + name(config.goal().lossOn())
@@ -182,10 +185,15 @@ public record Prepared(
         return task;
     }
 
-    /** Tokens that windows of a long text share. */
-    public static int stride(RunConfig config) {
+    /** How a config reads rows. */
+    public static RunData.Reading reading(RunConfig config) {
         Integer stride = config.goal().stride();
-        return stride == null ? RunData.STRIDE : stride;
+        Double share = config.goal().maskShare();
+        return new RunData.Reading(
+                LossOn.valueOf(config.goal().lossOn().name()),
+                stride == null ? RunData.STRIDE : stride,
+                share == null ? RunData.MASK_SHARE : share,
+                config.base().seed());
     }
 
     /** Whether a model writes texts as an encoder-decoder does. */
@@ -241,13 +249,15 @@ public record Prepared(
         return wanted == null ? null : Quantization.of(name(wanted));
     }
 
-    /** The chat template of a base; a warning goes to the notes where its end of turn ends no text. */
+    /** The chat template of a base; warnings go to the notes where it ends or asks for answers as no model is served. */
     public static Chat chat(Loading loading, List<String> notes, PrintWriter err) {
         Chat chat = loading.chat();
-        String warning = CausalEncoder.endWarning(chat, loading.base().endTokens());
-        if (warning != null) {
-            notes.add("Warning: " + warning);
-            err.println("Warning: " + warning);
+        for (String warning : Arrays.asList(
+                CausalEncoder.endWarning(chat, loading.base().endTokens()), CausalEncoder.promptWarning(chat))) {
+            if (warning != null) {
+                notes.add("Warning: " + warning);
+                err.println("Warning: " + warning);
+            }
         }
         return chat;
     }

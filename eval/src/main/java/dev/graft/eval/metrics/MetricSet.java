@@ -98,6 +98,11 @@ public final class MetricSet<O> {
                 scheme == null ? List.of(new TagAccuracy()) : List.of(new SpanF1(scheme), new TagAccuracy()));
     }
 
+    /** How often the right one of several texts is chosen. */
+    public static MetricSet<ClassPrediction> choices() {
+        return new MetricSet<>(List.of(new Accuracy()));
+    }
+
     /** F1 and exact match of answers that were found in texts. */
     public static MetricSet<TextPrediction> foundAnswers() {
         return new MetricSet<>(List.of(new SquadScore()));

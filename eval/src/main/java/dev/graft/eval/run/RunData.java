@@ -8,6 +8,7 @@ import dev.graft.models.generate.Answering;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.train.data.AnswerEncoder;
 import dev.graft.train.data.CausalEncoder;
+import dev.graft.train.data.ChoiceEncoder;
 import dev.graft.train.data.ClassificationEncoder;
 import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Goal;
@@ -16,6 +17,7 @@ import dev.graft.train.data.ImageTextEncoder;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Labels;
 import dev.graft.train.data.LossOn;
+import dev.graft.train.data.MaskedEncoder;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.PreferenceEncoder;
 import dev.graft.train.data.QuestionEncoder;
@@ -45,7 +47,7 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * @param kind what the labels are; null where texts are learnt
- * @param labels the classes; empty where texts are learnt and for regression
+ * @param labels the classes, or the numbers of the choices; empty where texts are learnt and for regression
  * @param goal what is learnt from the rows
  * @param leavesOpen whether texts may leave questions open
  */
@@ -59,6 +61,9 @@ public record RunData(
 
     /** Tokens that windows of a long text share, as is usual for SQuAD. */
     public static final int STRIDE = 128;
+
+    /** The share of tokens that are masked, as is usual for BERT. */
+    public static final double MASK_SHARE = 0.15;
 
     /** What texts are learnt from, as a model continues or answers them. */
     private static final Set<RowShape> TEXTS = EnumSet.of(
@@ -92,7 +97,7 @@ public record RunData(
             throw unfit(rows, wanted);
         }
         Label.Kind kind = TEXTS.contains(shape) ? null : rows.labelKind();
-        Labels labels = kind == null ? NONE : labels(rows, kind);
+        Labels labels = kind == null ? choices(rows) : labels(rows, kind);
         return new RunData(task, shape, kind, labels, usual(shape), rows.leavesOpen());
     }
 
@@ -104,15 +109,19 @@ public record RunData(
             case IMAGE_TEXT -> Task.CONTRASTIVE;
             case WORDS -> Task.TOKEN_CLS;
             case QUESTION -> Task.QUESTION_ANS;
-            case IMAGE, UNTAGGED, UNANSWERED -> null;
+            case CHOICE -> Task.MULTIPLE_CHOICE;
+            case IMAGE, UNTAGGED, UNANSWERED, UNSOLVED -> null;
             default -> Task.CAUSAL_LM;
         };
     }
 
     private static boolean fits(Dataset rows, Task task) {
-        return task == Task.SEQ_2_SEQ_LM
-                ? answers(rows)
-                : task == Task.CAUSAL_LM ? TEXTS.contains(rows.shape()) : usualTask(rows.shape()) == task;
+        return switch (task) {
+            case SEQ_2_SEQ_LM -> answers(rows);
+            case CAUSAL_LM -> TEXTS.contains(rows.shape());
+            case MASKED_LM -> rows.shape() == RowShape.TEXT;
+            default -> usualTask(rows.shape()) == task;
+        };
     }
 
     private static InputException unfit(Dataset rows, @Nullable Task task) {
@@ -126,6 +135,8 @@ public record RunData(
                     case CAUSAL_LM -> "fine-tuning a causal model";
                     case TOKEN_CLS -> "tagging words";
                     case QUESTION_ANS -> "answering questions";
+                    case MULTIPLE_CHOICE -> "choosing";
+                    case MASKED_LM -> "learning masked tokens";
                     default -> "training";
                 };
         return new InputException(rows.place(0) + ": the rows are "
@@ -140,6 +151,8 @@ public record RunData(
             case SEQ_2_SEQ_LM -> List.of(RowShape.PROMPT_COMPLETION);
             case TOKEN_CLS -> List.of(RowShape.WORDS);
             case QUESTION_ANS -> List.of(RowShape.QUESTION);
+            case MULTIPLE_CHOICE -> List.of(RowShape.CHOICE);
+            case MASKED_LM -> List.of(RowShape.TEXT);
             default -> List.of(RowShape.CHAT, RowShape.PROMPT_COMPLETION);
         };
     }
@@ -165,6 +178,15 @@ public record RunData(
         return rows.shape() == RowShape.PROMPT_COMPLETION
                 || rows.shape() == RowShape.SPEECH
                 || rows.shape() == RowShape.TEXT && rows.get(0) instanceof Row.Text text && text.pair() != null;
+    }
+
+    /** The numbers of the choices that rows have. */
+    private static Labels choices(Rows rows) {
+        return rows.get(0) instanceof Row.Choice choice
+                ? Labels.ofNames(IntStream.range(0, choice.choices().size())
+                        .mapToObj(Integer::toString)
+                        .toList())
+                : NONE;
     }
 
     private static Labels labels(Rows rows, Label.Kind kind) {
@@ -197,7 +219,7 @@ public record RunData(
             throw new InputException(rows.place(0) + ": the labels are numbers to predict, but " + base.name() + " has "
                     + base.labels().size() + " classes");
         }
-        Labels labels = kind == null || kind == Label.Kind.SCORE ? NONE : named(base.labels(), rows);
+        Labels labels = kind == null ? choices(rows) : kind == Label.Kind.SCORE ? NONE : named(base.labels(), rows);
         return new RunData(task, rows.shape(), kind, labels, usual(rows.shape()), rows.leavesOpen());
     }
 
@@ -235,16 +257,16 @@ public record RunData(
      * @param wanted null where nobody says so
      */
     public Overflow overflow(@Nullable Overflow wanted) {
-        if (wanted != null && task == Task.QUESTION_ANS) {
-            throw new InputException("overflow is " + wanted.name().toLowerCase(Locale.ROOT)
-                    + ", but long texts of questions are read in windows; leave it out");
+        if (wanted != null && (task == Task.QUESTION_ANS || task == Task.MASKED_LM)) {
+            throw new InputException("overflow is " + wanted.name().toLowerCase(Locale.ROOT) + ", but long texts are"
+                    + " read in windows here; leave it out");
         }
         return wanted != null ? wanted : usualOverflow();
     }
 
     private Overflow usualOverflow() {
         return switch (shape) {
-            case CLASSIFICATION, WORDS, IMAGE_TEXT -> Overflow.TRUNCATE;
+            case CLASSIFICATION, WORDS, CHOICE, IMAGE_TEXT -> Overflow.TRUNCATE;
             case TEXT -> task == Task.CAUSAL_LM ? Overflow.SPLIT : Overflow.DROP;
             default -> Overflow.DROP;
         };
@@ -256,24 +278,46 @@ public record RunData(
      * @param chat asked for the chat template where a row is a conversation or an instruction
      */
     public RowEncoder encoder(Base base, Supplier<Chat> chat, LossOn lossOn) {
-        return encoder(base, chat, lossOn, STRIDE);
+        return encoder(base, chat, Reading.of(lossOn));
+    }
+
+    /**
+     * How rows are read.
+     *
+     * @param stride tokens that windows of a long text share where questions are on it
+     * @param maskShare of the tokens that are learnt where masked ones are
+     * @param seed of the masks
+     */
+    public record Reading(LossOn lossOn, int stride, double maskShare, long seed) {
+        /** As is usual for SQuAD and BERT. */
+        public static Reading of(LossOn lossOn) {
+            return new Reading(lossOn, STRIDE, MASK_SHARE, 42);
+        }
     }
 
     /**
      * Rows to what the model takes: token ids, or the values of images.
      *
      * @param chat asked for the chat template where a row is a conversation or an instruction
-     * @param stride tokens that windows of a long text share
      */
-    public RowEncoder encoder(Base base, Supplier<Chat> chat, LossOn lossOn, int stride) {
-        if (task == Task.TOKEN_CLS) {
-            return new TagEncoder(base.tokenizer(), labels);
-        }
-        if (task == Task.QUESTION_ANS) {
-            return new QuestionEncoder(base.tokenizer(), stride);
-        }
-        if (task == Task.CONTRASTIVE) {
-            return new ImageTextEncoder(base);
+    public RowEncoder encoder(Base base, Supplier<Chat> chat, Reading reading) {
+        switch (task) {
+            case TOKEN_CLS -> {
+                return new TagEncoder(base.tokenizer(), labels);
+            }
+            case QUESTION_ANS -> {
+                return new QuestionEncoder(base.tokenizer(), reading.stride());
+            }
+            case MULTIPLE_CHOICE -> {
+                return new ChoiceEncoder(base.tokenizer(), labels.size());
+            }
+            case MASKED_LM -> {
+                return new MaskedEncoder(base.tokenizer(), reading.maskShare(), reading.seed());
+            }
+            case CONTRASTIVE -> {
+                return new ImageTextEncoder(base);
+            }
+            default -> {}
         }
         if (task == Task.IMAGE_CLS) {
             return new ImageEncoder(base.imageProcessor(), labels);
@@ -296,7 +340,7 @@ public record RunData(
             return new PreferenceEncoder(CausalEncoder.asking(tokenizer, chat, LossOn.COMPLETION, vocabulary), goal);
         }
         return task == Task.CAUSAL_LM
-                ? CausalEncoder.asking(tokenizer, chat, lossOn, vocabulary)
+                ? CausalEncoder.asking(tokenizer, chat, reading.lossOn(), vocabulary)
                 : new ClassificationEncoder(tokenizer, labels, vocabulary);
     }
 }

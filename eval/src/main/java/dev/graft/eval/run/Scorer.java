@@ -71,6 +71,9 @@ public final class Scorer<O> {
             boolean mayBeNone = data.leavesOpen();
             return new Scorer<>(MetricSet::foundAnswers, prediction -> found(prediction, mayBeNone), List.of("f1"), 0);
         }
+        if (data.task() == Task.MULTIPLE_CHOICE) {
+            return new Scorer<>(MetricSet::choices, Scorer::oneClass, List.of("accuracy"), 0);
+        }
         if (data.goal() instanceof Goal.Kto) {
             return new Scorer<>(MetricSet::judgements, Scorer::judged, List.of("reward_chosen", "reward_rejected"), 0);
         }

@@ -1,11 +1,9 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Head;
 import dev.graft.models.Task;
 import dev.graft.models.Weights;
-import dev.graft.models.sites.Linear;
 
 /** BERT (Devlin et al., 2019), and sentence encoders with its {@code model_type} such as MiniLM and BGE. */
 public final class Bert extends EncoderFamily {
@@ -21,18 +19,17 @@ public final class Bert extends EncoderFamily {
 
     @Override
     boolean pools(Task task) {
-        return task == Task.FEATURE_EXTRACTION || task == Task.SEQ_CLS;
+        return super.pools(task) || task == Task.SEQ_CLS;
     }
 
-    /** Its pooler and a classifier; checkpoints of sentence encoders may have no pooler. */
     @Override
     Head sequence(Encoder encoder, Fields f, Weights w, HeadSpec spec) {
-        Linear pooler = encoder.pooler();
-        return new Head.Sequence(
-                pooler == null ? spec.pooling() : Head.Pooling.FIRST,
-                pooler == null ? null : new Head.Dense(pooler, Activation.TANH, null, 0),
-                dropout(encoder, f),
-                w.headLinear("classifier", spec.labels(), encoder.hiddenSize(), true, spec.seed()));
+        return pooled(encoder, dropout(encoder, f), w, spec);
+    }
+
+    @Override
+    Head choice(Encoder encoder, Fields f, Weights w, HeadSpec spec) {
+        return pooled(encoder, dropout(encoder, f), w, spec);
     }
 
     @Override

@@ -24,7 +24,6 @@ import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import org.bytedeco.pytorch.Scalar;
@@ -366,7 +365,7 @@ public final class DebertaV2 implements Backbone {
 
         @Override
         public Set<Task> tasks() {
-            return EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_CLS, Task.TOKEN_CLS, Task.QUESTION_ANS, Task.MASKED_LM);
+            return EncoderFamily.TASKS;
         }
 
         @Override
@@ -380,7 +379,7 @@ public final class DebertaV2 implements Backbone {
             double dropout = model.config.dropout;
             return switch (spec.task()) {
                 case FEATURE_EXTRACTION -> new Head.None(List.of());
-                case SEQ_CLS -> {
+                case SEQ_CLS, MULTIPLE_CHOICE -> {
                     if (f.integer("pooler_hidden_size", h) != h) {
                         throw f.wrong("pooler_hidden_size", "hidden_size " + h);
                     }

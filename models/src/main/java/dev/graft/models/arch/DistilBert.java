@@ -3,6 +3,7 @@ package dev.graft.models.arch;
 import dev.graft.formats.Fields;
 import dev.graft.models.Activation;
 import dev.graft.models.Head;
+import dev.graft.models.Task;
 import dev.graft.models.Weights;
 import dev.graft.models.sites.Embedding;
 
@@ -67,6 +68,16 @@ public final class DistilBert extends EncoderFamily {
     Head sequence(Encoder encoder, Fields f, Weights w, HeadSpec spec) {
         double dropout = f.number("seq_classif_dropout", 0.2);
         return first("pre_classifier", Activation.RELU, 0, dropout, "classifier", encoder.hiddenSize(), w, spec);
+    }
+
+    @Override
+    boolean pools(Task task) {
+        return false;
+    }
+
+    @Override
+    Head choice(Encoder encoder, Fields f, Weights w, HeadSpec spec) {
+        return sequence(encoder, f, w, spec);
     }
 
     @Override

@@ -39,6 +39,23 @@ public final class Electra extends EncoderFamily {
     }
 
     @Override
+    Head choice(Encoder encoder, Fields f, Weights w, HeadSpec spec) {
+        f.choice("summary_type", "first", "first");
+        if (!f.bool("summary_use_proj", true)) {
+            throw f.wrong("summary_use_proj", "true");
+        }
+        return first(
+                "sequence_summary.summary",
+                Activation.read(f, "summary_activation", "gelu"),
+                0,
+                f.number("summary_last_dropout", 0.1),
+                "classifier",
+                encoder.hiddenSize(),
+                w,
+                spec);
+    }
+
+    @Override
     Head masked(Encoder encoder, Fields f, Weights w) {
         return vocabulary(
                 encoder.words(),

@@ -16,6 +16,14 @@ import org.bytedeco.pytorch.Tensor;
 
 /** A family of encoders: the names of its heads, and an {@link Encoder} in the shape that its config.json says. */
 abstract class EncoderFamily implements Architecture {
+    static final Set<Task> TASKS = EnumSet.of(
+            Task.FEATURE_EXTRACTION,
+            Task.SEQ_CLS,
+            Task.TOKEN_CLS,
+            Task.MULTIPLE_CHOICE,
+            Task.QUESTION_ANS,
+            Task.MASKED_LM);
+
     private final String modelType;
     private final String stem;
     private final String prefix;
@@ -37,7 +45,22 @@ abstract class EncoderFamily implements Architecture {
 
     /** Whether it has a pooler for a task. */
     boolean pools(Task task) {
-        return task == Task.FEATURE_EXTRACTION;
+        return task == Task.FEATURE_EXTRACTION || task == Task.MULTIPLE_CHOICE;
+    }
+
+    /** The head that scores each of several texts. */
+    Head choice(Encoder encoder, Fields f, Weights w, HeadSpec spec) {
+        return pooled(encoder, encoder.config().dropout(), w, spec);
+    }
+
+    /** The pooler and a classifier; checkpoints of sentence encoders may have no pooler. */
+    static Head pooled(Encoder encoder, double dropout, Weights w, HeadSpec spec) {
+        Linear pooler = encoder.pooler();
+        return new Head.Sequence(
+                pooler == null ? spec.pooling() : Head.Pooling.FIRST,
+                pooler == null ? null : new Head.Dense(pooler, Activation.TANH, null, 0),
+                dropout,
+                w.headLinear("classifier", spec.labels(), encoder.hiddenSize(), true, spec.seed()));
     }
 
     /** Before a classifier. */
@@ -68,7 +91,7 @@ abstract class EncoderFamily implements Architecture {
 
     @Override
     public Set<Task> tasks() {
-        return EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_CLS, Task.TOKEN_CLS, Task.QUESTION_ANS, Task.MASKED_LM);
+        return TASKS;
     }
 
     @Override
@@ -84,6 +107,7 @@ abstract class EncoderFamily implements Architecture {
                         null,
                         dropout(encoder, f),
                         w.headLinear("classifier", spec.labels(), hidden, true, spec.seed()));
+            case MULTIPLE_CHOICE -> choice(encoder, f, w, spec);
             case QUESTION_ANS ->
                 new Head.PerToken(null, answerDropout(f), w.headLinear("qa_outputs", 2, hidden, true, spec.seed()));
             case MASKED_LM -> masked(encoder, f, w);

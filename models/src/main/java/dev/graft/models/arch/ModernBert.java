@@ -25,7 +25,6 @@ import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Ops;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
@@ -207,7 +206,7 @@ public final class ModernBert implements Backbone {
 
         @Override
         public Set<Task> tasks() {
-            return EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_CLS, Task.TOKEN_CLS, Task.QUESTION_ANS, Task.MASKED_LM);
+            return EncoderFamily.TASKS;
         }
 
         @Override
@@ -244,10 +243,14 @@ public final class ModernBert implements Backbone {
             double dropout = f.number("classifier_dropout", 0.0);
             int outputs = spec.task() == Task.QUESTION_ANS ? 2 : spec.labels();
             Linear output = w.headLinear("classifier", outputs, h, true, spec.seed());
-            boolean first = f.choice("classifier_pooling", "cls", "cls", "mean").equals("cls");
-            return spec.task() == Task.SEQ_CLS
-                    ? new Head.Sequence(first ? Head.Pooling.FIRST : Head.Pooling.MEAN, dense, dropout, output)
-                    : new Head.PerToken(dense, dropout, output);
+            boolean mean = f.choice("classifier_pooling", "cls", "cls", "mean").equals("mean");
+            return switch (spec.task()) {
+                case SEQ_CLS ->
+                    new Head.Sequence(mean ? Head.Pooling.MEAN : Head.Pooling.FIRST, dense, dropout, output);
+                case MULTIPLE_CHOICE ->
+                    new Head.Sequence(mean ? Head.Pooling.MEAN : Head.Pooling.BEGINNING, dense, dropout, output);
+                default -> new Head.PerToken(dense, dropout, output);
+            };
         }
 
         private static Config read(Fields f) {

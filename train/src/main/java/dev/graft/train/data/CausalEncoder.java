@@ -11,6 +11,7 @@ import dev.graft.models.tokenizers.SpecialTokens;
 import dev.graft.models.tokenizers.Tokenizer;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
@@ -86,10 +87,10 @@ public final class CausalEncoder implements RowEncoder {
             return example(index, tokens.ids(), tokens.labels(), maxLength);
         }
         if (row instanceof Row.Completion completion && tokenizer != null) {
-            return completion(index, completion, tokenizer, maxLength);
+            return completion(index, completion, tokenizer, place, maxLength);
         }
         if (row instanceof Row.Text text && text.label() == null && text.pair() == null && tokenizer != null) {
-            return completion(index, new Row.Completion("", text.text()), tokenizer, maxLength);
+            return completion(index, new Row.Completion("", text.text()), tokenizer, place, maxLength);
         }
         if (row instanceof Row.Instruction instruction && tokenizer != null) {
             return instruction(index, instruction, tokenizer, place, maxLength);
@@ -123,11 +124,11 @@ public final class CausalEncoder implements RowEncoder {
         try {
             return conversation(index, new Row.Chat(Alpaca.messages(row)), chat.get(), place, maxLength);
         } catch (MissingTemplateException none) {
-            return completion(index, Alpaca.completion(row), tokenizer, maxLength);
+            return completion(index, Alpaca.completion(row), tokenizer, place, maxLength);
         }
     }
 
-    private Example completion(int index, Row.Completion row, Tokenizer tokenizer, int maxLength) {
+    private Example completion(int index, Row.Completion row, Tokenizer tokenizer, String place, int maxLength) {
         int[] prompt =
                 concat(before(tokenizer), tokenizer.encode(row.prompt(), PLAIN).ids());
         int[] whole = concat(
@@ -140,6 +141,11 @@ public final class CausalEncoder implements RowEncoder {
                 : concat(prompt, tokenizer.encode(row.completion(), PLAIN).ids());
         int[] ids = concat(
                 text, tokenizer.specialTokens().require(SpecialTokens.Role.EOS).id());
+        OptionalInt bos = tokenizer.specialTokens().id(SpecialTokens.Role.BOS);
+        if (bos.isPresent() && ids.length > 2 && ids[0] == bos.getAsInt() && ids[1] == bos.getAsInt()) {
+            throw new InputException(place + ": the text begins with " + tokenizer.token(bos.getAsInt())
+                    + ", which the tokenizer puts before every text; remove it from the rows");
+        }
         int[] labels = ids.clone();
         if (lossOn != LossOn.ALL) {
             Arrays.fill(labels, 0, prompt.length, Target.NONE);
@@ -205,6 +211,31 @@ public final class CausalEncoder implements RowEncoder {
                 + (last < 0 ? "nothing" : row.encoding().tokens().get(last))
                 + ", at which generation does not stop (it stops at " + stopIds
                 + "): add it to eos_token_id of generation_config.json";
+    }
+
+    /**
+     * What is wrong with how the template asks for an answer: without the beginning of an answer a served model may go on as the user.
+     *
+     * @return a warning, or null
+     */
+    public static @Nullable String promptWarning(Chat chat) {
+        List<Message> question = List.of(Message.user("a"));
+        String asked = chat.template().render(question, RenderOptions.PROMPT).text();
+        String plain = chat.template().render(question, RenderOptions.DEFAULT).text();
+        String answered = chat.template()
+                .render(List.of(Message.user("a"), Message.assistant("b")), RenderOptions.DEFAULT)
+                .text();
+        int answer = answered.lastIndexOf('b');
+        if (!asked.equals(plain) || !answered.startsWith(plain) || answer < plain.length()) {
+            return null;
+        }
+        // What stands between the question and the answer is what a prompt must end with.
+        String header = answered.substring(plain.length(), answer).strip();
+        return header.isEmpty()
+                ? null
+                : chat.template().source()
+                        + " ignores add_generation_prompt: a served model is not told to begin with \"" + header
+                        + "\", which it learns not to write";
     }
 
     /** The special tokens that the tokenizer puts before a text. */

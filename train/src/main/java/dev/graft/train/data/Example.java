@@ -88,6 +88,9 @@ public record Example(
 
     /** Terms of the loss of this and the others; 0 where one of them has none, since then there is nothing to compare. */
     public int lossTerms() {
+        if (target instanceof Target.ClassId) {
+            return 1;
+        }
         int terms = target.lossTerms();
         for (Example other : others) {
             int own = other.lossTerms();

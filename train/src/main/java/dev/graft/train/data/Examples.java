@@ -205,9 +205,10 @@ public final class Examples {
         return new Examples(rows, encoder, maxLength, kept, parts, lengths, examples, summary, packed);
     }
 
-    /** Whether every row is one example that stands alone. */
+    /** Whether every row is one example that stands alone, and the same whenever it is used. */
     public boolean isOneForEachRow() {
-        boolean several = packs != null || !get(0).others().isEmpty();
+        Example first = get(0);
+        boolean several = packs != null || !first.others().isEmpty() || encoder.drawn(first, 1) != first;
         for (int i = 1; i < kept.length && !several; i++) {
             several = kept[i] == kept[i - 1];
         }
@@ -276,9 +277,24 @@ public final class Examples {
         return part * (maxLength - 1);
     }
 
-    /** Some examples side by side. */
+    /** An example as it is used at a {@link RowEncoder#drawn draw}. */
+    public Example get(int index, long draw) {
+        return encoder.drawn(get(index), draw);
+    }
+
+    /** Some examples side by side, as a model is measured on them. */
     public Batch batch(int[] indices, int padId) {
-        return Batch.of(Arrays.stream(indices).mapToObj(this::get).toList(), padId);
+        return batch(indices, padId, 0);
+    }
+
+    /**
+     * Some examples side by side.
+     *
+     * @param draw see {@link RowEncoder#drawn}
+     */
+    public Batch batch(int[] indices, int padId, long draw) {
+        return Batch.of(
+                Arrays.stream(indices).mapToObj(index -> get(index, draw)).toList(), padId);
     }
 
     /** Where the rows of a batch come from, such as {@code train.jsonl:17}. */

@@ -86,6 +86,18 @@ public sealed interface Row {
         }
     }
 
+    /**
+     * A text and those that may go on with it or answer it.
+     *
+     * @param correct the number of the right one, from 0; null in data that doesn't say
+     */
+    record Choice(
+            String stem, List<String> choices, @Nullable Integer correct) implements Row {
+        public Choice {
+            choices = List.copyOf(choices);
+        }
+    }
+
     /** @param start where it begins in the context, in Java's characters */
     record Answer(String text, int start) {}
 
@@ -145,6 +157,9 @@ public sealed interface Row {
         }
         if (this instanceof Question question) {
             return question.answers == null ? RowShape.UNANSWERED : RowShape.QUESTION;
+        }
+        if (this instanceof Choice choice) {
+            return choice.correct == null ? RowShape.UNSOLVED : RowShape.CHOICE;
         }
         if (this instanceof Speech) {
             return RowShape.SPEECH;
@@ -212,6 +227,9 @@ public sealed interface Row {
         } else if (this instanceof Question row) {
             text(sha, row.question);
             text(sha, row.context);
+        } else if (this instanceof Choice row) {
+            text(sha, row.stem);
+            row.choices.forEach(choice -> text(sha, choice));
         } else if (this instanceof Tokens row) {
             ids(sha, row.ids);
         } else if (this instanceof LabelledTokens row) {

@@ -20,6 +20,15 @@ public interface RowEncoder {
         return null;
     }
 
+    /**
+     * An example as it is used this time, where chance plays a part; else the example itself.
+     *
+     * @param draw which time: the step of a training, 0 where a model is measured
+     */
+    default Example drawn(Example example, long draw) {
+        return example;
+    }
+
     /** What is learnt from the examples. */
     default Goal goal() {
         return Goal.TARGETS;

@@ -40,6 +40,16 @@ public enum RowShape {
             List.of(),
             "{\"tokens\": [\"Ada\", \"wrote\"], \"tags\": [\"B-PER\", \"O\"]}"),
     UNTAGGED("words without tags", List.of("tokens"), List.of(), "{\"tokens\": [\"Ada\", \"wrote\"]}"),
+    CHOICE(
+            "questions with choices",
+            List.of("stem", "choices", "correct"),
+            List.of("question", "start"),
+            "{\"stem\": \"She opened the door and\", \"choices\": [\"went in.\", \"ate it.\"], \"correct\": 0}"),
+    UNSOLVED(
+            "questions with choices, unsolved",
+            List.of("stem", "choices"),
+            List.of("question", "start"),
+            "{\"stem\": \"She opened the door and\", \"choices\": [\"went in.\", \"ate it.\"]}"),
     QUESTION(
             "questions on a text",
             List.of("question", "context", "answers"),

@@ -28,6 +28,11 @@ final class SplitMix64 {
         return (int) ((next() >>> 33) * bound >>> 31);
     }
 
+    /** From 0 to below 1. */
+    double share() {
+        return (next() >>> 11) * 0x1p-53;
+    }
+
     /** Fisher-Yates, in place. */
     void shuffle(int[] values) {
         for (int i = values.length - 1; i > 0; i--) {

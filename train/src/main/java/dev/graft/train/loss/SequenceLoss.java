@@ -18,7 +18,7 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * The loss of whole sequences: cross-entropy for one class, binary cross-entropy averaged over the classes for several, the squared error
+ * The loss of whole sequences: cross-entropy for one class, or for one of several rows that are compared, binary cross-entropy averaged over the classes for several, the squared error
  * for a number.
  */
 final class SequenceLoss implements Objective {
@@ -36,17 +36,23 @@ final class SequenceLoss implements Objective {
 
     @Override
     public long terms(Hooks hooks, Batch batch) {
-        return batch.rows();
+        return batch.units();
+    }
+
+    /** {@code [units, classes]}: where rows are compared, each has one score. */
+    private Tensor logits(Batch batch, Pass pass) {
+        Tensor logits = base.logits(Objective.inputs(batch), pass);
+        return batch.group() == 1 ? logits : logits.view(batch.units(), batch.group());
     }
 
     @Override
     public Loss backward(Hooks hooks, Batch batch, double divisor) {
         try (Scope scope = new Scope()) {
             Pass pass = passes.apply(hooks, batch);
-            Tensor loss = loss(base.logits(Objective.inputs(batch), pass), batch, labelSmoothing);
+            Tensor loss = loss(logits(batch, pass), batch, labelSmoothing);
             Ops.scale(loss, 1 / divisor).backward();
             pass.backward();
-            return new Loss(Tensors.item(loss), batch.rows());
+            return new Loss(Tensors.item(loss), batch.units());
         }
     }
 
@@ -54,15 +60,16 @@ final class SequenceLoss implements Objective {
     public Loss predict(Hooks hooks, Batch batch, Consumer<? super Prediction> predictions) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Tensor logits = base.logits(Objective.inputs(batch), Pass.inference(hooks));
+            Tensor logits = logits(batch, Pass.inference(hooks));
             double sum = Tensors.item(loss(logits, batch, 0));
             float[] values = Tensors.floats(logits);
-            int width = values.length / batch.rows();
-            for (int row = 0; row < batch.rows(); row++) {
-                float[] own = Arrays.copyOfRange(values, row * width, (row + 1) * width);
+            int width = values.length / batch.units();
+            for (int unit = 0; unit < batch.units(); unit++) {
+                int row = unit * batch.group();
+                float[] own = Arrays.copyOfRange(values, unit * width, (unit + 1) * width);
                 predictions.accept(prediction(batch.targets(), row, batch.rowIndices()[row], own));
             }
-            return new Loss(sum, batch.rows());
+            return new Loss(sum, batch.units());
         }
     }
 
@@ -83,8 +90,10 @@ final class SequenceLoss implements Objective {
     private static Tensor loss(Tensor logits, Batch batch, double smoothing) {
         Targets targets = batch.targets();
         if (targets instanceof Targets.ClassIds classes) {
+            long[] ids = new long[batch.units()];
+            Arrays.setAll(ids, unit -> classes.ids()[unit * batch.group()]);
             return torch.cross_entropy_loss(
-                    logits, Tensors.of(classes.ids(), batch.rows()), new TensorOptional(), SUM, Target.NONE, smoothing);
+                    logits, Tensors.of(ids, ids.length), new TensorOptional(), SUM, Target.NONE, smoothing);
         }
         if (targets instanceof Targets.MultiHot hot) {
             Tensor wanted = Tensors.of(hot.values(), batch.rows(), hot.classes());

@@ -147,6 +147,22 @@ class ChatRowsTest {
     }
 
     @Test
+    void a_template_that_does_not_begin_answers_is_warned_of() {
+        assertThat(CausalEncoder.promptWarning(chat("chatml", QWEN))).isNull();
+        assertThat(CausalEncoder.promptWarning(chat("inst-bracket-llama2", LLAMA)))
+                .isNull();
+        Chat deaf = new Chat(
+                ChatTemplate.of(
+                        "deaf",
+                        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}",
+                        QWEN.specialTokens()),
+                QWEN);
+        assertThat(CausalEncoder.promptWarning(deaf))
+                .startsWith("deaf ignores add_generation_prompt")
+                .contains("<|im_start|>assistant");
+    }
+
+    @Test
     void an_end_token_at_which_nothing_stops_is_warned_of() {
         Chat chat = chat("chatml", QWEN);
         int end = QWEN.tokenId("<|im_end|>").getAsInt();

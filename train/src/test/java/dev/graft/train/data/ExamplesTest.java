@@ -67,6 +67,14 @@ class ExamplesTest {
     }
 
     @Test
+    void a_text_that_brings_its_own_bos_is_refused() {
+        assertThatThrownBy(() -> completion(LLAMA, "<s>What is it?", " a tree", LossOn.COMPLETION))
+                .isInstanceOf(InputException.class)
+                .hasMessage("a.jsonl:1: the text begins with <s>, which the tokenizer puts before every text; remove it"
+                        + " from the rows");
+    }
+
+    @Test
     void pad_as_end_token_is_learned_because_padding_is_known_by_length() {
         Example shortOne = completion(BYTES, "a", " b", LossOn.COMPLETION);
         Example longOne = completion(BYTES, "a longer prompt", " with more", LossOn.COMPLETION);

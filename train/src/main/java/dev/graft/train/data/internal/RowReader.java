@@ -53,14 +53,19 @@ public final class RowReader {
             }
         }
         labels = labels(rows, options, textOnly);
-        keys.stream().filter(key -> !parts.containsValue(key) && !isMask(key)).forEach(ignored::add);
+        keys.stream()
+                .filter(key -> !parts.containsValue(key) && !isMask(key))
+                .filter(key -> !ChoiceReader.isColumn(key, parts.getOrDefault("choices", "")))
+                .forEach(ignored::add);
     }
 
     private @Nullable LabelReader labels(List<ObjectNode> rows, DataOptions options, boolean textOnly) {
         if (shape == RowShape.WORDS) {
             return new LabelReader(Label.Kind.EACH, textOnly);
         }
-        if (shape == RowShape.JUDGED || !shape.keys().contains("label")) {
+        if (shape == RowShape.JUDGED
+                || shape == RowShape.CHOICE
+                || !shape.keys().contains("label")) {
             return null;
         }
         return new LabelReader(
@@ -140,6 +145,7 @@ public final class RowReader {
             case WORDS, UNTAGGED -> words(row, place);
             case QUESTION -> question(row, answers(row, place), place);
             case UNANSWERED -> question(row, null, place);
+            case CHOICE, UNSOLVED -> choice(row, place);
             case TOKENS -> tokens(row, place);
             case IMAGE_TEXT ->
                 new Row.Captioned(
@@ -316,6 +322,22 @@ public final class RowReader {
             strings.add(string(element, key + "[" + strings.size() + "]", place, false));
         }
         return strings;
+    }
+
+    /** What is asked comes behind the stem; what each choice goes on with, before it. */
+    private Row choice(ObjectNode row, String place) {
+        ChoiceReader choices = ChoiceReader.read(row, key("choices"), place);
+        String stem = string(row, "stem", place, false);
+        String question = key("question").equals(key("stem")) ? "" : optional(row, "question", place);
+        String start = optional(row, "start", place);
+        return new Row.Choice(
+                question.isBlank() ? stem : stem + " " + question,
+                start.isBlank()
+                        ? choices.choices()
+                        : choices.choices().stream()
+                                .map(choice -> start + " " + choice)
+                                .toList(),
+                shape == RowShape.UNSOLVED ? null : choices.correct(row.path(key("correct")), key("correct"), place));
     }
 
     private Row question(ObjectNode row, @Nullable List<Row.Answer> answers, String place) {

@@ -21,17 +21,21 @@ import tools.jackson.databind.node.ObjectNode;
 /** Tells from the first rows which {@link RowShape} a file has, which of its keys play which part, and what its labels are. */
 final class ShapeSniffer {
     /** Names that other tools and data sets use for the same thing, tried where the exact key is missing. */
-    private static final Map<String, List<String>> ACCEPTED = Map.of(
-            "text", List.of("sentence", "sentence1", "premise"),
-            "text_pair", List.of("sentence2", "hypothesis"),
-            "label", List.of("labels"),
-            "audio", List.of("audio_filepath"),
-            "prompt", List.of("input", "source"),
-            "completion", List.of("target"),
-            "image", List.of("image_path"),
-            "messages", List.of("conversations", "conversation"),
-            "tokens", List.of("words"),
-            "tags", List.of("ner_tags", "pos_tags", "chunk_tags", "labels"));
+    private static final Map<String, List<String>> ACCEPTED = Map.ofEntries(
+            Map.entry("text", List.of("sentence", "sentence1", "premise")),
+            Map.entry("text_pair", List.of("sentence2", "hypothesis")),
+            Map.entry("label", List.of("labels")),
+            Map.entry("audio", List.of("audio_filepath")),
+            Map.entry("prompt", List.of("input", "source")),
+            Map.entry("completion", List.of("target")),
+            Map.entry("image", List.of("image_path")),
+            Map.entry("messages", List.of("conversations", "conversation")),
+            Map.entry("tokens", List.of("words")),
+            Map.entry("tags", List.of("ner_tags", "pos_tags", "chunk_tags", "labels")),
+            Map.entry("stem", List.of("sent1", "premise", "article", "context", "ctx", "prompt", "question")),
+            Map.entry("start", List.of("sent2")),
+            Map.entry("choices", List.of("endings", "options")),
+            Map.entry("correct", List.of("label", "answer", "answerKey")));
 
     /** Names that suggest a part but are too vague to take without being told. */
     private static final Map<String, List<String>> SUGGESTED = Map.ofEntries(
@@ -72,7 +76,7 @@ final class ShapeSniffer {
 
     /** Shapes of rows to predict. */
     private static final List<RowShape> BARE =
-            List.of(RowShape.UNTAGGED, RowShape.UNANSWERED, RowShape.TEXT, RowShape.IMAGE);
+            List.of(RowShape.UNTAGGED, RowShape.UNANSWERED, RowShape.TEXT, RowShape.UNSOLVED, RowShape.IMAGE);
 
     private ShapeSniffer() {}
 
@@ -87,6 +91,10 @@ final class ShapeSniffer {
                     votes.merge(shape, 1, Integer::sum);
                 }
             }
+        }
+        // A stem and an answer may be parts of other rows too, choices aren't.
+        if (votes.containsKey(RowShape.CHOICE)) {
+            votes.keySet().removeIf(shape -> shape != RowShape.CHOICE);
         }
         // What is looked for lacks nothing, where rows can be that.
         for (RowShape bare : BARE) {
@@ -119,6 +127,8 @@ final class ShapeSniffer {
                     case PROMPT_COMPLETION -> !isJudgement(row.path("label"));
                     case JUDGED -> isJudgement(row.path("label"));
                     case WORDS -> isList(row, "tags");
+                    case CHOICE, UNSOLVED ->
+                        ChoiceReader.isIn(row, String.valueOf(find(row.propertyNames(), "choices")));
                     case UNTAGGED -> isList(row, "tokens");
                     default -> true;
                 };
@@ -139,10 +149,11 @@ final class ShapeSniffer {
         if (present.contains(part)) {
             return part;
         }
-        return ACCEPTED.getOrDefault(part, List.of()).stream()
+        String accepted = ACCEPTED.getOrDefault(part, List.of()).stream()
                 .filter(present::contains)
                 .findFirst()
                 .orElse(null);
+        return accepted == null && part.equals("choices") ? ChoiceReader.firstColumn(present) : accepted;
     }
 
     /** What to say about keys that fit no shape: the nearest one, how to get there, and what it looks like. */

@@ -1,0 +1,36 @@
+package dev.graft.train.data;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.tokenizers.EncodeOptions;
+import dev.graft.models.tokenizers.Encoding;
+import dev.graft.models.tokenizers.TextPair;
+import dev.graft.models.tokenizers.Tokenizer;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Texts with several that may go on with them, for multiple choice: a pair of texts for each choice, which stand beside each other.
+ *
+ * @param choices how many every row has
+ */
+public record ChoiceEncoder(Tokenizer tokenizer, int choices) implements RowEncoder {
+
+    @Override
+    public Example encode(int index, Row row, String place, int maxLength) {
+        if (!(row instanceof Row.Choice choice) || choice.correct() == null) {
+            throw RowEncoder.unfit(row, place, "choosing", RowShape.CHOICE);
+        }
+        if (choice.choices().size() != choices) {
+            throw new InputException(place + ": the row has " + choice.choices().size() + " choices, the first row has "
+                    + choices + "; all rows need as many, since they are compared side by side");
+        }
+        EncodeOptions options =
+                maxLength == Integer.MAX_VALUE ? EncodeOptions.DEFAULT : EncodeOptions.DEFAULT.truncate(maxLength);
+        List<Example> pairs = new ArrayList<>();
+        for (String text : choice.choices()) {
+            Encoding pair = tokenizer.encode(new TextPair(choice.stem(), text), options);
+            pairs.add(new Example(index, pair.ids(), pair.typeIds(), new Target.ClassId(choice.correct())));
+        }
+        return pairs.get(0).with(pairs.subList(1, pairs.size()));
+    }
+}
