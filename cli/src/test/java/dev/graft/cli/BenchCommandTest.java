@@ -224,7 +224,7 @@ class BenchCommandTest {
     void benchAloneAsksWhichMeasurement() {
         Cli run = Cli.run("bench");
         assertThat(run.code()).isEqualTo(2);
-        assertThat(run.err()).startsWith("which measurement, train or compare?\n");
+        assertThat(run.err()).startsWith("which measurement: train, compare or load?\n");
     }
 
     @Test
@@ -250,5 +250,19 @@ class BenchCommandTest {
         Cli run = Cli.run("bench", "compare", "--quick", "--write");
         assertThat(run.code()).isEqualTo(2);
         assertThat(run.err()).contains("--write");
+    }
+
+    @Test
+    void loadingIsTimedAndItsMemoryMeasured() {
+        Cli run = Cli.run("bench", "load", "--model", Cli.FIXTURES.resolve("bases/bert-base"), "--json");
+        assertThat(run.code()).as(run.err()).isZero();
+        JsonNode json = Json.parse("out", run.out());
+        assertThat(json.get("weight_bytes").asLong()).isGreaterThan(40_000);
+        assertThat(json.get("seconds").asDouble()).isBetween(0.0, 10.0);
+        assertThat(json.has("memory_share")).isTrue();
+        assertThat(Cli.run("bench", "load", "--model", Cli.FIXTURES.resolve("bases/bert-base"))
+                        .out())
+                .contains("ready in")
+                .contains("times the weights");
     }
 }

@@ -30,6 +30,11 @@ public interface Architecture {
     /** What a model with a head has before the names of its backbone, for example {@code bert.}. */
     String prefix();
 
+    /** What a model with that head has before the names of its backbone, where it isn't what the others have. */
+    default String prefix(Task task) {
+        return prefix();
+    }
+
     /** The tasks it has heads for. */
     Set<Task> tasks();
 

@@ -41,6 +41,11 @@ public interface Backbone {
         return false;
     }
 
+    /** Whether training adds a loss that balances how often experts are chosen. */
+    default boolean balances() {
+        return false;
+    }
+
     /** The number of token ids it knows. */
     default int vocabSize() {
         return size().vocab;

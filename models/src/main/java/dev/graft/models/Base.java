@@ -148,8 +148,9 @@ public final class Base {
                 : checkpoint.tensors() instanceof Bitsandbytes ? Quantization.KEEP : Quantization.NONE;
         this.options = new Options(task, labels, options.pooling(), options.numerics(), options.seed(), own, kept);
         this.weights = new Weights(
-                checkpoint.tensors(), architecture.prefix(), options.numerics(), overrides, order, kept, matrices);
-        if (labels.size() != declared.size()) {
+                checkpoint.tensors(), architecture.prefix(task), options.numerics(), overrides, order, kept, matrices);
+        weights.orUnder(architecture.prefix());
+        if (labels.size() != declared.size() || task != declaredTask(config)) {
             weights.replaceHead();
         }
         Architecture.Model model = architecture.build(
@@ -341,7 +342,7 @@ public final class Base {
 
     /** What the names of the backbone have before them: nothing, unless the checkpoint's architecture has a head of its own. */
     public String prefix() {
-        return options.head() != null || task() == Task.FEATURE_EXTRACTION ? "" : architecture.prefix();
+        return options.head() != null || task() == Task.FEATURE_EXTRACTION ? "" : architecture.prefix(task());
     }
 
     /** The names of a classification head's outputs. */

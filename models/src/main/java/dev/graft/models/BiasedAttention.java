@@ -51,10 +51,10 @@ public final class BiasedAttention {
      * Attends to positions of another side, behind a prefix.
      *
      * @param seen their keys and values
-     * @param hiding {@code [batch, 1, 1, keys]}, what hides padding among them
+     * @param hiding {@code [batch, 1, 1, keys]}, what hides padding among them; null where there is none
      */
     public static Tensor attend(
-            Attention site, Tensor q, Tensor[] seen, double scale, Tensor hiding, double dropout, Pass pass) {
+            Attention site, Tensor q, Tensor[] seen, double scale, @Nullable Tensor hiding, double dropout, Pass pass) {
         Prefix prefix = pass.hooks().isFrozen(site) ? null : pass.hooks().prefix(site, q.size(0), pass);
         if (prefix == null) {
             return Attend.adapted(site, q, attend(q, seen[0], seen[1], scale, hiding, dropout, pass), pass);
@@ -63,7 +63,9 @@ public final class BiasedAttention {
             Tensor before = Ops.to(prefix.keyValues().get(), q.scalar_type());
             return new Tensor[] {Ops.cat(2, before.select(0, 0), seen[0]), Ops.cat(2, before.select(0, 1), seen[1])};
         });
-        Tensor hidden = Ops.cat(3, AttentionMask.hiding(prefix.mask(), hiding.scalar_type()), hiding);
+        ScalarType type = hiding == null ? new Numerics(q.scalar_type()).small() : hiding.scalar_type();
+        Tensor own = hiding == null ? Tensors.zeros(type, q.size(0), 1, 1, seen[0].size(2)) : hiding;
+        Tensor hidden = Ops.cat(3, AttentionMask.hiding(prefix.mask(), type), own);
         return Attend.adapted(site, q, attend(q, all[0], all[1], scale, hidden, dropout, pass), pass);
     }
 

@@ -717,7 +717,18 @@ public final class Pass {
 
     /** The load-balance loss of the mixtures of experts passed so far, or null where there are none that want it. */
     public @Nullable Tensor balance() {
-        return routings.isEmpty() ? null : Routing.loss(routings, mask());
+        Routing.Load load = load();
+        return load == null ? null : balance(load);
+    }
+
+    /** The share that this pass has in the load-balance loss of a batch with that load; there must be mixtures that want it. */
+    public Tensor balance(Routing.Load load) {
+        return Routing.loss(routings, mask(), load);
+    }
+
+    /** How often each expert was chosen so far, or null where no mixture wants that balanced. */
+    public Routing.@Nullable Load load() {
+        return routings.isEmpty() ? null : Routing.load(routings, mask());
     }
 
     /** Keeps a layer's output if the pass collects them. */

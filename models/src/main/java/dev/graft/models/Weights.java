@@ -55,6 +55,7 @@ public final class Weights {
     private final Map<String, Part> parts = new HashMap<>();
     private boolean replacesHead;
     private UnaryOperator<String> toStored = UnaryOperator.identity();
+    private String other = "";
 
     /**
      * Weights of a file.
@@ -331,6 +332,11 @@ public final class Weights {
         toStored = names;
     }
 
+    /** Says under which other prefix checkpoints of the architecture have the backbone; that is where they are looked for last. */
+    void orUnder(String otherPrefix) {
+        other = otherPrefix;
+    }
+
     /** The kernels of a convolution, in the type of the base. */
     public Tensor kernels(String name, long... shape) {
         return get(name, numerics.base(), shape);
@@ -474,10 +480,11 @@ public final class Weights {
         if (source.names().contains(prefix + name)) {
             return prefix + name;
         }
-        if (name.startsWith(prefix) && source.names().contains(name.substring(prefix.length()))) {
-            return name.substring(prefix.length());
+        if (!name.startsWith(prefix)) {
+            return null;
         }
-        return null;
+        String bare = name.substring(prefix.length());
+        return source.names().contains(bare) ? bare : source.names().contains(other + bare) ? other + bare : null;
     }
 
     private void expect(String name, long[] found, long... shape) {

@@ -3,24 +3,26 @@ package dev.graft.models;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.Json;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** The registered families, and the page about them; -Dgraft.docs=write writes it. */
@@ -34,47 +36,90 @@ class FamiliesTest {
                 .toList();
     }
 
-    /** The tiny models of the reference by their type. */
-    private static Map<String, TreeSet<String>> compared() throws IOException {
-        Map<String, TreeSet<String>> byType = new TreeMap<>();
+    /** A tiny model of the reference. */
+    private record Compared(String name, String type, Task task, String against) {}
+
+    private static List<Compared> compared() throws IOException {
+        List<Compared> compared = new ArrayList<>();
         try (Stream<Path> folders = Files.list(Fixtures.BASES)) {
-            for (Path folder : folders.toList()) {
-                String type = Json.read(folder.resolve("config.json"))
-                        .path("model_type")
-                        .stringValue();
-                byType.computeIfAbsent(type, t -> new TreeSet<>())
-                        .add(folder.getFileName().toString());
+            for (Path folder : folders.sorted().toList()) {
+                Fields config = Fields.read(folder.resolve("config.json"));
+                JsonNode versions = Json.read(folder.resolve("manifest.json")).path("versions");
+                compared.add(new Compared(
+                        folder.getFileName().toString(),
+                        config.string("model_type"),
+                        Architecture.of(config)
+                                .task(config.strings("architectures", List.of(""))
+                                        .get(0)),
+                        versions.path("transformers").asString("5.24.0")));
             }
         }
-        return byType;
+        return compared;
+    }
+
+    /** What {@link RealGoldensTest} and {@link RealAnswersTest} compare, by the name in the catalogue. */
+    private static Map<String, String> real() {
+        Map<String, String> real = new TreeMap<>();
+        Path folder = Fixtures.BASES.resolveSibling("real");
+        Json.read(folder.resolve("goldens.json"))
+                .properties()
+                .forEach(golden -> real.put(
+                        golden.getKey(),
+                        golden.getValue().has("loss")
+                                ? "token ids, loss, greedy text"
+                                : "token ids, sentence embeddings, cosines"));
+        Json.read(folder.resolve("seq2seq.json"))
+                .propertyNames()
+                .forEach(name -> real.put(name.equals("whisper") ? "whisper-tiny-en" : name, "logits, greedy text"));
+        return real;
+    }
+
+    private static String words(Task task) {
+        return task.name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
     private static String page() throws IOException {
         StringBuilder page = new StringBuilder("""
                 # Model families
 
-                What a `config.json` may have as `model_type`, the heads that a model of the family can have, and the tiny models in
-                [parity/fixtures/bases](../../parity/fixtures/bases) on which Graft's hidden states, outputs, losses and generated tokens are
-                compared with those of transformers. A configuration value that Graft doesn't know is refused by name.
+                What a `config.json` may have as `model_type`, the heads that a model of the family can have, and for each head the tiny
+                models in [parity/fixtures/bases](../../parity/fixtures/bases) on which Graft's hidden states, outputs, losses and generated
+                tokens are compared with those of transformers. A head without one has the parts of others and no comparison of its own. A
+                configuration value that Graft doesn't know is refused by name.
 
-                A test writes this table from the registry; a new family gets its row by registration and fixtures.
+                A test writes this page from the registry, the fixtures and their manifests; a new family gets its rows by registration and
+                fixtures.
 
-                | `model_type` | classes | heads | compared on |
-                |---|---|---|---|
+                | `model_type` | classes | head | compared on | with transformers |
+                |---|---|---|---|---|
                 """);
-        Map<String, TreeSet<String>> compared = compared();
+        List<Compared> compared = compared();
         for (Architecture family : families()) {
-            String heads = family.tasks().stream()
-                    .sorted()
-                    .map(task -> task.name().toLowerCase(Locale.ROOT).replace('_', '-'))
-                    .collect(Collectors.joining(", "));
-            page.append("| `%s` | `%s…` | %s | %s |%n"
-                    .formatted(
-                            family.modelType(),
-                            family.stem(),
-                            heads,
-                            String.join(", ", compared.getOrDefault(family.modelType(), new TreeSet<>()))));
+            for (Task task : family.tasks().stream().sorted().toList()) {
+                List<Compared> own = compared.stream()
+                        .filter(each -> each.type().equals(family.modelType()) && each.task() == task)
+                        .toList();
+                page.append("| `%s` | `%s` | %s | %s | %s |%n"
+                        .formatted(
+                                family.modelType(),
+                                family.className(task),
+                                words(task),
+                                own.stream().map(Compared::name).collect(Collectors.joining(", ")),
+                                own.stream().map(Compared::against).distinct().collect(Collectors.joining(", "))));
+            }
         }
+        page.append("""
+
+                ## Real checkpoints
+
+                Names of `graft pull --list` whose weights compute what transformers computes with the same weights, read there by
+                [parity/python/real_goldens.py](../../parity/python/real_goldens.py) and `real_seq2seq.py`. The comparisons are the slow tests
+                `RealGoldensTest` and `RealAnswersTest`, which fetch the weights.
+
+                | checkpoint | compared |
+                |---|---|
+                """);
+        real().forEach((name, what) -> page.append("| `%s` | %s |%n".formatted(name, what)));
         return page.toString();
     }
 
@@ -90,7 +135,7 @@ class FamiliesTest {
 
     @Test
     void everyFamilyIsComparedWithTheReference() throws IOException {
-        assertThat(compared().keySet())
+        assertThat(compared().stream().map(Compared::type))
                 .containsAll(families().stream().map(Architecture::modelType).toList());
     }
 
@@ -123,6 +168,9 @@ class FamiliesTest {
                 "mixtral | hidden_act | \"xielu\"",
                 "llama3-rope | rope_parameters.rope_type | \"ntk\"",
                 "llama3-rope | rope_parameters.low_frequency_factor | 1.0",
+                "bart | encoder_layerdrop | 0.1",
+                "bart | decoder_layerdrop | 0.1",
+                "whisper | scale_embedding | true",
                 "phi3-longrope | rope_parameters.short_factor | [1.0]",
                 "phi3-longrope | rope_parameters.long_factor | [1.0, 0.0]"
             })

@@ -21,6 +21,8 @@ import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -232,5 +234,18 @@ class RealModelsTest {
                             .text())
                     .isEqualTo(batch.get(row).text());
         }
+    }
+
+    /** In a fresh process {@code graft bench load} says how much memory that takes. */
+    @Test
+    void smolLm2IsReadyWithinASecondFromItsOwnFile(@TempDir Path folder) throws IOException {
+        Base.Options half = Base.Options.DEFAULT.withNumerics(Numerics.BF16);
+        Path saved = folder.resolve("smollm2");
+        Base.load("smollm2", half).save(saved);
+        Base.load(saved, half);
+        long start = System.nanoTime();
+        Base base = Base.load(saved, half);
+        assertThat((System.nanoTime() - start) / 1e9).isLessThan(1);
+        assertThat(base.parameterBytes()).isLessThanOrEqualTo(Files.size(saved.resolve("model.safetensors")) * 11 / 10);
     }
 }

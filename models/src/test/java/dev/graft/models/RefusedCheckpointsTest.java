@@ -1,14 +1,20 @@
 package dev.graft.models;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorData;
+import dev.graft.models.checkpoints.Checkpoint;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -146,6 +152,35 @@ class RefusedCheckpointsTest {
             source.names().forEach(name -> tensors.add(source.tensor(name)));
             change.accept(tensors);
             Safetensors.write(file, tensors, Map.of("format", "pt"));
+        }
+    }
+
+    @Test
+    void aFileThatIsCutOrWrittenToUnderItsModelIsAnError() throws IOException {
+        for (boolean cut : new boolean[] {true, false}) {
+            Path copy = folder.resolve(cut ? "cut" : "written");
+            Files.createDirectory(copy);
+            Fixtures.copy("llama-gqa", copy, config -> {});
+            Path weights = copy.resolve("model.safetensors");
+            Checkpoint opened = Checkpoint.open(copy);
+            Base loaded = Base.load(copy);
+            String before = loaded.checksum();
+            if (cut) {
+                try (FileChannel channel = FileChannel.open(weights, StandardOpenOption.WRITE)) {
+                    channel.truncate(Files.size(weights) / 2);
+                }
+            } else {
+                Files.setLastModifiedTime(weights, FileTime.fromMillis(0));
+            }
+            assertThatThrownBy(() -> Base.of("late", opened, Base.Options.DEFAULT))
+                    .isInstanceOf(FormatException.class)
+                    .hasMessageContaining("changed since it was opened");
+            assertThatThrownBy(loaded::fingerprint)
+                    .isInstanceOf(FormatException.class)
+                    .hasMessageContaining("changed since it was opened");
+            assertThat(loaded.checksum())
+                    .as("what is loaded needs the file no more")
+                    .isEqualTo(before);
         }
     }
 }

@@ -27,10 +27,14 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Methods on an encoder-decoder: its numbers are compared with the references' by the parity cases. */
 class TwoSidesTest {
     private static final Base T5 = Base.load(Bases.FIXTURES.resolve("adapterhub/bases/t5"));
+    private static final Base BART = Base.load(Bases.FIXTURES.resolve("bases/bart"));
+    private static final List<Base> BASES = List.of(T5, BART);
     private static final long[][] SOURCE = {{5, 9, 12, 1}, {30, 8, 6, 1}, {7, 11, 2, 1}};
     private static final long[][] ANSWERS = {{0, 4, 17, 9}, {0, 22, 3, 5}, {0, 6, 6, 21}};
     private static final Pfeiffer CROSS =
@@ -44,7 +48,11 @@ class TwoSidesTest {
             CROSS);
 
     private static Adapter trained(Method method) {
-        Adapter adapter = Adapter.create(T5, method, 1);
+        return trained(T5, method);
+    }
+
+    private static Adapter trained(Base base, Method method) {
+        Adapter adapter = Adapter.create(base, method, 1);
         try (NoGrad off = new NoGrad()) {
             adapter.trainable()
                     .forEach((key, value) -> value.add_(Rng.of(2, key).normal(0, 0.3, Tensors.shape(value))));
@@ -57,9 +65,9 @@ class TwoSidesTest {
                 .answeredBy(Inputs.of(java.util.Arrays.copyOfRange(ANSWERS, from, to)));
     }
 
-    private static Tensor logits(Inputs in, Hooks hooks) {
+    private static Tensor logits(Base base, Inputs in, Hooks hooks) {
         try (NoGrad off = new NoGrad()) {
-            return T5.logits(in, Pass.inference(hooks));
+            return base.logits(in, Pass.inference(hooks));
         }
     }
 
@@ -68,56 +76,63 @@ class TwoSidesTest {
     }
 
     /** But for gates, which read all positions of a pass. */
-    @Test
-    void theCacheGivesTheLogitsOfWholePasses() {
+    private static List<Base> bases() {
+        return BASES;
+    }
+
+    @ParameterizedTest
+    @MethodSource("bases")
+    void theCacheGivesTheLogitsOfWholePasses(Base base) {
         for (Method method : METHODS.subList(1, METHODS.size())) {
-            Hooks hooks = Selection.of(trained(method)).hooks();
+            Hooks hooks = Selection.of(trained(base, method)).hooks();
             Inputs source = Inputs.of(SOURCE);
             try (NoGrad off = new NoGrad();
                     KvCache cache = new KvCache(4)) {
                 List<Tensor> steps = new ArrayList<>();
                 for (int i = 0; i < 4; i++) {
                     Inputs next = Inputs.of(new long[][] {{ANSWERS[0][i]}, {ANSWERS[1][i]}, {ANSWERS[2][i]}});
-                    steps.add(T5.logits(source.answeredBy(next), Pass.cached(hooks, cache)));
+                    steps.add(base.logits(source.answeredBy(next), Pass.cached(hooks, cache)));
                 }
 
-                assertThat(apart(Ops.cat(1, steps.toArray(Tensor[]::new)), logits(inputs(0, 3), hooks)))
+                assertThat(apart(Ops.cat(1, steps.toArray(Tensor[]::new)), logits(base, inputs(0, 3), hooks)))
                         .as("%s", method)
                         .isLessThan(2e-5);
             }
         }
     }
 
-    @Test
-    void aRowOfAMixedBatchEqualsItsSoloRun() {
+    @ParameterizedTest
+    @MethodSource("bases")
+    void aRowOfAMixedBatchEqualsItsSoloRun(Base base) {
         List<Selection> rows = List.of(
-                Selection.of(trained(METHODS.get(1))),
-                Selection.all(Selection.of(trained(METHODS.get(3))), Selection.of(trained(CROSS))),
+                Selection.of(trained(base, METHODS.get(1))),
+                Selection.all(Selection.of(trained(base, METHODS.get(3))), Selection.of(trained(base, CROSS))),
                 Selection.BASE);
-        Tensor together = logits(inputs(0, 3), Selection.rows(rows).hooks());
+        Tensor together = logits(base, inputs(0, 3), Selection.rows(rows).hooks());
         for (int row = 0; row < 3; row++) {
-            Tensor alone = logits(inputs(row, row + 1), rows.get(row).hooks());
+            Tensor alone = logits(base, inputs(row, row + 1), rows.get(row).hooks());
             assertThat(apart(together.narrow(0, row, 1), alone))
                     .as("row %d", row)
                     .isLessThan(2e-5);
         }
     }
 
-    @Test
-    void aTapeGivesTheGradientsOfAutograd() {
+    @ParameterizedTest
+    @MethodSource("bases")
+    void aTapeGivesTheGradientsOfAutograd(Base base) {
         for (Method method : METHODS) {
-            Adapter adapter = trained(method);
+            Adapter adapter = trained(base, method);
             Hooks hooks = Selection.of(adapter).hooks();
             Pass whole = Pass.inference(hooks);
-            T5.logits(inputs(0, 3), whole).square().sum().backward();
+            base.logits(inputs(0, 3), whole).square().sum().backward();
             Map<String, Tensor> expected = new LinkedHashMap<>();
             adapter.trainable().forEach((key, value) -> {
                 expected.put(key, value.grad().clone());
                 value.mutable_grad().reset();
             });
             Pass pass = Pass.training(hooks);
-            Hidden hidden = T5.hidden(inputs(0, 3), pass);
-            T5.logits(hidden, pass).square().sum().backward();
+            Hidden hidden = base.hidden(inputs(0, 3), pass);
+            base.logits(hidden, pass).square().sum().backward();
             pass.backward();
 
             adapter.trainable()

@@ -8,6 +8,7 @@ import dev.graft.tensor.Natives;
 import dev.graft.train.data.Batch;
 import dev.graft.train.loss.Loss;
 import dev.graft.train.loss.Objective;
+import dev.graft.train.loss.Objective.Load;
 import dev.graft.train.optim.FlatParameters;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,6 +17,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Gradients by several threads at once: each takes some rows of every batch, on one core, with gradients of its own that are added in a
@@ -100,6 +102,7 @@ public final class DataParallel implements AutoCloseable {
                 work.get(i).add(parts.get(i));
             }
         }
+        Load load = load(work);
         List<Future<Part>> running = new ArrayList<>();
         for (int i = 0; i < workers.size(); i++) {
             Worker worker = workers.get(i);
@@ -107,7 +110,7 @@ public final class DataParallel implements AutoCloseable {
             int number = i;
             running.add(worker.thread.submit(() -> {
                 Dropout.seed(seed, step, number);
-                return part(worker, own, divisor, check);
+                return part(worker, own, divisor, load, check);
             }));
         }
         Loss loss = Loss.NONE;
@@ -141,11 +144,26 @@ public final class DataParallel implements AutoCloseable {
         return new Outcome(loss, unreached);
     }
 
-    private Part part(Worker worker, List<Batch> batches, double divisor, boolean check) {
+    /** What the parts of a step must know of each other. */
+    private @Nullable Load load(List<List<Batch>> work) {
+        Load load = null;
+        if (work.stream().mapToInt(List::size).sum() > 1) {
+            for (Batch batch : work.stream().flatMap(List::stream).toList()) {
+                Load more = objective.load(hooks(), batch);
+                if (more == null) {
+                    return null;
+                }
+                load = load == null ? more : load.plus(more);
+            }
+        }
+        return load;
+    }
+
+    private Part part(Worker worker, List<Batch> batches, double divisor, @Nullable Load load, boolean check) {
         Loss[] sum = {Loss.NONE};
         Runnable backward = () -> {
             for (Batch batch : batches) {
-                sum[0] = sum[0].plus(objective.backward(worker.hooks, batch, divisor));
+                sum[0] = sum[0].plus(objective.backward(worker.hooks, batch, divisor, load));
             }
         };
         List<String> unreached = List.of();

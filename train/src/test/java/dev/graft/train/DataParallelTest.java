@@ -66,6 +66,44 @@ class DataParallelTest {
     }
 
     @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3})
+    void expertsAreBalancedOverAStepHoweverItIsCut(int threads) {
+        Adapter adapter = Adapter.create(Base.load(BASES.resolve("qwen3-moe")), new Lora(LORA), 42);
+        Batch first = batch(9, 4);
+        Batch second = batch(11, 7, 12);
+        List<Example> rows = new ArrayList<>();
+        for (Batch batch : List.of(first, second)) {
+            for (int row = 0; row < batch.rows(); row++) {
+                int from = row * batch.width();
+                int length = (int) Arrays.stream(batch.attentionMask(), from, from + batch.width())
+                        .sum();
+                int[] ids = Arrays.stream(batch.ids(), from, from + length)
+                        .mapToInt(id -> (int) id)
+                        .toArray();
+                rows.add(new Example(rows.size(), ids, null, new Target.Tokens(ids)));
+            }
+        }
+        Batch whole = Batch.of(rows, 0);
+        float[] one = gradients(adapter, 1, whole);
+        FlatParameters parameters = new FlatParameters(adapter.trainable());
+        try (DataParallel workers = new DataParallel(Objective.of(adapter.base(), 0), adapter, parameters, threads)) {
+            var outcome = workers.backward(List.of(first, second), whole.lossTerms(), 1, 1, false);
+            float[] parts = Tensors.floats(parameters.gradients());
+            for (int i = 0; i < one.length; i++) {
+                assertThat(parts[i]).isCloseTo(one[i], within(2e-6f));
+            }
+            try (DataParallel alone = new DataParallel(Objective.of(adapter.base(), 0), adapter, parameters, 1)) {
+                assertThat(outcome.loss().mean())
+                        .isCloseTo(
+                                alone.backward(List.of(whole), whole.lossTerms(), 1, 1, false)
+                                        .loss()
+                                        .mean(),
+                                within(1e-6));
+            }
+        }
+    }
+
+    @ParameterizedTest
     @ValueSource(ints = {2, 3, 8})
     void anyNumberOfThreadsGivesTheGradientOfOne(int threads) {
         Adapter adapter = Adapter.create(llama(Numerics.FP32), new Lora(LORA), 42);

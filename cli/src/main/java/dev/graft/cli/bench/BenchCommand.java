@@ -7,15 +7,16 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "bench",
-        description = "Measure how fast training is, alone or beside Hugging Face PEFT.",
+        description = "Measure how fast training is, alone or beside Hugging Face PEFT, and how fast a model loads.",
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {BenchTrainCommand.class, BenchCompareCommand.class},
+        subcommands = {BenchTrainCommand.class, BenchCompareCommand.class, BenchLoadCommand.class},
         footer = {
             "",
             "Examples:",
             "  graft bench train --model smollm2 --data causal.jsonl --task causal --json",
-            "  graft bench compare --quick"
+            "  graft bench compare --quick",
+            "  graft bench load --model smollm2"
         })
 public final class BenchCommand implements Runnable {
 
@@ -25,6 +26,6 @@ public final class BenchCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "which measurement, train or compare?");
+        throw new ParameterException(spec.commandLine(), "which measurement: train, compare or load?");
     }
 }

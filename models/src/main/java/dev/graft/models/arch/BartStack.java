@@ -62,6 +62,9 @@ final class BartStack {
             double activationDropout) {
         /** What a config says of its {@code encoder} or {@code decoder}: norms are before for Whisper, whose keys have no bias. */
         static Config read(Fields f, String side, boolean whisper) {
+            if (f.number(side + "_layerdrop", 0) != 0) {
+                throw f.wrong(side + "_layerdrop", "0: layers are not dropped in training; set it so");
+            }
             return new Config(
                     f.integer(side + "_layers"),
                     f.integer("d_model"),
@@ -86,11 +89,14 @@ final class BartStack {
 
     private record Projections(Linear k, Linear v, Linear q, Linear out, Norm norm) {}
 
+    /** Attention to an encoder. */
+    private record Cross(Projections projections, Attention attention, Block block) {}
+
     private record StackLayer(
             Attention attention,
             Projections self,
             Block attentionBlock,
-            @Nullable Projections cross,
+            @Nullable Cross cross,
             Linear up,
             Linear down,
             Norm norm,
@@ -112,15 +118,33 @@ final class BartStack {
         Projections self = projections(w, l + "self_attn", i);
         Norm norm = w.layerNorm(l + "final_layer_norm", i, h, true, EPS);
         return new StackLayer(
-                new Attention(l + "self_attn", i, config.heads, h / config.heads),
+                attention(l + "self_attn", i, decodes ? Attention.Kind.OWN : Attention.Kind.ENCODER),
                 self,
                 new Block(l + "attention_adapters", i, Block.Kind.ATTENTION, h, config.normFirst ? null : self.norm),
-                decodes ? projections(w, l + "encoder_attn", i) : null,
+                decodes ? cross(w, l, i) : null,
                 w.linear(l + "fc1", Role.UP, i, config.intermediate, h, true),
                 w.linear(l + "fc2", Role.DOWN, i, h, config.intermediate, true),
                 norm,
                 new Block(l + "output_adapters", i, Block.Kind.FEED_FORWARD, h, config.normFirst ? null : norm),
                 new Layer(name, i, h));
+    }
+
+    private Attention attention(String name, int i, Attention.Kind kind) {
+        int headDim = config.width / config.heads;
+        return new Attention(name, i, kind, config.heads, headDim, 1 / Math.sqrt(headDim));
+    }
+
+    private Cross cross(Weights w, String l, int i) {
+        Projections own = projections(w, l + "encoder_attn", i);
+        return new Cross(
+                own,
+                attention(l + "encoder_attn", i, Attention.Kind.CROSS),
+                new Block(
+                        l + "cross_attention_adapters",
+                        i,
+                        Block.Kind.CROSS_ATTENTION,
+                        config.width,
+                        config.normFirst ? null : own.norm));
     }
 
     private Projections projections(Weights w, String name, int i) {
@@ -163,25 +187,24 @@ final class BartStack {
 
     private Tensor forward(StackLayer layer, Tensor h, AttentionMask mask, @Nullable Source source, Pass pass) {
         Tensor middle = add(layer.attentionBlock, layer.self.norm, h, x -> attended(layer, x, mask, pass), pass);
-        Projections cross = layer.cross;
+        Cross cross = layer.cross;
         if (cross != null) {
-            middle = add(null, cross.norm, middle, x -> crossed(layer, cross, x, source, pass), pass);
+            middle = add(cross.block, cross.projections.norm, middle, x -> crossed(cross, x, source, pass), pass);
         }
         Tensor out = add(layer.feedForwardBlock, layer.norm, middle, x -> feedForward(layer, x, pass), pass);
         return pass.leave(layer.layer, out);
     }
 
     /** The residual stream with a block's answer, normalised before or behind. */
-    private Tensor add(@Nullable Block site, Norm norm, Tensor h, UnaryOperator<Tensor> block, Pass pass) {
+    private Tensor add(Block site, Norm norm, Tensor h, UnaryOperator<Tensor> block, Pass pass) {
         if (config.normFirst) {
             Tensor out = pass.dropout(block.apply(pass.norm(norm, h, base())), config.dropout);
-            return site == null ? pass.piece(() -> new Tensor[] {h.add(out)})[0] : pass.add(site, h, out);
+            return pass.add(site, h, out);
         }
         Tensor out = block.apply(pass.cast(h, base()));
         return pass.piece(() -> {
             Tensor dropped = Ops.dropout(Ops.to(out, h.scalar_type()), config.dropout, pass.isTraining());
-            Tensor adapted = site == null ? dropped : pass.hooks().block(site, h, dropped, pass);
-            return new Tensor[] {pass.hooks().norm(norm, h.add(adapted), pass)};
+            return new Tensor[] {pass.hooks().norm(norm, h.add(pass.hooks().block(site, h, dropped, pass)), pass)};
         })[0];
     }
 
@@ -194,9 +217,10 @@ final class BartStack {
         return pass.linear(p.out, Attend.attend(layer.attention, q, k, v, mask, config.attentionDropout, pass));
     }
 
-    private Tensor crossed(StackLayer layer, Projections p, Tensor x, @Nullable Source source, Pass pass) {
+    private Tensor crossed(Cross cross, Tensor x, @Nullable Source source, Pass pass) {
+        Projections p = cross.projections;
         Tensor q = pass.heads(pass.linear(p.q, x), config.heads, null);
-        Tensor[] seen = KvCache.source(pass.cache(), layer.attention.layer(), () -> {
+        Tensor[] seen = KvCache.source(pass.cache(), cross.attention.layer(), () -> {
             Tensor states = source == null ? null : source.states;
             if (states == null) {
                 throw new IllegalStateException("there is no encoder output");
@@ -206,7 +230,7 @@ final class BartStack {
         });
         Tensor hiding = source == null ? null : source.hiding;
         Tensor mixed = BiasedAttention.attend(
-                q, seen[0], seen[1], layer.attention.scale(), hiding, config.attentionDropout, pass);
+                cross.attention, q, seen, cross.attention.scale(), hiding, config.attentionDropout, pass);
         return pass.linear(p.out, mixed);
     }
 
@@ -219,17 +243,15 @@ final class BartStack {
         return pass.down(layer.down, config.activation, up, null);
     }
 
-    /** Its sites in the order of its modules; an encoder's attention is no place for a prefix. */
+    /** Its sites in the order of its modules. */
     List<Site> sites() {
         List<Site> sites = new ArrayList<>();
         for (StackLayer l : layers) {
             add(sites, l.self);
+            sites.addAll(List.of(l.attention, l.attentionBlock));
             if (l.cross != null) {
-                sites.add(l.attention);
-            }
-            sites.add(l.attentionBlock);
-            if (l.cross != null) {
-                add(sites, l.cross);
+                add(sites, l.cross.projections);
+                sites.addAll(List.of(l.cross.attention, l.cross.block));
             }
             sites.addAll(List.of(l.up, l.down, l.norm, l.feedForwardBlock, l.layer));
         }

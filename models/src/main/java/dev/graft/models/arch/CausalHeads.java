@@ -1,5 +1,6 @@
 package dev.graft.models.arch;
 
+import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.models.Architecture;
 import dev.graft.models.Head;
@@ -13,9 +14,10 @@ import java.util.List;
 import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 
-/** The heads that decoders share: the next token, one row or every row classified. */
+/** The heads that decoders share: the next token, one row or every row classified, the start and the end of an answer. */
 final class CausalHeads {
-    static final Set<Task> TASKS = EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_CLS, Task.TOKEN_CLS, Task.CAUSAL_LM);
+    static final Set<Task> TASKS =
+            EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_CLS, Task.TOKEN_CLS, Task.QUESTION_ANS, Task.CAUSAL_LM);
 
     private CausalHeads() {}
 
@@ -43,8 +45,16 @@ final class CausalHeads {
             case TOKEN_CLS ->
                 new Head.PerToken(
                         null, dropout, w.headLinear(tokenClassifier, spec.labels(), hidden, true, spec.seed()));
+            case QUESTION_ANS -> new Head.PerToken(w.headLinear("qa_outputs", 2, hidden, true, spec.seed()));
             default -> throw new IllegalArgumentException("a decoder has no head for " + spec.task());
         };
+    }
+
+    /** Before a classifier of tokens, as most families read it. */
+    static double dropout(Fields f) {
+        Double classifier = f.numberOrNull("classifier_dropout");
+        Double hidden = f.numberOrNull("hidden_dropout");
+        return classifier != null ? classifier : hidden != null ? hidden : 0.1;
     }
 
     private static Linear vocabulary(Weights w, Embedding tokens, boolean tied) {

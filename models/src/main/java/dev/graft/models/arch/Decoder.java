@@ -408,6 +408,11 @@ final class Decoder implements Backbone {
     }
 
     @Override
+    public boolean balances() {
+        return config.kinds.stream().anyMatch(kind -> kind.experts != null && kind.experts.balance() > 0);
+    }
+
+    @Override
     public boolean turnsAnew(long length, long other) {
         return config.kinds.stream().anyMatch(kind -> kind.rope != null && kind.rope.turnsAnew(length, other));
     }

@@ -39,6 +39,16 @@ abstract class DecoderFamily implements Architecture {
         return "model.";
     }
 
+    /** Whether the class of transformers for answers has the backbone under another name than the others. */
+    boolean answersAsTransformer() {
+        return false;
+    }
+
+    @Override
+    public String prefix(Task task) {
+        return task == Task.QUESTION_ANS && answersAsTransformer() ? "transformer." : prefix();
+    }
+
     @Override
     public Set<Task> tasks() {
         return CausalHeads.TASKS;
@@ -46,15 +56,10 @@ abstract class DecoderFamily implements Architecture {
 
     @Override
     public Model build(Fields f, Weights weights, HeadSpec spec) {
-        Decoder decoder = new Decoder(config(f), weights, spec.task() == Task.FEATURE_EXTRACTION ? "" : prefix());
+        Decoder decoder =
+                new Decoder(config(f), weights, spec.task() == Task.FEATURE_EXTRACTION ? "" : prefix(spec.task()));
         boolean tied = f.bool("tie_word_embeddings", tied());
-        return new Model(decoder, CausalHeads.of(weights, spec, decoder.tokens(), tied, "score", dropout(f)));
-    }
-
-    /** Before a classifier of tokens. */
-    private static double dropout(Fields f) {
-        Double classifier = f.numberOrNull("classifier_dropout");
-        Double hidden = f.numberOrNull("hidden_dropout");
-        return classifier != null ? classifier : hidden != null ? hidden : 0.1;
+        return new Model(
+                decoder, CausalHeads.of(weights, spec, decoder.tokens(), tied, "score", CausalHeads.dropout(f)));
     }
 }

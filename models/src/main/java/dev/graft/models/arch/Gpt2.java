@@ -203,10 +203,8 @@ public final class Gpt2 implements Backbone {
         @Override
         public Model build(Fields config, Weights weights, HeadSpec spec) {
             Gpt2 gpt2 = new Gpt2(read(config), weights, spec.task() == Task.FEATURE_EXTRACTION ? "" : prefix());
-            Double classifier = config.numberOrNull("classifier_dropout");
-            Double hidden = config.numberOrNull("hidden_dropout");
-            double dropout = classifier != null ? classifier : hidden != null ? hidden : 0.1;
             boolean tied = config.bool("tie_word_embeddings", true);
+            double dropout = CausalHeads.dropout(config);
             return new Model(gpt2, CausalHeads.of(weights, spec, gpt2.tokens, tied, "classifier", dropout));
         }
 

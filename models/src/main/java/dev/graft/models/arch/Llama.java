@@ -15,6 +15,11 @@ public final class Llama extends DecoderFamily {
     }
 
     @Override
+    boolean answersAsTransformer() {
+        return true;
+    }
+
+    @Override
     Decoder.Config config(Fields f) {
         if (f.integer("pretraining_tp", 1) != 1) {
             throw f.wrong("pretraining_tp", "1");

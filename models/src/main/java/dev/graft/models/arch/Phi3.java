@@ -2,7 +2,10 @@ package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
 import dev.graft.models.Rope;
+import dev.graft.models.Task;
 import dev.graft.models.sites.Embedding;
+import java.util.EnumSet;
+import java.util.Set;
 
 /**
  * Phi-3 and Phi-4 (Abdin et al., 2024): a {@link Decoder} in which one layer gives queries, keys and values and one gives gate and up.
@@ -11,6 +14,11 @@ public final class Phi3 extends DecoderFamily {
     /** Reads {@code model_type: phi3}. */
     public Phi3() {
         super("phi3", "Phi3");
+    }
+
+    @Override
+    public Set<Task> tasks() {
+        return EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_CLS, Task.TOKEN_CLS, Task.CAUSAL_LM);
     }
 
     @Override

@@ -15,6 +15,11 @@ public final class Qwen2 extends DecoderFamily {
     }
 
     @Override
+    boolean answersAsTransformer() {
+        return true;
+    }
+
+    @Override
     Decoder.Config config(Fields f) {
         Decoder.Size size = Decoder.size(f, 32_768);
         Decoder.Heads heads = Decoder.Heads.read(f, size, 32).withBias(true, false);

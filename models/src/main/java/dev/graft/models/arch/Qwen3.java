@@ -12,6 +12,11 @@ public final class Qwen3 extends DecoderFamily {
     }
 
     @Override
+    boolean answersAsTransformer() {
+        return true;
+    }
+
+    @Override
     Decoder.Config config(Fields f) {
         Decoder.Size size = Decoder.size(f, 32_768);
         Decoder.Heads heads = Decoder.Heads.read(f, size, 32, 128).withNorm(Decoder.HeadNorm.EACH);

@@ -19,6 +19,11 @@ public final class SmolLm3 extends DecoderFamily {
     }
 
     @Override
+    boolean answersAsTransformer() {
+        return true;
+    }
+
+    @Override
     Decoder.Config config(Fields f) {
         Decoder.Size size = Decoder.size(f, 32_768);
         Decoder.Heads heads = Decoder.Heads.read(f, size, 4);

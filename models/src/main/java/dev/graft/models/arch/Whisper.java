@@ -49,6 +49,10 @@ public final class Whisper implements Backbone {
                 f.integer("encoder_layers"),
                 Encoder.heads(f, "encoder_attention_heads", "d_model"),
                 f.integer("max_target_positions"));
+        if (f.bool("scale_embedding", false)) {
+            // The reference reads it and scales nothing.
+            throw f.wrong("scale_embedding", "false: no Whisper scales its embeddings");
+        }
         bands = f.integer("num_mel_bins", 80, 1);
         heard = f.integer("max_source_positions", 1500, 1);
         dropout = f.number("dropout", 0);
@@ -63,7 +67,7 @@ public final class Whisper implements Backbone {
         decoder = new BartDecoder(
                 new BartStack(w, prefix + "decoder.", BartStack.Config.read(f, "decoder", true), true),
                 tokens,
-                1, // whatever scale_embedding says: the reference reads it and scales nothing
+                1,
                 w.embedding(prefix + "decoder.embed_positions", size.positions(), width),
                 0,
                 null,

@@ -95,7 +95,7 @@ public final class Bitsandbytes implements QuantizedTensors {
         if (!method.equals("bitsandbytes")) {
             throw quantization.wrong(
                     "quant_method",
-                    "\"bitsandbytes\" (nf4, fp4 or int8); or take the model as it was before it was quantised");
+                    "\"bitsandbytes\" (nf4, fp4 or int8), or fp8, fbgemm_fp8 or compressed-tensors with 8-bit floats; or take the model as it was before it was quantised");
         }
         return new Bitsandbytes(file);
     }

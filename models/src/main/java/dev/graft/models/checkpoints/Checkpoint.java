@@ -80,7 +80,9 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
                 ? Safetensors.open(folder.weights().get(0))
                 : ShardedSafetensors.open(folder.folder().resolve("model.safetensors.index.json"));
         Fields config = Fields.read(folder.config());
-        return new Checkpoint(config, Bitsandbytes.of(config, tensors), folder.folder());
+        TensorSource decoded = Fp8Tensors.of(config, tensors);
+        return new Checkpoint(
+                config, decoded == null ? Bitsandbytes.of(config, tensors) : decoded, folder.folder());
     }
 
     /** Reads the tokenizer that came with the model. */

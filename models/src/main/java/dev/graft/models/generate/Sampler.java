@@ -24,22 +24,25 @@ final class Sampler {
     int next(float[] logits) {
         penalise(logits);
         int likeliest = likeliest(logits);
-        double max = logits[likeliest];
-        if (!Double.isFinite(max)) {
-            throw new IllegalStateException("the largest logit is " + max + ": the model's output is not a number");
+        if (!Float.isFinite(logits[likeliest])) {
+            throw new IllegalStateException(
+                    "the largest logit is " + logits[likeliest] + ": the model's output is not a number");
         }
-        if (options.temperature() == 0) {
-            return likeliest;
-        }
+        return options.temperature() == 0 ? likeliest : draw(weights(logits, logits[likeliest]));
+    }
+
+    /** What the probabilities of the tokens are proportional to, 0 for those that aren't kept. */
+    double[] weights(float[] logits, double max) {
         double[] weights = new double[logits.length];
         for (int id = 0; id < logits.length; id++) {
             weights[id] = Math.exp((logits[id] - max) / options.temperature());
         }
         filter(weights);
-        return draw(weights);
+        return weights;
     }
 
-    private void penalise(float[] logits) {
+    /** Changes the logits of what occurred. */
+    void penalise(float[] logits) {
         if (options.repetitionPenalty() != 1) {
             float penalty = (float) options.repetitionPenalty();
             for (int id = seen.nextSetBit(0); id >= 0; id = seen.nextSetBit(id + 1)) {

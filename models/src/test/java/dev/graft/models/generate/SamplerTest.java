@@ -5,12 +5,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
 import dev.graft.tensor.Rng;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
+import tools.jackson.databind.JsonNode;
 
 class SamplerTest {
     /** Probabilities 0.5, 0.25, 0.125, 0.0625, 0.0625. */
@@ -51,6 +54,35 @@ class SamplerTest {
         assertThat(new Sampler(GenerateOptions.DEFAULT, Rng.of(1, "test")).next(logits()))
                 .isEqualTo(1);
         assertThat(Sampler.likeliest(new float[] {2, 5, 5})).isEqualTo(1);
+    }
+
+    /** parity/python/sampling_goldens.py */
+    @Test
+    void probabilitiesAreThoseOfTheReference() {
+        for (JsonNode golden : Json.read(Path.of("../parity/fixtures/sampling/cases.json"))) {
+            JsonNode given = golden.get("options");
+            GenerateOptions options = GenerateOptions.DEFAULT
+                    .sampled(
+                            given.path("temperature").asDouble(1),
+                            given.path("top_p").asDouble(1))
+                    .withTopK(given.path("top_k").asInt(0))
+                    .withMinP(given.path("min_p").asDouble(0))
+                    .withRepetitionPenalty(given.path("repetition_penalty").asDouble(1));
+            Sampler sampler = new Sampler(options, Rng.of(1, "test"));
+            golden.get("seen").forEach(id -> sampler.saw(id.intValue()));
+            float[] logits = new float[golden.get("logits").size()];
+            for (int id = 0; id < logits.length; id++) {
+                logits[id] = golden.get("logits").get(id).floatValue();
+            }
+            sampler.penalise(logits);
+            double[] weights = sampler.weights(logits, logits[Sampler.likeliest(logits)]);
+            double total = Arrays.stream(weights).sum();
+            for (int id = 0; id < weights.length; id++) {
+                assertThat(weights[id] / total)
+                        .as("%s of %s", id, given)
+                        .isCloseTo(golden.get("probabilities").get(id).doubleValue(), within(1e-6));
+            }
+        }
     }
 
     @Test

@@ -3,6 +3,7 @@ package dev.graft.train.loss;
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
+import dev.graft.models.Routing;
 import dev.graft.models.Task;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Tensors;
@@ -10,6 +11,7 @@ import dev.graft.train.data.Batch;
 import dev.graft.train.data.Goal;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A loss over batches. Sums and counts are kept apart, so that accumulated small batches give exactly the mean of the large one.
@@ -31,6 +33,32 @@ public interface Objective {
 
     /** Runs forward and backward: adds the gradient of {@code sum / divisor} to every trained parameter. */
     Loss backward(Hooks hooks, Batch batch, double divisor);
+
+    /**
+     * What a batch adds to a step that the loss of each of its parts depends on; null where parts know nothing of each other.
+     *
+     * @return the load of a mixture's experts, where training balances it
+     */
+    default @Nullable Load load(Hooks hooks, Batch batch) {
+        return null;
+    }
+
+    /** {@link #backward(Hooks, Batch, double)} of a part of a step, whose load is that of all parts together. */
+    default Loss backward(Hooks hooks, Batch batch, double divisor, @Nullable Load step) {
+        return backward(hooks, batch, divisor);
+    }
+
+    /**
+     * How the experts of a mixture were chosen.
+     *
+     * @param terms the {@link #terms} of the same batches
+     */
+    record Load(Routing.Load routing, long terms) {
+        /** Of two parts of a step together. */
+        public Load plus(Load other) {
+            return new Load(routing.plus(other.routing), terms + other.terms);
+        }
+    }
 
     /** The loss without gradients, dropout or label smoothing, and what the model says about each row. */
     Loss predict(Hooks hooks, Batch batch, Consumer<? super Prediction> predictions);

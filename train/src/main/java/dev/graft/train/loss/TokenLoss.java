@@ -3,6 +3,7 @@ package dev.graft.train.loss;
 import dev.graft.models.Base;
 import dev.graft.models.Hidden;
 import dev.graft.models.Pass;
+import dev.graft.models.Routing;
 import dev.graft.models.Task;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Hooks;
@@ -23,6 +24,7 @@ import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Cross-entropy over labelled tokens: the next token of a causal model, the label of each token otherwise. Only rows with a label reach
@@ -70,18 +72,37 @@ final class TokenLoss implements Objective {
     }
 
     @Override
+    public @Nullable Load load(Hooks hooks, Batch batch) {
+        if (!shifted || !base.backbone().balances()) {
+            return null;
+        }
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Pass pass = Pass.inference(hooks);
+            base.hidden(Objective.inputs(batch), pass);
+            Routing.Load routing = pass.load();
+            return routing == null ? null : new Load(routing, terms(hooks, batch));
+        }
+    }
+
+    @Override
     public Loss backward(Hooks hooks, Batch batch, double divisor) {
+        return backward(hooks, batch, divisor, null);
+    }
+
+    @Override
+    public Loss backward(Hooks hooks, Batch batch, double divisor, @Nullable Load step) {
         try (Scope scope = new Scope()) {
             Pass pass = passes.apply(hooks, batch);
             Hidden hidden = base.hidden(Objective.inputs(batch), pass);
             Labelled labelled = labelled(batch, hidden.prompt(), pass.promptTargets());
             if (labelled.labels.length == 0) {
-                return Loss.NONE;
+                return step == null ? Loss.NONE : alone(pass, divisor, step);
             }
             Tensor rows = labelled.rows(hidden);
             Tensor cut = rows.detach().set_requires_grad(true);
             double sum = Profile.time("vocabulary head and loss", () -> head(cut, labelled, pass, divisor));
-            sum += balance(pass, labelled.labels.length, divisor);
+            sum += balance(pass, labelled.labels.length, divisor, step);
             if (rows.requires_grad()) {
                 Backward.from(rows, cut.grad());
             }
@@ -108,8 +129,9 @@ final class TokenLoss implements Objective {
     }
 
     /** The load-balance loss of a mixture of experts, counted once for each labelled token: it adds to the mean. */
-    private double balance(Pass pass, int terms, double divisor) {
-        Tensor balance = shifted ? pass.balance() : null;
+    private double balance(Pass pass, long own, double divisor, @Nullable Load step) {
+        Tensor balance = step != null ? pass.balance(step.routing()) : shifted ? pass.balance() : null;
+        long terms = step == null ? own : step.terms();
         if (balance == null) {
             return 0;
         }
@@ -117,6 +139,13 @@ final class TokenLoss implements Objective {
             Ops.scale(balance, terms / divisor).backward();
         }
         return Tensors.item(balance) * terms;
+    }
+
+    /** A part without labels has its share in the balance of the others. */
+    private Loss alone(Pass pass, double divisor, Load step) {
+        double sum = balance(pass, 0, divisor, step);
+        pass.backward();
+        return new Loss(sum, 0);
     }
 
     @Override
