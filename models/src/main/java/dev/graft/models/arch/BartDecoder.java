@@ -67,7 +67,7 @@ record BartDecoder(
     /** Rows of the table, {@code [batch, seq]}; a prefix moves them. */
     private Tensor places(Inputs in, @Nullable Tensor shift, @Nullable KvCache cache) {
         Tensor given = in.positions();
-        long past = cache == null ? 0 : cache.length() - cache.virtual();
+        long past = cache == null || cache.length() == 0 ? 0 : cache.length() - cache.virtual();
         Tensor counted =
                 given == null ? Ops.plusLong(Tensors.arange(in.width()), past).unsqueeze(0) : given;
         Tensor moved = shift == null ? counted : counted.add(shift);
