@@ -1,5 +1,6 @@
 package dev.graft.cli;
 
+import dev.graft.cli.adapters.AdaptersCommand;
 import dev.graft.cli.bench.BenchCommand;
 import dev.graft.cli.claims.ClaimsCommand;
 import dev.graft.cli.compare.CompareCommand;
@@ -56,6 +57,7 @@ import picocli.CommandLine.Spec;
             MergeCommand.class,
             MergeAdaptersCommand.class,
             ConvertCommand.class,
+            AdaptersCommand.class,
             InspectCommand.class,
             MethodsCommand.class,
             LogitsCommand.class,

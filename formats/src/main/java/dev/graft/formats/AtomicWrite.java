@@ -139,6 +139,21 @@ public final class AtomicWrite {
         }
     }
 
+    /** Removes a file or a folder with what is in it: it is there whole or gone, whenever the process is killed. Nothing there is fine. */
+    public static void delete(Path path) {
+        try {
+            Path target = path.toAbsolutePath().normalize();
+            if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+                Path temporary = temporary(target);
+                FileSteps.rename(target, temporary);
+                FileSteps.force(parent(target));
+                FileSteps.deleteTree(temporary);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot remove " + path + ": " + reason(e), e);
+        }
+    }
+
     private static Path resolve(Path path) throws IOException {
         return Files.isSymbolicLink(path)
                 ? path.toRealPath()

@@ -1,0 +1,203 @@
+package dev.graft.peft.store;
+
+import dev.graft.formats.FormatException;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import dev.graft.formats.Safetensors;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Enumeration;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipException;
+import java.util.zip.ZipFile;
+
+/**
+ * The files of an adapter, from a folder or a zip archive: flat, with plain names, none that could run code.
+ *
+ * @param files by name
+ * @param leftOut names that aren't an adapter's, such as {@code training_args.bin}
+ */
+record Content(SortedMap<String, byte[]> files, List<String> leftOut) {
+    /** The most that an adapter may take. */
+    private static final long MAX_BYTES = 1L << 31;
+
+    private static final int MAX_FILES = 64;
+
+    private static final String PLAIN = "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}";
+
+    private static final List<String> KINDS = List.of(".json", ".safetensors", ".md", ".txt", ".jinja");
+
+    /**
+     * Reads the files.
+     *
+     * @throws InputException if they are no adapter, or an archive isn't to be trusted
+     */
+    static Content read(Path source) {
+        if (!Files.exists(source)) {
+            throw new InputException(
+                    source + ": no such adapter; expected a folder with adapter_config.json or a zip of one");
+        }
+        try {
+            Content content = Files.isDirectory(source) ? folder(source) : archive(source);
+            content.check(source);
+            return content;
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + source + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static Content folder(Path source) throws IOException {
+        SortedMap<String, byte[]> files = new TreeMap<>();
+        List<String> leftOut = new ArrayList<>();
+        long left = MAX_BYTES;
+        try (Stream<Path> entries = Files.list(source)) {
+            for (Path file : entries.sorted().toList()) {
+                String name = file.getFileName().toString();
+                if (!Files.isRegularFile(file) || !isWanted(name)) {
+                    leftOut.add(name);
+                    continue;
+                }
+                left -= Files.size(file);
+                refuseTooLarge(source, left, files.size());
+                files.put(name, Files.readAllBytes(file));
+            }
+        }
+        return new Content(files, List.copyOf(leftOut));
+    }
+
+    /** Nothing is unpacked to a path: an entry's name must be plain, and what is read of all of them is counted, not what they claim. */
+    private static Content archive(Path source) throws IOException {
+        SortedMap<String, byte[]> files = new TreeMap<>();
+        List<String> leftOut = new ArrayList<>();
+        String top = null;
+        long left = MAX_BYTES;
+        try (ZipFile zip = new ZipFile(source.toFile())) {
+            for (Enumeration<? extends ZipEntry> all = zip.entries(); all.hasMoreElements(); ) {
+                ZipEntry entry = all.nextElement();
+                if (entry.isDirectory()) {
+                    continue;
+                }
+                String[] parts = entry.getName().split("/", -1);
+                String name = parts[parts.length - 1];
+                String folder = parts.length == 1 ? "" : parts[0];
+                if (parts.length > 2 || !name.matches(PLAIN) || parts.length == 2 && !folder.matches(PLAIN)) {
+                    throw new InputException(source + ": the entry " + shown(entry.getName())
+                            + " has no plain name; expected the files of one adapter, in one folder at most");
+                }
+                if (top != null && !top.equals(folder)) {
+                    throw new InputException(
+                            source + ": has more than one folder, " + shown(top) + " and " + shown(folder));
+                }
+                top = folder;
+                if (!isWanted(name)) {
+                    leftOut.add(name);
+                    continue;
+                }
+                byte[] content;
+                try (InputStream in = zip.getInputStream(entry)) {
+                    content = in.readNBytes((int) Math.min(left + 1, Integer.MAX_VALUE - 8));
+                }
+                left -= content.length;
+                refuseTooLarge(source, left, files.size());
+                if (files.put(name, content) != null) {
+                    throw new InputException(source + ": two entries are called " + name);
+                }
+            }
+        } catch (ZipException damaged) {
+            throw new FormatException(source, "is no folder and no whole zip archive: " + damaged.getMessage());
+        }
+        return new Content(files, List.copyOf(leftOut));
+    }
+
+    private static boolean isWanted(String name) {
+        return name.matches(PLAIN) && KINDS.stream().anyMatch(name::endsWith);
+    }
+
+    private static void refuseTooLarge(Path source, long left, int count) {
+        if (left < 0 || count >= MAX_FILES) {
+            throw new InputException(source + ": has more than " + MAX_FILES + " files or " + (MAX_BYTES >> 20)
+                    + " MiB, expected an adapter");
+        }
+    }
+
+    private void check(Path source) {
+        byte[] config = files.get("adapter_config.json");
+        if (config == null) {
+            throw new InputException(source + ": no adapter_config.json here, so this is not an adapter");
+        }
+        Json.parse(source + "/adapter_config.json", config);
+        if (files.keySet().stream().noneMatch(name -> name.endsWith(".safetensors"))) {
+            throw new InputException(source + ": has no safetensors file"
+                    + (leftOut.isEmpty()
+                            ? ""
+                            : ", but " + leftOut + "; pickle files are never read, convert them to safetensors"));
+        }
+    }
+
+    /** SHA-256 of the names and contents: the same adapter is the same object, wherever it came from. */
+    String id() {
+        MessageDigest all = sha256();
+        files.forEach((name, content) -> {
+            all.update((name + "\0" + content.length + "\0").getBytes(StandardCharsets.UTF_8));
+            all.update(content);
+        });
+        return HexFormat.of().formatHex(all.digest());
+    }
+
+    long bytes() {
+        return files.values().stream().mapToLong(content -> content.length).sum();
+    }
+
+    static Map<String, String> hashes(SortedMap<String, byte[]> stored) {
+        Map<String, String> hashes = new TreeMap<>();
+        stored.forEach((name, content) -> hashes.put(name, hash(content)));
+        return hashes;
+    }
+
+    static String hash(byte[] content) {
+        return HexFormat.of().formatHex(sha256().digest(content));
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException impossible) {
+            throw new IllegalStateException(impossible);
+        }
+    }
+
+    /** Text from outside, fit for a message. */
+    static String shown(String text) {
+        String plain = text.codePoints()
+                .limit(64)
+                .map(c -> Character.isISOControl(c) || Character.getType(c) == Character.FORMAT ? '?' : c)
+                .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
+                .toString();
+        return "\"" + plain + (plain.length() < text.length() ? "…" : "") + "\"";
+    }
+
+    /** Refuses tensors that can't be read; they must lie in a file for that. */
+    static void checkTensors(Path folder) {
+        try (Stream<Path> all = Files.list(folder)) {
+            for (Path file :
+                    all.filter(path -> path.toString().endsWith(".safetensors")).toList()) {
+                Safetensors.open(file).close();
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+package dev.graft.peft.store;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.FormatException;
+import dev.graft.formats.Json;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * What a name means: the versions of an adapter, which of them is served, and its tags. One file, so that a change is there whole or not at
+ * all.
+ *
+ * @param target what an alias stands for, such as {@code sql@stable}; null for an adapter, whose other fields count
+ * @param served the numbers that were served, the present one last; empty if none is
+ * @param tags numbers by tag
+ * @param versions in the order of their numbers
+ */
+record NameRecord(
+        String name,
+        @Nullable String target,
+        List<Integer> served,
+        Map<String, Integer> tags,
+        List<StoredVersion> versions) {
+    NameRecord {
+        served = List.copyOf(served);
+        tags = Collections.unmodifiableMap(new TreeMap<>(tags));
+        versions = List.copyOf(versions);
+    }
+
+    static NameRecord of(String name) {
+        return new NameRecord(name, null, List.of(), Map.of(), List.of());
+    }
+
+    static NameRecord alias(String name, String target) {
+        return new NameRecord(name, target, List.of(), Map.of(), List.of());
+    }
+
+    int next() {
+        return versions.isEmpty() ? 1 : versions.get(versions.size() - 1).number() + 1;
+    }
+
+    @Nullable
+    Integer current() {
+        return served.isEmpty() ? null : served.get(served.size() - 1);
+    }
+
+    @Nullable
+    StoredVersion version(int number) {
+        return versions.stream()
+                .filter(version -> version.number() == number)
+                .findFirst()
+                .orElse(null);
+    }
+
+    NameRecord with(StoredVersion version) {
+        List<StoredVersion> all = new ArrayList<>(versions);
+        all.removeIf(old -> old.number() == version.number());
+        all.add(version);
+        all.sort(Comparator.comparing(StoredVersion::number));
+        return new NameRecord(name, target, served, tags, all);
+    }
+
+    NameRecord serving(int number) {
+        List<Integer> all = new ArrayList<>(served);
+        all.add(number);
+        return new NameRecord(name, target, all, tags, versions);
+    }
+
+    NameRecord withServed(List<Integer> numbers) {
+        return new NameRecord(name, target, numbers, tags, versions);
+    }
+
+    NameRecord tagged(String tag, int number) {
+        Map<String, Integer> all = new TreeMap<>(tags);
+        all.put(tag, number);
+        return new NameRecord(name, target, served, all, versions);
+    }
+
+    NameRecord without(List<Integer> numbers) {
+        Map<String, Integer> left = new TreeMap<>(tags);
+        left.values().removeAll(numbers);
+        return new NameRecord(
+                name,
+                target,
+                served.stream().filter(number -> !numbers.contains(number)).toList(),
+                left,
+                versions.stream()
+                        .filter(version -> !numbers.contains(version.number()))
+                        .toList());
+    }
+
+    String json() {
+        ObjectNode json = JsonNodeFactory.instance.objectNode().put("name", name);
+        if (target != null) {
+            return Json.pretty(json.put("alias_of", target)) + "\n";
+        }
+        ArrayNode numbers = json.putArray("served");
+        served.forEach(numbers::add);
+        ObjectNode named = json.putObject("tags");
+        tags.forEach(named::put);
+        ArrayNode all = json.putArray("versions");
+        versions.forEach(version -> all.add(version.json()));
+        return Json.pretty(json) + "\n";
+    }
+
+    static NameRecord read(Path file) {
+        Fields fields = Fields.read(file);
+        String name = fields.string("name");
+        if (fields.has("alias_of")) {
+            return alias(name, fields.string("alias_of"));
+        }
+        Map<String, Integer> tags = new TreeMap<>();
+        Fields named = fields.object("tags");
+        named.names().forEach(tag -> tags.put(tag, named.integer(tag)));
+        List<StoredVersion> versions = new ArrayList<>();
+        for (JsonNode version : fields.list("versions")) {
+            versions.add(StoredVersion.read(Fields.of(file + ": versions[" + versions.size() + "]", version)));
+        }
+        List<Integer> served = fields.integersOrNull("served");
+        NameRecord record = new NameRecord(name, null, served == null ? List.of() : served, tags, versions);
+        for (Integer number : record.served) {
+            if (record.version(number) == null) {
+                throw new FormatException(file, "served has version " + number + ", which is not there");
+            }
+        }
+        return record;
+    }
+}

@@ -1,0 +1,657 @@
+package dev.graft.peft.store;
+
+import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.Fields;
+import dev.graft.formats.FormatException;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import dev.graft.models.Base;
+import dev.graft.peft.Adapter;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.security.PrivateKey;
+import java.security.PublicKey;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Many adapters in one folder, by name and version.
+ *
+ * <pre>{@code
+ * Store store = Store.create(Path.of("adapters"), null);
+ * store.add("sql", Path.of("runs/sql/adapter"), Map.of("accuracy", 0.91), true);
+ * Adapter adapter = store.load(base, "sql");          // or "sql@3", "sql@stable"
+ * store.rollback("sql", null);
+ * }</pre>
+ *
+ * <p>{@code objects/<SHA-256>} holds an adapter's files, never changed once they are there; {@code names/<SHA-256 of a name>.json} says what
+ * the name means. Files come first and the name last, each whole or not at all, so that a process killed at any point leaves a store that
+ * reads as before or as after. Several processes may use one store: changes wait for a lock.
+ */
+public final class Store {
+    private static final String FORMAT = "graft-adapters";
+    private static final byte[] SAMPLE = FORMAT.getBytes(StandardCharsets.UTF_8);
+    private static final Object ONE_AT_A_TIME = new Object();
+
+    private final Path root;
+    private final @Nullable Seal seal;
+    private final boolean sealed;
+
+    private Store(Path root, @Nullable Seal seal) {
+        this.root = root;
+        this.seal = seal;
+        Path file = root.resolve("store.json");
+        if (!Files.isRegularFile(file)) {
+            throw new InputException(root + ": is no store of adapters; `graft adapters add` makes one");
+        }
+        Fields fields = Fields.read(file);
+        if (!fields.string("format").equals(FORMAT) || fields.integer("version") != 1) {
+            throw new FormatException(file, "is of another format than " + FORMAT + " 1; use the Graft that wrote it");
+        }
+        String check = fields.stringOrNull("key_check");
+        this.sealed = check != null;
+        if (seal != null && check == null) {
+            throw new InputException(root + ": the store is not encrypted; leave the key away, or make another store");
+        }
+        if (seal != null && check != null) {
+            seal.open(Base64.getDecoder().decode(check), FORMAT, file.toString());
+        }
+    }
+
+    /**
+     * Opens a store.
+     *
+     * @param seal the key of an encrypted one; without it such a store can be listed but not loaded from
+     * @throws InputException if there is none, or the key is another one
+     */
+    public static Store open(Path root, @Nullable Seal seal) {
+        return new Store(root, seal);
+    }
+
+    /** Opens a store, or makes one, which is encrypted if there is a key. */
+    public static Store create(Path root, @Nullable Seal seal) {
+        Path file = root.resolve("store.json");
+        if (!Files.exists(file)) {
+            if (holdsSomething(root)) {
+                throw new InputException(root + ": holds other files; name an empty folder or a store of adapters");
+            }
+            ObjectNode json =
+                    JsonNodeFactory.instance.objectNode().put("format", FORMAT).put("version", 1);
+            if (seal != null) {
+                byte[] check = seal.close(SAMPLE, FORMAT, file.toString());
+                json.put("key_check", Base64.getEncoder().encodeToString(check));
+            }
+            AtomicWrite.text(file, Json.pretty(json) + "\n");
+        }
+        return new Store(root, seal);
+    }
+
+    private static boolean holdsSomething(Path folder) {
+        return Files.exists(folder)
+                && !list(folder, path -> !path.getFileName().toString().startsWith("."))
+                        .isEmpty();
+    }
+
+    /** The names of the adapters that are served and of the aliases, in alphabetical order. */
+    public List<String> names() {
+        return records().stream()
+                .filter(record -> record.target() != null || record.current() != null)
+                .map(NameRecord::name)
+                .sorted()
+                .toList();
+    }
+
+    /**
+     * What one name means.
+     *
+     * @param served the version that is served, or null
+     * @param target what an alias stands for, or null
+     */
+    public record Entry(
+            String name,
+            @Nullable String target,
+            @Nullable StoredVersion served,
+            Map<String, Integer> tags,
+            List<StoredVersion> versions) {}
+
+    /** Everything in the store, by name. */
+    public List<Entry> entries() {
+        return records().stream()
+                .sorted(Comparator.comparing(NameRecord::name))
+                .map(record -> new Entry(
+                        record.name(),
+                        record.target(),
+                        record.current() == null ? null : record.version(record.current()),
+                        record.tags(),
+                        record.versions()))
+                .toList();
+    }
+
+    /**
+     * The version that a reference such as {@code sql}, {@code sql@3} or {@code sql@stable} means; aliases are followed.
+     *
+     * @throws UnknownAdapterException if there is none
+     */
+    public StoredVersion resolve(String reference) {
+        Reference asked = Reference.parse(reference);
+        NameRecord record = require(asked.name());
+        if (record.target() != null) {
+            if (asked.number() != null || asked.tag() != null) {
+                throw new UnknownAdapterException(
+                        asked.name() + " is an alias of " + record.target() + " and has no versions");
+            }
+            asked = Reference.parse(record.target());
+            record = require(asked.name());
+        }
+        Integer number = asked.number() != null
+                ? asked.number()
+                : asked.tag() != null ? record.tags().get(asked.tag()) : record.current();
+        StoredVersion version = number == null ? null : record.version(number);
+        if (version == null) {
+            throw new UnknownAdapterException("the adapter " + asked.name() + " has no "
+                    + (asked.number() != null
+                            ? "version " + asked.number()
+                            : asked.tag() != null ? "tag " + asked.tag() : "version that is served"));
+        }
+        return version;
+    }
+
+    /**
+     * The folder of a version's files.
+     *
+     * @throws InputException if the store is encrypted
+     */
+    public Path folder(StoredVersion version) {
+        if (sealed) {
+            throw new InputException(
+                    root + ": the store is encrypted, so " + version.title() + " is in no folder; load it");
+        }
+        return object(version.id());
+    }
+
+    /**
+     * Loads a version.
+     *
+     * @throws UnknownAdapterException if there is none
+     * @throws InputException if it was trained on another base, or its files are damaged
+     */
+    public Adapter load(Base base, String reference) {
+        return load(base, resolve(reference));
+    }
+
+    /** Loads a version. */
+    public Adapter load(Base base, StoredVersion version) {
+        String wanted = version.baseFingerprint();
+        if (wanted != null && !wanted.equals(base.fingerprint())) {
+            throw new InputException(version.title() + " was trained on another base (" + version.base()
+                    + ", fingerprint " + wanted.substring(0, Math.min(12, wanted.length())) + "…), this one is "
+                    + base.name() + ", fingerprint " + base.fingerprint().substring(0, 12) + "…");
+        }
+        return sealed
+                ? opened(version, folder -> Adapter.load(base, folder))
+                : Adapter.load(base, object(version.id()));
+    }
+
+    /**
+     * Refuses a version that nobody vouches for.
+     *
+     * @throws InputException if it isn't signed by this key, or its files aren't those that were signed
+     */
+    public void requireSigned(StoredVersion version, PublicKey key) {
+        String signature = version.signature();
+        if (signature == null) {
+            throw new InputException(version.title() + " is not signed");
+        }
+        if (!SigningKey.verifies(version.statement(), signature, key)) {
+            throw new InputException(
+                    version.title() + ": the signature is not of this key, or the manifest was changed");
+        }
+        String damage = damage(version);
+        if (damage != null) {
+            throw new InputException(version.title() + ": " + damage);
+        }
+    }
+
+    /** What {@link #add} did: the new version, and files of the source that aren't an adapter's. */
+    public record Added(StoredVersion version, List<String> leftOut) {}
+
+    /**
+     * Adds an adapter as the next version of a name. What is the newest version already isn't added again.
+     *
+     * @param source a folder, or a zip archive of one
+     * @param serves whether it is what the name means from now on
+     * @throws InputException if it is no adapter that Graft reads
+     */
+    public Added add(String name, Path source, Map<String, Double> metrics, boolean serves) {
+        Reference.requireName(name);
+        Content content = Content.read(source);
+        String id = content.id();
+        return locked(() -> {
+            NameRecord known = find(name);
+            if (known != null && known.target() != null) {
+                throw new InputException(name + " is an alias of " + known.target() + "; remove it first");
+            }
+            NameRecord record = known == null ? NameRecord.of(name) : known;
+            StoredVersion newest = record.versions().isEmpty()
+                    ? null
+                    : record.versions().get(record.versions().size() - 1);
+            if (newest != null && newest.id().equals(id) && damage(newest) == null) {
+                if (serves && !Integer.valueOf(newest.number()).equals(record.current())) {
+                    write(record.serving(newest.number()));
+                }
+                return new Added(newest, content.leftOut());
+            }
+            StoredVersion version = version(name, record.next(), id, content, metrics, stored(id, content));
+            NameRecord with = record.with(version);
+            write(serves ? with.serving(version.number()) : with);
+            return new Added(version, content.leftOut());
+        });
+    }
+
+    /** Puts the files in their place, where they aren't there whole already, and returns their hashes. */
+    private Map<String, String> stored(String id, Content content) {
+        Path object = object(id);
+        SortedMap<String, byte[]> kept = files(object);
+        if (kept.keySet().equals(content.files().keySet()) && isWhole(id, kept)) {
+            return Content.hashes(kept);
+        }
+        if (sealed && seal == null) {
+            throw new InputException(root + ": the store is encrypted; give its key");
+        }
+        SortedMap<String, byte[]> fresh = new TreeMap<>();
+        content.files().forEach((file, plain) -> fresh.put(file, seal == null ? plain : seal.close(plain, id, file)));
+        if (seal != null) {
+            Memory.use(content.files(), folder -> {
+                Content.checkTensors(folder);
+                return folder;
+            });
+        }
+        AtomicWrite.folder(object, folder -> {
+            for (Map.Entry<String, byte[]> file : fresh.entrySet()) {
+                Files.write(folder.resolve(file.getKey()), file.getValue());
+            }
+            if (seal == null) {
+                Content.checkTensors(folder);
+            }
+        });
+        return Content.hashes(fresh);
+    }
+
+    private static StoredVersion version(
+            String name,
+            int number,
+            String id,
+            Content content,
+            Map<String, Double> metrics,
+            Map<String, String> files) {
+        Fields config = fields(content, "adapter_config.json");
+        Fields record = content.files().containsKey("graft.json") ? fields(content, "graft.json") : null;
+        String base = record != null ? record.stringOrNull("base") : null;
+        String method = config.stringOrNull("peft_type");
+        return new StoredVersion(
+                name,
+                number,
+                id,
+                base != null ? base : config.stringOrNull("base_model_name_or_path"),
+                record == null ? null : record.stringOrNull("base_fingerprint"),
+                method != null ? method : "ADAPTERHUB",
+                config.stringOrNull("task_type"),
+                metrics,
+                content.bytes(),
+                files,
+                Instant.now().truncatedTo(ChronoUnit.SECONDS),
+                null);
+    }
+
+    private static Fields fields(Content content, String file) {
+        byte[] bytes = content.files().getOrDefault(file, new byte[0]);
+        return Fields.of(file, Json.parse(file, bytes));
+    }
+
+    /** Signs a version's manifest. */
+    public StoredVersion sign(String reference, PrivateKey key) {
+        return locked(() -> {
+            StoredVersion version = resolve(reference);
+            String damage = damage(version);
+            if (damage != null) {
+                throw new InputException(version.title() + ": " + damage + "; it isn't signed");
+            }
+            StoredVersion signed = version.signed(SigningKey.sign(version.statement(), key));
+            write(require(version.name()).with(signed));
+            return signed;
+        });
+    }
+
+    /** Gives a version a tag, which it takes from the version that had it. */
+    public void tag(String reference, String tag) {
+        Reference.requireTag(tag);
+        StoredVersion version = resolve(reference);
+        change(version.name(), record -> record.tagged(tag, version.number()));
+    }
+
+    /** Makes a name stand for a reference to an adapter. */
+    public void alias(String name, String target) {
+        Reference.requireName(name);
+        locked(() -> {
+            NameRecord known = find(name);
+            if (known != null && known.target() == null) {
+                throw new InputException(name + " is an adapter with versions; an alias needs another name");
+            }
+            NameRecord other = require(Reference.parse(target).name());
+            if (other.target() != null) {
+                throw new InputException(target + " is an alias itself; make " + name + " one of " + other.target());
+            }
+            resolve(target);
+            write(NameRecord.alias(name, target));
+            return name;
+        });
+    }
+
+    /** Serves another version of an adapter from now on. */
+    public StoredVersion serve(String reference) {
+        StoredVersion version = resolve(reference);
+        change(version.name(), record -> record.serving(version.number()));
+        return version;
+    }
+
+    /**
+     * Serves what was served before, or a given version.
+     *
+     * @return the version that is served now
+     * @throws InputException if nothing was served before
+     */
+    public StoredVersion rollback(String name, @Nullable Integer to) {
+        if (to != null) {
+            return serve(name + "@" + to);
+        }
+        change(name, record -> {
+            List<Integer> served = new ArrayList<>(record.served());
+            Integer current = record.current();
+            served.removeIf(number -> number.equals(current));
+            if (served.isEmpty()) {
+                throw new InputException("nothing was served as " + name + " before "
+                        + (current == null ? "" : "version " + current) + "; name the version by --to");
+            }
+            return record.withServed(served);
+        });
+        return resolve(name);
+    }
+
+    /** Removes a version, or with its name alone an adapter or an alias. Its files go with {@link #gc}. */
+    public void remove(String reference) {
+        Reference asked = Reference.parse(reference);
+        if (asked.number() == null && asked.tag() == null) {
+            locked(() -> {
+                require(asked.name());
+                AtomicWrite.delete(record(asked.name()));
+                return asked;
+            });
+            return;
+        }
+        StoredVersion version = resolve(reference);
+        change(version.name(), record -> {
+            if (Integer.valueOf(version.number()).equals(record.current())) {
+                throw new InputException(version.title() + " is served; roll back first, or remove the whole adapter");
+            }
+            return record.without(List.of(version.number()));
+        });
+    }
+
+    /**
+     * Removes files that no version needs.
+     *
+     * @param keep how many of the newest versions of each adapter are kept beside those that are served, were served before that, or have a
+     *     tag; null for all
+     * @return how many bytes became free
+     */
+    public long gc(@Nullable Integer keep) {
+        if (keep != null && keep < 1) {
+            throw new InputException("--keep is " + keep + ", expected at least 1");
+        }
+        return locked(() -> {
+            Set<String> needed = new HashSet<>();
+            for (NameRecord record : records()) {
+                NameRecord left = keep == null ? record : record.without(old(record, keep));
+                if (left != record && !left.equals(record)) {
+                    write(left);
+                }
+                left.versions().forEach(version -> needed.add(version.id()));
+            }
+            long free = 0;
+            // Nobody writes while the lock is held, so what has a temporary name was left by a process that died.
+            for (Path object : list(
+                    root.resolve("objects"),
+                    path -> !needed.contains(path.getFileName().toString()))) {
+                free += size(object);
+                AtomicWrite.delete(object);
+            }
+            list(root.resolve("names"), path -> path.getFileName().toString().startsWith("."))
+                    .forEach(AtomicWrite::delete);
+            return free;
+        });
+    }
+
+    private static List<Integer> old(NameRecord record, int keep) {
+        List<Integer> numbers = new ArrayList<>(
+                record.versions().stream().map(StoredVersion::number).toList());
+        Collections.reverse(numbers);
+        List<Integer> served = record.served();
+        List<Integer> last = served.subList(Math.max(0, served.size() - 2), served.size());
+        return numbers.stream()
+                .skip(keep)
+                .filter(number -> !last.contains(number) && !record.tags().containsValue(number))
+                .toList();
+    }
+
+    /** Something that is wrong with a version. */
+    public record Finding(StoredVersion version, String problem) {}
+
+    /**
+     * Reads every file again.
+     *
+     * @param key the key that versions must be signed by, or null where signatures aren't looked at
+     * @return what is wrong; nothing if all is well
+     */
+    public List<Finding> verify(@Nullable PublicKey key) {
+        List<Finding> findings = new ArrayList<>();
+        for (NameRecord record : records()) {
+            for (StoredVersion version : record.versions()) {
+                try {
+                    String damage = damage(version);
+                    if (damage != null) {
+                        findings.add(new Finding(version, damage));
+                    } else if (key != null) {
+                        requireSigned(version, key);
+                    }
+                } catch (InputException wrong) {
+                    findings.add(new Finding(version, String.valueOf(wrong.getMessage())));
+                }
+            }
+        }
+        return findings;
+    }
+
+    /** Copies a version's files, decrypted, to a folder. */
+    public void copy(String reference, Path folder) {
+        StoredVersion version = resolve(reference);
+        SortedMap<String, byte[]> files = plain(version);
+        AtomicWrite.folder(folder, made -> {
+            for (Map.Entry<String, byte[]> file : files.entrySet()) {
+                Files.write(made.resolve(file.getKey()), file.getValue());
+            }
+        });
+    }
+
+    /** What is wrong with a version's files, or null. */
+    private @Nullable String damage(StoredVersion version) {
+        SortedMap<String, byte[]> files = files(object(version.id()));
+        if (!files.keySet().equals(version.files().keySet())) {
+            return "has the files " + files.keySet() + ", expected "
+                    + version.files().keySet();
+        }
+        for (Map.Entry<String, byte[]> file : files.entrySet()) {
+            if (!Content.hash(file.getValue()).equals(version.files().get(file.getKey()))) {
+                return file.getKey() + " was changed";
+            }
+        }
+        return isWhole(version.id(), files) ? null : "the files aren't those of " + version.id();
+    }
+
+    /** Whether files give the id; of encrypted ones that can't be said without the key. */
+    private boolean isWhole(String id, SortedMap<String, byte[]> files) {
+        if (sealed && seal == null) {
+            return true;
+        }
+        try {
+            return new Content(opened(id, files), List.of()).id().equals(id);
+        } catch (InputException changed) {
+            return false;
+        }
+    }
+
+    private SortedMap<String, byte[]> plain(StoredVersion version) {
+        String damage = damage(version);
+        if (damage != null) {
+            throw new InputException(version.title() + ": " + damage);
+        }
+        return opened(version.id(), files(object(version.id())));
+    }
+
+    private SortedMap<String, byte[]> opened(String id, SortedMap<String, byte[]> files) {
+        if (!sealed) {
+            return files;
+        }
+        if (seal == null) {
+            throw new InputException(root + ": the store is encrypted; give its key");
+        }
+        SortedMap<String, byte[]> opened = new TreeMap<>();
+        files.forEach((name, content) -> opened.put(name, seal.open(content, id, name)));
+        return opened;
+    }
+
+    private <T> T opened(StoredVersion version, Function<Path, T> use) {
+        return Memory.use(plain(version), use);
+    }
+
+    private static SortedMap<String, byte[]> files(Path object) {
+        SortedMap<String, byte[]> files = new TreeMap<>();
+        try {
+            for (Path file : list(object, Files::isRegularFile)) {
+                files.put(file.getFileName().toString(), Files.readAllBytes(file));
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + object + ": " + e.getMessage(), e);
+        }
+        return files;
+    }
+
+    private static long size(Path path) {
+        try (Stream<Path> all = Files.walk(path)) {
+            long bytes = 0;
+            for (Path file : all.filter(Files::isRegularFile).toList()) {
+                bytes += Files.size(file);
+            }
+            return bytes;
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + path + ": " + e.getMessage(), e);
+        }
+    }
+
+    private Path object(String id) {
+        return root.resolve("objects").resolve(id);
+    }
+
+    /** A name's file is called by the name's hash: no name is a path, and two that differ in case are two. */
+    private Path record(String name) {
+        return root.resolve("names").resolve(Content.hash(name.getBytes(StandardCharsets.UTF_8)) + ".json");
+    }
+
+    private @Nullable NameRecord find(String name) {
+        Path file = record(name);
+        if (!Files.isRegularFile(file)) {
+            return null;
+        }
+        NameRecord record = NameRecord.read(file);
+        if (!record.name().equals(name)) {
+            throw new FormatException(file, "is of " + Content.shown(record.name()) + ", expected " + name);
+        }
+        return record;
+    }
+
+    private NameRecord require(String name) {
+        NameRecord record = find(name);
+        if (record == null) {
+            throw new UnknownAdapterException("there is no adapter " + name + " in the store");
+        }
+        return record;
+    }
+
+    private List<NameRecord> records() {
+        return list(root.resolve("names"), path -> path.getFileName().toString().matches("[0-9a-f]{64}\\.json"))
+                .stream()
+                .map(NameRecord::read)
+                .toList();
+    }
+
+    private void write(NameRecord record) {
+        AtomicWrite.text(record(record.name()), record.json());
+    }
+
+    private void change(String name, UnaryOperator<NameRecord> change) {
+        locked(() -> {
+            NameRecord record = require(Reference.requireName(name));
+            if (record.target() != null) {
+                throw new InputException(name + " is an alias of " + record.target() + " and has no versions");
+            }
+            write(change.apply(record));
+            return record;
+        });
+    }
+
+    private <T> T locked(Supplier<T> change) {
+        synchronized (ONE_AT_A_TIME) {
+            try (FileChannel channel = FileChannel.open(
+                            root.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                    FileLock lock = channel.lock()) {
+                return change.get();
+            } catch (IOException e) {
+                throw new UncheckedIOException("cannot lock " + root + ": " + e.getMessage(), e);
+            }
+        }
+    }
+
+    private static List<Path> list(Path folder, Predicate<Path> which) {
+        if (!Files.isDirectory(folder)) {
+            return List.of();
+        }
+        try (Stream<Path> all = Files.list(folder)) {
+            return all.filter(which).sorted().toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
+        }
+    }
+}

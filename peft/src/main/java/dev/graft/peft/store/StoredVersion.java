@@ -1,0 +1,120 @@
+package dev.graft.peft.store;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.Json;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.format.DateTimeParseException;
+import java.util.Collections;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * One version of an adapter, as its manifest says.
+ *
+ * @param number counted from 1 for each name
+ * @param id SHA-256 of its files
+ * @param base what its base was called, or null where the adapter doesn't say
+ * @param baseFingerprint SHA-256 of its base's tensors, or null
+ * @param method such as {@code LORA}
+ * @param task PEFT's task type, or null
+ * @param metrics what it reached
+ * @param bytes of its files
+ * @param files the SHA-256 of each file as it lies in the store
+ * @param signature Ed25519 of {@link #statement}, in base 64, or null
+ */
+public record StoredVersion(
+        String name,
+        int number,
+        String id,
+        @Nullable String base,
+        @Nullable String baseFingerprint,
+        String method,
+        @Nullable String task,
+        Map<String, Double> metrics,
+        long bytes,
+        Map<String, String> files,
+        Instant added,
+        @Nullable String signature) {
+    public StoredVersion {
+        metrics = Collections.unmodifiableMap(new TreeMap<>(metrics));
+        files = Collections.unmodifiableMap(new TreeMap<>(files));
+    }
+
+    StoredVersion signed(String newSignature) {
+        return new StoredVersion(
+                name, number, id, base, baseFingerprint, method, task, metrics, bytes, files, added, newSignature);
+    }
+
+    /** Name and number: {@code sql@3}. */
+    public String title() {
+        return name + "@" + number;
+    }
+
+    /** What a signature vouches for: that these files are this version of this adapter, for this base, with these results. */
+    byte[] statement() {
+        ObjectNode said = json();
+        said.remove("signature");
+        // Encrypting anew changes the files in the store, not what they say.
+        said.remove("files");
+        return Json.compact(said).getBytes(StandardCharsets.UTF_8);
+    }
+
+    ObjectNode json() {
+        ObjectNode json = JsonNodeFactory.instance
+                .objectNode()
+                .put("name", name)
+                .put("version", number)
+                .put("id", id)
+                .put("base", base)
+                .put("base_fingerprint", baseFingerprint)
+                .put("method", method)
+                .put("task", task);
+        ObjectNode reached = json.putObject("metrics");
+        metrics.forEach(reached::put);
+        json.put("bytes", bytes);
+        ObjectNode hashes = json.putObject("files");
+        files.forEach(hashes::put);
+        return json.put("added", added.toString()).put("signature", signature);
+    }
+
+    static StoredVersion read(Fields fields) {
+        Map<String, Double> metrics = new TreeMap<>();
+        Fields reached = fields.object("metrics");
+        reached.names().forEach(metric -> metrics.put(metric, reached.number(metric)));
+        Map<String, String> files = new TreeMap<>();
+        Fields hashes = fields.object("files");
+        hashes.names().forEach(file -> files.put(file, hashes.string(file)));
+        JsonNode bytes = fields.node("bytes");
+        if (bytes == null || !bytes.isIntegralNumber() || bytes.longValue() < 0) {
+            throw fields.wrong("bytes", "a number of bytes");
+        }
+        String id = fields.string("id");
+        if (!id.matches("[0-9a-f]{64}")) {
+            throw fields.wrong("id", "a SHA-256 in hexadecimal digits");
+        }
+        Instant added;
+        try {
+            added = Instant.parse(fields.string("added"));
+        } catch (DateTimeParseException noInstant) {
+            throw fields.wrong("added", "a time such as 2026-01-31T12:00:00Z");
+        }
+        return new StoredVersion(
+                fields.string("name"),
+                fields.integer("version"),
+                id,
+                fields.stringOrNull("base"),
+                fields.stringOrNull("base_fingerprint"),
+                fields.string("method"),
+                fields.stringOrNull("task"),
+                metrics,
+                bytes.longValue(),
+                files,
+                added,
+                fields.stringOrNull("signature"));
+    }
+}

@@ -1,0 +1,12 @@
+package dev.graft.peft.store;
+
+import dev.graft.formats.InputException;
+
+/** The store has no adapter, version or tag of a name. */
+public final class UnknownAdapterException extends InputException {
+    private static final long serialVersionUID = 1;
+
+    UnknownAdapterException(String message) {
+        super(message);
+    }
+}
