@@ -17,8 +17,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.PrivateKey;
 import java.security.PublicKey;
-import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.Collections;
@@ -28,12 +26,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SortedMap;
-import java.util.TreeMap;
-import java.util.function.Function;
-import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -58,12 +52,10 @@ public final class Store {
     private static final Object ONE_AT_A_TIME = new Object();
 
     private final Path root;
-    private final @Nullable Seal seal;
-    private final boolean sealed;
+    private final ObjectFolder objects;
 
     private Store(Path root, @Nullable Seal seal) {
         this.root = root;
-        this.seal = seal;
         Path file = root.resolve("store.json");
         if (!Files.isRegularFile(file)) {
             throw new InputException(root + ": is no store of adapters; `graft adapters add` makes one");
@@ -73,10 +65,10 @@ public final class Store {
             throw new FormatException(file, "is of another format than " + FORMAT + " 1; use the Graft that wrote it");
         }
         String check = fields.stringOrNull("key_check");
-        this.sealed = check != null;
         if (seal != null && check == null) {
             throw new InputException(root + ": the store is not encrypted; leave the key away, or make another store");
         }
+        this.objects = new ObjectFolder(root, check != null, seal);
         if (seal != null && check != null) {
             seal.open(Base64.getDecoder().decode(check), FORMAT, file.toString());
         }
@@ -112,7 +104,8 @@ public final class Store {
 
     private static boolean holdsSomething(Path folder) {
         return Files.exists(folder)
-                && !list(folder, path -> !path.getFileName().toString().startsWith("."))
+                && !ObjectFolder.list(
+                                folder, path -> !path.getFileName().toString().startsWith("."))
                         .isEmpty();
     }
 
@@ -186,11 +179,11 @@ public final class Store {
      * @throws InputException if the store is encrypted
      */
     public Path folder(StoredVersion version) {
-        if (sealed) {
+        if (objects.sealed()) {
             throw new InputException(
                     root + ": the store is encrypted, so " + version.title() + " is in no folder; load it");
         }
-        return object(version.id());
+        return objects.folder(version.id());
     }
 
     /**
@@ -211,9 +204,9 @@ public final class Store {
                     + ", fingerprint " + wanted.substring(0, Math.min(12, wanted.length())) + "…), this one is "
                     + base.name() + ", fingerprint " + base.fingerprint().substring(0, 12) + "…");
         }
-        return sealed
-                ? opened(version, folder -> Adapter.load(base, folder))
-                : Adapter.load(base, object(version.id()));
+        return objects.sealed()
+                ? Memory.use(objects.plain(version), folder -> Adapter.load(base, folder))
+                : Adapter.load(base, objects.folder(version.id()));
     }
 
     /**
@@ -230,7 +223,7 @@ public final class Store {
             throw new InputException(
                     version.title() + ": the signature is not of this key, or the manifest was changed");
         }
-        String damage = damage(version);
+        String damage = objects.damage(version);
         if (damage != null) {
             throw new InputException(version.title() + ": " + damage);
         }
@@ -259,84 +252,25 @@ public final class Store {
             StoredVersion newest = record.versions().isEmpty()
                     ? null
                     : record.versions().get(record.versions().size() - 1);
-            if (newest != null && newest.id().equals(id) && damage(newest) == null) {
+            if (newest != null && newest.id().equals(id) && objects.damage(newest) == null) {
                 if (serves && !Integer.valueOf(newest.number()).equals(record.current())) {
                     write(record.serving(newest.number()));
                 }
                 return new Added(newest, content.leftOut());
             }
-            StoredVersion version = version(name, record.next(), id, content, metrics, stored(id, content));
+            StoredVersion version =
+                    StoredVersion.of(name, record.next(), id, content, metrics, objects.put(id, content));
             NameRecord with = record.with(version);
             write(serves ? with.serving(version.number()) : with);
             return new Added(version, content.leftOut());
         });
     }
 
-    /** Puts the files in their place, where they aren't there whole already, and returns their hashes. */
-    private Map<String, String> stored(String id, Content content) {
-        Path object = object(id);
-        SortedMap<String, byte[]> kept = files(object);
-        if (kept.keySet().equals(content.files().keySet()) && isWhole(id, kept)) {
-            return Content.hashes(kept);
-        }
-        if (sealed && seal == null) {
-            throw new InputException(root + ": the store is encrypted; give its key");
-        }
-        SortedMap<String, byte[]> fresh = new TreeMap<>();
-        content.files().forEach((file, plain) -> fresh.put(file, seal == null ? plain : seal.close(plain, id, file)));
-        if (seal != null) {
-            Memory.use(content.files(), folder -> {
-                Content.checkTensors(folder);
-                return folder;
-            });
-        }
-        AtomicWrite.folder(object, folder -> {
-            for (Map.Entry<String, byte[]> file : fresh.entrySet()) {
-                Files.write(folder.resolve(file.getKey()), file.getValue());
-            }
-            if (seal == null) {
-                Content.checkTensors(folder);
-            }
-        });
-        return Content.hashes(fresh);
-    }
-
-    private static StoredVersion version(
-            String name,
-            int number,
-            String id,
-            Content content,
-            Map<String, Double> metrics,
-            Map<String, String> files) {
-        Fields config = fields(content, "adapter_config.json");
-        Fields record = content.files().containsKey("graft.json") ? fields(content, "graft.json") : null;
-        String base = record != null ? record.stringOrNull("base") : null;
-        String method = config.stringOrNull("peft_type");
-        return new StoredVersion(
-                name,
-                number,
-                id,
-                base != null ? base : config.stringOrNull("base_model_name_or_path"),
-                record == null ? null : record.stringOrNull("base_fingerprint"),
-                method != null ? method : "ADAPTERHUB",
-                config.stringOrNull("task_type"),
-                metrics,
-                content.bytes(),
-                files,
-                Instant.now().truncatedTo(ChronoUnit.SECONDS),
-                null);
-    }
-
-    private static Fields fields(Content content, String file) {
-        byte[] bytes = content.files().getOrDefault(file, new byte[0]);
-        return Fields.of(file, Json.parse(file, bytes));
-    }
-
     /** Signs a version's manifest. */
     public StoredVersion sign(String reference, PrivateKey key) {
         return locked(() -> {
             StoredVersion version = resolve(reference);
-            String damage = damage(version);
+            String damage = objects.damage(version);
             if (damage != null) {
                 throw new InputException(version.title() + ": " + damage + "; it isn't signed");
             }
@@ -441,17 +375,12 @@ public final class Store {
                 }
                 left.versions().forEach(version -> needed.add(version.id()));
             }
-            long free = 0;
             // Nobody writes while the lock is held, so what has a temporary name was left by a process that died.
-            for (Path object : list(
-                    root.resolve("objects"),
-                    path -> !needed.contains(path.getFileName().toString()))) {
-                free += size(object);
-                AtomicWrite.delete(object);
-            }
-            list(root.resolve("names"), path -> path.getFileName().toString().startsWith("."))
+            ObjectFolder.list(
+                            root.resolve("names"),
+                            path -> path.getFileName().toString().startsWith("."))
                     .forEach(AtomicWrite::delete);
-            return free;
+            return objects.retain(needed);
         });
     }
 
@@ -481,7 +410,7 @@ public final class Store {
         for (NameRecord record : records()) {
             for (StoredVersion version : record.versions()) {
                 try {
-                    String damage = damage(version);
+                    String damage = objects.damage(version);
                     if (damage != null) {
                         findings.add(new Finding(version, damage));
                     } else if (key != null) {
@@ -498,91 +427,12 @@ public final class Store {
     /** Copies a version's files, decrypted, to a folder. */
     public void copy(String reference, Path folder) {
         StoredVersion version = resolve(reference);
-        SortedMap<String, byte[]> files = plain(version);
+        SortedMap<String, byte[]> files = objects.plain(version);
         AtomicWrite.folder(folder, made -> {
             for (Map.Entry<String, byte[]> file : files.entrySet()) {
                 Files.write(made.resolve(file.getKey()), file.getValue());
             }
         });
-    }
-
-    /** What is wrong with a version's files, or null. */
-    private @Nullable String damage(StoredVersion version) {
-        SortedMap<String, byte[]> files = files(object(version.id()));
-        if (!files.keySet().equals(version.files().keySet())) {
-            return "has the files " + files.keySet() + ", expected "
-                    + version.files().keySet();
-        }
-        for (Map.Entry<String, byte[]> file : files.entrySet()) {
-            if (!Content.hash(file.getValue()).equals(version.files().get(file.getKey()))) {
-                return file.getKey() + " was changed";
-            }
-        }
-        return isWhole(version.id(), files) ? null : "the files aren't those of " + version.id();
-    }
-
-    /** Whether files give the id; of encrypted ones that can't be said without the key. */
-    private boolean isWhole(String id, SortedMap<String, byte[]> files) {
-        if (sealed && seal == null) {
-            return true;
-        }
-        try {
-            return new Content(opened(id, files), List.of()).id().equals(id);
-        } catch (InputException changed) {
-            return false;
-        }
-    }
-
-    private SortedMap<String, byte[]> plain(StoredVersion version) {
-        String damage = damage(version);
-        if (damage != null) {
-            throw new InputException(version.title() + ": " + damage);
-        }
-        return opened(version.id(), files(object(version.id())));
-    }
-
-    private SortedMap<String, byte[]> opened(String id, SortedMap<String, byte[]> files) {
-        if (!sealed) {
-            return files;
-        }
-        if (seal == null) {
-            throw new InputException(root + ": the store is encrypted; give its key");
-        }
-        SortedMap<String, byte[]> opened = new TreeMap<>();
-        files.forEach((name, content) -> opened.put(name, seal.open(content, id, name)));
-        return opened;
-    }
-
-    private <T> T opened(StoredVersion version, Function<Path, T> use) {
-        return Memory.use(plain(version), use);
-    }
-
-    private static SortedMap<String, byte[]> files(Path object) {
-        SortedMap<String, byte[]> files = new TreeMap<>();
-        try {
-            for (Path file : list(object, Files::isRegularFile)) {
-                files.put(file.getFileName().toString(), Files.readAllBytes(file));
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + object + ": " + e.getMessage(), e);
-        }
-        return files;
-    }
-
-    private static long size(Path path) {
-        try (Stream<Path> all = Files.walk(path)) {
-            long bytes = 0;
-            for (Path file : all.filter(Files::isRegularFile).toList()) {
-                bytes += Files.size(file);
-            }
-            return bytes;
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + path + ": " + e.getMessage(), e);
-        }
-    }
-
-    private Path object(String id) {
-        return root.resolve("objects").resolve(id);
     }
 
     /** A name's file is called by the name's hash: no name is a path, and two that differ in case are two. */
@@ -611,7 +461,9 @@ public final class Store {
     }
 
     private List<NameRecord> records() {
-        return list(root.resolve("names"), path -> path.getFileName().toString().matches("[0-9a-f]{64}\\.json"))
+        return ObjectFolder.list(
+                        root.resolve("names"),
+                        path -> path.getFileName().toString().matches("[0-9a-f]{64}\\.json"))
                 .stream()
                 .map(NameRecord::read)
                 .toList();
@@ -641,17 +493,6 @@ public final class Store {
             } catch (IOException e) {
                 throw new UncheckedIOException("cannot lock " + root + ": " + e.getMessage(), e);
             }
-        }
-    }
-
-    private static List<Path> list(Path folder, Predicate<Path> which) {
-        if (!Files.isDirectory(folder)) {
-            return List.of();
-        }
-        try (Stream<Path> all = Files.list(folder)) {
-            return all.filter(which).sorted().toList();
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
         }
     }
 }

@@ -5,6 +5,7 @@ import dev.graft.formats.Json;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
+import java.time.temporal.ChronoUnit;
 import java.util.Collections;
 import java.util.Map;
 import java.util.TreeMap;
@@ -43,6 +44,38 @@ public record StoredVersion(
     public StoredVersion {
         metrics = Collections.unmodifiableMap(new TreeMap<>(metrics));
         files = Collections.unmodifiableMap(new TreeMap<>(files));
+    }
+
+    /** What the files say of a new version. */
+    static StoredVersion of(
+            String name,
+            int number,
+            String id,
+            Content content,
+            Map<String, Double> metrics,
+            Map<String, String> files) {
+        Fields config = fields(content, "adapter_config.json");
+        Fields record = content.files().containsKey("graft.json") ? fields(content, "graft.json") : null;
+        String base = record != null ? record.stringOrNull("base") : null;
+        String method = config.stringOrNull("peft_type");
+        return new StoredVersion(
+                name,
+                number,
+                id,
+                base != null ? base : config.stringOrNull("base_model_name_or_path"),
+                record == null ? null : record.stringOrNull("base_fingerprint"),
+                method != null ? method : "ADAPTERHUB",
+                config.stringOrNull("task_type"),
+                metrics,
+                content.bytes(),
+                files,
+                Instant.now().truncatedTo(ChronoUnit.SECONDS),
+                null);
+    }
+
+    private static Fields fields(Content content, String file) {
+        byte[] bytes = content.files().getOrDefault(file, new byte[0]);
+        return Fields.of(file, Json.parse(file, bytes));
     }
 
     StoredVersion signed(String newSignature) {
