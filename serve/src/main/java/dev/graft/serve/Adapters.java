@@ -26,6 +26,7 @@ public final class Adapters {
     private final AtomicLong revisions = new AtomicLong();
     private final Map<String, Loaded> loaded = new HashMap<>();
     private final Map<String, Path> added = new HashMap<>();
+    private final Map<String, Double> strengths = new HashMap<>();
     private final Set<String> removed = new TreeSet<>();
     private final Served alone;
 
@@ -112,7 +113,7 @@ public final class Adapters {
                         parameter.value().numel() * parameter.value().element_size())
                 .sum();
         Loaded fresh = new Loaded(
-                new Served(name, revisions.incrementAndGet(), Selection.of(adapter)),
+                new Served(name, revisions.incrementAndGet(), Selection.of(adapter, strength(name))),
                 adapter,
                 folder,
                 Instant.now(),
@@ -120,6 +121,30 @@ public final class Adapters {
                 System.nanoTime() - start);
         loaded.put(name, fresh);
         return fresh;
+    }
+
+    /** How strongly an adapter acts, 1 where nothing else was said. */
+    public synchronized double strength(String name) {
+        return strengths.getOrDefault(name, 1.0);
+    }
+
+    /** Says how strongly an adapter acts from now on. */
+    public synchronized void strength(String name, double strength) {
+        if (strength(name) == strength) {
+            return;
+        }
+        Loaded known = loaded.get(name);
+        Loaded changed = known == null ? null : with(known, strength);
+        strengths.put(name, strength);
+        if (changed != null) {
+            loaded.put(name, changed);
+        }
+    }
+
+    private Loaded with(Loaded known, double strength) {
+        Served served =
+                new Served(known.served.name(), revisions.incrementAndGet(), Selection.of(known.adapter, strength));
+        return new Loaded(served, known.adapter, known.folder, known.since, known.bytes, known.nanos);
     }
 
     /**

@@ -1,11 +1,14 @@
 package dev.graft.cli.serve;
 
 import dev.graft.cli.model.ComputeOptions;
+import dev.graft.cli.model.HeadOptions;
 import dev.graft.formats.InputException;
 import dev.graft.serve.Engine;
+import dev.graft.serve.http.AuditLog;
 import dev.graft.serve.http.Keys;
 import dev.graft.serve.http.Limits;
 import dev.graft.serve.http.Server;
+import dev.graft.serve.http.Tls;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -31,7 +34,8 @@ import picocli.CommandLine.Spec;
             "  curl http://127.0.0.1:8000/v1/chat/completions -H 'Content-Type: application/json' \\",
             "    -d '{\"model\": \"smollm2\", \"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}'",
             "  graft serve smollm2 --adapters runs/adapters --keys keys.txt --add-key alice",
-            "  graft serve smollm2 --adapters runs/adapters --host 0.0.0.0 --keys keys.txt"
+            "  graft serve smollm2 --adapters runs/adapters --host 0.0.0.0 --keys keys.txt",
+            "  graft serve minilm --task feature_extraction"
         })
 public final class ServeCommand implements Runnable {
 
@@ -123,6 +127,27 @@ public final class ServeCommand implements Runnable {
             description = "When a request is given up (default: ${DEFAULT-VALUE}).")
     private int timeout;
 
+    @Option(
+            names = "--tls-cert",
+            paramLabel = "FILE",
+            description = "Serve HTTPS with this chain of certificates (PEM).")
+    private @Nullable Path tlsCertificate;
+
+    @Option(
+            names = "--tls-key",
+            paramLabel = "FILE",
+            description = "The certificate's key (PEM, PKCS #8, not encrypted).")
+    private @Nullable Path tlsKey;
+
+    @Option(
+            names = "--audit",
+            paramLabel = "FILE",
+            description = "Write down who asked for what, a line of JSON a request, without what was said.")
+    private @Nullable Path audit;
+
+    @Mixin
+    private HeadOptions head = new HeadOptions();
+
     @Mixin
     private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
 
@@ -152,12 +177,24 @@ public final class ServeCommand implements Runnable {
         Limits usual = Limits.DEFAULT;
         Limits limits =
                 new Limits(usual.bodyBytes(), usual.texts(), maxNewTokens, usual.stops(), Duration.ofSeconds(timeout));
-        Server.Options server = new Server.Options(host, port, keys == null ? null : Keys.read(keys), limits, 1024);
+        if (tlsCertificate == null != (tlsKey == null)) {
+            throw new InputException("--tls-cert and --tls-key belong together");
+        }
+        Tls tls = tlsCertificate == null || tlsKey == null ? null : new Tls(tlsCertificate, tlsKey);
+        Server.Options server = new Server.Options(
+                host,
+                port,
+                keys == null ? null : Keys.read(keys),
+                limits,
+                1024,
+                tls,
+                audit == null ? null : new AuditLog(audit));
         Engine.Options engine = new Engine.Options(rows, queue, 128, (long) promptCache << 20);
         new ServeRun(
                         model,
                         name,
                         adapters,
+                        head,
                         compute,
                         engine,
                         server,

@@ -5,12 +5,14 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.Loading;
 import dev.graft.formats.InputException;
+import dev.graft.models.Task;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.MissingTemplateException;
 import dev.graft.serve.AdapterStore;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.Engine;
 import dev.graft.serve.FolderStore;
+import dev.graft.serve.http.Metrics;
 import dev.graft.serve.http.Server;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -23,6 +25,7 @@ record ServeRun(
         String model,
         @Nullable String name,
         @Nullable Path adapters,
+        HeadOptions head,
         ComputeOptions compute,
         Engine.Options engine,
         Server.Options options,
@@ -31,20 +34,20 @@ record ServeRun(
 
     void run() {
         AdapterStore store = adapters == null ? AdapterStore.NONE : new FolderStore(adapters);
-        Loading loading = Loading.of(model, List.of(), new HeadOptions(), compute, err);
+        Loading loading = Loading.of(model, List.of(), head, compute, err);
         Adapters served = new Adapters(loading.base(), baseName(), store);
-        Chat chat = chat(loading);
-        try (Engine running = new Engine(loading.base(), loading.base().tokenizer(), engine);
-                Server server = Server.start(running, served, loading.base().tokenizer(), chat, options)) {
-            err.println("  adapters: " + (served.names().isEmpty() ? "none" : String.join(", ", served.names())));
-            err.println("  stop with Ctrl-C");
-            err.flush();
-            out.println("Serving " + served.baseName() + " at " + server.address());
-            out.flush();
-            while (!Interruption.requested()) {
-                Thread.sleep(100);
+        Metrics metrics = new Metrics();
+        try {
+            if (loading.base().task() == Task.CAUSAL_LM) {
+                try (Engine texts = new Engine(loading.base(), loading.base().tokenizer(), engine, metrics);
+                        Server server = Server.texts(texts, served, chat(loading), metrics, options)) {
+                    wait(served, server);
+                }
+            } else {
+                try (Server server = Server.encoder(served, metrics, options)) {
+                    wait(served, server);
+                }
             }
-            err.println("Finishing what is being answered");
         } catch (IOException unavailable) {
             throw new InputException(
                     "can't listen at " + options.host() + ":" + options.port() + ": " + unavailable.getMessage(),
@@ -52,6 +55,19 @@ record ServeRun(
         } catch (InterruptedException stop) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    private void wait(Adapters served, Server server) throws InterruptedException {
+        err.println("  adapters: " + (served.names().isEmpty() ? "none" : String.join(", ", served.names())));
+        err.println("  stop with Ctrl-C");
+        err.flush();
+        out.println("Serving " + served.baseName() + " at " + server.address());
+        out.flush();
+        while (!Interruption.requested()) {
+            Thread.sleep(100);
+        }
+        err.println("Finishing what is being answered");
+        err.flush();
     }
 
     /** The name's last part, without a version or an ending. */

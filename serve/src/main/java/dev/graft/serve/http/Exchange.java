@@ -20,6 +20,7 @@ final class Exchange {
     private final Response response;
     private final Limits limits;
     private final Keys.@Nullable Key key;
+    private @Nullable String model;
 
     Exchange(Request request, Response response, Limits limits, Keys.@Nullable Key key) {
         this.request = request;
@@ -30,6 +31,22 @@ final class Exchange {
 
     Limits limits() {
         return limits;
+    }
+
+    /** The name of the key that it was sent with, or null. */
+    @Nullable
+    String keyName() {
+        return key == null ? null : key.name();
+    }
+
+    int status() {
+        return response.getStatus();
+    }
+
+    /** The model that its body names, as it is for the log; null before the body is read. */
+    @Nullable
+    String model() {
+        return model;
     }
 
     String method() {
@@ -52,7 +69,10 @@ final class Exchange {
             throw new ApiError(
                     415, "invalid_request_error", null, "the Content-Type is " + type + ", expected application/json");
         }
-        return Fields.of("the request", Json.parse("the request", bytes()));
+        Fields fields = Fields.of("the request", Json.parse("the request", bytes()));
+        JsonNode named = fields.has("model") ? fields.node("model") : null;
+        model = named != null && named.isString() ? named.stringValue() : null;
+        return fields;
     }
 
     byte[] bytes() throws IOException {

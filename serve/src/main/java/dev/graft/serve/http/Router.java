@@ -19,14 +19,17 @@ import org.slf4j.LoggerFactory;
 final class Router extends Handler.Abstract {
     private static final Logger LOG = LoggerFactory.getLogger(Router.class);
     private static final Set<String> OPEN = Set.of("/health", "/ready");
-    private static final Set<String> ADMIN = Set.of("/v1/load_lora_adapter", "/v1/unload_lora_adapter");
+    private static final Set<String> ADMIN =
+            Set.of("POST /v1/load_lora_adapter", "POST /v1/unload_lora_adapter", "POST /lora-adapters");
 
     private final Map<String, Route> routes;
+    private final Metrics metrics;
     private final Server.Options options;
     private volatile boolean draining;
 
-    Router(Map<String, Route> routes, Server.Options options) {
+    Router(Map<String, Route> routes, Metrics metrics, Server.Options options) {
         this.routes = routes;
+        this.metrics = metrics;
         this.options = options;
     }
 
@@ -36,23 +39,45 @@ final class Router extends Handler.Abstract {
 
     @Override
     public boolean handle(Request request, Response response, Callback callback) {
+        long start = System.nanoTime();
         Exchange exchange = new Exchange(request, response, options.limits(), null);
+        Throwable failure = null;
         try {
-            String path = Request.getPathInContext(request);
+            String path = exchange.path();
             if (OPEN.contains(path)) {
                 health(path, exchange);
             } else {
-                Keys.Key key = admit(request, response, path);
-                exchange = new Exchange(request, response, options.limits(), key);
-                route(request.getMethod(), path).answer(exchange);
+                exchange = new Exchange(request, response, options.limits(), admit(request, response, path));
+                route(exchange.method(), path).answer(exchange);
             }
+        } catch (IOException | RuntimeException | Error wrong) {
+            failure = refuse(exchange, wrong);
+        }
+        note(request, exchange, failure, System.nanoTime() - start);
+        if (failure == null) {
             callback.succeeded();
-        } catch (IOException gone) {
-            callback.failed(gone);
-        } catch (RuntimeException | Error failure) {
-            refuse(exchange, failure, callback);
+        } else {
+            callback.failed(failure);
         }
         return true;
+    }
+
+    private void note(Request request, Exchange exchange, @Nullable Throwable failure, long nanos) {
+        String path = exchange.path();
+        int status = failure == null ? exchange.status() : 499;
+        boolean known = OPEN.contains(path) || routes.keySet().stream().anyMatch(key -> key.endsWith(" " + path));
+        metrics.answered(known ? path : "other", status, nanos);
+        AuditLog audit = options.audit();
+        if (audit != null && !OPEN.contains(path)) {
+            audit.write(
+                    exchange.keyName(),
+                    Request.getRemoteAddr(request),
+                    exchange.method(),
+                    path,
+                    exchange.model(),
+                    status,
+                    nanos);
+        }
     }
 
     private void health(String path, Exchange exchange) throws IOException {
@@ -78,7 +103,7 @@ final class Router extends Handler.Abstract {
                     "invalid_api_key",
                     "the request has no valid key; send Authorization: Bearer KEY");
         }
-        if (ADMIN.contains(path) && key.right() != Keys.Right.ADMIN) {
+        if (ADMIN.contains(request.getMethod() + " " + path) && key.right() != Keys.Right.ADMIN) {
             throw new ApiError(403, "permission_error", "admin_needed", "this needs a key with the right admin");
         }
         long early = key.rate().take(System.nanoTime());
@@ -135,23 +160,23 @@ final class Router extends Handler.Abstract {
                 : new ApiError(404, "invalid_request_error", "unknown_url", "there is nothing at this address");
     }
 
-    private void refuse(Exchange exchange, Throwable failure, Callback callback) {
+    /** Tells a client why it gets no answer; returns what the connection can't go on with. */
+    private @Nullable Throwable refuse(Exchange exchange, Throwable failure) {
         ApiError error = ApiError.of(failure);
-        if (error.status() >= 500 && error.status() != 503) {
-            LOG.error("{} {} failed", exchange.method(), exchange.path(), failure);
+        if (failure instanceof IOException || exchange.hasAnswered()) {
+            return failure;
         }
-        if (exchange.hasAnswered()) {
-            callback.failed(failure);
-            return;
+        if (error.status() == 500) {
+            LOG.error("{} {} failed", exchange.method(), exchange.path(), failure);
         }
         if (error.isBusy()) {
             exchange.header("Retry-After", "1");
         }
         try {
             exchange.json(error.status(), error.json());
-            callback.succeeded();
+            return null;
         } catch (IOException gone) {
-            callback.failed(gone);
+            return gone;
         }
     }
 

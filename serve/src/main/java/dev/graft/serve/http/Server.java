@@ -13,10 +13,11 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.eclipse.jetty.http.HttpCompliance;
 import org.eclipse.jetty.http.UriCompliance;
-import org.eclipse.jetty.server.NetworkConnectionLimit;
 import org.eclipse.jetty.server.HttpConfiguration;
 import org.eclipse.jetty.server.HttpConnectionFactory;
+import org.eclipse.jetty.server.NetworkConnectionLimit;
 import org.eclipse.jetty.server.ServerConnector;
+import org.eclipse.jetty.server.handler.MinimumDataRateHandler;
 import org.eclipse.jetty.util.thread.QueuedThreadPool;
 import org.jspecify.annotations.Nullable;
 
@@ -24,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * A server of one base with many adapters.
  *
  * <pre>{@code
- * try (Server server = Server.start(engine, adapters, tokenizer, chat, Server.Options.DEFAULT)) {
+ * try (Server server = Server.texts(engine, adapters, chat, metrics, Server.Options.DEFAULT)) {
  *     System.out.println(server.address());
  *     server.join();
  * }
@@ -34,10 +35,14 @@ public final class Server implements AutoCloseable {
     /** How long what is being answered may take once the server is to stop. */
     private static final long GRACE_MILLISECONDS = 20_000;
 
+    /** Bytes a second that a client must send of its body. */
+    private static final long SLOWEST_CLIENT = 64;
+
     private final org.eclipse.jetty.server.Server jetty;
     private final ServerConnector connector;
     private final Router router;
-    private final Engine engine;
+    private final @Nullable Engine engine;
+    private final boolean secure;
 
     /**
      * Where and for whom it serves.
@@ -46,10 +51,19 @@ public final class Server implements AutoCloseable {
      * @param port 0 for any free one
      * @param keys who may use it; null for everybody, which only a loopback address allows
      * @param connections how many it has at once
+     * @param tls null for plain HTTP
+     * @param audit where requests are written down; null for nowhere
      */
-    public record Options(String host, int port, @Nullable Keys keys, Limits limits, int connections) {
+    public record Options(
+            String host,
+            int port,
+            @Nullable Keys keys,
+            Limits limits,
+            int connections,
+            @Nullable Tls tls,
+            @Nullable AuditLog audit) {
         /** 127.0.0.1:8000, for everybody on this machine. */
-        public static final Options DEFAULT = new Options("127.0.0.1", 8000, null, Limits.DEFAULT, 1024);
+        public static final Options DEFAULT = new Options("127.0.0.1", 8000, null, Limits.DEFAULT, 1024, null, null);
 
         /** @throws InputException if it would be open to everybody on the network */
         public Options {
@@ -69,26 +83,68 @@ public final class Server implements AutoCloseable {
         }
     }
 
-    private Server(org.eclipse.jetty.server.Server jetty, ServerConnector connector, Router router, Engine engine) {
+    private Server(
+            org.eclipse.jetty.server.Server jetty,
+            ServerConnector connector,
+            Router router,
+            @Nullable Engine engine,
+            boolean secure) {
         this.jetty = jetty;
         this.connector = connector;
         this.router = router;
         this.engine = engine;
+        this.secure = secure;
     }
 
-    /** @throws IOException if it can't listen there */
-    public static Server start(
-            Engine engine, Adapters adapters, Tokenizer tokenizer, @Nullable Chat chat, Options options)
+    /**
+     * Serves a base that continues texts.
+     *
+     * @param chat null where the base has no chat template
+     * @throws IOException if it can't listen there
+     */
+    public static Server texts(Engine engine, Adapters adapters, @Nullable Chat chat, Metrics metrics, Options options)
             throws IOException {
+        Tokenizer tokenizer = adapters.base().tokenizer();
         Map<String, Route> routes = new LinkedHashMap<>();
-        routes.put("GET /v1/models", new Models(adapters));
         routes.put("POST /v1/completions", new Texts(Shape.TEXT, engine, adapters, tokenizer, null));
         if (chat != null) {
             routes.put("POST /v1/chat/completions", new Texts(Shape.CHAT, engine, adapters, tokenizer, chat));
         }
+        return start(routes, engine, adapters, metrics, options);
+    }
+
+    /**
+     * Serves a base that reads whole texts: its embeddings, labels or labels of tokens, as its head gives them.
+     *
+     * @throws InputException if it is another base
+     * @throws IOException if it can't listen there
+     */
+    public static Server encoder(Adapters adapters, Metrics metrics, Options options) throws IOException {
+        Encoders.Kind kind = Encoders.Kind.of(adapters.base().task());
+        if (kind == null) {
+            throw new InputException(
+                    adapters.baseName() + " is loaded for " + adapters.base().task()
+                            + ", which can't be served; --task chooses causal_lm, feature_extraction, seq_cls or token_cls");
+        }
+        Map<String, Route> routes = new LinkedHashMap<>();
+        routes.put(
+                "POST " + kind.path(),
+                new Encoders(kind, adapters, adapters.base().tokenizer()));
+        return start(routes, null, adapters, metrics, options);
+    }
+
+    private static Server start(
+            Map<String, Route> routes, @Nullable Engine engine, Adapters adapters, Metrics metrics, Options options)
+            throws IOException {
+        routes.put("GET /v1/models", new Models(adapters));
         routes.put("POST /v1/load_lora_adapter", new LoadAdapter(adapters, true));
         routes.put("POST /v1/unload_lora_adapter", new LoadAdapter(adapters, false));
-        Router router = new Router(routes, options);
+        LoraAdapters strengths = new LoraAdapters(adapters);
+        routes.put("GET /lora-adapters", strengths);
+        routes.put("POST /lora-adapters", strengths);
+        routes.put("GET /metrics", metrics::answer);
+        metrics.watch(engine, adapters);
+        Router router = new Router(routes, metrics, options);
 
         QueuedThreadPool threads = new QueuedThreadPool(options.connections() + 8, 8);
         threads.setName("graft-http");
@@ -98,13 +154,16 @@ public final class Server implements AutoCloseable {
         http.setRequestHeaderSize(16 << 10);
         http.setHttpCompliance(HttpCompliance.RFC9110);
         http.setUriCompliance(UriCompliance.DEFAULT);
-        ServerConnector connector = new ServerConnector(jetty, 1, 1, new HttpConnectionFactory(http));
+        HttpConnectionFactory plain = new HttpConnectionFactory(http);
+        ServerConnector connector = options.tls() == null
+                ? new ServerConnector(jetty, 1, 1, plain)
+                : new ServerConnector(jetty, options.tls().context(), plain);
         connector.setHost(options.host());
         connector.setPort(options.port());
         connector.setIdleTimeout(30_000);
         jetty.addConnector(connector);
         jetty.addBean(new NetworkConnectionLimit(options.connections(), jetty));
-        jetty.setHandler(router);
+        jetty.setHandler(new MinimumDataRateHandler(router, SLOWEST_CLIENT, 0));
         jetty.setErrorHandler(router.errors());
         try {
             jetty.start();
@@ -113,13 +172,14 @@ public final class Server implements AutoCloseable {
         } catch (Exception failure) {
             throw new IOException(failure.getMessage(), failure);
         }
-        return new Server(jetty, connector, router, engine);
+        return new Server(jetty, connector, router, engine, options.tls() != null);
     }
 
     /** Where it can be reached, such as {@code http://127.0.0.1:8000}. */
     public URI address() {
         String host = connector.getHost();
-        return URI.create("http://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + connector.getLocalPort());
+        return URI.create((secure ? "https://" : "http://") + (host.contains(":") ? "[" + host + "]" : host) + ":"
+                + connector.getLocalPort());
     }
 
     /** Waits until it is closed. */
@@ -131,7 +191,7 @@ public final class Server implements AutoCloseable {
     @Override
     public void close() {
         router.drain();
-        if (!engine.drain(GRACE_MILLISECONDS)) {
+        if (engine != null && !engine.drain(GRACE_MILLISECONDS)) {
             engine.close();
         }
         try {

@@ -359,6 +359,43 @@ class TextsTest {
         }
     }
 
+    @Test
+    void strengthsAreLlamaCpps() {
+        String before = content(ask("clerk", ""));
+        JsonNode list = client.get("/lora-adapters").json();
+        int clerk = 0;
+        while (!list.path(clerk).path("path").stringValue().equals("clerk")) {
+            clerk++;
+        }
+
+        assertThat(list.path(clerk).path("scale").doubleValue()).isEqualTo(1);
+        assertThat(client.post("/lora-adapters", "[]").status()).isEqualTo(200);
+        assertThat(content(ask("clerk", ""))).isEqualTo(content(ask("tiny", "")));
+        client.post("/lora-adapters", all(list));
+        assertThat(content(ask("clerk", ""))).isEqualTo(before);
+        assertThat(client.post("/lora-adapters", "[{\"id\": 99, \"scale\": 1}]").status())
+                .isEqualTo(400);
+        assertThat(client.post("/lora-adapters", "{}").status()).isEqualTo(400);
+    }
+
+    private static String all(JsonNode list) {
+        List<String> entries = new ArrayList<>();
+        list.forEach(entry -> entries.add("{\"id\": " + entry.path("id").intValue() + ", \"scale\": 1}"));
+        return entries.toString();
+    }
+
+    @Test
+    void figuresCountWhatHappens() {
+        ask("tiny", "");
+        String figures = client.get("/metrics").body();
+
+        assertThat(figures)
+                .contains("graft_tokens_written_total")
+                .contains("graft_first_token_duration_seconds_bucket")
+                .contains("graft_requests_waiting 0.0")
+                .contains("graft_request_duration_seconds_count{route=\"/v1/chat/completions\",status=\"200\"}");
+    }
+
     /** The one that takes long is given up when its client goes, streamed or not. */
     @ParameterizedTest
     @ValueSource(booleans = {true, false})

@@ -46,13 +46,14 @@ final class TinyChat implements AutoCloseable {
         Adapter.create(base, Ia3.DEFAULT, 3).save(adapterFolder.resolve("scaled"));
         Tokenizer tokenizer = base.tokenizer();
         Chat chat = new Chat(ChatTemplate.load(model, tokenizer.specialTokens()), tokenizer);
-        engine = new Engine(base, tokenizer, engineOptions);
+        Metrics metrics = new Metrics();
+        engine = new Engine(base, tokenizer, engineOptions, metrics);
         adapters = new Adapters(base, "tiny", new FolderStore(adapterFolder));
-        server = Server.start(engine, adapters, tokenizer, chat, options);
+        server = Server.texts(engine, adapters, chat, metrics, options);
     }
 
     static Server.Options options() {
-        return new Server.Options("127.0.0.1", 0, null, Limits.DEFAULT, 64);
+        return new Server.Options("127.0.0.1", 0, null, Limits.DEFAULT, 64, null, null);
     }
 
     /** An adapter whose B isn't zero. */

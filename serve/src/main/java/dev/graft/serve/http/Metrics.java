@@ -1,0 +1,101 @@
+package dev.graft.serve.http;
+
+import dev.graft.serve.Adapters;
+import dev.graft.serve.Engine;
+import dev.graft.serve.Served;
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.Timer;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/** What a server does, in figures: {@code GET /metrics} in Prometheus' form. */
+public final class Metrics implements Engine.Observer {
+    private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+    private final Timer queue = timer("graft.queue.duration", "From being asked to being begun");
+    private final Timer first = timer("graft.first.token.duration", "From being asked to the first token");
+    private final Timer step = timer("graft.step.duration", "A pass that writes a token for each of several texts");
+    private final Counter read = counter("graft.tokens.read", "Tokens of prompts that passes have read");
+    private final Counter written = counter("graft.tokens.written", "Tokens that were written");
+
+    private Timer timer(String name, String description) {
+        return Timer.builder(name)
+                .description(description)
+                .serviceLevelObjectives(
+                        Duration.ofMillis(5),
+                        Duration.ofMillis(20),
+                        Duration.ofMillis(50),
+                        Duration.ofMillis(100),
+                        Duration.ofMillis(250),
+                        Duration.ofSeconds(1),
+                        Duration.ofSeconds(5),
+                        Duration.ofSeconds(30))
+                .register(registry);
+    }
+
+    private Counter counter(String name, String description) {
+        return Counter.builder(name).description(description).register(registry);
+    }
+
+    /** Tells what they hold too. */
+    void watch(@Nullable Engine engine, Adapters adapters) {
+        if (engine != null) {
+            gauge("graft.requests.waiting", "Texts that wait", engine::waiting);
+            gauge("graft.requests.running", "Texts that are read or written", engine::running);
+        }
+        gauge(
+                "graft.adapters.loaded",
+                "Adapters in memory",
+                () -> adapters.loaded().size());
+        gauge(
+                "graft.adapters.bytes",
+                "What the parameters of adapters in memory take",
+                () -> adapters.loaded().stream()
+                        .mapToLong(Adapters.Loaded::bytes)
+                        .sum());
+    }
+
+    private void gauge(String name, String description, java.util.function.Supplier<Number> value) {
+        Gauge.builder(name, value).description(description).register(registry);
+    }
+
+    /** Counts a request. */
+    void answered(String route, int status, long nanos) {
+        Timer.builder("graft.request.duration")
+                .description("Requests by what answered them")
+                .tag("route", route)
+                .tag("status", Integer.toString(status))
+                .register(registry)
+                .record(nanos, TimeUnit.NANOSECONDS);
+    }
+
+    @Override
+    public void began(Served adapter, long waitedNanos) {
+        queue.record(waitedNanos, TimeUnit.NANOSECONDS);
+    }
+
+    @Override
+    public void read(Served adapter, int tokens) {
+        read.increment(tokens);
+    }
+
+    @Override
+    public void first(Served adapter, long nanos) {
+        first.record(nanos, TimeUnit.NANOSECONDS);
+        written.increment();
+    }
+
+    @Override
+    public void wrote(int texts, long nanos) {
+        step.record(nanos, TimeUnit.NANOSECONDS);
+        written.increment(texts);
+    }
+
+    void answer(Exchange exchange) throws IOException {
+        exchange.send(200, "text/plain; version=0.0.4; charset=utf-8", registry.scrape());
+    }
+}

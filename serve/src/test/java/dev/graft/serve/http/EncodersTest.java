@@ -1,0 +1,133 @@
+package dev.graft.serve.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import dev.graft.serve.Adapters;
+import dev.graft.serve.FolderStore;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Base64;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+@Timeout(60)
+class EncodersTest {
+    private static final Path FIXTURES = Path.of("../parity/fixtures");
+
+    @TempDir
+    Path folder;
+
+    private Server serve(String name, Task task, String adapters) throws IOException {
+        Path model = Files.createDirectories(folder.resolve(name));
+        for (String file : new String[] {"config.json", "model.safetensors"}) {
+            Files.copy(FIXTURES.resolve("bases").resolve(name).resolve(file), model.resolve(file));
+        }
+        Files.writeString(
+                model.resolve("tokenizer.json"),
+                "{\"version\": \"1.0\", \"added_tokens\": [], \"normalizer\": null, \"post_processor\": null, \"decoder\": null,"
+                        + " \"pre_tokenizer\": {\"type\": \"Whitespace\"}, \"model\": {\"type\": \"WordLevel\","
+                        + " \"vocab\": {\"[UNK]\": 0, \"Hello\": 5, \"you\": 6, \"there\": 7}, \"unk_token\": \"[UNK]\"}}");
+        Base base = Base.load(model, Base.Options.of(task));
+        return Server.encoder(
+                new Adapters(
+                        base,
+                        "bert",
+                        new FolderStore(FIXTURES.resolve("adapters").resolve(adapters))),
+                new Metrics(),
+                TinyChat.options());
+    }
+
+    @Test
+    void embeddingsHaveLengthOneInBothForms() throws IOException {
+        try (Server server = serve("bert-base", Task.FEATURE_EXTRACTION, "bert-base")) {
+            Client client = new Client(server.address());
+            JsonNode floats = client.post(
+                            "/v1/embeddings", "{\"model\": \"bert\", \"input\": [\"Hello you\", \"Hello\"]}")
+                    .json();
+            JsonNode coded = client.post(
+                            "/v1/embeddings",
+                            "{\"model\": \"bert\", \"input\": \"Hello\", \"encoding_format\": \"base64\"}")
+                    .json();
+
+            JsonNode vector = floats.path("data").path(1).path("embedding");
+            ByteBuffer bytes = ByteBuffer.wrap(Base64.getDecoder()
+                            .decode(coded.path("data").path(0).path("embedding").stringValue()))
+                    .order(ByteOrder.LITTLE_ENDIAN);
+            double length = 0;
+            for (JsonNode value : vector) {
+                assertThat(bytes.getFloat()).isEqualTo(value.floatValue());
+                length += value.doubleValue() * value.doubleValue();
+            }
+            assertThat(bytes.hasRemaining()).isFalse();
+            assertThat(length).isCloseTo(1, within(1e-6));
+            assertThat(floats.path("usage").path("prompt_tokens").intValue()).isEqualTo(3);
+            assertThat(client.post("/v1/embeddings", "{\"model\": \"bert\", \"input\": []}")
+                            .status())
+                    .isEqualTo(400);
+            assertThat(client.post("/v1/embeddings", "{\"model\": \"bert\", \"input\": \"a\", \"dimensions\": 3}")
+                            .status())
+                    .isEqualTo(400);
+            assertThat(client.post("/v1/embeddings", "{\"model\": \"nobody\", \"input\": \"a\"}")
+                            .status())
+                    .isEqualTo(404);
+            assertThat(client.post("/v1/completions", "{}").status()).isEqualTo(404);
+        }
+    }
+
+    @Test
+    void labelsComeWithTheirProbabilities() throws IOException {
+        try (Server server = serve("bert-seqcls", Task.SEQ_CLS, "bert-seqcls")) {
+            Client client = new Client(server.address());
+            JsonNode base = client.post("/v1/classify", "{\"model\": \"bert\", \"input\": \"Hello\"}")
+                    .json();
+            JsonNode entry = base.path("data").path(0);
+            double sum = 0;
+            double best = 0;
+            for (JsonNode probability : entry.path("probs")) {
+                sum += probability.doubleValue();
+                best = Math.max(best, probability.doubleValue());
+            }
+            int place = 0;
+            while (entry.path("probs").path(place).doubleValue() < best) {
+                place++;
+            }
+
+            assertThat(sum).isCloseTo(1, within(1e-6));
+            assertThat(entry.path("label")).isEqualTo(entry.path("labels").path(place));
+            JsonNode adapted = client.post("/v1/classify", "{\"model\": \"lora\", \"input\": \"Hello\"}")
+                    .json();
+            assertThat(adapted.path("data").path(0).path("probs")).isNotEqualTo(entry.path("probs"));
+        }
+    }
+
+    @Test
+    void eachTokenHasALabel() throws IOException {
+        try (Server server = serve("bert-tokcls", Task.TOKEN_CLS, "bert-tokcls")) {
+            JsonNode tokens = new Client(server.address())
+                    .post("/v1/token_classify", "{\"model\": \"bert\", \"input\": \"Hello you\"}")
+                    .json()
+                    .path("data")
+                    .path(0)
+                    .path("tokens");
+
+            assertThat(tokens.isEmpty()).isFalse();
+            for (JsonNode token : tokens) {
+                assertThat("Hello you"
+                                .substring(
+                                        token.path("start").intValue(),
+                                        token.path("end").intValue()))
+                        .isNotEmpty();
+                assertThat(token.path("label").stringValue()).startsWith("LABEL_");
+                assertThat(token.path("score").doubleValue()).isBetween(0.0, 1.0);
+            }
+        }
+    }
+}
