@@ -52,6 +52,14 @@ public interface TrainingRule {
     /** Before the forward passes of a step. */
     default void beforeStep(long step) {}
 
+    /**
+     * Whether everything that is trained takes part in the present step. Where it doesn't, a parameter that no gradient reaches may learn in
+     * another step; else it is an error.
+     */
+    default boolean isWhole() {
+        return true;
+    }
+
     /** A scalar that is added to the loss of a step, as a function of the parameters; null for none. */
     default @Nullable Tensor penalty() {
         return null;

@@ -1,8 +1,10 @@
 package dev.graft.train;
 
 import dev.graft.formats.InputException;
+import dev.graft.peft.Adapter;
 import dev.graft.peft.TrainingRule;
 import dev.graft.peft.TrainingRule.Rate;
+import dev.graft.train.TrainSettings.Optimization;
 import dev.graft.train.optim.FlatParameters;
 import dev.graft.train.optim.FlatParameters.Pace;
 import java.util.List;
@@ -51,13 +53,15 @@ public record ParameterGroup(
     }
 
     /**
-     * Lays parameters out, each at its own pace.
+     * Lays an adapter's parameters out, each at its own pace.
      *
-     * @param usualRate the run's learning rate
      * @throws InputException if a group has no parameter
      */
-    static FlatParameters lay(
-            Map<String, Tensor> parameters, List<ParameterGroup> groups, TrainingRule rule, double usualRate) {
+    static FlatParameters lay(Adapter adapter, Optimization optimization, TrainingRule rule) {
+        Map<String, Tensor> parameters = adapter.trainable();
+        List<ParameterGroup> groups = optimization.groups();
+        double usual = optimization.learningRate();
+        Double head = optimization.headRate();
         for (ParameterGroup group : groups) {
             if (parameters.keySet().stream().noneMatch(group::has)) {
                 throw new InputException("parameter_groups: no trained parameter has " + group.names
@@ -69,8 +73,12 @@ public record ParameterGroup(
                 name -> groups.stream()
                         .filter(group -> group.has(name))
                         .findFirst()
-                        .map(group -> group.pace(rule.rate(name), usualRate))
-                        .orElseGet(() -> new Pace(rule.rate(name), null)),
+                        .map(group -> group.pace(rule.rate(name), usual))
+                        .orElseGet(() -> new Pace(
+                                head != null && adapter.config().savesWhole(name)
+                                        ? new Rate(head / usual, rule.rate(name).from())
+                                        : rule.rate(name),
+                                null)),
                 parameters);
     }
 }

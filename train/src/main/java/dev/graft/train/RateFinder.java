@@ -58,8 +58,7 @@ public record RateFinder(TrainSettings settings, Adapter adapter, Examples examp
                         adapter,
                         new TrainingRule.Run(
                                 Math.max(plan.totalSteps(), steps), plan.stepsPerEpoch(), usual, tested.seed()));
-        FlatParameters parameters =
-                ParameterGroup.lay(adapter.trainable(), tested.optimization().groups(), rule, usual);
+        FlatParameters parameters = ParameterGroup.lay(adapter, tested.optimization(), rule);
         List<Point> points = new ArrayList<>();
         try (Stepper stepper = new Stepper(
                 tested,

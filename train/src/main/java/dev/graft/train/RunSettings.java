@@ -50,6 +50,9 @@ final class RunSettings {
     private static void optimization(ObjectNode json, Optimization optimization) {
         json.put("optimizer", optimization.optimizer().toString());
         json.put("learning_rate", optimization.learningRate());
+        if (optimization.headRate() != null) {
+            json.put("head_learning_rate", optimization.headRate());
+        }
         LearningRate rate = optimization.schedule();
         ObjectNode schedule = json.putObject("lr_scheduler");
         schedule.put("name", rate.schedule());

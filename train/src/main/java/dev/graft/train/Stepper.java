@@ -276,7 +276,7 @@ final class Stepper implements AutoCloseable {
 
     private Loss gradients(long step, List<Batch> batches, long terms) {
         DataParallel.Outcome outcome;
-        boolean check = !checked && (drop == null || drop.isWhole());
+        boolean check = !checked && rule.isWhole() && (drop == null || drop.isWhole());
         try {
             outcome = workers.backward(batches, terms, settings.seed(), step, check);
         } catch (RuntimeException error) {

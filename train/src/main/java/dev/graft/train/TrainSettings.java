@@ -44,6 +44,7 @@ public record TrainSettings(
      * How a step changes parameters.
      *
      * @param learningRate the base rate, at most 100
+     * @param headRate that of modules trained whole beside a method, in place of the base rate; null for the base rate
      * @param maxGradientNorm to which gradients are scaled down; 0 for never
      * @param labelSmoothing the share of a target that is spread over all classes
      * @param groups parameters that learn otherwise
@@ -53,6 +54,7 @@ public record TrainSettings(
     public record Optimization(
             Optimizer.Settings optimizer,
             double learningRate,
+            @Nullable Double headRate,
             LearningRate schedule,
             double maxGradientNorm,
             double labelSmoothing,
@@ -69,7 +71,16 @@ public record TrainSettings(
                 LearningRate schedule,
                 double maxGradientNorm,
                 double labelSmoothing) {
-            this(optimizer, learningRate, schedule, maxGradientNorm, labelSmoothing, List.of(), null, USUAL_SPIKE);
+            this(
+                    optimizer,
+                    learningRate,
+                    null,
+                    schedule,
+                    maxGradientNorm,
+                    labelSmoothing,
+                    List.of(),
+                    null,
+                    USUAL_SPIKE);
         }
 
         public Optimization {
@@ -84,6 +95,10 @@ public record TrainSettings(
                 throw new InputException(
                         "learning_rate is " + learningRate + ", expected above 0 and at most " + HIGHEST_RATE);
             }
+            if (headRate != null && !(headRate >= 0 && headRate <= HIGHEST_RATE)) {
+                throw new InputException(
+                        "head_learning_rate is " + headRate + ", expected 0 or more and at most " + HIGHEST_RATE);
+            }
             if (!(maxGradientNorm >= 0 && maxGradientNorm < Double.POSITIVE_INFINITY)) {
                 throw new InputException(
                         "max_grad_norm is " + maxGradientNorm + ", expected a number above 0, or 0 for no clipping");
@@ -95,27 +110,72 @@ public record TrainSettings(
 
         public Optimization withLearningRate(double rate) {
             return new Optimization(
-                    optimizer, rate, schedule, maxGradientNorm, labelSmoothing, groups, averaging, lossSpike);
+                    optimizer, rate, headRate, schedule, maxGradientNorm, labelSmoothing, groups, averaging, lossSpike);
+        }
+
+        public Optimization withHeadRate(@Nullable Double rate) {
+            return new Optimization(
+                    optimizer,
+                    learningRate,
+                    rate,
+                    schedule,
+                    maxGradientNorm,
+                    labelSmoothing,
+                    groups,
+                    averaging,
+                    lossSpike);
         }
 
         public Optimization with(Optimizer.Settings other) {
             return new Optimization(
-                    other, learningRate, schedule, maxGradientNorm, labelSmoothing, groups, averaging, lossSpike);
+                    other,
+                    learningRate,
+                    headRate,
+                    schedule,
+                    maxGradientNorm,
+                    labelSmoothing,
+                    groups,
+                    averaging,
+                    lossSpike);
         }
 
         public Optimization withGroups(List<ParameterGroup> others) {
             return new Optimization(
-                    optimizer, learningRate, schedule, maxGradientNorm, labelSmoothing, others, averaging, lossSpike);
+                    optimizer,
+                    learningRate,
+                    headRate,
+                    schedule,
+                    maxGradientNorm,
+                    labelSmoothing,
+                    others,
+                    averaging,
+                    lossSpike);
         }
 
         public Optimization withAveraging(@Nullable Double decay) {
             return new Optimization(
-                    optimizer, learningRate, schedule, maxGradientNorm, labelSmoothing, groups, decay, lossSpike);
+                    optimizer,
+                    learningRate,
+                    headRate,
+                    schedule,
+                    maxGradientNorm,
+                    labelSmoothing,
+                    groups,
+                    decay,
+                    lossSpike);
         }
 
         public Optimization withLossSpike(double factor) {
             return new Optimization(
-                    optimizer, learningRate, schedule, maxGradientNorm, labelSmoothing, groups, averaging, factor);
+                    optimizer,
+                    learningRate,
+                    headRate,
+                    schedule,
+                    maxGradientNorm,
+                    labelSmoothing,
+                    groups,
+                    averaging,
+                    factor);
         }
     }
 

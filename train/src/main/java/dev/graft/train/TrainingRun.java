@@ -86,8 +86,7 @@ final class TrainingRun {
                                 settings.optimization().learningRate(),
                                 settings.seed()));
         Optimization optimization = settings.optimization();
-        FlatParameters parameters =
-                ParameterGroup.lay(adapter.trainable(), optimization.groups(), rule, optimization.learningRate());
+        FlatParameters parameters = ParameterGroup.lay(adapter, optimization, rule);
         checkSuits(optimization);
         optimizer = optimization.optimizer().of(parameters);
         Double averaging = optimization.averaging();

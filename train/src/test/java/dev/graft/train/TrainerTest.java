@@ -353,7 +353,8 @@ class TrainerTest {
             TrainSettings.Optimization all = settings.optimization().withAveraging(0.9);
             settings = settings.with(
                     plain
-                            ? new TrainSettings.Optimization(optimizer, 0.1, all.schedule(), 0, 0, List.of(), 0.9, 10)
+                            ? new TrainSettings.Optimization(
+                                    optimizer, 0.1, null, all.schedule(), 0, 0, List.of(), 0.9, 10)
                             : all.withGroups(List.of(new ParameterGroup("lora_B", 5e-3, 0.1))));
             settings = settings.withMaxSteps(8).with(new Saving(Every.steps(100), 2));
             Path whole = folder.resolve(

@@ -10,13 +10,16 @@ import dev.graft.peft.Method;
 import dev.graft.peft.Targets;
 import dev.graft.peft.TrainingRule;
 import dev.graft.peft.methods.AdaLora;
+import dev.graft.peft.methods.AdapterDrop;
 import dev.graft.peft.methods.ChildTuning;
 import dev.graft.peft.methods.DyLora;
 import dev.graft.peft.methods.GradualUnfreezing;
+import dev.graft.peft.methods.Ia3;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.peft.methods.LoraFa;
 import dev.graft.peft.methods.LoraPlus;
+import dev.graft.peft.methods.Pfeiffer;
 import dev.graft.peft.methods.Sora;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
@@ -171,6 +174,35 @@ class TrainingRuleTest {
 
         assertThat(told.get(1).get(0).loss()).isGreaterThan(told.get(0).get(0).loss() + 0.01);
         assertThat(Tensors.item(gradient[0].sub(gradient[1]).abs().amax())).isCloseTo(0, offset(1e-5));
+    }
+
+    @Test
+    void aHeadLearnsAtARateOfItsOwn() {
+        Base classifier = Tiny.classifier("large", "small");
+        Adapter before = Adapter.create(classifier, Ia3.DEFAULT, 7);
+        Adapter after = Adapter.create(classifier, Ia3.DEFAULT, 7);
+        TrainSettings settings =
+                SETTINGS.with(SETTINGS.optimization().withHeadRate(1e-3)).withMaxSteps(1);
+        new Trainer(settings, after, Tiny.labelled(8, 1), null, null, List.of()).run();
+
+        before.trainable().forEach((name, start) -> {
+            // Adam's first step moves every value by its learning rate.
+            double expected = name.startsWith("classifier.") ? 1e-3 : 1e-2;
+            assertThat(moved(after.trainable().get(name), start)).as(name).isCloseTo(expected, offset(expected / 100));
+        });
+    }
+
+    @Test
+    void whatRestsInAStepIsNoError() {
+        AdapterDrop drop = new AdapterDrop(Pfeiffer.DEFAULT, 1, true);
+        Adapter before = Adapter.create(LLAMA, drop, 7);
+        Adapter after = Adapter.create(LLAMA, drop, 7);
+        train(after, null, 2);
+
+        before.trainable()
+                .forEach((name, start) -> assertThat(moved(after.trainable().get(name), start) > 0)
+                        .as(name)
+                        .isEqualTo(!name.contains("layers.0.")));
     }
 
     @Test

@@ -55,7 +55,9 @@ public record Workbench(Experiment experiment, List<Contender> contenders) {
         Overflow overflow = Prepared.overflow(run, task);
         Examples train = Examples.encode(splits.train(), encoder, length, overflow);
         Examples validation = Examples.encode(rows("validation", splits.validation()), encoder, length, overflow);
-        TrainSettings settings = new Settings(run, task, Scorer.of(task)).of(train.size());
+        TrainSettings usual = new Settings(run, task, Scorer.of(task)).of(train.size());
+        TrainSettings settings =
+                usual.with(usual.optimization().withHeadRate(run.optimisation().headLearningRate()));
         Integer evalBatch = run.schedule().evalBatchSize();
         String metric = run.evaluation().metric();
         Experiment experiment = new Experiment(
@@ -126,14 +128,15 @@ public record Workbench(Experiment experiment, List<Contender> contenders) {
                     name,
                     base -> ChosenMethod.of(
                             name, run.methodOptions(), run.base().compat(), base),
-                    rate(run, usual, name)));
+                    rate(run, usual) * ChosenMethod.named(name).rateFactor(),
+                    rate(run, usual)));
         }
         return contenders;
     }
 
     /** A rate that the recipe gives is LoRA's. */
-    private static double rate(RunConfig run, double usual, String name) {
+    private static double rate(RunConfig run, double usual) {
         Double given = run.optimisation().learningRate();
-        return (given == null ? usual : given) * ChosenMethod.named(name).rateFactor();
+        return given == null ? usual : given;
     }
 }

@@ -18,6 +18,14 @@ public record Optimisation(
         Double learningRate,
 
         @Key(
+                value = "Learning rate of a head and of other modules that are trained whole",
+                unset = "learning_rate if that is given, else LoRA's",
+                example = "1e-3",
+                min = 0)
+        @Nullable
+        Double headLearningRate,
+
+        @Key(
                 value = "How the learning rate goes on after the warm-up",
                 byDefault = "linear",
                 example = "cosine",

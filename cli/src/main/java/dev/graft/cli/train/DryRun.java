@@ -66,10 +66,16 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
                                 Locale.ROOT,
                                 ", %,d tokens",
                                 Math.round(plan.epochs() * train.summary().tokens()))));
+        Double head = settings.optimization().headRate();
         text.append(String.format(
                 Locale.ROOT,
-                "%nlearning rate %s, %s, %,d steps of warm-up%n",
+                "%nlearning rate %s%s, %s, %,d steps of warm-up%n",
                 settings.optimization().learningRate(),
+                head == null
+                                || !prepared.adapter().trainable().keySet().stream()
+                                        .anyMatch(prepared.adapter().config()::savesWhole)
+                        ? ""
+                        : ", of the head " + head,
                 settings.optimization().schedule().schedule(),
                 plan.warmupSteps()));
         return text.toString();

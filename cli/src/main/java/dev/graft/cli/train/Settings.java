@@ -78,6 +78,7 @@ public record Settings(
     private Optimization optimization() {
         Optimisation options = config.optimisation();
         Double rate = options.learningRate();
+        Double head = options.headLearningRate();
         Double norm = options.maxGradNorm();
         double usualNorm = options.optimizer() == Optimisation.Optimizer.LBFGS ? 0 : 1;
         OptimizerChoice choice = new OptimizerChoice(options);
@@ -87,6 +88,7 @@ public record Settings(
                         ? usualRate()
                                 * ChosenMethod.named(config.base().method()).rateFactor()
                         : rate,
+                head == null && rate == null ? Double.valueOf(usualRate()) : head,
                 schedule(options),
                 norm == null ? usualNorm : norm,
                 prefers() ? 0 : options.labelSmoothing(),

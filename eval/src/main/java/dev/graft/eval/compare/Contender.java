@@ -22,8 +22,14 @@ public sealed interface Contender {
      *
      * @param on the method for a base
      * @param rate its usual learning rate, around which it looks for the best one
+     * @param headRate what the head learns at beside it, in the same proportion to any other rate
      */
-    record Trained(String name, Function<Base, Method> on, double rate) implements Contender {
+    record Trained(String name, Function<Base, Method> on, double rate, double headRate) implements Contender {
+        /** One rate for all. */
+        public Trained(String name, Function<Base, Method> on, double rate) {
+            this(name, on, rate, rate);
+        }
+
         @Override
         public List<Double> rates(List<Double> factors) {
             // Two digits: 1e-3 times 0.3 is written as 3e-4.

@@ -55,6 +55,7 @@ final class TrialRun {
             try {
                 Method method = trained.on().apply(experiment.base());
                 config.put("type", method.type().name());
+                config.put("head_rate", trained.headRate() / trained.rate());
                 method.write(config, experiment.base());
             } catch (InputException refused) {
                 config.put("refused", refused.getMessage());
@@ -91,8 +92,13 @@ final class TrialRun {
     private Outcome train(Contender.Trained contender, Trial trial, String key, ObjectNode config) {
         Adapter adapter = adapter(contender, trial.seed());
         Steps steps = new Steps();
-        double seconds = train(
-                adapter, experiment.settings().withLearningRate(trial.rate()).withSeed(trial.seed()), steps);
+        TrainSettings settings =
+                experiment.settings().withLearningRate(trial.rate()).withSeed(trial.seed());
+        if (settings.optimization().headRate() == null) {
+            double head = trial.rate() * (contender.headRate() / contender.rate());
+            settings = settings.with(settings.optimization().withHeadRate(head));
+        }
+        double seconds = train(adapter, settings, steps);
         Hooks hooks = Selection.of(adapter).hooks();
         return outcome(trial, key, config, adapter.base(), adapter, hooks, steps.losses(), seconds, steps.median());
     }

@@ -10,6 +10,7 @@ import dev.graft.peft.Method;
 import dev.graft.peft.TrainingRule;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Rng;
+import dev.graft.tensor.Tensors;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.node.ObjectNode;
@@ -71,6 +72,11 @@ public record AdapterDrop(Method inside, int layers, boolean fixed) implements M
             @Override
             public void beforeStep(long step) {
                 set(fixed ? layers : Rng.of(run.seed(), "adapter drop " + step).below(layers + 1));
+            }
+
+            @Override
+            public boolean isWhole() {
+                return Tensors.item(first) == 0;
             }
 
             @Override

@@ -233,11 +233,6 @@ public record AdapterHubPrefix(
         }
 
         @Override
-        public double rateFactor() {
-            return 3;
-        }
-
-        @Override
         public boolean reads(Fields config) {
             return AdapterHubFields.isOf(config, "prefix_tuning");
         }

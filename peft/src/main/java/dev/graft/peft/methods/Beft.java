@@ -154,6 +154,11 @@ public record Beft(Targets targets, boolean startAtZero) implements Method {
         }
 
         @Override
+        public double rateFactor() {
+            return 10;
+        }
+
+        @Override
         public Method read(Fields f, Base base) {
             return new Beft(Targets.read(f), f.bool("init_weights", true));
         }

@@ -28,19 +28,21 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * <p>Trained: out · in / b for a layer. Files: {@code <module>.c3a_kernel [out / b, in / b, b]}. Merges: W + ΔW. Use it where LoRA's rank is the
  * limit; b divides all sizes, and the larger it is the fewer numbers are trained. The division by in makes the update small: it wants
- * learning rates ten to a hundred times LoRA's. Every call makes ΔW. Not on embeddings.
+ * learning rates about a hundred times LoRA's. Every call makes ΔW. Not on embeddings.
  *
  * <pre>{@code
  * Adapter adapter = Adapter.create(base, C3a.DEFAULT.withBlock(64), 42);
  * }</pre>
  *
- * @param block b; 0 for the greatest common divisor of the sizes of all target layers
+ * @param block b; 0 for the largest of at most 64 that divides the sizes of all target layers
  * @param bias which of the base's biases are trained
  * @param init how kernels start
  */
 public record C3a(ByModule<Integer> block, Targets targets, Bias bias, Init init) implements Method {
-    /** The largest blocks that fit every linear layer but the head. */
+    /** The largest blocks of at most 64 that fit every linear layer but the head. */
     public static final C3a DEFAULT = new C3a(ByModule.of(0), Targets.ALL_LINEAR, Bias.NONE, Init.ZEROS);
+
+    private static final int LARGEST = 64;
 
     /** How kernels start. */
     public enum Init {
@@ -101,7 +103,11 @@ public record C3a(ByModule<Integer> block, Targets targets, Bias bias, Init init
                 divisor = divisor.gcd(BigInteger.valueOf(linear.in())).gcd(BigInteger.valueOf(linear.out()));
             }
         }
-        return new ByModule<>(divisor.intValueExact(), block.pattern());
+        int size = divisor.min(BigInteger.valueOf(LARGEST)).intValueExact();
+        while (divisor.mod(BigInteger.valueOf(size)).signum() != 0) {
+            size--;
+        }
+        return new ByModule<>(size, block.pattern());
     }
 
     /** Which number of a kernel each entry of its block is, row by row. */
@@ -184,6 +190,11 @@ public record C3a(ByModule<Integer> block, Targets targets, Bias bias, Init init
         @Override
         public String peftType() {
             return "C3A";
+        }
+
+        @Override
+        public double rateFactor() {
+            return 100;
         }
 
         @Override

@@ -54,7 +54,7 @@ public record Compacter(BottleneckConfig config) implements BottleneckMethod {
 
         @Override
         public double rateFactor() {
-            return 3;
+            return 30;
         }
 
         @Override

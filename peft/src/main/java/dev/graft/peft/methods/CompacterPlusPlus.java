@@ -46,7 +46,7 @@ public record CompacterPlusPlus(BottleneckConfig config) implements BottleneckMe
 
         @Override
         public double rateFactor() {
-            return 3;
+            return 30;
         }
 
         @Override

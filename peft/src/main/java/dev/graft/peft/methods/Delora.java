@@ -39,9 +39,9 @@ import tools.jackson.databind.node.ObjectNode;
 public record Delora(
         ByModule<Integer> r, ByModule<Double> lambda, double dropout, Bias bias, Targets targets, boolean startAtZero)
         implements Method {
-    /** Rank 8, λ = 15, every linear layer but the head. */
+    /** Rank 8, λ = 1, every linear layer but the head. */
     public static final Delora DEFAULT =
-            new Delora(ByModule.of(8), ByModule.of(15.0), 0, Bias.NONE, Targets.ALL_LINEAR, true);
+            new Delora(ByModule.of(8), ByModule.of(1.0), 0, Bias.NONE, Targets.ALL_LINEAR, true);
 
     /** Norms below this count as this. */
     private static final double LEAST = 1e-4;
@@ -152,11 +152,6 @@ public record Delora(
         @Override
         public String peftType() {
             return "DELORA";
-        }
-
-        @Override
-        public double rateFactor() {
-            return 1;
         }
 
         @Override

@@ -18,9 +18,9 @@ import org.bytedeco.pytorch.global.torch;
  */
 record Householder(Tensor v, Tensor basis) implements ReftConfig.Rotation {
     /** Declares {@code original} and {@code 0.base}: R starts as the first rows of a random orthogonal matrix. */
-    static Householder of(Grafter g, String at, int r, long hidden) {
+    static Householder of(Grafter g, ReftConfig.Declaration declare, String at, int r, long hidden) {
         String original = at + "original";
-        Tensor v = g.parameter(original, (rng, shape) -> identity(r, hidden).neg(), r, hidden);
+        Tensor v = declare.of(original, (rng, shape) -> identity(r, hidden).neg(), r, hidden);
         Tensor basis = g.frozen(
                 at + "0.base",
                 (rng, shape) ->

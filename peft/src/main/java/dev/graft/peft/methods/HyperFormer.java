@@ -203,6 +203,11 @@ public record HyperFormer(
         }
 
         @Override
+        public double rateFactor() {
+            return 0.3;
+        }
+
+        @Override
         public Method read(Fields f, Base base) {
             f.informational("architecture");
             return new HyperFormer(

@@ -170,6 +170,11 @@ public record MadG(List<List<Double>> languages, int embedding, int layerEmbeddi
         }
 
         @Override
+        public double rateFactor() {
+            return 0.3;
+        }
+
+        @Override
         public Method read(Fields f, Base base) {
             f.informational("architecture");
             return new MadG(

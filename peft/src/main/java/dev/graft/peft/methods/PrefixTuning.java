@@ -126,11 +126,6 @@ public record PrefixTuning(int tokens, @Nullable Integer encoderHidden, boolean 
         }
 
         @Override
-        public double rateFactor() {
-            return 3;
-        }
-
-        @Override
         public boolean reads(Fields config) {
             return config.bool("prefix_projection", false);
         }

@@ -235,7 +235,7 @@ public record RandLora(
 
         @Override
         public double rateFactor() {
-            return 3;
+            return 0.3;
         }
 
         @Override

@@ -75,22 +75,29 @@ public record ReftConfig(
         for (Site site : g.base().sites()) {
             if (site instanceof Layer layer
                     && (layers == null || layers.contains(AdapterHubFields.layer(layer, g.base())))) {
-                Unit start = unit(g, layer, 0, sigma);
-                Unit end = tied ? start : unit(g, layer, 1, sigma);
+                Unit start = unit(g, layer, 0, first > 0 || tied, sigma);
+                Unit end = tied ? start : unit(g, layer, 1, last > 0, sigma);
                 g.add(layer, new Edit(start, end, first, last, dropout));
             }
         }
     }
 
-    private Unit unit(Grafter g, Layer layer, int index, @Nullable Activation sigma) {
+    /** A unit; that of no positions is in AdapterHub's files too, but has nothing to learn from. */
+    private Unit unit(Grafter g, Layer layer, int index, boolean acts, @Nullable Activation sigma) {
         String at = layer.name() + ".reft_layer.refts.*.units." + index + ".";
         long hidden = layer.hidden();
-        Tensor w = g.parameter(at + "learned_source.weight", Initial.KAIMING, r, hidden);
-        Tensor b = g.parameter(at + "learned_source.bias", Initial.uniform(1 / Math.sqrt(hidden)), r);
+        Declaration declare = acts ? g::parameter : g::frozen;
+        Tensor w = declare.of(at + "learned_source.weight", Initial.KAIMING, r, hidden);
+        Tensor b = declare.of(at + "learned_source.bias", Initial.uniform(1 / Math.sqrt(hidden)), r);
         Rotation rotation = orthogonal
-                ? Householder.of(g, at + "projection.parametrizations.weight.", r, hidden)
-                : new Free(g.parameter(at + "projection.weight", Initial.KAIMING, r, hidden));
+                ? Householder.of(g, declare, at + "projection.parametrizations.weight.", r, hidden)
+                : new Free(declare.of(at + "projection.weight", Initial.KAIMING, r, hidden));
         return new Unit(w, b, rotation, subtract, sigma);
+    }
+
+    /** How a tensor is declared: as a parameter or frozen. */
+    interface Declaration {
+        Tensor of(String key, Initial initial, long... shape);
     }
 
     /** R. */

@@ -219,7 +219,7 @@ public record TinyLora(
 
         @Override
         public double rateFactor() {
-            return 10;
+            return 3;
         }
 
         @Override

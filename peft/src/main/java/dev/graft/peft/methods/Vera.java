@@ -164,7 +164,7 @@ public record Vera(
 
         @Override
         public double rateFactor() {
-            return 10;
+            return 30;
         }
 
         @Override

@@ -53,7 +53,7 @@ public record WaveFt(
         implements Method {
     /** 2592 coefficients for every linear layer but the head, Haar's wavelet. */
     public static final WaveFt DEFAULT =
-            new WaveFt(ByModule.of(2592), false, 25, "db1", true, 777, Targets.ALL_LINEAR, Bias.NONE, true);
+            new WaveFt(ByModule.of(2592), false, 5, "db1", true, 777, Targets.ALL_LINEAR, Bias.NONE, true);
 
     public WaveFt {
         Wavelet.named(wavelet);
@@ -177,11 +177,6 @@ public record WaveFt(
         @Override
         public String peftType() {
             return "WAVEFT";
-        }
-
-        @Override
-        public double rateFactor() {
-            return 10;
         }
 
         @Override
