@@ -200,6 +200,11 @@ public final class Grafter {
         return declare(key, true, Place.FILE, true, type(), initial, shape);
     }
 
+    /** A parameter that counts as trained, though the settings leave nothing that it could learn from: no gradient is formed for it. */
+    public Tensor idle(String key, Initial initial, long... shape) {
+        return parameter(key, initial, shape).set_requires_grad(false);
+    }
+
     /**
      * A trained parameter that files don't hold: they hold what an {@link #export} makes of it. Where the adapter comes from a file, its
      * start must be made of what is {@link #stored}.

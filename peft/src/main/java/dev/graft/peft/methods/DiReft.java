@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
  * DiReFT (Wu et al., 2024) as AdapterHub has it: {@link NoReft} without the subtraction, {@code h + Rᵀ σ(W h + b)} at the first and last
  * positions after a layer, R and W {@code [r, hidden]}: a LoRA on hidden states.
  *
- * <p>Trained: 2 · r · hidden + r for each layer and unit that has positions. R, W and b start as {@code nn.Linear}: a new adapter isn't the identity. Files: as
+ * <p>Trained: 2 · r · hidden + r for each unit and layer. R, W and b start as {@code nn.Linear}: a new adapter isn't the identity. Files: as
  * of {@link NoReft}, with {@code subtract_projection: false}, which AdapterHub doesn't write: what it saved of a DiReFT is read as NoReFT,
  * there as here. Doesn't merge. The cheapest of the three.
  *

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * another for the last, or one for both. Positions count what isn't padding; where first and last meet, the last win. R is parametrised
  * by Householder reflections, see {@link Householder}.
  *
- * <p>Trained: 2 · r · hidden + r for each layer and unit that has positions. R starts as rows of a random orthogonal matrix, W and b as {@code nn.Linear}: a new
+ * <p>Trained: 2 · r · hidden + r for each unit and layer. R starts as rows of a random orthogonal matrix, W and b as {@code nn.Linear}: a new
  * adapter isn't the identity. Files, in AdapterHub's layout:
  * {@code <layer>.reft_layer.refts.NAME.units.{0,1}.learned_source.{weight,bias}}, {@code .projection.parametrizations.weight.original},
  * {@code .projection.parametrizations.weight.0.base}. Doesn't merge. Use it where very few numbers may be trained and prompts are short and

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
  * NoReFT (Wu et al., 2024) as AdapterHub has it: {@link LoReft} with a free R, {@code h + Rᵀ (σ(W h + b) - R h)} at the first and last
  * positions after a layer, R and W {@code [r, hidden]}.
  *
- * <p>Trained: 2 · r · hidden + r for each layer and unit that has positions. R, W and b start as {@code nn.Linear}: a new adapter isn't the identity. Files, in
+ * <p>Trained: 2 · r · hidden + r for each unit and layer. R, W and b start as {@code nn.Linear}: a new adapter isn't the identity. Files, in
  * AdapterHub's layout: {@code <layer>.reft_layer.refts.NAME.units.{0,1}.learned_source.{weight,bias}}, {@code .projection.weight}. Doesn't
  * merge. It costs less than LoReFT in a training step, since nothing is kept orthonormal, and mostly learns a little less.
  *

@@ -82,11 +82,11 @@ public record ReftConfig(
         }
     }
 
-    /** A unit; that of no positions is in AdapterHub's files too, but has nothing to learn from. */
+    /** A unit; that of no positions is in AdapterHub's files and counts too, but has nothing to learn from. */
     private Unit unit(Grafter g, Layer layer, int index, boolean acts, @Nullable Activation sigma) {
         String at = layer.name() + ".reft_layer.refts.*.units." + index + ".";
         long hidden = layer.hidden();
-        Declaration declare = acts ? g::parameter : g::frozen;
+        Declaration declare = acts ? g::parameter : g::idle;
         Tensor w = declare.of(at + "learned_source.weight", Initial.KAIMING, r, hidden);
         Tensor b = declare.of(at + "learned_source.bias", Initial.uniform(1 / Math.sqrt(hidden)), r);
         Rotation rotation = orthogonal
@@ -95,7 +95,7 @@ public record ReftConfig(
         return new Unit(w, b, rotation, subtract, sigma);
     }
 
-    /** How a tensor is declared: as a parameter or frozen. */
+    /** How a parameter is declared. */
     interface Declaration {
         Tensor of(String key, Initial initial, long... shape);
     }

@@ -36,11 +36,11 @@ class LoReftTest extends MethodContract {
         LoReft both = new LoReft(2, 2, 2, true, null, 0);
         LoReft last = new LoReft(1, 0, 3, false, List.of(1), 0);
         return List.of(
-                new Case(Bases.BERT, first, 2 * (2 * 3 * 32 + 3), false),
-                new Case(Bases.LLAMA, first, 2 * (2 * 3 * 32 + 3), false),
+                new Case(Bases.BERT, first, 2 * 2 * (2 * 3 * 32 + 3), false),
+                new Case(Bases.LLAMA, first, 2 * 2 * (2 * 3 * 32 + 3), false),
                 new Case(Bases.TIED, both, 2 * (2 * 2 * 32 + 2), false),
                 new Case(Bases.BERT, both, 2 * (2 * 2 * 32 + 2), false),
-                new Case(Bases.LLAMA, last, 2 * 32 + 1, false));
+                new Case(Bases.LLAMA, last, 2 * (2 * 32 + 1), false));
     }
 
     /** Texts of 6, 2 and 4 tokens, padded on the left. */
