@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.graft.peft.Method;
 import dev.graft.peft.Methods;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,7 +32,7 @@ class MethodsCommandTest {
 
     @Test
     void theJsonSaysWhereAMethodActs() {
-        Map<String, String> actsOn = new LinkedHashMap<>();
+        Map<String, List<String>> actsOn = new LinkedHashMap<>();
         Cli.run("methods", "--json")
                 .json()
                 .get("methods")
@@ -39,12 +40,16 @@ class MethodsCommandTest {
                 .filter(method -> !method.get("acts_on").isEmpty())
                 .forEach(method -> actsOn.put(
                         method.get("name").stringValue(),
-                        method.get("acts_on").get(0).stringValue()));
+                        method.get("acts_on")
+                                .valueStream()
+                                .map(JsonNode::stringValue)
+                                .toList()));
         assertThat(actsOn)
-                .containsEntry("lora", "linear")
-                .containsEntry("pfeiffer", "block")
-                .containsEntry("loreft", "layer")
-                .containsEntry("prompt-tuning", "embedding");
+                .containsEntry("lora", List.of("convolution", "embedding", "linear"))
+                .containsEntry("vera", List.of("linear"))
+                .containsEntry("pfeiffer", List.of("block"))
+                .containsEntry("loreft", List.of("layer"))
+                .containsEntry("prompt-tuning", List.of("embedding"));
     }
 
     @ParameterizedTest

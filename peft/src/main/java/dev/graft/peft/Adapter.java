@@ -132,7 +132,16 @@ public final class Adapter {
         return again(number, value -> value);
     }
 
+    /** The part of this adapter that one of its method's methods declares, with the same parameters; without what is saved whole. */
+    public Adapter part(Method method) {
+        return again(config.withMethod(method).withModulesToSave(List.of()), task, value -> value);
+    }
+
     private Adapter again(int forTask, UnaryOperator<Tensor> share) {
+        return again(config, forTask, share);
+    }
+
+    private Adapter again(AdapterConfig as, int forTask, UnaryOperator<Tensor> share) {
         Grafter.Values shared = new Grafter.Values() {
             @Override
             public Tensor get(String key, Initial initial, ScalarType type, long... shape) {
@@ -155,7 +164,7 @@ public final class Adapter {
                 return parameter == null ? null : Tensors.shape(parameter.value());
             }
         };
-        return new Adapter(base, config, shared, forTask, null);
+        return new Adapter(base, as, shared, forTask, null);
     }
 
     /** How many tasks it knows; with more than one a {@link Selection} takes the adapter of one {@link #task}. */

@@ -3,6 +3,7 @@ package dev.graft.cli.config;
 import dev.graft.cli.config.YamlValue.Mapping;
 import dev.graft.cli.config.YamlValue.Scalar;
 import dev.graft.formats.InputException;
+import dev.graft.peft.Methods;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.reflect.InvocationTargetException;
@@ -45,9 +46,17 @@ public final class ConfigReader {
             @Nullable Path recipe, List<String> overrides, Map<String, String> flags, Consumer<String> notices) {
         List<List<Setting>> layers = layers(recipe, overrides);
         layers.add(flags.entrySet().stream()
-                .map(flag -> setting(flag.getKey().replace('-', '_'), flag.getValue(), "--" + flag.getKey()))
+                .map(flag -> setting(name(flag.getKey()), flag.getValue(), "--" + flag.getKey()))
                 .toList());
         return new ConfigReader(notices).read(layers);
+    }
+
+    /** The option that a flag gives: a method keeps the dashes of its name. */
+    private static String name(String flag) {
+        int dot = flag.indexOf('.');
+        String owner = flag.substring(0, Math.max(0, dot));
+        boolean method = Methods.all().stream().anyMatch(type -> type.name().equals(owner));
+        return method ? owner + flag.substring(dot).replace('-', '_') : flag.replace('-', '_');
     }
 
     private static List<List<Setting>> layers(@Nullable Path recipe, List<String> overrides) {

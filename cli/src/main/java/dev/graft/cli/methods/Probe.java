@@ -59,10 +59,32 @@ final class Probe {
         return Adapter.create(on, method(defaults(on), on), 0);
     }
 
-    /** The kinds of the sites at which it acts: {@code linear}, {@code norm}, … */
+    /** The kinds of the sites at which it acts, as it is or where its targets are such: {@code linear}, {@code norm}, … */
     Set<String> actsOn() {
+        Set<String> kinds = kinds(adapter());
+        if (defaults(base).has("target_modules")) {
+            Base images = ProbeBase.images();
+            Base texts = ProbeBase.encoder();
+            kinds.addAll(actsOn(images, "patch_embeddings.projection"));
+            kinds.addAll(actsOn(texts, "word_embeddings"));
+        }
+        return kinds;
+    }
+
+    /** The kinds of the sites at which it acts with one module as its target; none where it refuses that. */
+    private Set<String> actsOn(Base on, String target) {
+        ObjectNode config = defaults(on);
+        config.putArray("target_modules").add(target);
+        try {
+            return kinds(Adapter.create(on, method(config, on), 0));
+        } catch (InputException refused) {
+            return Set.of();
+        }
+    }
+
+    private static Set<String> kinds(Adapter adapter) {
         Set<String> kinds = new TreeSet<>();
-        for (Site site : adapter().sites()) {
+        for (Site site : adapter.sites()) {
             kinds.add(site.getClass().getSimpleName().toLowerCase(Locale.ROOT));
         }
         return kinds;

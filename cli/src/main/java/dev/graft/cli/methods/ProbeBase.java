@@ -68,6 +68,30 @@ final class ProbeBase {
         return of(config, tensors);
     }
 
+    /** A ViT of one layer, which cuts images of 8 x 8 by a convolution. */
+    static Base images() {
+        String config =
+                "{\"model_type\": \"vit\", \"architectures\": [\"ViTModel\"], \"image_size\": 8, \"patch_size\": 4, "
+                        + "\"num_channels\": 3, \"hidden_size\": 64, \"intermediate_size\": 128, \"num_hidden_layers\": 1, "
+                        + "\"num_attention_heads\": 1}";
+        Map<String, TensorInfo> tensors = new LinkedHashMap<>();
+        put(tensors, "embeddings.cls_token", 1, 1, 64);
+        put(tensors, "embeddings.position_embeddings", 1, 5, 64);
+        put(tensors, "embeddings.patch_embeddings.projection.weight", 64, 3, 4, 4);
+        put(tensors, "embeddings.patch_embeddings.projection.bias", 64);
+        String layer = "encoder.layer.0.";
+        for (String projection : new String[] {"attention.query", "attention.key", "attention.value", "output.dense"}) {
+            linear(tensors, layer + "attention." + projection, 64, 64);
+        }
+        linear(tensors, layer + "intermediate.dense", 128, 64);
+        linear(tensors, layer + "output.dense", 64, 128);
+        for (String norm : new String[] {layer + "layernorm_before", layer + "layernorm_after", "layernorm"}) {
+            put(tensors, norm + ".weight", 64);
+            put(tensors, norm + ".bias", 64);
+        }
+        return of(config, tensors);
+    }
+
     private static Base of(String config, Map<String, TensorInfo> tensors) {
         Path nowhere = Path.of("a small model in memory");
         Fields fields = Fields.of(nowhere.toString(), Json.parse(nowhere.toString(), config));

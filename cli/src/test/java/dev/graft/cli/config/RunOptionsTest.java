@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
+import dev.graft.peft.Method;
+import dev.graft.peft.Methods;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -37,6 +39,27 @@ class RunOptionsTest {
         new CommandLine(CommandSpec.create().name("graft")).addSubcommand(train);
         RunOptions.addTo(train);
         return train.commandLine();
+    }
+
+    @Test
+    void anOptionOfAnyMethodMayBeAFlagOrAnOverride() {
+        for (Method.Type type : Methods.all()) {
+            String option = type.name() + ".some_option";
+            for (String[] form : new String[][] {
+                {option + "=4"},
+                {"--" + option, "4"},
+                {"--" + option + "=4"},
+                {"--" + type.name() + ".some-option", "4"}
+            }) {
+                List<String> words =
+                        new ArrayList<>(List.of("--model", "file:m", "--data", "d.jsonl", "method=" + type.name()));
+                words.addAll(List.of(form));
+                assertThat(read(words.toArray(String[]::new)).methodOptions())
+                        .as(String.join(" ", form))
+                        .extractingByKey("some_option")
+                        .hasToString("4");
+            }
+        }
     }
 
     private RunConfig read(String... words) {

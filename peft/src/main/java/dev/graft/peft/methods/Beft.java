@@ -53,19 +53,14 @@ public record Beft(Targets targets, boolean startAtZero) implements Method {
     private Targets values(Base base) {
         List<String> names = base.sites().stream()
                 .filter(site -> site instanceof Linear linear && linear.role() == Role.VALUE)
+                .filter(site -> targets.layers() == null || targets.layers().contains(site.layer()))
                 .map(site -> site.name())
                 .toList();
         if (names.isEmpty()) {
             throw new InputException("target_modules is not given, and " + base.name()
                     + " has no value projections of their own to choose; name the layers");
         }
-        return new Targets(
-                names,
-                null,
-                targets.excludedNames(),
-                targets.excludedRegex(),
-                targets.layers(),
-                targets.layersPattern());
+        return new Targets(names, null, targets.excludedNames(), targets.excludedRegex(), null, List.of());
     }
 
     private record Bias(Tensor value, long in) implements Effect.Delta, Effect.ExplicitDelta {

@@ -331,10 +331,12 @@ public record BottleneckConfig(
         }
     }
 
-    /** Declares copies of every layer norm's parameters, to be trained. */
-    static void graftNorms(Grafter g) {
+    /** Declares copies of the parameters of every layer norm outside the layers that are left out, to be trained. */
+    void graftNorms(Grafter g) {
         for (Site site : g.base().sites()) {
-            if (site instanceof Norm norm && !g.isSavedWhole(norm)) {
+            if (site instanceof Norm norm
+                    && !g.isSavedWhole(norm)
+                    && !leaveOut.contains(AdapterHubFields.layer(norm, g.base()))) {
                 Tensor bias = norm.bias();
                 g.add(
                         norm,

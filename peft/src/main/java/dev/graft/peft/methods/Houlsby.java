@@ -58,7 +58,7 @@ public record Houlsby(BottleneckConfig config, boolean layerNorms) implements Bo
     public void graft(Grafter g) {
         config.graft(g);
         if (layerNorms) {
-            BottleneckConfig.graftNorms(g);
+            config.graftNorms(g);
         }
     }
 

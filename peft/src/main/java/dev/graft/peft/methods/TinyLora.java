@@ -5,6 +5,7 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Effect;
@@ -106,7 +107,7 @@ public record TinyLora(
                 Initial start = init == Init.ZEROS ? Initial.ZEROS : Initial.uniform(bound);
                 shared.add(g.parameter("tinylora_v." + shared.size(), start, u));
             }
-            if (!(site instanceof Affine layer)) {
+            if (!(site instanceof Affine layer) || site instanceof Convolution) {
                 throw new InputException("target_modules: " + site.name()
                         + " is neither a linear layer nor an embedding; TinyLoRA acts on those only");
             }

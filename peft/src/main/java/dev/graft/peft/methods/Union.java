@@ -4,9 +4,12 @@ import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.models.Base;
+import dev.graft.peft.Adapter;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
 import dev.graft.peft.Methods;
+import dev.graft.peft.Statistics;
+import dev.graft.peft.TrainingRule;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -42,6 +45,10 @@ public record Union(List<Method> parts) implements Method {
             throw new InputException(PARTS + " has " + parts.size() + " methods, expected at least 2");
         }
         for (Method part : parts) {
+            if (part instanceof AdapterDrop) {
+                throw new InputException(
+                        PARTS + " has adapter-drop, which leaves out all parts of a union: put the union inside it");
+            }
             if (part.type().peftType().equals(UNION)) {
                 throw new InputException(PARTS + " has a union in it: list its parts instead");
             }
@@ -56,6 +63,38 @@ public record Union(List<Method> parts) implements Method {
     @Override
     public void graft(Grafter g) {
         parts.forEach(part -> part.graft(g));
+    }
+
+    @Override
+    public Base on(Base base) {
+        Base whole = base;
+        for (Method part : parts) {
+            whole = part.on(whole);
+        }
+        return whole;
+    }
+
+    @Override
+    public boolean needsData() {
+        return parts.stream().anyMatch(Method::needsData);
+    }
+
+    @Override
+    public Method fitted(Base base, List<String> modulesToSave, Statistics statistics) {
+        return new Union(parts.stream()
+                .map(part -> part.needsData() ? part.fitted(base, modulesToSave, statistics) : part)
+                .toList());
+    }
+
+    @Override
+    public TrainingRule training(Adapter adapter, TrainingRule.Run run) {
+        return JointRule.of(parts, adapter, run);
+    }
+
+    @Override
+    public Method saved(Adapter adapter) {
+        return new Union(
+                parts.stream().map(part -> part.saved(adapter.part(part))).toList());
     }
 
     @Override

@@ -15,9 +15,15 @@ import dev.graft.peft.Merge;
 import dev.graft.peft.Method;
 import dev.graft.peft.MethodContract;
 import dev.graft.peft.Selection;
+import dev.graft.peft.Targets;
+import dev.graft.peft.TrainingRule;
+import dev.graft.tensor.Tensors;
+import java.nio.file.Path;
 import java.util.List;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class UnionTest extends MethodContract {
     private static final Lora LORA = new Lora(LoraConfig.DEFAULT.withRank(2, 4));
@@ -55,6 +61,33 @@ class UnionTest extends MethodContract {
                 logits(base, Selection.all(Selection.of(one), Selection.of(two)).hooks());
         assertThat(Bases.difference(together, stacked, Bases.batch().mask())).isLessThan(1e-6);
         assertThat(union.trainable().keySet()).containsAll(one.trainable().keySet());
+    }
+
+    @Test
+    void eachPartIsTrainedByItsRuleOnItsOwnParameters(@TempDir Path folder) {
+        Base base = Bases.load(Bases.LLAMA);
+        LoraPlus plus = new LoraPlus(LORA.config().withTargets(Targets.names("q_proj")), 16, 1e-6);
+        Sora sora = new Sora(LORA.config().withTargets(Targets.names("v_proj")), 0.5);
+        Adapter union = Adapter.create(base, new Union(List.of(Ia3.DEFAULT, plus, sora)), 3);
+        TrainingRule rule = union.method().training(union, new TrainingRule.Run(10, 5, 1e-3, 7));
+
+        union.trainable()
+                .keySet()
+                .forEach(name -> assertThat(rule.rate(name).factor())
+                        .as(name)
+                        .isEqualTo(name.contains("q_proj.lora_B") ? 16 : 1));
+        assertThat(rule.averages()).isFalse();
+        Tensor gates = union.value("model.layers.0.self_attn.v_proj.lora_gate");
+        Tensor before = gates.detach().abs();
+        rule.afterUpdate(0, 1);
+        assertThat(Tensors.floats(gates.detach().abs()))
+                .as("pulled towards zero by the rate times 0.5")
+                .containsExactly(Tensors.floats(before.sub(new Scalar(0.5)).clamp_min(new Scalar(0))));
+
+        union.save(folder.resolve("union"));
+        assertThat(((Union) Adapter.load(base, folder.resolve("union")).method()).parts())
+                .hasExactlyElementsOfTypes(Ia3.class, Lora.class, Lora.class);
+        assertThatThrownBy(() -> new Union(List.of(LORA, AdapterDrop.DEFAULT))).hasMessageContaining("inside it");
     }
 
     @Test
