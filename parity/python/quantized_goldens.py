@@ -56,6 +56,11 @@ def make(name, folder):
             difference = (model(input_ids=stored["input_ids"], attention_mask=stored["attention_mask"]).logits
                           - whole(input_ids=stored["input_ids"], attention_mask=stored["attention_mask"]).logits).abs().max()
             assert difference < 1e-4, difference
+    finish(whole, folder, stored)
+
+
+def finish(whole, folder, stored):
+    """Writes what belongs to a base beside the model itself."""
     (folder / "generation_config.json").unlink(missing_ok=True)
     save_file(stored, folder / "reference.safetensors")
     with safe_open(folder / "model.safetensors", "pt") as file:

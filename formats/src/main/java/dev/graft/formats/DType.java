@@ -16,6 +16,7 @@ public enum DType {
     I32(4),
     I16(2),
     I8(1),
+    U32(4),
     U8(1),
     /** One byte, 0 or 1. */
     BOOL(1),
@@ -121,6 +122,11 @@ public enum DType {
             case I8 -> {
                 for (int i = 0; i < count; i++) {
                     target[offset + i] = in.get(i);
+                }
+            }
+            case U32 -> {
+                for (int i = 0; i < count; i++) {
+                    target[offset + i] = Integer.toUnsignedLong(in.getInt(4 * i));
                 }
             }
             case U8, BOOL -> {

@@ -132,13 +132,14 @@ public final class Npy {
             case "<i4" -> DType.I32;
             case "<i2" -> DType.I16;
             case "|i1" -> DType.I8;
+            case "<u4" -> DType.U32;
             case "|u1" -> DType.U8;
             case "|b1" -> DType.BOOL;
             default ->
                 throw new FormatException(
                         path,
                         "has the type '" + descr
-                                + "', expected '<f8', '<f4', '<f2', '<i8', '<i4', '<i2', '|i1', '|u1' or '|b1'");
+                                + "', expected '<f8', '<f4', '<f2', '<i8', '<i4', '<i2', '|i1', '<u4', '|u1' or '|b1'");
         };
     }
 
@@ -151,6 +152,7 @@ public final class Npy {
             case I32 -> "<i4";
             case I16 -> "<i2";
             case I8 -> "|i1";
+            case U32 -> "<u4";
             case U8 -> "|u1";
             case BOOL -> "|b1";
             case BF16, F8_E4M3, F8_E5M2 -> throw new IllegalArgumentException("npy has no " + dtype);

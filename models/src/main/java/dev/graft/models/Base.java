@@ -12,8 +12,10 @@ import dev.graft.hub.Hub;
 import dev.graft.models.audio.LogMel;
 import dev.graft.models.checkpoints.Bitsandbytes;
 import dev.graft.models.checkpoints.Checkpoint;
+import dev.graft.models.checkpoints.Mlx;
 import dev.graft.models.checkpoints.QuantizedTensors;
 import dev.graft.models.images.ImageProcessor;
+import dev.graft.models.matrices.Grouped;
 import dev.graft.models.matrices.Quantization;
 import dev.graft.models.matrices.Quantized;
 import dev.graft.models.sites.Affine;
@@ -145,7 +147,9 @@ public final class Base {
         FlexibleHead own = options.head();
         Quantization kept = options.quantization() != null
                 ? options.quantization()
-                : checkpoint.tensors() instanceof Bitsandbytes ? Quantization.KEEP : Quantization.NONE;
+                : checkpoint.tensors() instanceof QuantizedTensors tensors && tensors.keeps()
+                        ? Quantization.KEEP
+                        : Quantization.NONE;
         this.options = new Options(task, labels, options.pooling(), options.numerics(), options.seed(), own, kept);
         this.weights = new Weights(
                 checkpoint.tensors(), architecture.prefix(task), options.numerics(), overrides, order, kept, matrices);
@@ -571,17 +575,20 @@ public final class Base {
         if (order != null) {
             throw new InputException(name + " has layers that share tensors: a checkpoint can't say that");
         }
-        String kind = savedKind();
+        Quantized example = quantizedAlike();
         AtomicWrite.folder(folder, temporary -> {
             List<TensorData> tensors = new ArrayList<>();
             weights.storedQuantized()
-                    .forEach((parameter, matrix) -> tensors.addAll(Bitsandbytes.store(parameter, matrix)));
+                    .forEach((parameter, matrix) -> tensors.addAll(
+                            matrix instanceof Grouped grouped
+                                    ? Mlx.store(parameter, grouped)
+                                    : Bitsandbytes.store(parameter, matrix)));
             weights.stored()
                     .forEach((parameter, value) -> tensors.add(new TensorData(
                             new TensorInfo(parameter, Weights.dtype(value), Tensors.shape(value)),
                             Tensors.bytes(value))));
             Safetensors.write(temporary.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
-            Files.writeString(temporary.resolve("config.json"), Json.pretty(savedConfig(kind)) + "\n");
+            Files.writeString(temporary.resolve("config.json"), Json.pretty(savedConfig(example)) + "\n");
             checkpoint.writeTokenizer(temporary);
         });
     }
@@ -594,34 +601,41 @@ public final class Base {
         return same ? names.get(0) : architecture.className(task());
     }
 
-    /** The one kind that all quantised matrices are of; null where there are none. */
-    private @Nullable String savedKind() {
+    /** One of the quantised matrices, of which all are of one kind and in groups of one length; null where there are none. */
+    private @Nullable Quantized quantizedAlike() {
         Set<String> kinds = new TreeSet<>();
-        quantized().values().forEach(matrix -> kinds.add(matrix.kind()));
-        if (kinds.isEmpty()) {
-            return null;
+        Set<Integer> groups = new TreeSet<>();
+        for (Quantized matrix : quantized().values()) {
+            kinds.add(matrix.kind());
+            groups.add(matrix instanceof Grouped grouped ? grouped.group() : 0);
         }
-        if (kinds.size() > 1 || !Bitsandbytes.KINDS.containsAll(kinds)) {
-            throw new InputException(name + " has matrices in " + String.join(", ", kinds) + ": a folder holds one of "
-                    + String.join(", ", Bitsandbytes.KINDS) + "; dequantise, or load the base with one of these");
+        boolean written = kinds.equals(Set.of("int4")) && groups.size() == 1
+                || kinds.size() == 1 && Bitsandbytes.KINDS.containsAll(kinds);
+        if (!kinds.isEmpty() && !written) {
+            throw new InputException(name + " has matrices in " + String.join(", ", kinds)
+                    + ": a folder holds one of nf4, fp4, int8, int4; dequantise, or load the base with one of these");
         }
-        return kinds.iterator().next();
+        return kinds.isEmpty() ? null : quantized().values().iterator().next();
     }
 
-    private ObjectNode savedConfig(@Nullable String kind) {
+    private ObjectNode savedConfig(@Nullable Quantized example) {
         Fields config = checkpoint.config();
         ObjectNode saved = JsonNodeFactory.instance.objectNode();
         for (String field : config.names()) {
             saved.set(field, config.node(field));
         }
         saved.remove("quantization_config");
-        if (kind != null) {
+        saved.remove("quantization");
+        if (example instanceof Grouped grouped) {
+            saved.set("quantization", Mlx.config(grouped.group()));
+        } else if (example != null) {
             List<String> whole = sites().stream()
                     .filter(site -> site instanceof Linear linear && !linear.isQuantized())
                     .map(Site::name)
                     .toList();
             saved.set(
-                    "quantization_config", Bitsandbytes.config(kind, numerics().base(), whole));
+                    "quantization_config",
+                    Bitsandbytes.config(example.kind(), numerics().base(), whole));
         }
         if (weights.isOverridden("lm_head.weight")) {
             saved.put("tie_word_embeddings", false);

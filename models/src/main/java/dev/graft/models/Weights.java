@@ -509,6 +509,7 @@ public final class Weights {
             case I32 -> ScalarType.Int;
             case I16 -> ScalarType.Short;
             case I8 -> ScalarType.Char;
+            case U32 -> ScalarType.UInt32;
             case U8 -> ScalarType.Byte;
             case BOOL -> ScalarType.Bool;
         };

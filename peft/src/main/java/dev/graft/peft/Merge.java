@@ -2,6 +2,8 @@ package dev.graft.peft;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.matrices.Dense;
+import dev.graft.models.matrices.Grouped;
 import dev.graft.models.matrices.Quantized;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Embedding;
@@ -66,6 +68,7 @@ public final class Merge {
         List<Selection.Active> stack = selection.stack();
         refuseOthers(base, stack);
         Map<String, Tensor> changed = new LinkedHashMap<>();
+        Map<String, Quantized> moved = new LinkedHashMap<>();
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             for (Site site : base.sites()) {
@@ -75,6 +78,11 @@ public final class Merge {
                     continue;
                 }
                 refuseNonlinear(site, stack);
+                Quantized sum = quantised == Quantised.DEQUANTIZE ? null : sum(site, stack, scope);
+                if (sum != null) {
+                    moved.put(base.weightName((Linear) site), sum);
+                    continue;
+                }
                 if (quantised == Quantised.REFUSE) {
                     refuseQuantized(site);
                 }
@@ -98,12 +106,29 @@ public final class Merge {
             untie(base, changed);
             return quantised == Quantised.DEQUANTIZE
                     ? new Merged(base.dequantized(changed), Map.of())
-                    : requantized(base, changed);
+                    : requantized(base, changed, moved);
         }
     }
 
-    private static Merged requantized(Base base, Map<String, Tensor> changed) {
-        Map<String, Quantized> again = new LinkedHashMap<>();
+    /** The quantised matrix with updates that it takes up without rounding, or null. */
+    private static @Nullable Quantized sum(Site site, List<Selection.Active> stack, Scope scope) {
+        boolean updates = stack.stream()
+                .flatMap(active -> active.effects(site).stream())
+                .allMatch(effect -> effect instanceof Effect.Delta delta && delta.bias() == null);
+        if (!updates || !(site instanceof Linear linear && linear.matrix() instanceof Grouped matrix)) {
+            return null;
+        }
+        Dense nothing = new Dense(Tensors.zeros(ScalarType.Float, linear.out(), linear.in()));
+        Linear beside = new Linear(linear.name(), linear.role(), linear.layer(), nothing, null, linear.transposed());
+        Quantized sum = matrix.plus(Grafted.compose(site, beside, stack).weight());
+        if (sum != null) {
+            sum.parts().forEach(scope::release);
+        }
+        return sum;
+    }
+
+    private static Merged requantized(Base base, Map<String, Tensor> changed, Map<String, Quantized> moved) {
+        Map<String, Quantized> again = new LinkedHashMap<>(moved);
         Map<String, Double> lost = new LinkedHashMap<>();
         for (Site site : base.sites()) {
             if (site instanceof Linear linear && linear.matrix() instanceof Quantized matrix) {

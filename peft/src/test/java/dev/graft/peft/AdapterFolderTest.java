@@ -161,7 +161,6 @@ class AdapterFolderTest {
                 "\"use_rslora\": false | \"use_rslora\": 0   | use_rslora is 0",
                 "\"megatron_config\": null | \"megatron_config\": {\"a\": 1} | megatron_config",
                 "\"arrow_config\": null | \"arrow_config\": {\"top_k\": 3} | arrow_config",
-                "\"use_qalora\": false | \"use_qalora\": true | use_qalora is true",
                 "\"init_lora_weights\": true | \"init_lora_weights\": \"corda\" | init_lora_weights is corda",
                 "\"init_lora_weights\": true | \"init_lora_weights\": \"pissa_niter_4\" | init_lora_weights is pissa_niter_4",
                 "\"loftq_config\": \\{\\} | \"loftq_config\": {\"loftq_bits\": 4} | loftq_config is {\"loftq_bits\":4}",

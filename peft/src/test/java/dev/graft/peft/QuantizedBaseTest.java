@@ -115,7 +115,7 @@ class QuantizedBaseTest {
     @ParameterizedTest
     @EnumSource(
             value = Quantization.class,
-            names = {"NF4", "FP4", "INT8"})
+            names = {"NF4", "FP4", "INT8", "INT4"})
     void onlyLinearLayersOfTheBackboneAreQuantised(Quantization kind) {
         Base base = load(Bases.LLAMA, kind);
         assertThat(base.quantized()).isNotEmpty();
@@ -177,7 +177,7 @@ class QuantizedBaseTest {
     @ParameterizedTest
     @EnumSource(
             value = Quantization.class,
-            names = {"NF4", "FP4", "INT8"})
+            names = {"NF4", "FP4", "INT8", "INT4"})
     void aMergeThatQuantisesAgainSaysWhatItLost(Quantization kind) {
         Base base = load(Bases.LLAMA, kind);
         Adapter adapter = lora(base);

@@ -38,7 +38,8 @@ public record RunConfig(
         KEEP,
         NF4,
         FP4,
-        INT8
+        INT8,
+        INT4
     }
 
     public enum Task {

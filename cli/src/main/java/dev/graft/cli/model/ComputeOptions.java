@@ -29,7 +29,8 @@ public final class ComputeOptions {
         keep,
         nf4,
         fp4,
-        int8
+        int8,
+        int4
     }
 
     @Option(

@@ -115,6 +115,11 @@ public final class Bitsandbytes implements QuantizedTensors {
     }
 
     @Override
+    public boolean keeps() {
+        return true;
+    }
+
+    @Override
     public @Nullable Quantized quantized(String name, ScalarType type) {
         return stored.containsKey(name) ? read(name, type) : null;
     }

@@ -80,9 +80,15 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
                 ? Safetensors.open(folder.weights().get(0))
                 : ShardedSafetensors.open(folder.folder().resolve("model.safetensors.index.json"));
         Fields config = Fields.read(folder.config());
+        return new Checkpoint(config, stored(config, tensors), folder.folder());
+    }
+
+    private static TensorSource stored(Fields config, TensorSource tensors) {
         TensorSource decoded = Fp8Tensors.of(config, tensors);
-        return new Checkpoint(
-                config, decoded == null ? Bitsandbytes.of(config, tensors) : decoded, folder.folder());
+        if (decoded != null) {
+            return decoded;
+        }
+        return Mlx.wrote(config) ? Mlx.of(config, tensors) : Bitsandbytes.of(config, tensors);
     }
 
     /** Reads the tokenizer that came with the model. */

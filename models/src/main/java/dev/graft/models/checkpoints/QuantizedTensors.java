@@ -10,4 +10,9 @@ public interface QuantizedTensors extends TensorSource {
     /** A matrix as the checkpoint has it, for products in that type; null where it isn't quantised. In the scope of the caller. */
     @Nullable
     Quantized quantized(String name, ScalarType type);
+
+    /** Whether its matrices stay as they are where nothing else is asked for. */
+    default boolean keeps() {
+        return false;
+    }
 }

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * A matrix kept in fewer bits. Its values are made again for every product, in tiles of rows, and freed at once: nothing keeps them but
  * the graph of autograd, where x needs a gradient that autograd must find.
  */
-public sealed interface Quantized extends Matrix permits FourBit, EightBit, GgmlMatrix {
+public sealed interface Quantized extends Matrix permits FourBit, EightBit, Grouped, GgmlMatrix {
     /** The elements of a tile. Larger ones cost memory, smaller ones time; most layers are one tile. */
     int TILE = 1 << 22;
 
@@ -26,6 +26,11 @@ public sealed interface Quantized extends Matrix permits FourBit, EightBit, Ggml
      * @throws dev.graft.formats.InputException if Graft only reads this kind
      */
     Quantized again(Tensor values);
+
+    /** The sum with {@code [rows, columns]} in the same kind, where no value is rounded for it; else null. In the scope of the caller. */
+    default @Nullable Quantized plus(Tensor delta) {
+        return null;
+    }
 
     /** The number of rows that begin at the start of a block. */
     long step();

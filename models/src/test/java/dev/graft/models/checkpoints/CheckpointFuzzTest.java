@@ -21,16 +21,24 @@ class CheckpointFuzzTest {
 
     @FuzzTest(maxDuration = "2m")
     void bitsandbytes(byte[] input) throws IOException {
+        readFolder(input, "{\"quantization_config\": {\"quant_method\": \"bitsandbytes\"}}");
+    }
+
+    @FuzzTest(maxDuration = "2m")
+    void mlx(byte[] input) throws IOException {
+        readFolder(input, "{\"quantization\": {\"group_size\": 32, \"bits\": 4}}");
+    }
+
+    private static void readFolder(byte[] input, String config) throws IOException {
         Path folder = Files.createTempDirectory("graft-fuzz");
         Path weights = folder.resolve("model.safetensors");
-        Path config = folder.resolve("config.json");
         try {
             Files.write(weights, input);
-            Files.writeString(config, "{\"quantization_config\": {\"quant_method\": \"bitsandbytes\"}}");
+            Files.writeString(folder.resolve("config.json"), config);
             read(folder);
         } finally {
             Files.deleteIfExists(weights);
-            Files.deleteIfExists(config);
+            Files.deleteIfExists(folder.resolve("config.json"));
             Files.deleteIfExists(folder);
         }
     }

@@ -1,9 +1,12 @@
 package dev.graft.models.matrices;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.formats.GgmlType;
+import dev.graft.formats.InputException;
+import dev.graft.formats.quantized.AffineGroups;
 import dev.graft.formats.quantized.Codebook;
 import dev.graft.formats.quantized.Int8Rows;
 import dev.graft.formats.quantized.NestedScales;
@@ -13,6 +16,7 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.nio.ByteBuffer;
 import java.util.Random;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -46,6 +50,9 @@ class QuantizedTest {
         if (kind == Quantization.INT8) {
             return Int8Rows.quantize(values, (int) w.size(1)).dequantize();
         }
+        if (kind == Quantization.INT4) {
+            return AffineGroups.quantize(values, Grouped.GROUP).dequantize();
+        }
         Codebook codebook = kind == Quantization.NF4 ? Codebook.NF4 : Codebook.FP4;
         Codebook.Blocks blocks = codebook.quantize(values, FourBit.BLOCK);
         float[] scales = NestedScales.of(blocks.absmax(), NestedScales.BLOCK).dequantize();
@@ -63,7 +70,9 @@ class QuantizedTest {
         "FP4, 33, 100",
         "INT8, 3, 5",
         "INT8, 700, 192",
-        "INT8, 1, 1"
+        "INT8, 1, 1",
+        "INT4, 1, 32",
+        "INT4, 700, 192"
     })
     void aMatrixHasTheValuesOfItsCodesInEveryType(Quantization kind, long rows, long columns) {
         Tensor w = normal("w", rows, columns);
@@ -106,7 +115,7 @@ class QuantizedTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"NF4, 2111, 2064", "NF4, 30, 24", "INT8, 30, 24"})
+    @CsvSource({"NF4, 2111, 2064", "NF4, 30, 24", "INT8, 30, 24", "INT4, 2111, 2048", "INT4, 30, 96"})
     void productsAreThoseWithTheValuesTileByTile(Quantization kind, long rows, long columns) {
         Quantized matrix = kind.quantize(normal("tiles", rows, columns), ScalarType.Float);
         Tensor w = matrix.values();
@@ -132,17 +141,45 @@ class QuantizedTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"NF4, 0.516", "FP4, 0.516", "INT8, 1.007"})
+    @CsvSource({"NF4, 0.516", "FP4, 0.516", "INT8, 1.007", "INT4, 0.75"})
     void aValueTakesTheBytesThatTheKindPromises(Quantization kind, double bytes) {
         Quantized matrix = kind.quantize(normal("size", 512, 576), ScalarType.BFloat16);
         assertThat((double) matrix.bytes() / (512 * 576)).isCloseTo(bytes, within(1e-3));
+    }
+
+    private static Tensor repeated(Tensor groups, int times) {
+        return groups.repeat_interleave(times, new LongOptional(1), new LongOptional());
+    }
+
+    @Test
+    void aGroupTakesUpWhatIsTheSameForAllOfIt() {
+        Grouped matrix = (Grouped) Quantization.INT4.quantize(normal("w", 6, 64), ScalarType.Float);
+        Tensor groups = normal("delta", 6, 2);
+        Tensor delta = repeated(groups, 32);
+        Grouped sum = matrix.plus(delta);
+        assertThat(sum).isNotNull();
+        assertThat(sum.codes().equal(matrix.codes())).isTrue();
+        assertThat(largest(sum.values(), matrix.values().add(delta))).isLessThan(1e-7);
+        assertThat(matrix.plus(repeated(normal("finer", 6, 4), 16))).isNull();
+        assertThat(Quantization.NF4
+                        .quantize(normal("w", 6, 64), ScalarType.Float)
+                        .plus(delta))
+                .isNull();
+    }
+
+    @Test
+    void int4RefusesRowsThatAreNoWholeGroups() {
+        assertThatThrownBy(() -> Quantization.INT4.quantize(normal("w", 4, 48), ScalarType.Float))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("rows of 48");
     }
 
     @Test
     void rowsOfZerosStayZero() {
         Tensor w = normal("w", 4, 64);
         w.narrow(0, 1, 2).mul_(new Scalar(0));
-        for (Quantization kind : new Quantization[] {Quantization.NF4, Quantization.FP4, Quantization.INT8}) {
+        for (Quantization kind :
+                new Quantization[] {Quantization.NF4, Quantization.FP4, Quantization.INT8, Quantization.INT4}) {
             Tensor zeros = kind.quantize(w, ScalarType.Float).values().narrow(0, 1, 2);
             assertThat(Tensors.item(zeros.abs().max())).isZero();
         }

@@ -282,7 +282,8 @@ public record LoraConfig(
             "loraplus_lr_ratio",
             "dylora_min_rank",
             "sora_lambda",
-            "use_mora");
+            "use_mora",
+            "use_qalora");
 
     /** The field of the variant that a configuration is of, or null for LoRA itself. */
     static @Nullable String variant(Fields f) {
@@ -308,7 +309,6 @@ public record LoraConfig(
         }
         refuse(f, "megatron_config", "it belongs to Megatron");
         refuse(f, "arrow_config", "it routes between adapters that are loaded beside this one");
-        refuse(f, "use_qalora", "QA-LoRA belongs to a base that GPTQ quantised");
         // Where the values above are null these say nothing.
         f.informational("megatron_core", "qalora_group_size");
         ByModule<Double> alphas = ByModule.numbers(f, "lora_alpha", 8, "alpha_pattern");

@@ -1,0 +1,199 @@
+package dev.graft.models.checkpoints;
+
+import dev.graft.formats.DType;
+import dev.graft.formats.Fields;
+import dev.graft.formats.FormatException;
+import dev.graft.formats.TensorData;
+import dev.graft.formats.TensorInfo;
+import dev.graft.formats.TensorSource;
+import dev.graft.models.matrices.Grouped;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Weights as MLX stores them in four bits: beside a {@code weight} of packed codes its {@code scales} and {@code biases}, one for each
+ * group of a row. Shown as F32 matrices.
+ */
+public final class Mlx implements QuantizedTensors {
+    private static final String WEIGHT = ".weight";
+    private static final int CODES_IN_A_WORD = 8;
+
+    private final TensorSource file;
+    private final int group;
+    private final Set<String> stored = new LinkedHashSet<>();
+    private final Map<String, TensorInfo> shown = new LinkedHashMap<>();
+
+    private Mlx(TensorSource file, int group) {
+        this.file = file;
+        this.group = group;
+        for (String name : file.names()) {
+            if (isPart(name)) {
+                continue;
+            }
+            if (name.endsWith(WEIGHT) && file.names().contains(part(name, "scales"))) {
+                stored.add(name);
+                shown.put(name, new TensorInfo(name, DType.F32, shape(name)));
+            } else {
+                shown.put(name, file.info(name));
+            }
+        }
+    }
+
+    /** Whether a configuration is one that MLX wrote for a quantised model. */
+    static boolean wrote(Fields config) {
+        Fields quantization = config.objectOrNull("quantization");
+        return quantization != null && quantization.has("group_size") && quantization.has("bits");
+    }
+
+    /**
+     * The tensors of a folder that MLX quantised.
+     *
+     * @throws FormatException if they are in other than four bits, or scaled in another way
+     */
+    static Mlx of(Fields config, TensorSource file) {
+        Fields quantization = config.object("quantization");
+        if (quantization.integer("bits") != 4) {
+            throw quantization.wrong("bits", "4; or take the model as it was before it was quantised");
+        }
+        if (!quantization.string("mode", "affine").equals("affine")) {
+            throw quantization.wrong("mode", "\"affine\"");
+        }
+        int group = quantization.integer("group_size");
+        if (group != 32 && group != 64 && group != 128) {
+            throw quantization.wrong("group_size", "32, 64 or 128");
+        }
+        return new Mlx(file, group);
+    }
+
+    private boolean isPart(String name) {
+        for (String part : List.of(".scales", ".biases")) {
+            if (name.endsWith(part)) {
+                String weight = name.substring(0, name.length() - part.length()) + WEIGHT;
+                return file.names().contains(weight) && file.info(weight).dtype() == DType.U32;
+            }
+        }
+        return false;
+    }
+
+    private static String part(String weight, String part) {
+        return weight.substring(0, weight.length() - WEIGHT.length() + 1) + part;
+    }
+
+    private long[] shape(String name) {
+        TensorInfo words = file.info(name);
+        if (words.dtype() != DType.U32 || words.rank() != 2) {
+            throw new FormatException(path(), words + ": expected a U32 matrix, since it has scales");
+        }
+        long[] shape = {words.shape()[0], Math.multiplyExact(CODES_IN_A_WORD, words.shape()[1])};
+        if (shape[1] == 0 || shape[1] % group != 0) {
+            throw new FormatException(
+                    path(),
+                    words + ": rows of " + shape[1] + " values aren't whole groups of " + group
+                            + ", of which config.json speaks");
+        }
+        return shape;
+    }
+
+    @Override
+    public boolean keeps() {
+        return true;
+    }
+
+    @Override
+    public @Nullable Grouped quantized(String name, ScalarType type) {
+        if (!stored.contains(name)) {
+            return null;
+        }
+        long[] shape = shape(name);
+        return new Grouped(
+                type,
+                Tensors.of(file.bytes(name), ScalarType.Byte, shape[0], shape[1] / 2),
+                floats(part(name, "scales"), shape[0], shape[1] / group),
+                floats(part(name, "biases"), shape[0], shape[1] / group));
+    }
+
+    private Tensor floats(String name, long rows, long groups) {
+        if (!file.names().contains(name)) {
+            throw new FormatException(path(), "has no tensor " + name + ", which a quantised matrix needs");
+        }
+        TensorInfo info = file.info(name);
+        boolean floating = Set.of(DType.F32, DType.F16, DType.BF16).contains(info.dtype());
+        if (!floating || info.rank() != 2 || info.shape()[0] != rows || info.shape()[1] != groups) {
+            throw new FormatException(path(), info + ": expected F32, F16 or BF16 [" + rows + ", " + groups + "]");
+        }
+        return Tensors.of(file.tensor(name).floats(), rows, groups);
+    }
+
+    /** A matrix as MLX stores it. */
+    public static List<TensorData> store(String name, Grouped matrix) {
+        TensorInfo words =
+                new TensorInfo(name, DType.U32, new long[] {matrix.rows(), matrix.columns() / CODES_IN_A_WORD});
+        return List.of(
+                new TensorData(words, Tensors.bytes(matrix.codes())),
+                scale(part(name, "scales"), matrix.scales()),
+                scale(part(name, "biases"), matrix.biases()));
+    }
+
+    private static TensorData scale(String name, Tensor values) {
+        return new TensorData(new TensorInfo(name, DType.F32, Tensors.shape(values)), Tensors.bytes(values));
+    }
+
+    /** The {@code quantization} of a model whose matrices have groups of that length. */
+    public static ObjectNode config(int group) {
+        return JsonNodeFactory.instance
+                .objectNode()
+                .put("group_size", group)
+                .put("bits", 4)
+                .put("mode", "affine");
+    }
+
+    @Override
+    public Set<String> names() {
+        return Collections.unmodifiableSet(shown.keySet());
+    }
+
+    @Override
+    public TensorInfo info(String name) {
+        TensorInfo info = shown.get(name);
+        return info == null ? file.info(name) : info;
+    }
+
+    @Override
+    public ByteBuffer bytes(String name) {
+        try (Scope scope = new Scope()) {
+            Grouped matrix = quantized(name, ScalarType.Float);
+            return matrix == null
+                    ? file.bytes(name)
+                    : Tensors.bytes(matrix.values()).asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
+        }
+    }
+
+    @Override
+    public Map<String, String> metadata() {
+        return file.metadata();
+    }
+
+    @Override
+    public Path path() {
+        return file.path();
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}
