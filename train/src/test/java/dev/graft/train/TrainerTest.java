@@ -7,8 +7,11 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.sites.Linear;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
+import dev.graft.peft.Targets;
 import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
 import dev.graft.peft.methods.Lora;
@@ -533,7 +536,10 @@ class TrainerTest {
         }
 
         @Override
-        public void graft(Grafter grafter) {}
+        public void graft(Grafter grafter) {
+            Linear first = (Linear) grafter.targets(Targets.ALL_LINEAR, Linear.class::isInstance).get(0);
+            grafter.add(first, new Effect.Scale(null, null));
+        }
 
         @Override
         public void write(ObjectNode config, Base base) {}

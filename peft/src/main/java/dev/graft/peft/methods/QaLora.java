@@ -178,6 +178,7 @@ public record QaLora(LoraConfig config, int group) implements LoraVariant {
 
         @Override
         protected LoraVariant read(LoraConfig shared, Fields f, Base base) {
+            f.bool("use_qalora", true);
             return new QaLora(shared, f.integer("qalora_group_size", 16, 1));
         }
     }
