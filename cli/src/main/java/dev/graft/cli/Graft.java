@@ -20,6 +20,7 @@ import dev.graft.cli.methods.MethodsCommand;
 import dev.graft.cli.parity.ParityCommand;
 import dev.graft.cli.predict.PredictCommand;
 import dev.graft.cli.pull.PullCommand;
+import dev.graft.cli.recommend.RecommendCommand;
 import dev.graft.cli.serve.ServeCommand;
 import dev.graft.cli.train.TrainCommand;
 import java.io.PrintWriter;
@@ -48,6 +49,7 @@ import picocli.CommandLine.Spec;
             TrainCommand.class,
             CompareCommand.class,
             ClaimsCommand.class,
+            RecommendCommand.class,
             EvalCommand.class,
             PredictCommand.class,
             GenerateCommand.class,

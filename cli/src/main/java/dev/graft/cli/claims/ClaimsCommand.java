@@ -1,7 +1,6 @@
 package dev.graft.cli.claims;
 
 import dev.graft.cli.config.ConfigReader;
-import dev.graft.cli.config.Recipes;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.eval.claims.Claim;
 import dev.graft.formats.InputException;
@@ -37,7 +36,7 @@ public final class ClaimsCommand implements Callable<Integer> {
     @Parameters(
             arity = "0..*",
             paramLabel = "KEY=VALUE",
-            description = "Options of the recipe recipes/claims.yaml, such as model=bge-small-en.")
+            description = "Options of the comparisons, such as model=bge-small-en, seeds=5 or output_dir=runs/mine.")
     private List<String> overrides = List.of();
 
     @Option(
@@ -74,7 +73,6 @@ public final class ClaimsCommand implements Callable<Integer> {
                 ? Arrays.asList(Claim.values())
                 : claims.stream().map(Claim::named).toList();
         return new ClaimsRun(
-                        Recipes.ofProject().find("claims"),
                         overrides,
                         wanted,
                         quick,

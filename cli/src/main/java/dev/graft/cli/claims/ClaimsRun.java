@@ -6,6 +6,7 @@ import dev.graft.cli.compare.TrialLines;
 import dev.graft.cli.compare.Workbench;
 import dev.graft.cli.config.CompareConfig;
 import dev.graft.cli.config.ConfigReader;
+import dev.graft.cli.config.RunConfig;
 import dev.graft.cli.terminal.Table;
 import dev.graft.eval.claims.Claim;
 import dev.graft.eval.claims.ClaimsPage;
@@ -35,11 +36,9 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * A run of {@code graft claims}.
  *
- * @param recipe what all studies share
  * @param visionModel the base of studies of pictures; null for none
  */
 record ClaimsRun(
-        Path recipe,
         List<String> overrides,
         List<Claim> claims,
         boolean quick,
@@ -47,6 +46,15 @@ record ClaimsRun(
         boolean json,
         PrintWriter out,
         PrintWriter err) {
+    /** What all studies share. */
+    private static final List<String> SHARED = List.of(
+            "model=minilm",
+            "max_seq_length=64",
+            "learning_rate=2e-3",
+            "batch_size=16",
+            "warmup_ratio=0.1",
+            "output_dir=runs/claims");
+
     private static final List<String> QUICK =
             List.of("rates=[0.3,1]", "seeds=2", "data.max_train_rows=800", "data.max_eval_rows=300");
     private static final List<String> FULL = List.of("data.max_train_rows=2000", "data.max_eval_rows=1000");
@@ -87,7 +95,6 @@ record ClaimsRun(
         return comparison.standings();
     }
 
-    /** What the study says stands above the recipe, and what the person says above both. */
     private CompareConfig config(Study study, boolean pictures) {
         List<String> options = new ArrayList<>(quick ? QUICK : FULL);
         if (study.isTwin()) {
@@ -107,25 +114,33 @@ record ClaimsRun(
         }
         options.add("max_steps=" + study.steps());
         options.add("methods=[" + String.join(",", study.methods()) + "]");
-        options.removeIf(option -> overrides.stream().anyMatch(own -> key(own).equals(key(option))));
-        options.addAll(overrides);
         if (pictures) {
-            options.removeIf(option -> key(option).equals("model"));
             options.add("model=" + visionModel);
         }
-        return ConfigReader.comparison(recipe, options, err::println);
+        return config(options);
+    }
+
+    /** What a person says stands above what a study says, and that above what all share. */
+    private CompareConfig config(List<String> study) {
+        Map<String, String> options = new LinkedHashMap<>();
+        for (List<String> layer : List.of(SHARED, study, overrides)) {
+            layer.forEach(option -> options.put(key(option), option));
+        }
+        study.stream().filter(option -> key(option).equals("model")).forEach(option -> options.put("model", option));
+        return ConfigReader.comparison(null, List.copyOf(options.values()), err::println);
     }
 
     private static String key(String option) {
         return option.substring(0, option.indexOf('='));
     }
 
+    /** The run that only what all studies share decides. */
+    private RunConfig shared() {
+        return config(List.of("data.train=wordnet")).run().apply("lora");
+    }
+
     private Path folder() {
-        return Path.of(ConfigReader.comparison(recipe, overrides, notice -> {})
-                .run()
-                .apply("lora")
-                .output()
-                .outputDir());
+        return Path.of(shared().output().outputDir());
     }
 
     private void show(Results results, List<Study> studies) {
@@ -134,11 +149,7 @@ record ClaimsRun(
         ObjectNode report = JsonNodeFactory.instance.objectNode();
         ArrayNode list = report.putArray("findings");
         findings.forEach(finding -> list.add(finding.toJson()));
-        String model = ConfigReader.comparison(recipe, overrides, notice -> {})
-                .run()
-                .apply("lora")
-                .base()
-                .model();
+        String model = shared().base().model();
         String command = "./graft claims" + (quick ? " --quick" : "")
                 + (claims.size() == Claim.values().length
                         ? ""

@@ -71,6 +71,13 @@ record StandingsTable(List<Standing> standings) {
         Standing frozen = frozen();
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put("metric", standings.get(0).metric());
+        standings.stream()
+                .flatMap(standing -> standing.outcomes().stream())
+                .findFirst()
+                .ifPresent(outcome -> {
+                    json.put("base", outcome.experiment().path("base").asString(""));
+                    json.put("task", outcome.experiment().path("task").asString(""));
+                });
         ArrayNode rows = json.putArray("methods");
         for (Standing standing : standings) {
             ObjectNode row = rows.addObject().put("method", standing.method());

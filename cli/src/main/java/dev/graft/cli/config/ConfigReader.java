@@ -72,9 +72,10 @@ public final class ConfigReader {
      * A comparison of methods: what {@link CompareConfig} declares, and beside it the options of a run, which hold for all methods, and those
      * of methods.
      *
+     * @param recipe a YAML file, or null for none
      * @throws InputException about the first option that can't be understood
      */
-    public static CompareConfig comparison(Path recipe, List<String> overrides, Consumer<String> notices) {
+    public static CompareConfig comparison(@Nullable Path recipe, List<String> overrides, Consumer<String> notices) {
         Map<String, Setting> own = new LinkedHashMap<>();
         List<List<Setting>> shared = new ArrayList<>();
         for (List<Setting> layer : layers(recipe, overrides)) {

@@ -72,7 +72,8 @@ public record Prepared(
     /** Rows at a time where a method looks at the data before training. */
     private static final int CALIBRATION_BATCH = 8;
 
-    static Prepared of(RunConfig config, PrintWriter err) {
+    /** Reads rows, loads the base and makes the adapter; the caller closes the result. */
+    public static Prepared of(RunConfig config, PrintWriter err) {
         ChosenMethod.named(config.base().method());
         Splits splits = DataFiles.of(config.data(), config.goal()).open();
         boolean complete = false;

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.function.BooleanSupplier;
+import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -124,8 +125,10 @@ public final class Comparison {
                 Outcome outcome = runner.run(contender, trial, key(trial));
                 ledger.write(outcome);
                 watcher.ends(outcome, done(), total());
-                // Adapters and their optimisers are native memory behind small objects.
+                // Adapters and their optimisers are native memory behind small objects; what is freed goes back to the
+                // system.
                 System.gc();
+                Pointer.trimMemory();
             }
             return true;
         }

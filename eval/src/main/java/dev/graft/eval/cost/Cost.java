@@ -10,14 +10,17 @@ import tools.jackson.databind.node.ObjectNode;
  * @param cpuTime processor seconds, summed over threads
  * @param peakResident the most memory that was resident since the process started, before the stretch included, in bytes
  * @param resident memory resident at the end, in bytes
- * @param energy joules of the whole machine, other processes included
+ * @param energy joules of the whole machine, other processes included, where there are counters; else estimated from processor time, as
+ *     its source says
+ * @param emissions grams of CO2 equivalent of that energy
  */
 public record Cost(
         Measured<Double> wallTime,
         Measured<Double> cpuTime,
         Measured<Long> peakResident,
         Measured<Long> resident,
-        Measured<Double> energy) {
+        Measured<Double> energy,
+        Measured<Double> emissions) {
 
     public ObjectNode toJson() {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
@@ -26,6 +29,7 @@ public record Cost(
         json.set("peak_resident", peakResident.toJson());
         json.set("resident", resident.toJson());
         json.set("energy", energy.toJson());
+        json.set("emissions", emissions.toJson());
         return json;
     }
 }

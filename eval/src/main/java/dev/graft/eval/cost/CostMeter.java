@@ -23,6 +23,7 @@ public final class CostMeter implements AutoCloseable {
     private final long startNanos = System.nanoTime();
     private final long startCpuNanos = cpuNanos();
     private final EnergyCounter energy;
+    private final EnergyAssumptions assumptions = EnergyAssumptions.of(System.getenv());
     private final @Nullable ScheduledExecutorService sampler;
 
     private CostMeter(EnergyCounter energy) {
@@ -42,14 +43,18 @@ public final class CostMeter implements AutoCloseable {
     public Cost read() {
         double wall = (System.nanoTime() - startNanos) / 1e9;
         long cpu = cpuNanos();
+        Measured<Double> cpuTime = cpu < 0 || startCpuNanos < 0
+                ? Measured.unavailable("seconds", "this JVM does not state its processor time")
+                : new Measured<>((cpu - startCpuNanos) / 1e9, "seconds", CPU_SOURCE);
+        Measured<Double> counted = energy.joules();
+        Measured<Double> joules = counted.available() ? counted : assumptions.joules(cpuTime, counted.source());
         return new Cost(
                 new Measured<>(wall, "seconds", "monotonic clock"),
-                cpu < 0 || startCpuNanos < 0
-                        ? Measured.unavailable("seconds", "this JVM does not state its processor time")
-                        : new Measured<>((cpu - startCpuNanos) / 1e9, "seconds", CPU_SOURCE),
+                cpuTime,
                 ProcessMemory.peakResident(),
                 ProcessMemory.resident(),
-                energy.joules());
+                joules,
+                assumptions.emissions(joules));
     }
 
     @Override

@@ -1,10 +1,7 @@
 package dev.graft.eval.metrics;
 
 /** The share of rows whose predicted class is the label. */
-public final class Accuracy implements Metric<ClassPrediction> {
-
-    private long correct;
-    private long total;
+public final class Accuracy extends ShareOfRows<ClassPrediction> {
 
     @Override
     public String name() {
@@ -12,23 +9,7 @@ public final class Accuracy implements Metric<ClassPrediction> {
     }
 
     @Override
-    public boolean higherIsBetter() {
-        return true;
-    }
-
-    @Override
-    public void update(ClassPrediction row) {
-        total++;
-        if (row.label() == row.prediction()) {
-            correct++;
-        }
-    }
-
-    @Override
-    public double value() {
-        if (total == 0) {
-            throw new NoRowsException(name());
-        }
-        return (double) correct / total;
+    boolean isRight(ClassPrediction row) {
+        return row.label() == row.prediction();
     }
 }

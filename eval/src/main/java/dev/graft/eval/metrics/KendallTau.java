@@ -1,15 +1,12 @@
 package dev.graft.eval.metrics;
 
-import java.util.ArrayList;
 import java.util.List;
 
 /**
  * Kendall's rank correlation of targets and predictions with ties (τ-b), in [-1, 1]; NaN if either is constant. It compares
  * every pair of rows.
  */
-public final class KendallTau implements Metric<ValuePrediction> {
-
-    private final List<ValuePrediction> rows = new ArrayList<>();
+public final class KendallTau extends RankCorrelation {
 
     @Override
     public String name() {
@@ -17,20 +14,7 @@ public final class KendallTau implements Metric<ValuePrediction> {
     }
 
     @Override
-    public boolean higherIsBetter() {
-        return true;
-    }
-
-    @Override
-    public void update(ValuePrediction row) {
-        rows.add(row);
-    }
-
-    @Override
-    public double value() {
-        if (rows.isEmpty()) {
-            throw new NoRowsException(name());
-        }
+    double correlation(List<ValuePrediction> rows) {
         long agreement = 0;
         long targets = 0;
         long predictions = 0;

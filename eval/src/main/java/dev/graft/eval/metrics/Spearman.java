@@ -1,6 +1,5 @@
 package dev.graft.eval.metrics;
 
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
@@ -8,11 +7,9 @@ import java.util.stream.IntStream;
 
 /**
  * Spearman's rank correlation of targets and predictions, in [-1, 1]; equal values share the mean of their ranks. NaN if
- * either is constant. Ranks need all rows, so this metric keeps its pairs of numbers.
+ * either is constant.
  */
-public final class Spearman implements Metric<ValuePrediction> {
-
-    private final List<ValuePrediction> rows = new ArrayList<>();
+public final class Spearman extends RankCorrelation {
 
     @Override
     public String name() {
@@ -20,22 +17,9 @@ public final class Spearman implements Metric<ValuePrediction> {
     }
 
     @Override
-    public boolean higherIsBetter() {
-        return true;
-    }
-
-    @Override
-    public void update(ValuePrediction row) {
-        rows.add(row);
-    }
-
-    @Override
-    public double value() {
-        if (rows.isEmpty()) {
-            throw new NoRowsException(name());
-        }
-        double[] targets = ranks(ValuePrediction::target);
-        double[] predictions = ranks(ValuePrediction::prediction);
+    double correlation(List<ValuePrediction> rows) {
+        double[] targets = ranks(rows, ValuePrediction::target);
+        double[] predictions = ranks(rows, ValuePrediction::prediction);
         Moments moments = new Moments();
         for (int i = 0; i < targets.length; i++) {
             moments.add(targets[i], predictions[i]);
@@ -43,7 +27,7 @@ public final class Spearman implements Metric<ValuePrediction> {
         return moments.correlation();
     }
 
-    private double[] ranks(ToDoubleFunction<ValuePrediction> of) {
+    private static double[] ranks(List<ValuePrediction> rows, ToDoubleFunction<ValuePrediction> of) {
         // + 0.0 turns -0.0 into 0.0, which compare as equal numbers but not as doubles
         double[] values = rows.stream().mapToDouble(of).map(v -> v + 0.0).toArray();
         int[] order = IntStream.range(0, values.length)

@@ -135,6 +135,16 @@ public record RunReport(
         double seconds = result.elapsed().toMillis() / 1000.0;
         figures.add(new Section.KeyFigure(
                 "time", String.format(Locale.ROOT, "%.1f s", seconds), "evaluations and checkpoints included"));
+        Double joules = cost.energy().value();
+        Double grams = cost.emissions().value();
+        if (joules != null && grams != null) {
+            figures.add(new Section.KeyFigure(
+                    "energy",
+                    String.format(Locale.ROOT, "%,.0f J, %.2g g CO2e", joules, grams),
+                    cost.energy().source().startsWith("estimated")
+                            ? "estimated from processor time"
+                            : "counted by RAPL"));
+        }
         Long peak = cost.peakResident().value();
         if (peak != null) {
             figures.add(new Section.KeyFigure("peak memory", peak / 1_000_000 + " MB", "resident, of the process"));

@@ -1,13 +1,17 @@
 package dev.graft.eval.cost;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
+import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -93,9 +97,38 @@ class CostTest {
         assertThat(counter.joules().available()).isFalse();
         assertThat(EnergyCounter.open(folder).available()).isFalse();
         try (CostMeter meter = CostMeter.start(counter)) {
-            assertThat(meter.read().toJson().get("energy").get("value").isNull())
-                    .isTrue();
+            assertThat(meter.read().energy().source()).startsWith("estimated: processor time");
         }
+    }
+
+    @Test
+    void energyThatNothingCountsIsEstimatedFromProcessorTimeAndSaysSo() {
+        EnergyAssumptions assumptions = EnergyAssumptions.of(Map.of("GRAFT_WATTS_PER_CORE", "7.5"));
+        Measured<Double> energy =
+                assumptions.joules(new Measured<>(40.0, "seconds", "clock"), "unavailable: no counters");
+        assertThat(energy.value()).isEqualTo(300);
+        assertThat(energy.source())
+                .isEqualTo(
+                        "estimated: processor time of this process at 7.5 watts a core, since it is unavailable: no counters");
+        assertThat(assumptions
+                        .joules(Measured.unavailable("seconds", "no clock"), "unavailable: none")
+                        .available())
+                .isFalse();
+    }
+
+    @Test
+    void emissionsAreEnergyTimesOverheadAndIntensity() {
+        Measured<Double> kilowattHour = new Measured<>(3.6e6, "joules", "RAPL");
+        Measured<Double> grams = EnergyAssumptions.of(Map.of()).emissions(kilowattHour);
+        assertThat(grams.value()).isCloseTo(1.58 * 475, within(1e-9));
+        assertThat(grams.source()).isEqualTo("energy (RAPL) times 1.58 for the building at 475 g/kWh");
+        assertThat(EnergyAssumptions.of(Map.of("GRAFT_PUE", "1", "GRAFT_CARBON_INTENSITY", "50"))
+                        .emissions(kilowattHour)
+                        .value())
+                .isEqualTo(50);
+        assertThatThrownBy(() -> EnergyAssumptions.of(Map.of("GRAFT_PUE", "low")))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("GRAFT_PUE is \"low\"");
     }
 
     @Test

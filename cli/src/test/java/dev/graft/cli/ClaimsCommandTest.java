@@ -1,0 +1,59 @@
+package dev.graft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+class ClaimsCommandTest {
+    @TempDir
+    private Path folder;
+
+    private Cli claims(Object... more) {
+        Object[] words = new Object[more.length + 10];
+        System.arraycopy(
+                new Object[] {
+                    "claims",
+                    "--claim",
+                    "g",
+                    "model=file:" + Cli.base("bert-base"),
+                    "rates=[1]",
+                    "seeds=1",
+                    "max_steps=2",
+                    "data.max_train_rows=16",
+                    "data.max_eval_rows=12",
+                    "max_seq_length=32"
+                },
+                0,
+                words,
+                0,
+                10);
+        System.arraycopy(more, 0, words, 10, more.length);
+        return Cli.run(words);
+    }
+
+    @Test
+    void aClaimHasEffectsAVerdictAndAPageAndGoesOnFromItsTrials() {
+        Cli run = claims("--json", "output_dir=" + folder.resolve("out"));
+
+        assertThat(run.code()).as(run.err()).isZero();
+        JsonNode finding = run.json().at("/findings/0");
+        assertThat(finding.get("claim").stringValue()).isEqualTo("g");
+        assertThat(finding.get("effects")).hasSize(2);
+        assertThat(finding.at("/effects/0/interval")).hasSize(2);
+        assertThat(folder.resolve("out/report.html")).content().contains("twin", "Verdicts");
+        assertThat(run.err()).contains("5/5  bitfit");
+
+        Cli again = claims("--json", "output_dir=" + folder.resolve("out"));
+        assertThat(again.out()).isEqualTo(run.out());
+        assertThat(again.err()).doesNotContain("5/5  bitfit");
+    }
+
+    @Test
+    void otherLettersAndWordsAreRefused() {
+        assertThat(Cli.run("claims", "--claim", "z").err()).contains("there is no claim z");
+        assertThat(Cli.run("claims", "quick").err()).contains("quick: expected key=value");
+    }
+}

@@ -1,0 +1,5 @@
+/** Which method to try first, from what was measured. */
+@NullMarked
+package dev.graft.eval.recommend;
+
+import org.jspecify.annotations.NullMarked;
