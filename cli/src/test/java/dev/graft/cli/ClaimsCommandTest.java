@@ -24,7 +24,7 @@ class ClaimsCommandTest {
                     "max_steps=2",
                     "data.max_train_rows=16",
                     "data.max_eval_rows=12",
-                    "max_seq_length=32"
+                    "max_seq_length=20"
                 },
                 0,
                 words,
