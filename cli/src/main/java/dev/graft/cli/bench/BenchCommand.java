@@ -10,11 +10,17 @@ import picocli.CommandLine.Spec;
         description = "Measure how fast training is, alone or beside Hugging Face PEFT, and how fast a model loads.",
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {BenchTrainCommand.class, BenchCompareCommand.class, BenchLoadCommand.class},
+        subcommands = {
+            BenchTrainCommand.class,
+            BenchLatencyCommand.class,
+            BenchCompareCommand.class,
+            BenchLoadCommand.class
+        },
         footer = {
             "",
             "Examples:",
             "  graft bench train --model smollm2 --data causal.jsonl --task causal --json",
+            "  graft bench latency --model minilm",
             "  graft bench compare --quick",
             "  graft bench load --model smollm2"
         })
@@ -26,6 +32,6 @@ public final class BenchCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "which measurement: train, compare or load?");
+        throw new ParameterException(spec.commandLine(), "which measurement: train, latency, compare or load?");
     }
 }
