@@ -236,7 +236,10 @@ class LauncherTest {
         assertThat(graft().out()).contains("GLIBC_TUNABLES=\n");
         environment.remove("GLIBC_TUNABLES");
         script(bin.resolve("getconf"), "echo 'glibc 2.36'");
-        assertThat(graft().out()).contains("GLIBC_TUNABLES=glibc.malloc.arena_max=");
+        assertThat(graft().out()).contains("GLIBC_TUNABLES=glibc.malloc.arena_max=", "top_pad=");
+        assertThat(graft("train", "memory_limit=700m").out())
+                .contains("GLIBC_TUNABLES=glibc.malloc.arena_max=")
+                .doesNotContain("top_pad=");
         script(bin.resolve("getconf"), "exit 1");
         assertThat(graft().out()).contains("GLIBC_TUNABLES=\n");
     }

@@ -30,6 +30,7 @@ import java.util.function.IntFunction;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -39,6 +40,8 @@ import org.jspecify.annotations.Nullable;
  * Every shape is checked.
  */
 public final class Weights {
+    private static final long GIVE_BACK = 1 << 23;
+
     private final TensorSource source;
     private final String prefix;
     private final Numerics numerics;
@@ -47,6 +50,7 @@ public final class Weights {
     private final Quantization quantization;
     private final Map<String, Quantized> given;
     private final Map<String, Quantized> quantized = new LinkedHashMap<>();
+    private long sinceGivenBack;
     private final Map<String, Tensor> loaded = new LinkedHashMap<>();
     private final Map<String, Tensor> buffers = new LinkedHashMap<>();
     private final TreeSet<String> fresh = new TreeSet<>();
@@ -187,6 +191,7 @@ public final class Weights {
     private @Nullable Quantized quantized(String name, long out, long in, boolean transposed) {
         try (Scope scope = new Scope()) {
             if (quantization.quantizes()) {
+                giveBack(out * in);
                 Tensor values = values(name, transposed ? new long[] {in, out} : new long[] {out, in});
                 return quantization.quantize(transposed ? values.t() : values, numerics.base());
             }
@@ -201,6 +206,15 @@ public final class Weights {
                 kept.parts().forEach(scope::release);
             }
             return kept;
+        }
+    }
+
+    /** Whole matrices are freed between small ones that stay, and libtorch's heap would keep what they took. */
+    private void giveBack(long values) {
+        sinceGivenBack += values;
+        if (sinceGivenBack > GIVE_BACK) {
+            Pointer.trimMemory();
+            sinceGivenBack = 0;
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.graft.tensor;
 
 import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.openblas.global.openblas_nolapack;
 import org.bytedeco.pytorch.global.torch;
 
@@ -31,6 +32,19 @@ public final class Natives {
     public static int threads() {
         load();
         return torch.get_num_threads();
+    }
+
+    /** Gives the system back what is free: in libtorch's heap, and before that what only the garbage collector knows to be. */
+    public static void giveBack() {
+        System.gc();
+        try {
+            // The collector says what it found a little later.
+            Thread.sleep(50);
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        Pointer.deallocateReferences();
+        Pointer.trimMemory();
     }
 
     private static final class Holder {

@@ -22,6 +22,7 @@ import dev.graft.train.data.BatchPlan;
 import dev.graft.train.optim.FlatParameters;
 import dev.graft.train.optim.Lbfgs;
 import dev.graft.train.optim.Optimizer;
+import dev.graft.train.schedules.Plateau;
 import dev.graft.train.schedules.Schedule;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -42,6 +43,7 @@ final class TrainingRun {
     private final TrainPlan plan;
     private final BatchPlan batches;
     private final Schedule schedule;
+    private final @Nullable Plateau plateau;
     private final TrainingRule rule;
     private final Optimizer optimizer;
     private final Stepper stepper;
@@ -71,6 +73,13 @@ final class TrainingRun {
         }
         plan = TrainPlan.of(settings, trainer.examples().size());
         schedule = plan.schedule(settings);
+        plateau = schedule instanceof Schedule.OnPlateau watched
+                ? new Plateau(watched, settings.evaluating().greaterIsBetter())
+                : null;
+        if (plateau != null && settings.evaluating().every().equals(Every.NEVER)) {
+            throw new InputException("lr_scheduler reduce_lr_on_plateau watches the score of evaluations, but there are"
+                    + " none; give validation rows, or choose another schedule");
+        }
         batches = new BatchPlan(
                 trainer.examples().lengths(),
                 settings.batching().size(),
@@ -143,6 +152,9 @@ final class TrainingRun {
         if (average != null) {
             state.put("average", average.mean());
         }
+        if (plateau != null) {
+            state.put("plateau", plateau.state());
+        }
         return state;
     }
 
@@ -200,7 +212,8 @@ final class TrainingRun {
 
     private @Nullable Reason step(int[][] epochBatches, BooleanSupplier interrupted) {
         int next = Math.min(batch + settings.batching().accumulation(), epochBatches.length);
-        double rate = settings.optimization().learningRate() * schedule.factor(step);
+        double rate =
+                settings.optimization().learningRate() * (plateau == null ? schedule.factor(step) : plateau.factor());
         Stepper.Outcome outcome =
                 stepper.step(step + 1, Arrays.asList(epochBatches).subList(batch, next), rate);
         step++;
@@ -280,6 +293,9 @@ final class TrainingRun {
         if (value == null) {
             throw new InputException("the metric " + before.metric() + " is watched, but the evaluation gives only "
                     + String.join(", ", metrics.keySet()));
+        }
+        if (plateau != null) {
+            plateau.observe(value);
         }
         EarlyStopping stopping = settings.evaluating().earlyStopping();
         if (step > rule.complete()) {

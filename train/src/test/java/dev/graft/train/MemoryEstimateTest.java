@@ -8,6 +8,8 @@ import dev.graft.peft.Adapter;
 import dev.graft.train.TrainSettings.Economy;
 import dev.graft.train.optim.Adafactor;
 import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 
 class MemoryEstimateTest {
@@ -19,26 +21,41 @@ class MemoryEstimateTest {
         assumeTrue(ResidentMemory.bytes() > 0);
         Adapter adapter = Tiny.lora(LLAMA, 0, 1);
         Map<String, String> hashes = Tiny.hashes(adapter);
-        MemoryEstimate estimate = MemoryEstimate.of(SETTINGS, adapter, Tiny.counting(8, 1));
+        MemoryEstimate estimate = MemoryEstimate.of(SETTINGS, adapter, Tiny.counting(8, 1), Long.MAX_VALUE);
         assumeTrue(estimate != null);
         assertThat(Tiny.hashes(adapter)).isEqualTo(hashes);
         assertThat(estimate.rows()).isEqualTo(2);
         assertThat(estimate.width()).isBetween(4, 19);
         long trained = 4 * adapter.trainableCount();
         assertThat(estimate.states())
-                .as("two moments, the best values, and gradients of further threads")
-                .isEqualTo((2 + 1 + estimate.threads() - 1) * trained);
+                .as("two moments, what an update makes, the best values, and gradients of further threads")
+                .isEqualTo((2 + 2 + 1 + estimate.threads() - 1) * trained);
         assertThat(estimate.before()).isGreaterThan(50L << 20);
         assertThat(estimate.total()).isGreaterThan(estimate.before() + estimate.states());
-        assertThat(estimate.text()).startsWith("about ").contains("2 rows of " + estimate.width() + " tokens");
+        assertThat(estimate.text()).startsWith("about ").contains(" rows of " + estimate.width() + " tokens");
     }
 
     @Test
-    void other_batches_are_in_proportion() {
-        MemoryEstimate one = new MemoryEstimate(1500, 1000, 100, 2, 30, 7, 4, 64);
+    void other_batches_lie_between_those_that_were_measured_or_are_in_proportion() {
+        NavigableMap<Integer, Long> steps = new TreeMap<>(Map.of(1, 100L, 2, 160L, 4, 400L));
+        MemoryEstimate one = new MemoryEstimate(1500, 1000, 100, 2, steps, 4, 64);
         assertThat(one.total()).as("loading took more").isEqualTo(1500);
-        assertThat(one.withRows(60).total()).isEqualTo(Math.round(1.05 * (1000 + 100 + 60 + 420)));
-        assertThat(one.withRows(100).total()).isEqualTo(Math.round(1.05 * (1000 + 100 + 60 + 700)));
+        assertThat(one.withRows(6).total()).as("three rows each").isEqualTo(Math.round(1.05 * (1100 + 2 * 280)));
+        assertThat(one.withRows(7).total())
+                .as("four rows in one thread")
+                .isEqualTo(Math.round(1.05 * (1100 + 2 * 400)));
+        assertThat(one.withRows(20).total()).isEqualTo(Math.round(1.05 * (1100 + 2 * 1000)));
+    }
+
+    @Test
+    void no_step_is_tried_that_would_pass_the_limit() {
+        assumeTrue(ResidentMemory.bytes() > 0);
+        Adapter adapter = Tiny.lora(LLAMA, 0, 1);
+        TrainSettings settings = SETTINGS.withBatchSize(64);
+        MemoryEstimate estimate = MemoryEstimate.of(settings, adapter, Tiny.counting(64, 1), 1);
+        assumeTrue(estimate != null);
+        assertThat(estimate.steps()).containsOnlyKeys(1);
+        assertThat(estimate.rows()).isEqualTo(64);
     }
 
     @Test
@@ -48,8 +65,8 @@ class MemoryEstimateTest {
         TrainSettings settings = SETTINGS.withBatchSize(1)
                 .with(SETTINGS.optimization().withAveraging(0.9).with(Adafactor.Settings.DEFAULT))
                 .with(new Economy(true));
-        MemoryEstimate estimate = MemoryEstimate.of(settings, adapter, Tiny.counting(8, 1));
+        MemoryEstimate estimate = MemoryEstimate.of(settings, adapter, Tiny.counting(8, 1), Long.MAX_VALUE);
         assumeTrue(estimate != null);
-        assertThat(estimate.states()).isEqualTo(2 * 4 * adapter.trainableCount());
+        assertThat(estimate.states()).isEqualTo((2 + 2) * 4 * adapter.trainableCount());
     }
 }

@@ -174,7 +174,13 @@ public record Optimisation(
         COSINE_WITH_MIN_LR,
         COSINE_WARMUP_WITH_MIN_LR,
         INVERSE_SQRT,
-        WARMUP_STABLE_DECAY
+        WARMUP_STABLE_DECAY,
+        REDUCE_LR_ON_PLATEAU;
+
+        /** Whether it may start with a warm-up. */
+        public boolean warmsUp() {
+            return this != CONSTANT && this != REDUCE_LR_ON_PLATEAU;
+        }
     }
 
     public Optimisation {
@@ -182,9 +188,10 @@ public record Optimisation(
             throw new InputException("warmup_ratio and warmup_steps are both given; keep one");
         }
         boolean warmup = warmupSteps != null ? warmupSteps > 0 : warmupRatio != null && warmupRatio > 0;
-        if (lrScheduler == LrScheduler.CONSTANT && warmup) {
-            throw new InputException(
-                    "lr_scheduler constant has no warm-up; write constant_with_warmup, or leave out warmup_ratio and warmup_steps");
+        if (!lrScheduler.warmsUp() && warmup) {
+            throw new InputException("lr_scheduler " + lrScheduler.name().toLowerCase(Locale.ROOT) + " has no warm-up; "
+                    + (lrScheduler == LrScheduler.CONSTANT ? "write constant_with_warmup, or " : "")
+                    + "leave out warmup_ratio and warmup_steps");
         }
         refuse("betas", betas, optimizer.isAdam() || optimizer == Optimizer.LION, "adamw, its kin and lion", optimizer);
         refuse("eps", eps, optimizer.isAdam(), "adamw and its kin", optimizer);

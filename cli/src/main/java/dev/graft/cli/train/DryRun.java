@@ -85,7 +85,9 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
     private String memory() {
         TrainSettings settings = prepared.settings();
         Examples train = prepared.train();
-        MemoryEstimate estimate = MemoryEstimate.of(settings, prepared.adapter(), train);
+        Memory limit = config.economy().memoryLimit();
+        MemoryEstimate estimate =
+                MemoryEstimate.of(settings, prepared.adapter(), train, limit == null ? Long.MAX_VALUE : limit.bytes());
         long[] done = {0};
         TrainingListener count = new TrainingListener() {
             @Override
@@ -110,7 +112,6 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
         if (peak != null) {
             text.append("; the process took ").append(Figures.bytes(peak));
         }
-        Memory limit = config.economy().memoryLimit();
         if (limit != null && peak != null) {
             text.append("\nmemory_limit ")
                     .append(Figures.bytes(limit.bytes()))

@@ -16,6 +16,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The memory that a run may take: its estimate is compared before the start, what the process takes after every step. */
 final class MemoryLimit implements TrainingListener {
+    /** Rows that are shorter teach little. */
+    private static final int SHORTEST = 16;
+
     private final long bytes;
     private @Nullable String passed;
 
@@ -40,11 +43,16 @@ final class MemoryLimit implements TrainingListener {
         }
     }
 
-    private static @Nullable MemoryEstimate estimate(Prepared prepared, TrainSettings settings) {
-        return MemoryEstimate.of(settings, prepared.adapter(), prepared.train());
+    private @Nullable MemoryEstimate estimate(Prepared prepared, TrainSettings settings) {
+        return MemoryEstimate.of(settings, prepared.adapter(), prepared.train(), bytes);
     }
 
     private String advice(Prepared prepared, MemoryEstimate estimate) {
+        Base base = prepared.adapter().base();
+        if (estimate.loaded() > bytes) {
+            return "To load the base alone took " + Figures.bytes(estimate.loaded())
+                    + ": take a smaller base, or a higher limit" + lessForTheBase(base);
+        }
         TrainSettings settings = prepared.settings();
         Economy economy = settings.economy();
         List<String> fits = new ArrayList<>();
@@ -68,10 +76,18 @@ final class MemoryLimit implements TrainingListener {
         if (!fits.isEmpty()) {
             return "It fits with " + String.join(", or with ", fits);
         }
-        Base base = prepared.adapter().base();
+        int width = least.widthWithin(bytes);
+        if (width >= SHORTEST && !prepared.task().isImages()) {
+            return "It may fit with gradient_checkpointing=true batch_size=1 gradient_accumulation_steps="
+                    + settings.batching().accumulation() * settings.batching().size() + " max_seq_length=" + width
+                    + lessForTheBase(base);
+        }
         return "Even one row with gradient_checkpointing would take about " + Figures.bytes(least.total())
-                + ": take a shorter max_seq_length, a smaller base"
-                + (base.numerics().base().toString().equals("Float") ? ", dtype bf16" : "") + ", or a higher limit";
+                + ": take a shorter max_seq_length, a smaller base, or a higher limit" + lessForTheBase(base);
+    }
+
+    private static String lessForTheBase(Base base) {
+        return base.quantized().isEmpty() ? "; quantization=nf4 takes less for the base" : "";
     }
 
     private void addSmallerBatch(List<String> fits, String before, MemoryEstimate estimate, Batching batching) {

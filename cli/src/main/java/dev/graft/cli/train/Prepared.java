@@ -121,6 +121,7 @@ public record Prepared(
         TrainSettings settings = new Settings(config, task, validation == null ? null : scorer).of(train.size());
         Integer evalBatch = config.schedule().evalBatchSize();
         err.println(adapter.trainableLine());
+        Natives.giveBack();
         return new Prepared(
                 task,
                 splits,

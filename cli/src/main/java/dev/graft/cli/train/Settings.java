@@ -100,7 +100,7 @@ public record Settings(
     private LearningRate schedule(Optimisation options) {
         Integer steps = options.warmupSteps();
         Double ratio = options.warmupRatio();
-        boolean none = options.lrScheduler() == Optimisation.LrScheduler.CONSTANT || endless();
+        boolean none = !options.lrScheduler().warmsUp() || endless();
         return new LearningRate(
                 Prepared.name(options.lrScheduler()),
                 options.lrSchedulerKwargs(),
@@ -148,7 +148,7 @@ public record Settings(
     private void refuseOpenEnd() {
         Optimisation options = config.optimisation();
         switch (options.lrScheduler()) {
-            case CONSTANT, CONSTANT_WITH_WARMUP, INVERSE_SQRT -> {}
+            case CONSTANT, CONSTANT_WITH_WARMUP, INVERSE_SQRT, REDUCE_LR_ON_PLATEAU -> {}
             default ->
                 throw new InputException("max_time alone leaves the number of steps open, on which lr_scheduler "
                         + Prepared.name(options.lrScheduler())

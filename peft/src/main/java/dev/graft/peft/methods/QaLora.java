@@ -34,15 +34,15 @@ import tools.jackson.databind.node.ObjectNode;
  * Merge.merge(adapter).save(folder);
  * }</pre>
  *
- * @param group g: how many inputs are one for A
+ * @param groupSize g: how many inputs are one for A
  */
-public record QaLora(LoraConfig config, int group) implements LoraVariant {
+public record QaLora(LoraConfig config, int groupSize) implements LoraVariant {
     /** Rank 16 with s = 2, in the groups of {@code int4}. */
     public static final QaLora DEFAULT = new QaLora(LoraConfig.DEFAULT, 32);
 
     public QaLora {
-        if (group < 1) {
-            throw new InputException("qalora_group_size is " + group + ", expected at least 1");
+        if (groupSize < 1) {
+            throw new InputException("qalora_group_size is " + groupSize + ", expected at least 1");
         }
         if (!config.init().name().equals("true")) {
             throw new InputException("init_lora_weights is " + config.init().name()
@@ -60,19 +60,19 @@ public record QaLora(LoraConfig config, int group) implements LoraVariant {
 
     @Override
     public QaLora with(LoraConfig newConfig) {
-        return new QaLora(newConfig, group);
+        return new QaLora(newConfig, groupSize);
     }
 
     @Override
     public Effect at(Grafter g, Linear site) {
-        if (site.in() % group != 0) {
-            throw new InputException("qalora_group_size is " + group + ", but " + site.name() + " has " + site.in()
+        if (site.in() % groupSize != 0) {
+            throw new InputException("qalora_group_size is " + groupSize + ", but " + site.name() + " has " + site.in()
                     + " inputs, which aren't whole groups; take another size, or leave it out of target_modules");
         }
         int r = config.rank(site.name());
-        Tensor a = g.parameter(site, "lora_A.weight", Initial.KAIMING, r, site.in() / group);
+        Tensor a = g.parameter(site, "lora_A.weight", Initial.KAIMING, r, site.in() / groupSize);
         Tensor b = g.parameter(site, "lora_B.weight", Initial.ZEROS, site.out(), r);
-        return of(new LowRank(a, b, null, config.scaling(site.name()), 0, null, site), group, config.dropout());
+        return of(new LowRank(a, b, null, config.scaling(site.name()), 0, null, site), groupSize, config.dropout());
     }
 
     /** An update that sees the groups of x. */
@@ -155,7 +155,7 @@ public record QaLora(LoraConfig config, int group) implements LoraVariant {
 
     @Override
     public void writeOwn(ObjectNode json) {
-        json.put("use_qalora", true).put("qalora_group_size", group);
+        json.put("use_qalora", true).put("qalora_group_size", groupSize);
     }
 
     /** Registers {@code qa-lora}. */

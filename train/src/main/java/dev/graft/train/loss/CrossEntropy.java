@@ -38,7 +38,8 @@ final class CrossEntropy {
         try (NoGrad off = new NoGrad()) {
             Tensor wide = Ops.to(logits, type);
             Tensor index = labels.unsqueeze(1);
-            Tensor chances = wide.softmax(-1);
+            // Where the logits were cast their copy is what becomes the chances.
+            Tensor chances = wide.equals(logits) ? wide.softmax(-1) : torch.softmax_out(wide, wide, -1);
             sum = smoothing > 0
                     ? Double.POSITIVE_INFINITY
                     : Tensors.item(chances.gather(1, index)
@@ -48,7 +49,8 @@ final class CrossEntropy {
                             .sum()
                             .neg());
             if (Double.isInfinite(sum)) { // smoothed, or a chance too small for fp32
-                sum = Tensors.item(of(wide, labels, smoothing).mul(weights).sum());
+                sum = Tensors.item(
+                        of(Ops.to(logits, type), labels, smoothing).mul(weights).sum());
             }
             Tensor target = Ops.scale(Tensors.ones(type, Tensors.shape(index)), smoothing - 1);
             chances.scatter_add_(1, index, target);

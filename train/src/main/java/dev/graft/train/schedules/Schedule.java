@@ -2,6 +2,7 @@ package dev.graft.train.schedules;
 
 import dev.graft.formats.InputException;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The factor on the base learning rate at each optimiser step, equal step by step to the schedules of Hugging Face transformers
@@ -191,6 +192,35 @@ public sealed interface Schedule {
                 case COSINE -> wave(cycles, progress, lowest);
                 case ONE_MINUS_SQRT -> Math.max(0, (1 - Math.sqrt(progress)) * (1 - lowest) + lowest);
             };
+        }
+    }
+
+    /**
+     * 1 as far as steps go: {@link Plateau} lowers the rate when the score of evaluations stops getting better.
+     *
+     * @param learningRate the base rate, to which absolute rates are compared
+     * @param greater whether greater scores are better; null where the metric says it
+     * @param decay what the rate is multiplied by
+     * @param patience evaluations without progress that are borne
+     * @param threshold what counts as progress, relative to the best score or absolute
+     * @param cooldown evaluations after a fall of which none counts as stale
+     * @param lowest the lowest rate, absolute
+     * @param eps a fall by no more than this is left out, absolute
+     */
+    record OnPlateau(
+            double learningRate,
+            @Nullable Boolean greater,
+            double decay,
+            int patience,
+            double threshold,
+            boolean relative,
+            int cooldown,
+            double lowest,
+            double eps)
+            implements Schedule {
+        @Override
+        public double factor(long step) {
+            return 1;
         }
     }
 

@@ -22,6 +22,7 @@ final class Schedules {
             "inverse_sqrt",
             "linear",
             "polynomial",
+            "reduce_lr_on_plateau",
             "warmup_stable_decay");
 
     private final String schedule;
@@ -50,11 +51,12 @@ final class Schedules {
     private Schedule create() {
         return switch (schedule) {
             case "constant" -> {
-                if (span.warmupSteps() > 0) {
-                    throw new InputException("lr_scheduler constant has no warm-up, but warmup_steps is "
-                            + span.warmupSteps() + ": use constant_with_warmup, or no warm-up");
-                }
+                refuseWarmup("use constant_with_warmup, or no warm-up");
                 yield new Schedule.Constant(span);
+            }
+            case "reduce_lr_on_plateau" -> {
+                refuseWarmup("leave it out");
+                yield onPlateau();
             }
             case "constant_with_warmup" -> new Schedule.Constant(span);
             case "linear" -> new Schedule.Linear(span);
@@ -81,12 +83,53 @@ final class Schedules {
             }
             case "warmup_stable_decay" -> warmupStableDecay();
             default ->
-                throw new InputException("lr_scheduler " + schedule + " does not exist; choose one of "
-                        + String.join(", ", NAMES)
-                        + (schedule.equals("reduce_lr_on_plateau")
-                                ? " (reduce_lr_on_plateau depends on scores, so a resumed run could not repeat it)"
-                                : ""));
+                throw new InputException(
+                        "lr_scheduler " + schedule + " does not exist; choose one of " + String.join(", ", NAMES));
         };
+    }
+
+    private void refuseWarmup(String instead) {
+        if (span.warmupSteps() > 0) {
+            throw new InputException("lr_scheduler " + schedule + " has no warm-up, but warmup_steps is "
+                    + span.warmupSteps() + ": " + instead);
+        }
+    }
+
+    private Schedule onPlateau() {
+        double decay = number("factor", 0.1);
+        if (decay >= 1) {
+            throw new InputException("lr_scheduler " + schedule + ": factor is " + decay + ", expected less than 1");
+        }
+        String mode = choice("mode", "", "min", "max");
+        return new Schedule.OnPlateau(
+                span.learningRate(),
+                mode.isEmpty() ? null : Boolean.valueOf(mode.equals("max")),
+                decay,
+                count("patience", 10),
+                number("threshold", 1e-4),
+                choice("threshold_mode", "rel", "rel", "abs").equals("rel"),
+                count("cooldown", 0),
+                number("min_lr", 0),
+                number("eps", 1e-8));
+    }
+
+    private int count(String option, int otherwise) {
+        double value = number(option, otherwise);
+        if (value != Math.rint(value) || value > Integer.MAX_VALUE) {
+            throw new InputException(
+                    "lr_scheduler " + schedule + ": " + option + " is " + value + ", expected a whole number");
+        }
+        return (int) value;
+    }
+
+    private String choice(String option, String otherwise, String... allowed) {
+        Object value = option(option);
+        String chosen = value == null ? otherwise : value.toString();
+        if (value != null && !List.of(allowed).contains(chosen)) {
+            throw new InputException("lr_scheduler " + schedule + ": " + option + " is " + chosen + ", expected "
+                    + String.join(" or ", allowed));
+        }
+        return chosen;
     }
 
     private Schedule warmupStableDecay() {
