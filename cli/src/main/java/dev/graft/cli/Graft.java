@@ -8,6 +8,7 @@ import dev.graft.cli.config.RunOptions;
 import dev.graft.cli.demo.DemoCommand;
 import dev.graft.cli.doctor.DoctorCommand;
 import dev.graft.cli.eval.EvalCommand;
+import dev.graft.cli.export.ExportCommand;
 import dev.graft.cli.generate.ChatCommand;
 import dev.graft.cli.generate.GenerateCommand;
 import dev.graft.cli.generate.TranscribeCommand;
@@ -59,6 +60,7 @@ import picocli.CommandLine.Spec;
             MergeCommand.class,
             MergeAdaptersCommand.class,
             ConvertCommand.class,
+            ExportCommand.class,
             AdaptersCommand.class,
             InspectCommand.class,
             MethodsCommand.class,

@@ -1,6 +1,7 @@
 package dev.graft.models;
 
 import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.DType;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
@@ -13,6 +14,7 @@ import dev.graft.models.audio.LogMel;
 import dev.graft.models.checkpoints.Bitsandbytes;
 import dev.graft.models.checkpoints.Checkpoint;
 import dev.graft.models.checkpoints.Mlx;
+import dev.graft.models.checkpoints.GgufExport;
 import dev.graft.models.checkpoints.QuantizedTensors;
 import dev.graft.models.images.ImageProcessor;
 import dev.graft.models.matrices.Grouped;
@@ -570,8 +572,34 @@ public final class Base {
         }
     }
 
+    /**
+     * Writes a decoder of the Llama kind as a GGUF file.
+     *
+     * @param dtype of the matrices: F32, F16 or BF16
+     * @throws InputException if it is another model, is quantised, or has something that such a file can't say
+     */
+    public void saveGguf(Path file, DType dtype) {
+        if (order != null || task() != Task.CAUSAL_LM) {
+            throw new InputException(
+                    name + ": only a causal language model whose layers are its own is written as GGUF");
+        }
+        if (!quantized().isEmpty()) {
+            throw new InputException(name + " has quantised matrices; load it whole, without --quantization");
+        }
+        GgufExport.write(name, checkpoint.config(), weights.stored(), checkpoint.tokenizer(), file, dtype);
+    }
+
     /** Writes the model as a Hugging Face folder: config.json, model.safetensors and the tokenizer's files. */
     public void save(Path folder) {
+        save(folder, null);
+    }
+
+    /**
+     * The same, its parameters rounded to another type.
+     *
+     * @param dtype F32, F16 or BF16; null for that in memory
+     */
+    public void save(Path folder, @Nullable DType dtype) {
         if (order != null) {
             throw new InputException(name + " has layers that share tensors: a checkpoint can't say that");
         }
@@ -583,12 +611,15 @@ public final class Base {
                             matrix instanceof Grouped grouped
                                     ? Mlx.store(parameter, grouped)
                                     : Bitsandbytes.store(parameter, matrix)));
-            weights.stored()
-                    .forEach((parameter, value) -> tensors.add(new TensorData(
-                            new TensorInfo(parameter, Weights.dtype(value), Tensors.shape(value)),
-                            Tensors.bytes(value))));
+            weights.stored().forEach((parameter, value) -> {
+                Tensor kept = dtype == null || !Weights.dtype(value).isFloat()
+                        ? value
+                        : Ops.to(value, Weights.type(new TensorInfo(parameter, dtype, Tensors.shape(value))));
+                tensors.add(new TensorData(
+                        new TensorInfo(parameter, Weights.dtype(kept), Tensors.shape(kept)), Tensors.bytes(kept)));
+            });
             Safetensors.write(temporary.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
-            Files.writeString(temporary.resolve("config.json"), Json.pretty(savedConfig(example)) + "\n");
+            Files.writeString(temporary.resolve("config.json"), Json.pretty(savedConfig(example, dtype)) + "\n");
             checkpoint.writeTokenizer(temporary);
         });
     }
@@ -618,7 +649,7 @@ public final class Base {
         return kinds.isEmpty() ? null : quantized().values().iterator().next();
     }
 
-    private ObjectNode savedConfig(@Nullable Quantized example) {
+    private ObjectNode savedConfig(@Nullable Quantized example, @Nullable DType dtype) {
         Fields config = checkpoint.config();
         ObjectNode saved = JsonNodeFactory.instance.objectNode();
         for (String field : config.names()) {
@@ -640,7 +671,14 @@ public final class Base {
         if (weights.isOverridden("lm_head.weight")) {
             saved.put("tie_word_embeddings", false);
         }
-        saved.put("dtype", numerics().base().toString().equals("BFloat16") ? "bfloat16" : "float32");
+        DType own = numerics().base().toString().equals("BFloat16") ? DType.BF16 : DType.F32;
+        saved.put(
+                "dtype",
+                switch (dtype == null ? own : dtype) {
+                    case BF16 -> "bfloat16";
+                    case F16 -> "float16";
+                    default -> "float32";
+                });
         saved.putArray("architectures").add(className());
         if (task() == Task.SEQ_CLS || task() == Task.TOKEN_CLS || task() == Task.IMAGE_CLS) {
             ObjectNode names = saved.putObject("id2label");

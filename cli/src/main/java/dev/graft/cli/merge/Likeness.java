@@ -18,11 +18,11 @@ import org.bytedeco.pytorch.Tensor;
  * @param largest the largest logit of the adapted model, by its size
  * @param agreement the share of positions (rows, for a sequence head) with the same largest logit
  */
-record Likeness(double maxDifference, double largest, double agreement, int positions) {
+public record Likeness(double maxDifference, double largest, double agreement, int positions) {
     private static final int SEQUENCES = 4;
     private static final int LENGTH = 32;
 
-    static Likeness of(Loading loaded, Base merged) {
+    public static Likeness of(Loading loaded, Base merged) {
         Base base = loaded.base();
         int length = Math.min(LENGTH, base.backbone().maxPositions());
         Rng random = Rng.of(0, "merge");

@@ -10,9 +10,9 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /** The folder that a command writes a model or an adapter to. */
-record OutFolder(Path path, boolean overwrite) {
+public record OutFolder(Path path, boolean overwrite) {
     /** Refuses one that holds something, unless it may be replaced. */
-    void requireFree() {
+    public void requireFree() {
         if (!Files.exists(path) || overwrite && Files.isDirectory(path)) {
             return;
         }
@@ -30,7 +30,7 @@ record OutFolder(Path path, boolean overwrite) {
     }
 
     /** Replacing the folder that the model or an adapter is read from would lose it. */
-    void requireElsewhere(Loading loaded, List<String> adapters, String done) {
+    public void requireElsewhere(Loading loaded, List<String> adapters, String done) {
         Stream<Path> sources = Stream.concat(
                 Stream.of(loaded.files()), adapters.stream().map(Path::of).filter(Files::exists));
         Path target = path.toAbsolutePath().normalize();

@@ -7,9 +7,11 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.models.tokenizers.internal.E5Vocabulary;
 import dev.graft.models.tokenizers.internal.GgufVocabulary;
+import dev.graft.models.tokenizers.internal.GgufVocabularyWriter;
 import dev.graft.models.tokenizers.internal.TokenizerFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import tools.jackson.databind.node.JsonNodeFactory;
 
 /** Loads tokenizers. */
@@ -64,5 +66,16 @@ public final class Tokenizers {
     public static Tokenizer parse(String source, String tokenizerJson) {
         return TokenizerFiles.tokenizer(
                 source, Json.parse(source, tokenizerJson), JsonNodeFactory.instance.objectNode());
+    }
+
+    /**
+     * The fields that say in a GGUF file what a tokenizer is.
+     *
+     * @param source a folder or a GGUF file
+     * @param vocabulary how many rows the embeddings have
+     * @throws InputException if it is of a kind that isn't written
+     */
+    public static Map<String, Object> ggufFields(Path source, int vocabulary) {
+        return GgufVocabularyWriter.fields(source, vocabulary);
     }
 }

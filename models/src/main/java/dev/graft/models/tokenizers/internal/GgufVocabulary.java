@@ -7,6 +7,8 @@ import dev.graft.models.tokenizers.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -45,7 +47,24 @@ public final class GgufVocabulary {
             "llama-v3", Split.LLAMA3,
             "qwen2", Split.QWEN2);
 
+    static final List<String> TOKENIZER_FILES = List.of(
+            "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model", "spm.model");
+
     private GgufVocabulary() {}
+
+    /** The name of the rule by which a tokenizer.json splits texts. */
+    static String pre(String source, JsonNode preTokenizer) {
+        for (String name : List.of("gpt-2", "smollm", "llama-bpe", "qwen2")) {
+            if (preTokenizer(Objects.requireNonNull(SPLITS.get(name))).equals(preTokenizer)) {
+                return name;
+            }
+        }
+        throw new FormatException(
+                source,
+                "its pre_tokenizer is none that a GGUF file has a name for here (gpt-2, smollm, llama-bpe, qwen2): "
+                        + preTokenizer,
+                null);
+    }
 
     public static Tokenizer read(String source, GgufFields fields) {
         TokenizerJson files = files(source, fields);
