@@ -9,6 +9,7 @@ import dev.graft.peft.Adapter;
 import dev.graft.peft.AdapterConfig;
 import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
+import dev.graft.tensor.TensorException;
 import dev.graft.train.CalibrationRows;
 import dev.graft.train.Predictor;
 import dev.graft.train.Resume;
@@ -86,6 +87,10 @@ final class TrialRun {
             return Outcome.failed(trial, key, shared, config, "refused: " + refused.getMessage());
         } catch (TrainingException diverged) {
             return Outcome.failed(trial, key, shared, config, "diverged: " + diverged.getMessage());
+        } catch (TensorException impossible) {
+            // Such as a prompt and a row that are longer than the base's positions: the other methods can still be
+            // trained.
+            return Outcome.failed(trial, key, shared, config, "failed: " + impossible.getMessage());
         }
     }
 

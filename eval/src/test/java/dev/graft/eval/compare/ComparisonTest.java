@@ -93,6 +93,22 @@ class ComparisonTest {
     }
 
     @Test
+    void aPromptThatLeavesNoRoomForTheRowsFailsAloneAndTheOthersGoOn() {
+        Contender prompt = new Contender.Trained(
+                "prompt-tuning", base -> new PromptTuning(60, PromptTuning.Start.SAMPLE_VOCAB, null, null), 1e-2);
+        Ledger ledger = run(experiment(2), prompt, BITFIT);
+
+        assertThat(ledger.all())
+                .filteredOn(outcome -> outcome.trial().method().equals("prompt-tuning"))
+                .isNotEmpty()
+                .allSatisfy(outcome -> assertThat(outcome.failure()).isNotNull());
+        assertThat(ledger.all())
+                .filteredOn(outcome -> outcome.trial().method().equals("bitfit"))
+                .hasSize(3)
+                .allSatisfy(outcome -> assertThat(outcome.failure()).isNull());
+    }
+
+    @Test
     void aTiredProcessLeavesTheRestToAnother() {
         Ledger ledger = new Ledger(folder);
         Comparison first = new Comparison(experiment(2), List.of(FROZEN, LORA), SEARCH, ledger);
