@@ -224,7 +224,7 @@ class BenchCommandTest {
     void benchAloneAsksWhichMeasurement() {
         Cli run = Cli.run("bench");
         assertThat(run.code()).isEqualTo(2);
-        assertThat(run.err()).startsWith("which measurement: train, latency, compare or load?\n");
+        assertThat(run.err()).startsWith("which measurement: train, latency, compare, load or serve?\n");
     }
 
     @Test

@@ -7,14 +7,15 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "bench",
-        description = "Measure how fast training is, alone or beside Hugging Face PEFT, and how fast a model loads.",
+        description = "Measure how fast training, loading, prediction and serving are, alone or beside Hugging Face PEFT.",
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {
             BenchTrainCommand.class,
             BenchLatencyCommand.class,
             BenchCompareCommand.class,
-            BenchLoadCommand.class
+            BenchLoadCommand.class,
+            BenchServeCommand.class
         },
         footer = {
             "",
@@ -22,7 +23,8 @@ import picocli.CommandLine.Spec;
             "  graft bench train --model smollm2 --data causal.jsonl --task causal --json",
             "  graft bench latency --model minilm",
             "  graft bench compare --quick",
-            "  graft bench load --model smollm2"
+            "  graft bench load --model smollm2",
+            "  graft bench serve --model smollm2"
         })
 public final class BenchCommand implements Runnable {
 
@@ -32,6 +34,7 @@ public final class BenchCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "which measurement: train, latency, compare or load?");
+        throw new ParameterException(
+                spec.commandLine(), "which measurement: train, latency, compare, load or serve?");
     }
 }

@@ -2,6 +2,7 @@ package dev.graft.serve.http;
 
 import dev.graft.serve.Adapters;
 import java.io.IOException;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -46,6 +47,10 @@ final class Models implements Route {
         model.put("root", name);
         model.put("parent", name.equals(adapters.baseName()) ? null : adapters.baseName());
         model.put("loaded", name.equals(adapters.baseName()) || loaded != null);
+        if (name.equals(adapters.baseName())) {
+            model.put("task", adapters.base().task().name().toLowerCase(Locale.ROOT));
+            model.put("parameters", adapters.base().parameterCount());
+        }
         if (loaded != null) {
             model.put("method", loaded.adapter().method().type().name());
             model.put("parameters", loaded.adapter().totalCount());

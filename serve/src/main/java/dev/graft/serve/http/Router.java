@@ -3,6 +3,8 @@ package dev.graft.serve.http;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.nio.charset.StandardCharsets;
+import java.util.Base64;
 import java.util.Map;
 import java.util.Set;
 import org.eclipse.jetty.http.HttpHeader;
@@ -91,12 +93,11 @@ final class Router extends Handler.Abstract {
         if (keys == null) {
             return null;
         }
-        String header = request.getHeaders().get(HttpHeader.AUTHORIZATION);
-        Keys.Key key = header != null && header.startsWith("Bearer ")
-                ? keys.find(header.substring(7).strip())
-                : null;
+        Keys.Key key = key(keys, request.getHeaders().get(HttpHeader.AUTHORIZATION));
         if (key == null) {
-            response.getHeaders().put(HttpHeader.WWW_AUTHENTICATE, "Bearer");
+            // A browser that opens the page asks for a name, which is ignored, and the key as its password.
+            response.getHeaders()
+                    .put(HttpHeader.WWW_AUTHENTICATE, path.equals("/") ? "Basic realm=\"Graft\"" : "Bearer");
             throw new ApiError(
                     401,
                     "authentication_error",
@@ -113,6 +114,22 @@ final class Router extends Handler.Abstract {
                     429, "rate_limit_error", "rate_limit_exceeded", "the key's requests a minute are used up");
         }
         return key;
+    }
+
+    private static Keys.@Nullable Key key(Keys keys, @Nullable String header) {
+        if (header != null && header.startsWith("Bearer ")) {
+            return keys.find(header.substring(7).strip());
+        }
+        if (header != null && header.startsWith("Basic ")) {
+            try {
+                String pair = new String(
+                        Base64.getDecoder().decode(header.substring(6).strip()), StandardCharsets.UTF_8);
+                return keys.find(pair.substring(pair.indexOf(':') + 1));
+            } catch (IllegalArgumentException notBase64) {
+                return null;
+            }
+        }
+        return null;
     }
 
     /** Refuses what another site's page sends, and what reaches a local server under another site's name. */

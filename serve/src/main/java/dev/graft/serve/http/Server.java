@@ -143,6 +143,7 @@ public final class Server implements AutoCloseable {
         routes.put("GET /lora-adapters", strengths);
         routes.put("POST /lora-adapters", strengths);
         routes.put("GET /metrics", metrics::answer);
+        Page.addTo(routes);
         metrics.watch(engine, adapters);
         Router router = new Router(routes, metrics, options);
 

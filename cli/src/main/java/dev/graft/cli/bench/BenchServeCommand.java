@@ -1,0 +1,77 @@
+package dev.graft.cli.bench;
+
+import dev.graft.cli.model.ComputeOptions;
+import dev.graft.cli.model.JsonOption;
+import dev.graft.cli.model.ModelOption;
+import dev.graft.formats.InputException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "serve",
+        description =
+                "Write texts with the base, one adapter and a different adapter on each row, and print what it took.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "The rows are random token ids, read and written by the engine of `graft serve`; adapters are LoRA on all",
+            "linear layers. Tokens a second are new tokens of all rows, the time of reading the prompts included.",
+            "",
+            "Example:",
+            "  graft bench serve --model smollm2 --rows 8 --adapters 8 --rank 16 --prompt 64 --new 32 --json"
+        })
+public final class BenchServeCommand implements Runnable {
+
+    @Mixin
+    private ModelOption model = new ModelOption();
+
+    @Option(names = "--rows", paramLabel = "N", description = "Texts at once (default: ${DEFAULT-VALUE}).")
+    private int rows = 8;
+
+    @Option(names = "--adapters", paramLabel = "N", description = "Adapters in memory (default: ${DEFAULT-VALUE}).")
+    private int adapters = 8;
+
+    @Option(names = "--rank", paramLabel = "R", description = "Their rank (default: ${DEFAULT-VALUE}).")
+    private int rank = 16;
+
+    @Option(names = "--prompt", paramLabel = "N", description = "Tokens of a prompt (default: ${DEFAULT-VALUE}).")
+    private int prompt = 64;
+
+    @Option(names = "--new", paramLabel = "N", description = "New tokens of a text (default: ${DEFAULT-VALUE}).")
+    private int fresh = 32;
+
+    @Option(
+            names = "--repeats",
+            paramLabel = "N",
+            description = "Rounds over all modes, of which the fastest counts (default: ${DEFAULT-VALUE}).")
+    private int repeats = 3;
+
+    @Mixin
+    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
+
+    @Mixin
+    private JsonOption json = new JsonOption();
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        if (rows < 1 || adapters < 1 || rank < 1 || prompt < 1 || fresh < 1 || repeats < 1) {
+            throw new InputException("--rows, --adapters, --rank, --prompt, --new and --repeats are " + rows + ", "
+                    + adapters + ", " + rank + ", " + prompt + ", " + fresh + " and " + repeats
+                    + ", expected at least 1 each");
+        }
+        BenchServeRun run = new BenchServeRun(
+                model.model(),
+                new BenchServeRun.Work(rows, adapters, rank, prompt, fresh, repeats),
+                compute,
+                spec.commandLine().getErr());
+        BenchServeRun.Figures figures = run.measure();
+        spec.commandLine().getOut().println(json.json() ? figures.json() : figures.text());
+    }
+}

@@ -1,0 +1,214 @@
+package dev.graft.cli.bench;
+
+import dev.graft.cli.model.ComputeOptions;
+import dev.graft.cli.model.HeadOptions;
+import dev.graft.cli.model.Loading;
+import dev.graft.cli.terminal.Table;
+import dev.graft.formats.Json;
+import dev.graft.models.Base;
+import dev.graft.models.generate.GenerateOptions;
+import dev.graft.peft.Adapter;
+import dev.graft.serve.Adapters;
+import dev.graft.serve.Ask;
+import dev.graft.serve.Engine;
+import dev.graft.serve.FolderStore;
+import dev.graft.serve.Listener;
+import dev.graft.serve.Served;
+import dev.graft.serve.Token;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** One run of {@code graft bench serve}. */
+record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWriter err) {
+
+    /** How much is done. */
+    record Work(int rows, int adapters, int rank, int prompt, int fresh, int repeats) {}
+
+    /**
+     * What it took.
+     *
+     * @param tokens new tokens of all rows a second, by mode
+     * @param first milliseconds to a row's first token where rows differ in their adapters, the slowest of twenty
+     * @param load milliseconds to load an adapter, the median
+     * @param memory bytes that an adapter in memory takes, to the bytes of its parameters
+     */
+    record Figures(String dtype, Work work, Map<String, Double> tokens, double first, double load, double memory) {
+        String json() {
+            ObjectNode json = JsonNodeFactory.instance.objectNode();
+            json.put("dtype", dtype);
+            json.put("rows", work.rows);
+            json.put("adapters", work.adapters);
+            json.put("rank", work.rank);
+            ObjectNode modes = json.putObject("new_tokens_per_s");
+            tokens.forEach(modes::put);
+            json.put("first_token_p95_ms", first);
+            json.put("adapter_load_ms", load);
+            json.put("adapter_memory_to_bytes", memory);
+            return Json.compact(json);
+        }
+
+        String text() {
+            Table table = new Table("rows with", "new tokens/s", "of the base");
+            double base = tokens.getOrDefault("base", 1.0);
+            tokens.forEach((mode, rate) -> table.row(mode, number(rate), number(100 * rate / base) + " %"));
+            return table.toString().stripTrailing() + "\n" + number(first)
+                    + " ms to the first token (95th percentile, mixed), " + number(load)
+                    + " ms to load an adapter, which takes " + String.format(Locale.ROOT, "%.2f", memory)
+                    + " times its bytes";
+        }
+
+        private static String number(double value) {
+            return String.format(Locale.ROOT, "%.1f", value);
+        }
+    }
+
+    Figures measure() {
+        Loading loading = Loading.of(model, List.of(), new HeadOptions(), compute, err);
+        Base base = loading.base();
+        Path folder = folder();
+        try {
+            Adapter example =
+                    Adapter.create(base, new BenchMethod("lora", "all-linear", work.rank).on(base, err::println), 1);
+            for (int i = 0; i < work.adapters; i++) {
+                example.save(folder.resolve("a" + i));
+            }
+            Adapters adapters = new Adapters(base, "base", new FolderStore(folder));
+            adapters.find("a0");
+            long before = resident();
+            List<Served> served = new ArrayList<>();
+            for (int i = 0; i < work.adapters; i++) {
+                served.add(adapters.find("a" + i));
+            }
+            long bytes =
+                    adapters.loaded().stream().mapToLong(Adapters.Loaded::bytes).sum();
+            double memory = work.adapters == 1
+                    ? Double.NaN
+                    : (double) (resident() - before) / (bytes / work.adapters * (work.adapters - 1));
+            double[] loads = adapters.loaded().stream()
+                    .mapToDouble(loaded -> loaded.nanos() / 1e6)
+                    .sorted()
+                    .toArray();
+            return write(base, served, loads[loads.length / 2], memory);
+        } finally {
+            delete(folder);
+        }
+    }
+
+    private Figures write(Base base, List<Served> served, double load, double memory) {
+        List<Double> firsts = new ArrayList<>();
+        Map<String, Double> best = new LinkedHashMap<>();
+        int places = (work.rows + 7) / 8 * 8;
+        try (Engine engine = new Engine(base, null, new Engine.Options(places, work.rows, 128, 0))) {
+            Map<String, List<Served>> modes = new LinkedHashMap<>();
+            modes.put("base", List.of(Served.base("base")));
+            modes.put("one", served.subList(0, 1));
+            modes.put("mixed", served);
+            modes.values().forEach(who -> run(engine, base, who, 4, null));
+            for (int round = 0; round < work.repeats; round++) {
+                modes.forEach((mode, who) -> {
+                    double seconds = run(engine, base, who, work.fresh, mode.equals("mixed") ? firsts : null);
+                    best.merge(mode, work.rows * work.fresh / seconds, Math::max);
+                });
+            }
+        }
+        double[] sorted =
+                firsts.stream().mapToDouble(Double::doubleValue).sorted().toArray();
+        double first = sorted[(int) Math.ceil(0.95 * sorted.length) - 1];
+        return new Figures(Loading.dtype(base), work, best, first, load, memory);
+    }
+
+    /** Writes all rows; returns how many seconds it took. */
+    private double run(Engine engine, Base base, List<Served> who, int fresh, @Nullable List<Double> firsts) {
+        Random random = new Random(1);
+        CountDownLatch open = new CountDownLatch(work.rows);
+        List<Ask> asks = new ArrayList<>();
+        List<Listener> listeners = new ArrayList<>();
+        GenerateOptions options =
+                GenerateOptions.DEFAULT.withMaxNewTokens(fresh).withEndTokens(Set.of());
+        double[] times = new double[work.rows];
+        RuntimeException[] failure = new RuntimeException[1];
+        long start = System.nanoTime();
+        for (int i = 0; i < work.rows; i++) {
+            int[] prompt =
+                    random.ints(work.prompt, 10, base.backbone().vocabSize()).toArray();
+            asks.add(Ask.of(prompt, options, who.get(i % who.size())));
+            int row = i;
+            listeners.add(new Listener() {
+                @Override
+                public void token(Token token, String text) {
+                    times[row] = times[row] == 0 ? (System.nanoTime() - start) / 1e6 : times[row];
+                }
+
+                @Override
+                public void ended(Ended ended) {
+                    open.countDown();
+                }
+
+                @Override
+                public void failed(RuntimeException why) {
+                    failure[0] = why;
+                    open.countDown();
+                }
+            });
+        }
+        engine.submit(asks, listeners);
+        try {
+            open.await();
+        } catch (InterruptedException stop) {
+            throw new IllegalStateException("interrupted", stop);
+        }
+        if (failure[0] != null) {
+            throw failure[0];
+        }
+        if (firsts != null) {
+            Arrays.stream(times).forEach(firsts::add);
+        }
+        return (System.nanoTime() - start) / 1e9;
+    }
+
+    /** The memory that this process has, in bytes; 0 where the system doesn't tell. */
+    private static long resident() {
+        try {
+            return 4096
+                    * Long.parseLong(
+                            Files.readString(Path.of("/proc/self/statm")).split(" ")[1]);
+        } catch (IOException elsewhere) {
+            return 0;
+        }
+    }
+
+    private static Path folder() {
+        try {
+            return Files.createTempDirectory("graft-bench-serve").toRealPath();
+        } catch (IOException full) {
+            throw new UncheckedIOException(full);
+        }
+    }
+
+    private static void delete(Path folder) {
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        } catch (IOException left) {
+            throw new UncheckedIOException(left);
+        }
+    }
+}
