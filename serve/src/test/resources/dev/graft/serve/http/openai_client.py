@@ -1,0 +1,32 @@
+"""Asks a server what OpenAI's own client asks, and stops where an answer isn't as that client expects it."""
+import sys
+
+import openai
+
+client = openai.OpenAI(base_url=sys.argv[1] + "/v1", api_key="none", max_retries=0)
+assert "poet" in [model.id for model in client.models.list()]
+ask = dict(model="poet", messages=[{"role": "user", "content": "Hello"}], max_tokens=12, temperature=0)
+
+whole = client.chat.completions.create(**ask, logprobs=True, top_logprobs=2)
+text = whole.choices[0].message.content
+assert whole.choices[0].finish_reason == "length" and whole.usage.completion_tokens == 12
+assert len(whole.choices[0].logprobs.content) == 12
+
+chunks = list(client.chat.completions.create(**ask, stream=True, stream_options={"include_usage": True}))
+assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == text
+assert chunks[-1].usage.completion_tokens == 12
+
+several = client.chat.completions.create(**{**ask, "temperature": 1.5}, n=3, seed=5)
+assert len({choice.message.content for choice in several.choices}) == 3
+
+plain = client.completions.create(model="tiny", prompt=["Hello", "you"], max_tokens=4, temperature=0, echo=True)
+assert plain.choices[0].text.startswith("Hello") and plain.choices[1].text.startswith("you")
+
+for wrong, kind in ((dict(model="nobody"), openai.NotFoundError), (dict(max_tokens=-1), openai.BadRequestError),
+                    (dict(tools=[{"type": "function", "function": {"name": "f"}}]), openai.BadRequestError)):
+    try:
+        client.chat.completions.create(**{**ask, **wrong})
+        raise AssertionError(wrong)
+    except kind as refused:
+        assert refused.body["message"]
+print("well")
