@@ -16,6 +16,26 @@ from safetensors.torch import save_file
 
 from base_goldens import write_manifest
 
+
+class Dinov2ForSemanticSegmentation(transformers.Dinov2PreTrainedModel):
+    """A linear map of every patch, spread over the points; 255 is a point without a class."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.dinov2 = transformers.Dinov2Model(config)
+        self.classifier = torch.nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    def forward(self, pixel_values, labels, output_hidden_states=False):
+        output = self.dinov2(pixel_values, output_hidden_states=output_hidden_states)
+        logits = self.classifier(output.last_hidden_state[:, 1:])
+        rows = pixel_values.shape[2] // self.config.patch_size
+        grid = logits.unflatten(1, (rows, -1)).permute(0, 3, 1, 2)
+        points = torch.nn.functional.interpolate(grid, size=labels.shape[1:], mode="bilinear", align_corners=False)
+        loss = torch.nn.functional.cross_entropy(points, labels, ignore_index=255)
+        return transformers.modeling_outputs.SemanticSegmenterOutput(loss=loss, logits=logits, hidden_states=output.hidden_states)
+
+
 SIZES = {
     "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 16, "patch_size": 4,
     "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "num_labels": 3,
@@ -27,6 +47,7 @@ BASES = {
     "deit": ("DeiTForImageClassification", SIZES, (16, 16)),
     "deit-distilled": ("DeiTForImageClassificationWithTeacher", SIZES, (16, 16)),
     "dinov2": ("Dinov2ForImageClassification", {**SIZES, "mlp_ratio": 2, "layerscale_value": 0.5}, (20, 13)),
+    "dinov2-semseg": (Dinov2ForSemanticSegmentation, {**SIZES, "mlp_ratio": 2}, (20, 12)),
     "dinov2-gated": ("Dinov2Model", {**SIZES, "use_swiglu_ffn": True, "qkv_bias": False}, (16, 16)),
     "siglip": ("SiglipModel", {
         "text_config": {key: value for key, value in {**SIZES, **TEXT, "projection_size": 16}.items() if "dropout" not in key},
@@ -44,7 +65,7 @@ BASES = {
 
 def build(name):
     class_name, fields, _ = BASES[name]
-    model_class = getattr(transformers, class_name)
+    model_class = class_name if isinstance(class_name, type) else getattr(transformers, class_name)
     torch.manual_seed(sum(map(ord, name)))
     model = model_class._from_config(model_class.config_class(**fields), attn_implementation="eager").eval().float()
     with torch.no_grad():
@@ -89,9 +110,12 @@ def reference(name, model):
         square = model(input_ids=given["input_ids"][:2], pixel_values=given["pixel_values"], return_loss=True)
         stored["contrastive_loss"] = square.loss.reshape(1)
         return stored
-    labelled = type(model).__name__.endswith("ForImageClassification")
+    labelled = type(model).__name__.endswith(("ForImageClassification", "ForSemanticSegmentation"))
     if labelled:
         stored["labels"] = torch.tensor([2, 0])
+    if name == "dinov2-semseg":
+        stored["labels"] = torch.randint(0, 3, (2, 20, 12))
+        stored["labels"][1, :4] = 255
     output = model(**given, **({"labels": stored["labels"]} if labelled else {}), output_hidden_states=True)
     if labelled:
         stored["loss"] = output.loss.reshape(1)

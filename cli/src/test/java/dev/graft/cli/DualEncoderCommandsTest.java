@@ -160,7 +160,7 @@ class DualEncoderCommandsTest {
                 .contains("{} where the label goes");
         assertThat(Cli.run("predict", "--model", model, "--labels", "red,blue", "--text", "red")
                         .err())
-                .contains("a dual encoder needs a picture");
+                .contains("this model needs a picture");
         Cli smoothed = Cli.run(
                 "train", "--model", model, "--data", data, "--output-dir", folder.resolve("o"), "label_smoothing=0.1");
         assertThat(smoothed.code()).isEqualTo(2);

@@ -680,7 +680,7 @@ public final class Base {
                     default -> "float32";
                 });
         saved.putArray("architectures").add(className());
-        if (task() == Task.SEQ_CLS || task() == Task.TOKEN_CLS || task() == Task.IMAGE_CLS) {
+        if (task().classifies()) {
             ObjectNode names = saved.putObject("id2label");
             ObjectNode ids = saved.putObject("label2id");
             for (int i = 0; i < labels().size(); i++) {

@@ -10,6 +10,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /** What turns hidden states into an answer: a choice of rows, then a map of each row. */
@@ -139,6 +141,44 @@ public sealed interface Head {
         @Override
         public Tensor project(Tensor rows, Pass pass) {
             return Head.project(rows, dense, dropout, output, pass);
+        }
+    }
+
+    /**
+     * A class for each point of an image (Oquab et al., 2023, section 7.4): a linear map of every patch, spread over the points.
+     *
+     * @param tokens how many rows stand before the patches
+     * @param patch the side of a patch
+     */
+    record Patches(int tokens, int patch, Linear output) implements Head {
+        @Override
+        public List<Site> sites() {
+            return List.of(output);
+        }
+
+        @Override
+        public Tensor rows(Hidden hidden, Pass pass) {
+            long before = hidden.prompt() + tokens;
+            return hidden.last().narrow(1, before, hidden.last().size(1) - before);
+        }
+
+        @Override
+        public Tensor project(Tensor rows, Pass pass) {
+            return pass.hooks().linear(output, rows, pass);
+        }
+
+        /**
+         * Logits of patches, row by row, as those of points, bilinear between the middles of patches.
+         *
+         * @param logits {@code [images, patches, classes]}
+         * @param seen the height of the images that the model saw, in points
+         * @return {@code [images, classes, height, width]}
+         */
+        public Tensor spread(Tensor logits, long seen, long height, long width) {
+            long rows = seen / patch;
+            Tensor grid = logits.view(logits.size(0), rows, logits.size(1) / rows, logits.size(2))
+                    .permute(0, 3, 1, 2);
+            return torch.upsample_bilinear2d(Ops.to(grid, ScalarType.Float), new long[] {height, width}, false);
         }
     }
 

@@ -19,6 +19,8 @@ public enum Task {
     MASKED_LM("ForMaskedLM"),
     /** One label for an image. */
     IMAGE_CLS("ForImageClassification"),
+    /** A class for each point of an image. */
+    SEMANTIC_SEG("ForSemanticSegmentation"),
     /** How well texts and images fit each other. */
     CONTRASTIVE("Model"),
     /** A text for a text. */
@@ -39,7 +41,16 @@ public enum Task {
 
     /** Whether PEFT has a name for it, which is this one. */
     public boolean isPefts() {
-        return this != MULTIPLE_CHOICE && this != MASKED_LM && this != IMAGE_CLS && this != CONTRASTIVE;
+        return this != MULTIPLE_CHOICE
+                && this != MASKED_LM
+                && this != IMAGE_CLS
+                && this != SEMANTIC_SEG
+                && this != CONTRASTIVE;
+    }
+
+    /** Whether the head has an output for each of some labels. */
+    public boolean classifies() {
+        return this == SEQ_CLS || this == TOKEN_CLS || this == IMAGE_CLS || this == SEMANTIC_SEG;
     }
 
     /** The task of that name, in any case. */

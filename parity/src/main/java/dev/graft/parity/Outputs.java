@@ -95,7 +95,7 @@ record Outputs(Map<String, Tensor> values, Tensor mask) {
         Tensor got = values.get(name);
         if (got == null) {
             check.that(false, "there is no " + name + " to compare with " + as);
-        } else if (isOfSequence(name, got) || got.size(1) != expected.size(1)) {
+        } else if (isOfSequence(name, got) || got.size(1) != mask.size(1) || got.size(1) != expected.size(1)) {
             check.tensor(as, Ops.to(got, ScalarType.Float), expected, tolerance);
         } else {
             check.tensor(as, visible(got, mask), visible(expected, mask), tolerance);

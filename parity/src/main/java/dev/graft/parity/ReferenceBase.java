@@ -1,6 +1,7 @@
 package dev.graft.parity;
 
 import dev.graft.models.Base;
+import dev.graft.models.Head;
 import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
@@ -10,6 +11,7 @@ import dev.graft.models.sites.PromptTargets;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
+import dev.graft.train.data.Target;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -117,6 +119,11 @@ final class ReferenceBase implements AutoCloseable {
         Tensor labels = reference.get("labels");
         if (base.task() == Task.MULTIPLE_CHOICE) {
             return torch.cross_entropy_loss(logits.view(1, -1), labels);
+        }
+        if (base.head() instanceof Head.Patches head) {
+            long height = labels.size(1);
+            Tensor points = head.spread(logits, height, height, labels.size(2));
+            return torch.cross_entropy_loss(points, labels, new TensorOptional(), 1, Target.Points.UNLABELLED, 0);
         }
         if (base.task() == Task.SEQ_CLS || base.task() == Task.IMAGE_CLS) {
             return torch.cross_entropy_loss(logits, labels);

@@ -49,7 +49,7 @@ public record AdapterConfig(
     }
 
     static List<String> heads(@Nullable Task task) {
-        if (task == Task.SEQ_CLS || task == Task.TOKEN_CLS || task == Task.IMAGE_CLS) {
+        if (task != null && task.classifies()) {
             return List.of("classifier", "score");
         }
         return task == Task.QUESTION_ANS ? List.of("qa_outputs") : List.of();

@@ -188,6 +188,7 @@ final class PeftLayout implements FolderLayout {
             } else if (site instanceof Linear linear
                     && linear.role() == Role.HEAD
                     && adapter.base().task() != Task.IMAGE_CLS
+                    && adapter.base().task() != Task.SEMANTIC_SEG
                     && linear == adapter.base().head().output()) {
                 copies.put(key, linear.weight());
             }

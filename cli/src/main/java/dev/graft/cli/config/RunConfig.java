@@ -51,6 +51,7 @@ public record RunConfig(
         ANSWER,
         CHOOSE,
         MASK,
+        SEMANTIC_SEGMENTATION,
         DPO,
         ORPO,
         KTO,
@@ -283,8 +284,8 @@ public record RunConfig(
                     value =
                             "What is learnt; auto: classify for rows with a label, causal for chats, completions and texts,"
                                     + " seq2seq where the model is an encoder-decoder, tag for words with tags, answer for"
-                                    + " questions on a text, choose for questions with choices, dpo for pairs of answers, kto"
-                                    + " for judged ones; mask learns hidden tokens of texts",
+                                    + " questions on a text, choose for questions with choices, semantic_segmentation for images with"
+                                    + " masks, dpo for pairs of answers, kto for judged ones; mask learns hidden tokens of texts",
                     byDefault = "auto",
                     example = "classify")
             Task task,

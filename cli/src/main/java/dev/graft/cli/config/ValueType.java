@@ -234,7 +234,7 @@ sealed interface ValueType {
         }
     }
 
-    /** One constant of an enumeration, written in lower case. */
+    /** One constant of an enumeration, written in lower case; dashes are read as underscores. */
     record Choice(List<?> constants) implements ValueType {
         List<String> names() {
             return constants.stream().map(Choice::name).toList();
@@ -244,7 +244,8 @@ sealed interface ValueType {
         public @Nullable Object read(YamlValue value) {
             return value instanceof Scalar scalar
                     ? constants.stream()
-                            .filter(constant -> name(constant).equals(scalar.text()))
+                            .filter(constant ->
+                                    name(constant).equals(scalar.text().replace('-', '_')))
                             .findFirst()
                             .orElse(null)
                     : null;

@@ -71,7 +71,7 @@ record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, in
     }
 
     private boolean hasLabels() {
-        return base.task() == Task.SEQ_CLS || base.task() == Task.TOKEN_CLS;
+        return base.task().classifies();
     }
 
     private String headNote() {

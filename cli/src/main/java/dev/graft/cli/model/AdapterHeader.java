@@ -33,6 +33,7 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
             "ForQuestionAnswering", Task.QUESTION_ANS,
             "ForMaskedLM", Task.MASKED_LM,
             "ForImageClassification", Task.IMAGE_CLS,
+            "ForSemanticSegmentation", Task.SEMANTIC_SEG,
             "ForCausalLM", Task.CAUSAL_LM,
             "ForConditionalGeneration", Task.SEQ_2_SEQ_LM);
 

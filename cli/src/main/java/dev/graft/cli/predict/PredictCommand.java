@@ -31,13 +31,15 @@ import picocli.CommandLine.Spec;
             "in --text, one for --choice says which of several texts goes on with --text, a masked one what stands behind the",
             "masks of --text, a reward model the reward of each answer. A causal model continues --text as it stands, and answers rows with",
             "messages by its chat template, an encoder-decoder answers every text; both greedily. A dual encoder such as CLIP",
-            "chooses among --labels for each picture. With --json each text or picture gives one line.",
+            "chooses among --labels for each picture; a model of masks gives each class's share",
+            "of a picture. With --json each text or picture gives one line.",
             "",
             "Examples:",
             "  graft predict --model minilm --adapter runs/minilm-classify/adapter --text \"Where is my parcel?\"",
             "  graft predict --model minilm --adapter runs/squad/adapter --question \"Who wrote it?\" --text \"Ada wrote it.\"",
             "  graft predict --model vit --adapter runs/pets/adapter --image cat.jpg --image dog.jpg",
             "  graft predict --model clip --labels cat,dog --image pet.jpg",
+            "  graft predict --model dinov2 --adapter runs/roads/adapter --data drives --masks found",
             "  graft predict --model smollm2 --adapter runs/smollm2-chat/adapter --data questions.jsonl --json"
         })
 public final class PredictCommand implements Runnable {
@@ -88,6 +90,15 @@ public final class PredictCommand implements Runnable {
     private String template = "a photo of a {}";
 
     @Option(
+            names = "--masks",
+            paramLabel = "DIR",
+            description = {
+                "Where the masks of pictures are written, as grey PNG files of the classes' numbers; for models that give",
+                "each point a class."
+            })
+    private @Nullable Path masks;
+
+    @Option(
             names = "--batch-size",
             paramLabel = "N",
             description = "Rows per forward pass (default: ${DEFAULT-VALUE}).")
@@ -132,6 +143,7 @@ public final class PredictCommand implements Runnable {
                 adapter.adapters(),
                 head,
                 template,
+                masks,
                 compute,
                 json.json(),
                 spec.commandLine().getOut(),

@@ -10,20 +10,24 @@ import dev.graft.eval.predict.Chooser;
 import dev.graft.eval.predict.Filler;
 import dev.graft.eval.predict.Reader;
 import dev.graft.eval.predict.Rewards;
+import dev.graft.eval.predict.Segmenter;
 import dev.graft.eval.predict.Tagger;
 import dev.graft.eval.predict.Transcriber;
 import dev.graft.eval.run.Answers;
 import dev.graft.eval.run.ServingRecord;
 import dev.graft.eval.run.ZeroShot;
+import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.hub.Hub;
 import dev.graft.models.Base;
+import dev.graft.models.Task;
 import dev.graft.models.audio.Sound;
 import dev.graft.models.chat.Message;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.generate.Generated;
 import dev.graft.models.generate.Generator;
+import dev.graft.models.images.Picture;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.train.data.Label;
@@ -32,12 +36,18 @@ import dev.graft.train.data.Row;
 import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Rows;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -48,6 +58,7 @@ record PredictRun(
         List<String> adapters,
         HeadOptions head,
         String template,
+        @Nullable Path masks,
         ComputeOptions compute,
         boolean asJson,
         PrintWriter out,
@@ -60,6 +71,11 @@ record PredictRun(
 
     void predict(Rows rows, int batchSize, int maxNewTokens) {
         Loading loading = Loading.of(model, adapters, head, compute, err);
+        if (masks != null && loading.base().task() != Task.SEMANTIC_SEG) {
+            throw new InputException("--masks is for models that give each point a class, but "
+                    + loading.base().name() + " has a head for "
+                    + loading.base().task());
+        }
         switch (loading.base().task()) {
             case SEQ_CLS -> {
                 if (rows.get(0) instanceof Row.Completion || rows.get(0) instanceof Row.Chat) {
@@ -75,6 +91,7 @@ record PredictRun(
             case QUESTION_ANS -> answer(loading, rows, batchSize);
             case MULTIPLE_CHOICE -> choose(loading, rows, batchSize);
             case MASKED_LM -> fill(loading, rows);
+            case SEMANTIC_SEG -> segment(loading, rows);
             default ->
                 throw new InputException(loading.base().name() + " has a head for "
                         + loading.base().task()
@@ -105,17 +122,77 @@ record PredictRun(
         Hooks hooks = loading.selection().hooks();
         for (int i = 0; i < rows.size() && !Interruption.requested(); i++) {
             Row row = rows.get(i);
-            PictureSource picture = row instanceof Row.Image image
-                    ? image.picture()
-                    : row instanceof Row.Captioned captioned ? captioned.picture() : null;
-            if (picture == null) {
-                throw new InputException(
-                        rows.place(i) + ": the row is " + row.shape().title() + ", but a dual encoder needs a picture");
-            }
+            PictureSource picture = picture(row, rows.place(i));
             Row shown = new Row.Image(picture, null);
             Answers.Answer answer = choice.of(List.of(picture), hooks).get(0);
             out.println(asJson ? Json.compact(json(shown, answer, true)) : line(shown, answer));
         }
+    }
+
+    private static PictureSource picture(Row row, String place) {
+        if (row instanceof Row.Image image) {
+            return image.picture();
+        } else if (row instanceof Row.Captioned captioned) {
+            return captioned.picture();
+        } else if (row instanceof Row.Masked masked) {
+            return masked.picture();
+        }
+        throw new InputException(place + ": the row is " + row.shape().title() + ", but this model needs a picture");
+    }
+
+    /** Gives each point of each picture its class. */
+    private void segment(Loading loading, Rows rows) {
+        Base base = trained(loading);
+        Segmenter segmenter = new Segmenter(base, loading.selection().hooks());
+        Set<Path> written = new HashSet<>();
+        for (int i = 0; i < rows.size() && !Interruption.requested(); i++) {
+            PictureSource source = picture(rows.get(i), rows.place(i));
+            Picture mask = segmenter.mask(source.read());
+            Path file = masks == null ? null : masks.resolve(maskName(source, i, written));
+            if (file != null) {
+                AtomicWrite.bytes(file, mask.greyPng());
+            }
+            Map<String, Double> shares = shares(base.labels(), mask);
+            if (asJson) {
+                ObjectNode json = JsonNodeFactory.instance.objectNode();
+                json.put("image", source.name());
+                ObjectNode classes = json.putObject("shares");
+                shares.forEach(classes::put);
+                if (file != null) {
+                    json.put("mask", file.toString());
+                }
+                out.println(Json.compact(json));
+            } else {
+                String text = shares.entrySet().stream()
+                        .map(share -> String.format(Locale.ROOT, "%s %.1f%%", share.getKey(), 100 * share.getValue()))
+                        .collect(Collectors.joining(", "));
+                out.println(text + "  " + source.name() + (file == null ? "" : " -> " + file));
+            }
+            out.flush();
+        }
+    }
+
+    /** The picture's name with another ending; with the row's number where two pictures have one name. */
+    private static Path maskName(PictureSource source, int row, Set<Path> taken) {
+        String name = Path.of(source.name()).getFileName().toString().replaceFirst("\\.[^.]*$", "");
+        Path file = Path.of(name + ".png");
+        if (!taken.add(file)) {
+            file = Path.of(name + "-" + (row + 1) + ".png");
+            taken.add(file);
+        }
+        return file;
+    }
+
+    /** The share of points that each class has, the largest first. */
+    private static Map<String, Double> shares(List<String> labels, Picture mask) {
+        Map<String, Double> counts = new HashMap<>();
+        byte[] classes = mask.values();
+        for (byte one : classes) {
+            counts.merge(labels.get(one & 0xFF), 1.0 / classes.length, Double::sum);
+        }
+        return counts.entrySet().stream()
+                .sorted(Map.Entry.<String, Double>comparingByValue().reversed())
+                .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue, (a, b) -> a, LinkedHashMap::new));
     }
 
     /** The base, whose head must not be random. */

@@ -71,6 +71,7 @@ public record DataFiles(RunConfig.Data data, DataOptions options) {
             case ANSWER -> RowShape.QUESTION;
             case CHOOSE -> RowShape.CHOICE;
             case MASK -> RowShape.TEXT;
+            case SEMANTIC_SEGMENTATION -> RowShape.IMAGE_MASK;
             default -> null;
         };
     }

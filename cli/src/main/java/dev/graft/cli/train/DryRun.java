@@ -216,6 +216,9 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
         if (target instanceof Target.Score score) {
             return "score " + score.value();
         }
+        if (target instanceof Target.Points points) {
+            return points.labelled() + " points with a class";
+        }
         if (target instanceof Target.Match) {
             return "with its text";
         }

@@ -152,6 +152,7 @@ public record Prepared(
                             case ANSWER -> Task.QUESTION_ANS;
                             case CHOOSE -> Task.MULTIPLE_CHOICE;
                             case MASK -> Task.MASKED_LM;
+                            case SEMANTIC_SEGMENTATION -> Task.SEMANTIC_SEG;
                             default -> rows.labelKind() == null && answers(checkpoint) ? Task.SEQ_2_SEQ_LM : null;
                         });
         if ((task.kind() == null || task.kind() == Label.Kind.EACH)

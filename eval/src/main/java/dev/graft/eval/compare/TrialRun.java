@@ -1,6 +1,7 @@
 package dev.graft.eval.compare;
 
 import dev.graft.eval.compare.FootprintRun.Steps;
+import dev.graft.eval.metrics.Segmentation;
 import dev.graft.eval.run.Scores;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
@@ -185,6 +186,10 @@ final class TrialRun {
             return pair.loss();
         } else if (prediction instanceof Prediction.Judged judged) {
             return judged.loss();
+        } else if (prediction instanceof Prediction.Points points) {
+            Segmentation found = new Segmentation(1 << Byte.SIZE);
+            found.update(new Segmentation.Row(points.target(), points.predicted()));
+            return found.value();
         }
         if (prediction instanceof Prediction.Tags tags) {
             return tags.tokens().stream()

@@ -50,6 +50,11 @@ public final class MetricSet<O> {
         return new MetricSet<>(List.of(new Accuracy()));
     }
 
+    /** How well the classes of points are found. */
+    public static MetricSet<Segmentation.Row> segmentation(int classes) {
+        return new MetricSet<>(List.of(new Segmentation(classes)));
+    }
+
     /** Micro and macro scores, exact match, Hamming loss. */
     public static MetricSet<LabelSetPrediction> multiLabel(int labels) {
         return new MetricSet<>(List.of(

@@ -18,6 +18,7 @@ import dev.graft.train.data.Label;
 import dev.graft.train.data.Labels;
 import dev.graft.train.data.LossOn;
 import dev.graft.train.data.MaskedEncoder;
+import dev.graft.train.data.MaskEncoder;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.PreferenceEncoder;
 import dev.graft.train.data.QuestionEncoder;
@@ -27,6 +28,7 @@ import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Rows;
 import dev.graft.train.data.SpeechEncoder;
 import dev.graft.train.data.TagEncoder;
+import dev.graft.train.data.Target;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
@@ -96,9 +98,16 @@ public record RunData(
         if (task == null || !fits(rows, task)) {
             throw unfit(rows, wanted);
         }
-        Label.Kind kind = TEXTS.contains(shape) ? null : rows.labelKind();
+        Label.Kind kind = kind(rows);
         Labels labels = kind == null ? choices(rows) : labels(rows, kind);
         return new RunData(task, shape, kind, labels, usual(shape), rows.leavesOpen());
+    }
+
+    private static Label.@Nullable Kind kind(Dataset rows) {
+        if (rows.shape() == RowShape.IMAGE_MASK) {
+            return Label.Kind.EACH;
+        }
+        return TEXTS.contains(rows.shape()) ? null : rows.labelKind();
     }
 
     /** What rows are made for; null where they lack something. */
@@ -107,6 +116,7 @@ public record RunData(
             case CLASSIFICATION, LABELLED_TOKENS -> Task.SEQ_CLS;
             case LABELLED_IMAGE -> Task.IMAGE_CLS;
             case IMAGE_TEXT -> Task.CONTRASTIVE;
+            case IMAGE_MASK -> Task.SEMANTIC_SEG;
             case WORDS -> Task.TOKEN_CLS;
             case QUESTION -> Task.QUESTION_ANS;
             case CHOICE -> Task.MULTIPLE_CHOICE;
@@ -137,6 +147,7 @@ public record RunData(
                     case QUESTION_ANS -> "answering questions";
                     case MULTIPLE_CHOICE -> "choosing";
                     case MASKED_LM -> "learning masked tokens";
+                    case SEMANTIC_SEG -> "segmenting images";
                     default -> "training";
                 };
         return new InputException(rows.place(0) + ": the rows are "
@@ -153,6 +164,7 @@ public record RunData(
             case QUESTION_ANS -> List.of(RowShape.QUESTION);
             case MULTIPLE_CHOICE -> List.of(RowShape.CHOICE);
             case MASKED_LM -> List.of(RowShape.TEXT);
+            case SEMANTIC_SEG -> List.of(RowShape.IMAGE_MASK);
             default -> List.of(RowShape.CHAT, RowShape.PROMPT_COMPLETION);
         };
     }
@@ -190,12 +202,33 @@ public record RunData(
     }
 
     private static Labels labels(Rows rows, Label.Kind kind) {
+        if (rows.get(0) instanceof Row.Masked) {
+            return classes(rows);
+        }
         Labels labels = kind == Label.Kind.SCORE ? NONE : Labels.of(rows);
         if (kind == Label.Kind.ONE && labels.size() < 2) {
             throw new InputException(rows.place(0) + ": every row has the label "
                     + labels.names().get(0) + ", so there is nothing to tell apart");
         }
         return labels;
+    }
+
+    /** The numbers of masks up to the largest. */
+    private static Labels classes(Rows rows) {
+        int largest = 0;
+        for (int i = 0; i < rows.size(); i++) {
+            for (byte value :
+                    MaskEncoder.mask(((Row.Masked) rows.get(i)).mask()).values()) {
+                int one = value & 0xFF;
+                largest = one == Target.Points.UNLABELLED ? largest : Math.max(largest, one);
+            }
+        }
+        if (largest == 0) {
+            throw new InputException(
+                    rows.place(0) + ": the masks have no class but 0, so there is nothing to tell apart");
+        }
+        return Labels.ofNames(
+                IntStream.rangeClosed(0, largest).mapToObj(Integer::toString).toList());
     }
 
     /**
@@ -214,7 +247,7 @@ public record RunData(
                     + " has a head for " + task
                     + (task == Task.FEATURE_EXTRACTION ? "; name an adapter that was trained with a head" : ""));
         }
-        Label.Kind kind = TEXTS.contains(rows.shape()) ? null : rows.labelKind();
+        Label.Kind kind = kind(rows);
         if (kind == Label.Kind.SCORE && base.labels().size() != 1) {
             throw new InputException(rows.place(0) + ": the labels are numbers to predict, but " + base.name() + " has "
                     + base.labels().size() + " classes");
@@ -237,7 +270,7 @@ public record RunData(
 
     /** Whether rows have pictures. */
     public boolean isImages() {
-        return task == Task.IMAGE_CLS || task == Task.CONTRASTIVE;
+        return task == Task.IMAGE_CLS || task == Task.CONTRASTIVE || task == Task.SEMANTIC_SEG;
     }
 
     /** The options of a base that has the head for this. */
@@ -313,6 +346,9 @@ public record RunData(
             }
             case MASKED_LM -> {
                 return new MaskedEncoder(base.tokenizer(), reading.maskShare(), reading.seed());
+            }
+            case SEMANTIC_SEG -> {
+                return new MaskEncoder(base.imageProcessor(), labels.size());
             }
             case CONTRASTIVE -> {
                 return new ImageTextEncoder(base);

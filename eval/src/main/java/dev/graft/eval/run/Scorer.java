@@ -7,6 +7,7 @@ import dev.graft.eval.metrics.LabelSetPrediction;
 import dev.graft.eval.metrics.Metric;
 import dev.graft.eval.metrics.MetricSet;
 import dev.graft.eval.metrics.RewardPair;
+import dev.graft.eval.metrics.Segmentation;
 import dev.graft.eval.metrics.TokenScores;
 import dev.graft.eval.metrics.ValuePrediction;
 import dev.graft.eval.metrics.spans.TagPrediction;
@@ -26,6 +27,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -59,7 +61,7 @@ public final class Scorer<O> {
 
     /**
      * Accuracy and F1 for classes, F1 over label sets, errors and correlations for numbers, perplexity for texts, exact match for
-     * answers; for images with texts how often an image's own text fits it best of its batch.
+     * answers; for images with texts how often an image's own text fits it best of its batch, for masks intersection over union.
      */
     public static Scorer<?> of(RunData data) {
         int classes = data.labels().size();
@@ -82,6 +84,9 @@ public final class Scorer<O> {
         }
         if (data.task() == Task.CONTRASTIVE) {
             return new Scorer<>(MetricSet::choice, Scorer::oneClass, List.of("accuracy"), 0);
+        }
+        if (data.task() == Task.SEMANTIC_SEG) {
+            return new Scorer<>(() -> MetricSet.segmentation(classes), Scorer::points, List.of(), 0);
         }
         if (kind == null) {
             return new Scorer<>(MetricSet::languageModel, Scorer::tokens, List.of("perplexity", "token_accuracy"), 0);
@@ -124,6 +129,11 @@ public final class Scorer<O> {
     private static TextPrediction found(Prediction prediction, boolean mayBeNone) {
         Prediction.Answer answer = (Prediction.Answer) prediction;
         return new TextPrediction(answer.text(mayBeNone), answer.passage().references());
+    }
+
+    private static Segmentation.Row points(Prediction prediction) {
+        Prediction.Points points = (Prediction.Points) prediction;
+        return new Segmentation.Row(points.target(), points.predicted());
     }
 
     private static ClassPrediction oneClass(Prediction prediction) {
@@ -199,11 +209,16 @@ public final class Scorer<O> {
     public Scores score(Predictor predictor, Hooks hooks, boolean intervals, Consumer<Prediction> each) {
         MetricSet<O> set = metrics.get();
         ConfusionMatrix confusion = classes > 0 ? new ConfusionMatrix(classes) : null;
+        boolean kept = intervals && !bootstrapped.isEmpty();
         List<O> rows = new ArrayList<>();
+        AtomicInteger count = new AtomicInteger();
         Loss loss = predictor.predict(hooks, prediction -> {
             O scored = scored(prediction);
             each.accept(prediction);
-            rows.add(scored);
+            count.incrementAndGet();
+            if (kept) {
+                rows.add(scored);
+            }
             set.update(scored);
             if (confusion != null && scored instanceof ClassPrediction one) {
                 confusion.add(one);
@@ -216,7 +231,7 @@ public final class Scorer<O> {
         Map<String, Double> values = new LinkedHashMap<>();
         values.put("loss", loss.mean());
         values.putAll(set.values());
-        return new Scores(rows.size(), values, intervals ? intervals(rows) : Map.of(), confusion);
+        return new Scores(count.get(), values, kept ? intervals(rows) : Map.of(), confusion);
     }
 
     private O scored(Prediction prediction) {

@@ -35,7 +35,7 @@ public final class Deit implements Architecture {
 
     @Override
     public Set<Task> tasks() {
-        return EnumSet.of(Task.FEATURE_EXTRACTION, Task.IMAGE_CLS);
+        return EnumSet.of(Task.FEATURE_EXTRACTION, Task.IMAGE_CLS, Task.SEMANTIC_SEG);
     }
 
     @Override
@@ -56,11 +56,10 @@ public final class Deit implements Architecture {
     @Override
     public Model build(Fields config, Weights weights, HeadSpec spec) {
         weights.rename(this::stored);
-        boolean classifies = spec.task() == Task.IMAGE_CLS;
-        Vit vit = Vit.read(
-                config, weights, classifies ? prefix() : "", List.of("cls_token", "distillation_token"), !classifies);
-        if (!classifies) {
-            return new Model(vit, new Head.None(List.of()));
+        boolean bare = spec.task() == Task.FEATURE_EXTRACTION;
+        Vit vit = Vit.read(config, weights, bare ? "" : prefix(), List.of("cls_token", "distillation_token"), bare);
+        if (spec.task() != Task.IMAGE_CLS) {
+            return new Model(vit, bare ? new Head.None(List.of()) : vit.segmenter(weights, spec));
         }
         int hidden = vit.hiddenSize();
         return new Model(

@@ -42,7 +42,7 @@ public final class Dinov2 implements Architecture {
 
     @Override
     public Set<Task> tasks() {
-        return EnumSet.of(Task.FEATURE_EXTRACTION, Task.IMAGE_CLS);
+        return EnumSet.of(Task.FEATURE_EXTRACTION, Task.IMAGE_CLS, Task.SEMANTIC_SEG);
     }
 
     @Override
@@ -74,8 +74,7 @@ public final class Dinov2 implements Architecture {
     @Override
     public Model build(Fields config, Weights weights, HeadSpec spec) {
         weights.rename(this::stored);
-        boolean classifies = spec.task() == Task.IMAGE_CLS;
-        String prefix = classifies ? prefix() : "";
+        String prefix = spec.task() == Task.FEATURE_EXTRACTION ? "" : prefix();
         PreNormEncoder.Shape shape = shape(config);
         String e = prefix + "embeddings.";
         int hidden = shape.hidden();
@@ -87,10 +86,13 @@ public final class Dinov2 implements Architecture {
         Vit vit = new Vit(weights, prefix, embeddings, "encoder.layer.", NAMES, shape, null);
         return new Model(
                 vit,
-                classifies
-                        ? new ClassAndPatches(
-                                weights.headLinear("classifier", spec.labels(), 2L * hidden, true, spec.seed()))
-                        : new Head.None(List.of()));
+                switch (spec.task()) {
+                    case IMAGE_CLS ->
+                        new ClassAndPatches(
+                                weights.headLinear("classifier", spec.labels(), 2L * hidden, true, spec.seed()));
+                    case SEMANTIC_SEG -> vit.segmenter(weights, spec);
+                    default -> new Head.None(List.of());
+                });
     }
 
     @Override

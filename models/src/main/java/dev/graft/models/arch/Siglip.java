@@ -105,6 +105,7 @@ public final class Siglip implements Backbone {
     private static final class Vision implements Backbone {
         private final PreNormEncoder.Shape shape;
         private final int image;
+        private final int patch;
         private final Convolution patches;
         private final Embedding positions;
         private final PreNormEncoder layers;
@@ -114,7 +115,7 @@ public final class Siglip implements Backbone {
             shape = shape(f);
             int h = shape.hidden();
             image = f.integer("image_size", 224);
-            int patch = PatchEmbeddings.patch(f, image, 16);
+            patch = PatchEmbeddings.patch(f, image, 16);
             String e = "vision_model.embeddings.";
             String name = e + "patch_embedding";
             patches = PatchEmbeddings.convolution(f, w, name, h, patch, w.bias(name + ".bias", h));
@@ -204,7 +205,7 @@ public final class Siglip implements Backbone {
 
         @Override
         public Set<Task> tasks() {
-            return EnumSet.of(Task.IMAGE_CLS, Task.CONTRASTIVE);
+            return EnumSet.of(Task.IMAGE_CLS, Task.SEMANTIC_SEG, Task.CONTRASTIVE);
         }
 
         @Override
@@ -214,10 +215,14 @@ public final class Siglip implements Backbone {
 
         @Override
         public Model build(Fields config, Weights weights, HeadSpec spec) {
-            if (spec.task() == Task.IMAGE_CLS) {
+            if (spec.task() != Task.CONTRASTIVE) {
                 Vision vision = new Vision(config.object("vision_config"), weights);
                 Linear output = weights.headLinear("classifier", spec.labels(), vision.hiddenSize(), true, spec.seed());
-                return new Model(vision, new Head.Sequence(Head.Pooling.MEAN, null, 0, output));
+                return new Model(
+                        vision,
+                        spec.task() == Task.SEMANTIC_SEG
+                                ? new Head.Patches(0, vision.patch, output)
+                                : new Head.Sequence(Head.Pooling.MEAN, null, 0, output));
             }
             ScalarType small = weights.numerics().small();
             return new Model(

@@ -118,7 +118,7 @@ public final class Vit implements Backbone {
 
         @Override
         public Set<Task> tasks() {
-            return EnumSet.of(Task.FEATURE_EXTRACTION, Task.IMAGE_CLS);
+            return EnumSet.of(Task.FEATURE_EXTRACTION, Task.IMAGE_CLS, Task.SEMANTIC_SEG);
         }
 
         @Override
@@ -134,10 +134,24 @@ public final class Vit implements Backbone {
         @Override
         public Model build(Fields config, Weights weights, HeadSpec spec) {
             weights.rename(this::stored);
-            boolean classifies = spec.task() == Task.IMAGE_CLS;
-            Vit vit = read(config, weights, classifies ? prefix() : "", List.of("cls_token"), !classifies);
-            return new Model(vit, classifies ? classifier(weights, vit.hiddenSize(), spec) : new Head.None(List.of()));
+            boolean bare = spec.task() == Task.FEATURE_EXTRACTION;
+            Vit vit = read(config, weights, bare ? "" : prefix(), List.of("cls_token"), bare);
+            return new Model(
+                    vit,
+                    switch (spec.task()) {
+                        case IMAGE_CLS -> classifier(weights, vit.hiddenSize(), spec);
+                        case SEMANTIC_SEG -> vit.segmenter(weights, spec);
+                        default -> new Head.None(List.of());
+                    });
         }
+    }
+
+    /** A linear map of every patch. */
+    Head segmenter(Weights w, Architecture.HeadSpec spec) {
+        return new Head.Patches(
+                embeddings.tokens().size(),
+                embeddings.patch(),
+                w.headLinear("classifier", spec.labels(), shape.hidden(), true, spec.seed()));
     }
 
     /** What files call a parameter. */

@@ -124,6 +124,17 @@ public record ImageProcessor(
         return crop != null ? crop : size != null ? size.of(width, height) : own;
     }
 
+    /** The same for models that answer for every point: where this cuts out the middle, the whole picture comes to that size. */
+    public ImageProcessor whole() {
+        return crop == null ? this : new ImageProcessor(crop, filter, null, factor, mean, std);
+    }
+
+    /** A mask in the size that its picture comes to where nothing is cut off: every point has the number of the nearest one. */
+    public Picture fitMask(Picture mask) {
+        Size to = size(mask.width(), mask.height());
+        return mask.resize(to.width, to.height, Filter.NEAREST);
+    }
+
     /** One picture as {@code [3, height, width]}, row-major. */
     public float[] values(Picture picture) {
         Picture p = fit(picture);

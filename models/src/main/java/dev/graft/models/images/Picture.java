@@ -3,11 +3,14 @@ package dev.graft.models.images;
 import dev.graft.formats.FormatException;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Iterator;
+import java.util.function.Function;
 import javax.imageio.ImageIO;
 import javax.imageio.ImageReader;
 import javax.imageio.stream.ImageInputStream;
@@ -24,6 +27,8 @@ import javax.imageio.stream.ImageInputStream;
 public record Picture(int width, int height, byte[] rgb) {
     /** The most points that a file may declare: more is no picture for a model but an attack on memory. */
     static final long MOST_POINTS = 1L << 27;
+
+    private static final long PNG = 0x89504E470D0A1A0AL;
 
     public Picture {
         if (width < 1 || height < 1 || rgb.length != 3L * width * height) {
@@ -48,6 +53,34 @@ public record Picture(int width, int height, byte[] rgb) {
 
     /** Reads the bytes of a file; the name is for messages. */
     public static Picture of(byte[] bytes, String name) {
+        return decoded(bytes, name, image -> Orientation.of(bytes).turn(of(image)));
+    }
+
+    /**
+     * Reads a mask, which has a number in place of a colour at each point: a PNG, grey or with a palette, of up to 8 bits. Every channel
+     * has the numbers.
+     *
+     * @throws FormatException if it is none, damaged or too large
+     */
+    public static Picture mask(byte[] bytes, String name) {
+        if (bytes.length < 8 || ByteBuffer.wrap(bytes).getLong(0) != PNG) {
+            throw new FormatException(
+                    name, "is no mask: expected a PNG, since others lose the numbers of points", null);
+        }
+        return decoded(bytes, name, image -> {
+            if (image.getRaster().getNumBands() != 1 || image.getColorModel().getPixelSize() > Byte.SIZE) {
+                throw new FormatException(
+                        name,
+                        "is no mask: expected one number up to 255 at each point, grey or by a palette, found "
+                                + image.getRaster().getNumBands() + " channels of "
+                                + image.getRaster().getSampleModel().getSampleSize(0) + " bits",
+                        null);
+            }
+            return grey(image);
+        });
+    }
+
+    private static Picture decoded(byte[] bytes, String name, Function<BufferedImage, Picture> made) {
         try (ImageInputStream in = ImageIO.createImageInputStream(new ByteArrayInputStream(bytes))) {
             Iterator<ImageReader> readers = ImageIO.getImageReaders(in);
             if (!readers.hasNext()) {
@@ -62,7 +95,7 @@ public record Picture(int width, int height, byte[] rgb) {
                     throw new FormatException(
                             name, "has " + points + " points, at most " + MOST_POINTS + " are read", null);
                 }
-                return Orientation.of(bytes).turn(of(reader.read(0)));
+                return made.apply(reader.read(0));
             } finally {
                 reader.dispose();
             }
@@ -75,30 +108,66 @@ public record Picture(int width, int height, byte[] rgb) {
     }
 
     private static Picture of(BufferedImage image) {
-        int width = image.getWidth();
-        int height = image.getHeight();
-        byte[] rgb = new byte[3 * width * height];
         // Grey values are read as they are: colour management would bend them.
         boolean grey = image.getRaster().getNumBands() <= 2
                 && image.getColorModel().getComponentSize(0) == Byte.SIZE
                 && !(image.getColorModel() instanceof java.awt.image.IndexColorModel);
+        if (grey) {
+            return grey(image);
+        }
+        int width = image.getWidth();
+        int height = image.getHeight();
+        byte[] rgb = new byte[3 * width * height];
         for (int y = 0; y < height; y++) {
             for (int x = 0; x < width; x++) {
                 int at = 3 * (y * width + x);
-                if (grey) {
-                    byte value = (byte) image.getRaster().getSample(x, y, 0);
-                    rgb[at] = value;
-                    rgb[at + 1] = value;
-                    rgb[at + 2] = value;
-                } else {
-                    int point = image.getRGB(x, y);
-                    rgb[at] = (byte) (point >> 16);
-                    rgb[at + 1] = (byte) (point >> 8);
-                    rgb[at + 2] = (byte) point;
-                }
+                int point = image.getRGB(x, y);
+                rgb[at] = (byte) (point >> 16);
+                rgb[at + 1] = (byte) (point >> 8);
+                rgb[at + 2] = (byte) point;
             }
         }
         return new Picture(width, height, rgb);
+    }
+
+    private static Picture grey(BufferedImage image) {
+        int width = image.getWidth();
+        byte[] values = new byte[width * image.getHeight()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (byte) image.getRaster().getSample(i % width, i / width, 0);
+        }
+        return grey(width, image.getHeight(), values);
+    }
+
+    /** A picture whose channels are equal: {@code [height, width]}. */
+    public static Picture grey(int width, int height, byte[] values) {
+        byte[] rgb = new byte[3 * values.length];
+        for (int i = 0; i < rgb.length; i++) {
+            rgb[i] = values[i / 3];
+        }
+        return new Picture(width, height, rgb);
+    }
+
+    /** The first channel, {@code [height, width]}. */
+    public byte[] values() {
+        byte[] values = new byte[width * height];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = rgb[3 * i];
+        }
+        return values;
+    }
+
+    /** The first channel as a grey PNG file. */
+    public byte[] greyPng() {
+        BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_BYTE_GRAY);
+        image.getRaster().setDataElements(0, 0, width, height, values());
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        try {
+            ImageIO.write(image, "png", out);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return out.toByteArray();
     }
 
     /** The value from 0 to 255 of a channel: 0 red, 1 green, 2 blue. */

@@ -5,6 +5,7 @@ import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
+import java.util.function.BiFunction;
 
 /** Any bytes are a picture or refused with a {@link FormatException} that names the file. */
 class PictureFuzzTest {
@@ -29,8 +30,17 @@ class PictureFuzzTest {
 
     @FuzzTest
     void pictures(byte[] content) {
+        read(content, Picture::of);
+    }
+
+    @FuzzTest
+    void masks(byte[] content) {
+        read(content, Picture::mask);
+    }
+
+    private static void read(byte[] content, BiFunction<byte[], String, Picture> reader) {
         try {
-            Picture picture = Picture.of(content, "fuzzed");
+            Picture picture = reader.apply(content, "fuzzed");
             if (picture.rgb().length != 3 * picture.width() * picture.height()) {
                 throw new AssertionError("a picture lacks points");
             }

@@ -11,6 +11,7 @@ import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
@@ -94,6 +95,17 @@ class PictureTest {
         byte[] rgb = picture.rgb();
         int at = 3 * point;
         return 0.299 * (rgb[at] & 0xFF) + 0.587 * (rgb[at + 1] & 0xFF) + 0.114 * (rgb[at + 2] & 0xFF);
+    }
+
+    @Test
+    void masksHaveNumbersInPlaceOfColours() throws IOException {
+        byte[] palette = Files.readAllBytes(
+                Path.of("src/test/resources/dev/graft/models/images/PictureFuzzTestInputs/masks/palette.png"));
+        Picture mask = Picture.mask(palette, "palette.png");
+
+        assertThat(mask.values()).isEqualTo(new byte[] {0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2});
+        assertThat(Picture.mask(mask.greyPng(), "again.png").rgb()).isEqualTo(mask.rgb());
+        assertThat(Picture.of(palette, "palette.png").value(1, 0, 0)).isEqualTo(255);
     }
 
     @Test

@@ -4,6 +4,7 @@ import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.models.images.ImageProcessor;
 import dev.graft.models.images.Picture;
+import java.util.function.Function;
 
 /**
  * Pictures with a label, for a classifier. Encoding decodes a picture once, so that a damaged file is known before training; what the
@@ -37,9 +38,14 @@ public final class ImageEncoder implements RowEncoder {
 
     /** The size that a picture comes to; it is decoded. */
     static ImageProcessor.Size size(ImageProcessor processor, PictureSource source, String place) {
+        Picture picture = read(source, place, PictureSource::read);
+        return processor.size(picture.width(), picture.height());
+    }
+
+    /** A picture; if it is damaged, the row that names it is told. */
+    static Picture read(PictureSource source, String place, Function<PictureSource, Picture> read) {
         try {
-            Picture picture = source.read();
-            return processor.size(picture.width(), picture.height());
+            return read.apply(source);
         } catch (InputException damaged) {
             throw place.equals(source.name())
                     ? damaged

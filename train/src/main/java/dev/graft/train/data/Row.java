@@ -126,6 +126,9 @@ public sealed interface Row {
     /** A picture and the text that belongs to it. */
     record Captioned(PictureSource picture, String text) implements Row {}
 
+    /** A picture and the class of each of its points; 255 for those without one. */
+    record Masked(PictureSource picture, PictureSource mask) implements Row {}
+
     /** The form of row that this is. */
     default RowShape shape() {
         if (this instanceof Text) {
@@ -142,6 +145,9 @@ public sealed interface Row {
         }
         if (this instanceof Captioned) {
             return RowShape.IMAGE_TEXT;
+        }
+        if (this instanceof Masked) {
+            return RowShape.IMAGE_MASK;
         }
         if (this instanceof Image) {
             return label() == null ? RowShape.IMAGE : RowShape.LABELLED_IMAGE;
@@ -235,6 +241,8 @@ public sealed interface Row {
         } else if (this instanceof LabelledTokens row) {
             ids(sha, row.ids);
         } else if (this instanceof Image row) {
+            sha.update(row.picture.bytes());
+        } else if (this instanceof Masked row) {
             sha.update(row.picture.bytes());
         } else if (this instanceof Captioned row) {
             sha.update(row.picture.bytes());

@@ -80,6 +80,11 @@ public enum RowShape {
             List.of("image", "text"),
             List.of(),
             "{\"image\": \"photos/17.jpg\", \"text\": \"a cat on a chair\"}"),
+    IMAGE_MASK(
+            "images with masks",
+            List.of("image", "mask"),
+            List.of(),
+            "{\"image\": \"photos/17.jpg\", \"mask\": \"masks/17.png\"}"),
     IMAGE("images without labels", List.of("image"), List.of(), "{\"image\": \"photos/17.jpg\"}"),
     SPEECH(
             "recordings with what is said",

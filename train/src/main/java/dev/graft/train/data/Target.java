@@ -1,5 +1,6 @@
 package dev.graft.train.data;
 
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** What a model should answer for one example. */
@@ -48,8 +49,22 @@ public sealed interface Target {
     /** The text and the image of a row belong together; those of other rows don't. */
     record Match() implements Target {}
 
-    /** Terms of the loss: tokens with a label, else 1. */
+    /**
+     * A class for each point of an image.
+     *
+     * @param labelled how many points have one
+     * @param classes gives them, {@code [height, width]}; 255 where there is none
+     */
+    record Points(int labelled, Supplier<byte[]> classes) implements Target {
+        /** The class of points without one. */
+        public static final int UNLABELLED = 255;
+    }
+
+    /** Terms of the loss: tokens or points with a label, else 1. */
     default int lossTerms() {
+        if (this instanceof Points points) {
+            return points.labelled;
+        }
         int[] labels = tokenLabels();
         if (labels == null) {
             return 1;

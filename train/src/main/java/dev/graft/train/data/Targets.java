@@ -40,6 +40,23 @@ public sealed interface Targets {
     /** Each row's text belongs to its image alone. */
     record Matches(int rows) implements Targets {}
 
+    /** A class for each point of each image. */
+    record Points(List<Target.Points> images) implements Targets {
+        /** {@code [rows, height, width]} */
+        public long[] classes() {
+            List<byte[]> each =
+                    images.stream().map(image -> image.classes().get()).toList();
+            long[] all = new long[each.stream().mapToInt(one -> one.length).sum()];
+            int at = 0;
+            for (byte[] one : each) {
+                for (byte value : one) {
+                    all[at++] = value & 0xFF;
+                }
+            }
+            return all;
+        }
+    }
+
     /**
      * @throws IllegalArgumentException if the examples differ in kind
      */
@@ -60,6 +77,11 @@ public sealed interface Targets {
         if (first instanceof Target.Span) {
             return new Spans(examples.stream()
                     .map(example -> (Target.Span) example.target())
+                    .toList());
+        }
+        if (first instanceof Target.Points) {
+            return new Points(examples.stream()
+                    .map(example -> (Target.Points) example.target())
                     .toList());
         }
         if (first instanceof Target.Match) {
@@ -111,6 +133,9 @@ public sealed interface Targets {
         }
         if (this instanceof Spans spans) {
             return new Spans(Arrays.stream(rows).map(spans.answers::get).toList());
+        }
+        if (this instanceof Points points) {
+            return new Points(Arrays.stream(rows).map(points.images::get).toList());
         }
         if (this instanceof Matches) {
             return new Matches(rows.length);
@@ -185,6 +210,9 @@ public sealed interface Targets {
         }
         if (this instanceof Judged judged) {
             return judged.good.length;
+        }
+        if (this instanceof Points points) {
+            return points.images.stream().mapToInt(Target.Points::labelled).sum();
         }
         if (this instanceof Matches matches) {
             return matches.rows;

@@ -86,6 +86,9 @@ public interface Objective {
         if (base.task() == Task.QUESTION_ANS) {
             return new SpanLoss(base, labelSmoothing, passes);
         }
+        if (base.task() == Task.SEMANTIC_SEG) {
+            return new PointLoss(base, labelSmoothing, passes);
+        }
         if (base.task() == Task.CONTRASTIVE) {
             return new ContrastiveLoss(base, labelSmoothing, passes);
         }

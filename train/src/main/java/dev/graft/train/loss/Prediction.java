@@ -116,6 +116,13 @@ public sealed interface Prediction {
         }
     }
 
+    /**
+     * The classes of an image's points, row by row.
+     *
+     * @param target 255 where a point has none
+     */
+    record Points(int row, int[] target, int[] predicted) implements Prediction {}
+
     /** A number. */
     record Value(int row, float target, float predicted) implements Prediction {}
 

@@ -150,6 +150,10 @@ public final class RowReader {
             case IMAGE_TEXT ->
                 new Row.Captioned(
                         records.picture(string(row, "image", place, false), place), string(row, "text", place, false));
+            case IMAGE_MASK ->
+                new Row.Masked(
+                        records.picture(string(row, "image", place, false), place),
+                        records.picture(string(row, "mask", place, false), place));
             case LABELLED_IMAGE, IMAGE ->
                 new Row.Image(
                         records.picture(string(row, "image", place, false), place),
