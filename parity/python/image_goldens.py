@@ -55,6 +55,9 @@ BASES = {
     "siglip-imgcls": ("SiglipForImageClassification", {
         "vision_config": {"vision_use_head": False} | {key: value for key, value in SIZES.items() if "dropout" not in key}, "num_labels": 3,
         "text_config": {"num_hidden_layers": 1, "hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 2, "vocab_size": 8}}, (16, 16)),
+    "swin": ("SwinForImageClassification", {
+        "image_size": 32, "patch_size": 2, "embed_dim": 8, "depths": [2, 2], "num_heads": [2, 4], "window_size": 4, "mlp_ratio": 2.0,
+        "drop_path_rate": 0.0, "num_labels": 3}, (32, 32)),
     "resnet": ("ResNetForImageClassification", {
         "embedding_size": 8, "hidden_sizes": [16, 24], "depths": [2, 1], "layer_type": "bottleneck", "num_labels": 3}, (20, 24)),
     "resnet-basic": ("ResNetForImageClassification", {

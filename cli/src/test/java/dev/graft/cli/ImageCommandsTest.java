@@ -116,7 +116,8 @@ class ImageCommandsTest {
         "dinov2, fc1",
         "dinov2-gated, gate_proj",
         "siglip-imgcls, out_proj",
-        "resnet, convolution"
+        "resnet, convolution",
+        "swin, q_proj"
     })
     void loraTrainsOnEveryFamily(String base, String target) throws IOException {
         Path other = model(base);

@@ -125,7 +125,7 @@ public final class ResNet implements Backbone {
         hidden = in;
     }
 
-    private static List<Integer> integers(Fields f, String field) {
+    static List<Integer> integers(Fields f, String field) {
         List<Integer> values = new ArrayList<>();
         for (JsonNode value : f.list(field)) {
             if (!value.isInt() || value.intValue() < 1) {
