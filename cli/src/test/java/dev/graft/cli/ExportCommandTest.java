@@ -55,7 +55,8 @@ class ExportCommandTest {
         Files.copy(from.resolve("model.safetensors"), base.resolve("model.safetensors"));
         Files.writeString(
                 base.resolve("config.json"),
-                Files.readString(from.resolve("config.json")).replace("embeddings\": 16", "embeddings\": 8192")
+                Files.readString(from.resolve("config.json"))
+                        .replace("embeddings\": 16", "embeddings\": 8192")
                         .replace("rope_theta\": 10000.0", "rope_theta\": 500000.0"));
         Cli run = Cli.run("export", "-m", base, "--to", "gguf", "-o", folder.resolve("a.gguf"), "--json");
         assertThat(run.code()).as(run.err()).isZero();

@@ -11,9 +11,9 @@ import dev.graft.models.sites.Linear;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
-import dev.graft.peft.Targets;
 import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
+import dev.graft.peft.Targets;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.peft.methods.Sora;
@@ -537,7 +537,8 @@ class TrainerTest {
 
         @Override
         public void graft(Grafter grafter) {
-            Linear first = (Linear) grafter.targets(Targets.ALL_LINEAR, Linear.class::isInstance).get(0);
+            Linear first = (Linear) grafter.targets(Targets.ALL_LINEAR, Linear.class::isInstance)
+                    .get(0);
             grafter.add(first, new Effect.Scale(null, null));
         }
 

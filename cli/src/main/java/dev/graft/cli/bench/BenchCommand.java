@@ -7,7 +7,8 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "bench",
-        description = "Measure how fast training, loading, prediction and serving are, alone or beside Hugging Face PEFT.",
+        description =
+                "Measure how fast training, loading, prediction and serving are, alone or beside Hugging Face PEFT.",
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {
@@ -34,7 +35,6 @@ public final class BenchCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(
-                spec.commandLine(), "which measurement: train, latency, compare, load or serve?");
+        throw new ParameterException(spec.commandLine(), "which measurement: train, latency, compare, load or serve?");
     }
 }

@@ -173,8 +173,8 @@ record RecommendRun(List<String> options, Budget budget, Records records, int mo
         String known = records.known(method, task);
         try (Prepared prepared = Prepared.of(config(method), new PrintWriter(Writer.nullWriter()))) {
             TrainSettings settings = prepared.settings();
-            MemoryEstimate estimate = MemoryEstimate.of(
-                    settings, prepared.adapter(), prepared.train(), budget.memory());
+            MemoryEstimate estimate =
+                    MemoryEstimate.of(settings, prepared.adapter(), prepared.train(), budget.memory());
             List<Long> times = new ArrayList<>();
             TrainingListener clock = new TrainingListener() {
                 @Override
