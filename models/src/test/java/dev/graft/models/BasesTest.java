@@ -37,7 +37,13 @@ class BasesTest {
             "deit-distilled",
             "dinov2",
             "dinov2-gated",
-            "clip");
+            "clip",
+            "siglip",
+            "siglip-imgcls",
+            "resnet",
+            "resnet-basic",
+            "swin",
+            "dinov2-semseg");
 
     static Stream<String> bases() throws IOException {
         try (Stream<Path> folders = Files.list(Fixtures.BASES)) {

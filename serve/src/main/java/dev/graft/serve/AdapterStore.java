@@ -1,6 +1,9 @@
 package dev.graft.serve;
 
-import java.nio.file.Path;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.store.UnknownAdapterException;
 import java.util.List;
 
 /** Where adapters are kept. */
@@ -13,7 +16,12 @@ public interface AdapterStore {
         }
 
         @Override
-        public Path folder(String name) {
+        public String version(String name) {
+            throw new UnknownAdapterException("there are no adapters");
+        }
+
+        @Override
+        public Adapter load(Base base, String name) {
             throw new UnknownAdapterException("there are no adapters");
         }
     };
@@ -22,9 +30,17 @@ public interface AdapterStore {
     List<String> names();
 
     /**
-     * The folder of an adapter.
+     * What a name means now: another text means another adapter.
      *
      * @throws UnknownAdapterException if there is none of that name
      */
-    Path folder(String name);
+    String version(String name);
+
+    /**
+     * Loads an adapter.
+     *
+     * @throws UnknownAdapterException if there is none of that name
+     * @throws InputException if it doesn't fit the base
+     */
+    Adapter load(Base base, String name);
 }

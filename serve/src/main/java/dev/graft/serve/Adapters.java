@@ -4,7 +4,7 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
-import java.nio.file.Path;
+import dev.graft.peft.store.UnknownAdapterException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -16,7 +16,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The adapters that a base is served with, each loaded when it is first asked for. What a client calls a model is the name of an adapter, of
+ * The adapters that a base is served with, each loaded when it is first asked for, and anew when its name means another version; texts that
+ * are being written go on with the one they began with. What a client calls a model is the name of an adapter, of
  * the base, or both: {@code base:adapter}.
  */
 public final class Adapters {
@@ -25,7 +26,7 @@ public final class Adapters {
     private final AdapterStore store;
     private final AtomicLong revisions = new AtomicLong();
     private final Map<String, Loaded> loaded = new HashMap<>();
-    private final Map<String, Path> added = new HashMap<>();
+    private final Map<String, String> added = new HashMap<>();
     private final Map<String, Double> strengths = new HashMap<>();
     private final Set<String> removed = new TreeSet<>();
     private final Served alone;
@@ -33,9 +34,10 @@ public final class Adapters {
     /**
      * An adapter in memory.
      *
+     * @param version what its name meant in the store when it was loaded
      * @param bytes what its parameters take
      */
-    public record Loaded(Served served, Adapter adapter, Path folder, Instant since, long bytes, long nanos) {}
+    public record Loaded(Served served, Adapter adapter, String version, Instant since, long bytes, long nanos) {}
 
     /** @param baseName what clients call the base */
     public Adapters(Base base, String baseName, AdapterStore store) {
@@ -82,28 +84,25 @@ public final class Adapters {
             return alone;
         }
         String name = model.startsWith(baseName + ":") ? model.substring(baseName.length() + 1) : model;
-        Loaded known = loaded.get(name);
-        if (known != null) {
-            return known.served;
-        }
-        Path folder = added.get(name);
-        if (folder == null && removed.contains(name)) {
+        if (!added.containsKey(name) && removed.contains(name)) {
             throw new UnknownAdapterException("the model " + FolderStore.shown(model) + " was unloaded");
         }
-        if (folder == null) {
-            try {
-                folder = store.folder(name);
-            } catch (UnknownAdapterException unknown) {
-                throw new UnknownAdapterException("the model " + FolderStore.shown(model)
-                        + " does not exist; there are " + baseName + " and its adapters " + names());
-            }
+        String reference = added.getOrDefault(name, name);
+        Loaded known = loaded.get(name);
+        try {
+            String version = store.version(reference);
+            return known != null && known.version.equals(version)
+                    ? known.served
+                    : load(name, reference, version).served;
+        } catch (UnknownAdapterException unknown) {
+            throw new UnknownAdapterException("the model " + FolderStore.shown(model) + " does not exist; there are "
+                    + baseName + " and its adapters " + names());
         }
-        return load(name, folder).served;
     }
 
-    private Loaded load(String name, Path folder) {
+    private Loaded load(String name, String reference, String version) {
         long start = System.nanoTime();
-        Adapter adapter = Adapter.load(base, folder);
+        Adapter adapter = store.load(base, reference);
         if (adapter.base() != base) {
             throw new InputException(
                     "the adapter " + name + " repeats layers of its base, so it can't share a base with others");
@@ -115,7 +114,7 @@ public final class Adapters {
         Loaded fresh = new Loaded(
                 new Served(name, revisions.incrementAndGet(), Selection.of(adapter, strength(name))),
                 adapter,
-                folder,
+                version,
                 Instant.now(),
                 bytes,
                 System.nanoTime() - start);
@@ -144,7 +143,7 @@ public final class Adapters {
     private Loaded with(Loaded known, double strength) {
         Served served =
                 new Served(known.served.name(), revisions.incrementAndGet(), Selection.of(known.adapter, strength));
-        return new Loaded(served, known.adapter, known.folder, known.since, known.bytes, known.nanos);
+        return new Loaded(served, known.adapter, known.version, known.since, known.bytes, known.nanos);
     }
 
     /**
@@ -157,9 +156,8 @@ public final class Adapters {
         if (name.equals(baseName) || loaded.containsKey(name) || names().contains(name) && !isItself(name, path)) {
             throw new InputException("the model " + FolderStore.shown(name) + " is loaded already");
         }
-        Path folder = store instanceof FolderStore folders ? folders.at(path) : store.folder(path);
-        Loaded fresh = load(name, folder);
-        added.put(name, folder);
+        Loaded fresh = load(name, path, store.version(path));
+        added.put(name, path);
         removed.remove(name);
         return fresh;
     }

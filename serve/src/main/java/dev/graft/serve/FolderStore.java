@@ -1,6 +1,9 @@
 package dev.graft.serve;
 
 import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.store.UnknownAdapterException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -39,27 +42,29 @@ public final class FolderStore implements AdapterStore {
         }
     }
 
-    /** The names are compared as they are written, on file systems that don't tell cases apart too. */
+    /** The folder itself: what lies in it is taken to stay as it is. */
     @Override
-    public Path folder(String name) {
-        if (!names().contains(name)) {
-            throw new UnknownAdapterException("there is no adapter " + shown(name) + " in the adapters' folder");
-        }
-        return root.resolve(name);
+    public String version(String name) {
+        return folder(name).toString();
+    }
+
+    @Override
+    public Adapter load(Base base, String name) {
+        return Adapter.load(base, folder(name));
     }
 
     /**
-     * The adapter at a path, relative to the folder or absolute.
+     * A name, or the path of its folder. Names are compared as they are written, on file systems that don't tell cases apart too.
      *
      * @throws UnknownAdapterException if it isn't a folder in this one
      */
-    Path at(String path) {
+    private Path folder(String path) {
         for (String name : names()) {
             if (path.equals(name) || path.equals(root.resolve(name).toString())) {
                 return root.resolve(name);
             }
         }
-        throw new UnknownAdapterException("there is no adapter at " + shown(path) + " in the adapters' folder");
+        throw new UnknownAdapterException("there is no adapter " + shown(path) + " in the adapters' folder");
     }
 
     /** A folder with a configuration, in the root itself and not a link out of it. */

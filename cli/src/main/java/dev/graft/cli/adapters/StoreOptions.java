@@ -32,8 +32,13 @@ public final class StoreOptions {
     }
 
     private @Nullable Seal seal() {
-        if (key != null) {
-            return Seal.read(key);
+        return seal(key);
+    }
+
+    /** The key in a file, else the one that the environment names, else none. */
+    public static @Nullable Seal seal(@Nullable Path file) {
+        if (file != null) {
+            return Seal.read(file);
         }
         String named = System.getenv("GRAFT_ADAPTERS_KEY");
         return named == null || named.isEmpty() ? null : Seal.read(Path.of(named));

@@ -1,15 +1,21 @@
 package dev.graft.cli.serve;
 
+import dev.graft.cli.adapters.StoreOptions;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.formats.InputException;
+import dev.graft.peft.store.Store;
+import dev.graft.serve.AdapterStore;
 import dev.graft.serve.Engine;
+import dev.graft.serve.FolderStore;
+import dev.graft.serve.VersionedStore;
 import dev.graft.serve.http.AuditLog;
 import dev.graft.serve.http.Keys;
 import dev.graft.serve.http.Limits;
 import dev.graft.serve.http.Server;
 import dev.graft.serve.http.Tls;
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
@@ -52,8 +58,15 @@ public final class ServeCommand implements Runnable {
     @Option(
             names = {"-a", "--adapters"},
             paramLabel = "DIR",
-            description = "A folder with a folder for each adapter (default: the base alone).")
+            description =
+                    "A folder with a folder for each adapter, or a store that `graft adapters` keeps (default: the base alone).")
     private @Nullable Path adapters;
+
+    @Option(
+            names = "--encryption-key",
+            paramLabel = "FILE",
+            description = "The key of an encrypted store (default: $GRAFT_ADAPTERS_KEY).")
+    private @Nullable Path encryptionKey;
 
     @Option(
             names = "--name",
@@ -193,7 +206,7 @@ public final class ServeCommand implements Runnable {
         new ServeRun(
                         model,
                         name,
-                        adapters,
+                        adapters == null ? AdapterStore.NONE : store(adapters),
                         head,
                         compute,
                         engine,
@@ -201,5 +214,11 @@ public final class ServeCommand implements Runnable {
                         out,
                         spec.commandLine().getErr())
                 .run();
+    }
+
+    private AdapterStore store(Path folder) {
+        return Files.isRegularFile(folder.resolve("store.json"))
+                ? new VersionedStore(Store.open(folder, StoreOptions.seal(encryptionKey)))
+                : new FolderStore(folder);
     }
 }

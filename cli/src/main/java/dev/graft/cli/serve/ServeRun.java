@@ -11,12 +11,10 @@ import dev.graft.models.chat.MissingTemplateException;
 import dev.graft.serve.AdapterStore;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.Engine;
-import dev.graft.serve.FolderStore;
 import dev.graft.serve.http.Metrics;
 import dev.graft.serve.http.Server;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -24,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 record ServeRun(
         String model,
         @Nullable String name,
-        @Nullable Path adapters,
+        AdapterStore store,
         HeadOptions head,
         ComputeOptions compute,
         Engine.Options engine,
@@ -33,7 +31,6 @@ record ServeRun(
         PrintWriter err) {
 
     void run() {
-        AdapterStore store = adapters == null ? AdapterStore.NONE : new FolderStore(adapters);
         Loading loading = Loading.of(model, List.of(), head, compute, err);
         Adapters served = new Adapters(loading.base(), baseName(), store);
         Metrics metrics = new Metrics();

@@ -6,7 +6,7 @@ import dev.graft.formats.InputException;
 public final class UnknownAdapterException extends InputException {
     private static final long serialVersionUID = 1;
 
-    UnknownAdapterException(String message) {
+    public UnknownAdapterException(String message) {
         super(message);
     }
 }

@@ -1,8 +1,8 @@
 package dev.graft.serve.http;
 
 import dev.graft.formats.InputException;
+import dev.graft.peft.store.UnknownAdapterException;
 import dev.graft.serve.Refused;
-import dev.graft.serve.UnknownAdapterException;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
