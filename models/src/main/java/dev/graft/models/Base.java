@@ -43,6 +43,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -210,7 +211,10 @@ public final class Base {
 
     /** The same model under the name that people know it by, for example {@code hf:org/name}; adapters record it. */
     public static Base load(String name, Path path, Options options) {
-        return of(name, Checkpoint.open(path), options);
+        Base base = of(name, Checkpoint.open(path), options);
+        // What was decoded or cast on the way stays in libtorch's heap else.
+        Pointer.trimMemory();
+        return base;
     }
 
     /** A model from an opened checkpoint, under the name that people know it by. */

@@ -77,19 +77,19 @@ public final class MergeAdaptersCommand implements Runnable {
             names = "--density",
             paramLabel = "P",
             description = "The share of an update's entries that is kept (default: ${DEFAULT-VALUE}).")
-    private double density = Combination.Settings.DEFAULT.density();
+    private double density = Combination.Settings.DENSITY;
 
     @Option(
             names = "--epsilon",
             paramLabel = "E",
             description = "How far della's probabilities go from the density (default: ${DEFAULT-VALUE}).")
-    private double epsilon = Combination.Settings.DEFAULT.epsilon();
+    private double epsilon = Combination.Settings.EPSILON;
 
     @Option(
             names = "--gamma",
             paramLabel = "G",
             description = "The share of the largest entries that breadcrumbs drop (default: ${DEFAULT-VALUE}).")
-    private double gamma = Combination.Settings.DEFAULT.gamma();
+    private double gamma = Combination.Settings.GAMMA;
 
     @Option(
             names = "--majority-sign",

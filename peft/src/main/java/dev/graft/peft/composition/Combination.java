@@ -70,8 +70,16 @@ public enum Combination {
      * @param coins what random pruning draws
      */
     public record Settings(double density, double epsilon, double gamma, Election election, Coins coins) {
-        /** TIES' density of 0.2, DELLA's ε of 0.15, breadcrumbs' γ of 0.01. */
-        public static final Settings DEFAULT = new Settings(0.2, 0.15, 0.01, Election.TOTAL, Coins.of(0));
+        /** TIES' density. */
+        public static final double DENSITY = 0.2;
+
+        /** DELLA's ε. */
+        public static final double EPSILON = 0.15;
+
+        /** Breadcrumbs' γ. */
+        public static final double GAMMA = 0.01;
+
+        public static final Settings DEFAULT = new Settings(DENSITY, EPSILON, GAMMA, Election.TOTAL, Coins.of(0));
 
         public Settings {
             if (!(density > 0 && density <= 1)) {

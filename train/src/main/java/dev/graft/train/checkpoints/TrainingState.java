@@ -8,7 +8,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -46,31 +48,31 @@ public record TrainingState(
     }
 
     /**
-     * @throws InputException naming the first setting in which a run differs from the one that saved this state
+     * @throws InputException naming the settings in which a run differs from the one that saved this state
      */
     public void requireConfig(JsonNode now, Path checkpoint) {
-        String difference = difference("", config, now);
-        if (difference != null) {
-            throw new InputException(checkpoint + " cannot be resumed: " + difference
+        List<String> differences = new ArrayList<>();
+        compare("", config, now, differences);
+        if (!differences.isEmpty()) {
+            throw new InputException(checkpoint + " cannot be resumed: " + String.join("; ", differences)
                     + ". Resume with the same settings, or start anew in another folder.");
         }
     }
 
-    private static @Nullable String difference(String path, JsonNode saved, JsonNode now) {
+    private static void compare(String path, JsonNode saved, JsonNode now, List<String> differences) {
         if (saved.isObject() && now.isObject()) {
             TreeSet<String> keys = new TreeSet<>(saved.propertyNames());
             keys.addAll(now.propertyNames());
             for (String key : keys) {
-                String difference = difference(path.isEmpty() ? key : path + "." + key, saved.path(key), now.path(key));
-                if (difference != null) {
-                    return difference;
-                }
+                compare(path.isEmpty() ? key : path + "." + key, saved.path(key), now.path(key), differences);
             }
-            return null;
+            return;
         }
         String was = shown(saved);
         String is = shown(now);
-        return was.equals(is) ? null : path + " was " + was + " and is now " + is;
+        if (!was.equals(is)) {
+            differences.add(path + " was " + was + " and is now " + is);
+        }
     }
 
     private static String shown(JsonNode value) {
