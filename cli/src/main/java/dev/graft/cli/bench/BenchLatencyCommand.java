@@ -5,12 +5,9 @@ import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.Loading;
 import dev.graft.cli.model.ModelOption;
-import dev.graft.cli.terminal.Table;
 import dev.graft.eval.cost.LatencySweep;
 import dev.graft.eval.cost.LatencySweep.Point;
-import dev.graft.eval.cost.Machine;
 import dev.graft.formats.InputException;
-import dev.graft.formats.Json;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
@@ -19,9 +16,6 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
-import tools.jackson.databind.node.ArrayNode;
-import tools.jackson.databind.node.JsonNodeFactory;
-import tools.jackson.databind.node.ObjectNode;
 
 @Command(
         name = "latency",
@@ -94,53 +88,13 @@ public final class BenchLatencyCommand implements Runnable {
                                 point.what(),
                                 point.tokens(),
                                 1000 * point.p50()));
-        out.println(json.json() ? json(points) : table(points));
+        LatencyTable table = new LatencyTable(model.model(), points);
+        out.println(json.json() ? table.json() : table.text());
     }
 
     private static void require(String option, int value) {
         if (value < 1) {
             throw new InputException(option + " has " + value + ", expected at least 1");
         }
-    }
-
-    /** A time beside that of the base alone on the same row. */
-    private static double ratio(Point point, List<Point> points) {
-        return points.stream()
-                .filter(other ->
-                        other.tokens() == point.tokens() && other.what().equals("base"))
-                .mapToDouble(base -> point.p50() / base.p50())
-                .findFirst()
-                .orElse(Double.NaN);
-    }
-
-    private static String table(List<Point> points) {
-        Table table = new Table("tokens", "what", "half, ms", "95 %, ms", "× base", "GFLOP");
-        for (Point point : points) {
-            table.row(
-                    point.tokens(),
-                    point.what(),
-                    String.format(Locale.ROOT, "%.2f", 1000 * point.p50()),
-                    String.format(Locale.ROOT, "%.2f", 1000 * point.p95()),
-                    String.format(Locale.ROOT, "%.2f", ratio(point, points)),
-                    String.format(Locale.ROOT, "%.3f", point.flops() / 1e9));
-        }
-        return table.toString().stripTrailing();
-    }
-
-    private String json(List<Point> points) {
-        ObjectNode json = JsonNodeFactory.instance.objectNode();
-        json.put("model", model.model());
-        ArrayNode rows = json.putArray("rows");
-        for (Point point : points) {
-            rows.addObject()
-                    .put("tokens", point.tokens())
-                    .put("what", point.what())
-                    .put("p50_seconds", point.p50())
-                    .put("p95_seconds", point.p95())
-                    .put("beside_base", ratio(point, points))
-                    .put("flop", point.flops());
-        }
-        json.set("machine", Machine.read().toJson());
-        return Json.pretty(json);
     }
 }

@@ -4,23 +4,17 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.Loading;
 import dev.graft.cli.model.ModelOption;
-import dev.graft.cli.terminal.Figures;
 import dev.graft.eval.cost.ProcessMemory;
-import dev.graft.formats.Json;
 import dev.graft.hub.Hub;
 import dev.graft.models.Base;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Tensors;
-import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.Locale;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
-import tools.jackson.databind.node.JsonNodeFactory;
-import tools.jackson.databind.node.ObjectNode;
 
 @Command(
         name = "load",
@@ -67,25 +61,8 @@ public final class BenchLoadCommand implements Runnable {
         Base.load(files, options);
         double again = (System.nanoTime() - start) / 1e9;
         Double share = before == null || after == null ? null : (double) (after - before) / base.parameterBytes();
-        PrintWriter out = spec.commandLine().getOut();
-        if (json.json()) {
-            ObjectNode node = JsonNodeFactory.instance.objectNode();
-            node.put("model", model.model())
-                    .put("seconds", again)
-                    .put("first_seconds", first)
-                    .put("weight_bytes", base.parameterBytes())
-                    .put("memory_share", share);
-            out.println(Json.compact(node));
-            return;
-        }
-        out.println(String.format(
-                Locale.ROOT,
-                "%s: %s of weights in %s, ready in %.2f s (%.2f s the first time)%s",
-                model.model(),
-                Figures.bytes(base.parameterBytes()),
-                Loading.numbers(base),
-                again,
-                first,
-                share == null ? "" : String.format(Locale.ROOT, ", memory grew by %.2f times the weights", share)));
+        LoadFigures figures =
+                new LoadFigures(model.model(), Loading.numbers(base), base.parameterBytes(), first, again, share);
+        spec.commandLine().getOut().println(json.json() ? figures.json() : figures.text());
     }
 }

@@ -7,10 +7,8 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.Loading;
-import dev.graft.cli.terminal.Figures;
 import dev.graft.formats.DType;
 import dev.graft.formats.InputException;
-import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.peft.Merge;
 import dev.graft.peft.convert.GgufLora;
@@ -18,17 +16,13 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
-import tools.jackson.databind.node.JsonNodeFactory;
-import tools.jackson.databind.node.ObjectNode;
 
 @Command(
         name = "export",
@@ -154,7 +148,8 @@ public final class ExportCommand implements Runnable {
                     loaded,
                     Base.load(out, Base.Options.DEFAULT.withTask(loaded.base().task())));
         }
-        spec.commandLine().getOut().println(json.json() ? json(wanted, likeness) : text(wanted, likeness));
+        Exported exported = new Exported(out, wanted.title, numbers.name(), bytes(), likeness);
+        spec.commandLine().getOut().println(json.json() ? exported.json() : exported.text());
     }
 
     private void requireFree(Form wanted) {
@@ -178,36 +173,5 @@ public final class ExportCommand implements Runnable {
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read " + out + ": " + e.getMessage(), e);
         }
-    }
-
-    private String json(Form wanted, @Nullable Likeness likeness) {
-        ObjectNode result = JsonNodeFactory.instance
-                .objectNode()
-                .put("out", out.toString())
-                .put("form", wanted.title)
-                .put("dtype", numbers.name())
-                .put("bytes", bytes());
-        if (likeness != null) {
-            result.put("max_diff", likeness.maxDifference())
-                    .put("logits_max", likeness.largest())
-                    .put("greedy_agreement", likeness.agreement())
-                    .put("positions", likeness.positions());
-        }
-        return Json.pretty(result);
-    }
-
-    private String text(Form wanted, @Nullable Likeness likeness) {
-        String line = out + ": " + wanted.title + " in " + numbers + ", " + Figures.bytes(bytes());
-        return likeness == null
-                ? line
-                : line
-                        + String.format(
-                                Locale.ROOT,
-                                "%n  read again: largest difference of a logit from the adapted model %.2g (logits up to %.3g)%n"
-                                        + "  same likeliest answer at %.2f %% of %d positions",
-                                likeness.maxDifference(),
-                                likeness.largest(),
-                                100 * likeness.agreement(),
-                                likeness.positions());
     }
 }
