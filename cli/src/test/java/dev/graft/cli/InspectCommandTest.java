@@ -239,6 +239,10 @@ class InspectCommandTest {
                 "--template",
                 "-");
         assertThat(answered.out()).isEqualTo("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHo<|im_end|>\n");
+        assertThat(Cli.run("inspect", model, "--template").out())
+                .startsWith(
+                        "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\nParis.<|im_end|>\n")
+                .endsWith("<|im_start|>assistant\n");
         Cli none = Cli.runWith("{}", "inspect", model, "--template", "-");
         assertThat(none.code()).isEqualTo(2);
         assertThat(none.err()).contains("standard input: expected an array of messages");

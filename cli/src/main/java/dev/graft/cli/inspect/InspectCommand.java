@@ -88,10 +88,12 @@ public final class InspectCommand implements Runnable {
 
     @Option(
             names = "--template",
+            arity = "0..1",
+            fallbackValue = "",
             paramLabel = "FILE",
             description = {
                 "Show the chat of this JSON file (an array of messages or {\"messages\": […]}; - for standard",
-                "input) as the model's template writes it, and stop."
+                "input), or without FILE one of two turns, as the model's template writes it, and stop."
             })
     private @Nullable String template;
 

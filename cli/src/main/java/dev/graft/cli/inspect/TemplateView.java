@@ -19,6 +19,9 @@ import tools.jackson.databind.node.JsonNodeFactory;
  * answer.
  */
 record TemplateView(String text, int tokens) implements View {
+    /** What is shown where no chat is given. */
+    private static final List<Message> EXAMPLE = List.of(
+            Message.user("What is the capital of France?"), Message.assistant("Paris."), Message.user("And of Italy?"));
 
     static TemplateView of(Loading loaded, String file) {
         List<Message> messages = messages(file);
@@ -32,7 +35,11 @@ record TemplateView(String text, int tokens) implements View {
         return new TemplateView(text, tokens);
     }
 
+    /** @param file - for standard input, empty for {@link #EXAMPLE} */
     private static List<Message> messages(String file) {
+        if (file.isEmpty()) {
+            return EXAMPLE;
+        }
         JsonNode read;
         try {
             read = file.equals("-") ? Json.parse("standard input", System.in.readAllBytes()) : Json.read(Path.of(file));
