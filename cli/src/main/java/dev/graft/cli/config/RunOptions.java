@@ -70,11 +70,11 @@ public final class RunOptions {
         boolean flagOnly = key.type() instanceof ValueType.TrueOrFalse;
         String otherwise = key.declaration().required() ? "required" : "default: " + key.defaultInWords();
         String names =
-                key.type().placeholder().equals("NAME") ? ": " + key.type().expected() : "";
+                key.type().paramLabel().equals("NAME") ? ": " + key.type().expected() : "";
         return OptionSpec.builder(flag)
                 .type(flagOnly ? Boolean.class : String.class)
                 .arity(flagOnly ? "0..1" : "1")
-                .paramLabel(key.type().placeholder())
+                .paramLabel(key.type().paramLabel())
                 .description((key.declaration().value() + names).replace("%", "%%") + " (" + otherwise + ")")
                 .build();
     }

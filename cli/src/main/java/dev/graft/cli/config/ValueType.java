@@ -27,7 +27,7 @@ sealed interface ValueType {
     String expected();
 
     /** What stands for the value in the help: {@code INT}. */
-    String placeholder();
+    String paramLabel();
 
     /** The value as YAML. */
     default String write(Object value) {
@@ -80,7 +80,7 @@ sealed interface ValueType {
         }
 
         @Override
-        public String placeholder() {
+        public String paramLabel() {
             return "INT";
         }
     }
@@ -100,7 +100,7 @@ sealed interface ValueType {
         }
 
         @Override
-        public String placeholder() {
+        public String paramLabel() {
             return "NUM";
         }
     }
@@ -117,7 +117,7 @@ sealed interface ValueType {
         }
 
         @Override
-        public String placeholder() {
+        public String paramLabel() {
             return "BOOL";
         }
     }
@@ -139,7 +139,7 @@ sealed interface ValueType {
         }
 
         @Override
-        public String placeholder() {
+        public String paramLabel() {
             return "TEXT";
         }
     }
@@ -166,7 +166,7 @@ sealed interface ValueType {
         }
 
         @Override
-        public String placeholder() {
+        public String paramLabel() {
             return "NAMES";
         }
     }
@@ -200,7 +200,7 @@ sealed interface ValueType {
         }
 
         @Override
-        public String placeholder() {
+        public String paramLabel() {
             return "TIME";
         }
 
@@ -224,7 +224,7 @@ sealed interface ValueType {
         }
 
         @Override
-        public String placeholder() {
+        public String paramLabel() {
             return "SIZE";
         }
 
@@ -257,7 +257,7 @@ sealed interface ValueType {
         }
 
         @Override
-        public String placeholder() {
+        public String paramLabel() {
             String names = String.join("|", names());
             return names.length() > 50 ? "NAME" : names;
         }
@@ -301,8 +301,8 @@ sealed interface ValueType {
         }
 
         @Override
-        public String placeholder() {
-            return element.placeholder() + ",…";
+        public String paramLabel() {
+            return element.paramLabel() + ",…";
         }
 
         @Override
@@ -330,7 +330,7 @@ sealed interface ValueType {
         }
 
         @Override
-        public String placeholder() {
+        public String paramLabel() {
             return "{NAME: VALUE}";
         }
     }
