@@ -3,31 +3,22 @@ package dev.graft.models.checkpoints;
 import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.Onnx;
-import dev.graft.formats.TensorInfo;
-import dev.graft.formats.TensorSource;
 import dev.graft.hub.ModelFiles;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Set;
 
 /**
  * The initialisers of a BERT's ONNX graph under their Hugging Face names. Matrices that the graph multiplies with are stored
  * {@code [in, out]} and shown {@code [out, in]}; those of int8 exports are shown as F32.
  */
-final class OnnxBert implements TensorSource {
+final class OnnxBert extends OnnxTensors {
     private static final String WORDS = "embeddings.word_embeddings.weight";
 
-    private final Onnx file;
-    private final Map<String, OnnxMatrix> stored;
-
     private OnnxBert(Onnx file, Map<String, OnnxMatrix> stored) {
-        this.file = file;
-        this.stored = stored;
+        super("BERT", file, stored);
     }
 
     /** Opens a graph; config.json beside it is taken where there is one, else its facts are read from the graph. */
@@ -104,43 +95,5 @@ final class OnnxBert implements TensorSource {
             }
         }
         return false;
-    }
-
-    @Override
-    public Set<String> names() {
-        return Collections.unmodifiableSet(stored.keySet());
-    }
-
-    @Override
-    public TensorInfo info(String name) {
-        return find(name).info(name);
-    }
-
-    @Override
-    public ByteBuffer bytes(String name) {
-        return find(name).bytes(name);
-    }
-
-    private OnnxMatrix find(String name) {
-        OnnxMatrix tensor = stored.get(name);
-        if (tensor == null) {
-            throw new FormatException(path(), "has no tensor that is " + name + " in a BERT");
-        }
-        return tensor;
-    }
-
-    @Override
-    public Map<String, String> metadata() {
-        return file.metadata();
-    }
-
-    @Override
-    public Path path() {
-        return file.path();
-    }
-
-    @Override
-    public void close() {
-        file.close();
     }
 }

@@ -4,18 +4,14 @@ import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.Onnx;
 import dev.graft.formats.TensorInfo;
-import dev.graft.formats.TensorSource;
 import dev.graft.hub.ModelFiles;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Set;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -23,18 +19,16 @@ import tools.jackson.databind.node.ObjectNode;
  * The initialisers of a T5's two ONNX graphs under their Hugging Face names. T5's layers have no biases to know them by, but exporters
  * name the products by their modules: {@code /decoder/block.0/layer.0/SelfAttention/q/MatMul}.
  */
-final class OnnxT5 implements TensorSource {
+final class OnnxT5 extends OnnxTensors {
     private static final String NORM = "final_layer_norm.weight";
     private static final String SHARED = "shared.weight";
     private static final String DISTANCES = "block.0.layer.0.SelfAttention.relative_attention_bias.weight";
 
     private final Onnx encoder;
-    private final Onnx decoder;
-    private final Map<String, OnnxMatrix> stored = new LinkedHashMap<>();
 
     private OnnxT5(Onnx encoder, Onnx decoder) {
+        super("T5", decoder, new LinkedHashMap<>());
         this.encoder = encoder;
-        this.decoder = decoder;
         map(encoder, "encoder.");
         map(decoder, "decoder.");
     }
@@ -144,41 +138,8 @@ final class OnnxT5 implements TensorSource {
     }
 
     @Override
-    public Set<String> names() {
-        return Collections.unmodifiableSet(stored.keySet());
-    }
-
-    @Override
-    public TensorInfo info(String name) {
-        return find(name).info(name);
-    }
-
-    @Override
-    public ByteBuffer bytes(String name) {
-        return find(name).bytes(name);
-    }
-
-    private OnnxMatrix find(String name) {
-        OnnxMatrix tensor = stored.get(name);
-        if (tensor == null) {
-            throw new FormatException(path(), "has no tensor that is " + name + " in a T5");
-        }
-        return tensor;
-    }
-
-    @Override
-    public Map<String, String> metadata() {
-        return decoder.metadata();
-    }
-
-    @Override
-    public Path path() {
-        return decoder.path();
-    }
-
-    @Override
     public void close() {
         encoder.close();
-        decoder.close();
+        super.close();
     }
 }

@@ -1,0 +1,70 @@
+package dev.graft.models.checkpoints;
+
+import dev.graft.formats.FormatException;
+import dev.graft.formats.Onnx;
+import dev.graft.formats.TensorInfo;
+import dev.graft.formats.TensorSource;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.Map;
+import java.util.Set;
+
+/** Initialisers of ONNX graphs under their Hugging Face names. */
+abstract class OnnxTensors implements TensorSource {
+    /** By their Hugging Face names. */
+    final Map<String, OnnxMatrix> stored;
+
+    private final String family;
+    private final Onnx file;
+
+    /**
+     * Shows initialisers.
+     *
+     * @param family what messages call the model
+     * @param file the graph that messages name
+     */
+    OnnxTensors(String family, Onnx file, Map<String, OnnxMatrix> stored) {
+        this.family = family;
+        this.file = file;
+        this.stored = stored;
+    }
+
+    @Override
+    public Set<String> names() {
+        return Collections.unmodifiableSet(stored.keySet());
+    }
+
+    @Override
+    public TensorInfo info(String name) {
+        return find(name).info(name);
+    }
+
+    @Override
+    public ByteBuffer bytes(String name) {
+        return find(name).bytes(name);
+    }
+
+    private OnnxMatrix find(String name) {
+        OnnxMatrix tensor = stored.get(name);
+        if (tensor == null) {
+            throw new FormatException(path(), "has no tensor that is " + name + " in a " + family);
+        }
+        return tensor;
+    }
+
+    @Override
+    public Map<String, String> metadata() {
+        return file.metadata();
+    }
+
+    @Override
+    public Path path() {
+        return file.path();
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}
