@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -209,6 +210,28 @@ public final class Onnx implements TensorSource {
         return data(name).bytes();
     }
 
+    @Override
+    public void read(String name, ByteBuffer into) {
+        read(name, 0, info(name).bytes(), into);
+    }
+
+    /**
+     * Copies some of the values into a buffer, which it advances.
+     *
+     * @param from the first byte of them
+     * @throws FormatException as {@link TensorSource#read}
+     */
+    public void read(String name, long from, long length, ByteBuffer into) {
+        TensorData data = data(name);
+        Objects.checkFromIndexSize(from, length, data.info().bytes());
+        long offset = find(name).offset();
+        if (offset >= 0) {
+            file.read(offset + from, length, into);
+        } else {
+            into.put(data.bytes().slice((int) from, (int) length));
+        }
+    }
+
     /** The model's {@code metadata_props}. */
     @Override
     public Map<String, String> metadata() {
@@ -220,11 +243,16 @@ public final class Onnx implements TensorSource {
         return file.path();
     }
 
-    private TensorData data(String name) {
+    private OnnxTensor find(String name) {
         OnnxTensor tensor = initialisers.get(name);
         if (tensor == null) {
             throw new FormatException(path(), "has no initialiser \"" + name + "\"" + Nearest.hint(name, readable));
         }
+        return tensor;
+    }
+
+    private TensorData data(String name) {
+        OnnxTensor tensor = find(name);
         TensorData data = tensor.data();
         if (data == null) {
             throw new FormatException(

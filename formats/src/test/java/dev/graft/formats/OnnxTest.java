@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.ByteArrayOutputStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
@@ -37,6 +38,24 @@ class OnnxTest {
             assertThat(onnx.bytes("longs").getLong(0)).isEqualTo(-(1L << 62));
             assertThat(onnx.bytes("doubles").getDouble(0)).isEqualTo(0.1);
             assertThat(onnx.metadata()).containsEntry("author", "nobody");
+        }
+    }
+
+    @Test
+    void whatIsCopiedIsWhatIsMapped() {
+        try (Onnx onnx = Onnx.open(TINY)) {
+            for (String name : onnx.names()) {
+                ByteBuffer mapped = onnx.bytes(name);
+                int length = mapped.remaining();
+                ByteBuffer whole = ByteBuffer.allocate(length);
+                onnx.read(name, whole);
+                assertThat(whole.flip()).as(name).isEqualTo(mapped);
+                ByteBuffer end = ByteBuffer.allocate(length);
+                onnx.read(name, length / 2, length - length / 2, end);
+                assertThat(end.flip()).as(name).isEqualTo(mapped.slice(length / 2, length - length / 2));
+            }
+            assertThatThrownBy(() -> onnx.read("longs", 1, onnx.info("longs").bytes(), ByteBuffer.allocate(99)))
+                    .isInstanceOf(IndexOutOfBoundsException.class);
         }
     }
 

@@ -13,10 +13,12 @@ import org.jspecify.annotations.Nullable;
 /**
  * A {@code TensorProto}. Source: {@code onnx.proto} of onnx/onnx.
  *
+ * @param offset where its values are in the model's file as they are, -1 where they had to be decoded
  * @param data {@code null} where {@code type} has no counterpart here
  * @param type the number of the ONNX type
  */
-public record OnnxTensor(String name, int type, @Nullable TensorData data) {
+public record OnnxTensor(
+        String name, int type, long offset, @Nullable TensorData data) {
 
     private static final int MAX_RANK = 64;
 
@@ -35,6 +37,7 @@ public record OnnxTensor(String name, int type, @Nullable TensorData data) {
         int type = 0;
         List<Long> dims = new ArrayList<>();
         ByteBuffer raw = null;
+        long offset = -1;
         boolean external = false;
         TypedValues values = new TypedValues();
         while (in.next()) {
@@ -46,7 +49,10 @@ public record OnnxTensor(String name, int type, @Nullable TensorData data) {
                 }
                 case 4, 5, 7, 10 -> values.read(in);
                 case 8 -> name = in.string();
-                case 9 -> raw = in.bytes();
+                case 9 -> {
+                    raw = in.bytes();
+                    offset = in.offset();
+                }
                 case 13 -> {
                     external = true;
                     in.skip();
@@ -63,7 +69,7 @@ public record OnnxTensor(String name, int type, @Nullable TensorData data) {
                     + " is in another file (external data), which is not read; save the model in one file");
         }
         DType dtype = dtype(type);
-        return new OnnxTensor(name, type, dtype == null ? null : data(name, dtype, dims, raw, values));
+        return new OnnxTensor(name, type, offset, dtype == null ? null : data(name, dtype, dims, raw, values));
     }
 
     private static TensorData data(

@@ -26,11 +26,18 @@ public final class ProtoReader {
     public static final int FIXED32 = 5;
 
     private final ByteBuffer in;
+    private final long start;
+    private long offset;
     private int field;
     private int wireType;
 
     public ProtoReader(ByteBuffer message) {
+        this(message, 0);
+    }
+
+    private ProtoReader(ByteBuffer message, long start) {
         this.in = message.slice().order(ByteOrder.LITTLE_ENDIAN);
+        this.start = start;
     }
 
     /** Moves to the next field; {@code false} at the end. The value must then be read or skipped. */
@@ -97,13 +104,20 @@ public final class ProtoReader {
             throw new Malformed(
                     "a length of " + Long.toUnsignedString(length) + " where " + in.remaining() + " bytes are left");
         }
+        offset = start + in.position();
         ByteBuffer value = in.slice(in.position(), (int) length).order(ByteOrder.LITTLE_ENDIAN);
         in.position(in.position() + (int) length);
         return value;
     }
 
+    /** Where the last length-delimited value starts, counted from the start of the outermost message. */
+    public long offset() {
+        return offset;
+    }
+
     public ProtoReader message() throws Malformed {
-        return new ProtoReader(bytes());
+        ByteBuffer message = bytes();
+        return new ProtoReader(message, offset);
     }
 
     public String string() throws Malformed {

@@ -198,8 +198,13 @@ final class OnnxDinov2 implements TensorSource {
             return parts.get(0).bytes(name);
         }
         ByteBuffer bytes = ByteBuffer.allocateDirect(Math.toIntExact(info(name).bytes()));
-        parts.forEach(part -> bytes.put(part.bytes(name)));
+        read(name, bytes);
         return bytes.flip().asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    @Override
+    public void read(String name, ByteBuffer into) {
+        find(name).forEach(part -> part.read(name, into));
     }
 
     private List<OnnxMatrix> find(String name) {

@@ -6,7 +6,7 @@ import dev.graft.formats.Onnx;
 import dev.graft.formats.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
+import java.util.Arrays;
 
 /**
  * An initialiser of a graph as Hugging Face has it: what is multiplied with is stored {@code [in, out]} and shown {@code [out, in]}, what
@@ -15,6 +15,8 @@ import java.nio.FloatBuffer;
  * @param name the initialiser, without the ending of a quantised one
  */
 record OnnxMatrix(Onnx file, String name, boolean transposed, boolean quantized) {
+    private static final int BLOCK = 1 << 18;
+
     /** The ending of a quantised initialiser's name; its scales and zero points have others. */
     static final String QUANTIZED = "_quantized";
 
@@ -34,49 +36,59 @@ record OnnxMatrix(Onnx file, String name, boolean transposed, boolean quantized)
         if (!transposed && !quantized) {
             return file.bytes(name);
         }
+        ByteBuffer bytes = ByteBuffer.allocateDirect(Math.toIntExact(info(as).bytes()));
+        read(as, bytes);
+        return bytes.flip().asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /** Writes the values as they are shown, some rows of the file at a time: nothing as large as the matrix is made on the way. */
+    void read(String as, ByteBuffer into) {
+        if (!transposed && !quantized) {
+            file.read(name, into);
+            return;
+        }
         TensorInfo shown = info(as);
         if (shown.dtype() != DType.F32) {
             throw new FormatException(
                     file.path(), "initialiser " + name + " is " + shown.dtype() + ", a matrix product needs F32");
         }
-        ByteBuffer bytes =
-                ByteBuffer.allocateDirect(Math.toIntExact(shown.bytes())).order(ByteOrder.LITTLE_ENDIAN);
-        float[] values = quantized ? dequantized() : file.tensor(name).floats();
-        if (transposed) {
-            transpose(values, (int) shown.shape()[0], (int) shown.shape()[1], bytes.asFloatBuffer());
-        } else {
-            bytes.asFloatBuffer().put(values);
-        }
-        return bytes.asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
-    }
-
-    /** Values {@code [in, out]} as {@code [out, in]}. */
-    private static void transpose(float[] values, int out, int in, FloatBuffer target) {
-        float[] row = new float[in];
-        for (int o = 0; o < out; o++) {
-            for (int i = 0; i < in; i++) {
-                row[i] = values[i * out + o];
+        long[] shape = Checkpoint.matrix(file, initialiser());
+        int rows = Math.toIntExact(shape[0]);
+        int columns = Math.toIntExact(shape[1]);
+        float[] scales = quantized ? each("_scale", columns) : new float[0];
+        float[] zeros = quantized ? each("_zero_point", columns) : new float[0];
+        DType type = file.info(initialiser()).dtype();
+        int length = columns * type.bytes();
+        int block = Math.max(1, BLOCK / Math.max(1, length));
+        ByteBuffer stored = ByteBuffer.allocate(block * length);
+        ByteBuffer target = into.slice().order(ByteOrder.LITTLE_ENDIAN);
+        float[] row = new float[columns];
+        for (int i = 0; i < rows; i++) {
+            int inBlock = i % block;
+            if (inBlock == 0) {
+                file.read(initialiser(), (long) i * length, (long) Math.min(block, rows - i) * length, stored.clear());
             }
-            target.put(row);
+            type.toFloats(stored.slice(inBlock * length, length), row, 0);
+            for (int j = 0; j < columns; j++) {
+                float value = quantized ? (row[j] - zeros[j]) * scales[j] : row[j];
+                target.putFloat(4 * (transposed ? j * rows + i : i * columns + j), value);
+            }
         }
+        into.position(into.position() + Math.toIntExact(shown.bytes()));
     }
 
-    /** {@code (q - zero point) · scale}, one of each for the tensor or for each of its columns. */
-    private float[] dequantized() {
-        float[] scales = file.tensor(name + "_scale").floats();
-        float[] zeros = file.tensor(name + "_zero_point").floats();
-        int columns = Math.toIntExact(Checkpoint.matrix(file, initialiser())[1]);
-        if (scales.length != zeros.length || scales.length != 1 && scales.length != columns) {
+    /** A number for each column, of which the file may have one for all. */
+    private float[] each(String ending, int columns) {
+        float[] numbers = file.tensor(name + ending).floats();
+        if (numbers.length == columns) {
+            return numbers;
+        }
+        if (numbers.length != 1) {
             throw new FormatException(
-                    file.path(),
-                    name + " has " + scales.length + " scales and " + zeros.length + " zero points for " + columns
-                            + " columns");
+                    file.path(), name + ending + " has " + numbers.length + " numbers for " + columns + " columns");
         }
-        float[] values = file.tensor(initialiser()).floats();
-        for (int i = 0; i < values.length; i++) {
-            int column = scales.length == 1 ? 0 : i % columns;
-            values[i] = (values[i] - zeros[column]) * scales[column];
-        }
-        return values;
+        float[] same = new float[columns];
+        Arrays.fill(same, numbers[0]);
+        return same;
     }
 }

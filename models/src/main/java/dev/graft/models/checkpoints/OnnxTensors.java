@@ -45,6 +45,11 @@ abstract class OnnxTensors implements TensorSource {
         return find(name).bytes(name);
     }
 
+    @Override
+    public void read(String name, ByteBuffer into) {
+        find(name).read(name, into);
+    }
+
     private OnnxMatrix find(String name) {
         OnnxMatrix tensor = stored.get(name);
         if (tensor == null) {
