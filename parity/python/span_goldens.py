@@ -8,6 +8,7 @@ import pathlib
 
 import torch
 from seqeval.metrics import f1_score
+from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures"
@@ -22,8 +23,11 @@ def tags():
         ["while", "we", "wait", "there", "is", "another", "completion", "to", "verify", ":", "the", "tent"],
     ]
     cases = []
-    for name in ("wordpiece", "unigram"):
+    for name in ("wordpiece", "unigram", "bytebpe"):
         tokenizer = AutoTokenizer.from_pretrained(FIXTURES / "tokens" / name)
+        if name == "bytebpe":
+            # RobertaTokenizer takes words only with add_prefix_space=True, which is this.
+            tokenizer.backend_tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=True)
         for words in sentences:
             for longest in (512, 12):
                 encoded = tokenizer(words, is_split_into_words=True, truncation=True, max_length=longest)

@@ -7,14 +7,33 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Words with a class each, for a token classifier. The words are joined by spaces and encoded as a text; the first token of a word has the
+ * Words with a class each, for a token classifier. The words are joined by spaces and encoded as a text, which begins with a space where
+ * tokens hold the space before a word, as RoBERTa's do: a word has the same tokens wherever it stands. The first token of a word has the
  * word's class, and only first tokens are learnt.
  *
  * <pre>{@code
  * RowEncoder encoder = new TagEncoder(base.tokenizer(), Labels.ofNames(List.of("B-PER", "I-PER", "O")));
  * }</pre>
  */
-public record TagEncoder(Tokenizer tokenizer, Labels labels) implements RowEncoder {
+public final class TagEncoder implements RowEncoder {
+    private static final String SPACE = "\u0120"; // as byte-level vocabularies write it
+
+    private final Tokenizer tokenizer;
+    private final Labels labels;
+    private final String before;
+
+    public TagEncoder(Tokenizer tokenizer, Labels labels) {
+        this.tokenizer = tokenizer;
+        this.labels = labels;
+        this.before = beginsWithSpace(" a") && !beginsWithSpace("a") ? " " : "";
+    }
+
+    private boolean beginsWithSpace(String text) {
+        List<String> tokens = tokenizer
+                .encode(text, EncodeOptions.DEFAULT.withoutSpecialTokens())
+                .tokens();
+        return !tokens.isEmpty() && tokens.get(0).startsWith(SPACE);
+    }
 
     @Override
     public Example encode(int index, Row row, String place, int maxLength) {
@@ -42,13 +61,13 @@ public record TagEncoder(Tokenizer tokenizer, Labels labels) implements RowEncod
     private Encoding encoding(List<String> words, int maxLength) {
         EncodeOptions options =
                 maxLength == Integer.MAX_VALUE ? EncodeOptions.DEFAULT : EncodeOptions.DEFAULT.truncate(maxLength);
-        return tokenizer.encode(String.join(" ", words), options);
+        return tokenizer.encode(before + String.join(" ", words), options);
     }
 
-    private static int[] firstTokens(List<String> words, Encoding encoding) {
+    private int[] firstTokens(List<String> words, Encoding encoding) {
         int[] tokens = new int[words.size()];
         int token = 0;
-        int start = 0;
+        int start = before.length();
         for (int word = 0; word < tokens.length; word++) {
             int end = start + words.get(word).codePointCount(0, words.get(word).length());
             while (token < encoding.length() && !isIn(encoding, token, start)) {
