@@ -1,8 +1,9 @@
 package dev.graft.tensor;
 
-import org.bytedeco.javacpp.DoublePointer;
-import org.bytedeco.javacpp.FloatPointer;
-import org.bytedeco.javacpp.ShortPointer;
+import java.util.Arrays;
+import java.util.stream.LongStream;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
@@ -12,11 +13,11 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  */
 public final class Dropout {
     private static final ThreadLocal<Dropout> OWN = ThreadLocal.withInitial(Dropout::new);
-    private static final int BLOCK = 1 << 14;
+    private static final long STEP = 0x9e3779b97f4a7c15L;
+    private static final long[] STEPS =
+            LongStream.rangeClosed(1, 1 << 12).map(i -> i * STEP).toArray();
 
-    private final float[] floats = new float[BLOCK];
-    private final short[] shorts = new short[BLOCK];
-    private final double[] doubles = new double[BLOCK];
+    private final long[] drawn = new long[STEPS.length];
     private long state;
     private boolean off;
 
@@ -56,64 +57,49 @@ public final class Dropout {
         if (OWN.get().off) {
             return Tensors.ones(type, shape);
         }
-        Tensor mask = Tensors.empty(type, shape);
-        OWN.get().fill(mask, p);
-        return mask;
-    }
-
-    private void fill(Tensor mask, double p) {
-        int bound = (int) Math.round(p * 65536);
+        long bound = Math.round(p * 65536);
+        if (bound == 65536) {
+            return Tensors.zeros(type, shape);
+        }
         double keep = 1 / (1 - p);
-        long count = mask.numel();
-        for (long start = 0; start < count; start += BLOCK) {
-            int size = (int) Math.min(BLOCK, count - start);
-            switch (mask.scalar_type().intern()) {
-                case BFloat16 -> {
-                    draw(size, bound, Float.floatToRawIntBits((float) keep));
-                    new ShortPointer(mask.data_ptr()).position(start).put(shorts, 0, size);
-                }
-                case Double -> {
-                    draw(size, bound, (float) keep);
-                    for (int i = 0; i < size; i++) {
-                        doubles[i] = floats[i] == 0 ? 0 : keep;
-                    }
-                    new DoublePointer(mask.data_ptr()).position(start).put(doubles, 0, size);
-                }
-                default -> {
-                    draw(size, bound, (float) keep);
-                    new FloatPointer(mask.data_ptr()).position(start).put(floats, 0, size);
-                }
-            }
-        }
+        Tensor kept = OWN.get()
+                .sixteenBits(Arrays.stream(shape).reduce(1, Math::multiplyExact))
+                .ge_(new Scalar(bound + Short.MIN_VALUE));
+        // Bits of a bf16 are times 0 or 1 what they are, and products of small integers are the fastest there are.
+        Tensor mask = type == ScalarType.BFloat16
+                ? kept.mul_(new Scalar((long) bfloat16((float) keep))).view(type)
+                : Ops.to(kept, type).mul_(new Scalar(keep));
+        return mask.view(shape);
     }
 
-    /** Sixteen bits decide on each element, four elements to a number drawn. */
-    private void draw(int size, int bound, float keep) {
-        for (int i = 0; i < size; i += 4) {
-            long bits = next();
-            for (int j = i; j < i + 4; j++) {
-                floats[j] = (bits & 0xffff) < bound ? 0 : keep;
-                bits >>>= 16;
-            }
+    /** Numbers from -32768 to 32767, all equally probable; four of them are one that the generator draws. */
+    private Tensor sixteenBits(long count) {
+        long numbers = (count + 3) / 4;
+        Tensor bits = Tensors.empty(ScalarType.Short, 4 * numbers);
+        LongPointer target = new LongPointer(bits.data_ptr());
+        for (long start = 0; start < numbers; start += drawn.length) {
+            int size = (int) Math.min(drawn.length, numbers - start);
+            draw(size);
+            target.position(start).put(drawn, 0, size);
         }
+        return bits.narrow(0, 0, count);
     }
 
-    private void draw(int size, int bound, int keepBits) {
-        // Rounded to the nearest bf16.
-        short keep = (short) ((keepBits + 0x7fff + (keepBits >>> 16 & 1)) >>> 16);
-        for (int i = 0; i < size; i += 4) {
-            long bits = next();
-            for (int j = i; j < i + 4; j++) {
-                shorts[j] = (bits & 0xffff) < bound ? 0 : keep;
-                bits >>>= 16;
-            }
+    /** SplitMix64, written so that the compiler draws several at once. */
+    private void draw(int size) {
+        long from = state;
+        long[] to = drawn;
+        for (int i = 0; i < size; i++) {
+            long z = from + STEPS[i];
+            z = (z ^ z >>> 30) * 0xbf58476d1ce4e5b9L;
+            z = (z ^ z >>> 27) * 0x94d049bb133111ebL;
+            to[i] = z ^ z >>> 31 ^ 0x8000800080008000L;
         }
+        state += size * STEP;
     }
 
-    private long next() {
-        state += 0x9e3779b97f4a7c15L;
-        long z = (state ^ state >>> 30) * 0xbf58476d1ce4e5b9L;
-        z = (z ^ z >>> 27) * 0x94d049bb133111ebL;
-        return z ^ z >>> 31;
+    private static short bfloat16(float value) {
+        int bits = Float.floatToRawIntBits(value);
+        return (short) ((bits + 0x7fff + (bits >>> 16 & 1)) >>> 16);
     }
 }
