@@ -20,15 +20,18 @@ import org.jspecify.annotations.Nullable;
  * Scaled dot-product attention with grouped queries, prefixes and a cache: {@code softmax(s · q kᵀ + mask) v}.
  *
  * <p>The query heads that share a key head are folded into rows, so that keys and values are never repeated. A few rows of the batch are
- * done at a time, cut to their own length, so that their scores stay in the processor's cache; on a tape the scores aren't kept but made
- * again in the backward pass (as FlashAttention does, Dao et al., 2022). Products are in the base's type, the softmax in fp32 or wider.
+ * done at a time, cut to their own length, so that their scores stay in the processor's cache; on a tape neither scores nor dropout masks are
+ * kept but made again in the backward pass (as FlashAttention does, Dao et al., 2022). Products are in the base's type, the softmax in fp32 or wider.
  */
 public final class Attend {
     /** How many scores are made at once. */
-    private static final long CHUNK = 1_500_000;
+    private static final long CHUNK = 500_000;
 
     /** How many queries of a causal pass go together: they see the keys before the last of them, not all. */
     private static final long BLOCK = 160;
+
+    /** A softmax over a multiple of these is up to four times as fast as over a few less: as many bf16 numbers as a register holds. */
+    private static final long LANES = 32;
 
     private Attend() {}
 
@@ -110,23 +113,19 @@ public final class Attend {
         Tensor[] seen = seen(site, own, ownValues, pass);
         Tensor k = seen[0];
         Tensor v = seen[1];
-        List<Chunk> chunks = chunks(q, k, mask);
-        double p = pass.isTraining() ? dropout : 0;
+        List<Chunk> chunks = chunks(q, k, mask, pass.cache() == null);
+        double p = pass.isTraining() && !Dropout.isOff() ? dropout : 0;
+        long[] drawn = new long[chunks.size()];
         Tape tape = pass.tape();
         if (tape == null || !(q.requires_grad() || k.requires_grad() || v.requires_grad())) {
-            return all(q, k, v, chunks, site.scale(), p, null);
+            return all(q, k, v, chunks, site.scale(), p, drawn);
         }
         Tensor keys = k;
         Tensor values = v;
         Profile.at(site.layer(), () -> "attention");
         return tape.run(
-                () -> {
-                    List<Tensor> results = new ArrayList<>();
-                    results.add(q);
-                    results.set(0, all(q, keys, values, chunks, site.scale(), p, results));
-                    return results.toArray(Tensor[]::new);
-                },
-                (gradient, kept) -> backward(q, keys, values, chunks, site.scale(), p, kept, gradient));
+                () -> new Tensor[] {all(q, keys, values, chunks, site.scale(), p, drawn)},
+                (gradient, kept) -> backward(q, keys, values, chunks, site.scale(), p, drawn, gradient));
     }
 
     private static Tensor[] prefixed(Attention site, Tensor k, Tensor v, Pass pass) {
@@ -163,9 +162,13 @@ public final class Attend {
     }
 
     /** Chunks in the order of rows, then of queries. */
-    private static List<Chunk> chunks(Tensor q, Tensor k, AttentionMask mask) {
+    private static List<Chunk> chunks(Tensor q, Tensor k, AttentionMask mask, boolean widens) {
         int[][] texts = mask.texts();
-        return texts == null ? ofRows(q, k, mask) : ofTexts(texts, mask);
+        return texts == null ? ofRows(q, k, mask, widens) : ofTexts(texts, mask);
+    }
+
+    private static long lanes(long keys) {
+        return (keys + LANES - 1) / LANES * LANES;
     }
 
     private static List<Chunk> ofTexts(int[][] texts, AttentionMask mask) {
@@ -182,9 +185,11 @@ public final class Attend {
                     if (stop > start) {
                         long count = stop - start;
                         long seen = later == null ? length : stop;
+                        // Keys of the next text that fill the last register up are as hidden as those behind a query.
+                        long keys = later == null ? seen : Math.min(lanes(seen), mask.queries() - first);
                         Tensor hides =
-                                later == null ? null : later.narrow(2, 0, count).narrow(3, 0, count);
-                        chunks.add(new Chunk(row, 1, first + start, count, first, seen, hides, null));
+                                later == null ? null : later.narrow(2, 0, count).narrow(3, 0, count + keys - seen);
+                        chunks.add(new Chunk(row, 1, first + start, count, first, keys, hides, null));
                     }
                 }
                 first = end;
@@ -193,17 +198,18 @@ public final class Attend {
         return chunks;
     }
 
-    /** Hides from the queries of a block, {@code [1, 1, block, block]}, those behind them. */
+    /** Hides from the queries of a block, {@code [1, 1, block, block + lanes]}, those behind them. */
     private static Tensor triangle(ScalarType type) {
-        Tensor later = Tensors.ones(ScalarType.Bool, BLOCK, BLOCK).triu(1);
-        return Tensors.zeros(type, 1, 1, BLOCK, BLOCK).masked_fill(later, new Scalar(AttentionMask.HIDDEN));
+        Tensor later = Tensors.ones(ScalarType.Bool, BLOCK, BLOCK + LANES).triu(1);
+        return Tensors.zeros(type, 1, 1, BLOCK, BLOCK + LANES).masked_fill(later, new Scalar(AttentionMask.HIDDEN));
     }
 
-    private static List<Chunk> ofRows(Tensor q, Tensor k, AttentionMask mask) {
+    private static List<Chunk> ofRows(Tensor q, Tensor k, AttentionMask mask, boolean widens) {
         long batch = q.size(0);
         long queries = q.size(2);
         long keys = k.size(2);
         long blocks = mask.causal() ? (queries + BLOCK - 1) / BLOCK : 1;
+        Tensor additive = widens ? widened(mask, lanes(keys) - keys) : mask.additive();
         long each = Math.max(1, q.size(1) * queries * keys / blocks);
         long rows = Math.min(batch, Math.max(1, CHUNK / each));
         List<Chunk> chunks = new ArrayList<>();
@@ -219,51 +225,65 @@ public final class Attend {
                 long end = real * (block + 1) / blocks;
                 long seen = mask.causal() ? keys - queries + end : keys - padding;
                 if (end > start) {
-                    chunks.add(chunk(mask, first, count, start, end - start, seen));
+                    long wide = widens ? lanes(seen) : seen;
+                    chunks.add(chunk(additive, mask.sees(), first, count, start, end - start, wide));
                 }
             }
         }
         return chunks;
     }
 
-    private static Chunk chunk(AttentionMask mask, long first, long rows, long start, long queries, long keys) {
+    /** What a mask adds, and more keys that nobody sees. */
+    private static @Nullable Tensor widened(AttentionMask mask, long more) {
         Tensor additive = mask.additive();
+        if (more == 0) {
+            return additive;
+        }
+        Tensor all = additive == null
+                ? Tensors.zeros(mask.type(), 1, 1, 1, mask.keys().size(1))
+                : additive;
+        return torch.constant_pad_nd(all, new long[] {0, more}, new Scalar(AttentionMask.HIDDEN));
+    }
+
+    private static Chunk chunk(
+            @Nullable Tensor mask,
+            @Nullable Tensor seeing,
+            long first,
+            long rows,
+            long start,
+            long queries,
+            long keys) {
+        Tensor additive = mask;
         if (additive != null) {
             additive = additive.size(0) == 1 ? additive : additive.narrow(0, first, rows);
             additive = additive.size(2) == 1 ? additive : additive.narrow(2, start, queries);
             additive = additive.narrow(3, 0, keys);
         }
-        Tensor sees = mask.sees();
+        Tensor sees = seeing;
         if (sees != null) {
             sees = sees.narrow(0, first, rows).narrow(2, start, queries);
         }
         return new Chunk(first, rows, start, queries, 0, keys, additive, sees);
     }
 
+    /** @param drawn where the generator stood before each chunk's mask, for the backward pass */
     private static Tensor all(
-            Tensor q,
-            Tensor k,
-            Tensor v,
-            List<Chunk> chunks,
-            double scale,
-            double dropout,
-            @Nullable List<Tensor> kept) {
+            Tensor q, Tensor k, Tensor v, List<Chunk> chunks, double scale, double dropout, long[] drawn) {
         long width = q.size(1) * q.size(3);
-        Tensor scaled = Ops.scale(q, scale);
+        Tensor scaled = Ops.scale(q, scale).contiguous();
+        Tensor keys = widened(k, chunks);
+        Tensor values = widened(v, chunks);
         List<Tensor> rows = new ArrayList<>();
         List<Tensor> blocks = new ArrayList<>();
         for (int i = 0; i < chunks.size(); i++) {
             Chunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
-                Tensor weights = probabilities(folded(scaled, chunk, k.size(1)), k, chunk);
+                Tensor weights = probabilities(folded(scaled, chunk, k.size(1)), keys, chunk);
                 if (dropout > 0) {
-                    Tensor drop = Dropout.mask(weights.scalar_type(), dropout, Tensors.shape(weights));
-                    weights = weights.mul(drop);
-                    if (kept != null) {
-                        kept.add(scope.keep(drop));
-                    }
+                    drawn[i] = Dropout.state();
+                    weights.mul_(Dropout.mask(weights.scalar_type(), dropout, Tensors.shape(weights)));
                 }
-                blocks.add(scope.keep(weights.matmul(chunk.keysOf(v))
+                blocks.add(scope.keep(weights.matmul(chunk.keysOf(values))
                         .view(chunk.rows, q.size(1), chunk.queries, q.size(3))
                         .transpose(1, 2)
                         .reshape(chunk.rows, chunk.queries, width)));
@@ -279,6 +299,17 @@ public final class Attend {
             }
         }
         return joined(0, rows);
+    }
+
+    /** Keys or values with as many positions as the chunks see, those that nobody sees 0. */
+    private static Tensor widened(Tensor x, List<Chunk> chunks) {
+        long seen = chunks.stream()
+                .mapToLong(chunk -> chunk.from + chunk.keys)
+                .max()
+                .orElse(0);
+        return seen <= x.size(2)
+                ? x.contiguous()
+                : torch.constant_pad_nd(x, new long[] {0, 0, 0, seen - x.size(2)}, new Scalar(0.0));
     }
 
     private static Tensor joined(long dim, List<Tensor> parts) {
@@ -320,42 +351,45 @@ public final class Attend {
             List<Chunk> chunks,
             double scale,
             double dropout,
-            List<Tensor> kept,
+            long[] drawn,
             Tensor gradient) {
         long heads = q.size(1);
         long dim = q.size(3);
         long kvHeads = k.size(1);
         long[] split = {q.size(0), q.size(2), heads, dim};
-        Tensor scaled = Ops.scale(q, scale);
-        Tensor dout = gradient.view(split).transpose(1, 2);
+        Tensor scaled = Ops.scale(q, scale).contiguous();
+        Tensor keys = widened(k, chunks);
+        Tensor values = widened(v, chunks);
+        Tensor dout = gradient.view(split).transpose(1, 2).contiguous();
         Tensor dq =
                 Tensors.zeros(q.scalar_type(), q.size(0), q.size(2), heads, dim).transpose(1, 2);
-        Tensor dk = Tensors.zeros(k.scalar_type(), Tensors.shape(k));
-        Tensor dv = Tensors.zeros(v.scalar_type(), Tensors.shape(v));
+        Tensor dk = Tensors.zeros(k.scalar_type(), Tensors.shape(keys));
+        Tensor dv = Tensors.zeros(v.scalar_type(), Tensors.shape(values));
         for (int i = 0; i < chunks.size(); i++) {
             Chunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
                 long folded = heads / kvHeads * chunk.queries;
                 Tensor dpart = chunk.queriesOf(dout).reshape(chunk.rows, kvHeads, folded, dim);
                 Tensor queries = folded(scaled, chunk, kvHeads);
-                Tensor probabilities = probabilities(queries, k, chunk);
+                Tensor probabilities = probabilities(queries, keys, chunk);
                 Tensor applied = probabilities;
-                Tensor dweights = dpart.matmul(chunk.keysOf(v).transpose(2, 3));
+                Tensor dweights = dpart.matmul(chunk.keysOf(values).transpose(2, 3));
                 if (dropout > 0) {
-                    Tensor drop = kept.get(i);
+                    Tensor drop =
+                            Dropout.again(drawn[i], probabilities.scalar_type(), dropout, Tensors.shape(probabilities));
                     applied = probabilities.mul(drop);
                     dweights.mul_(drop);
                 }
                 chunk.keysOf(dv).add_(applied.transpose(2, 3).matmul(dpart));
                 Tensor dscores = Ops.softmaxBackward(dweights, probabilities);
-                Tensor part = dscores.matmul(chunk.keysOf(k)).mul_(new Scalar(scale));
+                Tensor part = dscores.matmul(chunk.keysOf(keys)).mul_(new Scalar(scale));
                 chunk.queriesOf(dq).copy_(part.view(chunk.rows, heads, chunk.queries, dim));
                 chunk.keysOf(dk).add_(dscores.transpose(2, 3).matmul(queries));
             }
         }
         give(q, dq);
-        give(k, dk);
-        give(v, dv);
+        give(k, dk.narrow(2, 0, k.size(2)));
+        give(v, dv.narrow(2, 0, v.size(2)));
     }
 
     private static void give(Tensor leaf, Tensor gradient) {

@@ -15,7 +15,7 @@ public final class Dropout {
     private static final ThreadLocal<Dropout> OWN = ThreadLocal.withInitial(Dropout::new);
     private static final long STEP = 0x9e3779b97f4a7c15L;
     private static final long[] STEPS =
-            LongStream.rangeClosed(1, 1 << 12).map(i -> i * STEP).toArray();
+            LongStream.rangeClosed(1, 1 << 14).map(i -> i * STEP).toArray();
 
     private final long[] drawn = new long[STEPS.length];
     private long state;
@@ -62,27 +62,46 @@ public final class Dropout {
             return Tensors.zeros(type, shape);
         }
         double keep = 1 / (1 - p);
+        boolean half = type == ScalarType.BFloat16;
         Tensor kept = OWN.get()
-                .sixteenBits(Arrays.stream(shape).reduce(1, Math::multiplyExact))
-                .ge_(new Scalar(bound + Short.MIN_VALUE));
-        // Bits of a bf16 are times 0 or 1 what they are, and products of small integers are the fastest there are.
-        Tensor mask = type == ScalarType.BFloat16
-                ? kept.mul_(new Scalar((long) bfloat16((float) keep))).view(type)
-                : Ops.to(kept, type).mul_(new Scalar(keep));
-        return mask.view(shape);
+                .kept(
+                        bound + Short.MIN_VALUE,
+                        half ? bfloat16((float) keep) : 1,
+                        Arrays.stream(shape).reduce(1, Math::multiplyExact));
+        return (half ? kept.view(type) : Ops.to(kept, type).mul_(new Scalar(keep))).view(shape);
     }
 
-    /** Numbers from -32768 to 32767, all equally probable; four of them are one that the generator draws. */
-    private Tensor sixteenBits(long count) {
+    /** Whether nothing is dropped on this thread. */
+    public static boolean isOff() {
+        return OWN.get().off;
+    }
+
+    /** The mask that was drawn at that {@link #state}; what is drawn next stays the same. */
+    public static Tensor again(long state, ScalarType type, double p, long... shape) {
+        long now = state();
+        state(state);
+        try {
+            return mask(type, p, shape);
+        } finally {
+            state(now);
+        }
+    }
+
+    /** 16-bit integers: the given one where a number drawn between -32768 and 32767 is at least the bound, else 0. */
+    private Tensor kept(long bound, long value, long count) {
+        Scalar least = new Scalar(bound);
+        Scalar factor = new Scalar(value);
         long numbers = (count + 3) / 4;
-        Tensor bits = Tensors.empty(ScalarType.Short, 4 * numbers);
-        LongPointer target = new LongPointer(bits.data_ptr());
+        Tensor kept = Tensors.empty(ScalarType.Short, 4 * numbers);
+        LongPointer target = new LongPointer(kept.data_ptr());
         for (long start = 0; start < numbers; start += drawn.length) {
             int size = (int) Math.min(drawn.length, numbers - start);
             draw(size);
             target.position(start).put(drawn, 0, size);
+            // At once, while it is in the processor's cache.
+            kept.narrow(0, 4 * start, 4L * size).ge_(least).mul_(factor);
         }
-        return bits.narrow(0, 0, count);
+        return kept.narrow(0, 0, count);
     }
 
     /** SplitMix64, written so that the compiler draws several at once. */
