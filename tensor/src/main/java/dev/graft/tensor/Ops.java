@@ -1,5 +1,6 @@
 package dev.graft.tensor;
 
+import org.bytedeco.javacpp.BoolPointer;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
@@ -55,6 +56,34 @@ public final class Ops {
     /** Layer normalisation over the last dimension. */
     public static Tensor layerNorm(Tensor x, Tensor weight, @Nullable Tensor bias, double eps) {
         return torch.layer_norm(x, new long[] {weight.size(0)}, new TensorOptional(weight), optional(bias), eps, false);
+    }
+
+    /** The same, and what {@link #layerNormBackward} needs: the mean and 1 / √(variance + ε) of each row. */
+    public static Tensor[] layerNormWithStatistics(Tensor x, Tensor weight, @Nullable Tensor bias, double eps) {
+        var normed = torch.native_layer_norm(
+                x, new long[] {weight.size(0)}, new TensorOptional(weight), optional(bias), eps);
+        // Each with a handle of its own: those of the tuple end with it.
+        return new Tensor[] {
+            normed.get0().detach(), normed.get1().detach(), normed.get2().detach()
+        };
+    }
+
+    /** The gradient of x. */
+    public static Tensor layerNormBackward(
+            Tensor gradient, Tensor x, Tensor weight, @Nullable Tensor bias, Tensor mean, Tensor deviation) {
+        try (BoolPointer wanted = new BoolPointer(3)) {
+            wanted.put(0, true).put(1, false).put(2, false);
+            return torch.native_layer_norm_backward(
+                            gradient,
+                            x,
+                            new long[] {weight.size(0)},
+                            mean,
+                            deviation,
+                            new TensorOptional(weight),
+                            optional(bias),
+                            wanted)
+                    .get0();
+        }
     }
 
     /** Root-mean-square normalisation over the last dimension. */

@@ -10,6 +10,7 @@ import dev.graft.models.Head;
 import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
+import dev.graft.models.PostNorm;
 import dev.graft.models.Task;
 import dev.graft.models.Weights;
 import dev.graft.models.sites.Attention;
@@ -250,11 +251,13 @@ public final class DebertaV2 implements Backbone {
         Tensor v = pass.heads(pass.linear(layer.value, x), config.size.heads(), null);
         Tensor attended = pass.piece(() -> new Tensor[] {attend(layer, q, k, v, relative, buckets, hidden, pass)})[0];
         Tensor out = pass.linear(layer.output, attended);
-        Tensor middle = add(layer.attentionBlock, layer.attentionNorm, h, out, pass);
+        Tensor middle = PostNorm.add(layer.attentionBlock, layer.attentionNorm, h, out, config.dropout, pass);
 
         Tensor y = pass.cast(middle, base);
         Tensor down = pass.linear(layer.down, pass.activate(config.activation, pass.linear(layer.up, y)));
-        return pass.leave(layer.layer, add(layer.feedForwardBlock, layer.feedForwardNorm, middle, down, pass));
+        return pass.leave(
+                layer.layer,
+                PostNorm.add(layer.feedForwardBlock, layer.feedForwardNorm, middle, down, config.dropout, pass));
     }
 
     private Tensor attend(
@@ -311,14 +314,6 @@ public final class DebertaV2 implements Backbone {
         return pass.hooks()
                 .norm(c.norm, output.add(config.convolved.apply(dropped)), pass)
                 .mul(seen);
-    }
-
-    private Tensor add(Block block, Norm norm, Tensor residual, Tensor output, Pass pass) {
-        return pass.piece(() -> {
-            Tensor dropped = Ops.dropout(Ops.to(output, residual.scalar_type()), config.dropout, pass.isTraining());
-            Tensor adapted = pass.hooks().block(block, residual, dropped, pass);
-            return new Tensor[] {pass.hooks().norm(norm, residual.add(adapted), pass)};
-        })[0];
     }
 
     @Override

@@ -10,6 +10,7 @@ import dev.graft.models.Embedded;
 import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
+import dev.graft.models.PostNorm;
 import dev.graft.models.Weights;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
@@ -292,20 +293,13 @@ final class Encoder implements Backbone {
         Tensor v = pass.heads(qkv[2], heads, null);
         Tensor attended = Attend.attend(layer.attention, q, k, v, mask, config.attentionDropout, pass);
         Tensor out = pass.linear(layer.output, attended);
-        Tensor middle = add(layer.attentionBlock, layer.attentionNorm, h, out, config.attentionOutputDropout, pass);
+        Tensor middle =
+                PostNorm.add(layer.attentionBlock, layer.attentionNorm, h, out, config.attentionOutputDropout, pass);
 
         Tensor y = pass.cast(middle, layer.query.type());
         Tensor down = pass.down(layer.down, config.activation, pass.linear(layer.up, y), null);
-        Tensor result = add(layer.feedForwardBlock, layer.feedForwardNorm, middle, down, config.dropout, pass);
+        Tensor result = PostNorm.add(layer.feedForwardBlock, layer.feedForwardNorm, middle, down, config.dropout, pass);
         return pass.leave(layer.layer, result);
-    }
-
-    private static Tensor add(Block block, Norm norm, Tensor residual, Tensor output, double dropout, Pass pass) {
-        return pass.piece(() -> {
-            Tensor dropped = Ops.dropout(Ops.to(output, residual.scalar_type()), dropout, pass.isTraining());
-            Tensor adapted = pass.hooks().block(block, residual, dropped, pass);
-            return new Tensor[] {pass.hooks().norm(norm, residual.add(adapted), pass)};
-        })[0];
     }
 
     Config config() {
