@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Map;
 import tools.jackson.databind.JsonNode;
 
-/** Numbers without a model: learning rate schedules, rank budgets, losses, metrics, quantisation, torch's random numbers. */
+/** Numbers without a model: learning rate schedules, rank budgets, losses, metrics, quantisation, torch's and NumPy's random numbers. */
 final class MathsParity implements Group {
     @Override
     public String name() {
@@ -85,6 +85,7 @@ final class MathsParity implements Group {
             case "torch_random/rand" -> RandomParity::uniform;
             case "torch_random/randn" -> RandomParity::normal;
             case "torch_random/kaiming_uniform" -> RandomParity::kaiming;
+            case "torch_random/numpy_pcg64" -> RandomParity::numpy;
             default ->
                 (check, stored) -> {
                     throw new NotCovered("nothing computes " + file + " (" + section + ")");

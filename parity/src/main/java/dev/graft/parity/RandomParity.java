@@ -1,14 +1,16 @@
 package dev.graft.parity;
 
+import dev.graft.tensor.NumpyRng;
 import dev.graft.tensor.Tensors;
 import dev.graft.tensor.TorchRng;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
 import java.util.HexFormat;
 import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.JsonNode;
 
-/** The numbers of torch's generator. */
+/** The numbers of torch's generator and of NumPy's. */
 final class RandomParity {
     /** From sixteen normal numbers on the last bit depends on the processor's vectors. */
     private static final Tolerance LAST_BIT = new Tolerance(1e-7, 1e-6);
@@ -48,6 +50,25 @@ final class RandomParity {
         double a = stored.path("a").doubleValue();
         double bound = Math.sqrt(3) * (Math.sqrt(2 / (1 + a * a)) / Math.sqrt(columns));
         values(check, rng(stored).uniform(-bound, bound, rows, columns).view(-1), stored, Tolerance.EXACT);
+    }
+
+    static void numpy(Check check, JsonNode stored) {
+        long seed = stored.path("seed").longValue();
+        NumpyRng rng = new NumpyRng(seed);
+        for (JsonNode number : stored.path("random")) {
+            check.same("random", rng.unit(), number.doubleValue());
+        }
+        for (JsonNode number : stored.path("integers_0_100")) {
+            check.same("integers", rng.below(100), number.longValue());
+        }
+        long[] order = stored.path("permutation_20")
+                .valueStream()
+                .mapToLong(JsonNode::longValue)
+                .toArray();
+        check.same(
+                "the permutation",
+                Arrays.toString(new NumpyRng(seed).permutation(order.length)),
+                Arrays.toString(order));
     }
 
     private static void values(Check check, Tensor got, JsonNode stored, Tolerance tolerance) {

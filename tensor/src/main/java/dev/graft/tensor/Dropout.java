@@ -8,8 +8,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * Dropout masks from a generator of each thread's own (SplitMix64), seeded for every step: what is dropped depends on the seed, the step
- * and the thread's part of the batch, not on what happened before, and drawing costs a fraction of libtorch's single shared generator.
+ * Dropout masks and noise from a generator of each thread's own (SplitMix64), seeded for every step: what is drawn depends on the seed, the
+ * step and the thread's part of the batch, not on what happened before, and drawing costs a fraction of libtorch's single shared generator.
  */
 public final class Dropout {
     private static final ThreadLocal<Dropout> OWN = ThreadLocal.withInitial(Dropout::new);
@@ -69,6 +69,16 @@ public final class Dropout {
                         half ? bfloat16((float) keep) : 1,
                         Arrays.stream(shape).reduce(1, Math::multiplyExact));
         return (half ? kept.view(type) : Ops.to(kept, type).mul_(new Scalar(keep))).view(shape);
+    }
+
+    /** Standard normal noise, fp32; zeros while nothing is dropped. */
+    public static Tensor normal(long... shape) {
+        Dropout own = OWN.get();
+        if (own.off) {
+            return Tensors.zeros(ScalarType.Float, shape);
+        }
+        own.state += STEP;
+        return Rng.of(own.state, "normal").normal(0, 1, shape);
     }
 
     /** Whether nothing is dropped on this thread. */

@@ -50,6 +50,28 @@ class DropoutTest {
         }
     }
 
+    @Test
+    void drawsNormalNoiseOfTheStepAndNoneWhileItIsOff() {
+        try (Scope scope = new Scope()) {
+            Dropout.seed(7, 3, 1);
+            float[] noise = Tensors.floats(Dropout.normal(200, 301));
+            double sum = 0;
+            double squares = 0;
+            for (float value : noise) {
+                sum += value;
+                squares += value * value;
+            }
+            assertThat(sum / noise.length).isCloseTo(0, within(0.02));
+            assertThat(squares / noise.length).isCloseTo(1, within(0.02));
+            assertThat(Tensors.floats(Dropout.normal(200, 301))).isNotEqualTo(noise);
+            Dropout.seed(7, 3, 1);
+            assertThat(Tensors.floats(Dropout.normal(200, 301))).isEqualTo(noise);
+            try (Dropout.Off off = Dropout.off()) {
+                assertThat(Tensors.floats(Dropout.normal(4))).containsOnly(0);
+            }
+        }
+    }
+
     private static float[] drawn(long seed, long step, int part) {
         Dropout.seed(seed, step, part);
         return Tensors.floats(Dropout.mask(ScalarType.Float, 0.5, 64));
