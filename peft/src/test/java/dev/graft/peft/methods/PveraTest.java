@@ -1,0 +1,121 @@
+package dev.graft.peft.methods;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Linear;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Bases;
+import dev.graft.peft.MethodContract;
+import dev.graft.peft.Methods;
+import dev.graft.peft.Selection;
+import dev.graft.peft.Targets;
+import dev.graft.tensor.Dropout;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Tensors;
+import java.util.List;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+class PveraTest extends MethodContract {
+    private static final Pvera SIX = Pvera.DEFAULT.withRank(6).withTargets(Targets.DEFAULT);
+
+    /** The contract compares training with inference, where the mean is taken. */
+    private Dropout.Off mean = () -> {};
+
+    @BeforeEach
+    void takeTheMean() {
+        mean = Dropout.off();
+    }
+
+    @AfterEach
+    void drawAgain() {
+        mean.close();
+    }
+
+    private static Pvera of(double dropout, SharedProjection projection, boolean startAtZero) {
+        return new Pvera(6, 0.1, dropout, projection, Bias.NONE, Targets.DEFAULT, startAtZero, null);
+    }
+
+    @Override
+    protected List<Case> cases() {
+        return List.of(
+                new Case(Bases.BERT, SIX.withTargets(Targets.ALL_LINEAR), 13 * 12 + 2 * (4 * 32 + 64 + 32) + 32, true),
+                new Case(Bases.LLAMA, of(0, new SharedProjection(3, false), true), 4 * 12 + 2 * (32 + 16), true),
+                new Case(Bases.LLAMA, of(0, SharedProjection.SAVED, false), 4 * 12 + 2 * (32 + 16), false));
+    }
+
+    @Test
+    void drawsAroundTheMeanWithTheTrainedDeviation() {
+        mean.close();
+        Base base = Bases.load(Bases.LLAMA);
+        Pvera one =
+                of(0, SharedProjection.SAVED, true).withRank(1).withTargets(Targets.names("layers.0.self_attn.q_proj"));
+        Adapter adapter = Adapter.create(base, one, 1);
+        Linear site = (Linear) adapter.sites().get(0);
+        try (NoGrad off = new NoGrad()) {
+            adapter.value(site.name() + ".pvera_lambda_b").fill_(new Scalar(1));
+        }
+        Hooks hooks = Selection.of(adapter).hooks();
+        Tensor x = Tensors.ones(ScalarType.Float, 4000, site.in());
+        Tensor expected = hooks.linear(site, x, Pass.inference(hooks));
+        Dropout.seed(1, 1, 0);
+        Tensor noise = hooks.linear(site, x, Pass.training(hooks)).sub(expected).detach();
+
+        double logVariance = Tensors.item(adapter.value("pvera_A")
+                .select(0, 1)
+                .narrow(0, 0, site.in())
+                .sum()
+                .mul(new Scalar(0.1)));
+        Tensor b = adapter.value("pvera_B").narrow(0, 0, site.out()).select(1, 0);
+        Tensor variance = noise.square().mean(0).div(b.square());
+        assertThat(Tensors.item(variance.amax())).isCloseTo(Math.exp(logVariance), within(0.1));
+        assertThat(Tensors.item(variance.amin())).isCloseTo(Math.exp(logVariance), within(0.1));
+    }
+
+    @Test
+    void learnsTheDeviationThroughTheNoise() {
+        mean.close();
+        Base base = Bases.load(Bases.LLAMA);
+        Adapter adapter = Adapter.create(base, of(0, SharedProjection.SAVED, false), 1);
+        Dropout.seed(1, 1, 0);
+        Pass pass = Pass.training(Selection.of(adapter).hooks());
+        base.logits(base.hidden(Bases.batch(), pass), pass).square().sum().backward();
+        pass.backward();
+
+        Tensor gradient = adapter.trainable()
+                .get("model.layers.0.self_attn.q_proj.pvera_lambda_d")
+                .grad();
+        assertThat(Tensors.item(gradient.narrow(0, 6, 6).abs().amin())).isGreaterThan(1e-6);
+    }
+
+    @Test
+    void refusesToAnswerByChance() {
+        ObjectNode json = JsonNodeFactory.instance.objectNode().put("r", 4).put("sample_at_inference", true);
+
+        assertThatThrownBy(() ->
+                        Methods.named("pvera").read(Fields.of("adapter_config.json", json), Bases.load(Bases.LLAMA)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("sample_at_inference");
+        assertThatThrownBy(() -> SIX.withRank(0)).hasMessage("r is 0, expected at least 1");
+    }
+
+    @Test
+    void dropsInputsInTraining() {
+        mean.close();
+        assertThat(effectOfDropout(Bases.load(Bases.LLAMA), of(0.5, SharedProjection.SAVED, true)))
+                .isGreaterThan(1e-4);
+    }
+}
