@@ -69,7 +69,7 @@ final class Gradients {
                 .replace(".default.", ".")
                 .replace(".lora_magnitude_vector.weight.", ".lora_magnitude_vector.")
                 .replaceAll("\\.$", "")
-                .replaceFirst("^.*\\.(vblora_vector_bank|tinylora_v\\.\\d+)$", "$1");
+                .replaceFirst("^.*\\.(vblora_vector_bank|unilora_theta_d|tinylora_v\\.\\d+)$", "$1");
     }
 
     /** The same name in a file, where a prompt's table has a name of its own. */

@@ -1,0 +1,232 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.Parameter.Place;
+import dev.graft.peft.Targets;
+import dev.graft.peft.inits.Factors;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Uni-LoRA (Li et al., 2025): LoRA, {@code y = W x + b + B A x}, whose matrices of all layers, written one after the other, are the projection
+ * {@code P θ} of one trained vector θ [d]: each row of P has one place that isn't zero, at random, {@code 1 / √n} where n rows have theirs in
+ * the same column, so that P keeps lengths. Hence A and B are looked up, {@code θ[index] ⊙ scale}. θ starts uniform on
+ * ±{@code init_theta_d_bound}: a new adapter changes the output a little.
+ *
+ * <p>Trained: d, whatever the number of layers. Files: {@code unilora_theta_d}, and with {@code save_indices} also
+ * {@code <module>.unilora_indices_A [r, in]}, {@code unilora_indices_B [out, r]} int64, {@code unilora_scales_A}, {@code unilora_scales_B}; else
+ * the places are drawn again from {@code proj_seed} with NumPy's generator, in the order of the base's modules. Merges. Use it where stored
+ * adapters must be a few hundred numbers. Not on embeddings.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, UniLora.DEFAULT, 42);
+ * }</pre>
+ *
+ * @param r rank of A and B; more of it spreads θ over more places
+ * @param length d
+ * @param seed of the places
+ * @param savesIndices whether files hold the places, or the seed alone
+ * @param dropout probability that an input of the update is dropped in training
+ * @param bound θ starts uniform on ± that
+ * @param startsSmall whether it does; else θ is standard normal
+ */
+public record UniLora(
+        int r,
+        int length,
+        int seed,
+        boolean savesIndices,
+        double dropout,
+        double bound,
+        Bias bias,
+        Targets targets,
+        boolean startsSmall)
+        implements Method {
+    /** Rank 4, a vector of 4096 (PEFT's 256 learn little where they serve every linear layer), every linear layer but the head. */
+    public static final UniLora DEFAULT = new UniLora(4, 4096, 42, false, 0, 0.02, Bias.NONE, Targets.ALL_LINEAR, true);
+
+    public UniLora {
+        if (r < 1 || length < 1) {
+            throw new InputException("r is " + r + " and theta_d_length " + length + ", expected each at least 1");
+        }
+        if (seed < 0) {
+            throw new InputException("proj_seed is " + seed + ", expected 0 or more");
+        }
+        if (!(bound > 0)) {
+            throw new InputException("init_theta_d_bound is " + bound + ", expected more than 0");
+        }
+        Probability.require("unilora_dropout", dropout);
+    }
+
+    public UniLora withVector(int newR, int newLength) {
+        return new UniLora(newR, newLength, seed, savesIndices, dropout, bound, bias, targets, startsSmall);
+    }
+
+    public UniLora withTargets(Targets newTargets) {
+        return new UniLora(r, length, seed, savesIndices, dropout, bound, bias, newTargets, startsSmall);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        Tensor theta = g.parameter("unilora_theta_d", startsSmall ? Initial.uniform(bound) : Initial.normal(1), length);
+        List<Linear> sites = g.linears(targets, "Uni-LoRA");
+        List<Long> sizes = new ArrayList<>();
+        for (Linear site : sites) {
+            sizes.add(r * site.in());
+            sizes.add(site.out() * r);
+        }
+        IndexedVector places = new IndexedVector(length, seed, sizes);
+        for (int i = 0; i < sites.size(); i++) {
+            Linear site = sites.get(i);
+            LookedUp a = lookUp(g, site, "A", theta, places, 2 * i, r, site.in());
+            LookedUp b = lookUp(g, site, "B", theta, places, 2 * i + 1, site.out(), r);
+            g.add(site, new Shared(a, b, dropout));
+        }
+        bias.graft(g, sites);
+    }
+
+    private LookedUp lookUp(
+            Grafter g, Site site, String which, Tensor theta, IndexedVector places, int number, long... shape) {
+        Place place = savesIndices ? Place.FILE : Place.NOWHERE;
+        String name = "unilora_indices_" + which;
+        Tensor narrow = g.indices(
+                site, name, place, (rng, size) -> places.indices(number).view(size), shape);
+        if (savesIndices) {
+            g.export(site.name() + "." + name, () -> Ops.to(narrow, ScalarType.Long));
+        }
+        Tensor scales = g.buffer(
+                site.name() + ".unilora_scales_" + which,
+                savesIndices,
+                (rng, size) -> places.scales(number).view(size),
+                shape);
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            if (narrow.lt(new Scalar(0L)).any().item_bool()
+                    || narrow.ge(new Scalar((long) length)).any().item_bool()) {
+                throw new InputException(
+                        site.name() + "." + name + " has places outside of unilora_theta_d [" + length + "]");
+            }
+        }
+        return new LookedUp(theta, narrow, scales);
+    }
+
+    /** A matrix {@code θ[index] ⊙ scale}; index int32. */
+    private record LookedUp(Tensor theta, Tensor index, Tensor scales) {
+        Tensor matrix() {
+            return theta.index_select(0, index.view(-1)).view(scales.sizes()).mul(scales);
+        }
+    }
+
+    private record Shared(LookedUp a, LookedUp b, double dropout) implements Effect.Delta {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            ScalarType type = x.scalar_type();
+            Tensor input = Ops.dropout(x, dropout, pass.isTraining());
+            return Ops.linear(Ops.linear(input, Ops.to(a.matrix(), type), null), Ops.to(b.matrix(), type), null);
+        }
+
+        @Override
+        public Tensor weight() {
+            return b.matrix().matmul(a.matrix());
+        }
+
+        @Override
+        public Factors factors() {
+            return new Factors(a.matrix(), b.matrix());
+        }
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        json.put("r", r);
+        json.put("theta_d_length", length);
+        json.put("proj_seed", seed);
+        json.put("save_indices", savesIndices);
+        json.put("unilora_dropout", dropout);
+        json.put("init_theta_d_bound", bound);
+        json.put("init_weights", startsSmall);
+        json.put("fan_in_fan_out", false);
+        bias.write(json, "unilora_only");
+        targets.writeWithoutExclusions(json, base);
+    }
+
+    /** Registers {@code unilora}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "unilora";
+        }
+
+        @Override
+        public String summary() {
+            return "LoRA whose matrices are all looked up in one trained vector";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, false, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "UNILORA";
+        }
+
+        @Override
+        public double rateFactor() {
+            return 100;
+        }
+
+        @Override
+        public List<String> required() {
+            return List.of("r", "theta_d_length", "proj_seed");
+        }
+
+        @Override
+        public Method read(Fields config, Base base) {
+            config.bool("fan_in_fan_out", false);
+            return new UniLora(
+                    config.integer("r", 4, 1),
+                    config.integer("theta_d_length", 256, 1),
+                    config.integer("proj_seed", 42, 0),
+                    config.bool("save_indices", false),
+                    config.number("unilora_dropout", 0),
+                    config.number("init_theta_d_bound", 0.02),
+                    Bias.read(config, "unilora_only"),
+                    Targets.read(config),
+                    config.bool("init_weights", true));
+        }
+    }
+}
