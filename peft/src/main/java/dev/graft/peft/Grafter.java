@@ -273,7 +273,12 @@ public final class Grafter {
      * @param place {@link Place#BESIDE} where the tool makes them again from a seed or from the base: others may not be able to
      */
     public Tensor indices(Site site, String suffix, Place place, Initial initial, long... shape) {
-        return declare(site.name() + "." + suffix, false, place, false, ScalarType.Int, initial, shape);
+        return indices(site.name() + "." + suffix, place, initial, shape);
+    }
+
+    /** The same with a name of their own. */
+    public Tensor indices(String key, Place place, Initial initial, long... shape) {
+        return declare(key, false, place, false, ScalarType.Int, initial, shape);
     }
 
     /** The shape that the file has of a site's tensor, for methods whose configuration doesn't say; null for a new adapter. */

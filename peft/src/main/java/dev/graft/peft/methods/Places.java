@@ -63,24 +63,27 @@ record Places(Tensor flat, long rows, long columns) {
 
     /** Places that are declared as rows and columns, {@code [2, n]} int32. */
     static Places of(Grafter g, Linear site, String suffix, Place place, Initial drawn, int n) {
-        Tensor indices = g.indices(site, suffix, place, drawn, 2, n);
+        return of(g, site.name() + "." + suffix, place, drawn, n, site.out(), site.in());
+    }
+
+    /** The same with a name of their own, in a matrix of these sizes. */
+    static Places of(Grafter g, String key, Place place, Initial drawn, int n, long rows, long columns) {
+        Tensor indices = g.indices(key, place, drawn, 2, n);
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Tensor wide = Ops.to(indices, ScalarType.Long);
             Tensor row = wide.select(0, 0);
             Tensor column = wide.select(0, 1);
-            requireBelow(site, suffix, row, site.out());
-            requireBelow(site, suffix, column, site.in());
-            return new Places(scope.release(row.mul(new Scalar(site.in())).add(column)), site.out(), site.in());
+            if (exceeds(row, rows) || exceeds(column, columns)) {
+                throw new InputException(key + " has places outside the weight [" + rows + ", " + columns + "]");
+            }
+            return new Places(scope.release(row.mul(new Scalar(columns)).add(column)), rows, columns);
         }
     }
 
-    private static void requireBelow(Linear site, String suffix, Tensor indices, long bound) {
-        if (indices.lt(new Scalar(0L)).any().item_bool()
-                || indices.ge(new Scalar(bound)).any().item_bool()) {
-            throw new InputException(site.name() + "." + suffix + " has places outside the weight [" + site.out() + ", "
-                    + site.in() + "]");
-        }
+    private static boolean exceeds(Tensor indices, long bound) {
+        return indices.lt(new Scalar(0L)).any().item_bool()
+                || indices.ge(new Scalar(bound)).any().item_bool();
     }
 
     /** Refuses more values than a layer's weight has places, or none. */

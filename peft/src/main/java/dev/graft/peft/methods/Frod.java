@@ -1,0 +1,278 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Linear;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.Parameter.Place;
+import dev.graft.peft.Targets;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import dev.graft.tensor.TorchRng;
+import java.util.List;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * FRoD (AAAI 2026): the weights of layers that play the same part are written with one basis, {@code W = U diag(λ₀) Vᵀ}, where U's columns
+ * have length 1 and V {@code [in, in]} is the layers' own; what is trained stands between, {@code y = U (S + diag(λ)) Vᵀ x + b}, a sparse
+ * S {@code [in, in]} with entries off the diagonal at random places that the layers share, and {@code λ [in]}. S starts at zero and λ at λ₀, so a
+ * new adapter changes nothing. Computed as {@code W x + U (S + diag(λ - λ₀)) Vᵀ x + b}.
+ *
+ * <p>Trained: in + ⌊in² · sparse_rate⌋ for a layer. Files: {@code <module>.frod_lambda_l}, {@code frod_lambda_s_values}, and for each kind of
+ * layer {@code frod_V.<kind>}, {@code frod_s_indices.<kind> [2, n]}, {@code frod_s_size.<kind> [2]} int64; U and λ₀ are found again in the base.
+ * Merges. A full-rank update for few numbers, which costs memory: U is as large as W, V as in². Not on embeddings.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, Frod.DEFAULT, 42);
+ * }</pre>
+ *
+ * @param sparseRate share of S that is trained
+ * @param regularization what keeps the search for V stable where layers are alike
+ * @param key the seed of S's places, for PyTorch's generator
+ * @param dropout probability that an input of the update is dropped in training
+ * @param startAsBase whether S starts at zero and λ at λ₀; else both are off by normal numbers of deviation 0.1
+ * @param progressbar whether PEFT shows its progress
+ * @param offloads whether PEFT keeps the base's weight out of its accelerator's memory
+ */
+public record Frod(
+        double sparseRate,
+        double regularization,
+        int key,
+        double dropout,
+        Bias bias,
+        Targets targets,
+        boolean startAsBase,
+        boolean progressbar,
+        boolean offloads)
+        implements Method {
+    /** One percent of S, every linear layer but the head. */
+    public static final Frod DEFAULT = new Frod(0.01, 1e-3, 0, 0, Bias.NONE, Targets.ALL_LINEAR, true, true, false);
+
+    private static final double NONE = 1e-12;
+
+    public Frod {
+        if (!(sparseRate >= 0 && sparseRate <= 1)) {
+            throw new InputException("sparse_rate is " + sparseRate + ", expected 0 to 1");
+        }
+        if (!(regularization >= 0)) {
+            throw new InputException("regularization_alpha is " + regularization + ", expected 0 or more");
+        }
+        Probability.require("frod_dropout", dropout);
+    }
+
+    public Frod withSparseRate(double newSparseRate) {
+        return new Frod(newSparseRate, regularization, key, dropout, bias, targets, startAsBase, progressbar, offloads);
+    }
+
+    public Frod withTargets(Targets newTargets) {
+        return new Frod(sparseRate, regularization, key, dropout, bias, newTargets, startAsBase, progressbar, offloads);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        List<Linear> sites = g.linears(targets, "FRoD");
+        // The places of one kind of layer are drawn behind those of the kind before.
+        TorchRng rng = new TorchRng(key);
+        for (SharedBasis basis : SharedBasis.of(sites)) {
+            long in = basis.in();
+            String kind = basis.category();
+            Tensor v = g.buffer("frod_V." + kind, true, (random, shape) -> basis.find(regularization), in, in);
+            String indices = "frod_s_indices." + kind;
+            Places places = Places.of(g, indices, Place.FILE, (random, shape) -> draw(rng, in), entries(in), in, in);
+            g.export(indices, () -> Places.split(places.flat(), in));
+            size(g, "frod_s_size." + kind, in);
+            for (Linear site : sites) {
+                if (SharedBasis.category(site).equals(kind)) {
+                    g.add(site, core(g, site, v, places));
+                }
+            }
+        }
+        bias.graft(g, sites);
+    }
+
+    /** How many entries of S are trained. */
+    private int entries(long in) {
+        long free = in * in - in;
+        long n = Math.min((long) (in * in * sparseRate), free);
+        return Math.toIntExact(sparseRate > 0 && free > 0 ? Math.max(n, 1) : n);
+    }
+
+    /** Places off the diagonal: rows and columns {@code [2, n]}. */
+    private Tensor draw(TorchRng rng, long in) {
+        int n = entries(in);
+        if (n == 0) {
+            return Tensors.zeros(ScalarType.Long, 2, 0);
+        }
+        Tensor places = Places.split(rng.permutation(in * in - in).narrow(0, 0, n), in - 1);
+        Tensor row = places.select(0, 0);
+        Tensor column = places.select(0, 1);
+        Tensor behind = Ops.to(column.ge(row), ScalarType.Long);
+        return Ops.cat(0, row.unsqueeze(0), column.add(behind).unsqueeze(0));
+    }
+
+    private static void size(Grafter g, String name, long in) {
+        Tensor size = g.indices(name, Place.FILE, (rng, shape) -> Tensors.of(new long[] {in, in}, 2), 2);
+        if (!size.eq(new Scalar(in)).all().item_bool()) {
+            throw new InputException(name + " is another size than the layers' inputs, " + in);
+        }
+        g.export(name, () -> Ops.to(size, ScalarType.Long));
+    }
+
+    private Core core(Grafter g, Linear site, Tensor v, Places places) {
+        Tensor left = g.buffer(
+                site.name() + ".frod_left", false, (rng, shape) -> SharedBasis.left(site, v), site.out(), site.in());
+        Tensor start;
+        Tensor inverse;
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            start = scope.release(Ops.norm(left, 0, false));
+            Tensor there = Ops.to(start.gt(new Scalar(NONE)), start.scalar_type());
+            inverse = scope.release(there.div(start.clamp_min(new Scalar(NONE))));
+        }
+        double off = startAsBase ? 0 : 0.1;
+        Tensor lambda = g.parameter(
+                site,
+                "frod_lambda_l",
+                (rng, shape) -> Ops.to(start, ScalarType.Float).add(rng.normal(0, off, shape)),
+                site.in());
+        Tensor values = g.parameter(
+                site,
+                "frod_lambda_s_values",
+                startAsBase ? Initial.ZEROS : Initial.normal(0.1),
+                places.flat().size(0));
+        return new Core(v, left, start, inverse, lambda, values, places, dropout);
+    }
+
+    /**
+     * The update of one layer.
+     *
+     * @param v {@code [in, in]}
+     * @param left {@code U diag(λ₀)}, {@code [out, in]}
+     * @param start λ₀
+     * @param inverse {@code 1 / λ₀}, zero where U has no column
+     */
+    private record Core(
+            Tensor v,
+            Tensor left,
+            Tensor start,
+            Tensor inverse,
+            Tensor lambda,
+            Tensor values,
+            Places places,
+            double dropout)
+            implements Effect.Delta {
+        /** {@code diag(1 / λ₀) (S + diag(λ - λ₀))}. */
+        private Tensor middle() {
+            return places.scatter(values).add(lambda.sub(start).diag()).mul(inverse.unsqueeze(1));
+        }
+
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            ScalarType type = x.scalar_type();
+            Tensor input = Ops.dropout(x, dropout, pass.isTraining());
+            Tensor z = Ops.linear(input, Ops.to(v.t(), type), null);
+            return Ops.linear(Ops.linear(z, Ops.to(middle(), type), null), Ops.to(left, type), null);
+        }
+
+        @Override
+        public Tensor weight() {
+            return left.matmul(middle()).matmul(v.t());
+        }
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        json.put("sparse_rate", sparseRate);
+        json.put("regularization_alpha", regularization);
+        json.put("projection_prng_key", key);
+        json.put("save_projection", true);
+        json.put("frod_dropout", dropout);
+        json.put("init_weights", startAsBase);
+        json.put("progressbar", progressbar);
+        json.put("runtime_offload_base_weight", offloads);
+        json.put("fan_in_fan_out", false);
+        bias.write(json, "frod_only");
+        targets.writeWithoutExclusions(json, base);
+    }
+
+    /** Registers {@code frod}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "frod";
+        }
+
+        @Override
+        public String summary() {
+            return "trains a sparse matrix between factors of the weight, one of which layers share";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "FROD";
+        }
+
+        @Override
+        public double rateFactor() {
+            return 10;
+        }
+
+        @Override
+        public List<String> required() {
+            return List.of("sparse_rate");
+        }
+
+        @Override
+        public Method read(Fields config, Base base) {
+            config.bool("fan_in_fan_out", false);
+            if (!config.bool("save_projection", true)) {
+                throw config.wrong(
+                        "save_projection",
+                        "true: the signs of the basis can't be found again in the base; save it in PEFT with"
+                                + " save_projection=True");
+            }
+            return new Frod(
+                    config.number("sparse_rate", 0.01),
+                    config.number("regularization_alpha", 1e-3),
+                    config.integer("projection_prng_key", 0),
+                    config.number("frod_dropout", 0),
+                    Bias.read(config, "frod_only"),
+                    Targets.read(config),
+                    config.bool("init_weights", true),
+                    config.bool("progressbar", true),
+                    config.bool("runtime_offload_base_weight", false));
+        }
+    }
+}

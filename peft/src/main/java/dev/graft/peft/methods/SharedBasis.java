@@ -1,0 +1,135 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.sites.Linear;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.StringViewOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * Layers that play the same part in different blocks, and the basis V {@code [in, in]} that FRoD finds for their weights: the higher-order
+ * generalised singular value decomposition of PEFT's {@code frod/model.py}.
+ *
+ * @param category what PEFT calls them, such as {@code self_attn_q_proj}
+ * @param layers in the order of their blocks; of two in one block, as an encoder-decoder has, the later one
+ */
+record SharedBasis(String category, List<Linear> layers) {
+    /** The categories of these layers by name. */
+    static List<SharedBasis> of(List<Linear> sites) {
+        SortedMap<Integer, Map<String, Linear>> blocks = new TreeMap<>();
+        TreeSet<String> categories = new TreeSet<>();
+        for (int i = 0; i < sites.size(); i++) {
+            String category = category(sites.get(i));
+            categories.add(category);
+            blocks.computeIfAbsent(block(sites.get(i).name(), i), block -> new LinkedHashMap<>())
+                    .put(category, sites.get(i));
+        }
+        List<SharedBasis> bases = new ArrayList<>();
+        for (String category : categories) {
+            List<Linear> layers = new ArrayList<>();
+            blocks.values().forEach(block -> {
+                if (block.containsKey(category)) {
+                    layers.add(block.get(category));
+                }
+            });
+            bases.add(new SharedBasis(category, layers));
+        }
+        for (Linear site : sites) {
+            SharedBasis own = bases.stream()
+                    .filter(basis -> basis.category.equals(category(site)))
+                    .findFirst()
+                    .orElseThrow();
+            if (own.in() != site.in()) {
+                throw new InputException("target_modules: " + site.name() + " has " + site.in() + " inputs and "
+                        + own.layers.get(0).name() + " " + own.in()
+                        + ", but FRoD finds one basis for both; choose one of them");
+            }
+        }
+        return bases;
+    }
+
+    /** The last two parts of a module's path, {@code self_attn_q_proj}, or the last one within a numbered module. */
+    static String category(Linear site) {
+        String[] parts = site.name().split("\\.");
+        int n = parts.length;
+        if (n == 1 || isNumber(parts[n - 2])) {
+            return parts[n - 1];
+        }
+        String category = parts[n - 2] + "_" + parts[n - 1];
+        boolean attention = n >= 3 && parts[n - 3].equals("attention");
+        return category.equals("output_dense") && attention ? "attention_output" : category;
+    }
+
+    /** The number behind {@code layers} in a module's path, else the first number in it. */
+    private static int block(String module, int otherwise) {
+        List<String> parts = List.of(module.split("\\."));
+        int list = parts.indexOf("layers");
+        if (list >= 0 && list + 1 < parts.size() && isNumber(parts.get(list + 1))) {
+            return Integer.parseInt(parts.get(list + 1));
+        }
+        return parts.stream()
+                .filter(SharedBasis::isNumber)
+                .findFirst()
+                .map(Integer::parseInt)
+                .orElse(otherwise);
+    }
+
+    private static boolean isNumber(String part) {
+        return !part.isEmpty() && part.chars().allMatch(c -> c >= '0' && c <= '9');
+    }
+
+    long in() {
+        return layers.get(0).in();
+    }
+
+    /**
+     * V: with the weights' stack {@code Q R}, {@code Rᵀ Z} for the eigenvectors Z of the mean of {@code (Qᵢᵀ Qᵢ + α I)⁻¹}. Where the stack has
+     * fewer rows than columns, its right singular vectors and what completes them.
+     *
+     * @param alpha what keeps the inverses stable where layers are alike
+     */
+    Tensor find(double alpha) {
+        Tensor[] weights = layers.stream()
+                .map(layer -> Ops.to(layer.weight().detach(), ScalarType.Float))
+                .toArray(Tensor[]::new);
+        Tensor stack = Ops.cat(0, weights);
+        if (stack.size(0) < in()) {
+            return torch.linalg_svd(stack, true, new StringViewOptional())
+                    .get2()
+                    .t();
+        }
+        var qr = torch.linalg_qr(stack);
+        Tensor ridge = torch.eye(in()).mul(new Scalar(alpha));
+        Tensor sum = Tensors.zeros(ScalarType.Float, in(), in());
+        long start = 0;
+        for (Tensor weight : weights) {
+            Tensor q = qr.get0().narrow(0, start, weight.size(0));
+            sum = sum.add(torch.linalg_inv(q.t().matmul(q).add(ridge)));
+            start += weight.size(0);
+        }
+        Tensor vectors = torch.linalg_eigh(Ops.scale(sum, 1.0 / weights.length)).get1();
+        return qr.get1().t().matmul(vectors);
+    }
+
+    /** {@code W V⁻ᵀ} {@code [out, in]}: what V leaves of a layer's weight. */
+    static Tensor left(Linear site, Tensor v) {
+        Tensor weight = Ops.to(site.weight().detach(), ScalarType.Double);
+        var solved = torch.linalg_solve_ex(Ops.to(v.detach(), ScalarType.Double), weight.t(), true, false);
+        if (solved.get1().ne(new Scalar(0)).item_bool()) {
+            throw new InputException(
+                    "the basis that FRoD finds for " + site.name() + " is singular: leave the layer out");
+        }
+        return Ops.to(solved.get0().t(), ScalarType.Float);
+    }
+}
