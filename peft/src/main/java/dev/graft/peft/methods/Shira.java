@@ -3,15 +3,12 @@ package dev.graft.peft.methods;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
 import dev.graft.models.sites.Linear;
-import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
 import dev.graft.peft.Parameter.Place;
 import dev.graft.peft.Targets;
-import dev.graft.tensor.Ops;
 import dev.graft.tensor.TorchRng;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -80,18 +77,6 @@ public record Shira(int r, String mask, @Nullable Integer seed, Targets targets,
             Tensor chosen = places.permutation(site.out() * site.in()).narrow(0, 0, n);
             return Places.split(torch.sort(chosen).get0(), site.in());
         };
-    }
-
-    private record Sparse(Tensor values, Places places) implements Effect.Delta {
-        @Override
-        public Tensor apply(Tensor x, Pass pass) {
-            return Ops.linear(x, Ops.to(weight(), x.scalar_type()), null);
-        }
-
-        @Override
-        public Tensor weight() {
-            return places.scatter(values);
-        }
     }
 
     @Override
