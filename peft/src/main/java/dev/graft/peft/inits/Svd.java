@@ -2,6 +2,7 @@ package dev.graft.peft.inits;
 
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
+import dev.graft.tensor.TorchRng;
 import org.bytedeco.pytorch.StringViewOptional;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.T_TensorTensor_T;
@@ -45,6 +46,20 @@ public record Svd(Tensor u, Tensor s, Tensor v) {
         }
         Svd small = of(q.t().matmul(w));
         return new Svd(q.matmul(small.u), small.s, small.v);
+    }
+
+    /** {@code torch.svd_lowrank(w, k, niter=iterations)} (Halko et al., 2011, algorithm 5.1) with what torch draws for a seed. */
+    public static Svd lowRank(Tensor w, long k, int iterations, long seed) {
+        boolean wide = w.size(0) < w.size(1);
+        Tensor tall = wide ? w.t() : w;
+        Tensor drawn = new TorchRng(seed).normal(0, 1, tall.size(1), k);
+        Tensor q = basis(tall.matmul(Ops.to(drawn, w.scalar_type())));
+        for (int i = 0; i < iterations; i++) {
+            q = basis(tall.matmul(basis(tall.t().matmul(q))));
+        }
+        Svd small = of(q.t().matmul(tall));
+        Tensor left = q.matmul(small.u);
+        return wide ? new Svd(small.v.t(), small.s, left.t()) : new Svd(left, small.s, small.v);
     }
 
     private static Tensor basis(Tensor x) {

@@ -12,18 +12,15 @@ import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
 import dev.graft.peft.Parameter.Place;
 import dev.graft.peft.Targets;
+import dev.graft.peft.inits.Svd;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
-import dev.graft.tensor.TorchRng;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.StringViewOptional;
-import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
@@ -168,12 +165,10 @@ public record Psoft(
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Tensor w = Ops.to(site.weight().detach(), g.base().numerics().small());
-            T_TensorTensorTensor_T svd = iterations == null
-                    ? torch.linalg_svd(w, false, new StringViewOptional())
-                    : approximate(w, iterations);
-            Tensor u = svd.get0().narrow(1, 0, r);
-            Tensor s = Ops.scale(svd.get1().narrow(0, 0, r), r / alpha);
-            Tensor v = svd.get2().narrow(0, 0, r);
+            Svd svd = iterations == null ? Svd.of(w) : Svd.lowRank(w, r, iterations, seed);
+            Tensor u = svd.u().narrow(1, 0, r);
+            Tensor s = Ops.scale(svd.s().narrow(0, 0, r), r / alpha);
+            Tensor v = svd.v().narrow(0, 0, r);
             Tensor signs = signs(v);
             Tensor wanted = g.indices(site, SIGNS, Place.BESIDE, (rng, shape) -> signs, r);
             Tensor flips = signs.mul(Ops.to(wanted, v.scalar_type()));
@@ -188,25 +183,6 @@ public record Psoft(
     /** The sign of the largest entry of each row. */
     private static Tensor signs(Tensor rows) {
         return rows.gather(1, Ops.argmax(rows.abs(), 1).unsqueeze(1)).squeeze(1).sign();
-    }
-
-    /** {@code torch.svd_lowrank} (Halko et al., 2011) with torch's random numbers. */
-    private T_TensorTensorTensor_T approximate(Tensor w, int steps) {
-        boolean wide = w.size(0) < w.size(1);
-        Tensor tall = wide ? w.t() : w;
-        Tensor q = basis(tall.matmul(Ops.to(new TorchRng(seed).normal(0, 1, tall.size(1), r), w.scalar_type())));
-        for (int i = 0; i < steps; i++) {
-            q = basis(tall.matmul(basis(tall.t().matmul(q))));
-        }
-        T_TensorTensorTensor_T small = torch.linalg_svd(q.t().matmul(tall), false, new StringViewOptional());
-        Tensor left = q.matmul(small.get0());
-        return wide
-                ? new T_TensorTensorTensor_T(small.get2().t(), small.get1(), left.t())
-                : new T_TensorTensorTensor_T(left, small.get1(), small.get2());
-    }
-
-    private static Tensor basis(Tensor x) {
-        return torch.linalg_qr(x).get0();
     }
 
     private record Rotation(

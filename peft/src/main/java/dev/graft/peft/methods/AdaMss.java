@@ -1,0 +1,362 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Linear;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.Parameter.Place;
+import dev.graft.peft.Targets;
+import dev.graft.peft.TrainingRule;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.LongStream;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * AdaMSS, adaptive multi-subspaces (2025): {@code y = W x + b + ΔW [x; 1]}, where the rows of {@code [W b]} fall into K clusters and those of cluster
+ * k get {@code ΔW_k = B_k A_k V}, with {@code V [r, in + 1]} the first right singular vectors of {@code [W b]}, {@code A_k [ρ, r]} and {@code B_k}
+ * with a row for each of the cluster's; without a bias V has in columns. A_k starts as the cluster's first singular directions and B_k at zero,
+ * so a new adapter changes nothing. With {@link Allocation} only the most important clusters of all layers go on learning.
+ *
+ * <p>Trained: ρ · (K · r + out) for a layer; fewer where a cluster has fewer rows than ρ. Files: {@code <module>.adamss_A.<k>},
+ * {@code adamss_B.<k>}, {@code adamss_newB}; the clusters are found again in the base and written beside PEFT's file, {@code adamss_rows [out]}.
+ * Merges. Use it where neurons of a layer group and each group needs little. Not on embeddings.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, AdaMss.DEFAULT, 42);
+ * }</pre>
+ *
+ * @param r how many singular directions the weight has
+ * @param subspaces K
+ * @param rank ρ
+ * @param dynamicRank whether a cluster's rank is the number of its significant directions where that is less than ρ
+ * @param threshold what the square of a significant one's singular value exceeds, as a share of the largest
+ * @param seed of the randomised decomposition, for torch's generator
+ * @param startAtZero whether B_k starts at zero; else it is normal with deviation 0.01
+ */
+public record AdaMss(
+        int r,
+        int subspaces,
+        int rank,
+        boolean dynamicRank,
+        double threshold,
+        int seed,
+        Allocation allocation,
+        Targets targets,
+        boolean startAtZero)
+        implements Method {
+    /** A hundred directions, five clusters of rank 4 (PEFT's is 1), every linear layer but the head. */
+    public static final AdaMss DEFAULT = new AdaMss(100, 5, 4, false, 0.1, 0, Allocation.OFF, Targets.ALL_LINEAR, true);
+
+    private static final String ROWS = "adamss_rows";
+
+    /**
+     * Which clusters go on learning: from {@code first} to {@code last}, every {@code interval} steps, those with the most importance are left,
+     * {@code target + (all - target) · (1 - progress)^exponent} of them.
+     *
+     * @param on whether anything is left out
+     * @param first step in which it is looked at what is important
+     * @param last step that may leave out clusters
+     * @param importanceDecay how slowly the mean of the importance moves
+     * @param uncertaintyDecay how slowly the mean of its deviations moves
+     */
+    public record Allocation(
+            boolean on,
+            int target,
+            int first,
+            int last,
+            int interval,
+            double importanceDecay,
+            double uncertaintyDecay,
+            double exponent) {
+        /** Everything learns. */
+        public static final Allocation OFF = new Allocation(false, 50, 50, 1000, 100, 0.85, 0.85, 3);
+
+        public Allocation {
+            if (on && (target < 1 || interval < 1)) {
+                throw new InputException("asa_target_subspaces is " + target + " and mask_interval " + interval
+                        + ", expected each at least 1");
+            }
+            if (on && first >= last) {
+                throw new InputException(
+                        "init_warmup is " + first + ", expected less than final_warmup, which is " + last);
+            }
+            if (on && !(exponent > 0)) {
+                throw new InputException("asa_schedule_exponent is " + exponent + ", expected more than 0");
+            }
+        }
+
+        /** How many of so many clusters learn after a step between the first and the last. */
+        long left(long step, long all) {
+            double rest = 1.0 - (step - first) / (double) (last - first);
+            return (long) (target + (all - target) * Math.pow(rest, exponent));
+        }
+    }
+
+    public AdaMss {
+        if (r < 1 || subspaces < 1 || rank < 1) {
+            throw new InputException("r is " + r + ", num_subspaces " + subspaces + " and subspace_rank " + rank
+                    + ", expected each at least 1");
+        }
+    }
+
+    public AdaMss withShape(int newR, int newSubspaces, int newRank) {
+        return new AdaMss(newR, newSubspaces, newRank, dynamicRank, threshold, seed, allocation, targets, startAtZero);
+    }
+
+    public AdaMss withTargets(Targets newTargets) {
+        return new AdaMss(r, subspaces, rank, dynamicRank, threshold, seed, allocation, newTargets, startAtZero);
+    }
+
+    public AdaMss withAllocation(Allocation newAllocation) {
+        return new AdaMss(r, subspaces, rank, dynamicRank, threshold, seed, newAllocation, targets, startAtZero);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        for (Linear site : g.linears(targets, "AdaMSS")) {
+            long columns = PrincipalRows.columns(site);
+            long directions = Math.min(r, Math.min(site.out(), columns));
+            PrincipalRows rows = new PrincipalRows(site, directions, seed);
+            Tensor v = g.buffer(
+                    site.name() + ".adamss_newB", true, (rng, shape) -> rows.directions(), directions, columns);
+            Tensor labels = g.indices(site, ROWS, Place.BESIDE, (rng, shape) -> rows.clusters(subspaces), site.out());
+            List<long[]> clusters = clusters(site, labels);
+            List<Tensor> downs = new ArrayList<>();
+            List<Tensor> ups = new ArrayList<>();
+            for (int k = 0; k < clusters.size(); k++) {
+                long[] members = clusters.get(k);
+                long itsRank = rank(g, site, k, rows, members);
+                downs.add(g.parameter(
+                        site,
+                        "adamss_A." + k,
+                        (rng, shape) -> rows.directions(Tensors.of(members, members.length), itsRank),
+                        itsRank,
+                        directions));
+                Initial start = startAtZero ? Initial.ZEROS : Initial.normal(0.01);
+                ups.add(g.parameter(site, "adamss_B." + k, start, members.length, itsRank));
+            }
+            g.add(site, new Subspaces(site.in(), v, downs, ups, order(clusters, site)));
+        }
+    }
+
+    /** The rows of each cluster, in their order. */
+    private List<long[]> clusters(Linear site, Tensor labels) {
+        double[] of = Tensors.doubles(labels);
+        long count = Math.min(subspaces, site.out());
+        List<long[]> clusters = new ArrayList<>();
+        for (int k = 0; k < count; k++) {
+            int wanted = k;
+            long[] members = LongStream.range(0, of.length)
+                    .filter(row -> of[(int) row] == wanted)
+                    .toArray();
+            clusters.add(members);
+        }
+        long all = clusters.stream().mapToLong(members -> members.length).sum();
+        if (all != of.length) {
+            throw new InputException(site.name() + "." + ROWS + " has rows outside of its " + count + " clusters");
+        }
+        return clusters;
+    }
+
+    private long rank(Grafter g, Linear site, int k, PrincipalRows rows, long[] members) {
+        long[] stored = g.storedShape(site, "adamss_B." + k);
+        if (g.loads() && stored != null && stored[0] != members.length) {
+            throw new InputException(site.name() + ".adamss_B." + k + " is for " + stored[0]
+                    + " rows, but the cluster that k-means finds in this base has " + members.length
+                    + ": PEFT's file doesn't say which rows are meant, and they are found again only in the base that it was"
+                    + " trained on");
+        }
+        long most = Math.min(members.length, rank);
+        if (!dynamicRank) {
+            return most;
+        }
+        if (stored != null && stored.length == 2 && stored[1] >= 1) {
+            return Math.min(stored[1], most);
+        }
+        return Math.max(1, Math.min(most, rows.significant(Tensors.of(members, members.length), threshold)));
+    }
+
+    /** Where each row is among those of the clusters one after the other, int64 {@code [out]}. */
+    private static Tensor order(List<long[]> clusters, Linear site) {
+        long[] places = new long[Math.toIntExact(site.out())];
+        int place = 0;
+        for (long[] members : clusters) {
+            for (long row : members) {
+                places[(int) row] = place++;
+            }
+        }
+        return Tensors.of(places, places.length);
+    }
+
+    /**
+     * The update of one layer.
+     *
+     * @param in how many inputs it has; V may have one column more, the bias's
+     * @param v {@code [r, columns]}
+     * @param downs A_k
+     * @param ups B_k
+     * @param order of the rows among those of the clusters one after the other
+     */
+    private record Subspaces(long in, Tensor v, List<Tensor> downs, List<Tensor> ups, Tensor order)
+            implements Effect.Delta {
+        private @Nullable Tensor constant() {
+            return v.size(1) > in ? v.select(1, in) : null;
+        }
+
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            ScalarType type = x.scalar_type();
+            Tensor constant = constant();
+            Tensor z =
+                    Ops.linear(x, Ops.to(v.narrow(1, 0, in), type), constant == null ? null : Ops.to(constant, type));
+            Tensor[] parts = new Tensor[ups.size()];
+            for (int k = 0; k < parts.length; k++) {
+                Tensor narrow = Ops.linear(z, Ops.to(downs.get(k), type), null);
+                parts[k] = Ops.linear(narrow, Ops.to(ups.get(k), type), null);
+            }
+            return Ops.cat(-1, parts).index_select(-1, order);
+        }
+
+        /** What the clusters make of V or of a column of it. */
+        private Tensor rows(Tensor of) {
+            Tensor[] parts = new Tensor[ups.size()];
+            for (int k = 0; k < parts.length; k++) {
+                parts[k] = ups.get(k).matmul(downs.get(k)).matmul(of);
+            }
+            return Ops.cat(0, parts).index_select(0, order);
+        }
+
+        @Override
+        public Tensor weight() {
+            return rows(v.narrow(1, 0, in));
+        }
+
+        @Override
+        public @Nullable Tensor bias() {
+            Tensor constant = constant();
+            return constant == null ? null : rows(constant);
+        }
+    }
+
+    @Override
+    public TrainingRule training(Adapter adapter, TrainingRule.Run run) {
+        return allocation.on ? new AdaMssRule(allocation, adapter) : TrainingRule.NONE;
+    }
+
+    @Override
+    public void write(ObjectNode json, Base base) {
+        json.put("r", r);
+        json.put("num_subspaces", subspaces);
+        json.put("subspace_rank", rank);
+        json.put("init_weights", startAtZero ? "orthogonal" : null);
+        json.put("use_asa", allocation.on);
+        json.put("asa_target_subspaces", allocation.target);
+        json.put("init_warmup", allocation.first);
+        json.put("final_warmup", allocation.last);
+        json.put("mask_interval", allocation.interval);
+        json.put("asa_importance_beta", allocation.importanceDecay);
+        json.put("asa_uncertainty_beta", allocation.uncertaintyDecay);
+        json.put("asa_schedule_exponent", allocation.exponent);
+        json.put("use_dynamic_rank", dynamicRank);
+        json.put("svd_threshold", threshold);
+        json.put("random_seed", seed);
+        targets.writeWithoutExclusions(json, base);
+    }
+
+    /** Registers {@code adamss}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "adamss";
+        }
+
+        @Override
+        public String summary() {
+            return "low-rank updates of clusters of a weight's rows within its first singular directions";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "ADAMSS";
+        }
+
+        @Override
+        public double rateFactor() {
+            return 3;
+        }
+
+        @Override
+        public List<String> required() {
+            return List.of("r", "num_subspaces", "subspace_rank");
+        }
+
+        @Override
+        public Method read(Fields config, Base base) {
+            Allocation off = Allocation.OFF;
+            return new AdaMss(
+                    config.integer("r", 100, 1),
+                    config.integer("num_subspaces", 5, 1),
+                    config.integer("subspace_rank", 1, 1),
+                    config.bool("use_dynamic_rank", false),
+                    config.number("svd_threshold", 0.1),
+                    config.integer("random_seed", 0),
+                    new Allocation(
+                            config.bool("use_asa", off.on),
+                            config.integer("asa_target_subspaces", off.target),
+                            config.integer("init_warmup", off.first),
+                            config.integer("final_warmup", off.last),
+                            config.integer("mask_interval", off.interval),
+                            config.number("asa_importance_beta", off.importanceDecay),
+                            config.number("asa_uncertainty_beta", off.uncertaintyDecay),
+                            config.number("asa_schedule_exponent", off.exponent)),
+                    Targets.read(config),
+                    startsAtZero(config));
+        }
+
+        /** {@code "orthogonal"}, or null or false for a random start. */
+        private static boolean startsAtZero(Fields config) {
+            var given = config.node("init_weights");
+            if (given == null) {
+                return true;
+            }
+            if (given.isNull() || (given.isBoolean() && !given.booleanValue())) {
+                return false;
+            }
+            return config.choice("init_weights", "orthogonal", "orthogonal").equals("orthogonal");
+        }
+    }
+}
