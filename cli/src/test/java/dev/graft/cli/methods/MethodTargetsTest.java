@@ -95,7 +95,7 @@ class MethodTargetsTest {
     }
 
     /** Layers of theirs share tensors of one size. */
-    private static final List<String> SHARING = List.of("vera", "randlora", "vblora", "tinylora");
+    private static final List<String> SHARING = List.of("vera", "pvera", "randlora", "vblora", "unilora", "tinylora");
 
     private static Map<String, Object> options(Method.Type type, String target, int which) {
         Map<String, Object> options = new HashMap<>(Map.of("target_modules", List.of(target)));

@@ -347,16 +347,13 @@ public record AdaMss(
                     startsAtZero(config));
         }
 
-        /** {@code "orthogonal"}, or null or false for a random start. */
+        /** {@code "orthogonal"}, or null for a random start. */
         private static boolean startsAtZero(Fields config) {
-            var given = config.node("init_weights");
-            if (given == null) {
-                return true;
+            String given = config.stringOrNull("init_weights");
+            if (given != null && !given.equals("orthogonal")) {
+                throw config.wrong("init_weights", "\"orthogonal\" or null");
             }
-            if (given.isNull() || (given.isBoolean() && !given.booleanValue())) {
-                return false;
-            }
-            return config.choice("init_weights", "orthogonal", "orthogonal").equals("orthogonal");
+            return given != null || !config.has("init_weights");
         }
     }
 }

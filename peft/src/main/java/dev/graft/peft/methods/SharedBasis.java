@@ -25,6 +25,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * @param layers in the order of their blocks; of two in one block, as an encoder-decoder has, the later one
  */
 record SharedBasis(String category, List<Linear> layers) {
+    private static final double SINGULAR = 1e-6;
+
     /** The categories of these layers by name. */
     static List<SharedBasis> of(List<Linear> sites) {
         SortedMap<Integer, Map<String, Linear>> blocks = new TreeMap<>();
@@ -122,14 +124,15 @@ record SharedBasis(String category, List<Linear> layers) {
         return qr.get1().t().matmul(vectors);
     }
 
-    /** {@code W V⁻ᵀ} {@code [out, in]}: what V leaves of a layer's weight. */
+    /** {@code W V⁻ᵀ} {@code [out, in]}: what V leaves of a layer's weight; by V's pseudo-inverse where it is singular. */
     static Tensor left(Linear site, Tensor v) {
         Tensor weight = Ops.to(site.weight().detach(), ScalarType.Double);
-        var solved = torch.linalg_solve_ex(Ops.to(v.detach(), ScalarType.Double), weight.t(), true, false);
-        if (solved.get1().ne(new Scalar(0)).item_bool()) {
-            throw new InputException(
-                    "the basis that FRoD finds for " + site.name() + " is singular: leave the layer out");
-        }
-        return Ops.to(solved.get0().t(), ScalarType.Float);
+        Tensor basis = Ops.to(v.detach(), ScalarType.Double);
+        var solved = torch.linalg_solve_ex(basis, weight.t(), true, false);
+        boolean singular = solved.get1().ne(new Scalar(0)).item_bool();
+        Tensor left = singular
+                ? weight.matmul(torch.linalg_pinv(basis, SINGULAR, false).t())
+                : solved.get0().t();
+        return Ops.to(left, ScalarType.Float);
     }
 }
