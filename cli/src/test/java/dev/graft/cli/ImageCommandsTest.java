@@ -46,7 +46,11 @@ class ImageCommandsTest {
 
     /** A tiny model, which comes without what says how pictures go in. */
     private Path model(String base) throws IOException {
-        Path copy = Files.createDirectories(folder.resolve(base));
+        return model(base, folder.resolve(base));
+    }
+
+    static Path model(String base, Path copy) throws IOException {
+        Files.createDirectories(copy);
         for (String file : List.of("config.json", "model.safetensors")) {
             Files.copy(Cli.base(base).resolve(file), copy.resolve(file));
         }

@@ -67,7 +67,7 @@ class SuiteCommandTest {
         assertThat(Cli.run("eval", "--model", model, "--data", "x", "--tasks", "rte")
                         .err())
                 .contains("belongs to --suite");
-        assertThat(Cli.run("train", "model=" + model, "data.suite=rte", "data.train=twin")
+        assertThat(Cli.run("train", "model=" + model, "data.suite=glue", "data.train=twin")
                         .err())
                 .contains("named such as glue/rte");
     }

@@ -59,9 +59,10 @@ public final class EvalCommand implements Runnable {
 
     @Option(
             names = "--suite",
-            paramLabel = "glue|superglue",
+            paramLabel = "NAME",
             description = {
-                "Score the tasks of a benchmark by its official rules; --data is the folder of its official files, or `twin` for",
+                "Score the tasks of a benchmark by its official rules: glue, superglue, squad, conll2003, e2e, webnlg, dart, xsum,",
+                "wmt, lama, gsm8k, bbh, cifar, imagenet, vtab. --data is the folder of its official files, or `twin` for",
                 "generated rows in the same files. {task} in --adapter stands for the task's name."
             })
     private @Nullable String suite;
@@ -72,6 +73,18 @@ public final class EvalCommand implements Runnable {
             paramLabel = "TASK",
             description = "Tasks of the suite to score (default: all).")
     private List<String> tasks = List.of();
+
+    @Option(
+            names = "--max-rows",
+            paramLabel = "N",
+            description = "Rows of each part of the suite that are scored, from its beginning (default: all).")
+    private @Nullable Integer maxRows;
+
+    @Option(
+            names = "--max-new-tokens",
+            paramLabel = "N",
+            description = "Longest answer that is written for a suite in tokens (default: what is usual for the task).")
+    private @Nullable Integer maxNewTokens;
 
     @Option(
             names = "--batch-size",
@@ -114,29 +127,44 @@ public final class EvalCommand implements Runnable {
         return DataSet.find(data).map(set -> set.test(new Hub())).orElseGet(() -> Path.of(data));
     }
 
+    private SuiteRun suiteRun(String name, PrintWriter err) {
+        atLeastOne("--max-rows", maxRows);
+        atLeastOne("--max-new-tokens", maxNewTokens);
+        for (String option : List.of("--overflow", "--loss-on")) {
+            if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
+                throw new InputException(option + " doesn't belong to --suite, whose rules say what is read");
+            }
+        }
+        Suite known = Suite.named(name);
+        Path folder = known.folder(data, new Hub());
+        SuiteRun.Limits limits = new SuiteRun.Limits(
+                batchSize,
+                maxLength == null ? SUITE_LENGTH : maxLength,
+                maxNewTokens,
+                maxRows == null ? Integer.MAX_VALUE : maxRows);
+        return new SuiteRun(known.in(folder), folder, model.model(), adapter.adapters(), head, compute, limits, err);
+    }
+
+    private static void atLeastOne(String option, @Nullable Integer value) {
+        if (value != null && value < 1) {
+            throw new InputException(option + " is " + value + ", expected at least 1");
+        }
+    }
+
     @Override
     public void run() {
-        if (batchSize < 1) {
-            throw new InputException("--batch-size is " + batchSize + ", expected at least 1");
-        }
+        atLeastOne("--batch-size", batchSize);
         PrintWriter err = spec.commandLine().getErr();
         if (suite != null) {
-            Suite benchmark = Suite.named(suite);
-            SuiteRun run = new SuiteRun(
-                    benchmark,
-                    benchmark.folder(data, new Hub()),
-                    model.model(),
-                    adapter.adapters(),
-                    head,
-                    compute,
-                    batchSize,
-                    maxLength == null ? SUITE_LENGTH : maxLength,
-                    err);
-            spec.commandLine().getOut().println(SuiteRun.shown(run.run(tasks), json.json()));
+            spec.commandLine()
+                    .getOut()
+                    .println(SuiteRun.shown(suiteRun(suite, err).run(tasks), json.json()));
             return;
         }
-        if (!tasks.isEmpty()) {
-            throw new InputException("--tasks belongs to --suite");
+        for (String option : List.of("--tasks", "--max-rows", "--max-new-tokens")) {
+            if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
+                throw new InputException(option + " belongs to --suite");
+            }
         }
         EvalRun run = new EvalRun(model.model(), adapter.adapters(), head, compute, err);
         EvalRun.Scored scored = run.score(rows(), batchSize, maxLength, overflow, lossOn);

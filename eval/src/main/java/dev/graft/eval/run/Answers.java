@@ -63,6 +63,15 @@ public record Answers(Base base, Label.Kind kind, int batchSize) {
 
     /** The answers to texts or images, in their order; a text that is longer than the base can read is cut. */
     public List<Answer> of(Rows rows, Hooks hooks) {
+        return of(rows, hooks, base.backbone().maxPositions());
+    }
+
+    /**
+     * The answers to texts or images, in their order.
+     *
+     * @param maxLength tokens of a text, the rest of which is cut; at most what the base can read
+     */
+    public List<Answer> of(Rows rows, Hooks hooks, int maxLength) {
         List<String> names = base.labels();
         Map<Integer, String> ids = new TreeMap<>();
         names.forEach(name -> ids.put(ids.size(), name));
@@ -78,8 +87,8 @@ public record Answers(Base base, Label.Kind kind, int batchSize) {
                 ? new ImageEncoder(base.imageProcessor(), labels)
                 : new ClassificationEncoder(
                         base.tokenizer(), labels, base.backbone().vocabSize());
-        RowEncoder labelled = (index, row, place, maxLength) -> encoder.encode(index, row.with(any), place, maxLength);
-        Examples examples = Examples.encode(rows, labelled, base.backbone().maxPositions(), Overflow.TRUNCATE);
+        RowEncoder labelled = (index, row, place, most) -> encoder.encode(index, row.with(any), place, most);
+        Examples examples = Examples.encode(rows, labelled, maxLength, Overflow.TRUNCATE);
         Answer[] answers = new Answer[rows.size()];
         new Predictor(base, examples, batchSize)
                 .predict(hooks, prediction -> answers[prediction.row()] = answer(prediction, names));

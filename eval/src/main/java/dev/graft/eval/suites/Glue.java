@@ -38,8 +38,8 @@ enum Glue implements SuiteTask {
     },
     STSB("STS-B", "sentence1", "sentence2", "score", List.of()) {
         @Override
-        public boolean isScore() {
-            return true;
+        public Ask asks() {
+            return Ask.NUMBER;
         }
 
         /** Predictions are clipped to the scale, 0 to 5. */
@@ -93,6 +93,11 @@ enum Glue implements SuiteTask {
     }
 
     @Override
+    public Ask asks() {
+        return Ask.CLASS;
+    }
+
+    @Override
     public List<String> scored() {
         return List.of("dev");
     }
@@ -108,7 +113,9 @@ enum Glue implements SuiteTask {
         List<Line> lines = this == COLA ? OfficialTsv.read(file, COLA_FIELDS) : OfficialTsv.read(file);
         List<Item> items = new ArrayList<>();
         for (Line line : lines) {
-            Label wanted = isScore() ? new Label.Score(line.number(label)) : new Label.One(line.oneOf(label, classes));
+            Label wanted = asks() == Ask.NUMBER
+                    ? new Label.Score(line.number(label))
+                    : new Label.One(line.oneOf(label, classes));
             items.add(new Item(new Row.Text(line.get(text), pair == null ? null : line.get(pair), wanted)));
         }
         return items;

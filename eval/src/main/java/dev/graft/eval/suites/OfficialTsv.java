@@ -1,11 +1,6 @@
 package dev.graft.eval.suites;
 
 import dev.graft.formats.FormatException;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.MalformedInputException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -52,7 +47,7 @@ final class OfficialTsv {
 
     /** A table under a line of names. */
     static List<Line> read(Path file) {
-        List<String> lines = lines(file);
+        List<String> lines = OfficialLines.read(file);
         if (lines.isEmpty()) {
             throw new FormatException(file, "is empty");
         }
@@ -61,7 +56,7 @@ final class OfficialTsv {
 
     /** A table without names. */
     static List<Line> read(Path file, List<String> names) {
-        return read(file, names, lines(file), 0);
+        return read(file, names, OfficialLines.read(file), 0);
     }
 
     private static List<Line> read(Path file, List<String> names, List<String> lines, int from) {
@@ -86,20 +81,5 @@ final class OfficialTsv {
             throw new FormatException(file, "has no rows");
         }
         return table;
-    }
-
-    private static List<String> lines(Path file) {
-        try {
-            List<String> lines = new ArrayList<>(
-                    Files.readString(file, StandardCharsets.UTF_8).lines().toList());
-            if (!lines.isEmpty() && lines.get(0).startsWith("\ufeff")) {
-                lines.set(0, lines.get(0).substring(1));
-            }
-            return lines;
-        } catch (MalformedInputException e) {
-            throw new FormatException(file.toString(), "is not UTF-8", e);
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
-        }
     }
 }

@@ -1,20 +1,12 @@
 package dev.graft.eval.suites;
 
+import dev.graft.eval.suites.WrittenTask.Scoring;
 import dev.graft.formats.InputException;
-import dev.graft.hub.Fingerprint;
 import dev.graft.hub.Hub;
-import dev.graft.train.data.DataOptions;
-import dev.graft.train.data.Label;
-import dev.graft.train.data.Row;
-import dev.graft.train.data.Rows;
 import dev.graft.train.data.Splits;
-import dev.graft.train.data.sets.RowsFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
@@ -25,8 +17,24 @@ import java.util.stream.Collectors;
  * }</pre>
  */
 public record Suite(String name, List<SuiteTask> tasks) {
-    private static final List<Suite> ALL =
-            List.of(new Suite("glue", List.of(Glue.values())), new Suite("superglue", List.of(SuperGlue.values())));
+    private static final String WMT = "wmt";
+
+    private static final List<Suite> ALL = List.of(
+            new Suite("glue", List.of(Glue.values())),
+            new Suite("superglue", List.of(SuperGlue.values())),
+            new Suite("squad", List.of(Squad.values())),
+            new Suite("conll2003", List.of(new Conll2003())),
+            new Suite("e2e", List.of(new WrittenTask("e2e", DataToText.E2E, Scoring.DATA_TO_TEXT))),
+            new Suite("webnlg", List.of(new WrittenTask("webnlg", new WebNlg(), Scoring.DATA_TO_TEXT))),
+            new Suite("dart", List.of(new WrittenTask("dart", DataToText.DART, Scoring.DATA_TO_TEXT))),
+            new Suite("xsum", List.of(ParallelLines.summaries())),
+            new Suite(WMT, List.of()),
+            new Suite("lama", List.of(Lama.values())),
+            new Suite("gsm8k", List.of(new Gsm8k())),
+            new Suite("bbh", Bbh.all()),
+            new Suite("cifar", List.of(PictureTask.CIFAR10, PictureTask.CIFAR100)),
+            new Suite("imagenet", List.of(PictureTask.IMAGENET)),
+            new Suite("vtab", Vtab.all()));
 
     /** A file beside those of a benchmark that was generated. */
     static final String TWIN = "TWIN.txt";
@@ -37,13 +45,23 @@ public record Suite(String name, List<SuiteTask> tasks) {
         tasks = List.copyOf(tasks);
     }
 
+    /** Their names. */
+    public static List<String> names() {
+        return ALL.stream().map(Suite::name).toList();
+    }
+
     /** @throws InputException if there is none of that name */
     public static Suite named(String name) {
         return ALL.stream()
                 .filter(suite -> suite.name.equals(name))
                 .findFirst()
-                .orElseThrow(() -> new InputException("there is no suite " + name + ", but "
-                        + ALL.stream().map(Suite::name).collect(Collectors.joining(", "))));
+                .orElseThrow(
+                        () -> new InputException("there is no suite " + name + ", but " + String.join(", ", names())));
+    }
+
+    /** The same with the tasks that its folder has, where these differ from folder to folder. */
+    public Suite in(Path folder) {
+        return name.equals(WMT) ? new Suite(name, ParallelLines.translations(folder)) : this;
     }
 
     /** @throws InputException if there is none of that name */
@@ -53,19 +71,6 @@ public record Suite(String name, List<SuiteTask> tasks) {
                 .findFirst()
                 .orElseThrow(() -> new InputException("there is no task " + title + " in " + name + ", but "
                         + tasks.stream().map(SuiteTask::title).collect(Collectors.joining(", "))));
-    }
-
-    /**
-     * The task that {@code glue/rte} names.
-     *
-     * @throws InputException if there is none of that name
-     */
-    public static SuiteTask taskNamed(String name) {
-        String[] parts = name.split("/", -1);
-        if (parts.length != 2) {
-            throw new InputException("a suite's task is named such as glue/rte, found " + name);
-        }
-        return named(parts[0]).task(parts[1]);
     }
 
     /**
@@ -90,56 +95,31 @@ public record Suite(String name, List<SuiteTask> tasks) {
     }
 
     /**
-     * The rows of a task as files, written once for each content of the official ones.
+     * The rows of a task, written as files once for each content of the official ones.
      *
-     * @param task such as {@code glue/rte}
+     * @param name such as {@code glue/rte}; the suite alone where it has a single task
      * @param data as for {@link #folder}
      */
-    public static Splits open(String task, String data, Hub hub) {
-        SuiteTask named = taskNamed(task);
-        Path folder = named(task.split("/")[0]).folder(data, hub);
-        List<Path> files = new ArrayList<>(List.of(named.file(folder, "train")));
-        named.scored().forEach(part -> files.add(named.file(folder, part)));
-        for (Path file : files) {
-            if (!Files.exists(file)) {
-                throw new InputException(
-                        task + " has no " + file + ", which is where the official files have it; found in " + folder
-                                + ": " + Arrays.toString(folder.toFile().list()));
-            }
+    public static Splits open(String name, String data, Hub hub) {
+        String[] parts = name.split("/", -1);
+        Suite known = named(parts[0]);
+        if (!known.tasks.isEmpty()) {
+            known.taskOf(name, parts);
         }
-        String content = Fingerprint.of(files).substring(0, 16);
-        Path made = hub.made(
-                "suite-" + task.replace('/', '-') + "-" + content, rows -> RowsFile.write(splits(named, folder), rows));
-        Splits splits =
-                Splits.open(made, new DataOptions(Map.of(), null, named.isScore() ? Label.Kind.SCORE : Label.Kind.ONE));
-        List<String> notes = new ArrayList<>(splits.notes());
-        notes.add(task + " of " + folder + (isTwin(folder) ? ": a twin, generated rows" : ": real rows")
-                + "; a tenth of the training rows validates, the dev rows test");
-        return new Splits(splits.train(), splits.validation(), splits.test(), notes);
+        Path folder = known.folder(data, hub);
+        SuiteTask task = known.in(folder).taskOf(name, parts);
+        return SuiteRows.open(name, task, folder, hub);
+    }
+
+    private SuiteTask taskOf(String whole, String[] parts) {
+        if (parts.length > 2 || (parts.length == 1 && tasks.size() > 1)) {
+            throw new InputException("a suite's task is named such as glue/rte, found " + whole);
+        }
+        return parts.length == 1 ? tasks.get(0) : task(parts[1]);
     }
 
     /** Whether the files in a folder were generated, not collected. */
     public static boolean isTwin(Path folder) {
         return Files.exists(folder.resolve(TWIN));
-    }
-
-    /**
-     * The rows of a task: those to train on without a tenth to validate on, and those with public labels to test on. The official test
-     * rows have no labels.
-     */
-    static Splits splits(SuiteTask task, Path folder) {
-        List<Row> test = new ArrayList<>();
-        task.scored().forEach(part -> test.addAll(rows(task, folder, part)));
-        String name = task.file(folder, "train").toString();
-        return new Splits(
-                        Rows.of(name, rows(task, folder, "train")),
-                        null,
-                        Rows.of(task.file(folder, task.scored().get(0)).toString(), test),
-                        List.of())
-                .withValidation(0.1);
-    }
-
-    private static List<Row> rows(SuiteTask task, Path folder, String part) {
-        return task.read(folder, part).stream().map(SuiteTask.Item::row).toList();
     }
 }

@@ -7,13 +7,8 @@ import dev.graft.eval.metrics.PrecisionRecallF1;
 import dev.graft.eval.metrics.text.SquadScore;
 import dev.graft.eval.metrics.text.TextPrediction;
 import dev.graft.formats.FormatException;
-import dev.graft.formats.Json;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Row;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -54,7 +49,10 @@ enum SuperGlue implements SuiteTask {
         List<Item> items(JsonNode line, String place, int number) {
             String asked =
                     text(line, "question", place).equals("cause") ? "What was the cause?" : "What happened then?";
-            int right = Integer.parseInt(text(line, "label", place));
+            int right = OfficialLines.oneOf(text(line, "label", place), Set.of("0", "1"), "label", place)
+                            .equals("1")
+                    ? 1
+                    : 0;
             List<Item> items = new ArrayList<>();
             for (int choice = 0; choice < 2; choice++) {
                 String text = text(line, "choice" + (choice + 1), place);
@@ -65,10 +63,10 @@ enum SuperGlue implements SuiteTask {
 
         @Override
         public Map<String, Double> score(List<Answer> answers) {
-            long right = groups(answers).values().stream()
+            long right = SuiteTask.groups(answers).values().stream()
                     .filter(group -> gold(best(group)).equals(YES))
                     .count();
-            return Map.of("accuracy", (double) right / groups(answers).size());
+            return Map.of("accuracy", (double) right / SuiteTask.groups(answers).size());
         }
     },
     RTE("RTE", List.of("entailment", "not_entailment")) {
@@ -118,7 +116,7 @@ enum SuperGlue implements SuiteTask {
         public Map<String, Double> score(List<Answer> answers) {
             PrecisionRecallF1 f1 = new PrecisionRecallF1(2, Average.BINARY);
             answers.forEach(answer -> f1.update(prediction(answer)));
-            Map<String, List<Answer>> groups = groups(answers);
+            Map<String, List<Answer>> groups = SuiteTask.groups(answers);
             long whole = groups.values().stream()
                     .filter(group ->
                             group.stream().allMatch(answer -> gold(answer).equals(answer.label())))
@@ -164,7 +162,7 @@ enum SuperGlue implements SuiteTask {
         @Override
         public Map<String, Double> score(List<Answer> answers) {
             SquadScore score = new SquadScore();
-            groups(answers).values().forEach(group -> {
+            SuiteTask.groups(answers).values().forEach(group -> {
                 List<String> gold = best(group).item().gold();
                 score.update(new TextPrediction(gold.get(0), gold.subList(1, gold.size())));
             });
@@ -193,6 +191,11 @@ enum SuperGlue implements SuiteTask {
     }
 
     @Override
+    public Ask asks() {
+        return Ask.CLASS;
+    }
+
+    @Override
     public List<String> scored() {
         return List.of("val");
     }
@@ -204,24 +207,10 @@ enum SuperGlue implements SuiteTask {
 
     @Override
     public List<Item> read(Path benchmark, String part) {
-        Path file = file(benchmark, part);
         List<Item> items = new ArrayList<>();
-        int number = 0;
-        try {
-            for (String line : Files.readAllLines(file, StandardCharsets.UTF_8)) {
-                number++;
-                String place = file + ":" + number;
-                if (!line.isBlank()) {
-                    items.addAll(items(Json.parse(place, line.getBytes(StandardCharsets.UTF_8)), place, number));
-                }
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
-        } catch (NumberFormatException e) {
-            throw new FormatException(file + ":" + number, "has a label that is no number", e);
-        }
+        OfficialLines.json(file(benchmark, part), (line, place, number) -> items.addAll(items(line, place, number)));
         if (items.isEmpty()) {
-            throw new FormatException(file, "has no rows");
+            throw new FormatException(file(benchmark, part), "has no rows");
         }
         return items;
     }
@@ -264,13 +253,6 @@ enum SuperGlue implements SuiteTask {
         Accuracy accuracy = new Accuracy();
         answers.forEach(answer -> accuracy.update(prediction(answer)));
         return accuracy.value();
-    }
-
-    static Map<String, List<Answer>> groups(List<Answer> answers) {
-        Map<String, List<Answer>> groups = new LinkedHashMap<>();
-        answers.forEach(answer -> groups.computeIfAbsent(answer.item().group(), group -> new ArrayList<>())
-                .add(answer));
-        return groups;
     }
 
     /** The choice that is most probably right, the first of equals. */

@@ -109,9 +109,15 @@ class SuiteTest {
                 folder,
                 false,
                 List.of(
-                        new TaskScore(Glue.MRPC, 1, List.of(Map.of("accuracy", 0.8, "f1", 0.9)), null),
-                        new TaskScore(Glue.MNLI, 2, List.of(Map.of("accuracy", 0.5), Map.of("accuracy", 0.7)), null),
-                        new TaskScore(Glue.RTE, 0, List.of(), "no adapter")));
+                        new TaskScore(Glue.MRPC, 1, 1, List.of(Map.of("accuracy", 0.8, "f1", 0.9)), List.of(), null),
+                        new TaskScore(
+                                Glue.MNLI,
+                                2,
+                                2,
+                                List.of(Map.of("accuracy", 0.5), Map.of("accuracy", 0.7)),
+                                List.of(),
+                                null),
+                        TaskScore.missing(Glue.RTE, "no adapter")));
         assertThat(report.average()).isCloseTo((0.85 + 0.6) / 2, within(1e-12));
         assertThat(report.isWhole()).isFalse();
         assertThat(report.averageShown()).isEqualTo("72.50 over 2 of 9 tasks: not the official average");

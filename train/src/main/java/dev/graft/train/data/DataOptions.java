@@ -19,4 +19,18 @@ public record DataOptions(
     public DataOptions {
         columns = Map.copyOf(columns);
     }
+
+    /**
+     * Rows of a known shape.
+     *
+     * @param columns by the part of a row that each is; empty where they have the shape's names
+     */
+    public static DataOptions of(RowShape shape, Map<String, String> columns) {
+        return new DataOptions(columns, shape, null);
+    }
+
+    /** Rows with labels of a kind; null for that which they seem to have. */
+    public static DataOptions labelled(Label.@Nullable Kind kind) {
+        return new DataOptions(Map.of(), null, kind);
+    }
 }

@@ -34,9 +34,9 @@ public final class RowsFile {
     }
 
     /**
-     * A row as it is read.
+     * A row as it is read; a picture by its file.
      *
-     * @throws IllegalArgumentException for rows of tokens, pictures, preferences and judgements
+     * @throws IllegalArgumentException for rows of tokens, choices, preferences and judgements
      */
     public static ObjectNode json(Row row) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
@@ -60,6 +60,9 @@ public final class RowsFile {
             chat.messages()
                     .forEach(message ->
                             messages.addObject().put("role", message.role()).put("content", message.content()));
+        } else if (row instanceof Row.Image image) {
+            json.put("image", image.picture().name());
+            label(json, image.label());
         } else if (row instanceof Row.Question question) {
             json.put("question", question.question()).put("context", question.context());
             if (question.answers() != null) {

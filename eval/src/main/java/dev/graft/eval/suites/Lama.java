@@ -1,0 +1,190 @@
+package dev.graft.eval.suites;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.FormatException;
+import dev.graft.train.data.Label;
+import dev.graft.train.data.Row;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A corpus of LAMA (Petroni et al., 2019): which word stands behind the mask of a sentence. P@1 and P@10 are means over relations. As the
+ * rules have it, facts whose object is no single token of the model are left out, and only words of {@code common_vocab_cased.txt} are
+ * admitted where that file is there.
+ */
+enum Lama implements SuiteTask {
+    GOOGLE_RE("Google_RE") {
+        @Override
+        List<Path> facts(Path folder) {
+            return Stream.of("date_of_birth", "place_of_birth", "place_of_death")
+                    .map(relation -> folder.resolve(relation + "_test.jsonl"))
+                    .filter(Files::exists)
+                    .toList();
+        }
+    },
+    TREX("TREx") {
+        @Override
+        List<Path> facts(Path folder) {
+            return relations(folder).keySet().stream()
+                    .map(relation -> folder.resolve(relation + ".jsonl"))
+                    .filter(Files::exists)
+                    .toList();
+        }
+    },
+    CONCEPTNET("ConceptNet") {
+        @Override
+        List<Path> facts(Path folder) {
+            return List.of(folder.resolve("test.jsonl"));
+        }
+    },
+    SQUAD("Squad") {
+        @Override
+        List<Path> facts(Path folder) {
+            return List.of(folder.resolve("test.jsonl"));
+        }
+    };
+
+    /** What stands for the mask in the files. */
+    static final String MASK = "[MASK]";
+
+    /** Templates that LAMA's code has, not its files. */
+    private static final Map<String, String> GOOGLE_TEMPLATES = Map.of(
+            "place_of_birth", "[X] was born in [Y] .",
+            "date_of_birth", "[X] (born [Y]).",
+            "place_of_death", "[X] died in [Y] .");
+
+    private static final int SHOWN = 10;
+
+    private final String folder;
+
+    Lama(String folder) {
+        this.folder = folder;
+    }
+
+    abstract List<Path> facts(Path folder);
+
+    @Override
+    public String title() {
+        return folder.toLowerCase(Locale.ROOT);
+    }
+
+    @Override
+    public Ask asks() {
+        return Ask.TOKEN;
+    }
+
+    @Override
+    public List<String> scored() {
+        return List.of("test");
+    }
+
+    @Override
+    public @Nullable String trained() {
+        return null;
+    }
+
+    @Override
+    public Path file(Path benchmark, String part) {
+        return benchmark.resolve(folder);
+    }
+
+    /** Templates by relation, of the file beside the corpora. */
+    private static Map<String, String> relations(Path corpus) {
+        Map<String, String> templates = new LinkedHashMap<>();
+        OfficialLines.json(corpus.resolveSibling("relations.jsonl"), (line, place, number) -> {
+            Fields fields = Fields.of(place, line);
+            templates.put(fields.string("relation"), fields.string("template"));
+        });
+        return templates;
+    }
+
+    @Override
+    public List<Item> read(Path benchmark, String part) {
+        Path corpus = file(benchmark, part);
+        Map<String, String> templates =
+                this == TREX ? relations(corpus) : this == GOOGLE_RE ? GOOGLE_TEMPLATES : Map.of();
+        List<Item> items = new ArrayList<>();
+        for (Path file : facts(corpus)) {
+            String name = Objects.requireNonNull(file.getFileName()).toString().replaceAll("(_test)?\\.jsonl$", "");
+            OfficialLines.json(file, (line, place, number) -> {
+                Fields fact = Fields.of(place, line);
+                String relation = templates.isEmpty() ? fact.string("pred", name) : name;
+                String text = text(fact, templates.get(relation));
+                items.add(
+                        new Item(new Row.Text(text, null, (Label) null), relation, List.of(fact.string("obj_label"))));
+            });
+        }
+        if (items.isEmpty()) {
+            throw new FormatException(corpus, "has no facts");
+        }
+        return items;
+    }
+
+    private static String text(Fields fact, @Nullable String template) {
+        String text = template != null
+                ? template.replace("[X]", fact.string("sub_label")).replace("[Y]", MASK)
+                : String.join(" ", fact.strings("masked_sentences"));
+        if (!text.contains(MASK)) {
+            throw new FormatException(fact.source(), "has the sentence \"" + text + "\" without " + MASK, null);
+        }
+        return text;
+    }
+
+    @Override
+    public Predicate<String> admitted(Path benchmark) {
+        Path file = benchmark.resolve("common_vocab_cased.txt");
+        if (!Files.exists(file)) {
+            return token -> true;
+        }
+        Set<String> words = new HashSet<>(OfficialLines.read(file));
+        return words::contains;
+    }
+
+    @Override
+    public Map<String, Double> score(List<Answer> answers) {
+        Map<String, Double> values = new LinkedHashMap<>();
+        values.put("p@1", mean(answers, answer -> answer.value() == 1 ? 1 : 0));
+        values.put("p@10", mean(answers, answer -> answer.value() <= SHOWN ? 1 : 0));
+        values.put("mrr", mean(answers, answer -> 1 / answer.value()));
+        return values;
+    }
+
+    /** Over relations, of the means over their facts. */
+    private static double mean(List<Answer> answers, ToDoubleFunction<Answer> value) {
+        return SuiteTask.groups(
+                        answers.stream().filter(answer -> answer.value() > 0).toList())
+                .values()
+                .stream()
+                .mapToDouble(
+                        group -> group.stream().mapToDouble(value).average().orElse(Double.NaN))
+                .average()
+                .orElse(Double.NaN);
+    }
+
+    @Override
+    public List<String> counted() {
+        return List.of("p@1");
+    }
+
+    @Override
+    public List<String> notes(List<Answer> answers) {
+        long out = answers.stream().filter(answer -> answer.value() == 0).count();
+        return out == 0
+                ? List.of()
+                : List.of(
+                        out + " of " + answers.size()
+                                + " facts are left out: their object is no single token of the model, or no word that is admitted");
+    }
+}

@@ -1,0 +1,158 @@
+package dev.graft.eval.suites;
+
+import dev.graft.eval.metrics.Metric;
+import dev.graft.eval.metrics.text.Bleu;
+import dev.graft.eval.metrics.text.ChrF;
+import dev.graft.eval.metrics.text.Rouge;
+import dev.graft.eval.metrics.text.Ter;
+import dev.graft.eval.metrics.text.TextPrediction;
+import dev.graft.formats.FormatException;
+import dev.graft.train.data.Row;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A task whose answers are texts, compared with references over the whole part: BLEU and chrF2 as sacreBLEU's defaults have them, TER,
+ * ROUGE with stems.
+ *
+ * @param source what reads its files
+ * @param scoring which metrics are stated
+ */
+record WrittenTask(String title, Source source, Scoring scoring) implements SuiteTask {
+
+    /** Where its texts come from. */
+    interface Source {
+        /** The part that is scored. */
+        default String scored() {
+            return "test";
+        }
+
+        /** The part that chooses among settings. */
+        default String validated() {
+            return "validation";
+        }
+
+        Path file(Path folder, String part);
+
+        default List<Path> files(Path folder, String part) {
+            return List.of(file(folder, part));
+        }
+
+        List<Pair> read(Path folder, String part);
+    }
+
+    /**
+     * A text and those that would be right for it.
+     *
+     * @param group of texts that are also scored by themselves; empty for none
+     */
+    record Pair(String prompt, List<String> references, String group) {
+        Pair {
+            references = List.copyOf(references);
+        }
+    }
+
+    /** What kind of text is written. */
+    enum Scoring {
+        /** BLEU counts; also for each group. */
+        DATA_TO_TEXT("bleu", Writing.LINE),
+        /** The longest common subsequence counts. */
+        SUMMARIES("rougeL", new Writing(128, List.of())),
+        /** BLEU counts. */
+        TRANSLATION("bleu", new Writing(256, List.of("\n")));
+
+        private final String counted;
+        private final Writing writing;
+
+        Scoring(String counted, Writing writing) {
+            this.counted = counted;
+            this.writing = writing;
+        }
+    }
+
+    @Override
+    public Ask asks() {
+        return Ask.TEXT;
+    }
+
+    @Override
+    public List<String> scored() {
+        return List.of(source.scored());
+    }
+
+    @Override
+    public String validated() {
+        return source.validated();
+    }
+
+    @Override
+    public Path file(Path folder, String part) {
+        return source.file(folder, part);
+    }
+
+    @Override
+    public List<Path> files(Path folder, String part) {
+        return source.files(folder, part);
+    }
+
+    @Override
+    public Writing writing() {
+        return scoring.writing;
+    }
+
+    /** To train on, a row for each reference. */
+    @Override
+    public List<Item> read(Path folder, String part) {
+        List<Item> items = new ArrayList<>();
+        for (Pair pair : source.read(folder, part)) {
+            List<String> learnt = part.equals(trained())
+                    ? pair.references()
+                    : pair.references().subList(0, 1);
+            for (String reference : learnt) {
+                items.add(
+                        new Item(new Row.Completion(pair.prompt(), " " + reference), pair.group(), pair.references()));
+            }
+        }
+        if (items.isEmpty()) {
+            throw new FormatException(file(folder, part), "has no texts");
+        }
+        return items;
+    }
+
+    @Override
+    public Map<String, Double> score(List<Answer> answers) {
+        Map<String, Double> values = new LinkedHashMap<>();
+        if (scoring != Scoring.SUMMARIES) {
+            values.put("bleu", percent(new Bleu(), answers));
+            values.put("chrf", percent(ChrF.characters(), answers));
+            values.put("ter", percent(new Ter(), answers));
+        }
+        if (scoring != Scoring.TRANSLATION) {
+            Rouge rouge = new Rouge(true);
+            answers.forEach(answer -> rouge.update(prediction(answer)));
+            values.putAll(rouge.values());
+        }
+        Map<String, List<Answer>> groups = SuiteTask.groups(answers);
+        if (groups.size() > 1) {
+            groups.forEach((group, own) -> values.put("bleu_" + group, percent(new Bleu(), own)));
+        }
+        return values;
+    }
+
+    private static double percent(Metric<TextPrediction> metric, List<Answer> answers) {
+        answers.forEach(answer -> metric.update(prediction(answer)));
+        return metric.value() / 100;
+    }
+
+    private static TextPrediction prediction(Answer answer) {
+        return new TextPrediction(answer.label().strip(), answer.item().gold());
+    }
+
+    @Override
+    public List<String> counted() {
+        return List.of(scoring.counted);
+    }
+}
