@@ -155,4 +155,42 @@ class SuiteAsksTest {
         assertThat(json.at("/tasks/cifar10/rows").intValue()).isEqualTo(20);
         assertThat(json.at("/tasks/cifar10/parts/0/accuracy").doubleValue()).isBetween(0.0, 1.0);
     }
+
+    @Test
+    void conversationsOfTwoTurns() throws IOException {
+        write(
+                "question.jsonl",
+                "{\"question_id\": 1, \"category\": \"math\", \"turns\": [\"2?\", \"3?\"], \"reference\": [\"2\", \"3\"]}\n");
+        Path base = TinyLlama.write(folder.resolve("base"));
+        Path answers = folder.resolve("answers.jsonl");
+        Object[] rated = {"--judge", "rule", "--answers", answers, "--max-new-tokens", "5"};
+        JsonNode json = eval(base, "mt-bench", rated);
+        assertThat(json.get("score").doubleValue()).isBetween(1.0, 10.0);
+        assertThat(json.get("judge").stringValue()).startsWith("rule");
+        assertThat(Files.readString(answers)).contains("\"question_id\"");
+        assertThat(eval(base, "mt-bench", rated)).isEqualTo(json);
+        JsonNode beside = eval(base, "mt-bench", "--judge", "rule", "--against", "base", "--max-new-tokens", "5");
+        assertThat(beside.get("ties").intValue()).isEqualTo(2);
+        assertThat(beside.get("win_rate_adjusted").doubleValue()).isEqualTo(0.5);
+        assertThat(Cli.run("eval", "--model", "file:" + base, "--suite", "mt-bench", "--data", folder)
+                        .err())
+                .contains("needs --judge");
+    }
+
+    @Test
+    void boxesOfAFile() throws IOException {
+        write(
+                "instances_val2017.json",
+                "{\"images\": [{\"id\": 1}], \"categories\": [{\"id\": 1}], \"annotations\": [{\"image_id\": 1, \"category_id\":"
+                        + " 1, \"bbox\": [0, 0, 9, 9], \"area\": 81, \"iscrowd\": 0}]}");
+        write("found.json", "[{\"image_id\": 1, \"category_id\": 1, \"bbox\": [0, 0, 9, 9], \"score\": 1}]");
+        Cli run = Cli.run("eval", "--suite", "coco", "--data", folder, "--predictions", folder.resolve("found.json"));
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out()).contains("no detector runs here").contains("1.0000");
+        assertThat(Cli.run("eval", "--suite", "coco", "--data", folder).err()).contains("needs --predictions");
+        assertThat(Cli.run("eval", "--suite", "glue", "--data", "twin", "--judge", "rule")
+                        .err())
+                .contains("--judge belongs to --suite mt-bench");
+        assertThat(Cli.run("eval", "--data", folder).err()).contains("--model is missing");
+    }
 }

@@ -4,7 +4,6 @@ import dev.graft.cli.model.AdapterOption;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
-import dev.graft.cli.model.ModelOption;
 import dev.graft.eval.suites.Suite;
 import dev.graft.formats.InputException;
 import dev.graft.hub.Hub;
@@ -37,8 +36,14 @@ import picocli.CommandLine.Spec;
         })
 public final class EvalCommand implements Runnable {
 
-    @Mixin
-    private ModelOption model = new ModelOption();
+    @Option(
+            names = {"-m", "--model"},
+            paramLabel = "MODEL",
+            description = {
+                "The base: a folder or file, a short name of `graft pull --list`, hf:OWNER/NAME,",
+                "maven:GROUP:NAME:VERSION or pypi:NAME==VERSION."
+            })
+    private @Nullable String model;
 
     @Mixin
     private AdapterOption adapter = new AdapterOption();
@@ -62,8 +67,9 @@ public final class EvalCommand implements Runnable {
             paramLabel = "NAME",
             description = {
                 "Score the tasks of a benchmark by its official rules: glue, superglue, squad, conll2003, e2e, webnlg, dart, xsum,",
-                "wmt, lama, gsm8k, bbh, cifar, imagenet, vtab. --data is the folder of its official files, or `twin` for",
-                "generated rows in the same files. {task} in --adapter stands for the task's name."
+                "wmt, lama, gsm8k, bbh, cifar, imagenet, vtab, mt-bench; and coco, which scores --predictions. --data is the folder",
+                "of its official files, or `twin` for generated rows in the same files. {task} in --adapter stands for the",
+                "task's name."
             })
     private @Nullable String suite;
 
@@ -73,6 +79,15 @@ public final class EvalCommand implements Runnable {
             paramLabel = "TASK",
             description = "Tasks of the suite to score (default: all).")
     private List<String> tasks = List.of();
+
+    @Option(
+            names = "--predictions",
+            paramLabel = "FILE",
+            description = "Of coco: what a detector found, as COCO's own list of boxes.")
+    private @Nullable Path predictions;
+
+    @Mixin
+    private JudgeOptions judging = new JudgeOptions();
 
     @Option(
             names = "--max-rows",
@@ -120,6 +135,9 @@ public final class EvalCommand implements Runnable {
     @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
+    private static final String COCO = "coco";
+    private static final String MT_BENCH = "mt-bench";
+
     /** Tokens of a row; longer ones are cut. */
     private static final int SUITE_LENGTH = 512;
 
@@ -127,22 +145,56 @@ public final class EvalCommand implements Runnable {
         return DataSet.find(data).map(set -> set.test(new Hub())).orElseGet(() -> Path.of(data));
     }
 
-    private SuiteRun suiteRun(String name, PrintWriter err) {
+    private String model() {
+        if (model == null) {
+            throw new InputException("--model is missing: name the base, such as minilm");
+        }
+        return model;
+    }
+
+    private SuiteRun.Limits limits() {
         atLeastOne("--max-rows", maxRows);
         atLeastOne("--max-new-tokens", maxNewTokens);
-        for (String option : List.of("--overflow", "--loss-on")) {
-            if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
-                throw new InputException(option + " doesn't belong to --suite, whose rules say what is read");
-            }
-        }
-        Suite known = Suite.named(name);
-        Path folder = known.folder(data, new Hub());
-        SuiteRun.Limits limits = new SuiteRun.Limits(
+        return new SuiteRun.Limits(
                 batchSize,
                 maxLength == null ? SUITE_LENGTH : maxLength,
                 maxNewTokens,
                 maxRows == null ? Integer.MAX_VALUE : maxRows);
-        return new SuiteRun(known.in(folder), folder, model.model(), adapter.adapters(), head, compute, limits, err);
+    }
+
+    private String benchmark(String name, PrintWriter err) {
+        refuse("doesn't belong to --suite, whose rules say what is read", "--overflow", "--loss-on");
+        if (!name.equals(COCO)) {
+            refuse("belongs to --suite coco", "--predictions");
+        }
+        if (!name.equals(MT_BENCH)) {
+            refuse("belongs to --suite mt-bench", "--judge", "--judge-model", "--against", "--answers");
+        }
+        if (name.equals(COCO)) {
+            refuse("is of no use to --suite coco, which scores --predictions", "--model", "--adapter", "--max-rows");
+            if (predictions == null) {
+                throw new InputException(
+                        "--suite coco needs --predictions: no detector runs here, so what one found is scored");
+            }
+            return new CocoRun(Path.of(data), predictions).shown(json.json());
+        }
+        if (name.equals(MT_BENCH)) {
+            return new MtBenchRun(Path.of(data), model(), adapter.adapters(), compute, judging, limits(), err)
+                    .shown(json.json());
+        }
+        Suite known = Suite.named(name);
+        Path folder = known.folder(data, new Hub());
+        SuiteRun run =
+                new SuiteRun(known.in(folder), folder, model(), adapter.adapters(), head, compute, limits(), err);
+        return SuiteRun.shown(run.run(tasks), json.json());
+    }
+
+    private void refuse(String why, String... options) {
+        for (String option : options) {
+            if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
+                throw new InputException(option + " " + why);
+            }
+        }
     }
 
     private static void atLeastOne(String option, @Nullable Integer value) {
@@ -156,17 +208,20 @@ public final class EvalCommand implements Runnable {
         atLeastOne("--batch-size", batchSize);
         PrintWriter err = spec.commandLine().getErr();
         if (suite != null) {
-            spec.commandLine()
-                    .getOut()
-                    .println(SuiteRun.shown(suiteRun(suite, err).run(tasks), json.json()));
+            spec.commandLine().getOut().println(benchmark(suite, err).stripTrailing());
             return;
         }
-        for (String option : List.of("--tasks", "--max-rows", "--max-new-tokens")) {
-            if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
-                throw new InputException(option + " belongs to --suite");
-            }
-        }
-        EvalRun run = new EvalRun(model.model(), adapter.adapters(), head, compute, err);
+        refuse(
+                "belongs to --suite",
+                "--tasks",
+                "--max-rows",
+                "--max-new-tokens",
+                "--predictions",
+                "--judge",
+                "--judge-model",
+                "--against",
+                "--answers");
+        EvalRun run = new EvalRun(model(), adapter.adapters(), head, compute, err);
         EvalRun.Scored scored = run.score(rows(), batchSize, maxLength, overflow, lossOn);
         PrintWriter out = spec.commandLine().getOut();
         out.println(scored.shown(json.json()));

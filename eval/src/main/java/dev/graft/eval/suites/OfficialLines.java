@@ -14,14 +14,14 @@ import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
 /** Lines of official files, in strict UTF-8. */
-final class OfficialLines {
+public final class OfficialLines {
     /** What a line may end with. Other separators of Unicode are text. */
     private static final String END = "\r\n|\r|\n";
 
     private OfficialLines() {}
 
     /** What reads a JSON line. */
-    interface JsonLine {
+    public interface JsonLine {
         /**
          * Reads one.
          *
@@ -58,7 +58,7 @@ final class OfficialLines {
      *
      * @throws FormatException if there is none
      */
-    static void json(Path file, JsonLine each) {
+    public static void json(Path file, JsonLine each) {
         int number = 0;
         int objects = 0;
         for (String line : read(file)) {

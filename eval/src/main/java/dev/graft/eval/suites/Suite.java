@@ -55,8 +55,8 @@ public record Suite(String name, List<SuiteTask> tasks) {
         return ALL.stream()
                 .filter(suite -> suite.name.equals(name))
                 .findFirst()
-                .orElseThrow(
-                        () -> new InputException("there is no suite " + name + ", but " + String.join(", ", names())));
+                .orElseThrow(() -> new InputException(
+                        "there is no suite " + name + ", but " + String.join(", ", names()) + ", coco, mt-bench"));
     }
 
     /** The same with the tasks that its folder has, where these differ from folder to folder. */

@@ -1,6 +1,8 @@
 package dev.graft.eval.suites;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
+import dev.graft.eval.suites.chat.FileJudge;
+import dev.graft.eval.suites.chat.MtQuestion;
 import dev.graft.formats.InputException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -88,5 +90,47 @@ class SuiteFuzzTest {
     @FuzzTest(maxDuration = "5s")
     void vtab(byte[] content) throws IOException {
         read(Suite.named("vtab").task("dtd"), "test", "dtd/test.txt", content);
+    }
+
+    private interface FileReader {
+        void read(Path file) throws IOException;
+    }
+
+    private static void read(FileReader reader, byte[] content) throws IOException {
+        Path file = Files.write(Files.createTempFile("graft-fuzz", ".json"), content);
+        try {
+            reader.read(file);
+        } catch (InputException refused) {
+            if (!String.valueOf(refused.getMessage()).contains(file.toString())) {
+                throw new AssertionError("the file is not named", refused);
+            }
+        } finally {
+            Files.delete(file);
+        }
+    }
+
+    @FuzzTest(maxDuration = "5s")
+    void coco(byte[] content) throws IOException {
+        read(CocoFiles::read, content);
+    }
+
+    @FuzzTest(maxDuration = "5s")
+    void cocoPredictions(byte[] content) throws IOException {
+        Path objects = Files.writeString(Files.createTempFile("graft-objects", ".json"), CocoFilesTest.OBJECTS);
+        try {
+            read(CocoFiles.read(objects)::score, content);
+        } finally {
+            Files.delete(objects);
+        }
+    }
+
+    @FuzzTest(maxDuration = "5s")
+    void mtBenchAnswers(byte[] content) throws IOException {
+        read(MtQuestion::answers, content);
+    }
+
+    @FuzzTest(maxDuration = "5s")
+    void mtBenchJudgements(byte[] content) throws IOException {
+        read(FileJudge::new, content);
     }
 }
