@@ -46,10 +46,7 @@ final class GlueTwin {
         twin.table(Glue.QNLI, "index\tquestion\tsentence\tlabel", GlueTwin::answer);
         twin.table(Glue.RTE, "index\tsentence1\tsentence2\tlabel", (words, n) -> entailment(words, n, false));
         twin.table(Glue.WNLI, "index\tsentence1\tsentence2\tlabel", (words, n) -> entailment(words, n, true));
-        AtomicWrite.text(
-                folder.resolve(Suite.TWIN),
-                "Generated with seed " + seed
-                        + ": a twin of GLUE in its official files. No row was collected from people.\n");
+        TwinWords.mark(folder, "GLUE", seed);
     }
 
     private interface Line {
@@ -138,7 +135,7 @@ final class GlueTwin {
                 number, "twin", "twin", 0, number, "twin", "twin", one, two, String.format(Locale.ROOT, "%.3f", score));
     }
 
-    private static List<Object> inference(TwinWords words, int number) {
+    static List<Object> inference(TwinWords words, int number) {
         String kind = words.kind();
         String place = words.any(TwinWords.PLACES);
         String premise = "There is only " + TwinWords.a(words.of(kind)) + " in the " + place + ".";
@@ -163,7 +160,7 @@ final class GlueTwin {
                 answers ? "entailment" : "not_entailment");
     }
 
-    private static List<Object> entailment(TwinWords words, int number, boolean isNumbered) {
+    static List<Object> entailment(TwinWords words, int number, boolean isNumbered) {
         String kind = words.kind();
         boolean follows = words.coin();
         String person = words.any(TwinWords.PEOPLE);

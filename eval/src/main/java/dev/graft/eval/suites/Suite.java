@@ -7,6 +7,8 @@ import dev.graft.train.data.Splits;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
@@ -40,6 +42,17 @@ public record Suite(String name, List<SuiteTask> tasks) {
     static final String TWIN = "TWIN.txt";
 
     private static final int TWIN_ROWS = 1000;
+
+    /** What writes a twin. */
+    private interface Twin {
+        void write(Path folder, long seed, int rows);
+    }
+
+    private static final Map<String, Twin> TWINS = new TreeMap<>(Map.of(
+            "glue", GlueTwin::write,
+            "superglue", SuperGlueTwin::write,
+            "squad", SquadTwin::write,
+            "conll2003", ConllTwin::write));
 
     public Suite {
         tasks = List.copyOf(tasks);
@@ -87,11 +100,12 @@ public record Suite(String name, List<SuiteTask> tasks) {
             }
             return folder;
         }
-        if (!name.equals("glue")) {
-            throw new InputException(
-                    "there is no twin of " + name + ", but of glue; give the folder of its official files");
+        Twin twin = TWINS.get(name);
+        if (twin == null) {
+            throw new InputException("there is no twin of " + name + ", but of " + String.join(", ", TWINS.keySet())
+                    + "; give the folder of its official files");
         }
-        return hub.made("twin-glue-1", folder -> GlueTwin.write(folder, 1, TWIN_ROWS));
+        return hub.made("twin-" + name + "-1", folder -> twin.write(folder, 1, TWIN_ROWS));
     }
 
     /**

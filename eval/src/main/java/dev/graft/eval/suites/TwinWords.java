@@ -1,5 +1,7 @@
 package dev.graft.eval.suites;
 
+import dev.graft.formats.AtomicWrite;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -56,6 +58,8 @@ final class TwinWords {
 
     private final Random random;
     private final Map<String, List<String>> kinds = new LinkedHashMap<>();
+    private final long seed;
+    private final boolean isTest;
     private final List<String> good;
     private final List<String> bad;
 
@@ -63,6 +67,8 @@ final class TwinWords {
      * @param isTest whether to take the words kept for tests, a third, or the others
      */
     TwinWords(long seed, boolean isTest) {
+        this.seed = seed;
+        this.isTest = isTest;
         this.random = new Random(seed * 2 + (isTest ? 1 : 0));
         KINDS.forEach((kind, words) -> kinds.put(kind, part(words(words), seed, isTest)));
         this.good = part(GOOD, seed, isTest);
@@ -106,6 +112,11 @@ final class TwinWords {
         return any(bad);
     }
 
+    /** Any of its part of some other words. */
+    String sense(List<String> words) {
+        return any(part(words, seed, isTest));
+    }
+
     String any(List<String> words) {
         return words.get(random.nextInt(words.size()));
     }
@@ -116,6 +127,14 @@ final class TwinWords {
 
     boolean coin() {
         return random.nextBoolean();
+    }
+
+    /** Says in a benchmark's folder that its rows were generated. */
+    static void mark(Path folder, String benchmark, long seed) {
+        AtomicWrite.text(
+                folder.resolve(Suite.TWIN),
+                "Generated with seed " + seed + ": a twin of " + benchmark
+                        + " in its official files. No row was collected from people.\n");
     }
 
     /** With its article. */

@@ -214,6 +214,6 @@ class SuiteTest {
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("RTE/train.tsv");
         assertThatThrownBy(() -> Suite.open("glue/xyz", "x", hub)).hasMessageContaining("there is no task xyz in glue");
-        assertThatThrownBy(() -> Suite.named("superglue").folder("twin", hub)).hasMessageContaining("there is no twin");
+        assertThatThrownBy(() -> Suite.named("lama").folder("twin", hub)).hasMessageContaining("there is no twin");
     }
 }

@@ -1,0 +1,80 @@
+package dev.graft.eval.suites;
+
+import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.Json;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * A twin of SQuAD in its official files: texts of things of several kinds, and questions that name a kind. Which word answers depends on
+ * what the words mean alone, and the things of the dev texts are in no training text. A third of the questions of 2.0 is on a kind that the
+ * text has nothing of.
+ */
+final class SquadTwin {
+    private static final int DEV = 200;
+    private static final int THINGS = 4;
+
+    private SquadTwin() {}
+
+    /** Writes it into an empty folder. */
+    static void write(Path folder, long seed, int train) {
+        for (Squad version : Squad.values()) {
+            write(version.file(folder, "train"), version, new TwinWords(seed + version.ordinal(), false), train);
+            write(version.file(folder, "dev"), version, new TwinWords(seed + version.ordinal(), true), DEV);
+        }
+        TwinWords.mark(folder, "SQuAD", seed);
+    }
+
+    private static void write(Path file, Squad version, TwinWords words, int rows) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode().put("version", version.title());
+        ArrayNode paragraphs =
+                json.putArray("data").addObject().put("title", "twin").putArray("paragraphs");
+        for (int number = 0; number < rows; number++) {
+            paragraph(paragraphs.addObject(), words, version, number);
+        }
+        AtomicWrite.text(file, Json.compact(json) + "\n");
+    }
+
+    private static void paragraph(ObjectNode paragraph, TwinWords words, Squad version, int number) {
+        List<String> kinds = new ArrayList<>();
+        while (kinds.size() < THINGS) {
+            String kind = words.kind();
+            if (!kinds.contains(kind)) {
+                kinds.add(kind);
+            }
+        }
+        boolean open = version == Squad.V2 && words.below(3) == 0;
+        int asked = words.below(open ? THINGS - 1 : THINGS);
+        StringBuilder context = new StringBuilder();
+        int start = 0;
+        String answer = "";
+        for (int i = 0; i < (open ? THINGS - 1 : THINGS); i++) {
+            String thing = words.of(kinds.get(i));
+            context.append(i == 0 ? "" : " ")
+                    .append(words.any(TwinWords.PEOPLE))
+                    .append(" found ");
+            String named = TwinWords.a(thing);
+            context.append(named);
+            if (i == asked) {
+                answer = thing;
+                start = context.length() - thing.length();
+            }
+            context.append(" in the ").append(words.any(TwinWords.PLACES)).append('.');
+        }
+        paragraph.put("context", context.toString());
+        ObjectNode question = paragraph.putArray("qas").addObject();
+        question.put("id", version.title() + "-" + number);
+        question.put("question", "Which " + kinds.get(open ? THINGS - 1 : asked) + " was found?");
+        ArrayNode answers = question.putArray("answers");
+        if (!open) {
+            answers.addObject().put("text", answer).put("answer_start", start);
+        }
+        if (version == Squad.V2) {
+            question.put("is_impossible", open);
+        }
+    }
+}

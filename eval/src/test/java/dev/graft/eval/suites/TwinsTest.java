@@ -1,0 +1,88 @@
+package dev.graft.eval.suites;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.graft.eval.suites.SuiteTask.Item;
+import dev.graft.train.data.Label;
+import dev.graft.train.data.Row;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class TwinsTest {
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @EnumSource(SuperGlue.class)
+    void superGluesTasksHaveRowsOfEachClass(SuperGlue task) {
+        SuperGlueTwin.write(folder, 3, 60);
+        assertThat(Suite.isTwin(folder)).isTrue();
+        List<Item> items = task.read(folder, "val");
+        Map<Label, Integer> labels = new HashMap<>();
+        items.forEach(item -> labels.merge(item.row().label(), 1, Integer::sum));
+        assertThat(labels).hasSize(task.classes.size());
+        // None is so frequent that saying it always would do.
+        assertThat(labels.values()).allMatch(count -> count < 0.75 * items.size());
+        assertThat(task.read(folder, "train")).hasSizeGreaterThanOrEqualTo(60);
+    }
+
+    @Test
+    void questionsOfSquadAreAnsweredByWordsThatNoTrainingTextHas() {
+        SquadTwin.write(folder, 3, 100);
+        Set<String> train = new HashSet<>();
+        Squad.V1
+                .read(folder, "train")
+                .forEach(item -> train.addAll(List.of(text(item).split("[ .]+"))));
+        for (Item item : Squad.V1.read(folder, "dev")) {
+            Row.Question row = (Row.Question) item.row();
+            Row.Answer answer = row.answers().get(0);
+            assertThat(row.context().substring(answer.start())).startsWith(answer.text());
+            assertThat(train).doesNotContain(answer.text());
+        }
+        assertThat(Squad.V2.read(folder, "dev").stream()
+                        .filter(item -> item.group().equals("none"))
+                        .count())
+                .isBetween(40L, 100L);
+    }
+
+    private static String text(Item item) {
+        return ((Row.Question) item.row()).context();
+    }
+
+    @Test
+    void namesOfConllAreOfOneFileAlone() {
+        ConllTwin.write(folder, 3, 300);
+        Map<String, Set<String>> names = new HashMap<>();
+        for (String part : List.of("train", "validation", "test")) {
+            for (Item item : new Conll2003().read(folder, part)) {
+                Row.Words row = (Row.Words) item.row();
+                for (int i = 0; i < row.words().size(); i++) {
+                    if (row.label().names().get(i).startsWith("B-")) {
+                        names.computeIfAbsent(part, any -> new HashSet<>())
+                                .add(row.words().get(i));
+                    }
+                }
+            }
+        }
+        assertThat(names.get("train")).hasSize(72).doesNotContainAnyElementsOf(names.get("test"));
+        assertThat(names.get("validation")).hasSize(36).doesNotContainAnyElementsOf(names.get("test"));
+    }
+
+    @Test
+    void equalSeedsWriteEqualTwins() {
+        SuperGlueTwin.write(folder.resolve("a"), 5, 20);
+        SuperGlueTwin.write(folder.resolve("b"), 5, 20);
+        for (SuperGlue task : SuperGlue.values()) {
+            assertThat(task.file(folder.resolve("a"), "val"))
+                    .hasSameTextualContentAs(task.file(folder.resolve("b"), "val"));
+        }
+    }
+}
