@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -42,9 +43,10 @@ public final class Catalogue {
     /**
      * A jar or wheel.
      *
-     * @param sha256 64 hexadecimal digits
+     * @param sha256 64 hexadecimal digits; null for what changes with time, whose signature its client checks
      */
-    public record Artifact(Source source, String licence, String sha256, long bytes) {}
+    public record Artifact(
+            Source source, String licence, @Nullable String sha256, long bytes) {}
 
     /**
      * A file made of files in packages, one behind the other. A {@code .zip} or {@code .tar.gz} is unpacked.
@@ -149,7 +151,7 @@ public final class Catalogue {
         return new Artifact(
                 Source.parse(row.required("source").asString()),
                 licence,
-                row.required("sha256").asString(),
+                row.has("sha256") ? row.required("sha256").asString() : null,
                 row.required("bytes").asLong());
     }
 }

@@ -3,6 +3,7 @@ package dev.graft.hub;
 import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.InputException;
 import dev.graft.hub.internal.AptClient;
+import dev.graft.hub.internal.AptIndexClient;
 import dev.graft.hub.internal.Assembly;
 import dev.graft.hub.internal.Environment;
 import dev.graft.hub.internal.HfClient;
@@ -98,6 +99,12 @@ public final class Hub {
                     Path.of("apt", apt.name(), apt.version()),
                     (work, destination, bytes) ->
                             new AptClient(environment).fetch(apt, work, destination, bytes, progress));
+        } else if (source instanceof Source.AptIndex index) {
+            return cached(
+                    index,
+                    Path.of("apt-index", index.release()),
+                    (work, destination, bytes) ->
+                            new AptIndexClient(environment).fetch(index, work, destination, bytes, progress));
         } else if (source instanceof Source.Assembled assembled) {
             Catalogue.Entry entry = Catalogue.find(assembled.name())
                     .orElseThrow(() -> new InputException(assembled + ": there is no such name in the catalogue"));

@@ -131,6 +131,23 @@ public sealed interface Source {
         }
     }
 
+    /**
+     * What Debian's package index says of the packages of a release: their fields, and their descriptions in English, German, French and
+     * Italian.
+     *
+     * @param release its code name, such as {@code bookworm}
+     */
+    record AptIndex(String release) implements Source {
+        public AptIndex {
+            requirePlain("apt-index:release", "release", release);
+        }
+
+        @Override
+        public String toString() {
+            return "apt-index:" + release;
+        }
+    }
+
     /** Files that are made from packages, by their name in the {@link Catalogue}. */
     record Assembled(String name) implements Source {
         @Override
@@ -146,7 +163,7 @@ public sealed interface Source {
      */
     static Source parse(String text) {
         Matcher scheme =
-                Pattern.compile("([A-Za-z][A-Za-z0-9+]+):(.*)", Pattern.DOTALL).matcher(text);
+                Pattern.compile("([A-Za-z][A-Za-z0-9+-]+):(.*)", Pattern.DOTALL).matcher(text);
         if (!scheme.matches()) {
             return bare(text);
         }
@@ -167,6 +184,7 @@ public sealed interface Source {
                 String[] parts = versioned(text, rest, "@", "npm:name@version");
                 yield new Npm(parts[0], parts[1]);
             }
+            case "apt-index" -> new AptIndex(rest);
             case "apt" -> {
                 String[] parts = versioned(text, rest, "=", "apt:name=version");
                 yield new Apt(parts[0], parts[1]);
@@ -174,7 +192,7 @@ public sealed interface Source {
             default ->
                 throw new InputException(text + ": there is no source '" + scheme.group(1)
                         + ":'; expected file:DIR, hf:org/name[@revision], maven:group:artifact:version, pypi:name==version, sdist:name==version, npm:name@version,"
-                        + " apt:name=version or one of "
+                        + " apt:name=version, apt-index:release or one of "
                         + String.join(", ", Catalogue.names()));
         };
     }

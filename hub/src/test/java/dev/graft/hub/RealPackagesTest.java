@@ -62,6 +62,17 @@ class RealPackagesTest {
     }
 
     @Test
+    void indexOfDebianHasFourLanguages() throws IOException {
+        Path index = hub.fetch("debian-index");
+        try (var lines = Files.lines(index.resolve("Packages"))) {
+            assertThat(lines.filter(line -> line.startsWith("Section: "))).hasSizeGreaterThan(60_000);
+        }
+        for (String language : List.of("en", "de", "fr", "it")) {
+            assertThat(index.resolve("Translation-" + language)).isNotEmptyFile();
+        }
+    }
+
+    @Test
     void secondFetchTakesMilliseconds() {
         hub.fetch("minilm");
         long start = System.nanoTime();

@@ -55,7 +55,7 @@ public record PackageCache(Path root) {
             client.fetch(work, destination, known.map(Catalogue.Artifact::bytes).orElse(-1L));
             Path artifact = only(source, destination);
             String sha256 = Fingerprint.of(artifact);
-            known.ifPresent(entry -> check(source, artifact, entry.sha256(), sha256));
+            known.map(Catalogue.Artifact::sha256).ifPresent(expected -> check(source, artifact, expected, sha256));
             AtomicWrite.folder(home, folder -> {
                 Archive.unpack(artifact, Files.createDirectories(folder.resolve("files")), progress);
                 ObjectNode marker = JsonNodeFactory.instance.objectNode();

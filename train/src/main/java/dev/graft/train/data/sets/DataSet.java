@@ -77,6 +77,9 @@ public record DataSet(String name, String description, String source, int revisi
         for (TimeSeries series : TimeSeries.values()) {
             sets.add(rows(series.set(), "series of numbers -> " + series.classes(), "sktime-series", series::read));
         }
+        for (DebianPackages packages : DebianPackages.values()) {
+            sets.add(rows(packages.set(), packages.description(), "debian-index", packages::read));
+        }
         sets.add(new DataSet("spoken-words", "recording -> word", "asterisk-sounds", 1, SpokenWords::write));
         return List.copyOf(sets);
     }
@@ -121,7 +124,10 @@ public record DataSet(String name, String description, String source, int revisi
             json.put(
                     "packages",
                     origin().packages().stream()
-                            .map(each -> each.source() + " sha256 " + each.sha256())
+                            .map(each -> each.source()
+                                    + (each.sha256() == null
+                                            ? ", whose signature apt checks"
+                                            : " sha256 " + each.sha256()))
                             .collect(Collectors.joining(", ")));
             AtomicWrite.text(folder.resolve("source.json"), Json.pretty(json) + "\n");
         });

@@ -47,11 +47,37 @@ final class Parts {
         for (List<Row> group : groups) {
             (test.size() < size ? test : validation.size() < size ? validation : train).addAll(group);
         }
+        return splits(name, train, validation, test);
+    }
+
+    /**
+     * About a share of the groups to test on, as many to validate on, the others to train on. A group's own hash decides, so that sets with
+     * the same groups part them alike.
+     */
+    static Splits alike(String name, List<Grouped> rows, double share) {
+        List<Row> test = new ArrayList<>();
+        List<Row> validation = new ArrayList<>();
+        List<Row> train = new ArrayList<>();
+        for (Grouped row : unambiguous(rows)) {
+            double place = (key(row.group) >>> 11) * 0x1p-53;
+            (place < share ? test : place < 2 * share ? validation : train).add(row.row);
+        }
+        if (test.isEmpty() || validation.isEmpty() || train.isEmpty()) {
+            throw new FormatException(name, "has " + rows.size() + " rows, too few for three parts", null);
+        }
+        return splits(name, train, validation, test);
+    }
+
+    private static Splits splits(String name, List<Row> train, List<Row> validation, List<Row> test) {
         return new Splits(
                 Rows.of(name + "/train", train),
                 Rows.of(name + "/validation", validation),
                 Rows.of(name + "/test", test),
                 List.of());
+    }
+
+    private static long key(String group) {
+        return new Row.Text(group, null, (Label) null).hash();
     }
 
     private static List<Grouped> unambiguous(List<Grouped> rows) {
@@ -73,7 +99,7 @@ final class Parts {
                 groups.computeIfAbsent(row.group, group -> new ArrayList<>()).add(row.row));
         record Keyed(long key, List<Row> rows) {}
         return groups.entrySet().stream()
-                .map(group -> new Keyed(new Row.Text(group.getKey(), null, (Label) null).hash(), group.getValue()))
+                .map(group -> new Keyed(key(group.getKey()), group.getValue()))
                 .sorted(Comparator.comparingLong(Keyed::key))
                 .map(Keyed::rows)
                 .toList();
