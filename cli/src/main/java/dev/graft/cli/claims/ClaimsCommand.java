@@ -3,6 +3,7 @@ package dev.graft.cli.claims;
 import dev.graft.cli.config.ConfigReader;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.eval.claims.Claim;
+import dev.graft.eval.claims.Investigation;
 import dev.graft.formats.InputException;
 import java.util.Arrays;
 import java.util.List;
@@ -28,6 +29,7 @@ import picocli.CommandLine.Spec;
             "Examples:",
             "  graft claims --quick",
             "  graft claims --quick --claim a,b",
+            "  graft claims --quick --investigate shots,layers",
             "  graft claims model=bge-small-en seeds=5 output_dir=runs/claims-bge",
             "  graft claims --claim c --vision-model hf:OWNER/VIT"
         })
@@ -45,6 +47,16 @@ public final class ClaimsCommand implements Callable<Integer> {
             paramLabel = "a..g",
             description = "Claims to try (default: all).")
     private List<String> claims = List.of();
+
+    @Option(
+            names = "--investigate",
+            split = ",",
+            paramLabel = "NAME",
+            description = {
+                "Tables without a claim, in place of claims that aren't named: transfer (between domains), shots (1 to 64 rows of each",
+                "class), shift (what another domain costs), layers (LoRA in one place at a time), calibration."
+            })
+    private List<String> investigations = List.of();
 
     @Option(names = "--quick", description = "Fewer rows, rates and seeds.")
     private boolean quick;
@@ -69,12 +81,13 @@ public final class ClaimsCommand implements Callable<Integer> {
                 throw new InputException(word + ": expected key=value");
             }
         }
-        List<Claim> wanted = claims.isEmpty()
+        List<Claim> wanted = claims.isEmpty() && investigations.isEmpty()
                 ? Arrays.asList(Claim.values())
                 : claims.stream().map(Claim::named).toList();
         return new ClaimsRun(
                         overrides,
                         wanted,
+                        investigations.stream().map(Investigation::named).toList(),
                         quick,
                         visionModel,
                         json.json(),

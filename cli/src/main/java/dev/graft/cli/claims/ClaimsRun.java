@@ -11,9 +11,13 @@ import dev.graft.cli.terminal.Table;
 import dev.graft.eval.claims.Claim;
 import dev.graft.eval.claims.ClaimsPage;
 import dev.graft.eval.claims.Finding;
+import dev.graft.eval.claims.Grid;
+import dev.graft.eval.claims.Investigation;
+import dev.graft.eval.claims.LayerSweep;
 import dev.graft.eval.claims.Results;
 import dev.graft.eval.claims.Study;
 import dev.graft.eval.compare.Comparison;
+import dev.graft.eval.compare.Contender;
 import dev.graft.eval.compare.Ledger;
 import dev.graft.eval.compare.Standing;
 import dev.graft.eval.report.Html;
@@ -41,6 +45,7 @@ import tools.jackson.databind.node.ObjectNode;
 record ClaimsRun(
         List<String> overrides,
         List<Claim> claims,
+        List<Investigation> investigations,
         boolean quick,
         @Nullable String visionModel,
         boolean json,
@@ -62,6 +67,7 @@ record ClaimsRun(
     int run() {
         Set<Study> studies = new LinkedHashSet<>();
         claims.forEach(claim -> studies.addAll(claim.studies()));
+        investigations.forEach(each -> studies.addAll(each.studies()));
         Map<String, List<Standing>> standings = new LinkedHashMap<>();
         try {
             for (Study study : studies) {
@@ -88,11 +94,22 @@ record ClaimsRun(
         Workbench bench = Workbench.of(config, Version.current(), err);
         Comparison comparison = new Comparison(
                 bench.experiment(),
-                bench.contenders(),
+                contenders(study, bench),
                 bench.search(config),
                 new Ledger(folder().resolve(study.name())));
         comparison.run(new TrialLines(err), Interruption::requested);
         return comparison.standings();
+    }
+
+    /** Those that the recipe names; in the sweep over layers LoRA in each place, beside the frozen base and full fine-tuning. */
+    private static List<Contender> contenders(Study study, Workbench bench) {
+        if (!Investigation.LAYERS.studies().contains(study)) {
+            return bench.contenders();
+        }
+        List<Contender> contenders = new ArrayList<>(bench.contenders());
+        double usual = bench.experiment().settings().optimization().learningRate();
+        contenders.addAll(LayerSweep.of(bench.experiment().base(), usual, usual));
+        return contenders;
     }
 
     private CompareConfig config(Study study, boolean pictures) {
@@ -149,15 +166,31 @@ record ClaimsRun(
         ObjectNode report = JsonNodeFactory.instance.objectNode();
         ArrayNode list = report.putArray("findings");
         findings.forEach(finding -> list.add(finding.toJson()));
+        List<Grid> grids =
+                investigations.stream().map(each -> each.grid(results)).toList();
+        if (!grids.isEmpty()) {
+            ObjectNode tables = report.putObject("investigations");
+            for (int i = 0; i < grids.size(); i++) {
+                tables.set(investigations.get(i).id(), grids.get(i).toJson());
+            }
+        }
         String model = shared().base().model();
         String command = "./graft claims" + (quick ? " --quick" : "")
-                + (claims.size() == Claim.values().length
+                + (claims.isEmpty() || claims.size() == Claim.values().length
                         ? ""
                         : " --claim "
                                 + String.join(
                                         ",", claims.stream().map(Claim::id).toList()))
+                + (investigations.isEmpty()
+                        ? ""
+                        : " --investigate "
+                                + String.join(
+                                        ",",
+                                        investigations.stream()
+                                                .map(Investigation::id)
+                                                .toList()))
                 + (overrides.isEmpty() ? "" : " " + String.join(" ", overrides));
-        ClaimsPage page = new ClaimsPage(model, findings, results, studies, command);
+        ClaimsPage page = new ClaimsPage(model, findings, grids, results, studies, command);
         AtomicWrite.text(folder().resolve("claims.json"), Json.pretty(report) + "\n");
         AtomicWrite.text(folder().resolve("report.html"), Html.render(page.report()));
         if (json) {
@@ -179,7 +212,14 @@ record ClaimsRun(
                                 part.condition(),
                                 part.verdict().words()));
             }
-            out.print("\n" + table);
+            if (!findings.isEmpty()) {
+                out.print("\n" + table);
+            }
+            for (Grid grid : grids) {
+                Table figures = new Table(grid.head().toArray(String[]::new));
+                grid.rows().forEach(row -> figures.row(row.toArray(String[]::new)));
+                out.print("\n" + grid.title() + "\n" + figures);
+            }
         }
         err.println("report   " + folder().resolve("report.html"));
     }

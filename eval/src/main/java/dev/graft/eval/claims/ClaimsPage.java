@@ -17,21 +17,27 @@ import java.util.Map;
  * The findings as a page for people.
  *
  * @param model the base
+ * @param grids what was investigated beside claims
  * @param command that made it
  */
-public record ClaimsPage(String model, List<Finding> findings, Results results, List<Study> studies, String command) {
+public record ClaimsPage(
+        String model, List<Finding> findings, List<Grid> grids, Results results, List<Study> studies, String command) {
     public ClaimsPage {
         findings = List.copyOf(findings);
+        grids = List.copyOf(grids);
         studies = List.copyOf(studies);
     }
 
     /** The page. */
     public Report report() {
         List<Section> sections = new ArrayList<>();
-        sections.add(new Section.Table(
-                "Verdicts",
-                List.of("claim", "the survey says", "verdict", "difference in points (95 %)", "asked", "it says"),
-                rows()));
+        if (!findings.isEmpty()) {
+            sections.add(new Section.Table(
+                    "Verdicts",
+                    List.of("claim", "the survey says", "verdict", "difference in points (95 %)", "asked", "it says"),
+                    rows()));
+        }
+        grids.forEach(grid -> sections.add(grid.section()));
         Map<String, List<Point>> curves = new LinkedHashMap<>();
         List<List<String>> scores = new ArrayList<>();
         for (Study study : studies) {

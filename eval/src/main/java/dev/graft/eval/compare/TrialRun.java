@@ -1,6 +1,8 @@
 package dev.graft.eval.compare;
 
 import dev.graft.eval.compare.FootprintRun.Steps;
+import dev.graft.eval.metrics.Calibration;
+import dev.graft.eval.metrics.ProbabilityPrediction;
 import dev.graft.eval.metrics.Segmentation;
 import dev.graft.eval.run.Scores;
 import dev.graft.formats.InputException;
@@ -23,8 +25,10 @@ import dev.graft.train.TrainingEvent.Reason;
 import dev.graft.train.TrainingException;
 import dev.graft.train.TrainingListener;
 import dev.graft.train.data.Examples;
+import dev.graft.train.data.Label;
 import dev.graft.train.loss.Prediction;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -38,6 +42,9 @@ import tools.jackson.databind.node.ObjectNode;
 /** Runs trials of an experiment. */
 final class TrialRun {
     private static final int CALIBRATION_BATCH = 8;
+
+    /** As papers have it. */
+    private static final int CALIBRATION_BINS = 15;
 
     private final Experiment experiment;
     private final ObjectNode shared;
@@ -147,10 +154,17 @@ final class TrialRun {
         Map<String, Double> validation = score(base, experiment.validation(), hooks, prediction -> {});
         Map<Integer, Double> rows = new TreeMap<>();
         Map<Integer, Double> weights = new TreeMap<>();
-        Map<String, Double> test = score(base, experiment.test(), hooks, prediction -> {
+        Calibration calibration = new Calibration(CALIBRATION_BINS);
+        Map<String, Double> test = new LinkedHashMap<>(score(base, experiment.test(), hooks, prediction -> {
             rows.put(prediction.row(), value(prediction));
             weights.put(prediction.row(), weight(prediction));
-        });
+            if (prediction instanceof Prediction.OneClass one) {
+                calibration.update(new ProbabilityPrediction(one.target(), one.probabilities()));
+            }
+        }));
+        if (experiment.task().kind() == Label.Kind.ONE) {
+            test.putAll(calibration.values());
+        }
         return new Outcome(
                 trial,
                 key,

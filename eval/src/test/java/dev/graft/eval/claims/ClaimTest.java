@@ -95,8 +95,8 @@ class ClaimTest {
     @Test
     void thePageShowsVerdictsWithTheirDifferences() {
         Results results = kinds(300, 310, 250);
-        ClaimsPage page =
-                new ClaimsPage("minilm", List.of(Claim.A.judge(results)), results, Claim.A.studies(), "./graft claims");
+        ClaimsPage page = new ClaimsPage(
+                "minilm", List.of(Claim.A.judge(results)), List.of(), results, Claim.A.studies(), "./graft claims");
         assertThat(Html.render(page.report())).contains("doesn&#39;t hold here").contains("-12.5 (");
         assertThat(Claim.A.judge(results).toJson().at("/verdict").asString()).isEqualTo("contradicted");
     }

@@ -1,0 +1,160 @@
+package dev.graft.eval.claims;
+
+import dev.graft.eval.claims.Grid.Cell;
+import dev.graft.eval.compare.Outcome;
+import dev.graft.eval.compare.Standing;
+import dev.graft.formats.InputException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+
+/** What is measured without a claim to judge: tables of scores. They share studies with the claims. */
+public enum Investigation {
+    /** Each domain of sentiment to each. */
+    TRANSFER("Trained on one domain, scored on each", "method, trained on", transfers()) {
+        @Override
+        List<Cell> cells(Results results) {
+            List<Cell> cells = new ArrayList<>();
+            for (String from : Studies.DOMAINS) {
+                for (String to : Studies.DOMAINS) {
+                    String name = Studies.transfer(from, to).name();
+                    scored(results, name)
+                            .forEach(each -> cells.add(new Cell(each.method() + ", " + from, to, each.score())));
+                }
+            }
+            return cells;
+        }
+    },
+    /** One to 64 rows of each class. */
+    SHOTS(
+            "Few rows of each class",
+            "method",
+            IntStream.of(1, 2, 4, 8, 16, 32, 64).mapToObj(Studies::shots).toList()) {
+        @Override
+        List<Cell> cells(Results results) {
+            return studies().stream()
+                    .flatMap(study -> scored(results, study.name()).stream()
+                            .map(each -> new Cell(each.method(), Integer.toString(study.shots()), each.score())))
+                    .toList();
+        }
+    },
+    /** What another domain costs. */
+    SHIFT(
+            "Trained on films: what another domain costs",
+            "method",
+            List.of(Studies.FILMS, Studies.TWEETS, Studies.PRODUCTS, Studies.NEWS)) {
+        @Override
+        List<Cell> cells(Results results) {
+            List<Cell> cells = new ArrayList<>();
+            for (Standing own : scored(results, "films")) {
+                cells.add(new Cell(own.method(), "films", own.score()));
+                for (Study other : studies().subList(1, studies().size())) {
+                    results.of(other.name(), own.method())
+                            .ifPresent(shifted -> cells.add(new Cell(
+                                    own.method(),
+                                    other.name().replace("films-to-", "lost on "),
+                                    own.score() - shifted.score())));
+                }
+            }
+            return cells;
+        }
+    },
+    /** LoRA on one kind of module, or in one layer, at a time. */
+    LAYERS("LoRA in some places alone", "places", List.of(Studies.LAYERS)) {
+        @Override
+        List<Cell> cells(Results results) {
+            List<Cell> cells = new ArrayList<>();
+            for (Standing each : scored(results, Studies.LAYERS.name())) {
+                cells.add(new Cell(each.method(), "score", each.score()));
+                cells.add(new Cell(each.method(), "trainable %", each.trainablePercent()));
+            }
+            return cells;
+        }
+    },
+    /** How far probabilities are from how often they are right. */
+    CALIBRATION(
+            "Calibration: expected error of the probabilities",
+            "method, study",
+            List.of(Studies.KINDS, Studies.FILMS, Studies.TWEETS)) {
+        @Override
+        List<Cell> cells(Results results) {
+            List<Cell> cells = new ArrayList<>();
+            for (Study study : studies()) {
+                for (Standing each : scored(results, study.name())) {
+                    for (String metric : List.of("accuracy", "ece", "brier", "log_loss")) {
+                        double mean = mean(each, metric);
+                        if (Double.isFinite(mean)) {
+                            cells.add(new Cell(each.method() + ", " + study.name(), metric, mean));
+                        }
+                    }
+                }
+            }
+            return cells;
+        }
+    };
+
+    private final String title;
+    private final String corner;
+    private final List<Study> studies;
+
+    Investigation(String title, String corner, List<Study> studies) {
+        this.title = title;
+        this.corner = corner;
+        this.studies = List.copyOf(studies);
+    }
+
+    private static List<Study> transfers() {
+        return Studies.DOMAINS.stream()
+                .flatMap(from -> Studies.DOMAINS.stream().map(to -> Studies.transfer(from, to)))
+                .toList();
+    }
+
+    /** The figures that came of its studies. */
+    abstract List<Cell> cells(Results results);
+
+    /** The comparisons that it rests on. */
+    public List<Study> studies() {
+        return studies;
+    }
+
+    /** Its name in lower case. */
+    public String id() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** What came of it. */
+    public Grid grid(Results results) {
+        return new Grid(title, corner, cells(results));
+    }
+
+    /**
+     * The one of that name.
+     *
+     * @throws InputException if there is none
+     */
+    public static Investigation named(String id) {
+        return Arrays.stream(values())
+                .filter(each -> each.id().equals(id))
+                .findFirst()
+                .orElseThrow(() -> new InputException("there is nothing to investigate called " + id + ", but "
+                        + Arrays.stream(values()).map(Investigation::id).collect(Collectors.joining(", "))));
+    }
+
+    static List<Standing> scored(Results results, String study) {
+        return results.standings().getOrDefault(study, List.of()).stream()
+                .filter(Standing::scored)
+                .toList();
+    }
+
+    /** The mean of a metric over the seeds; NaN where trials don't have it. */
+    static double mean(Standing standing, String metric) {
+        return standing.outcomes().stream()
+                .map(Outcome::test)
+                .mapToDouble(test -> test.getOrDefault(metric, Double.NaN))
+                .average()
+                .orElse(Double.NaN);
+    }
+}
