@@ -1,0 +1,93 @@
+package dev.graft.eval.suites;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.graft.eval.run.RunData;
+import dev.graft.eval.run.Scorer;
+import dev.graft.hub.Hub;
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Method;
+import dev.graft.peft.Selection;
+import dev.graft.peft.methods.FullFineTuning;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.Predictor;
+import dev.graft.train.Resume;
+import dev.graft.train.TrainSettings;
+import dev.graft.train.TrainSettings.Every;
+import dev.graft.train.TrainSettings.Saving;
+import dev.graft.train.Trainer;
+import dev.graft.train.data.Dataset;
+import dev.graft.train.data.Examples;
+import dev.graft.train.data.LossOn;
+import dev.graft.train.data.RowEncoder;
+import dev.graft.train.data.Rows;
+import dev.graft.train.data.Splits;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** LoRA on MiniLM answers rows of the twin of CoNLL-2003 that the same network can't learn from random weights, all of which are trained. */
+class TwinsNeedPretrainingTest {
+    @ParameterizedTest
+    @CsvSource({"conll2003, f1, 80, 0.5"})
+    @Tag("slow")
+    void loraOnWhatWasLearntBeforeIsFarAboveTrainingAllFromRandomWeights(
+            String task, String metric, int steps, double margin) {
+        try (Splits splits = Suite.open(task, "twin", new Hub())) {
+            RunData data = RunData.of((Dataset) splits.train(), (Task) null);
+            Base base = Base.load("minilm", data.options(Base.Options.DEFAULT));
+            double lora = score(base, new Lora(LoraConfig.DEFAULT), 2e-3, steps, splits, data, metric);
+            double random = Math.max(
+                    score(random(base), FullFineTuning.DEFAULT, 1e-3, steps, splits, data, metric),
+                    score(random(base), FullFineTuning.DEFAULT, 1e-4, steps, splits, data, metric));
+            assertThat(lora).as("from random weights %s", random).isGreaterThan(random + margin);
+        }
+    }
+
+    private static double score(
+            Base base, Method method, double rate, int steps, Splits splits, RunData data, String metric) {
+        RowEncoder encoder = data.encoder(base, () -> null, LossOn.COMPLETION);
+        Adapter adapter = Adapter.create(base, method, 1);
+        TrainSettings settings = TrainSettings.DEFAULT
+                .withMaxSteps(steps)
+                .withBatchSize(8)
+                .withLearningRate(rate)
+                .with(new Saving(Every.NEVER, 0));
+        new Trainer(settings, adapter, examples(splits.train(), encoder, data), null, null, List.of())
+                .run(Resume.NEVER, () -> false);
+        return Scorer.of(data)
+                .score(
+                        new Predictor(adapter.base(), examples(splits.test(), encoder, data), 32),
+                        Selection.of(adapter).hooks(),
+                        false)
+                .metrics()
+                .get(metric);
+    }
+
+    private static Examples examples(Rows rows, RowEncoder encoder, RunData data) {
+        return Examples.encode(rows, encoder, 64, data.overflow(null));
+    }
+
+    /** The same network with weights as BERT begins with: a normal distribution, norms that change nothing. */
+    private static Base random(Base base) {
+        Random random = new Random(1);
+        Map<String, Tensor> weights = new HashMap<>();
+        base.parameters().forEach((name, tensor) -> {
+            float[] values = new float[(int) tensor.numel()];
+            for (int i = 0; i < values.length; i++) {
+                values[i] = tensor.dim() > 1 ? (float) (0.02 * random.nextGaussian()) : name.endsWith("weight") ? 1 : 0;
+            }
+            weights.put(name, Tensors.of(values, Tensors.shape(tensor)));
+        });
+        return base.with(weights);
+    }
+}
