@@ -4,6 +4,7 @@ import dev.graft.formats.Fields;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.function.LongFunction;
+import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
@@ -130,11 +131,28 @@ public record Rope(
                         .mul(Tensors.of(narrow, narrow.length))
                         .unsqueeze(1),
                 type);
+        Tensor cos = eachAlone(angles, Tensor::cos);
+        Tensor sin = eachAlone(angles, Tensor::sin);
         if (scale == 1) {
-            return new Angles(angles.cos(), angles.sin());
+            return new Angles(cos, sin);
         }
         Scalar factor = new Scalar(scale);
-        return new Angles(angles.cos().mul(factor), angles.sin().mul(factor));
+        return new Angles(cos.mul(factor), sin.mul(factor));
+    }
+
+    /**
+     * Cosines and sines are made of several numbers at once, and in another way where one of those is large. So rows of one position each,
+     * which may be texts of several people, have theirs made apart: they don't depend on how long the others' texts are.
+     */
+    private static Tensor eachAlone(Tensor angles, UnaryOperator<Tensor> function) {
+        if (angles.size(0) == 1 || angles.size(2) > 1) {
+            return function.apply(angles);
+        }
+        Tensor[] rows = new Tensor[(int) angles.size(0)];
+        for (int row = 0; row < rows.length; row++) {
+            rows[row] = function.apply(angles.narrow(0, row, 1));
+        }
+        return Ops.cat(0, rows);
     }
 
     /** Cosines and sines of a pass's positions, each {@code [batch or 1, 1, seq, headDim / 2]}. */

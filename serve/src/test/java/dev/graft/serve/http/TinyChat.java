@@ -12,6 +12,7 @@ import dev.graft.peft.Adapter;
 import dev.graft.peft.methods.Ia3;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
+import dev.graft.serve.AdapterStore;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.Engine;
 import dev.graft.serve.FolderStore;
@@ -24,6 +25,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -38,6 +40,12 @@ final class TinyChat implements AutoCloseable {
     final Server server;
 
     TinyChat(Path folder, Engine.Options engineOptions, Server.Options options) throws IOException {
+        this(folder, engineOptions, options, FolderStore::new);
+    }
+
+    /** @param store what serves the adapters, made of the folder where {@link #lora} saves them */
+    TinyChat(Path folder, Engine.Options engineOptions, Server.Options options, Function<Path, AdapterStore> store)
+            throws IOException {
         Path model = write(folder.resolve("model"));
         base = Base.load("tiny", model, Base.Options.DEFAULT);
         adapterFolder = Files.createDirectories(folder.resolve("adapters"));
@@ -48,7 +56,7 @@ final class TinyChat implements AutoCloseable {
         Chat chat = new Chat(ChatTemplate.load(model, tokenizer.specialTokens()), tokenizer);
         Metrics metrics = new Metrics();
         engine = new Engine(base, tokenizer, engineOptions, metrics);
-        adapters = new Adapters(base, "tiny", new FolderStore(adapterFolder));
+        adapters = new Adapters(base, "tiny", store.apply(adapterFolder));
         server = Server.texts(engine, adapters, chat, metrics, options);
     }
 
@@ -58,7 +66,11 @@ final class TinyChat implements AutoCloseable {
 
     /** An adapter whose B isn't zero. */
     void lora(String name, long seed) {
-        Adapter adapter = Adapter.create(base, new Lora(LoraConfig.DEFAULT), seed);
+        lora(name, LoraConfig.DEFAULT, seed);
+    }
+
+    void lora(String name, LoraConfig config, long seed) {
+        Adapter adapter = Adapter.create(base, new Lora(config), seed);
         adapter.parameters().forEach((key, parameter) -> {
             if (key.contains("lora_B")) {
                 Tensor value = parameter.value();
