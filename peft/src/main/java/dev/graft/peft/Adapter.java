@@ -35,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  * Adapter again = Adapter.load(base, Path.of("out/adapter"));
  * }</pre>
  */
-public final class Adapter {
+public final class Adapter implements AutoCloseable {
     private final Base base;
     private final AdapterConfig config;
     private final boolean stored;
@@ -359,5 +359,11 @@ public final class Adapter {
         return effects.values().stream()
                 .flatMap(List::stream)
                 .anyMatch(effect -> effect instanceof Effect.Prompt || effect instanceof Effect.Prefix);
+    }
+
+    /** Gives the memory of its parameters back now, not when it is collected. Nothing may use it any more. */
+    @Override
+    public void close() {
+        parameters.values().forEach(parameter -> parameter.value().close());
     }
 }

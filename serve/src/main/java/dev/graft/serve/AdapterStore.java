@@ -5,6 +5,7 @@ import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.store.UnknownAdapterException;
 import java.util.List;
+import java.util.function.Function;
 
 /** Where adapters are kept. */
 public interface AdapterStore {
@@ -16,31 +17,26 @@ public interface AdapterStore {
         }
 
         @Override
-        public String version(String name) {
-            throw new UnknownAdapterException("there are no adapters");
-        }
-
-        @Override
-        public Adapter load(Base base, String name) {
+        public Found find(String name) {
             throw new UnknownAdapterException("there are no adapters");
         }
     };
+
+    /**
+     * What a name means.
+     *
+     * @param version another text means another adapter
+     * @param load loads it; throws {@link InputException} if it doesn't fit the base
+     */
+    record Found(String version, Function<Base, Adapter> load) {}
 
     /** The names of the adapters that are there now, in alphabetical order. */
     List<String> names();
 
     /**
-     * What a name means now: another text means another adapter.
+     * What a name means now.
      *
      * @throws UnknownAdapterException if there is none of that name
      */
-    String version(String name);
-
-    /**
-     * Loads an adapter.
-     *
-     * @throws UnknownAdapterException if there is none of that name
-     * @throws InputException if it doesn't fit the base
-     */
-    Adapter load(Base base, String name);
+    Found find(String name);
 }

@@ -6,7 +6,6 @@ import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
 import dev.graft.peft.store.UnknownAdapterException;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,15 +16,24 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The adapters that a base is served with, each loaded when it is first asked for, and anew when its name means another version; texts that
- * are being written go on with the one they began with. What a client calls a model is the name of an adapter, of
- * the base, or both: {@code base:adapter}.
+ * are being written go on with the one they began with. Under a budget of bytes those that were used longest ago leave memory. What a client
+ * calls a model is the name of an adapter, of the base, or both: {@code base:adapter}.
+ *
+ * <pre>{@code
+ * Adapters adapters = new Adapters(base, "smollm2", new FolderStore(Path.of("adapters")), 1L << 30);
+ * try (Adapters.Lease lease = adapters.lease("poet")) {
+ *     base.logits(inputs, Pass.inference(lease.served().selection().hooks()));
+ * }
+ * }</pre>
  */
 public final class Adapters {
     private final Base base;
     private final String baseName;
     private final AdapterStore store;
+    private final AdapterCache cache;
     private final AtomicLong revisions = new AtomicLong();
-    private final Map<String, Loaded> loaded = new HashMap<>();
+    private final Map<String, Named> named = new HashMap<>();
+    private final Map<String, Lease> pins = new HashMap<>();
     private final Map<String, String> added = new HashMap<>();
     private final Map<String, Double> strengths = new HashMap<>();
     private final Set<String> removed = new TreeSet<>();
@@ -34,16 +42,62 @@ public final class Adapters {
     /**
      * An adapter in memory.
      *
-     * @param version what its name meant in the store when it was loaded
+     * @param version what the store calls it
      * @param bytes what its parameters take
+     * @param nanos how long it took to load
      */
-    public record Loaded(Served served, Adapter adapter, String version, Instant since, long bytes, long nanos) {}
+    public record Loaded(Adapter adapter, String version, Instant since, long bytes, long nanos) {}
 
-    /** @param baseName what clients call the base */
+    /**
+     * What became of loads since the start.
+     *
+     * @param bytes of what is in memory now
+     * @param hits how often an adapter was there when it was asked for
+     * @param evictions how many left memory for others
+     */
+    public record Counts(long bytes, long hits, long loads, long evictions) {}
+
+    /** What a name meant when it was last asked for. */
+    private record Named(Loaded loaded, double strength, Served served) {}
+
+    /** What answers, in memory until this is closed. */
+    public static final class Lease implements AutoCloseable {
+        private final Served served;
+        private final AdapterCache.@Nullable Lease held;
+
+        private Lease(Served served, AdapterCache.@Nullable Lease held) {
+            this.served = served;
+            this.held = held;
+        }
+
+        public Served served() {
+            return served;
+        }
+
+        @Override
+        public void close() {
+            if (held != null) {
+                held.close();
+            }
+        }
+    }
+
+    /** Adapters that may take any memory. */
     public Adapters(Base base, String baseName, AdapterStore store) {
+        this(base, baseName, store, Long.MAX_VALUE);
+    }
+
+    /**
+     * No adapter is loaded yet.
+     *
+     * @param baseName what clients call the base
+     * @param budget the bytes that the parameters of adapters may take together; while one is loaded it is in memory beside those
+     */
+    public Adapters(Base base, String baseName, AdapterStore store, long budget) {
         this.base = base;
         this.baseName = baseName;
         this.store = store;
+        this.cache = new AdapterCache(budget, this::forget);
         this.alone = Served.base(baseName);
     }
 
@@ -64,62 +118,113 @@ public final class Adapters {
     }
 
     /** What is in memory. */
-    public synchronized List<Loaded> loaded() {
-        return new ArrayList<>(loaded.values());
+    public List<Loaded> loaded() {
+        return cache.loaded();
     }
 
-    /** An adapter that is in memory, or null. */
+    /** What a name meant when it was last asked for, if that is in memory; else null. */
     public synchronized @Nullable Loaded loaded(String name) {
-        return loaded.get(name);
+        Named known = named.get(name);
+        return known == null ? null : known.loaded;
+    }
+
+    /** The revision of what a name meant when it was last asked for, 0 where that isn't in memory. */
+    public synchronized long revision(String name) {
+        Named known = named.get(name);
+        return known == null ? 0 : known.served.revision();
+    }
+
+    public Counts counts() {
+        return cache.counts();
     }
 
     /**
-     * What answers to a model's name.
+     * What answers to a model's name, loaded if need be.
      *
      * @throws UnknownAdapterException if nothing does
      * @throws InputException if the adapter doesn't fit the base
+     * @throws Refused if adapters in use leave no room for it
      */
-    public synchronized Served find(String model) {
+    public Lease lease(String model) {
         if (model.equals(baseName)) {
-            return alone;
+            return new Lease(alone, null);
         }
         String name = model.startsWith(baseName + ":") ? model.substring(baseName.length() + 1) : model;
-        if (!added.containsKey(name) && removed.contains(name)) {
-            throw new UnknownAdapterException("the model " + FolderStore.shown(model) + " was unloaded");
+        Lease lease = take(model, name);
+        synchronized (this) {
+            Lease pin = pins.get(name);
+            if (pin == null || pin.served == lease.served) {
+                return lease;
+            }
         }
-        String reference = added.getOrDefault(name, name);
-        Loaded known = loaded.get(name);
+        pin(name);
+        return lease;
+    }
+
+    private Lease take(String model, String name) {
+        AdapterStore.Found found;
         try {
-            String version = store.version(reference);
-            return known != null && known.version.equals(version)
-                    ? known.served
-                    : load(name, reference, version).served;
+            found = store.find(reference(name));
         } catch (UnknownAdapterException unknown) {
             throw new UnknownAdapterException("the model " + FolderStore.shown(model) + " does not exist; there are "
                     + baseName + " and its adapters " + names());
         }
+        AdapterCache.Lease held = hold(name, found);
+        try {
+            return new Lease(served(name, held.loaded()), held);
+        } catch (RuntimeException refused) {
+            held.close();
+            throw refused;
+        }
     }
 
-    private Loaded load(String name, String reference, String version) {
-        long start = System.nanoTime();
-        Adapter adapter = store.load(base, reference);
-        if (adapter.base() != base) {
-            throw new InputException(
-                    "the adapter " + name + " repeats layers of its base, so it can't share a base with others");
+    private synchronized String reference(String name) {
+        if (!added.containsKey(name) && removed.contains(name)) {
+            throw new UnknownAdapterException("it was unloaded");
         }
-        long bytes = adapter.parameters().values().stream()
-                .mapToLong(parameter ->
-                        parameter.value().numel() * parameter.value().element_size())
-                .sum();
-        Loaded fresh = new Loaded(
-                new Served(name, revisions.incrementAndGet(), Selection.of(adapter, strength(name))),
-                adapter,
-                version,
-                Instant.now(),
-                bytes,
-                System.nanoTime() - start);
-        loaded.put(name, fresh);
-        return fresh;
+        return added.getOrDefault(name, name);
+    }
+
+    private AdapterCache.Lease hold(String name, AdapterStore.Found found) {
+        return cache.lease(found.version(), () -> {
+            Adapter adapter = found.load().apply(base);
+            if (adapter.base() != base) {
+                throw new InputException(
+                        "the adapter " + name + " repeats layers of its base, so it can't share a base with others");
+            }
+            return adapter;
+        });
+    }
+
+    private synchronized Served served(String name, Loaded loaded) {
+        double strength = strength(name);
+        Named known = named.get(name);
+        if (known == null || known.loaded != loaded || known.strength != strength) {
+            Served fresh = new Served(name, revisions.incrementAndGet(), Selection.of(loaded.adapter, strength));
+            known = new Named(loaded, strength, fresh);
+            named.put(name, known);
+        }
+        return known.served;
+    }
+
+    private synchronized void forget(Loaded loaded) {
+        named.values().removeIf(known -> known.loaded == loaded);
+    }
+
+    /**
+     * Loads an adapter and keeps it in memory. When its name means another version, that one is kept from the first request for it on.
+     *
+     * @throws UnknownAdapterException if there is none of that name
+     */
+    public void pin(String name) {
+        Lease fresh = take(name, name);
+        Lease old;
+        synchronized (this) {
+            old = pins.put(name, fresh);
+        }
+        if (old != null) {
+            old.close();
+        }
     }
 
     /** How strongly an adapter acts, 1 where nothing else was said. */
@@ -127,23 +232,17 @@ public final class Adapters {
         return strengths.getOrDefault(name, 1.0);
     }
 
-    /** Says how strongly an adapter acts from now on. */
+    /**
+     * Says how strongly an adapter acts from now on.
+     *
+     * @throws InputException if it can't act so strongly, where it is in memory; else whoever asks for it is told
+     */
     public synchronized void strength(String name, double strength) {
-        if (strength(name) == strength) {
-            return;
+        Named known = named.get(name);
+        if (known != null && known.strength != strength) {
+            Selection.of(known.loaded.adapter, strength);
         }
-        Loaded known = loaded.get(name);
-        Loaded changed = known == null ? null : with(known, strength);
         strengths.put(name, strength);
-        if (changed != null) {
-            loaded.put(name, changed);
-        }
-    }
-
-    private Loaded with(Loaded known, double strength) {
-        Served served =
-                new Served(known.served.name(), revisions.incrementAndGet(), Selection.of(known.adapter, strength));
-        return new Loaded(served, known.adapter, known.version, known.since, known.bytes, known.nanos);
     }
 
     /**
@@ -152,18 +251,26 @@ public final class Adapters {
      * @param path its name in the store, or its path there
      * @throws InputException if the name is taken, or the adapter doesn't fit
      */
-    public synchronized Loaded add(String name, String path) {
-        if (name.equals(baseName) || loaded.containsKey(name) || names().contains(name) && !isItself(name, path)) {
-            throw new InputException("the model " + FolderStore.shown(name) + " is loaded already");
+    public void add(String name, String path) {
+        synchronized (this) {
+            boolean itself = path.equals(name) || path.endsWith("/" + name);
+            if (name.equals(baseName) || named.containsKey(name) || names().contains(name) && !itself) {
+                throw isThere(name);
+            }
         }
-        Loaded fresh = load(name, path, store.version(path));
-        added.put(name, path);
-        removed.remove(name);
-        return fresh;
+        try (AdapterCache.Lease held = hold(name, store.find(path))) {
+            synchronized (this) {
+                if (added.putIfAbsent(name, path) != null) {
+                    throw isThere(name);
+                }
+                removed.remove(name);
+            }
+            served(name, held.loaded());
+        }
     }
 
-    private boolean isItself(String name, String path) {
-        return path.equals(name) || path.endsWith("/" + name);
+    private static InputException isThere(String name) {
+        return new InputException("the model " + FolderStore.shown(name) + " is loaded already");
     }
 
     /**
@@ -171,12 +278,23 @@ public final class Adapters {
      *
      * @throws UnknownAdapterException if there is none of that name
      */
-    public synchronized void remove(String name) {
-        if (!names().contains(name)) {
-            throw new UnknownAdapterException("the model " + FolderStore.shown(name) + " does not exist");
+    public void remove(String name) {
+        Named known;
+        Lease pin;
+        synchronized (this) {
+            if (!names().contains(name)) {
+                throw new UnknownAdapterException("the model " + FolderStore.shown(name) + " does not exist");
+            }
+            known = named.remove(name);
+            pin = pins.remove(name);
+            added.remove(name);
+            removed.add(name);
         }
-        loaded.remove(name);
-        added.remove(name);
-        removed.add(name);
+        if (pin != null) {
+            pin.close();
+        }
+        if (known != null) {
+            cache.drop(known.loaded.version);
+        }
     }
 }

@@ -20,6 +20,7 @@ import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -186,14 +187,6 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Whether texts with this adapter wait, or are read or written. */
-    public boolean uses(Served adapter) {
-        synchronized (queue) {
-            return Arrays.stream(rows).anyMatch(row -> row != null && row.ask.adapter() == adapter)
-                    || queue.anyWaiting(row -> row.ask.adapter() == adapter);
-        }
-    }
-
     private void run() {
         try (NoGrad off = new NoGrad()) {
             int turn = 0;
@@ -217,15 +210,19 @@ public final class Engine implements AutoCloseable {
             for (int place = 0; place < rows.length; place++) {
                 Row row = rows[place];
                 if (row != null) {
-                    leave(place);
-                    row.listener.failed(why);
+                    leave(place, listener -> listener.failed(why));
                 }
             }
             for (Row row = queue.poll(); row != null; row = queue.poll()) {
-                queue.done(row.ask.tenant());
                 row.listener.failed(why);
+                letGo(row);
             }
         }
+    }
+
+    private void letGo(Row row) {
+        queue.done(row.ask.tenant());
+        row.listener.left();
     }
 
     /** Waits for work and lets those who wait in; false when there will be none. */
@@ -234,7 +231,7 @@ public final class Engine implements AutoCloseable {
             for (int place = 0; place < rows.length; place++) {
                 Row row = rows[place];
                 if (row != null && isGone(row)) {
-                    leave(place);
+                    leave(place, listener -> {});
                 }
             }
             while (running() == 0 && queue.size() == 0) {
@@ -252,7 +249,7 @@ public final class Engine implements AutoCloseable {
                 Row row = queue.poll();
                 if (row == null || isGone(row)) {
                     if (row != null) {
-                        queue.done(row.ask.tenant());
+                        letGo(row);
                     }
                     continue;
                 }
@@ -285,7 +282,8 @@ public final class Engine implements AutoCloseable {
         return -1;
     }
 
-    private void leave(int place) {
+    /** Frees a place, then says the last word to who had it. */
+    private void leave(int place, Consumer<Listener> lastWord) {
         synchronized (queue) {
             Row row = rows[place];
             rows[place] = null;
@@ -293,6 +291,8 @@ public final class Engine implements AutoCloseable {
                 row.cache.close();
                 slots.get(place / TILE).leave(place % TILE);
                 queue.done(row.ask.tenant());
+                lastWord.accept(row.listener);
+                row.listener.left();
             }
         }
     }
@@ -306,8 +306,7 @@ public final class Engine implements AutoCloseable {
                 try (Scope scope = new Scope()) {
                     read(place, row);
                 } catch (RuntimeException failure) {
-                    leave(place);
-                    row.listener.failed(failure);
+                    leave(place, listener -> listener.failed(failure));
                 }
                 return place + 1;
             }
@@ -416,23 +415,22 @@ public final class Engine implements AutoCloseable {
             String piece = row.piece.toString();
             row.piece.setLength(0);
             if (row.ticket.isCancelled()) {
-                leave(place);
+                leave(place, listener -> {});
                 return;
             }
             row.listener.token(
                     ask.logprobs() < 0 ? new Token(id, Double.NaN, List.of()) : Token.of(id, plain, ask.logprobs()),
                     piece);
         } catch (RuntimeException failure) {
-            leave(place);
-            row.listener.failed(failure);
+            leave(place, listener -> listener.failed(failure));
             return;
         }
         synchronized (queue) {
             queue.charge(ask.tenant(), 2);
         }
         if (!row.text.goesOn()) {
-            leave(place);
-            row.listener.ended(new Listener.Ended(row.text.result(), ask.prompt().length, row.cached));
+            Listener.Ended ended = new Listener.Ended(row.text.result(), ask.prompt().length, row.cached);
+            leave(place, listener -> listener.ended(ended));
         }
     }
 
@@ -467,8 +465,8 @@ public final class Engine implements AutoCloseable {
                 }
             }
             for (Row row = queue.poll(); row != null; row = queue.poll()) {
-                queue.done(row.ask.tenant());
                 row.listener.failed(new Refused(Refused.Reason.STOPPING, "the server is stopping"));
+                letGo(row);
             }
             queue.notifyAll();
         }

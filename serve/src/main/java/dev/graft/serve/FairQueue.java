@@ -5,7 +5,6 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -76,11 +75,6 @@ final class FairQueue<T> {
         }
         size--;
         return item;
-    }
-
-    /** Whether one that waits is such. */
-    boolean anyWaiting(Predicate<T> such) {
-        return waiting.values().stream().anyMatch(items -> items.stream().anyMatch(such));
     }
 
     /** Counts what a tenant was given. */

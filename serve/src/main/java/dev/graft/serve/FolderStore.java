@@ -1,12 +1,12 @@
 package dev.graft.serve;
 
 import dev.graft.formats.InputException;
-import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.store.UnknownAdapterException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Pattern;
@@ -44,13 +44,9 @@ public final class FolderStore implements AdapterStore {
 
     /** The folder itself: what lies in it is taken to stay as it is. */
     @Override
-    public String version(String name) {
-        return folder(name).toString();
-    }
-
-    @Override
-    public Adapter load(Base base, String name) {
-        return Adapter.load(base, folder(name));
+    public Found find(String name) {
+        Path folder = folder(name);
+        return new Found(folder.toString(), base -> Adapter.load(base, folder));
     }
 
     /**
@@ -59,12 +55,21 @@ public final class FolderStore implements AdapterStore {
      * @throws UnknownAdapterException if it isn't a folder in this one
      */
     private Path folder(String path) {
-        for (String name : names()) {
-            if (path.equals(name) || path.equals(root.resolve(name).toString())) {
-                return root.resolve(name);
-            }
+        String prefix = root + root.getFileSystem().getSeparator();
+        String name = path.startsWith(prefix) ? path.substring(prefix.length()) : path;
+        if (NAME.matcher(name).matches() && isAdapter(root.resolve(name)) && isWritten(name)) {
+            return root.resolve(name);
         }
         throw new UnknownAdapterException("there is no adapter " + shown(path) + " in the adapters' folder");
+    }
+
+    private boolean isWritten(String name) {
+        try {
+            Path real = root.resolve(name).toRealPath(LinkOption.NOFOLLOW_LINKS);
+            return real.getFileName().toString().equals(name);
+        } catch (IOException gone) {
+            return false;
+        }
     }
 
     /** A folder with a configuration, in the root itself and not a link out of it. */

@@ -11,11 +11,14 @@ public interface Listener {
      */
     void token(Token token, String text);
 
-    /** The text has ended. Nothing is called afterwards. */
+    /** The text has ended. */
     void ended(Ended ended);
 
-    /** The text won't end: the engine stops, its time is over, or the model failed. Nothing is called afterwards. */
+    /** The text won't end: the engine stops, its time is over, or the model failed. */
     void failed(RuntimeException why);
+
+    /** The engine has let go of the text and of its adapter, however it ended, cancelled too. Called once, after all else. */
+    default void left() {}
 
     /**
      * What came of it.

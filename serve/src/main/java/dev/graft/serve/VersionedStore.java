@@ -1,7 +1,5 @@
 package dev.graft.serve;
 
-import dev.graft.models.Base;
-import dev.graft.peft.Adapter;
 import dev.graft.peft.store.Store;
 import dev.graft.peft.store.StoredVersion;
 import java.util.List;
@@ -20,13 +18,8 @@ public final class VersionedStore implements AdapterStore {
     }
 
     @Override
-    public String version(String name) {
+    public Found find(String name) {
         StoredVersion version = store.resolve(name);
-        return version.title() + " " + version.id();
-    }
-
-    @Override
-    public Adapter load(Base base, String name) {
-        return store.load(base, name);
+        return new Found(version.title() + " " + version.id(), base -> store.load(base, version));
     }
 }

@@ -39,19 +39,25 @@ class VersionedStoreTest {
         store.add("poet", trained, Map.of(), true);
     }
 
+    private Served find(String model) {
+        try (Adapters.Lease lease = adapters.lease(model)) {
+            return lease.served();
+        }
+    }
+
     @Test
     void aNameMeansTheVersionThatIsServedNow() {
         add(1);
-        Served first = adapters.find("poet");
-        assertThat(adapters.find("tiny:poet")).isSameAs(first);
+        Served first = find("poet");
+        assertThat(find("tiny:poet")).isSameAs(first);
 
         add(2);
-        Served second = adapters.find("poet");
+        Served second = find("poet");
         assertThat(second.revision()).isNotEqualTo(first.revision());
-        assertThat(adapters.find("poet")).isSameAs(second);
+        assertThat(find("poet")).isSameAs(second);
 
         store.rollback("poet", null);
-        assertThat(adapters.find("poet").revision()).isNotIn(first.revision(), second.revision());
+        assertThat(find("poet").revision()).isNotIn(first.revision(), second.revision());
     }
 
     @Test
@@ -59,8 +65,8 @@ class VersionedStoreTest {
         add(1);
         add(2);
         store.tag("poet@1", "stable");
-        assertThat(adapters.find("poet@1").name()).isEqualTo("poet@1");
-        assertThat(adapters.find("poet@stable").name()).isEqualTo("poet@stable");
+        assertThat(find("poet@1").name()).isEqualTo("poet@1");
+        assertThat(find("poet@stable").name()).isEqualTo("poet@stable");
         assertThat(adapters.names()).containsExactly("poet");
     }
 
@@ -68,7 +74,7 @@ class VersionedStoreTest {
     void whatIsNoReferenceIsUnknown() {
         add(1);
         for (String name : new String[] {"pirate", "poet@9", "poet@old", "../poet", "poet@", ""}) {
-            assertThatThrownBy(() -> adapters.find(name))
+            assertThatThrownBy(() -> find(name))
                     .isInstanceOf(UnknownAdapterException.class)
                     .hasMessageContaining("does not exist; there are tiny and its adapters [poet]");
         }
@@ -77,8 +83,8 @@ class VersionedStoreTest {
     @Test
     void aVersionThatIsGoneIsUnknown() {
         add(1);
-        adapters.find("poet");
+        find("poet");
         store.remove("poet");
-        assertThatThrownBy(() -> adapters.find("poet")).isInstanceOf(UnknownAdapterException.class);
+        assertThatThrownBy(() -> find("poet")).isInstanceOf(UnknownAdapterException.class);
     }
 }

@@ -56,6 +56,13 @@ public final class Tensors {
         return of(flat, rows.length, columns);
     }
 
+    /** The memory of a dense tensor of less than 2 GiB, to be filled with raw little-endian bytes while the tensor lives. */
+    public static ByteBuffer buffer(Tensor tensor) {
+        return tensor.nbytes() == 0
+                ? ByteBuffer.allocate(0)
+                : new BytePointer(tensor.data_ptr()).capacity(tensor.nbytes()).asByteBuffer();
+    }
+
     /** A copy of raw little-endian bytes as a tensor of that type. */
     public static Tensor of(ByteBuffer bytes, ScalarType type, long... shape) {
         Tensor tensor = empty(type, shape);
@@ -65,7 +72,7 @@ public final class Tensors {
                     bytes.remaining() + " bytes given, " + size + " expected for " + Arrays.toString(shape));
         }
         if (size > 0) {
-            new BytePointer(tensor.data_ptr()).capacity(size).asByteBuffer().put(bytes.duplicate());
+            buffer(tensor).put(bytes.duplicate());
         }
         return tensor;
     }

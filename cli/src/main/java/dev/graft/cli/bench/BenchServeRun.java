@@ -90,11 +90,11 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
                 example.save(folder.resolve("a" + i));
             }
             Adapters adapters = new Adapters(base, "base", new FolderStore(folder));
-            adapters.find("a0");
+            adapters.lease("a0");
             long before = resident();
             List<Served> served = new ArrayList<>();
             for (int i = 0; i < work.adapters; i++) {
-                served.add(adapters.find("a" + i));
+                served.add(adapters.lease("a" + i).served());
             }
             long bytes =
                     adapters.loaded().stream().mapToLong(Adapters.Loaded::bytes).sum();

@@ -18,6 +18,8 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -61,6 +63,22 @@ public final class ServeCommand implements Runnable {
             description =
                     "A folder with a folder for each adapter, or a store that `graft adapters` keeps (default: the base alone).")
     private @Nullable Path adapters;
+
+    @Option(
+            names = "--adapter-memory",
+            defaultValue = "4096",
+            paramLabel = "MIB",
+            description = {
+                "Memory for adapters; those that were used longest ago leave it and are loaded again when they are",
+                "asked for (default: ${DEFAULT-VALUE} MiB)."
+            })
+    private int adapterMemory;
+
+    @Option(
+            names = "--pin",
+            paramLabel = "NAME",
+            description = "Load this adapter at the start and keep it in memory; may be given several times.")
+    private List<String> pins = new ArrayList<>();
 
     @Option(
             names = "--encryption-key",
@@ -182,10 +200,11 @@ public final class ServeCommand implements Runnable {
         if (admin) {
             throw new InputException("--admin belongs to --add-key");
         }
-        if (timeout < 1 || maxNewTokens < 1 || promptCache < 0 || port < 0 || port > 65535) {
+        if (timeout < 1 || maxNewTokens < 1 || promptCache < 0 || adapterMemory < 1 || port < 0 || port > 65535) {
             throw new InputException(
-                    "--timeout, --max-new-tokens, --prompt-cache and --port are " + timeout + ", " + maxNewTokens + ", "
-                            + promptCache + " and " + port + ": expected at least 1, 1 and 0, and a port");
+                    "--timeout, --max-new-tokens, --adapter-memory, --prompt-cache and --port are " + timeout + ", "
+                            + maxNewTokens + ", " + adapterMemory + ", " + promptCache + " and " + port
+                            + ": expected at least 1, 1, 1 and 0, and a port");
         }
         Limits usual = Limits.DEFAULT;
         Limits limits =
@@ -207,6 +226,8 @@ public final class ServeCommand implements Runnable {
                         model,
                         name,
                         adapters == null ? AdapterStore.NONE : store(adapters),
+                        (long) adapterMemory << 20,
+                        pins,
                         head,
                         compute,
                         engine,

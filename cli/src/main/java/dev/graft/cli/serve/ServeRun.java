@@ -23,6 +23,8 @@ record ServeRun(
         String model,
         @Nullable String name,
         AdapterStore store,
+        long adapterMemory,
+        List<String> pins,
         HeadOptions head,
         ComputeOptions compute,
         Engine.Options engine,
@@ -32,7 +34,8 @@ record ServeRun(
 
     void run() {
         Loading loading = Loading.of(model, List.of(), head, compute, err);
-        Adapters served = new Adapters(loading.base(), baseName(), store);
+        Adapters served = new Adapters(loading.base(), baseName(), store, adapterMemory);
+        pins.forEach(served::pin);
         Metrics metrics = new Metrics();
         try {
             if (loading.base().task() == Task.CAUSAL_LM) {

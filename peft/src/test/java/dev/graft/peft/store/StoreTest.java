@@ -13,7 +13,6 @@ import dev.graft.tensor.Tensors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -335,35 +334,5 @@ class StoreTest {
         assertThat(store.names()).isEmpty();
         assertThatThrownBy(() -> Store.open(folder, null)).hasMessageContaining("no store");
         assertThatThrownBy(() -> Store.create(pickle, null)).hasMessageContaining("holds other files");
-    }
-
-    @Test
-    void aCacheKeepsToItsBudgetAndToWhatIsInUse() {
-        Store store = store();
-        for (int seed = 1; seed <= 3; seed++) {
-            add(store, "a" + seed, seed);
-        }
-        long each = 2L * (2 * 32 + 2 * 32) * 4;
-        AdapterCache cache = new AdapterCache(Bases.load(Bases.LLAMA), store, 2 * each);
-        cache.lease("a1").close();
-        cache.lease("a2").close();
-        cache.lease("a1").close();
-        assertThat(cache.counts()).isEqualTo(new AdapterCache.Counts(2, 2 * each, 1, 2, 0));
-        cache.lease("a3").close();
-        assertThat(cache.held("a2")).as("used longest ago").isNull();
-        assertThat(cache.held("a1")).isNotNull();
-        cache.pin("a1");
-        List<AdapterCache.Lease> leases = new ArrayList<>();
-        leases.add(cache.lease("a2"));
-        assertThat(cache.held("a1")).as("pinned").isNotNull();
-        assertThatThrownBy(() -> cache.lease("a3"))
-                .isInstanceOf(InputException.class)
-                .hasMessageContaining("no room for a3@1");
-        leases.get(0).close();
-        try (AdapterCache.Lease lease = cache.lease("a3")) {
-            assertThat(lease.adapter().trainableCount()).isEqualTo(each / 4);
-        }
-        cache.unpin("a1");
-        assertThat(cache.counts().bytes()).isEqualTo(2 * each);
     }
 }

@@ -11,7 +11,6 @@ import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Encoding;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.serve.Adapters;
-import dev.graft.serve.Served;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -93,7 +92,6 @@ final class Encoders implements Route {
         List<Encoding> texts = texts(fields);
         fields.informational("user");
         fields.refuseUnread("they are not supported; leave them out");
-        Served served = adapters.find(model);
         ObjectNode body = JsonNodeFactory.instance.objectNode();
         body.put("id", UUID.randomUUID().toString());
         body.put("object", "list");
@@ -101,11 +99,13 @@ final class Encoders implements Route {
         body.put("model", model);
         ArrayNode data = body.putArray("data");
         int tokens = 0;
-        for (int i = 0; i < texts.size(); i++) {
-            ObjectNode entry = data.addObject();
-            entry.put("index", i);
-            fill(entry, texts.get(i), served.selection().hooks(), base64);
-            tokens += texts.get(i).length();
+        try (Adapters.Lease lease = adapters.lease(model)) {
+            for (int i = 0; i < texts.size(); i++) {
+                ObjectNode entry = data.addObject();
+                entry.put("index", i);
+                fill(entry, texts.get(i), lease.served().selection().hooks(), base64);
+                tokens += texts.get(i).length();
+            }
         }
         ObjectNode usage = body.putObject("usage");
         usage.put("prompt_tokens", tokens);

@@ -4,6 +4,7 @@ import dev.graft.serve.Adapters;
 import dev.graft.serve.Engine;
 import dev.graft.serve.Served;
 import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Timer;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
@@ -11,6 +12,7 @@ import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** What a server does, in figures: {@code GET /metrics} in Prometheus' form. */
@@ -54,12 +56,28 @@ public final class Metrics implements Engine.Observer {
         gauge(
                 "graft.adapters.bytes",
                 "What the parameters of adapters in memory take",
-                () -> adapters.loaded().stream()
-                        .mapToLong(Adapters.Loaded::bytes)
-                        .sum());
+                () -> adapters.counts().bytes());
+        count(
+                "graft.adapters.hits",
+                "Requests whose adapter was in memory",
+                () -> adapters.counts().hits());
+        count(
+                "graft.adapters.loads",
+                "Adapters that were loaded",
+                () -> adapters.counts().loads());
+        count(
+                "graft.adapters.evictions",
+                "Adapters that left memory for others",
+                () -> adapters.counts().evictions());
     }
 
-    private void gauge(String name, String description, java.util.function.Supplier<Number> value) {
+    private void count(String name, String description, Supplier<Number> value) {
+        FunctionCounter.builder(name, value, number -> number.get().doubleValue())
+                .description(description)
+                .register(registry);
+    }
+
+    private void gauge(String name, String description, Supplier<Number> value) {
         Gauge.builder(name, value).description(description).register(registry);
     }
 

@@ -55,7 +55,7 @@ final class Models implements Route {
             model.put("method", loaded.adapter().method().type().name());
             model.put("parameters", loaded.adapter().totalCount());
             model.put("bytes", loaded.bytes());
-            model.put("revision", loaded.served().revision());
+            model.put("revision", adapters.revision(name));
         }
         return model;
     }

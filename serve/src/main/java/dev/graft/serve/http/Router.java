@@ -9,7 +9,6 @@ import java.util.Map;
 import java.util.Set;
 import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.http.HttpStatus;
-import org.eclipse.jetty.io.QuietException;
 import org.eclipse.jetty.server.Handler;
 import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
@@ -60,8 +59,7 @@ final class Router extends Handler.Abstract {
         if (failure == null) {
             callback.succeeded();
         } else {
-            // A client that hung up is nothing to be logged with a stack trace.
-            callback.failed(failure instanceof IOException ? new QuietException.Exception(failure) : failure);
+            callback.failed(failure);
         }
         return true;
     }

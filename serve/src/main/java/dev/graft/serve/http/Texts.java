@@ -22,6 +22,8 @@ import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.eclipse.jetty.io.EofException;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -65,18 +67,12 @@ final class Texts implements Route {
             throw new InputException("the request: echo is true and logprobs is set; one of them must go");
         }
         fields.refuseUnread("they are not supported; leave them out");
-        Served served = adapters.find(request.model());
-        List<Ask> asks = asks(request, prompts, served, exchange);
         BlockingQueue<Event> events = new LinkedBlockingQueue<>();
-        List<Listener> listeners = new ArrayList<>();
-        for (int i = 0; i < asks.size(); i++) {
-            listeners.add(listener(i, events));
-        }
-        List<Ticket> tickets = engine.submit(asks, listeners);
+        List<Ticket> tickets = submit(request, prompts, events, exchange);
         Answer answer = new Answer(
                 request,
                 echo ? prompts.stream().map(ids -> tokenizer.decode(ids, true)).toList() : null,
-                asks.size());
+                tickets.size());
         try (ClientWatch watch = exchange.watch(() -> events.add(new Event.Gone()))) {
             if (request.stream()) {
                 stream(exchange, answer, events, watch);
@@ -90,7 +86,29 @@ final class Texts implements Route {
         }
     }
 
-    private static Listener listener(int index, BlockingQueue<Event> events) {
+    /** Asks for the texts; their adapter stays in memory until the engine has let go of all of them. */
+    private List<Ticket> submit(
+            TextRequest request, List<int[]> prompts, BlockingQueue<Event> events, Exchange exchange) {
+        Adapters.Lease lease = adapters.lease(request.model());
+        try {
+            List<Ask> asks = asks(request, prompts, lease.served(), exchange);
+            AtomicInteger open = new AtomicInteger(asks.size());
+            List<Listener> listeners = new ArrayList<>();
+            for (int i = 0; i < asks.size(); i++) {
+                listeners.add(listener(i, events, () -> {
+                    if (open.decrementAndGet() == 0) {
+                        lease.close();
+                    }
+                }));
+            }
+            return engine.submit(asks, listeners);
+        } catch (RuntimeException refused) {
+            lease.close();
+            throw refused;
+        }
+    }
+
+    private static Listener listener(int index, BlockingQueue<Event> events, Runnable left) {
         return new Listener() {
             @Override
             public void token(Token token, String text) {
@@ -105,6 +123,11 @@ final class Texts implements Route {
             @Override
             public void failed(RuntimeException why) {
                 events.add(new Event.Failure(why));
+            }
+
+            @Override
+            public void left() {
+                left.run();
             }
         };
     }
@@ -299,7 +322,7 @@ final class Texts implements Route {
             } else if (event instanceof Event.Failure failure) {
                 throw failure.why;
             } else {
-                throw new IOException("the client is gone");
+                throw new EofException("the client is gone");
             }
         }
     }
@@ -359,7 +382,7 @@ final class Texts implements Route {
                 exchange.end();
                 return;
             } else {
-                throw new IOException("the client is gone");
+                throw new EofException("the client is gone");
             }
         }
         if (answer.request.usage()) {

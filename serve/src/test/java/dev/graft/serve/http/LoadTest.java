@@ -39,6 +39,9 @@ class LoadTest {
     /** So many adapters change between two versions; the others have one. */
     private static final int CHANGING = ADAPTERS / 2;
 
+    /** Too little for all adapters, but enough for those in use: they have to come and go. */
+    private static final long BUDGET = 24_000L * Math.min(ADAPTERS, 26);
+
     @Test
     void answersAreRightUnderLoadAndMemoryIsFlat(@TempDir Path folder) throws Exception {
         Store store = Store.create(folder.resolve("store"), null);
@@ -46,7 +49,8 @@ class LoadTest {
                 folder,
                 new Engine.Options(16, Math.max(8, CLIENTS / 2), 16, 8 << 20),
                 new Server.Options("127.0.0.1", 0, null, Limits.DEFAULT, 4 * CLIENTS + 16, null, null),
-                root -> new VersionedStore(store));
+                root -> new VersionedStore(store),
+                BUDGET);
         AtomicBoolean closing = new AtomicBoolean();
         AtomicBoolean over = new AtomicBoolean();
         ExecutorService callers = Executors.newCachedThreadPool();

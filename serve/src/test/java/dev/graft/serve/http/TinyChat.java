@@ -40,11 +40,21 @@ final class TinyChat implements AutoCloseable {
     final Server server;
 
     TinyChat(Path folder, Engine.Options engineOptions, Server.Options options) throws IOException {
-        this(folder, engineOptions, options, FolderStore::new);
+        this(folder, engineOptions, options, FolderStore::new, Long.MAX_VALUE);
     }
 
-    /** @param store what serves the adapters, made of the folder where {@link #lora} saves them */
-    TinyChat(Path folder, Engine.Options engineOptions, Server.Options options, Function<Path, AdapterStore> store)
+    /**
+     * Another store.
+     *
+     * @param store what serves the adapters, made of the folder where {@link #lora} saves them
+     * @param budget the bytes that adapters may take
+     */
+    TinyChat(
+            Path folder,
+            Engine.Options engineOptions,
+            Server.Options options,
+            Function<Path, AdapterStore> store,
+            long budget)
             throws IOException {
         Path model = write(folder.resolve("model"));
         base = Base.load("tiny", model, Base.Options.DEFAULT);
@@ -56,7 +66,7 @@ final class TinyChat implements AutoCloseable {
         Chat chat = new Chat(ChatTemplate.load(model, tokenizer.specialTokens()), tokenizer);
         Metrics metrics = new Metrics();
         engine = new Engine(base, tokenizer, engineOptions, metrics);
-        adapters = new Adapters(base, "tiny", store.apply(adapterFolder));
+        adapters = new Adapters(base, "tiny", store.apply(adapterFolder), budget);
         server = Server.texts(engine, adapters, chat, metrics, options);
     }
 

@@ -1,0 +1,186 @@
+package dev.graft.serve;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.generate.GenerateOptions;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Which adapters are in memory. */
+class AdapterMemoryTest {
+    private static final Base BASE = Base.load(Path.of("../parity/fixtures/bases/llama-gqa"), Base.Options.DEFAULT);
+
+    @TempDir
+    private Path folder;
+
+    private long each;
+
+    @BeforeEach
+    void fourAdapters() {
+        for (int seed = 1; seed <= 4; seed++) {
+            Adapter adapter = Adapter.create(BASE, new Lora(LoraConfig.DEFAULT), seed);
+            each = 4 * adapter.trainableCount();
+            adapter.save(folder.resolve("a" + seed));
+        }
+    }
+
+    private Adapters adapters(long budget) {
+        return new Adapters(BASE, "tiny", new FolderStore(folder), budget);
+    }
+
+    private static List<String> held(Adapters adapters) {
+        return adapters.loaded().stream()
+                .map(loaded -> Path.of(loaded.version()).getFileName().toString())
+                .sorted()
+                .toList();
+    }
+
+    @Test
+    void whatWasUsedLongestAgoGoesFirstAndItsMemoryWithIt() {
+        Adapters adapters = adapters(2 * each);
+        Adapter first;
+        try (Adapters.Lease lease = adapters.lease("a1")) {
+            first = adapters.loaded("a1").adapter();
+            assertThat(lease.served().name()).isEqualTo("a1");
+        }
+        adapters.lease("a2").close();
+        adapters.lease("a1").close();
+        adapters.lease("a3").close();
+        assertThat(held(adapters)).containsExactly("a1", "a3");
+        assertThat(adapters.counts()).isEqualTo(new Adapters.Counts(2 * each, 1, 3, 1));
+
+        adapters.lease("a4").close();
+        assertThat(held(adapters)).containsExactly("a3", "a4");
+        assertThat(first.parameters().values())
+                .allSatisfy(parameter -> assertThat(parameter.value().isNull()).isTrue());
+        assertThat(adapters.loaded("a1")).isNull();
+    }
+
+    @Test
+    void whatIsInUseOrPinnedStays() {
+        Adapters adapters = adapters(2 * each);
+        adapters.pin("a1");
+        Adapters.Lease second = adapters.lease("a2");
+        assertThatThrownBy(() -> adapters.lease("a3"))
+                .isInstanceOf(Refused.class)
+                .hasMessageContaining("no room for another adapter");
+        assertThat(held(adapters)).containsExactly("a1", "a2");
+        second.close();
+        adapters.lease("a3").close();
+        adapters.lease("a4").close();
+        assertThat(held(adapters)).containsExactly("a1", "a4");
+    }
+
+    @Test
+    void oneThatIsLargerThanTheBudgetIsRefusedByName() {
+        Adapters adapters = adapters(each - 1);
+        assertThatThrownBy(() -> adapters.lease("a1"))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("a1 takes " + each + " bytes")
+                .hasMessageContaining("may take " + (each - 1));
+        assertThat(adapters.counts()).isEqualTo(new Adapters.Counts(0, 0, 0, 0));
+    }
+
+    @Test
+    void whatIsUnloadedStaysForWhoHasItAndIsLoadedAnewForOthers() {
+        Adapters adapters = adapters(Long.MAX_VALUE);
+        Adapters.Lease before = adapters.lease("a1");
+        Adapter old = adapters.loaded("a1").adapter();
+        adapters.remove("a1");
+        adapters.add("a1", "a1");
+        assertThat(adapters.revision("a1")).isGreaterThan(before.served().revision());
+        assertThat(adapters.loaded("a1").adapter()).isNotSameAs(old);
+        assertThat(old.parameters().values())
+                .allSatisfy(parameter -> assertThat(parameter.value().isNull()).isFalse());
+        before.close();
+        assertThat(old.parameters().values())
+                .allSatisfy(parameter -> assertThat(parameter.value().isNull()).isTrue());
+        assertThat(adapters.counts().bytes()).isEqualTo(each);
+    }
+
+    @Test
+    void manyWhoAskAtOnceWaitForOneLoad() throws Exception {
+        AtomicInteger loads = new AtomicInteger();
+        CountDownLatch slow = new CountDownLatch(1);
+        FolderStore store = new FolderStore(folder);
+        Adapters adapters = new Adapters(BASE, "tiny", new AdapterStore() {
+            @Override
+            public List<String> names() {
+                return store.names();
+            }
+
+            @Override
+            public Found find(String name) {
+                Found found = store.find(name);
+                return new Found(found.version(), base -> {
+                    loads.incrementAndGet();
+                    if (name.equals("a1")) {
+                        await(slow);
+                    }
+                    return found.load().apply(base);
+                });
+            }
+        });
+        ExecutorService people = Executors.newFixedThreadPool(4);
+        List<Future<Served>> answers = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            answers.add(people.submit(() -> adapters.lease("a1").served()));
+        }
+        adapters.lease("a2").close();
+        assertThat(answers).as("a slow load holds up nobody else").noneMatch(Future::isDone);
+        slow.countDown();
+        for (Future<Served> answer : answers) {
+            assertThat(answer.get()).isSameAs(answers.get(0).get());
+        }
+        assertThat(loads).hasValue(2);
+        people.shutdown();
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException stop) {
+            throw new AssertionError(stop);
+        }
+    }
+
+    /** An engine says that it has let go of a text however the text ends. */
+    @Test
+    void anEngineLetsGoOfEveryText() throws Exception {
+        AtomicInteger left = new AtomicInteger();
+        GenerateOptions options = GenerateOptions.DEFAULT.withMaxNewTokens(6).withEndTokens(Set.of());
+        try (Engine engine = new Engine(BASE, null, Engine.Options.DEFAULT)) {
+            for (int i = 0; i < 30; i++) {
+                Ask ask = Ask.of(new int[] {5, 6, 7}, options, Served.base("tiny"));
+                boolean late = i % 3 == 1;
+                Ticket ticket = engine.submit(late ? ask.withDeadline(System.nanoTime()) : ask, new Heard() {
+                    @Override
+                    public void left() {
+                        assertThat(end.isDone() || tokens.size() < 6).isTrue();
+                        left.incrementAndGet();
+                    }
+                });
+                if (i % 3 == 2) {
+                    ticket.cancel();
+                }
+            }
+        }
+        assertThat(left).hasValue(30);
+    }
+}
