@@ -6,6 +6,7 @@ import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.generate.Continuation;
+import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.generate.Generator;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Hooks;
@@ -20,6 +21,7 @@ import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -125,6 +127,11 @@ public final class Engine implements AutoCloseable {
     /** The longest text that it continues, prompt included. */
     public int longest() {
         return base.backbone().steadyPositions();
+    }
+
+    /** The tokens that end a text where a request names no others. */
+    public Set<Integer> endTokens() {
+        return generator.endTokens(GenerateOptions.DEFAULT);
     }
 
     /**

@@ -7,4 +7,21 @@ public interface Steering {
 
     /** Says which token was chosen. */
     void took(int id);
+
+    /** One after the other; the second has the last word. */
+    static Steering both(Steering first, Steering second) {
+        return new Steering() {
+            @Override
+            public void steer(float[] logits) {
+                first.steer(logits);
+                second.steer(logits);
+            }
+
+            @Override
+            public void took(int id) {
+                first.took(id);
+                second.took(id);
+            }
+        };
+    }
 }

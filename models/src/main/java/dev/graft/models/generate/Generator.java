@@ -300,7 +300,8 @@ public final class Generator {
         return new Bans(answering, options.noRepeatNgramSize());
     }
 
-    private Set<Integer> endTokens(GenerateOptions options) {
+    /** The tokens that end a text: those that the options name, else those of the model and its tokenizer. */
+    public Set<Integer> endTokens(GenerateOptions options) {
         Set<Integer> chosen = options.endTokens();
         if (chosen != null) {
             return chosen;

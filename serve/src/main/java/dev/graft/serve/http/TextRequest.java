@@ -72,6 +72,9 @@ record TextRequest(
                 f.number("frequency_penalty", 0, -2, 2),
                 bias(f),
                 options);
+        if (read.json()) {
+            requireWholeJson(options);
+        }
         readNeutral(f, chat);
         f.informational("user", "metadata", "safety_identifier", "prompt_cache_key");
         return read;
@@ -130,6 +133,15 @@ record TextRequest(
         String type = format.choice("type", "text", "text", "json_object");
         format.refuseUnread("only a type is supported");
         return type.equals("json_object");
+    }
+
+    /** A JSON text ends where it is whole, and nowhere else. */
+    private static void requireWholeJson(GenerateOptions options) {
+        if (!options.stop().isEmpty() || options.endTokens() != null) {
+            throw new InputException(
+                    "the request: response_format is json_object, which goes neither with stop nor with"
+                            + " ignore_eos: a text that is cut is no JSON");
+        }
     }
 
     private static Map<Integer, Double> bias(Fields f) {

@@ -16,6 +16,7 @@ import dev.graft.serve.Served;
 import dev.graft.serve.Steering;
 import dev.graft.serve.Ticket;
 import dev.graft.serve.Token;
+import dev.graft.serve.json.JsonTokens;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -36,6 +37,7 @@ final class Texts implements Route {
     private final Adapters adapters;
     private final Tokenizer tokenizer;
     private final @Nullable Chat chat;
+    private @Nullable JsonTokens jsonTokens;
 
     /** @param chat null for plain texts */
     Texts(Shape shape, Engine engine, Adapters adapters, Tokenizer tokenizer, @Nullable Chat chat) {
@@ -247,11 +249,23 @@ final class Texts implements Route {
     }
 
     private @Nullable Steering steering(TextRequest request) {
-        if (request.json()) {
-            throw new InputException("the request: response_format json_object is not supported");
-        }
         boolean plain = request.bias().isEmpty() && request.presence() == 0 && request.frequency() == 0;
-        return plain ? null : new Bias(request.bias(), request.presence(), request.frequency());
+        Steering bias = plain ? null : new Bias(request.bias(), request.presence(), request.frequency());
+        if (!request.json()) {
+            return bias;
+        }
+        Steering json = jsonTokens().object();
+        return bias == null ? json : Steering.both(bias, json);
+    }
+
+    /** Made when JSON is first asked for. */
+    private synchronized JsonTokens jsonTokens() {
+        JsonTokens made = jsonTokens;
+        if (made == null) {
+            made = JsonTokens.of(tokenizer, engine.endTokens());
+            jsonTokens = made;
+        }
+        return made;
     }
 
     /** The answer to a request as it grows. */

@@ -10,6 +10,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -19,6 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 @Timeout(60)
 class TextsTest {
@@ -199,6 +203,43 @@ class TextsTest {
         assertThat(forced.path("choices").path(0).path("text").stringValue()).isEqualTo(token.repeat(4));
     }
 
+    /** Texts that are held to JSON stand beside others, which are as they are alone. */
+    @Test
+    void aJsonObjectIsOneOrIsCutByItsLength() throws Exception {
+        String plain = content(ask("poet", ", \"seed\": 3"));
+        String json = ", \"response_format\": {\"type\": \"json_object\"}, \"n\": 6, \"max_tokens\": 40, \"seed\": ";
+        ExecutorService people = Executors.newFixedThreadPool(6);
+        List<Future<Client.Reply>> replies = new ArrayList<>();
+        for (int seed = 0; seed < 12; seed++) {
+            String more = json + seed;
+            replies.add(people.submit(() -> client.post(
+                    "/v1/chat/completions",
+                    chat("clerk", more)
+                            .replace(", \"max_tokens\": 12", "")
+                            .replace("\"temperature\": 0", "\"temperature\": 1.8"))));
+            replies.add(people.submit(() -> ask("poet", ", \"seed\": 3")));
+        }
+        int whole = 0;
+        for (int i = 0; i < replies.size(); i++) {
+            Client.Reply reply = replies.get(i).get();
+            if (i % 2 == 1) {
+                assertThat(content(reply)).isEqualTo(plain);
+                continue;
+            }
+            assertThat(reply.status()).as(reply.body()).isEqualTo(200);
+            for (JsonNode choice : reply.json().path("choices")) {
+                String text = choice.path("message").path("content").stringValue();
+                assertThat(text.stripLeading()).startsWith("{");
+                if (choice.path("finish_reason").stringValue().equals("stop")) {
+                    assertThat(JsonMapper.shared().readTree(text).isObject()).isTrue();
+                    whole++;
+                }
+            }
+        }
+        people.shutdown();
+        assertThat(whole).isPositive();
+    }
+
     @Test
     void plainTextsComeFromTextsAndFromIds() {
         int[] ids = tiny.base
@@ -259,6 +300,8 @@ class TextsTest {
                 ", \"unheard_of\": 1",
                 ", \"stream_options\": {\"include_usage\": true}",
                 ", \"response_format\": {\"type\": \"json_schema\"}",
+                ", \"response_format\": {\"type\": \"json_object\"}, \"stop\": \"}\"",
+                ", \"response_format\": {\"type\": \"json_object\"}, \"ignore_eos\": true",
                 ", \"seed\": 1.5",
                 ", \"messages\": []"
             })

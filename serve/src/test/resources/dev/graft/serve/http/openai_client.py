@@ -1,4 +1,5 @@
 """Asks a server what OpenAI's own client asks, and stops where an answer isn't as that client expects it."""
+import json
 import sys
 
 import openai
@@ -18,6 +19,11 @@ assert chunks[-1].usage.completion_tokens == 12
 
 several = client.chat.completions.create(**{**ask, "temperature": 1.5}, n=3, seed=5)
 assert len({choice.message.content for choice in several.choices}) == 3
+
+objects = client.chat.completions.create(**{**ask, "temperature": 1.8, "max_tokens": 60}, n=8, seed=2,
+                                         response_format={"type": "json_object"}).choices
+assert all(isinstance(json.loads(choice.message.content), dict) for choice in objects if choice.finish_reason == "stop")
+assert any(choice.finish_reason == "stop" for choice in objects)
 
 plain = client.completions.create(model="tiny", prompt=["Hello", "you"], max_tokens=4, temperature=0, echo=True)
 assert plain.choices[0].text.startswith("Hello") and plain.choices[1].text.startswith("you")

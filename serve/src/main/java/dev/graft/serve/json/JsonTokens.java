@@ -1,0 +1,167 @@
+package dev.graft.serve.json;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.serve.Steering;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A vocabulary by the bytes of its tokens, so that those which may follow a JSON text are found together: tokens that begin alike are
+ * followed or given up as one.
+ *
+ * <pre>{@code
+ * JsonTokens tokens = JsonTokens.of(base.tokenizer(), base.endTokens());
+ * Ask ask = new Ask(prompt, options, 1, adapter, "", Long.MAX_VALUE, -1, tokens.object());
+ * }</pre>
+ */
+public final class JsonTokens {
+    private static final int KNOWN = 256;
+
+    private final byte[] @Nullable [] bytes;
+    private final Set<Integer> ends;
+    // The tree: a node's first child and its next sibling, and the tokens that end there as a list.
+    private int[] child = new int[1024];
+    private int[] sibling = new int[1024];
+    private byte[] label = new byte[1024];
+    private int[] token = new int[1024];
+    private final int[] sameBytes;
+    private int nodes = 1;
+
+    private final Map<JsonText, BitSet> known = new LinkedHashMap<>(16, 0.75f, true) {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<JsonText, BitSet> eldest) {
+            return size() > KNOWN;
+        }
+    };
+
+    private JsonTokens(byte[] @Nullable [] bytes, Set<Integer> ends) {
+        this.bytes = bytes;
+        this.ends = Set.copyOf(ends);
+        this.sameBytes = new int[bytes.length];
+        token[0] = -1;
+        for (int id = 0; id < bytes.length; id++) {
+            byte[] own = bytes[id];
+            if (own != null && own.length > 0) {
+                int node = node(own);
+                sameBytes[id] = token[node];
+                token[node] = id;
+            }
+        }
+    }
+
+    /**
+     * The tokens of a tokenizer.
+     *
+     * @param ends the tokens that end a text
+     * @throws InputException if it can't write every JSON text: a character of its grammar is no token
+     */
+    public static JsonTokens of(Tokenizer tokenizer, Set<Integer> ends) {
+        if (ends.isEmpty()) {
+            throw new InputException(
+                    tokenizer.source() + " names no token that ends a text, so no JSON text would end");
+        }
+        JsonTokens tokens = new JsonTokens(TokenBytes.of(tokenizer), ends);
+        for (char c : "{}[]\":,\\ -+.0123456789abcdefghijklmnopqrstuvwxyzE".toCharArray()) {
+            if (tokens.find(0, (byte) c) == 0) {
+                throw new InputException(
+                        tokenizer.source() + " has no token that begins with " + c + ", so it can't write JSON");
+            }
+        }
+        return tokens;
+    }
+
+    private int node(byte[] path) {
+        int node = 0;
+        for (byte b : path) {
+            int next = find(node, b);
+            node = next == 0 ? add(node, b) : next;
+        }
+        return node;
+    }
+
+    private int find(int node, byte b) {
+        int next = child[node];
+        while (next != 0 && label[next] != b) {
+            next = sibling[next];
+        }
+        return next;
+    }
+
+    private int add(int parent, byte b) {
+        if (nodes == child.length) {
+            child = Arrays.copyOf(child, 2 * nodes);
+            sibling = Arrays.copyOf(sibling, 2 * nodes);
+            label = Arrays.copyOf(label, 2 * nodes);
+            token = Arrays.copyOf(token, 2 * nodes);
+        }
+        label[nodes] = b;
+        token[nodes] = -1;
+        sibling[nodes] = child[parent];
+        child[parent] = nodes;
+        return nodes++;
+    }
+
+    /** Holds one text to a JSON object, from its first token on. */
+    public Steering object() {
+        return new Steering() {
+            private @Nullable JsonText text = JsonText.BEGIN;
+
+            @Override
+            public void steer(float[] logits) {
+                JsonText now = text;
+                if (now == null) {
+                    throw new IllegalStateException("a token was taken that JSON doesn't go on with");
+                }
+                BitSet may = allowed(now);
+                for (int id = may.nextClearBit(0); id < logits.length; id = may.nextClearBit(id + 1)) {
+                    logits[id] = Float.NEGATIVE_INFINITY;
+                }
+            }
+
+            @Override
+            public void took(int id) {
+                byte[] more = id < bytes.length ? bytes[id] : null;
+                if (more != null && !ends.contains(id)) {
+                    for (byte b : more) {
+                        text = text == null ? null : text.next(b & 0xff);
+                    }
+                }
+            }
+        };
+    }
+
+    /** The tokens that may follow; all that end a text where it is whole. */
+    synchronized BitSet allowed(JsonText text) {
+        BitSet found = known.get(text);
+        if (found == null) {
+            found = new BitSet(bytes.length);
+            if (text.isWhole()) {
+                ends.forEach(found::set);
+            } else {
+                collect(0, text, found);
+                ends.forEach(found::clear);
+            }
+            known.put(text, found);
+        }
+        return found;
+    }
+
+    private void collect(int node, JsonText text, BitSet into) {
+        for (int next = child[node]; next != 0; next = sibling[next]) {
+            JsonText then = text.next(label[next] & 0xff);
+            if (then != null) {
+                for (int id = token[next]; id >= 0; id = sameBytes[id]) {
+                    into.set(id);
+                }
+                collect(next, then, into);
+            }
+        }
+    }
+}
