@@ -3,7 +3,6 @@ package dev.graft.serve.http;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.Task;
 import dev.graft.models.sites.Hooks;
@@ -11,6 +10,7 @@ import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Encoding;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.serve.Adapters;
+import dev.graft.serve.Embedder;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -139,36 +139,23 @@ final class Encoders implements Route {
     }
 
     private void fill(ObjectNode entry, Encoding text, Hooks hooks, boolean base64) {
+        if (kind == Kind.EMBEDDING) {
+            embedding(entry, new Embedder(adapters.base()).embed(text, hooks), base64);
+            return;
+        }
         Base base = adapters.base();
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Tensor ids = row(text.ids());
-            Inputs in = new Inputs(ids, Tensors.ones(ScalarType.Long, 1, text.length()), row(text.typeIds()), null);
-            Pass pass = Pass.inference(hooks);
-            if (kind == Kind.EMBEDDING) {
-                embedding(entry, base.hidden(in, pass).last(), base64);
+            Tensor logits = Ops.to(base.logits(Embedder.inputs(text), Pass.inference(hooks)), ScalarType.Float);
+            if (kind == Kind.LABEL) {
+                label(entry, base, logits);
             } else {
-                Tensor logits = Ops.to(base.logits(in, pass), ScalarType.Float);
-                if (kind == Kind.LABEL) {
-                    label(entry, base, logits);
-                } else {
-                    tokenLabels(entry, base, logits, text);
-                }
+                tokenLabels(entry, base, logits, text);
             }
         }
     }
 
-    private static Tensor row(int[] values) {
-        long[] wide = new long[values.length];
-        for (int i = 0; i < wide.length; i++) {
-            wide[i] = values[i];
-        }
-        return Tensors.of(wide, 1, wide.length);
-    }
-
-    private static void embedding(ObjectNode entry, Tensor last, boolean base64) {
-        Tensor mean = Ops.mean(Ops.to(last, ScalarType.Float), 1, false);
-        float[] vector = Tensors.floats(mean.div(Ops.norm(mean, 1, true)));
+    private static void embedding(ObjectNode entry, float[] vector, boolean base64) {
         entry.put("object", "embedding");
         if (base64) {
             ByteBuffer bytes = ByteBuffer.allocate(4 * vector.length).order(ByteOrder.LITTLE_ENDIAN);

@@ -10,6 +10,7 @@ import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.Ask;
+import dev.graft.serve.Bias;
 import dev.graft.serve.Engine;
 import dev.graft.serve.Listener;
 import dev.graft.serve.Served;

@@ -1,17 +1,23 @@
-package dev.graft.serve.http;
+package dev.graft.serve;
 
-import dev.graft.serve.Steering;
 import java.util.HashMap;
 import java.util.Map;
 
 /** OpenAI's {@code logit_bias}, {@code presence_penalty} and {@code frequency_penalty}, which count what was written, not the prompt. */
-final class Bias implements Steering {
+public final class Bias implements Steering {
     private final Map<Integer, Double> bias;
     private final double presence;
     private final double frequency;
     private final Map<Integer, Integer> counts = new HashMap<>();
 
-    Bias(Map<Integer, Double> bias, double presence, double frequency) {
+    /**
+     * What is added to logits, and taken away from those of tokens that were written.
+     *
+     * @param bias by token id
+     * @param presence for a token that was written
+     * @param frequency for each time that it was
+     */
+    public Bias(Map<Integer, Double> bias, double presence, double frequency) {
         this.bias = bias;
         this.presence = presence;
         this.frequency = frequency;

@@ -1,0 +1,35 @@
+package dev.graft.examples;
+
+import dev.graft.langchain4j.GraftModels;
+import dev.graft.models.Base;
+import dev.graft.models.chat.Chat;
+import dev.graft.models.chat.ChatTemplate;
+import dev.graft.serve.Adapters;
+import dev.graft.serve.Engine;
+import dev.graft.serve.FolderStore;
+import dev.langchain4j.model.chat.ChatModel;
+import dev.langchain4j.model.chat.request.ChatRequestParameters;
+import java.nio.file.Path;
+
+/**
+ * Asks an adapter and its base through LangChain4j, without a server. Takes the folder of a base with a chat template, a folder with a folder
+ * for each adapter, an adapter's name and a question.
+ */
+public final class InProcessChat {
+    private InProcessChat() {}
+
+    public static void main(String[] args) {
+        Path folder = Path.of(args[0]);
+        Base base = Base.load(folder, Base.Options.DEFAULT);
+        Chat chat = new Chat(ChatTemplate.load(folder, base.tokenizer().specialTokens()), base.tokenizer());
+        Adapters adapters = new Adapters(base, "base", new FolderStore(Path.of(args[1])), 1L << 30);
+        ChatRequestParameters brief =
+                ChatRequestParameters.builder().maxOutputTokens(60).build();
+        try (GraftModels models = GraftModels.chats(adapters, chat, Engine.Options.DEFAULT)) {
+            for (String name : new String[] {"base", args[2]}) {
+                ChatModel model = models.chat(name, brief);
+                System.out.println(name + ": " + model.chat(args[3]));
+            }
+        }
+    }
+}

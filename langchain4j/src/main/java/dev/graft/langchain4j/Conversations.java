@@ -1,0 +1,222 @@
+package dev.graft.langchain4j;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.chat.Chat;
+import dev.graft.models.chat.Message;
+import dev.graft.models.generate.FinishReason;
+import dev.graft.models.generate.GenerateOptions;
+import dev.graft.peft.store.UnknownAdapterException;
+import dev.graft.serve.Adapters;
+import dev.graft.serve.Ask;
+import dev.graft.serve.Bias;
+import dev.graft.serve.Engine;
+import dev.graft.serve.Listener;
+import dev.graft.serve.Refused;
+import dev.graft.serve.Steering;
+import dev.graft.serve.Token;
+import dev.graft.serve.json.JsonTokens;
+import dev.langchain4j.data.message.AiMessage;
+import dev.langchain4j.data.message.ChatMessage;
+import dev.langchain4j.data.message.SystemMessage;
+import dev.langchain4j.data.message.UserMessage;
+import dev.langchain4j.exception.InternalServerException;
+import dev.langchain4j.exception.InvalidRequestException;
+import dev.langchain4j.exception.LangChain4jException;
+import dev.langchain4j.exception.ModelNotFoundException;
+import dev.langchain4j.exception.RateLimitException;
+import dev.langchain4j.exception.UnsupportedFeatureException;
+import dev.langchain4j.model.chat.request.ChatRequest;
+import dev.langchain4j.model.chat.request.ChatRequestParameters;
+import dev.langchain4j.model.chat.request.ResponseFormat;
+import dev.langchain4j.model.chat.request.ResponseFormatType;
+import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.output.TokenUsage;
+import java.security.SecureRandom;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/** LangChain4j's requests as an engine's texts. */
+final class Conversations {
+    /** New tokens where a request sets no number. */
+    private static final int USUAL_TOKENS = 1024;
+
+    private static final long LONGEST_NANOS = TimeUnit.MINUTES.toNanos(10);
+    private static final SecureRandom RANDOM = new SecureRandom();
+
+    private final Engine engine;
+    private final Adapters adapters;
+    private final Chat chat;
+    private @Nullable JsonTokens jsonTokens;
+
+    Conversations(Engine engine, Adapters adapters, Chat chat) {
+        this.engine = engine;
+        this.adapters = adapters;
+        this.chat = chat;
+    }
+
+    static ChatRequestParameters defaults(String model, ChatRequestParameters defaults) {
+        return defaults.overrideWith(
+                ChatRequestParameters.builder().modelName(model).build());
+    }
+
+    /**
+     * Asks for an answer.
+     *
+     * @param piece hears what is certain to come next
+     * @param whole hears the whole at the end
+     * @param failed hears why there is no answer, in LangChain4j's kinds
+     */
+    void ask(
+            ChatRequest request,
+            Consumer<String> piece,
+            Consumer<ChatResponse> whole,
+            Consumer<RuntimeException> failed) {
+        Adapters.@Nullable Lease lease = null;
+        try {
+            int[] prompt = chat.prompt(request.messages().stream()
+                            .map(Conversations::message)
+                            .toList())
+                    .ids();
+            GenerateOptions options = options(request, prompt.length);
+            Steering steering = steering(request);
+            lease = adapters.lease(request.modelName());
+            Ask ask = new Ask(
+                    prompt,
+                    options,
+                    1,
+                    lease.served(),
+                    request.modelName(),
+                    System.nanoTime() + LONGEST_NANOS,
+                    -1,
+                    steering);
+            engine.submit(ask, listener(request.modelName(), lease, piece, whole, failed));
+        } catch (RuntimeException refused) {
+            if (lease != null) {
+                lease.close();
+            }
+            failed.accept(told(refused));
+        }
+    }
+
+    private static Listener listener(
+            String model,
+            Adapters.Lease lease,
+            Consumer<String> piece,
+            Consumer<ChatResponse> whole,
+            Consumer<RuntimeException> failed) {
+        return new Listener() {
+            @Override
+            public void token(Token token, String text) {
+                if (!text.isEmpty()) {
+                    piece.accept(text);
+                }
+            }
+
+            @Override
+            public void ended(Ended ended) {
+                boolean cut = ended.generated().reason() == FinishReason.LENGTH;
+                whole.accept(ChatResponse.builder()
+                        .aiMessage(AiMessage.from(ended.generated().text()))
+                        .modelName(model)
+                        .tokenUsage(new TokenUsage(
+                                ended.promptTokens(), ended.generated().ids().length))
+                        .finishReason(
+                                cut
+                                        ? dev.langchain4j.model.output.FinishReason.LENGTH
+                                        : dev.langchain4j.model.output.FinishReason.STOP)
+                        .build());
+            }
+
+            @Override
+            public void failed(RuntimeException why) {
+                failed.accept(told(why));
+            }
+
+            @Override
+            public void left() {
+                lease.close();
+            }
+        };
+    }
+
+    private static Message message(ChatMessage message) {
+        if (message instanceof SystemMessage system) {
+            return Message.system(system.text());
+        }
+        if (message instanceof UserMessage user && user.hasSingleText()) {
+            return Message.user(user.singleText());
+        }
+        if (message instanceof AiMessage answer && !answer.hasToolExecutionRequests()) {
+            return Message.assistant(answer.text());
+        }
+        throw new UnsupportedFeatureException(
+                "messages of the type " + message.type() + " that are more than one text are not supported");
+    }
+
+    private GenerateOptions options(ChatRequest request, int prompt) {
+        if (!request.toolSpecifications().isEmpty() || request.toolChoice() != null) {
+            throw new UnsupportedFeatureException("tools are not supported; leave them out");
+        }
+        int asked = Objects.requireNonNullElse(request.maxOutputTokens(), USUAL_TOKENS);
+        return GenerateOptions.DEFAULT
+                .sampled(
+                        Objects.requireNonNullElse(request.temperature(), 0.0),
+                        Objects.requireNonNullElse(request.topP(), 1.0))
+                .withTopK(Objects.requireNonNullElse(request.topK(), 0))
+                .withSeed(RANDOM.nextLong())
+                .withStop(request.stopSequences().toArray(String[]::new))
+                .withMaxNewTokens(Math.max(1, Math.min(asked, engine.longest() - prompt + 1)));
+    }
+
+    private @Nullable Steering steering(ChatRequest request) {
+        double presence = Objects.requireNonNullElse(request.presencePenalty(), 0.0);
+        double frequency = Objects.requireNonNullElse(request.frequencyPenalty(), 0.0);
+        Steering bias = presence == 0 && frequency == 0 ? null : new Bias(Map.of(), presence, frequency);
+        ResponseFormat format = request.responseFormat();
+        if (format == null || format.type() == ResponseFormatType.TEXT) {
+            return bias;
+        }
+        if (format.jsonSchema() != null) {
+            throw new UnsupportedFeatureException(
+                    "a JSON schema is not supported; leave it out and say in the prompt which" + " fields you want");
+        }
+        if (!request.stopSequences().isEmpty()) {
+            throw new UnsupportedFeatureException("stopSequences would cut a JSON text; leave them out");
+        }
+        Steering json = jsonTokens().object();
+        return bias == null ? json : Steering.both(bias, json);
+    }
+
+    private synchronized JsonTokens jsonTokens() {
+        JsonTokens made = jsonTokens;
+        if (made == null) {
+            made = JsonTokens.of(adapters.base().tokenizer(), engine.endTokens());
+            jsonTokens = made;
+        }
+        return made;
+    }
+
+    /** A failure in LangChain4j's kinds, which say what is worth trying again. */
+    static RuntimeException told(RuntimeException failure) {
+        if (failure instanceof LangChain4jException known) {
+            return known;
+        }
+        if (failure instanceof UnknownAdapterException) {
+            return new ModelNotFoundException(failure.getMessage(), failure);
+        }
+        if (failure instanceof InputException) {
+            return new InvalidRequestException(failure.getMessage(), failure);
+        }
+        if (failure instanceof Refused refused) {
+            return switch (refused.reason()) {
+                case FULL -> new RateLimitException(failure.getMessage(), failure);
+                case LATE -> new dev.langchain4j.exception.TimeoutException(failure.getMessage(), failure);
+                case STOPPING -> new InternalServerException(failure.getMessage(), failure);
+            };
+        }
+        return failure;
+    }
+}

@@ -1,0 +1,90 @@
+package dev.graft.langchain4j;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.chat.Chat;
+import dev.graft.serve.Adapters;
+import dev.graft.serve.Engine;
+import dev.langchain4j.model.chat.request.ChatRequestParameters;
+import dev.langchain4j.model.chat.request.DefaultChatRequestParameters;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One base with its adapters, as models of LangChain4j: all share the base's memory, and answers that are asked for at once are written
+ * together, each as if it were alone.
+ *
+ * <pre>{@code
+ * try (GraftModels models = GraftModels.chats(adapters, chat, Engine.Options.DEFAULT)) {
+ *     ChatModel poet = models.chat("poet");
+ *     System.out.println(poet.chat("The sea at night"));
+ * }
+ * }</pre>
+ */
+public final class GraftModels implements AutoCloseable {
+    private final Adapters adapters;
+    private final @Nullable Engine engine;
+    private final @Nullable Conversations conversations;
+
+    private GraftModels(Adapters adapters, @Nullable Engine engine, @Nullable Conversations conversations) {
+        this.adapters = adapters;
+        this.engine = engine;
+        this.conversations = conversations;
+    }
+
+    /**
+     * A base that continues texts.
+     *
+     * @param chat the base's chat template
+     * @throws InputException if the base continues no texts
+     */
+    public static GraftModels chats(Adapters adapters, Chat chat, Engine.Options options) {
+        Base base = adapters.base();
+        Engine engine = new Engine(base, base.tokenizer(), options);
+        return new GraftModels(adapters, engine, new Conversations(engine, adapters, chat));
+    }
+
+    /** A base that reads whole texts, for their vectors. */
+    public static GraftModels embeddings(Adapters adapters) {
+        return new GraftModels(adapters, null, null);
+    }
+
+    /** A model that answers with an adapter, or with the base alone: {@link Adapters} says what a name means. It takes the likeliest tokens. */
+    public GraftChatModel chat(String model) {
+        return chat(model, DefaultChatRequestParameters.EMPTY);
+    }
+
+    /** The same with what holds where a request says nothing. */
+    public GraftChatModel chat(String model, ChatRequestParameters defaults) {
+        return new GraftChatModel(conversations(), model, defaults);
+    }
+
+    /** A model that tells its answers as they grow. */
+    public GraftStreamingChatModel streamingChat(String model) {
+        return streamingChat(model, DefaultChatRequestParameters.EMPTY);
+    }
+
+    /** The same with what holds where a request says nothing. */
+    public GraftStreamingChatModel streamingChat(String model, ChatRequestParameters defaults) {
+        return new GraftStreamingChatModel(conversations(), model, defaults);
+    }
+
+    /** A model that gives texts their vectors, {@code [hidden]}, of length 1: the means of their hidden states. */
+    public GraftEmbeddingModel embedding(String model) {
+        return new GraftEmbeddingModel(adapters, model);
+    }
+
+    private Conversations conversations() {
+        if (conversations == null) {
+            throw new InputException(adapters.baseName() + " was opened for embeddings; open it by GraftModels.chats");
+        }
+        return conversations;
+    }
+
+    /** Gives up what is being answered. */
+    @Override
+    public void close() {
+        if (engine != null) {
+            engine.close();
+        }
+    }
+}

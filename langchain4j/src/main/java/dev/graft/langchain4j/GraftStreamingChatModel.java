@@ -1,0 +1,47 @@
+package dev.graft.langchain4j;
+
+import dev.langchain4j.model.chat.StreamingChatModel;
+import dev.langchain4j.model.chat.request.ChatRequest;
+import dev.langchain4j.model.chat.request.ChatRequestParameters;
+import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+
+/**
+ * An adapter, or its base, as a chat model that tells its answers as they grow. Made by {@link GraftModels}; safe for use by several threads.
+ * A handler may take its time: it is called by a thread of its own, in the order of the answer.
+ */
+public final class GraftStreamingChatModel implements StreamingChatModel {
+    private final Conversations conversations;
+    private final ChatRequestParameters defaults;
+
+    GraftStreamingChatModel(Conversations conversations, String model, ChatRequestParameters defaults) {
+        this.conversations = conversations;
+        this.defaults = Conversations.defaults(model, defaults);
+    }
+
+    @Override
+    public ChatRequestParameters defaultRequestParameters() {
+        return defaults;
+    }
+
+    @Override
+    public void doChat(ChatRequest request, StreamingChatResponseHandler handler) {
+        ExecutorService own = Executors.newSingleThreadExecutor(task -> {
+            Thread thread = new Thread(task, "graft-answer");
+            thread.setDaemon(true);
+            return thread;
+        });
+        conversations.ask(
+                request,
+                text -> own.execute(() -> handler.onPartialResponse(text)),
+                response -> {
+                    own.execute(() -> handler.onCompleteResponse(response));
+                    own.shutdown();
+                },
+                failure -> {
+                    own.execute(() -> handler.onError(failure));
+                    own.shutdown();
+                });
+    }
+}
