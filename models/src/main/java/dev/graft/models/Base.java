@@ -471,6 +471,7 @@ public final class Base {
     /** The hidden states of a batch. */
     public Hidden hidden(Inputs in, Pass pass) {
         pass.hooks().requireFit(backbone);
+        pass.hooks().before(backbone, in, pass);
         return backbone.hidden(in, pass);
     }
 

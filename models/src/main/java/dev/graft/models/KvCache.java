@@ -35,6 +35,7 @@ public final class KvCache implements AutoCloseable {
     private long reach;
     private long prefix;
     private long prompt;
+    private @Nullable KvCache frozen;
 
     /** A cache for sequences of at most this many tokens; a prefix and a prompt have their own room. */
     public KvCache(long tokens) {
@@ -47,6 +48,9 @@ public final class KvCache implements AutoCloseable {
             return;
         }
         tokens = most;
+        if (frozen != null) {
+            frozen.reserve(most);
+        }
         for (List<Tensor> stores : List.of(keys, values)) {
             for (int layer = 0; layer < stores.size(); layer++) {
                 Tensor old = stores.get(layer);
@@ -57,6 +61,19 @@ public final class KvCache implements AutoCloseable {
                 old.releaseReference();
             }
         }
+    }
+
+    /** The cache of the frozen model's own reading of the same tokens, for what looks at that first. */
+    KvCache frozen() {
+        if (frozen == null) {
+            frozen = new KvCache(tokens);
+        }
+        if (frozen.length != length - virtual()) {
+            throw new IllegalStateException("the frozen model has read " + frozen.length + " tokens of the "
+                    + (length - virtual()) + " in the cache: other adapters have filled it");
+        }
+        frozen.reach = reach;
+        return frozen;
     }
 
     /**
@@ -78,6 +95,9 @@ public final class KvCache implements AutoCloseable {
         length = virtual() + common;
         mask = first(mask, length);
         ids = first(ids, prompt + common);
+        if (frozen != null) {
+            frozen.keepBeginning(text);
+        }
         return common;
     }
 
@@ -94,6 +114,7 @@ public final class KvCache implements AutoCloseable {
         keys.forEach(key -> copy.keys.add(retained(key.narrow(2, from, count).clone())));
         values.forEach(
                 value -> copy.values.add(retained(value.narrow(2, from, count).clone())));
+        copy.frozen = frozen == null ? null : frozen.part(from, count);
         return copy;
     }
 
@@ -107,11 +128,17 @@ public final class KvCache implements AutoCloseable {
             tokens(part.ids);
             advance(mask == null ? part.mask : Ops.cat(1, mask, part.mask));
         }
+        if (part.frozen != null) {
+            if (frozen == null) {
+                frozen = new KvCache(tokens);
+            }
+            frozen.read(part.frozen);
+        }
     }
 
     /** The bytes of the memory that it has taken. */
     public long bytes() {
-        long bytes = 0;
+        long bytes = frozen == null ? 0 : frozen.bytes();
         for (List<Tensor> stores : List.of(keys, values)) {
             for (Tensor store : stores) {
                 bytes += store.numel() * store.element_size();
@@ -290,6 +317,9 @@ public final class KvCache implements AutoCloseable {
         source = source == null ? null : reselected(source, index);
         shift = shift == null ? null : reselected(shift, index);
         ahead = ahead == null ? null : reselected(ahead, index);
+        if (frozen != null) {
+            frozen.select(rows);
+        }
     }
 
     private static Tensor reselected(Tensor old, Tensor index) {
@@ -329,6 +359,10 @@ public final class KvCache implements AutoCloseable {
         if (ahead != null) {
             ahead.releaseReference();
             ahead = null;
+        }
+        if (frozen != null) {
+            frozen.close();
+            frozen = null;
         }
         length = 0;
         reach = 0;

@@ -22,8 +22,10 @@ import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.IntPredicate;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -55,6 +57,7 @@ public final class Pass {
     private long dropoutAtStart;
     private final List<Routing> routings = new ArrayList<>();
     private List<@Nullable Pass> alone = List.of();
+    private IdentityHashMap<Object, Tensor> notes = new IdentityHashMap<>();
 
     private Pass(
             Hooks hooks,
@@ -138,6 +141,40 @@ public final class Pass {
         }
     }
 
+    /**
+     * The frozen model's own pass over what this pass reads, with a cache of its own where this one has a cache.
+     *
+     * @param wanted the rows of a ragged pass that it reads, too; all rows of another
+     */
+    public Pass frozen(IntPredicate wanted) {
+        if (cache != null) {
+            return cached(Hooks.NONE, cache.frozen());
+        }
+        if (alone.isEmpty()) {
+            return inference(Hooks.NONE);
+        }
+        List<@Nullable Pass> rows = new ArrayList<>();
+        for (int row = 0; row < alone.size(); row++) {
+            Pass own = alone.get(row);
+            rows.add(own == null || !wanted.test(row) ? null : own.frozen(wanted));
+        }
+        return ragged(Hooks.NONE, rows);
+    }
+
+    /** Leaves something for the sites of this pass, a row for each of the batch. */
+    public void note(Object key, Tensor value) {
+        notes.put(key, value);
+    }
+
+    /** What was left under a key for the rows that this pass sees. */
+    public Tensor noted(Object key) {
+        Tensor value = notes.get(key);
+        if (value == null) {
+            throw new IllegalStateException("nothing was left in this pass: run it by Base.hidden");
+        }
+        return rows == null ? value : value.index_select(0, rows);
+    }
+
     /** Whether earlier passes have read the beginnings of the texts. */
     public boolean continues() {
         return !alone.isEmpty() || (cache != null && cache.length() > 0);
@@ -213,6 +250,7 @@ public final class Pass {
         Pass pass = new Pass(hooks, training, itsCache, itsHiddenStates, tape);
         pass.repeats = repeats;
         pass.passed = passed;
+        pass.notes = notes;
         return pass;
     }
 
@@ -646,6 +684,7 @@ public final class Pass {
         view.tokens = tokens;
         view.prompt = prompt;
         view.alone = alone;
+        view.notes = notes;
         view.rows = someRows;
         return view;
     }

@@ -1,10 +1,14 @@
 package dev.graft.parity;
 
+import dev.graft.formats.Fields;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Merge;
 import dev.graft.peft.Selection;
+import dev.graft.peft.methods.XLora;
+import dev.graft.peft.methods.XLoraConfig;
+import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -39,6 +43,10 @@ final class CompositionParity implements Group {
             for (JsonNode name : manifest.path("adapters")) {
                 adapters.put(name.asString(), AdapterFiles.load(reference.base(), folder.resolve(name.asString())));
             }
+            if (manifest.path("peft_type").asString().equals("XLORA")) {
+                Adapter mixture = mixture(reference.base(), folder, adapters, stored);
+                compare(check, reference, Selection.of(mixture), "", stored, tolerance);
+            }
             if (manifest.has("weights")) {
                 WeightedParity.check(
                         check, reference, folder, List.copyOf(adapters.values()), manifest, stored, tolerance);
@@ -53,6 +61,17 @@ final class CompositionParity implements Group {
             }
             stored.requireAllRead(check);
         }
+    }
+
+    /** An X-LoRA of the adapters with the classifier that the reference had in memory: what it saves lacks a part of it. */
+    private static Adapter mixture(Base base, Path folder, Map<String, Adapter> adapters, Reference stored) {
+        XLoraConfig config = XLoraConfig.read(Fields.read(folder.resolve("saved/adapter_config.json")));
+        Adapter mixture =
+                Adapter.create(base, XLora.of(List.copyOf(adapters.values())).with(config), 0);
+        try (NoGrad off = new NoGrad()) {
+            mixture.trainable().forEach((key, value) -> value.copy_(stored.get("classifier.base_model." + key)));
+        }
+        return mixture;
     }
 
     private static Selection selection(Map<String, Adapter> adapters, JsonNode name) {

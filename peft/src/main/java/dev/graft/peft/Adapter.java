@@ -48,6 +48,7 @@ public final class Adapter implements AutoCloseable {
     private final int tasks;
     private final int task;
     private final Map<String, Tensor> aliases;
+    private final List<Preview> previews;
 
     Adapter(Base base, AdapterConfig config, Grafter.Values values) {
         this(base, config, values, -1, null);
@@ -71,6 +72,7 @@ public final class Adapter implements AutoCloseable {
         this.task = task;
         this.tasks = grafter.tasks();
         this.aliases = grafter.aliases();
+        this.previews = List.copyOf(grafter.previews());
         this.effects = new IdentityHashMap<>();
         grafter.effects().forEach((site, list) -> {
             // Other values for the base's own parameters come first: what is trained beside them acts on those.
@@ -134,18 +136,23 @@ public final class Adapter implements AutoCloseable {
 
     /** The part of this adapter that one of its method's methods declares, with the same parameters; without what is saved whole. */
     public Adapter part(Method method) {
-        return again(config.withMethod(method).withModulesToSave(List.of()), task, value -> value);
+        return again(config.withMethod(method).withModulesToSave(List.of()), task, "", value -> value);
+    }
+
+    /** The adapter of that method that this one holds under a name, with the same parameters. */
+    public Adapter held(String name, Method method) {
+        return again(config.withMethod(method).withModulesToSave(List.of()), task, name + "/", value -> value);
     }
 
     private Adapter again(int forTask, UnaryOperator<Tensor> share) {
-        return again(config, forTask, share);
+        return again(config, forTask, "", share);
     }
 
-    private Adapter again(AdapterConfig as, int forTask, UnaryOperator<Tensor> share) {
+    private Adapter again(AdapterConfig as, int forTask, String before, UnaryOperator<Tensor> share) {
         Grafter.Values shared = new Grafter.Values() {
             @Override
             public Tensor get(String key, Initial initial, ScalarType type, long... shape) {
-                return share.apply(value(key));
+                return share.apply(value(before + key));
             }
 
             @Override
@@ -160,7 +167,7 @@ public final class Adapter implements AutoCloseable {
 
             @Override
             public long @Nullable [] storedShape(String key) {
-                Parameter parameter = parameters.get(key);
+                Parameter parameter = parameters.get(before + key);
                 return parameter == null ? null : Tensors.shape(parameter.value());
             }
         };
@@ -322,6 +329,11 @@ public final class Adapter implements AutoCloseable {
             return List.of();
         }
         return effects.getOrDefault(site, List.of());
+    }
+
+    /** What it works out of the frozen model's reading before it acts. */
+    List<Preview> previews() {
+        return previews;
     }
 
     /** Whether what goes into an attention layer decides on its prefix. */

@@ -161,6 +161,7 @@ final class AdapterFolder {
             if (!beside.isEmpty()) {
                 Safetensors.write(temporary.resolve(BESIDE), beside, Map.of());
             }
+            adapter.method().saved(adapter).held(adapter).forEach((name, held) -> held.save(temporary.resolve(name)));
             Files.writeString(temporary.resolve(RECORD), Json.pretty(record) + "\n");
             more.accept(temporary);
         });

@@ -48,6 +48,13 @@ record Averaged(List<List<Selection.Active>> members, List<Double> weights) {
                 + " choose them by rows or put one behind the other");
     }
 
+    List<Preview> previews() {
+        return members.stream()
+                .flatMap(List::stream)
+                .flatMap(active -> active.previews().stream())
+                .toList();
+    }
+
     private Tensor sum(Function<List<Selection.Active>, Tensor> each) {
         Tensor sum = null;
         for (int i = 0; i < weights.size(); i++) {

@@ -3,6 +3,7 @@ package dev.graft.peft;
 import dev.graft.formats.InputException;
 import dev.graft.models.Backbone;
 import dev.graft.models.Base;
+import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Attention;
@@ -18,13 +19,18 @@ import dev.graft.models.sites.Prefix;
 import dev.graft.models.sites.Prompt;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
+import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
@@ -92,6 +98,39 @@ final class Grafted implements Hooks {
                 }
             }
         }
+    }
+
+    @Override
+    public void before(Backbone backbone, Inputs in, Pass pass) {
+        Set<Preview> previews = Collections.newSetFromMap(new IdentityHashMap<>());
+        Set<Long> rows = new HashSet<>();
+        for (RowGroup group : groups) {
+            for (Selection.Active active : group.stack()) {
+                if (!active.previews().isEmpty()
+                        && group.stack().stream().anyMatch(a -> a.adapter().hasPrompt())) {
+                    throw new InputException(active.adapter().method().type().name()
+                            + " reads the text without adapters first, which it can't together with a prompt");
+                }
+                previews.addAll(active.previews());
+                if (!active.previews().isEmpty() && group.rows() != null) {
+                    for (long row : Tensors.longs(group.rows())) {
+                        rows.add(row);
+                    }
+                }
+            }
+        }
+        if (previews.isEmpty()) {
+            return;
+        }
+        Tensor hidden = pass.piece(() -> {
+            try (NoGrad off = new NoGrad()) {
+                return new Tensor[] {
+                    backbone.hidden(in, pass.frozen(row -> rows.contains((long) row)))
+                            .last()
+                };
+            }
+        })[0];
+        previews.forEach(preview -> pass.note(preview, pass.piece(() -> new Tensor[] {preview.of(hidden, pass)})[0]));
     }
 
     @Override

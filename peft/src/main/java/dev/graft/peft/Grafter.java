@@ -20,6 +20,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -62,10 +63,18 @@ public final class Grafter {
     private final @Nullable Part part;
     private int tasks = 1;
     private final Map<String, Tensor> aliases = new LinkedHashMap<>();
+    private final List<Preview> previews = new ArrayList<>();
     private @Nullable Tensor firstLayer;
 
-    /** What makes a grafter declare frozen parts of another one. */
-    private record Part(Grafter whole, String name, Map<String, Tensor> known) {}
+    /**
+     * What makes a grafter declare a part of another one.
+     *
+     * @param name the name of one of the part's tensors in the whole
+     * @param trains whether what the part trains is trained in the whole
+     * @param inFile whether the whole's file has the part's tensors
+     */
+    private record Part(
+            Grafter whole, UnaryOperator<String> name, Map<String, Tensor> known, boolean trains, boolean inFile) {}
 
     Grafter(Base base, List<String> modulesToSave, Values values, int task, @Nullable Statistics statistics) {
         this(base, modulesToSave, values, task, statistics, null);
@@ -293,7 +302,30 @@ public final class Grafter {
      * @param known values by the keys that the part declares; those that are missing start as in a new adapter
      */
     public Grafter frozenPart(String name, Map<String, Tensor> known) {
-        return new Grafter(base, modulesToSave, values, task, statistics, new Part(this, name, known));
+        return part(new Part(this, key -> key.replace("*", name), known, false, true));
+    }
+
+    /**
+     * Where an adapter that this one holds is declared: its tensors have a name before their own, and are saved in a folder of that name,
+     * which {@link Method#held} makes. Its {@link #effects} are the caller's to place.
+     *
+     * @param known values by the keys that the held adapter declares; those that are missing start as in a new one
+     */
+    public Grafter held(String name, Map<String, Tensor> known, boolean trains) {
+        return part(new Part(this, key -> name + "/" + key, known, trains, false));
+    }
+
+    private Grafter part(Part of) {
+        return new Grafter(base, modulesToSave, values, task, statistics, of);
+    }
+
+    /** Has the frozen model read each batch first, and something worked out of what it makes of it. */
+    public void preview(Preview preview) {
+        previews.add(preview);
+    }
+
+    List<Preview> previews() {
+        return previews;
     }
 
     /** Adds an effect at a site; a site's effects act in the order in which they are added. */
@@ -316,9 +348,9 @@ public final class Grafter {
         if (part != null) {
             Tensor known = part.known.get(key);
             return part.whole.declare(
-                    key.replace("*", part.name),
-                    false,
-                    place,
+                    part.name.apply(key),
+                    trainable && part.trains,
+                    part.inFile ? place : Place.NOWHERE,
                     counted,
                     type,
                     known == null ? initial : Initial.copy(known),

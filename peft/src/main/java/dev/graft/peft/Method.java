@@ -48,6 +48,11 @@ public interface Method {
         return this;
     }
 
+    /** The adapters that one of its adapters holds, by the names of the folders in which they are saved. */
+    default Map<String, Adapter> held(Adapter adapter) {
+        return Map.of();
+    }
+
     /** A kind of method. */
     interface Type {
         /** The name in Graft's commands, for example {@code lora}. */

@@ -47,6 +47,10 @@ public final class Selection {
             return averaged == null ? adapter.effects(site) : averaged.effects(site);
         }
 
+        List<Preview> previews() {
+            return averaged == null ? adapter.previews() : averaged.previews();
+        }
+
         long prefixLength(Attention site) {
             return adapter.prefixLength(site.kind());
         }

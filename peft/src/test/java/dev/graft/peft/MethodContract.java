@@ -277,13 +277,18 @@ public abstract class MethodContract {
         assertThat(difference(
                         logits(adapter.base(), Selection.of(loaded)), logits(adapter.base(), Selection.of(adapter))))
                 .isLessThan(CLOSE);
-        try (Stream<Path> files = Files.list(folder.resolve("one"))) {
-            for (Path file : files.toList()) {
-                assertThat(folder.resolve("two").resolve(file.getFileName())).hasSameBinaryContentAs(file);
-            }
+        List<Path> files = files(folder.resolve("one"));
+        for (Path file : files) {
+            assertThat(folder.resolve("two").resolve(file))
+                    .hasSameBinaryContentAs(folder.resolve("one").resolve(file));
         }
-        assertThat(folder.resolve("two").toFile().list())
-                .containsExactlyInAnyOrder(folder.resolve("one").toFile().list());
+        assertThat(files(folder.resolve("two"))).containsExactlyInAnyOrderElementsOf(files);
+    }
+
+    private static List<Path> files(Path folder) throws Exception {
+        try (Stream<Path> files = Files.walk(folder)) {
+            return files.filter(Files::isRegularFile).map(folder::relativize).toList();
+        }
     }
 
     @ParameterizedTest

@@ -1,6 +1,7 @@
 package dev.graft.models.sites;
 
 import dev.graft.models.Backbone;
+import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -12,6 +13,9 @@ public interface Hooks {
 
     /** Refuses a model that they weren't made for: their sites aren't in it, so they would do nothing. */
     default void requireFit(Backbone backbone) {}
+
+    /** Called before a pass: what is worked out from the inputs first is left in the pass. */
+    default void before(Backbone backbone, Inputs in, Pass pass) {}
 
     /** Whether something looks at what goes into an attention layer's projections ({@link Pass#attentionInput}). */
     default boolean readAttentionInput() {

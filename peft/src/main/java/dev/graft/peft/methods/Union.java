@@ -49,6 +49,10 @@ public record Union(List<Method> parts) implements Method {
                 throw new InputException(
                         PARTS + " has adapter-drop, which leaves out all parts of a union: put the union inside it");
             }
+            if (part instanceof XLora) {
+                throw new InputException(PARTS
+                        + " has xlora, which holds adapters in folders of their own: stack it with others instead");
+            }
             if (part.type().peftType().equals(UNION)) {
                 throw new InputException(PARTS + " has a union in it: list its parts instead");
             }

@@ -1,0 +1,355 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.Task;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.Preview;
+import dev.graft.peft.inits.LoraInit;
+import dev.graft.tensor.Ops;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * X-LoRA (Buehler and Buehler, 2024): several trained LoRAs, the experts, and a classifier that says how much of each acts on each token.
+ * The frozen model reads the text first; with {@code h [seq, hidden]} its last hidden states,
+ *
+ * <pre>{@code
+ * s = softmax(C(h) / τ)        y = W x + b + g Σᵢ sᵢ ⊙ ΔWᵢ x
+ * }</pre>
+ *
+ * where C is a multilayer perceptron with ReLU, sᵢ {@code [seq, 1]} is the same for all layers or, layerwise, another one for each, and only
+ * the k largest sᵢ act if k is given. g is the global weight. A layer that reads one row for a text, such as a pooler, takes the mean of
+ * its tokens' shares.
+ *
+ * <p>Trained: C alone, hidden · size + size for the first of its layers, size² + size for each between, and (size or, with one layer, hidden
+ * + 1) · n for the last, n the number of experts, layerwise times the number of adapted layers; with {@code use_trainable_adapters} the
+ * experts too. C starts as {@code nn.Linear}, so each expert acts in about equal shares. Files, in PEFT's layout:
+ * {@code internal_xlora_classifier.layers.K.weight} and {@code .bias}, and each expert as a LoRA in a folder of its own, {@code 0}, {@code 1}
+ * and so on. Doesn't merge; each token costs two passes. Use it where experts for several fields exist and a text may need each of them.
+ *
+ * <pre>{@code
+ * Adapter mixture = Adapter.create(base, XLora.of(List.of(chemistry, physics)), 42);
+ * }</pre>
+ *
+ * @param experts in the order of the classifier's outputs
+ */
+public record XLora(XLoraConfig config, List<Expert> experts) implements Method {
+    private static final String CLASSIFIER = "internal_xlora_classifier.layers.";
+
+    /**
+     * A LoRA that is mixed.
+     *
+     * @param values its tensors by name; those that are missing start as in a new adapter
+     */
+    public record Expert(LoraConfig config, Map<String, Tensor> values) {
+        public Expert {
+            values = Map.copyOf(values);
+            if (config.loraBias()
+                    || config.bias() != Bias.NONE
+                    || !config.tokens().isEmpty()) {
+                throw new InputException(
+                        "an expert of X-LoRA trains biases or rows of tokens beside its updates of weights,"
+                                + " which can't be mixed by tokens");
+            }
+        }
+
+        static Expert of(Adapter adapter) {
+            if (!(adapter.method() instanceof Lora lora)) {
+                throw new InputException(
+                        "an expert is a " + adapter.method().type().name()
+                                + " adapter, but X-LoRA mixes plain LoRAs; graft convert --to lora makes one of it");
+            }
+            Map<String, Tensor> values = new LinkedHashMap<>();
+            adapter.parameters().forEach((key, parameter) -> values.put(key, parameter.value()));
+            return new Expert(lora.config(), values);
+        }
+    }
+
+    /** Two experts that aren't trained, to be replaced. */
+    public static final XLora DEFAULT = new XLora(
+            XLoraConfig.DEFAULT,
+            Collections.nCopies(2, new Expert(LoraConfig.DEFAULT.withInit(LoraInit.of("false")), Map.of())));
+
+    public XLora {
+        experts = List.copyOf(experts);
+        if (experts.size() < 2) {
+            throw new InputException("adapters are " + experts.size() + ", expected at least two");
+        }
+        if (config.topK() != null && config.topK() > experts.size()) {
+            throw new InputException(
+                    "top_k_lora is " + config.topK() + ", expected at most the " + experts.size() + " adapters");
+        }
+    }
+
+    /** Trained LoRAs with PEFT's settings. A classifier's head that they were trained with isn't taken: the mixture trains its own. */
+    public static XLora of(List<Adapter> experts) {
+        return new XLora(XLoraConfig.DEFAULT, experts.stream().map(Expert::of).toList());
+    }
+
+    /** The same experts with other settings. */
+    public XLora with(XLoraConfig newConfig) {
+        return new XLora(newConfig, experts);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        if (g.base().task() == Task.SEQ_2_SEQ_LM || g.base().backbone().vocabSize() == 0) {
+            throw new InputException(g.base().name() + " has no text of one side, by whose tokens xlora mixes");
+        }
+        List<Map<Site, List<Effect>>> parts = new ArrayList<>();
+        for (int i = 0; i < experts.size(); i++) {
+            Grafter part = g.held(String.valueOf(i), experts.get(i).values, config.trainsExperts());
+            new Lora(experts.get(i).config).graft(part);
+            parts.add(part.effects());
+        }
+        Map<Site, List<@Nullable LowRank>> sites = new LinkedHashMap<>();
+        for (Site site : g.base().sites()) {
+            List<@Nullable LowRank> updates = new ArrayList<>();
+            parts.forEach(part -> updates.add(update(site, part.getOrDefault(site, List.of()))));
+            if (updates.stream().anyMatch(update -> update != null)) {
+                sites.put(site, updates);
+            }
+        }
+        Preview shares = classifier(g, sites.size());
+        g.preview(shares);
+        int layer = 0;
+        for (Map.Entry<Site, List<@Nullable LowRank>> entry : sites.entrySet()) {
+            g.add(entry.getKey(), new Mixed(entry.getKey(), entry.getValue(), shares, layer++, config));
+        }
+    }
+
+    private static @Nullable LowRank update(Site site, List<Effect> effects) {
+        if (effects.isEmpty()) {
+            return null;
+        }
+        boolean sequence = site instanceof Embedding || site instanceof Linear linear && linear.role() != Role.HEAD;
+        if (sequence && effects.size() == 1 && effects.get(0) instanceof LowRank update) {
+            return update;
+        }
+        throw new InputException("an expert acts on " + site.name() + " by "
+                + effects.get(0).getClass().getSimpleName()
+                + "; X-LoRA mixes low-rank updates of embeddings and of linear layers below the head");
+    }
+
+    /** C, whose result is {@code [batch, seq, layers or 1, experts]}. */
+    private Preview classifier(Grafter g, int layers) {
+        long hidden = g.base().backbone().hiddenSize();
+        long out = (long) experts.size() * (config.layerwise() ? layers : 1);
+        int step = config.dropout() > 0 ? 3 : 2;
+        List<Tensor> weights = new ArrayList<>();
+        List<Tensor> biases = new ArrayList<>();
+        for (int i = 0; i < config.depth(); i++) {
+            long in = i == 0 ? hidden : config.size();
+            long to = i == config.depth() - 1 ? out : config.size();
+            String at = CLASSIFIER + i * step;
+            weights.add(g.parameter(at + ".weight", Initial.KAIMING, to, in));
+            biases.add(g.parameter(at + ".bias", Initial.uniform(1 / Math.sqrt(in)), to));
+        }
+        return (states, pass) -> {
+            Tensor z = Ops.to(states, weights.get(0).scalar_type());
+            for (int i = 0; i < weights.size(); i++) {
+                z = Ops.linear(
+                        i == 0 ? z : Ops.dropout(z.relu(), config.dropout(), pass.isTraining()),
+                        weights.get(i),
+                        biases.get(i));
+            }
+            return config.shares(z.reshape(z.size(0), z.size(1), -1, experts.size()));
+        };
+    }
+
+    /** The experts' updates at one layer, each by its share of the token. */
+    private record Mixed(Site site, List<@Nullable LowRank> experts, Preview shares, int layer, XLoraConfig config)
+            implements Effect.Delta {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            Tensor all = pass.noted(shares);
+            Tensor own = config.chosen(all.select(2, all.size(2) == 1 ? 0 : layer));
+            if (!(site instanceof Embedding) && x.dim() == 2) {
+                own = mean(own, pass.mask());
+            } else if (x.size(0) != own.size(0) || x.size(1) != own.size(1)) {
+                throw new InputException(site.name() + " is given " + x.size(0) + " × " + x.size(1)
+                        + " positions, X-LoRA knows shares for " + own.size(0) + " × " + own.size(1));
+            }
+            Tensor sum = null;
+            for (int i = 0; i < experts.size(); i++) {
+                LowRank expert = experts.get(i);
+                if (expert == null) {
+                    continue;
+                }
+                Tensor share = own.narrow(-1, i, 1);
+                Tensor part;
+                if (site instanceof Embedding) {
+                    Tensor update = expert.apply(x, pass);
+                    part = update.mul(Ops.to(share, update.scalar_type()));
+                } else {
+                    part = expert.apply(x.mul(Ops.to(share, x.scalar_type())), pass);
+                }
+                sum = sum == null ? part : sum.add(part);
+            }
+            if (sum == null) {
+                throw new IllegalStateException(site.name() + " has no expert");
+            }
+            return Ops.scale(sum, config.globalWeight());
+        }
+
+        /** The shares of each text as a whole, {@code [batch, experts]}. */
+        private static Tensor mean(Tensor shares, Tensor mask) {
+            Tensor seen = Ops.to(mask, shares.scalar_type()).unsqueeze(-1);
+            return Ops.sum(shares.mul(seen), 1, false).div(Ops.sum(seen, 1, false));
+        }
+
+        @Override
+        public @Nullable Tensor weight() {
+            return null;
+        }
+    }
+
+    /** With the values that the adapter's experts have. */
+    @Override
+    public Method saved(Adapter adapter) {
+        List<Expert> present = new ArrayList<>();
+        held(adapter).values().forEach(held -> present.add(Expert.of(held)));
+        return new XLora(config, present);
+    }
+
+    @Override
+    public Map<String, Adapter> held(Adapter adapter) {
+        Map<String, Adapter> held = new LinkedHashMap<>();
+        for (int i = 0; i < experts.size(); i++) {
+            held.put(String.valueOf(i), adapter.held(String.valueOf(i), new Lora(experts.get(i).config)));
+        }
+        return held;
+    }
+
+    @Override
+    public void write(ObjectNode c, Base base) {
+        config.write(c);
+        c.put("hidden_size", base.backbone().hiddenSize());
+        ObjectNode adapters = c.putObject("adapters");
+        for (int i = 0; i < experts.size(); i++) {
+            String name = String.valueOf(i);
+            if (experts.get(i).values.isEmpty()) {
+                experts.get(i).config.write(adapters.putObject(name));
+            } else {
+                adapters.put(name, name);
+            }
+        }
+    }
+
+    /** Experts are in the folders 0, 1 and so on beside a file; else they are named by the folders that they are in, or by settings. */
+    private static List<Expert> experts(Fields f, Base base) {
+        Fields adapters = f.object("adapters");
+        List<String> names = new ArrayList<>(adapters.names());
+        if (names.stream().allMatch(name -> name.matches("[0-9]{1,4}"))) {
+            names.sort(Comparator.comparing(Integer::valueOf));
+        }
+        List<Expert> experts = new ArrayList<>();
+        for (String name : names) {
+            JsonNode given = adapters.node(name);
+            if (f.has("peft_type")) {
+                experts.add(Expert.of(beside(f, base, experts.size())));
+            } else if (given != null && given.isString()) {
+                experts.add(Expert.of(Adapter.load(base, Path.of(given.stringValue()))));
+            } else {
+                experts.add(new Expert(LoraConfig.read(adapters.object(name), null), Map.of()));
+            }
+        }
+        return experts;
+    }
+
+    /** What a file says of where its experts were trained isn't followed. */
+    private static Adapter beside(Fields f, Base base, int expert) {
+        Path folder = Path.of(f.source()).resolveSibling(String.valueOf(expert));
+        if (!Files.isDirectory(folder)) {
+            throw new InputException(f.source() + ": there is no folder " + folder.getFileName()
+                    + " beside it; an X-LoRA has each of its adapters in a folder of its number, from 0 on");
+        }
+        return Adapter.load(base, folder);
+    }
+
+    /** Registers {@code xlora}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "xlora";
+        }
+
+        @Override
+        public String summary() {
+            return "a mixture of several trained LoRAs, by a classifier of each token";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.PEFT;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(false, false, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String peftType() {
+            return "XLORA";
+        }
+
+        @Override
+        public boolean savesModules() {
+            return false;
+        }
+
+        @Override
+        public Map<String, String> optional() {
+            return Map.of("adapters", "by name, the folders of trained LoRAs, or settings of untrained ones");
+        }
+
+        @Override
+        public List<String> required() {
+            return List.of("adapters", "hidden_size");
+        }
+
+        @Override
+        public Method read(Fields f, Base base) {
+            XLoraConfig config = XLoraConfig.read(f);
+            int hidden = f.integer("hidden_size", base.backbone().hiddenSize());
+            if (hidden != base.backbone().hiddenSize()) {
+                throw f.wrong("hidden_size", base.backbone().hiddenSize() + ", the base's");
+            }
+            return new XLora(config, experts(f, base));
+        }
+    }
+}
