@@ -62,6 +62,25 @@ class MergeAdaptersCommandTest {
     }
 
     @Test
+    void makesARouterThatActsAsAnyAdapter() {
+        Cli run = run("--combination", "arrow", "--top-k", "1", "--general", Cli.adapter("llama-gqa/lora"), "--json");
+        assertThat(run.code()).isZero();
+        assertThat(run.json().get("modules").intValue()).isEqualTo(4);
+        JsonNode arrow = Json.read(folder.resolve("out/adapter_config.json")).get("arrow_config");
+        assertThat(arrow.get("top_k").intValue()).isEqualTo(1);
+        assertThat(arrow.get("use_gks").booleanValue()).isTrue();
+        assertThat(folder.resolve("out/gks_0/adapter_model.safetensors")).exists();
+        Cli inspected = Cli.run("inspect", Cli.base("llama-gqa"), "--adapter", folder.resolve("out"));
+        assertThat(inspected.code()).isZero();
+        assertThat(inspected.out()).contains("arrow");
+
+        assertThat(run("--combination", "arrow", "--weights", "1,1").err())
+                .contains("--weights doesn't belong to --combination arrow");
+        assertThat(run("--combination", "linear", "--top-k", "1").err())
+                .contains("--top-k doesn't belong to --combination linear");
+    }
+
+    @Test
     void takesTheBaseFromTheAdapters() {
         assertThat(Cli.run(
                                 "merge-adapters",

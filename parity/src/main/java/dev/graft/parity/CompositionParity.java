@@ -47,6 +47,11 @@ final class CompositionParity implements Group {
                 Adapter mixture = mixture(reference.base(), folder, adapters, stored);
                 compare(check, reference, Selection.of(mixture), "", stored, tolerance);
             }
+            if (manifest.has("router")) {
+                Adapter router = AdapterFiles.load(
+                        reference.base(), folder.resolve(manifest.path("router").asString()));
+                compare(check, reference, Selection.of(router), "", stored, tolerance);
+            }
             if (manifest.has("weights")) {
                 WeightedParity.check(
                         check, reference, folder, List.copyOf(adapters.values()), manifest, stored, tolerance);

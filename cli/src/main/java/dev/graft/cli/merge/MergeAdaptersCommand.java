@@ -8,6 +8,7 @@ import dev.graft.formats.InputException;
 import dev.graft.hub.Hub;
 import dev.graft.peft.composition.Coins;
 import dev.graft.peft.composition.Combination;
+import dev.graft.peft.methods.ArrowConfig;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
@@ -33,6 +34,7 @@ import picocli.CommandLine.Spec;
             "  magnitude_prune            sum what ties trims to",
             "  breadcrumbs, breadcrumbs_ties   drop outliers and small entries",
             "  average                    the parameters themselves: for bottleneck adapters, prefixes and prompts",
+            "  arrow                      no sum: at each layer each token takes the adapters whose updates it moves most",
             "With _svd behind the name (and svd) the result has the largest rank of the adapters, or --rank, and the error",
             "is printed; else it has the rank that it needs, which is a full one after pruning. A classifier's head becomes",
             "the mean of the heads.",
@@ -40,9 +42,11 @@ import picocli.CommandLine.Spec;
             "Examples:",
             "  graft merge-adapters runs/a/adapter runs/b/adapter --weights 0.5,0.5 -o both",
             "  graft merge-adapters a b c --combination ties_svd --density 0.2 -o merged",
-            "  graft merge-adapters a b --combination dare_linear_svd --density 0.5 --seed 7 --rank 32 -o merged"
+            "  graft merge-adapters a b --combination dare_linear_svd --density 0.5 --seed 7 --rank 32 -o merged",
+            "  graft merge-adapters a b c --combination arrow --top-k 2 -o router"
         })
 public final class MergeAdaptersCommand implements Runnable {
+    private static final String ARROW = "arrow";
 
     @Parameters(
             arity = "1..*",
@@ -103,6 +107,27 @@ public final class MergeAdaptersCommand implements Runnable {
     @Option(names = "--rank", paramLabel = "R", description = "The most that the rank of an update may be.")
     private @Nullable Integer rank;
 
+    @Option(
+            names = "--top-k",
+            paramLabel = "K",
+            description = "How many adapters a token takes with arrow (default: 3, or all where there are fewer).")
+    private @Nullable Integer topK;
+
+    @Option(
+            names = "--temperature",
+            paramLabel = "T",
+            description = "Of the softmax over the adapters that a token takes with arrow (default: ${DEFAULT-VALUE}).")
+    private double temperature = ArrowConfig.DEFAULT.temperature();
+
+    @Option(
+            names = "--general",
+            paramLabel = "ADAPTER",
+            description = {
+                "An adapter of general knowledge, whose A and B are taken off those of the others with arrow; given several",
+                "times, their mean."
+            })
+    private List<String> general = List.of();
+
     @Mixin
     private HeadOptions head = new HeadOptions();
 
@@ -129,16 +154,14 @@ public final class MergeAdaptersCommand implements Runnable {
 
     @Override
     public void run() {
+        if (combination.equals(ARROW)) {
+            route();
+            return;
+        }
         Combination chosen = Combination.named(combination);
         refuseUnused(chosen);
-        Hub hub = new Hub();
-        String base = model != null
-                ? model
-                : AdapterHeader.base(adapters.stream()
-                        .map(adapter -> AdapterHeader.folder(adapter, hub))
-                        .toList());
         MergeAdaptersRun run = new MergeAdaptersRun(
-                base,
+                base(),
                 adapters,
                 weights != null ? weights : Collections.nCopies(adapters.size(), usual(chosen)),
                 chosen,
@@ -150,6 +173,34 @@ public final class MergeAdaptersCommand implements Runnable {
         spec.commandLine()
                 .getOut()
                 .println(run.write(new OutFolder(out, overwrite), rank).shown(json.json()));
+    }
+
+    private void route() {
+        for (String option :
+                List.of("--weights", "--density", "--epsilon", "--gamma", "--majority-sign", "--seed", "--rank")) {
+            refuse(option, false);
+        }
+        int k = topK != null ? topK : Math.min(ArrowConfig.DEFAULT.topK(), adapters.size());
+        RouteRun run = new RouteRun(
+                base(),
+                adapters,
+                general,
+                new ArrowConfig(k, temperature, null),
+                head,
+                compute,
+                spec.commandLine().getErr());
+        spec.commandLine()
+                .getOut()
+                .println(run.write(new OutFolder(out, overwrite)).shown(json.json()));
+    }
+
+    private String base() {
+        Hub hub = new Hub();
+        return model != null
+                ? model
+                : AdapterHeader.base(adapters.stream()
+                        .map(adapter -> AdapterHeader.folder(adapter, hub))
+                        .toList());
     }
 
     private double usual(Combination chosen) {
@@ -164,6 +215,9 @@ public final class MergeAdaptersCommand implements Runnable {
         refuse("--majority-sign", chosen.isMean());
         refuse("--seed", combination.startsWith("dare") || combination.startsWith("della"));
         refuse("--rank", chosen != Combination.AVERAGE);
+        refuse("--top-k", false);
+        refuse("--temperature", false);
+        refuse("--general", false);
     }
 
     private void refuse(String option, boolean has) {

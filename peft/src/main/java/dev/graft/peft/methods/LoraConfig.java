@@ -278,6 +278,7 @@ public record LoraConfig(
             "kasa_config",
             "monteclora_config",
             "velora_config",
+            "arrow_config",
             "lorafa_projection",
             "loraplus_lr_ratio",
             "dylora_min_rank",
@@ -308,7 +309,6 @@ public record LoraConfig(
             }
         }
         refuse(f, "megatron_config", "it belongs to Megatron");
-        refuse(f, "arrow_config", "it routes between adapters that are loaded beside this one");
         // Where the values above are null these say nothing.
         f.informational("megatron_core", "qalora_group_size");
         ByModule<Double> alphas = ByModule.numbers(f, "lora_alpha", 8, "alpha_pattern");

@@ -54,42 +54,13 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * @param experts in the order of the classifier's outputs
  */
-public record XLora(XLoraConfig config, List<Expert> experts) implements Method {
+public record XLora(XLoraConfig config, List<LoraExpert> experts) implements Method {
     private static final String CLASSIFIER = "internal_xlora_classifier.layers.";
-
-    /**
-     * A LoRA that is mixed.
-     *
-     * @param values its tensors by name; those that are missing start as in a new adapter
-     */
-    public record Expert(LoraConfig config, Map<String, Tensor> values) {
-        public Expert {
-            values = Map.copyOf(values);
-            if (config.loraBias()
-                    || config.bias() != Bias.NONE
-                    || !config.tokens().isEmpty()) {
-                throw new InputException(
-                        "an expert of X-LoRA trains biases or rows of tokens beside its updates of weights,"
-                                + " which can't be mixed by tokens");
-            }
-        }
-
-        static Expert of(Adapter adapter) {
-            if (!(adapter.method() instanceof Lora lora)) {
-                throw new InputException(
-                        "an expert is a " + adapter.method().type().name()
-                                + " adapter, but X-LoRA mixes plain LoRAs; graft convert --to lora makes one of it");
-            }
-            Map<String, Tensor> values = new LinkedHashMap<>();
-            adapter.parameters().forEach((key, parameter) -> values.put(key, parameter.value()));
-            return new Expert(lora.config(), values);
-        }
-    }
 
     /** Two experts that aren't trained, to be replaced. */
     public static final XLora DEFAULT = new XLora(
             XLoraConfig.DEFAULT,
-            Collections.nCopies(2, new Expert(LoraConfig.DEFAULT.withInit(LoraInit.of("false")), Map.of())));
+            Collections.nCopies(2, new LoraExpert(LoraConfig.DEFAULT.withInit(LoraInit.of("false")), Map.of())));
 
     public XLora {
         experts = List.copyOf(experts);
@@ -104,7 +75,8 @@ public record XLora(XLoraConfig config, List<Expert> experts) implements Method 
 
     /** Trained LoRAs with PEFT's settings. A classifier's head that they were trained with isn't taken: the mixture trains its own. */
     public static XLora of(List<Adapter> experts) {
-        return new XLora(XLoraConfig.DEFAULT, experts.stream().map(Expert::of).toList());
+        return new XLora(
+                XLoraConfig.DEFAULT, experts.stream().map(LoraExpert::of).toList());
     }
 
     /** The same experts with other settings. */
@@ -124,8 +96,8 @@ public record XLora(XLoraConfig config, List<Expert> experts) implements Method 
         }
         List<Map<Site, List<Effect>>> parts = new ArrayList<>();
         for (int i = 0; i < experts.size(); i++) {
-            Grafter part = g.held(String.valueOf(i), experts.get(i).values, config.trainsExperts());
-            new Lora(experts.get(i).config).graft(part);
+            Grafter part = g.held(String.valueOf(i), experts.get(i).values(), config.trainsExperts());
+            new Lora(experts.get(i).config()).graft(part);
             parts.add(part.effects());
         }
         Map<Site, List<@Nullable LowRank>> sites = new LinkedHashMap<>();
@@ -233,8 +205,8 @@ public record XLora(XLoraConfig config, List<Expert> experts) implements Method 
     /** With the values that the adapter's experts have. */
     @Override
     public Method saved(Adapter adapter) {
-        List<Expert> present = new ArrayList<>();
-        held(adapter).values().forEach(held -> present.add(Expert.of(held)));
+        List<LoraExpert> present = new ArrayList<>();
+        held(adapter).values().forEach(held -> present.add(LoraExpert.of(held)));
         return new XLora(config, present);
     }
 
@@ -242,7 +214,9 @@ public record XLora(XLoraConfig config, List<Expert> experts) implements Method 
     public Map<String, Adapter> held(Adapter adapter) {
         Map<String, Adapter> held = new LinkedHashMap<>();
         for (int i = 0; i < experts.size(); i++) {
-            held.put(String.valueOf(i), adapter.held(String.valueOf(i), new Lora(experts.get(i).config)));
+            held.put(
+                    String.valueOf(i),
+                    adapter.held(String.valueOf(i), new Lora(experts.get(i).config())));
         }
         return held;
     }
@@ -254,8 +228,8 @@ public record XLora(XLoraConfig config, List<Expert> experts) implements Method 
         ObjectNode adapters = c.putObject("adapters");
         for (int i = 0; i < experts.size(); i++) {
             String name = String.valueOf(i);
-            if (experts.get(i).values.isEmpty()) {
-                experts.get(i).config.write(adapters.putObject(name));
+            if (experts.get(i).values().isEmpty()) {
+                experts.get(i).config().write(adapters.putObject(name));
             } else {
                 adapters.put(name, name);
             }
@@ -263,21 +237,21 @@ public record XLora(XLoraConfig config, List<Expert> experts) implements Method 
     }
 
     /** Experts are in the folders 0, 1 and so on beside a file; else they are named by the folders that they are in, or by settings. */
-    private static List<Expert> experts(Fields f, Base base) {
+    private static List<LoraExpert> experts(Fields f, Base base) {
         Fields adapters = f.object("adapters");
         List<String> names = new ArrayList<>(adapters.names());
         if (names.stream().allMatch(name -> name.matches("[0-9]{1,4}"))) {
             names.sort(Comparator.comparing(Integer::valueOf));
         }
-        List<Expert> experts = new ArrayList<>();
+        List<LoraExpert> experts = new ArrayList<>();
         for (String name : names) {
             JsonNode given = adapters.node(name);
             if (f.has("peft_type")) {
-                experts.add(Expert.of(beside(f, base, experts.size())));
+                experts.add(LoraExpert.of(beside(f, base, experts.size())));
             } else if (given != null && given.isString()) {
-                experts.add(Expert.of(Adapter.load(base, Path.of(given.stringValue()))));
+                experts.add(LoraExpert.of(Adapter.load(base, Path.of(given.stringValue()))));
             } else {
-                experts.add(new Expert(LoraConfig.read(adapters.object(name), null), Map.of()));
+                experts.add(new LoraExpert(LoraConfig.read(adapters.object(name), null), Map.of()));
             }
         }
         return experts;

@@ -18,7 +18,6 @@ import dev.graft.peft.MethodContract;
 import dev.graft.peft.Selection;
 import dev.graft.peft.Targets;
 import dev.graft.peft.inits.LoraInit;
-import dev.graft.peft.methods.XLora.Expert;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Files;
@@ -39,8 +38,8 @@ class XLoraTest extends MethodContract {
     private static final XLoraConfig EXACT = new XLoraConfig(1, 24, 0, false, true, 1, null, false, 1, false);
     private static final XLoraConfig LAYERWISE = new XLoraConfig(2, 24, 0, true, true, 0.5, null, false, 1.5, false);
 
-    private static Expert expert(Targets targets) {
-        return new Expert(
+    private static LoraExpert expert(Targets targets) {
+        return new LoraExpert(
                 LoraConfig.DEFAULT.withInit(LoraInit.of("false")).withRank(2, 8).withTargets(targets), Map.of());
     }
 
