@@ -180,7 +180,7 @@ public final class Adapter implements AutoCloseable {
     }
 
     /** Whether it is for several tasks and none is chosen. */
-    boolean lacksTask() {
+    public boolean lacksTask() {
         return tasks > 1 && task < 0;
     }
 

@@ -4,6 +4,7 @@ import dev.graft.formats.Fields;
 import dev.graft.models.Base;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -69,6 +70,11 @@ public interface Method {
 
         /** The settings that a new adapter has where nothing is said: they learn. */
         Method defaults();
+
+        /** The field that says how many tasks an adapter of it knows; null for a method of one task. */
+        default @Nullable String tasksField() {
+            return null;
+        }
 
         /** How many times LoRA's learning rate it is trained with where none is given. */
         default double rateFactor() {

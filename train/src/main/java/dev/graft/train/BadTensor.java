@@ -45,7 +45,7 @@ record BadTensor(Adapter adapter, Hooks hooks, FlatParameters parameters) {
     }
 
     private List<Tensor> hidden(Batch batch) {
-        Pass pass = Pass.inference(hooks).withHiddenStates();
+        Pass pass = Pass.inference(hooks.tasks(batch.tasks())).withHiddenStates();
         return adapter.base().hidden(Objective.inputs(batch), pass).all();
     }
 

@@ -2,7 +2,7 @@ package dev.graft.train;
 
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.Selection;
+import dev.graft.peft.TaskHooks;
 import dev.graft.tensor.Dropout;
 import dev.graft.tensor.Natives;
 import dev.graft.train.data.Batch;
@@ -48,7 +48,7 @@ public final class DataParallel implements AutoCloseable {
      */
     public DataParallel(Objective objective, Adapter adapter, FlatParameters parameters, int threads) {
         this.objective = objective;
-        this.packs = objective.packs(Selection.of(adapter).hooks());
+        this.packs = objective.packs(TaskHooks.of(adapter));
         for (int i = 0; i < threads; i++) {
             Adapter own = i == 0 ? adapter : adapter.twin();
             int number = i;
@@ -61,9 +61,7 @@ public final class DataParallel implements AutoCloseable {
                 thread.execute(() -> Natives.threads(1));
             }
             workers.add(new Worker(
-                    Selection.of(own).hooks(),
-                    i == 0 ? parameters : new FlatParameters(parameters, own.trainable()),
-                    thread));
+                    TaskHooks.of(own), i == 0 ? parameters : new FlatParameters(parameters, own.trainable()), thread));
         }
     }
 

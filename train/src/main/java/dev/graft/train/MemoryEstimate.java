@@ -2,7 +2,7 @@ package dev.graft.train;
 
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.Selection;
+import dev.graft.peft.TaskHooks;
 import dev.graft.tensor.Natives;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Examples;
@@ -119,7 +119,7 @@ public record MemoryEstimate(
         int[] rows = new int[times];
         Arrays.fill(rows, row);
         Batch batch = objective.prepared(Hooks.NONE, examples.batch(rows, Stepper.PAD));
-        return () -> objective.backward(Selection.of(adapter).hooks(), batch, 1);
+        return () -> objective.backward(TaskHooks.of(adapter), batch, 1);
     }
 
     /** For batches of another size. */

@@ -2,7 +2,7 @@ package dev.graft.train;
 
 import dev.graft.formats.InputException;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.Selection;
+import dev.graft.peft.TaskHooks;
 import dev.graft.peft.TrainingRule;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
@@ -288,7 +288,7 @@ final class TrainingRun {
     }
 
     private void evaluate(Evaluation evaluation, BestScore before) {
-        metrics = evaluation.evaluate(Selection.of(trainer.adapter()).hooks());
+        metrics = evaluation.evaluate(TaskHooks.of(trainer.adapter()));
         Double value = metrics.get(before.metric());
         if (value == null) {
             throw new InputException("the metric " + before.metric() + " is watched, but the evaluation gives only "

@@ -44,6 +44,10 @@ public record Workbench(Experiment experiment, List<Contender> contenders) {
             methods.forEach(ChosenMethod::named);
         }
         RunConfig run = config.run().apply(FULL);
+        if (run.data().taskField() != null) {
+            throw new InputException("data.task_field is " + run.data().taskField()
+                    + ", but methods are compared on rows of one task; leave it out");
+        }
         Splits splits = DataFiles.of(run.data(), run.goal()).open();
         Prepared.Files files = Prepared.fetch(run.base(), err);
         RunData task = Prepared.task(run, (Dataset) splits.train(), files.checkpoint());

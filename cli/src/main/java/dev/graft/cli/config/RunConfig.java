@@ -233,6 +233,14 @@ public record RunConfig(
             String labelField,
 
             @Key(
+                    value = "Field in which each row names its task, for methods that learn several at once",
+                    unset = "rows are of one task",
+                    example = "task",
+                    aliases = {"task_column"})
+            @Nullable
+            String taskField,
+
+            @Key(
                     value = "Fields of the file for the names that rows have here",
                     byDefault = "{}",
                     example = "{prompt: question, completion: answer}")

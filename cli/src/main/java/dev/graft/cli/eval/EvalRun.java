@@ -19,9 +19,10 @@ import dev.graft.train.Predictor;
 import dev.graft.train.data.DataOptions;
 import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Examples;
-import dev.graft.train.data.Label;
 import dev.graft.train.data.LossOn;
 import dev.graft.train.data.Overflow;
+import dev.graft.train.data.RowEncoder;
+import dev.graft.train.data.TaskEncoder;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
@@ -90,17 +91,16 @@ record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOpt
             if (maxLength != null && (maxLength < 2 || maxLength > most)) {
                 throw new InputException("--max-seq-length is " + maxLength + ", expected 2 to " + most);
             }
+            RowEncoder encoder = task.encoder(base, loading::chat, lossOn == null ? LossOn.COMPLETION : lossOn);
+            boolean named =
+                    loading.adapters().size() == 1 && loading.adapters().get(0).lacksTask();
             Examples examples = Examples.encode(
                     rows,
-                    task.encoder(base, loading::chat, lossOn == null ? LossOn.COMPLETION : lossOn),
+                    named ? new TaskEncoder(encoder, rows, record().tasks()) : encoder,
                     maxLength == null ? Math.min(USUAL_LENGTH, most) : maxLength,
                     task.overflow(overflow));
             err.println(examples.summary().text());
-            Scores scores = Scorer.of(task)
-                    .score(
-                            new Predictor(base, examples, batchSize),
-                            loading.selection().hooks(),
-                            true);
+            Scores scores = Scorer.of(task).score(new Predictor(base, examples, batchSize), loading.hooks(), true);
             return new Scored(model, adapters, data, scores);
         }
     }
@@ -108,10 +108,13 @@ record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOpt
     /** What the adapter's labels are, which a few rows may not tell. */
     @SuppressWarnings("NullAway") // the kind of labels may be null: NullAway doesn't see it in a compiled record
     private DataOptions options() {
-        Label.Kind kind = adapters.isEmpty()
-                ? null
-                : ServingRecord.read(AdapterHeader.folder(adapters.get(0), new Hub()))
-                        .kind();
-        return new DataOptions(Map.of(), null, kind);
+        ServingRecord record = record();
+        return new DataOptions(Map.of(), null, record.kind(), record.taskField());
+    }
+
+    private ServingRecord record() {
+        return adapters.isEmpty()
+                ? new ServingRecord(null, null, List.of(), false, null)
+                : ServingRecord.read(AdapterHeader.folder(adapters.get(0), new Hub()));
     }
 }

@@ -38,7 +38,8 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
             "ForConditionalGeneration", Task.SEQ_2_SEQ_LM);
 
     /** Finds an adapter by its folder or its source. */
-    public static Path folder(String adapter, Hub hub) {
+    public static Path folder(String given, Hub hub) {
+        String adapter = AdapterTask.of(given).adapter();
         if (adapter.matches("(hf|maven|pypi|file):.*")) {
             return hub.fetch(adapter);
         }

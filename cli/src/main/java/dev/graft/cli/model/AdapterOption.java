@@ -11,7 +11,7 @@ public final class AdapterOption {
             paramLabel = "ADAPTER",
             description = {
                 "A folder with adapter_config.json, or hf:OWNER/NAME. Given several times, each acts on what",
-                "those before it give."
+                "those before it give. One that knows several tasks acts for one of them as FOLDER#TASK."
             })
     private List<String> adapters = List.of();
 

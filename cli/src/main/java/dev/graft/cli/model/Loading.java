@@ -11,9 +11,11 @@ import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.ChatTemplate;
+import dev.graft.models.sites.Hooks;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
+import dev.graft.peft.TaskHooks;
 import dev.graft.tensor.Natives;
 import dev.graft.tensor.Numerics;
 import java.io.PrintWriter;
@@ -52,8 +54,11 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
             String name = source instanceof Source.Local local ? local.path().toString() : model;
             Base base = Base.load(name, files, options(head, headers, compute));
             List<Adapter> loaded = new ArrayList<>();
-            for (AdapterHeader header : headers) {
-                loaded.add(Adapter.load(base, header.folder()));
+            for (int i = 0; i < adapters.size(); i++) {
+                AdapterTask chosen = AdapterTask.of(adapters.get(i));
+                loaded.add(chosen.of(
+                        Adapter.load(base, headers.get(i).folder()),
+                        headers.get(i).folder()));
             }
             // An adapter may have a deeper base than the one that was loaded.
             Base own = loaded.isEmpty() ? base : loaded.get(0).base();
@@ -143,8 +148,22 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
         throw new InputException(base.name() + " has no chat template: an ONNX file is an encoder, which doesn't chat");
     }
 
+    /** What acts on rows, by their tasks where they name some. */
+    public Hooks hooks() {
+        return adapters.size() == 1
+                ? TaskHooks.of(adapters.get(0))
+                : selection().hooks();
+    }
+
     /** All of its adapters on every row, each acting on what those before it give. */
     public Selection selection() {
+        for (Adapter adapter : adapters) {
+            if (adapter.lacksTask()) {
+                throw new InputException(
+                        adapter.method().type().name() + " knows " + adapter.tasks()
+                                + " tasks; choose one behind the adapter's folder, --adapter FOLDER#TASK, by its name or number");
+            }
+        }
         return Selection.all(adapters.stream().map(Selection::of).toArray(Selection[]::new));
     }
 }

@@ -59,7 +59,7 @@ public record DataFiles(RunConfig.Data data, DataOptions options) {
                         + other + "; give it once");
             }
         });
-        return new DataOptions(columns, shape(goal.task()), kind(goal.problemType()));
+        return new DataOptions(columns, shape(goal.task()), kind(goal.problemType())).withTaskField(data.taskField());
     }
 
     /** Rows of preferences often have keys of other shapes too. */

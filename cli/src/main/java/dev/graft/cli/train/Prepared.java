@@ -64,6 +64,7 @@ public record Prepared(
         TrainSettings settings,
         TrainPlan plan,
         int evalBatchSize,
+        RowTasks tasks,
         List<String> notes)
         implements AutoCloseable {
     /** Longer rows are rarely worth their memory; who wants them says so. */
@@ -101,22 +102,28 @@ public record Prepared(
         splits.notes().forEach(err::println);
         Loading loading = load(config.base(), task, files, err);
         Base base = loading.base();
+        String name = config.base().method();
+        RowTasks tasks = RowTasks.of(config.data(), splits.train());
         Method method = ChosenMethod.of(
-                config.base().method(), config.methodOptions(), config.base().compat(), base);
+                name,
+                tasks.options(ChosenMethod.named(name), config.methodOptions()),
+                config.base().compat(),
+                base);
         long seed = config.base().seed();
         Adapter adapter = method.needsData() ? null : Adapter.create(base, method, seed);
         List<String> notes = new ArrayList<>(splits.notes());
         RowEncoder encoder = task.encoder(base, () -> chat(loading, notes, err), reading(config));
         int length = length(config, base, adapter == null || task.isImages() ? 0 : prompt(adapter));
         Overflow overflow = overflow(config, task);
-        Examples encoded = Examples.encode(splits.train(), encoder, length, overflow);
+        Examples encoded = Examples.encode(splits.train(), tasks.encoder(encoder, splits.train()), length, overflow);
         err.println("training: " + encoded.summary().text());
         Examples train = config.schedule().packing() ? packed(encoded, adapter, err) : encoded;
         if (adapter == null) {
             CalibrationRows rows = CalibrationRows.first(base, train, CALIBRATION_BATCH);
             adapter = Adapter.create(base, AdapterConfig.of(base, method), rows, seed);
         }
-        Examples validation = encode(splits.validation(), encoder, length, overflow);
+        tasks.check(adapter);
+        Examples validation = encode(splits.validation(), encoder, tasks, length, overflow);
         Scorer<?> scorer = Scorer.of(task);
         TrainSettings settings = new Settings(config, task, validation == null ? null : scorer).of(train.size());
         Integer evalBatch = config.schedule().evalBatchSize();
@@ -129,11 +136,12 @@ public record Prepared(
                 adapter,
                 train,
                 validation,
-                encode(splits.test(), encoder, length, overflow),
+                encode(splits.test(), encoder, tasks, length, overflow),
                 scorer,
                 settings,
                 TrainPlan.of(settings, train.size()),
                 evalBatch == null ? settings.batching().size() : evalBatch,
+                tasks,
                 notes);
     }
 
@@ -292,7 +300,8 @@ public record Prepared(
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Inputs one = base.backbone().trial(new long[][] {{0}});
-            Pass pass = Pass.inference(Selection.of(adapter).hooks());
+            Adapter acting = adapter.lacksTask() ? adapter.task(0) : adapter;
+            Pass pass = Pass.inference(Selection.of(acting).hooks());
             return Math.toIntExact(base.hidden(one, pass).prompt());
         }
     }
@@ -303,8 +312,9 @@ public record Prepared(
         return task.overflow(wanted == null ? null : Overflow.valueOf(wanted.name()));
     }
 
-    private static @Nullable Examples encode(@Nullable Rows rows, RowEncoder encoder, int length, Overflow overflow) {
-        return rows == null ? null : Examples.encode(rows, encoder, length, overflow);
+    private static @Nullable Examples encode(
+            @Nullable Rows rows, RowEncoder encoder, RowTasks tasks, int length, Overflow overflow) {
+        return rows == null ? null : Examples.encode(rows, tasks.encoder(encoder, rows), length, overflow);
     }
 
     @Override

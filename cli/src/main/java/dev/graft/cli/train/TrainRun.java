@@ -15,7 +15,7 @@ import dev.graft.eval.run.ServingRecord;
 import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.Json;
 import dev.graft.models.sites.Hooks;
-import dev.graft.peft.Selection;
+import dev.graft.peft.TaskHooks;
 import dev.graft.train.Evaluation;
 import dev.graft.train.Predictor;
 import dev.graft.train.TrainResult;
@@ -61,9 +61,10 @@ record TrainRun(RunConfig config, Prepared prepared, Path folder, String command
             Evaluation evaluation =
                     validation == null ? null : prepared.scorer().evaluation(predictor(validation));
             ServingRecord serving = ServingRecord.of(
-                    prepared.task(),
-                    prepared.loading().base(),
-                    prepared.loading().files());
+                            prepared.task(),
+                            prepared.loading().base(),
+                            prepared.loading().files())
+                    .withTasks(prepared.tasks().field(), prepared.tasks().names());
             TrainResult result = new Trainer(
                             prepared.settings(),
                             prepared.adapter(),
@@ -80,7 +81,7 @@ record TrainRun(RunConfig config, Prepared prepared, Path folder, String command
             Scores after = null;
             Scores test = null;
             if (saved != null) {
-                Hooks adapted = Selection.of(prepared.adapter()).hooks();
+                Hooks adapted = TaskHooks.of(prepared.adapter());
                 after = validation == null ? null : scores(validation, adapted, true);
                 Examples tests = prepared.test();
                 test = tests == null ? null : scores(tests, adapted, true);

@@ -22,17 +22,43 @@ import tools.jackson.databind.node.ObjectNode;
  * @param labels the names of a classifier's outputs
  * @param leavesOpen whether texts may leave questions open
  * @param tokenizer SHA-256 of the tokenizer's files; null where there are none
+ * @param taskField the field in which rows name their tasks; null for an adapter of one
+ * @param tasks the names of its tasks, in the order of their numbers
  */
 public record ServingRecord(
         @Nullable Task task,
         Label.@Nullable Kind kind,
         List<String> labels,
         boolean leavesOpen,
-        @Nullable String tokenizer) {
+        @Nullable String tokenizer,
+        @Nullable String taskField,
+        List<String> tasks) {
     private static final String FILE = "graft.json";
     private static final String TASK = "task";
     private static final String KIND = "problem_type";
+    private static final String TASKS = "tasks";
+    private static final String TASK_FIELD = "task_field";
     private static final String OPEN = "leaves_questions_open";
+
+    public ServingRecord {
+        labels = List.copyOf(labels);
+        tasks = List.copyOf(tasks);
+    }
+
+    /** Of an adapter of one task. */
+    public ServingRecord(
+            @Nullable Task task,
+            Label.@Nullable Kind kind,
+            List<String> labels,
+            boolean leavesOpen,
+            @Nullable String tokenizer) {
+        this(task, kind, labels, leavesOpen, tokenizer, null, List.of());
+    }
+
+    /** The same for rows that name these tasks in a field; null for rows of one task. */
+    public ServingRecord withTasks(@Nullable String field, List<String> names) {
+        return new ServingRecord(task, kind, labels, leavesOpen, tokenizer, field, names);
+    }
 
     /** What a run has to say about its adapter. */
     public static ServingRecord of(RunData data, Base base, Path files) {
@@ -63,6 +89,10 @@ public record ServingRecord(
         if (tokenizer != null) {
             json.put("tokenizer_sha256", tokenizer);
         }
+        if (taskField != null) {
+            json.put(TASK_FIELD, taskField);
+            tasks.forEach(json.putArray(TASKS)::add);
+        }
         AtomicWrite.text(file, Json.pretty(json) + "\n");
     }
 
@@ -76,12 +106,15 @@ public record ServingRecord(
         String kind = fields.stringOrNull(KIND);
         List<String> labels = fields.stringsOrNull("labels");
         String task = fields.stringOrNull(TASK);
+        List<String> tasks = fields.stringsOrNull(TASKS);
         return new ServingRecord(
                 task == null ? null : Task.of(task),
                 kind == null ? null : kind(fields, kind),
                 labels == null ? List.of() : labels,
                 fields.bool(OPEN, false),
-                fields.stringOrNull("tokenizer_sha256"));
+                fields.stringOrNull("tokenizer_sha256"),
+                fields.stringOrNull(TASK_FIELD),
+                tasks == null ? List.of() : tasks);
     }
 
     private static String name(Label.Kind kind) {

@@ -108,6 +108,15 @@ public interface Hooks {
     }
 
     /**
+     * What acts on a batch whose rows are of several tasks; hooks that know one task are their own answer.
+     *
+     * @param rows the number of each row's task; null where rows name none
+     */
+    default Hooks tasks(int @Nullable [] rows) {
+        return this;
+    }
+
+    /**
      * What acts when a batch goes on with some of its rows only, in the given order, as in generation when others have ended. Hooks
      * that treat all rows alike are their own answer.
      */

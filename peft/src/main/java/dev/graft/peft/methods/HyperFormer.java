@@ -193,6 +193,11 @@ public record HyperFormer(
         }
 
         @Override
+        public String tasksField() {
+            return "tasks";
+        }
+
+        @Override
         public String peftType() {
             return "hyperformer";
         }

@@ -160,6 +160,11 @@ public record MadG(List<List<Double>> languages, int embedding, int layerEmbeddi
         }
 
         @Override
+        public String tasksField() {
+            return "languages";
+        }
+
+        @Override
         public String peftType() {
             return "madg";
         }

@@ -257,6 +257,11 @@ public record MultitaskPromptTuning(
         }
 
         @Override
+        public String tasksField() {
+            return "num_tasks";
+        }
+
+        @Override
         public String peftType() {
             return "MULTITASK_PROMPT_TUNING";
         }

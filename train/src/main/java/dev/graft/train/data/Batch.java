@@ -5,6 +5,7 @@ import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  * @param group rows that are compared, which stand one after another: 2 for pairs of answers, else 1
  * @param segments the number of the text that each token belongs to where rows hold several, [rows, width]; null for one text a row
  * @param whole what an objective must know of the whole batch in one of its parts, else 0
+ * @param tasks the number of each row's task; null where rows name none
  */
 @SuppressWarnings("ArrayRecordComponent") // made once for one step, never shared
 public record Batch(
@@ -39,7 +41,8 @@ public record Batch(
         @Nullable Images images,
         int group,
         long @Nullable [] segments,
-        double whole) {
+        double whole,
+        int @Nullable [] tasks) {
     /** Tokens of a row from which attention to it alone costs no more than attention to several padded rows at once. */
     private static final int LONG = 48;
 
@@ -177,7 +180,19 @@ public record Batch(
                 Images.of(examples),
                 1 + units.get(0).others().size(),
                 segments(examples, width),
-                0);
+                0,
+                tasks(units));
+    }
+
+    /** Rows that are compared are of one task. */
+    private static int @Nullable [] tasks(List<Example> units) {
+        if (units.stream().allMatch(unit -> unit.task() == Example.NO_TASK)) {
+            return null;
+        }
+        return units.stream()
+                .flatMapToInt(unit ->
+                        IntStream.generate(unit::task).limit(1 + unit.others().size()))
+                .toArray();
     }
 
     /** Padding counts as the last text of its row. */
@@ -227,7 +242,8 @@ public record Batch(
                 images,
                 group,
                 segments,
-                known);
+                known,
+                tasks);
     }
 
     /** How many rows there are, those that are compared counted as one. */
@@ -275,6 +291,7 @@ public record Batch(
     /** Whether its rows are texts that {@link #packs(int)} can put in one row, and are long enough to gain from it. */
     public boolean packs() {
         return group == 1
+                && tasks == null
                 && decoder == null
                 && images == null
                 && targets instanceof Targets.Tokens
@@ -343,7 +360,8 @@ public record Batch(
                 null,
                 1,
                 newSegments,
-                whole);
+                whole,
+                null);
     }
 
     /** Tokens of the longest row of a unit; images, which have no tokens, are all equal. */
@@ -407,7 +425,10 @@ public record Batch(
                 images == null ? null : images.select(chosen),
                 group,
                 newSegments,
-                whole);
+                whole,
+                tasks == null
+                        ? null
+                        : Arrays.stream(chosen).mapToInt(row -> tasks[row]).toArray());
     }
 
     /** 1 for real tokens, 0 for padding: [rows, width]. */

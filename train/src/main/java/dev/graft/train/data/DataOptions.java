@@ -9,9 +9,13 @@ import org.jspecify.annotations.Nullable;
  * @param columns keys or column names of the file for the names used here, such as {@code text -> review}
  * @param shape null: from the first rows
  * @param labels null: numbers with a fraction are scores, lists are many, everything else is one class
+ * @param taskField the key or column under which each row names its task; null where rows are of one task
  */
 public record DataOptions(
-        Map<String, String> columns, @Nullable RowShape shape, Label.@Nullable Kind labels) {
+        Map<String, String> columns,
+        @Nullable RowShape shape,
+        Label.@Nullable Kind labels,
+        @Nullable String taskField) {
 
     /** Everything is found out. */
     public static final DataOptions DETECT = new DataOptions(Map.of(), null, null);
@@ -32,5 +36,15 @@ public record DataOptions(
     /** Rows with labels of a kind; null for that which they seem to have. */
     public static DataOptions labelled(Label.@Nullable Kind kind) {
         return new DataOptions(Map.of(), null, kind);
+    }
+
+    /** For rows of one task. */
+    public DataOptions(Map<String, String> columns, @Nullable RowShape shape, Label.@Nullable Kind labels) {
+        this(columns, shape, labels, null);
+    }
+
+    /** The same for rows that name their tasks under a key; null for none. */
+    public DataOptions withTaskField(@Nullable String key) {
+        return new DataOptions(columns, shape, labels, key);
     }
 }

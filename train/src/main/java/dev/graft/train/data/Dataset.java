@@ -211,6 +211,11 @@ public final class Dataset implements Rows {
     }
 
     @Override
+    public @Nullable String task(int index) {
+        return reader.task(records.get(index), place(index));
+    }
+
+    @Override
     public String place(int index) {
         return records.place(index);
     }

@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param image for a model of images, whose ids are none; else null
  * @param others further examples that are only compared with this one, such as the rejected answer of a pair
  * @param segments lengths of the rows that stand one after another without seeing each other; null for one row
+ * @param task the number of the task that the row names, or {@link #NO_TASK}
  */
 @SuppressWarnings("ArrayRecordComponent") // read-only by contract: examples are shared, not copied
 public record Example(
@@ -25,7 +26,11 @@ public record Example(
         int @Nullable [] decoderIds,
         @Nullable Image image,
         List<Example> others,
-        int @Nullable [] segments) {
+        int @Nullable [] segments,
+        int task) {
+    /** Of a row that names no task. */
+    public static final int NO_TASK = -1;
+
     public Example {
         others = List.copyOf(others);
     }
@@ -38,7 +43,7 @@ public record Example(
             Target target,
             int @Nullable [] decoderIds,
             @Nullable Image image) {
-        this(row, ids, typeIds, target, decoderIds, image, List.of(), null);
+        this(row, ids, typeIds, target, decoderIds, image, List.of(), null, NO_TASK);
     }
 
     /** A row for a model of one side. */
@@ -48,7 +53,12 @@ public record Example(
 
     /** The same beside others. */
     Example with(List<Example> beside) {
-        return new Example(row, ids, typeIds, target, decoderIds, image, beside, segments);
+        return new Example(row, ids, typeIds, target, decoderIds, image, beside, segments, task);
+    }
+
+    /** The same of a row that names a task. */
+    public Example withTask(int number) {
+        return new Example(row, ids, typeIds, target, decoderIds, image, others, segments, number);
     }
 
     /** Rows of a causal model one after another; the first token of none is predicted, as in a row alone. */
@@ -67,7 +77,8 @@ public record Example(
             segments[i] = own.length;
             at += own.length;
         }
-        return new Example(rows.get(0).row, ids, null, new Target.Tokens(labels), null, null, List.of(), segments);
+        return new Example(
+                rows.get(0).row, ids, null, new Target.Tokens(labels), null, null, List.of(), segments, NO_TASK);
     }
 
     public int length() {
@@ -111,9 +122,10 @@ public record Example(
         }
         int end = Math.min(ids.length, start + most);
         return new Example(
-                row,
-                Arrays.copyOfRange(ids, start, end),
-                null,
-                new Target.Tokens(Arrays.copyOfRange(tokens.labels(), start, end)));
+                        row,
+                        Arrays.copyOfRange(ids, start, end),
+                        null,
+                        new Target.Tokens(Arrays.copyOfRange(tokens.labels(), start, end)))
+                .withTask(task);
     }
 }

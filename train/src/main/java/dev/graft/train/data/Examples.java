@@ -201,6 +201,9 @@ public final class Examples {
                 || !first.others().isEmpty()) {
             throw new InputException("packing is true, but only rows of causal models can be packed; leave it out");
         }
+        if (first.task() != Example.NO_TASK) {
+            throw new InputException("packing is true, but rows of several tasks can't stand in one row; leave it out");
+        }
         int[][] packed = Packing.of(lengths, maxLength);
         return new Examples(rows, encoder, maxLength, kept, parts, lengths, examples, summary, packed);
     }

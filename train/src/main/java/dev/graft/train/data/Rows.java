@@ -3,6 +3,7 @@ package dev.graft.train.data;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Rows in a fixed order, read when asked for. Safe for use by several threads. */
 public interface Rows extends AutoCloseable {
@@ -13,6 +14,11 @@ public interface Rows extends AutoCloseable {
 
     /** Where a row comes from, such as {@code train.jsonl:17}. */
     String place(int index);
+
+    /** The task that a row names; null where rows are of one task. */
+    default @Nullable String task(int index) {
+        return null;
+    }
 
     /** How many rows have each class, in the order of first appearance. */
     default Map<String, Integer> labelCounts() {
@@ -53,6 +59,11 @@ public interface Rows extends AutoCloseable {
             @Override
             public String place(int index) {
                 return all.place(chosen[index]);
+            }
+
+            @Override
+            public @Nullable String task(int index) {
+                return all.task(chosen[index]);
             }
 
             @Override

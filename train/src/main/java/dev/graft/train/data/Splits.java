@@ -68,7 +68,8 @@ public record Splits(
         try {
             Dataset first = Dataset.open(train, options);
             opened.add(first);
-            DataOptions same = new DataOptions(options.columns(), first.shape(), first.labelKind());
+            DataOptions same =
+                    new DataOptions(options.columns(), first.shape(), first.labelKind(), options.taskField());
             Dataset second = validation.isEmpty() ? null : Dataset.open(validation, same);
             if (second != null) {
                 opened.add(second);

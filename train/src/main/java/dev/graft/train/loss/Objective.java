@@ -108,11 +108,12 @@ public interface Objective {
     /** The objective for a goal, with passes of its own. */
     static Objective of(Base base, Goal goal, double labelSmoothing, BiFunction<Hooks, Batch, Pass> passes) {
         if (goal instanceof Goal.OfTargets) {
-            return of(base, labelSmoothing, passes);
+            return new OfTasks(of(base, labelSmoothing, passes));
         }
-        return goal instanceof Goal.Reward reward
-                ? new RewardLoss(base, reward, passes)
-                : new PreferenceLoss(base, goal, passes);
+        return new OfTasks(
+                goal instanceof Goal.Reward reward
+                        ? new RewardLoss(base, reward, passes)
+                        : new PreferenceLoss(base, goal, passes));
     }
 
     /** Whether the rows of a batch may stand in one row, one after another, without a change of what is learnt. */

@@ -26,6 +26,7 @@ public final class RowReader {
     private final Map<String, String> parts = new LinkedHashMap<>();
     private final Set<String> ignored = new LinkedHashSet<>();
     private final @Nullable LabelReader labels;
+    private final @Nullable String taskField;
     private volatile boolean open;
 
     /**
@@ -53,8 +54,9 @@ public final class RowReader {
             }
         }
         labels = labels(rows, options, textOnly);
+        taskField = options.taskField();
         keys.stream()
-                .filter(key -> !parts.containsValue(key) && !isMask(key))
+                .filter(key -> !parts.containsValue(key) && !isMask(key) && !key.equals(taskField))
                 .filter(key -> !ChoiceReader.isColumn(key, parts.getOrDefault("choices", "")))
                 .forEach(ignored::add);
     }
@@ -163,6 +165,22 @@ public final class RowReader {
                         records.sound(string(row, "audio", place, false), place), string(row, "text", place, false));
             case LABELLED_TOKENS -> new Row.LabelledTokens(ids(row, place), label(row, place));
         };
+    }
+
+    /** The task that a record names; null where rows are of one task. */
+    public @Nullable String task(ObjectNode record, String place) {
+        if (taskField == null) {
+            return null;
+        }
+        JsonNode value = record.path(taskField);
+        if (value.isInt()) {
+            return value.toString();
+        }
+        if (!value.isString() || value.stringValue().isBlank()) {
+            throw new InputException(place + ": \"" + taskField + "\" is "
+                    + (value.isMissingNode() ? "missing" : shortened(value)) + ", expected the name of the row's task");
+        }
+        return value.stringValue();
     }
 
     private String key(String part) {

@@ -1,0 +1,71 @@
+package dev.graft.peft;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Backbone;
+import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/** An adapter of several tasks at work on rows that name theirs. What is known before a batch is there is what all tasks have in common. */
+public final class TaskHooks implements Hooks {
+    private final String method;
+    private final List<Selection> each;
+
+    private TaskHooks(String method, List<Selection> each) {
+        this.method = method;
+        this.each = each;
+    }
+
+    /** What an adapter does on every row, by the row's task where it knows several and none is chosen. */
+    public static Hooks of(Adapter adapter) {
+        if (!adapter.lacksTask()) {
+            return Selection.of(adapter).hooks();
+        }
+        return new TaskHooks(
+                adapter.method().type().name(),
+                IntStream.range(0, adapter.tasks())
+                        .mapToObj(task -> Selection.of(adapter.task(task)))
+                        .toList());
+    }
+
+    @Override
+    public Hooks tasks(int @Nullable [] rows) {
+        if (rows == null) {
+            throw lacking();
+        }
+        if (Arrays.stream(rows).allMatch(task -> task == rows[0])) {
+            return each.get(rows[0]).hooks();
+        }
+        List<Selection> chosen = new ArrayList<>();
+        for (int task : rows) {
+            chosen.add(each.get(task));
+        }
+        return Selection.rows(chosen).hooks();
+    }
+
+    private InputException lacking() {
+        return new InputException(method + ": the adapter has the tasks 0 to " + (each.size() - 1)
+                + ", so rows must name theirs, or one must be chosen for all");
+    }
+
+    @Override
+    public void requireFit(Backbone backbone) {
+        throw lacking();
+    }
+
+    @Override
+    public boolean isFrozen(Site site) {
+        return each.get(0).hooks().isFrozen(site);
+    }
+
+    @Override
+    public @Nullable Affine affine(Linear site) {
+        return isFrozen(site) ? site : null;
+    }
+}
