@@ -238,8 +238,9 @@ class LauncherTest {
         script(bin.resolve("getconf"), "echo 'glibc 2.36'");
         assertThat(graft().out()).contains("GLIBC_TUNABLES=glibc.malloc.arena_max=", "top_pad=");
         assertThat(graft("train", "memory_limit=700m").out())
-                .contains("GLIBC_TUNABLES=glibc.malloc.arena_max=")
-                .doesNotContain("top_pad=");
+                .contains("GLIBC_TUNABLES=glibc.malloc.arena_max=", ":glibc.malloc.mmap_threshold=1048576:")
+                .contains("-Xms16m\n", "-XX:-ShrinkHeapInSteps\n")
+                .doesNotContain("-Xms64m");
         script(bin.resolve("getconf"), "exit 1");
         assertThat(graft().out()).contains("GLIBC_TUNABLES=\n");
     }

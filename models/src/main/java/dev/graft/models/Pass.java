@@ -92,6 +92,11 @@ public final class Pass {
         return pass;
     }
 
+    /** Whether layers run again in the backward pass. */
+    public boolean isCheckpointed() {
+        return repeats;
+    }
+
     /** The same pass, in whose backward pass the gradient goes past some blocks, along the residual stream alone. */
     public Pass passing(Predicate<Block> blocks) {
         Pass pass = like(cache, hiddenStates);

@@ -44,6 +44,11 @@ public final class Natives {
             Thread.currentThread().interrupt();
         }
         Pointer.deallocateReferences();
+        trim();
+    }
+
+    /** Gives the system back what is free in libtorch's heap. */
+    public static void trim() {
         Pointer.trimMemory();
     }
 

@@ -91,6 +91,17 @@ public final class Tensors {
         }
     }
 
+    /** The raw little-endian bytes of a contiguous tensor: its own memory, to be read while the tensor lives. */
+    public static ByteBuffer memory(Tensor tensor) {
+        if (!tensor.is_contiguous()) {
+            throw new IllegalArgumentException("the tensor's values don't stand one after another");
+        }
+        long size = tensor.nbytes();
+        return size == 0
+                ? ByteBuffer.allocate(0)
+                : new BytePointer(tensor.data_ptr()).capacity(size).asByteBuffer();
+    }
+
     /** The values of a tensor of any floating type, row-major. */
     public static float[] floats(Tensor tensor) {
         try (Scope scope = new Scope()) {

@@ -1,26 +1,26 @@
 package dev.graft.train;
 
-import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.TaskHooks;
 import dev.graft.tensor.Natives;
+import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Examples;
 import dev.graft.train.loss.Objective;
 import dev.graft.train.optim.FlatParameters;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.TreeMap;
+import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
-import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
 
 /**
  * How much memory a run will take at its widest batch, in bytes. What a step needs is measured, whatever the model and the method: the
- * longest row goes forward and backward alone, then twice at once, and so on to as many rows as a thread has. What the optimiser and copies
- * of the trained parameters will take is counted.
+ * longest row goes forward and backward as in the run, on the threads of the run, then the two longest, and so on to the rows of a batch.
+ * What the optimiser and copies of the trained parameters will take is counted.
  *
  * <pre>{@code
  * MemoryEstimate estimate = MemoryEstimate.of(settings, adapter, examples, Long.MAX_VALUE);
@@ -28,16 +28,24 @@ import org.jspecify.annotations.Nullable;
  *
  * @param loaded the most that the process has taken so far, to load the base
  * @param before what the process holds before the run: the JVM, libtorch, the base, the adapter and its gradients
- * @param states of the optimiser and its update, gradients of further threads, the best values so far and the moving average
+ * @param states of the optimiser, the best values so far and the moving average
+ * @param update what the optimiser takes while it changes the parameters, when a step's own has been given back
  * @param threads that train at the same time
- * @param steps what a step takes in one thread, by the number of its rows
+ * @param steps what a step takes, by the rows of its batch
  * @param rows in a batch
  * @param width tokens of the longest row
  */
 public record MemoryEstimate(
-        long loaded, long before, long states, int threads, NavigableMap<Integer, Long> steps, int rows, int width) {
+        long loaded,
+        long before,
+        long states,
+        long update,
+        int threads,
+        NavigableMap<Integer, Long> steps,
+        int rows,
+        int width) {
     /** How many copies of the trained parameters an update makes on its way. */
-    private static final int UPDATE_SCRATCH = 2;
+    private static final int UPDATE_COPIES = 2;
 
     /** What the heap of the JVM and the allocator's gaps grow by in a longer run. */
     private static final double SLACK = 1.05;
@@ -49,53 +57,74 @@ public record MemoryEstimate(
      */
     public static @Nullable MemoryEstimate of(TrainSettings settings, Adapter adapter, Examples examples, long most) {
         long loaded = ResidentMemory.peak();
-        FlatParameters parameters = new FlatParameters(adapter.trainable());
-        int[] lengths = examples.lengths();
-        int longest = IntStream.range(0, lengths.length)
-                .reduce((a, b) -> lengths[b] > lengths[a] ? b : a)
-                .orElseThrow();
-        long trained = parameters.values().nbytes();
-        TrainSettings.Optimization optimization = settings.optimization();
-        int rows = Math.min(settings.batching().size(), lengths.length);
-        int threads = Math.min(Natives.threads(), rows);
-        long states = trained * UPDATE_SCRATCH
-                + optimization.optimizer().stateBytes(trained / Float.BYTES)
-                + trained * (threads - 1)
-                + (optimization.averaging() == null ? trained : 2 * trained);
-        // The first pass loads what later ones have.
-        step(settings, adapter, examples, longest, 1).run();
-        Natives.giveBack();
-        long before = ResidentMemory.bytes();
-        NavigableMap<Integer, Long> steps = new TreeMap<>();
-        MemoryEstimate estimate = new MemoryEstimate(loaded, before, states, threads, steps, rows, lengths[longest]);
-        int share = estimate.rowsEach();
-        for (int tried = 1; steps.isEmpty() || steps.lastKey() < share; tried = Math.min(2 * tried, share)) {
-            if (!steps.isEmpty() && estimate.withRows(tried * threads).total() > most) {
-                break;
-            }
-            Runnable step = step(settings, adapter, examples, longest, tried);
-            Pointer.trimMemory();
-            if (before == 0 || !ResidentMemory.forgetPeak()) {
-                return null;
-            }
-            // The second one takes what the gaps of the first can't hold.
-            step.run();
-            step.run();
-            long least = steps.isEmpty() ? 0 : steps.lastEntry().getValue();
-            steps.put(tried, Math.max(least, ResidentMemory.peak() - before));
-        }
-        parameters.zeroGradients();
+        MemoryEstimate estimate = tried(settings, adapter, examples, most, loaded);
         // What these steps took must not stand beside what the run takes.
         Natives.giveBack();
         ResidentMemory.forgetPeak();
         return estimate;
     }
 
-    private int rowsEach() {
-        return (rows + threads - 1) / threads;
+    private static @Nullable MemoryEstimate tried(
+            TrainSettings settings, Adapter adapter, Examples examples, long most, long loaded) {
+        FlatParameters parameters = new FlatParameters(adapter.trainable());
+        int[] longest = longest(examples);
+        long trained = parameters.values().nbytes();
+        TrainSettings.Optimization optimization = settings.optimization();
+        int rows = Math.min(settings.batching().size(), longest.length);
+        int copies = (settings.evaluating().every().equals(Every.NEVER) ? 0 : 1)
+                + (optimization.averaging() == null ? 0 : 1);
+        long states = optimization.optimizer().stateBytes(trained / Float.BYTES) + copies * trained;
+        Objective objective = Objective.of(
+                adapter.base(),
+                examples.goal(),
+                optimization.labelSmoothing(),
+                (hooks, batch) -> settings.economy().pass(hooks));
+        int threads = Natives.threads();
+        try (DataParallel workers = new DataParallel(objective, adapter, parameters, threads)) {
+            if (settings.economy().cacheBytes() >= 0) {
+                workers.keepRows();
+            }
+            IntConsumer step = count -> {
+                Batch batch = examples.batch(Arrays.copyOf(longest, count), Stepper.PAD);
+                workers.backward(List.of(objective.prepared(workers.hooks(), batch)), 1, settings.seed(), 0, false);
+            };
+            // The first pass loads what later ones have.
+            step.accept(1);
+            Natives.giveBack();
+            long before = ResidentMemory.bytes();
+            NavigableMap<Integer, Long> steps = new TreeMap<>();
+            int width = examples.lengths()[longest[0]];
+            MemoryEstimate estimate =
+                    new MemoryEstimate(loaded, before, states, UPDATE_COPIES * trained, threads, steps, rows, width);
+            for (int count = 1; steps.isEmpty() || steps.lastKey() < rows; count = Math.min(2 * count, rows)) {
+                if (!steps.isEmpty() && estimate.withRows(count).total() > most) {
+                    break;
+                }
+                Natives.trim();
+                if (before == 0 || !ResidentMemory.forgetPeak()) {
+                    return null;
+                }
+                // The second one takes what the gaps of the first can't hold.
+                step.accept(count);
+                step.accept(count);
+                long least = steps.isEmpty() ? 0 : steps.lastEntry().getValue();
+                steps.put(count, Math.max(least, ResidentMemory.peak() - before));
+            }
+            return estimate;
+        }
     }
 
-    /** What a step of so many rows takes in one thread: between two that were measured, or in proportion to the largest. */
+    /** The numbers of the rows, the longest first. */
+    private static int[] longest(Examples examples) {
+        int[] lengths = examples.lengths();
+        return IntStream.range(0, lengths.length)
+                .boxed()
+                .sorted((a, b) -> Integer.compare(lengths[b], lengths[a]))
+                .mapToInt(Integer::intValue)
+                .toArray();
+    }
+
+    /** What a step of so many rows takes: between two that were measured, or in proportion to the largest. */
     private long step(int some) {
         Map.Entry<Integer, Long> above = steps.ceilingEntry(some);
         Map.Entry<Integer, Long> below = steps.floorEntry(some);
@@ -110,34 +139,19 @@ public record MemoryEstimate(
         return below.getValue() + more / (above.getKey() - below.getKey());
     }
 
-    private static Runnable step(TrainSettings settings, Adapter adapter, Examples examples, int row, int times) {
-        Objective objective = Objective.of(
-                adapter.base(),
-                examples.goal(),
-                settings.optimization().labelSmoothing(),
-                (hooks, batch) -> settings.economy().pass(hooks));
-        int[] rows = new int[times];
-        Arrays.fill(rows, row);
-        Batch batch = objective.prepared(Hooks.NONE, examples.batch(rows, Stepper.PAD));
-        return () -> objective.backward(TaskHooks.of(adapter), batch, 1);
-    }
-
     /** For batches of another size. */
     public MemoryEstimate withRows(int other) {
-        return new MemoryEstimate(loaded, before, states, Math.min(threads, other), steps, other, width);
+        return new MemoryEstimate(loaded, before, states, update, threads, steps, other, width);
     }
 
     public long total() {
-        return Math.max(loaded, Math.round(SLACK * (before + states + threads * step(rowsEach()))));
+        return Math.max(loaded, Math.round(SLACK * (before + states + Math.max(update, step(rows)))));
     }
 
-    /**
-     * How long rows may be so that one at a time stays within so many bytes, if what a step takes is in proportion to their length; a
-     * quarter less, since some of it isn't.
-     */
+    /** How long rows may be so that one at a time stays within so many bytes, if what a step takes is in proportion to their length. */
     public int widthWithin(long most) {
         double left = most / SLACK - before - states;
-        return (int) Math.max(0, Math.min(width, 0.75 * width * left / step(1)));
+        return (int) Math.max(0, Math.min(width, width * left / step(1)));
     }
 
     /** One line, in MB. */
@@ -150,9 +164,9 @@ public record MemoryEstimate(
                 loaded >> 20,
                 before >> 20,
                 states >> 20,
-                threads * step(rowsEach()) >> 20,
+                step(rows) >> 20,
                 rows,
                 width,
-                threads);
+                Math.min(threads, rows));
     }
 }

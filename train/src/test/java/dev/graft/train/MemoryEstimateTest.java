@@ -27,9 +27,9 @@ class MemoryEstimateTest {
         assertThat(estimate.rows()).isEqualTo(2);
         assertThat(estimate.width()).isBetween(4, 19);
         long trained = 4 * adapter.trainableCount();
-        assertThat(estimate.states())
-                .as("two moments, what an update makes, the best values, and gradients of further threads")
-                .isEqualTo((2 + 2 + 1 + estimate.threads() - 1) * trained);
+        assertThat(estimate.states()).as("two moments and the best values").isEqualTo((2 + 1) * trained);
+        assertThat(estimate.update()).as("what an update makes").isEqualTo(2 * trained);
+        assertThat(estimate.steps()).containsOnlyKeys(1, 2);
         assertThat(estimate.before()).isGreaterThan(50L << 20);
         assertThat(estimate.total()).isGreaterThan(estimate.before() + estimate.states());
         assertThat(estimate.text()).startsWith("about ").contains(" rows of " + estimate.width() + " tokens");
@@ -38,13 +38,15 @@ class MemoryEstimateTest {
     @Test
     void other_batches_lie_between_those_that_were_measured_or_are_in_proportion() {
         NavigableMap<Integer, Long> steps = new TreeMap<>(Map.of(1, 100L, 2, 160L, 4, 400L));
-        MemoryEstimate one = new MemoryEstimate(1500, 1000, 100, 2, steps, 4, 64);
-        assertThat(one.total()).as("loading took more").isEqualTo(1500);
-        assertThat(one.withRows(6).total()).as("three rows each").isEqualTo(Math.round(1.05 * (1100 + 2 * 280)));
-        assertThat(one.withRows(7).total())
-                .as("four rows in one thread")
-                .isEqualTo(Math.round(1.05 * (1100 + 2 * 400)));
-        assertThat(one.withRows(20).total()).isEqualTo(Math.round(1.05 * (1100 + 2 * 1000)));
+        MemoryEstimate one = new MemoryEstimate(1500, 1000, 100, 50, 2, steps, 4, 64);
+        assertThat(one.total()).isEqualTo(Math.round(1.05 * (1100 + 400)));
+        assertThat(new MemoryEstimate(0, 1000, 100, 50, 2, steps, 3, 64).total())
+                .as("between two")
+                .isEqualTo(Math.round(1.05 * (1100 + 280)));
+        assertThat(one.withRows(2).total()).as("loading took more").isEqualTo(1500);
+        assertThat(one.withRows(20).total()).as("in proportion").isEqualTo(Math.round(1.05 * (1100 + 2000)));
+        MemoryEstimate large = new MemoryEstimate(0, 1000, 100, 500, 2, steps, 4, 64);
+        assertThat(large.total()).as("an update takes more than a step").isEqualTo(Math.round(1.05 * 1600));
     }
 
     @Test
@@ -67,6 +69,6 @@ class MemoryEstimateTest {
                 .with(new Economy(true));
         MemoryEstimate estimate = MemoryEstimate.of(settings, adapter, Tiny.counting(8, 1), Long.MAX_VALUE);
         assumeTrue(estimate != null);
-        assertThat(estimate.states()).isEqualTo((2 + 2) * 4 * adapter.trainableCount());
+        assertThat(estimate.states()).isEqualTo(2 * 4 * adapter.trainableCount());
     }
 }

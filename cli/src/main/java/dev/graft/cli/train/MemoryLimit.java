@@ -4,14 +4,19 @@ import dev.graft.cli.terminal.Figures;
 import dev.graft.eval.cost.ProcessMemory;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.tensor.Natives;
 import dev.graft.train.MemoryEstimate;
 import dev.graft.train.TrainSettings;
 import dev.graft.train.TrainSettings.Batching;
 import dev.graft.train.TrainSettings.Economy;
+import dev.graft.train.TrainingEvent.Evaluated;
+import dev.graft.train.TrainingEvent.Saved;
 import dev.graft.train.TrainingEvent.Stepped;
 import dev.graft.train.TrainingListener;
+import dev.graft.train.data.Examples;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** The memory that a run may take: its estimate is compared before the start, what the process takes after every step. */
@@ -32,7 +37,7 @@ final class MemoryLimit implements TrainingListener {
      * @throws InputException naming settings that would fit, or because this system doesn't say what a process takes
      */
     void check(Prepared prepared) {
-        MemoryEstimate estimate = estimate(prepared, prepared.settings());
+        MemoryEstimate estimate = estimate(prepared, prepared.settings(), prepared.train());
         if (estimate == null) {
             throw new InputException("memory_limit is " + Figures.bytes(bytes)
                     + ", but this system doesn't say how much memory a process takes; leave it out");
@@ -43,8 +48,8 @@ final class MemoryLimit implements TrainingListener {
         }
     }
 
-    private @Nullable MemoryEstimate estimate(Prepared prepared, TrainSettings settings) {
-        return MemoryEstimate.of(settings, prepared.adapter(), prepared.train(), bytes);
+    private @Nullable MemoryEstimate estimate(Prepared prepared, TrainSettings settings, Examples rows) {
+        return MemoryEstimate.of(settings, prepared.adapter(), rows, bytes);
     }
 
     private String advice(Prepared prepared, MemoryEstimate estimate) {
@@ -57,33 +62,49 @@ final class MemoryLimit implements TrainingListener {
         Economy economy = settings.economy();
         List<String> fits = new ArrayList<>();
         addSmallerBatch(fits, "", estimate, settings.batching());
-        MemoryEstimate least = estimate.withRows(1);
+        MemoryEstimate least = estimate;
+        TrainSettings lean = settings;
         if (!economy.checkpointing()) {
-            Economy lean = new Economy(
+            lean = settings.with(new Economy(
                     true,
                     economy.freezePercentile(),
                     economy.freezeSteps(),
                     economy.dropBackward(),
-                    economy.cacheBytes());
-            MemoryEstimate checkpointed = estimate(prepared, settings.with(lean));
+                    economy.cacheBytes()));
+            MemoryEstimate checkpointed = estimate(prepared, lean, prepared.train());
             if (checkpointed != null) {
-                least = checkpointed.withRows(1);
+                least = checkpointed;
                 if (!addIfFits(fits, "gradient_checkpointing=true", checkpointed) && fits.isEmpty()) {
                     addSmallerBatch(fits, "gradient_checkpointing=true ", checkpointed, settings.batching());
                 }
             }
         }
+        if (fits.isEmpty() && prepared.train().canBeCut()) {
+            addShorterRows(fits, prepared, lean, least.withRows(1));
+        }
         if (!fits.isEmpty()) {
             return "It fits with " + String.join(", or with ", fits);
         }
-        int width = least.widthWithin(bytes);
-        if (width >= SHORTEST && !prepared.task().isImages()) {
-            return "It may fit with gradient_checkpointing=true batch_size=1 gradient_accumulation_steps="
-                    + settings.batching().accumulation() * settings.batching().size() + " max_seq_length=" + width
-                    + lessForTheBase(base);
+        return "Even one row with gradient_checkpointing would take about "
+                + Figures.bytes(least.withRows(1).total())
+                + ": take a shorter max_seq_length, a smaller base, a smaller rank, or a higher limit"
+                + lessForTheBase(base);
+    }
+
+    /** Tries one row at a time, ever shorter, until it fits. */
+    private void addShorterRows(List<String> fits, Prepared prepared, TrainSettings lean, MemoryEstimate one) {
+        int rows = lean.batching().accumulation() * lean.batching().size();
+        int shortest = IntStream.of(prepared.train().lengths()).min().orElse(0);
+        for (int width = one.widthWithin(bytes); width >= SHORTEST && fits.isEmpty(); width = width * 3 / 4) {
+            MemoryEstimate estimate =
+                    estimate(prepared, lean.withBatchSize(1), prepared.train().longest(width));
+            if (estimate == null) {
+                return;
+            }
+            String change = "gradient_checkpointing=true batch_size=1 gradient_accumulation_steps=" + rows
+                    + " max_seq_length=" + width + (shortest > width ? " overflow=truncate" : "");
+            addIfFits(fits, change, estimate);
         }
-        return "Even one row with gradient_checkpointing would take about " + Figures.bytes(least.total())
-                + ": take a shorter max_seq_length, a smaller base, or a higher limit" + lessForTheBase(base);
     }
 
     private static String lessForTheBase(Base base) {
@@ -108,8 +129,31 @@ final class MemoryLimit implements TrainingListener {
         return true;
     }
 
+    /** Lets nothing that an evaluation has left stand beside the next step. */
+    @Override
+    public void onEvaluate(Evaluated evaluated) {
+        giveBack();
+    }
+
+    /** Nor what a checkpoint has. */
+    @Override
+    public void onSave(Saved saved) {
+        giveBack();
+    }
+
+    /** Gives the system back what is free, where there is a limit. */
+    void giveBack() {
+        if (bytes < Long.MAX_VALUE) {
+            Natives.giveBack();
+        }
+    }
+
     @Override
     public void onStep(Stepped stepped) {
+        if (bytes == Long.MAX_VALUE) {
+            return;
+        }
+        Natives.trim();
         Long peak = ProcessMemory.peakResident().value();
         if (peak != null && peak > bytes && passed == null) {
             passed = "the process took " + Figures.bytes(peak) + " at step " + stepped.step() + ", memory_limit is "

@@ -58,6 +58,7 @@ record TrainRun(RunConfig config, Prepared prepared, Path folder, String command
                         new ProgressLine(err, Terminal.isLive(), config.output().loggingSteps())) {
             Examples validation = prepared.validation();
             Scores before = validation == null ? null : scores(validation, Hooks.NONE, false);
+            limit.giveBack();
             Evaluation evaluation =
                     validation == null ? null : prepared.scorer().evaluation(predictor(validation));
             ServingRecord serving = ServingRecord.of(

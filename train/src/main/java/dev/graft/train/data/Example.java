@@ -110,13 +110,18 @@ public record Example(
         return terms;
     }
 
+    /** Whether it is a row of a causal model, whose tokens mean something without the others. */
+    boolean canBeCut() {
+        return target instanceof Target.Tokens && decoderIds == null && others.isEmpty();
+    }
+
     /**
      * Some tokens of a causal model's row, with their labels.
      *
      * @throws InputException for other rows, whose tokens have a meaning together
      */
     Example part(int start, int most) {
-        if (!(target instanceof Target.Tokens tokens) || decoderIds != null || !others.isEmpty()) {
+        if (!canBeCut() || !(target instanceof Target.Tokens tokens)) {
             throw new InputException("overflow is truncate_left or split, but only rows of causal models can be cut"
                     + " so; use truncate, drop or error");
         }

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BiConsumer;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -186,6 +187,30 @@ public final class Examples {
                     summary,
                     null);
         }
+    }
+
+    /** Whether every row is one of a causal model, which may be cut anywhere. */
+    public boolean canBeCut() {
+        return packs == null && get(0).canBeCut();
+    }
+
+    /** The longest row of a causal model alone, and of it only the last tokens where it has more. */
+    public Examples longest(int most) {
+        int index = IntStream.range(0, lengths.length)
+                .reduce((a, b) -> lengths[b] > lengths[a] ? b : a)
+                .orElseThrow();
+        Example whole = row(index);
+        Example cut = whole.length() <= most ? whole : whole.part(whole.length() - most, most);
+        return new Examples(
+                rows,
+                encoder,
+                maxLength,
+                new int[] {kept[index]},
+                new int[] {parts[index]},
+                new int[] {cut.length()},
+                List.of(cut),
+                summary,
+                null);
     }
 
     /**

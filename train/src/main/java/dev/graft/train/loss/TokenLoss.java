@@ -34,6 +34,9 @@ import org.jspecify.annotations.Nullable;
 final class TokenLoss implements Objective {
     private static final int CHUNK = 256;
 
+    /** Where memory matters more than time, and where nothing is learnt. */
+    private static final int SMALL_CHUNK = 64;
+
     private final Base base;
     private final double labelSmoothing;
     private final BiFunction<Hooks, Batch, Pass> passes;
@@ -113,9 +116,10 @@ final class TokenLoss implements Objective {
 
     /** The sum of the losses of the rows; their gradients are formed chunk by chunk. */
     private double head(Tensor rows, Labelled labelled, Pass pass, double divisor) {
+        int most = pass.isCheckpointed() ? SMALL_CHUNK : CHUNK;
         double sum = 0;
-        for (int start = 0; start < labelled.labels.length; start += CHUNK) {
-            int size = Math.min(CHUNK, labelled.labels.length - start);
+        for (int start = 0; start < labelled.labels.length; start += most) {
+            int size = Math.min(most, labelled.labels.length - start);
             try (Scope chunk = new Scope()) {
                 sum += CrossEntropy.backward(
                         base.head().project(rows.narrow(0, start, size), pass),
@@ -201,8 +205,8 @@ final class TokenLoss implements Objective {
             long width = hidden.last().size(1);
             Labelled labelled = labelled(batch, hidden.prompt());
             Tensor rows = labelled.rows(hidden);
-            for (int start = 0; start < labelled.labels.length; start += CHUNK) {
-                int size = Math.min(CHUNK, labelled.labels.length - start);
+            for (int start = 0; start < labelled.labels.length; start += SMALL_CHUNK) {
+                int size = Math.min(SMALL_CHUNK, labelled.labels.length - start);
                 try (Scope chunk = new Scope()) {
                     Tensor labels = labelled.labels(start, size);
                     Tensor logits = Ops.to(

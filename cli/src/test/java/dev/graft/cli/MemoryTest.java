@@ -1,0 +1,139 @@
+package dev.graft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.graft.formats.Json;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.assertj.core.data.Percentage;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What real runs take of memory, each in a process with the settings of the launcher. */
+@Tag("slow")
+@EnabledOnOs(OS.LINUX)
+class MemoryTest {
+    private static final Pattern SETTINGS = Pattern.compile("malloc=(\\S+)\\s+heap='([^']*)'");
+    private static final Pattern ADVICE =
+            Pattern.compile("It fits with (.*?) \\(about|; (quantization=\\w+) takes less");
+    private static final Pattern ESTIMATE = Pattern.compile("estimate: about ([\\d,]+) MB");
+    private static final long LIMIT = 700;
+
+    @TempDir
+    private Path folder;
+
+    private record Outcome(int code, String text) {}
+
+    @BeforeEach
+    void rows() throws IOException {
+        String[] words = "the ship sailed over a wide sea and its crew sang of gold storms whales".split(" ");
+        StringBuilder texts = new StringBuilder();
+        StringBuilder labelled = new StringBuilder();
+        for (int row = 0; row < 32; row++) {
+            StringBuilder text = new StringBuilder();
+            for (int i = 0; i < 400; i++) {
+                text.append(words[(row * 7 + i * i) % words.length]).append(' ');
+            }
+            texts.append("{\"text\": \"").append(text).append("\"}\n");
+            labelled.append("{\"text\": \"%s\", \"label\": \"%s\"}\n".formatted(text, row % 2 == 0 ? "a" : "b"));
+        }
+        Files.writeString(folder.resolve("texts.jsonl"), texts);
+        Files.writeString(folder.resolve("labelled.jsonl"), labelled);
+    }
+
+    private Outcome train(Map<String, String> settings, String... more) throws IOException, InterruptedException {
+        List<String> words = new ArrayList<>(List.of("train"));
+        settings.forEach((name, value) -> words.add(name + "=" + value));
+        words.add("output_dir=" + folder.resolve("run"));
+        words.addAll(List.of(more));
+        Matcher launcher = SETTINGS.matcher(Files.readString(Path.of("../graft")));
+        assertThat(launcher.find()).isTrue();
+        if (!settings.containsKey("memory_limit")) {
+            assertThat(launcher.find()).isTrue();
+        }
+        List<String> command = new ArrayList<>(List.of(System.getProperty("java.home") + "/bin/java"));
+        command.addAll(List.of(launcher.group(2).split(" ")));
+        command.addAll(
+                List.of("-XX:+UseSerialGC", "-cp", System.getProperty("java.class.path"), Graft.class.getName()));
+        command.addAll(words);
+        Path log = folder.resolve("log");
+        ProcessBuilder builder =
+                new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
+        builder.environment().put("GLIBC_TUNABLES", "glibc.malloc.arena_max=2:glibc.malloc." + launcher.group(1));
+        int code = builder.start().waitFor();
+        return new Outcome(code, Files.readString(log, StandardCharsets.UTF_8));
+    }
+
+    /** The most that the run took, in MiB. */
+    private long peak() {
+        return Json.read(folder.resolve("run/report.json"))
+                        .at("/cost/peak_resident/value")
+                        .longValue()
+                >> 20;
+    }
+
+    @Test
+    void whoFollowsTheAdviceOfARefusalStaysWithinTheLimit() throws Exception {
+        Map<String, String> settings = new LinkedHashMap<>(Map.of(
+                "model", "smollm2",
+                "data", folder.resolve("texts.jsonl").toString(),
+                "overflow", "truncate",
+                "max_seq_length", "256",
+                "batch_size", "8",
+                "max_steps", "2",
+                "memory_limit", LIMIT + "m"));
+        Outcome outcome = train(settings);
+        assertThat(outcome.code()).as(outcome.text()).isEqualTo(2);
+        for (int again = 0; again < 3 && outcome.code() == 2; again++) {
+            Matcher advice = ADVICE.matcher(outcome.text());
+            assertThat(advice.find()).as(outcome.text()).isTrue();
+            String changes = advice.group(1) == null ? advice.group(2) : advice.group(1);
+            for (String change : changes.split(" ")) {
+                settings.put(change.substring(0, change.indexOf('=')), change.substring(change.indexOf('=') + 1));
+            }
+            outcome = train(settings);
+        }
+        assertThat(outcome.code()).as(settings + "\n" + outcome.text()).isZero();
+        assertThat(peak()).as(settings.toString()).isLessThanOrEqualTo(LIMIT);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"smollm2,texts,4,128", "minilm,labelled,8,256"})
+    void theEstimateIsWithinFifteenPercentOfWhatIsMeasured(String model, String rows, String batch, String length)
+            throws Exception {
+        Map<String, String> settings = new LinkedHashMap<>(Map.of(
+                "model",
+                model,
+                "data",
+                folder.resolve(rows + ".jsonl").toString(),
+                "overflow",
+                "truncate",
+                "max_seq_length",
+                length,
+                "batch_size",
+                batch,
+                "max_steps",
+                "4"));
+        Outcome dry = train(settings, "--dry-run");
+        Matcher estimate = ESTIMATE.matcher(dry.text());
+        assertThat(estimate.find()).as(dry.text()).isTrue();
+        Outcome run = train(settings);
+        assertThat(run.code()).as(run.text()).isZero();
+        long estimated = Long.parseLong(estimate.group(1).replace(",", ""));
+        assertThat(estimated).isCloseTo(peak(), Percentage.withPercentage(15));
+    }
+}
