@@ -78,6 +78,16 @@ class BatchInvarianceTest {
         check(List.of("lora-all-linear", "dora", "ia3", "prefix-tuning", "prompt-tuning", "lora-alora", "boft"), 14);
     }
 
+    /** X-LoRA's frozen model has a cache of its own, which chunks of prompts share too. */
+    @Test
+    void answersOfRoutersAreTheSameAloneAndTheGenerators() {
+        Base base = Tiny.base("llama-gqa", Numerics.FP32);
+        List<Served> served = new ArrayList<>(served(base, "llama-gqa", List.of("lora", "ia3")));
+        served.addAll(Tiny.routers(base));
+        check(base, served, 20, new Random(21));
+        checkGenerator(base, served, 12);
+    }
+
     @Test
     @Tag("slow")
     void answersOfAllMethodsAreTheGenerators() {
@@ -86,7 +96,11 @@ class BatchInvarianceTest {
 
     private static void check(List<String> names, int count) {
         Base base = Tiny.base("llama-gqa", Numerics.FP32);
-        List<Ask> asks = asks(base, served(base, "llama-gqa", names), count, new Random(7));
+        checkGenerator(base, served(base, "llama-gqa", names), count);
+    }
+
+    private static void checkGenerator(Base base, List<Served> served, int count) {
+        List<Ask> asks = asks(base, served, count, new Random(7));
         Generator generator = new Generator(base, null);
         try (Engine engine = new Engine(base, null, SMALL)) {
             List<Heard> heard = new ArrayList<>();

@@ -3,6 +3,7 @@ package dev.graft.serve;
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
+import dev.graft.peft.methods.XLora;
 import dev.graft.tensor.Numerics;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -17,7 +18,7 @@ final class Tiny {
 
     /** Its layers are others than the base's own; its prompts need a token of their own; it has a task to choose. */
     private static final List<String> ON_OTHER_BASES =
-            List.of("lora-replication", "p-tuning", "p-tuning-lstm", "multitask-prompt-tuning");
+            List.of("lora-replication", "p-tuning", "p-tuning-lstm", "multitask-prompt-tuning", "poly");
 
     private Tiny() {}
 
@@ -28,6 +29,20 @@ final class Tiny {
     static Served served(Base base, String family, String adapter, long revision) {
         Path folder = FIXTURES.resolve("adapters").resolve(family).resolve(adapter);
         return new Served(adapter, revision, Selection.of(Adapter.load(base, folder)));
+    }
+
+    /** Adapters that choose among others for each token: by a classifier that reads the text first, and by what they see. */
+    static List<Served> routers(Base base) {
+        Path composed = FIXTURES.resolve("composition/llama-gqa");
+        Adapter mixture = Adapter.create(
+                base,
+                XLora.of(List.of(
+                        Adapter.load(base, composed.resolve("xlora/0")),
+                        Adapter.load(base, composed.resolve("xlora/1")))),
+                5);
+        Adapter arrow = Adapter.load(base, composed.resolve("arrow/arrow_router"));
+        return List.of(
+                new Served("xlora", 1001, Selection.of(mixture)), new Served("arrow", 1002, Selection.of(arrow)));
     }
 
     /** The names of the fixtures' adapters that act on the family's base as it stands. */

@@ -66,6 +66,10 @@ record Content(SortedMap<String, byte[]> files, List<String> leftOut) {
         try (Stream<Path> entries = Files.list(source)) {
             for (Path file : entries.sorted().toList()) {
                 String name = file.getFileName().toString();
+                if (Files.exists(file.resolve("adapter_config.json"))) {
+                    throw new InputException(source + ": holds adapters in folders of its own, such as " + shown(name)
+                            + ", which the store doesn't keep; serve the folder that it is in by --adapters");
+                }
                 if (!Files.isRegularFile(file) || !isWanted(name)) {
                     leftOut.add(name);
                     continue;

@@ -329,6 +329,10 @@ class StoreTest {
                 .hasMessageContaining("pickle files are never read");
         Files.writeString(pickle.resolve("adapter_model.safetensors"), "x");
         assertThatThrownBy(() -> store.add("a", pickle, Map.of(), true)).isInstanceOf(InputException.class);
+        Path mixture = dev.graft.peft.Bases.FIXTURES.resolve("composition/llama-gqa/xlora/saved");
+        assertThatThrownBy(() -> store.add("a", mixture, Map.of(), true))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("adapters in folders of its own, such as \"0\"");
         assertThatThrownBy(() -> store.add("a", folder.resolve("none"), Map.of(), true))
                 .hasMessageContaining("no such adapter");
         assertThat(store.names()).isEmpty();
