@@ -3,6 +3,7 @@ package dev.graft.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.formats.Json;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -78,6 +79,43 @@ class MergeAdaptersCommandTest {
                 .contains("--weights doesn't belong to --combination arrow");
         assertThat(run("--combination", "linear", "--top-k", "1").err())
                 .contains("--top-k doesn't belong to --combination linear");
+    }
+
+    @Test
+    void findsWeightsByFewRows() throws Exception {
+        Path few = folder.resolve("few.jsonl");
+        Files.writeString(few, """
+                {"input_ids": [5, 6, 7], "labels": [-100, 6, 7]}
+                {"input_ids": [8, 9, 10], "labels": [-100, 9, 10]}
+                """);
+        Cli hub = run("--choose", "lorahub", "--data", few, "--steps", "60", "--json");
+        assertThat(hub.code()).isZero();
+        double alone = hub.json().get("few_shot_loss_of_base").doubleValue();
+        assertThat(hub.json().get("few_shot_loss").doubleValue()).isLessThan(alone);
+        assertThat(hub.json().get("weights").size()).isEqualTo(2);
+
+        Cli soup = run(
+                "--choose",
+                "soup",
+                "--data",
+                few,
+                "--adapter-data",
+                few + "," + few,
+                "--soup-size",
+                "1",
+                "--json",
+                "--overwrite");
+        assertThat(soup.code()).isZero();
+        assertThat(soup.json().get("likeness").get(0).doubleValue()).isGreaterThan(0.999);
+        assertThat(soup.json().get("weights").get(0).doubleValue()).isEqualTo(1);
+
+        assertThat(run("--choose", "lorahub").err()).contains("--choose lorahub needs --data");
+        assertThat(run("--data", few).err()).contains("--data belongs to --choose");
+        assertThat(run("--choose", "lorahub", "--data", few, "--weights", "1,1").err())
+                .contains("leave one of them out");
+        assertThat(run("--choose", "lorahub", "--data", few, "--combination", "ties")
+                        .err())
+                .contains("not of ties");
     }
 
     @Test

@@ -4,6 +4,8 @@ import dev.graft.cli.model.AdapterHeader;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
+import dev.graft.eval.weights.AdapterSoup;
+import dev.graft.eval.weights.LoraHub;
 import dev.graft.formats.InputException;
 import dev.graft.hub.Hub;
 import dev.graft.peft.composition.Coins;
@@ -43,7 +45,9 @@ import picocli.CommandLine.Spec;
             "  graft merge-adapters runs/a/adapter runs/b/adapter --weights 0.5,0.5 -o both",
             "  graft merge-adapters a b c --combination ties_svd --density 0.2 -o merged",
             "  graft merge-adapters a b --combination dare_linear_svd --density 0.5 --seed 7 --rank 32 -o merged",
-            "  graft merge-adapters a b c --combination arrow --top-k 2 -o router"
+            "  graft merge-adapters a b c --combination arrow --top-k 2 -o router",
+            "  graft merge-adapters a b c --choose lorahub --data five.jsonl -o fresh",
+            "  graft merge-adapters a b c --choose soup --data five.jsonl --adapter-data a.jsonl,b.jsonl,c.jsonl -o soup"
         })
 public final class MergeAdaptersCommand implements Runnable {
     private static final String ARROW = "arrow";
@@ -107,6 +111,43 @@ public final class MergeAdaptersCommand implements Runnable {
     @Option(names = "--rank", paramLabel = "R", description = "The most that the rank of an update may be.")
     private @Nullable Integer rank;
 
+    /** Ways to find weights, by their names on the command line. */
+    enum Choice {
+        lorahub,
+        soup
+    }
+
+    @Option(
+            names = "--choose",
+            paramLabel = "HOW",
+            description = {
+                "Find the weights by few rows, --data: lorahub makes the rows likely, without gradients; soup averages the",
+                "adapters whose training texts, --adapter-data, are most like them."
+            })
+    private @Nullable Choice choose;
+
+    @Option(names = "--data", paramLabel = "FILE", description = "A few rows of what the result is for.")
+    private @Nullable Path data;
+
+    @Option(
+            names = "--adapter-data",
+            split = ",",
+            paramLabel = "FILE",
+            description = "For each adapter rows that it was trained on.")
+    private List<Path> trained = List.of();
+
+    @Option(
+            names = "--steps",
+            paramLabel = "N",
+            description = "How many weights lorahub tries (default: ${DEFAULT-VALUE}).")
+    private int steps = LoraHub.DEFAULT.steps();
+
+    @Option(
+            names = "--soup-size",
+            paramLabel = "K",
+            description = "How many adapters are averaged in a soup (default: ${DEFAULT-VALUE}).")
+    private int soupSize = 2;
+
     @Option(
             names = "--top-k",
             paramLabel = "K",
@@ -163,7 +204,7 @@ public final class MergeAdaptersCommand implements Runnable {
         MergeAdaptersRun run = new MergeAdaptersRun(
                 base(),
                 adapters,
-                weights != null ? weights : Collections.nCopies(adapters.size(), usual(chosen)),
+                choice(chosen),
                 chosen,
                 new Combination.Settings(density, epsilon, gamma, election, Coins.of(seed)),
                 seed,
@@ -175,9 +216,35 @@ public final class MergeAdaptersCommand implements Runnable {
                 .println(run.write(new OutFolder(out, overwrite), rank).shown(json.json()));
     }
 
+    private ChosenWeights choice(Combination chosen) {
+        List<Double> given = weights != null ? weights : Collections.nCopies(adapters.size(), usual(chosen));
+        if (choose == null) {
+            for (String option : List.of("--data", "--adapter-data", "--steps", "--soup-size")) {
+                if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
+                    throw new InputException(option + " belongs to --choose");
+                }
+            }
+            return ChosenWeights.of(given);
+        }
+        if (weights != null) {
+            throw new InputException("--weights gives what --choose " + choose + " would find; leave one of them out");
+        }
+        if (data == null) {
+            throw new InputException("--choose " + choose + " needs --data, a few rows of what the result is for");
+        }
+        if (!chosen.title().matches("linear|cat|svd|average")) {
+            throw new InputException(
+                    "--choose finds the weights of a sum, --combination linear, cat, svd or average, not of "
+                            + chosen.title());
+        }
+        return choose == Choice.lorahub
+                ? new ChosenWeights(given, LoraHub.DEFAULT.withSteps(steps).withSeed(seed), null, data, List.of())
+                : new ChosenWeights(given, null, new AdapterSoup(soupSize), data, trained);
+    }
+
     private void route() {
-        for (String option :
-                List.of("--weights", "--density", "--epsilon", "--gamma", "--majority-sign", "--seed", "--rank")) {
+        for (String option : List.of(
+                "--choose", "--weights", "--density", "--epsilon", "--gamma", "--majority-sign", "--seed", "--rank")) {
             refuse(option, false);
         }
         int k = topK != null ? topK : Math.min(ArrowConfig.DEFAULT.topK(), adapters.size());
@@ -213,7 +280,7 @@ public final class MergeAdaptersCommand implements Runnable {
         refuse("--epsilon", combination.startsWith("della"));
         refuse("--gamma", combination.startsWith("breadcrumbs"));
         refuse("--majority-sign", chosen.isMean());
-        refuse("--seed", combination.startsWith("dare") || combination.startsWith("della"));
+        refuse("--seed", combination.startsWith("dare") || combination.startsWith("della") || choose == Choice.lorahub);
         refuse("--rank", chosen != Combination.AVERAGE);
         refuse("--top-k", false);
         refuse("--temperature", false);

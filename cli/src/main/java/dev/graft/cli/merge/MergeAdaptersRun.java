@@ -15,6 +15,7 @@ import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -27,7 +28,7 @@ import tools.jackson.databind.node.ObjectNode;
 record MergeAdaptersRun(
         String model,
         List<String> adapters,
-        List<Double> weights,
+        ChosenWeights choice,
         Combination combination,
         Combination.Settings settings,
         long seed,
@@ -100,8 +101,21 @@ record MergeAdaptersRun(
         out.requireFree();
         Loading loaded = Loading.of(model, adapters, head, compute, err);
         out.requireElsewhere(loaded, adapters, "combined");
-        Combined combined = Combined.of(loaded.adapters(), weights, combination, settings, rank);
-        ObjectNode report = report(loaded.adapters(), combined);
+        ObjectNode report = JsonNodeFactory.instance.objectNode();
+        List<Double> weights = choice.of(loaded, report, err);
+        List<Adapter> kept = new ArrayList<>();
+        List<Double> own = new ArrayList<>();
+        for (int i = 0; choice.data() != null && i < weights.size(); i++) {
+            // What was chosen to have no part takes no place in the result.
+            if (weights.get(i) != 0) {
+                kept.add(loaded.adapters().get(i));
+                own.add(weights.get(i));
+            }
+        }
+        Combined combined = choice.data() == null
+                ? Combined.of(loaded.adapters(), weights, combination, settings, rank)
+                : Combined.of(kept, own, combination, settings, rank);
+        report(report, weights, loaded.adapters(), combined);
         combined.adapter().save(out.path(), folder -> {
             try {
                 Files.writeString(folder.resolve("combination.json"), Json.pretty(report) + "\n");
@@ -112,11 +126,8 @@ record MergeAdaptersRun(
         return new Written(out.path(), combined, report.put("out", out.path().toString()));
     }
 
-    private ObjectNode report(List<Adapter> sources, Combined combined) {
-        ObjectNode report = JsonNodeFactory.instance
-                .objectNode()
-                .put("method", combined.adapter().method().type().name())
-                .put("combination", combination.title());
+    private void report(ObjectNode report, List<Double> weights, List<Adapter> sources, Combined combined) {
+        report.put("method", combined.adapter().method().type().name()).put("combination", combination.title());
         ArrayNode from = report.putArray("adapters");
         adapters.forEach(from::add);
         ArrayNode weighted = report.putArray("weights");
@@ -143,6 +154,5 @@ record MergeAdaptersRun(
         }
         ObjectNode modules = report.putObject("modules");
         combined.errors().forEach(modules::put);
-        return report;
     }
 }

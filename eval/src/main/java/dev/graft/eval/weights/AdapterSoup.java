@@ -1,0 +1,108 @@
+package dev.graft.eval.weights;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Hooks;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.data.Batch;
+import dev.graft.train.data.Examples;
+import dev.graft.train.loss.Objective;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * AdapterSoup (Chronopoulou et al., 2023): the uniform average of those adapters whose training texts are most like the texts of a new
+ * domain. A set of texts is the mean of its texts, a text the mean of the frozen base's last hidden states, and likeness the cosine, where
+ * the paper takes a sentence encoder of its own.
+ *
+ * <pre>{@code
+ * AdapterSoup.Chosen chosen = new AdapterSoup(2).choose(base, fresh, List.of(news, law, sport), 8);
+ * }</pre>
+ *
+ * @param size how many adapters are averaged
+ */
+public record AdapterSoup(int size) {
+    public AdapterSoup {
+        if (size < 1) {
+            throw new InputException("a soup of " + size + " adapters is asked for, expected at least 1");
+        }
+    }
+
+    /**
+     * What was found.
+     *
+     * @param weights 1 / size for those that were chosen, else 0
+     * @param likeness of each adapter's texts to the new ones
+     */
+    public record Chosen(List<Double> weights, List<Double> likeness) {}
+
+    /**
+     * Chooses adapters.
+     *
+     * @param fresh texts of the new domain
+     * @param trained for each adapter texts that it was trained on
+     */
+    public Chosen choose(Base base, Examples fresh, List<Examples> trained, int batchSize) {
+        if (size > trained.size()) {
+            throw new InputException("a soup of " + size + " adapters is asked for, there are " + trained.size());
+        }
+        double[] wanted = centred(base, fresh, batchSize);
+        List<Double> likeness = trained.stream()
+                .map(texts -> cosine(wanted, centred(base, texts, batchSize)))
+                .toList();
+        List<Integer> chosen = IntStream.range(0, trained.size())
+                .boxed()
+                .sorted(Comparator.comparing((Integer i) -> -likeness.get(i)))
+                .limit(size)
+                .toList();
+        List<Double> weights = new ArrayList<>();
+        for (int i = 0; i < trained.size(); i++) {
+            weights.add(chosen.contains(i) ? 1.0 / size : 0);
+        }
+        return new Chosen(List.copyOf(weights), likeness);
+    }
+
+    /** The mean of the texts, {@code [hidden]}. */
+    private static double[] centred(Base base, Examples texts, int batchSize) {
+        double[] sum = new double[base.backbone().hiddenSize()];
+        for (int start = 0; start < texts.size(); start += batchSize) {
+            int[] some = IntStream.range(start, Math.min(start + batchSize, texts.size()))
+                    .toArray();
+            try (NoGrad off = new NoGrad();
+                    Scope scope = new Scope()) {
+                Batch batch = texts.batch(some, 0);
+                Tensor hidden = Ops.to(
+                        base.hidden(Objective.inputs(batch), Pass.inference(Hooks.NONE))
+                                .last(),
+                        ScalarType.Double);
+                Tensor mask = Ops.to(Tensors.of(batch.attentionMask(), batch.rows(), batch.width()), ScalarType.Double);
+                Tensor means = Ops.sum(hidden.mul(mask.unsqueeze(-1)), 1, false).div(Ops.sum(mask, 1, true));
+                double[] own = Tensors.doubles(Ops.sum(means, 0, false));
+                for (int i = 0; i < sum.length; i++) {
+                    sum[i] += own[i];
+                }
+            }
+        }
+        return sum;
+    }
+
+    private static double cosine(double[] a, double[] b) {
+        double product = 0;
+        double first = 0;
+        double second = 0;
+        for (int i = 0; i < a.length; i++) {
+            product += a[i] * b[i];
+            first += a[i] * a[i];
+            second += b[i] * b[i];
+        }
+        return product / Math.sqrt(first * second);
+    }
+}
