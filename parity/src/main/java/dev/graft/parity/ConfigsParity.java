@@ -125,6 +125,10 @@ final class ConfigsParity implements Group {
                 wanted.add(site.name());
             }
         }
+        if (wanted.isEmpty()) {
+            throw new NotCovered(
+                    "the reference's table names " + expected + ", which choose nothing in " + base.name());
+        }
         Set<String> got = new TreeSet<>();
         for (Site site : adapter.sites()) {
             if (!adapter.parameters().containsKey(site.name() + ".weight")) {
