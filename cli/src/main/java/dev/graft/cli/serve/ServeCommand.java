@@ -207,8 +207,13 @@ public final class ServeCommand implements Runnable {
                             + ": expected at least 1, 1, 1 and 0, and a port");
         }
         Limits usual = Limits.DEFAULT;
-        Limits limits =
-                new Limits(usual.bodyBytes(), usual.texts(), maxNewTokens, usual.stops(), Duration.ofSeconds(timeout));
+        Limits limits = new Limits(
+                usual.bodyBytes(),
+                usual.texts(),
+                maxNewTokens,
+                usual.stops(),
+                Duration.ofSeconds(timeout),
+                usual.idle());
         if (tlsCertificate == null != (tlsKey == null)) {
             throw new InputException("--tls-cert and --tls-key belong together");
         }

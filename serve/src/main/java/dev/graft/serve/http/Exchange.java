@@ -21,6 +21,7 @@ final class Exchange {
     private final Limits limits;
     private final Keys.@Nullable Key key;
     private @Nullable String model;
+    private volatile boolean writing;
 
     Exchange(Request request, Response response, Limits limits, Keys.@Nullable Key key) {
         this.request = request;
@@ -87,12 +88,19 @@ final class Exchange {
             throw large;
         }
         // From here on the client waits for us, not we for it.
-        request.addIdleTimeoutListener(Exchange::isOurFault);
+        request.addIdleTimeoutListener(this::isItsFault);
         return body;
     }
 
-    private static boolean isOurFault(TimeoutException idle) {
-        return false;
+    /** Where a part of the answer is on its way, the client doesn't read. */
+    private boolean isItsFault(TimeoutException idle) {
+        return writing;
+    }
+
+    private void write(boolean last, ByteBuffer bytes) throws IOException {
+        writing = true;
+        Content.Sink.write(response, last, bytes);
+        writing = false;
     }
 
     void json(int status, JsonNode body) throws IOException {
@@ -107,7 +115,7 @@ final class Exchange {
         response.setStatus(status);
         response.getHeaders().put(HttpHeader.CONTENT_TYPE, type);
         response.getHeaders().put(HttpHeader.CONTENT_LENGTH, body.length);
-        Content.Sink.write(response, true, ByteBuffer.wrap(body));
+        write(true, ByteBuffer.wrap(body));
     }
 
     void header(String name, String value) {
@@ -126,12 +134,12 @@ final class Exchange {
             response.getHeaders().put(HttpHeader.CACHE_CONTROL, "no-store");
         }
         byte[] bytes = ("data: " + data + "\n\n").getBytes(StandardCharsets.UTF_8);
-        Content.Sink.write(response, false, ByteBuffer.wrap(bytes));
+        write(false, ByteBuffer.wrap(bytes));
     }
 
     /** Ends a stream. */
     void end() throws IOException {
-        Content.Sink.write(response, true, ByteBuffer.allocate(0));
+        write(true, ByteBuffer.allocate(0));
     }
 
     /** Watches over the connection while a request is answered. */

@@ -10,8 +10,10 @@ import java.time.Duration;
  * @param newTokens of each text
  * @param stops how many stop strings it may have, of at most 256 characters
  * @param time until it is given up
+ * @param idle how long its client may neither send nor take anything
  */
-public record Limits(int bodyBytes, int texts, int newTokens, int stops, Duration time) {
-    /** 4 MB, 16 texts of 4096 tokens, 16 stop strings, ten minutes. */
-    public static final Limits DEFAULT = new Limits(4 << 20, 16, 4096, 16, Duration.ofMinutes(10));
+public record Limits(int bodyBytes, int texts, int newTokens, int stops, Duration time, Duration idle) {
+    /** 4 MB, 16 texts of 4096 tokens, 16 stop strings, ten minutes, half a minute. */
+    public static final Limits DEFAULT =
+            new Limits(4 << 20, 16, 4096, 16, Duration.ofMinutes(10), Duration.ofSeconds(30));
 }

@@ -161,7 +161,9 @@ public final class Server implements AutoCloseable {
                 : new ServerConnector(jetty, options.tls().context(), plain);
         connector.setHost(options.host());
         connector.setPort(options.port());
-        connector.setIdleTimeout(30_000);
+        connector.setIdleTimeout(options.limits().idle().toMillis());
+        connector.addEventListener(
+                new SlowHeads(connector.getScheduler(), options.limits().idle()));
         jetty.addConnector(connector);
         jetty.addBean(new NetworkConnectionLimit(options.connections(), jetty));
         jetty.setHandler(new MinimumDataRateHandler(router, SLOWEST_CLIENT, 0));
