@@ -21,7 +21,6 @@ final class Exchange {
     private final Limits limits;
     private final Keys.@Nullable Key key;
     private @Nullable String model;
-    private volatile boolean writing;
 
     Exchange(Request request, Response response, Limits limits, Keys.@Nullable Key key) {
         this.request = request;
@@ -88,19 +87,12 @@ final class Exchange {
             throw large;
         }
         // From here on the client waits for us, not we for it.
-        request.addIdleTimeoutListener(this::isItsFault);
+        request.addIdleTimeoutListener(Exchange::isOurFault);
         return body;
     }
 
-    /** Where a part of the answer is on its way, the client doesn't read. */
-    private boolean isItsFault(TimeoutException idle) {
-        return writing;
-    }
-
-    private void write(boolean last, ByteBuffer bytes) throws IOException {
-        writing = true;
-        Content.Sink.write(response, last, bytes);
-        writing = false;
+    private static boolean isOurFault(TimeoutException idle) {
+        return false;
     }
 
     void json(int status, JsonNode body) throws IOException {
@@ -115,7 +107,7 @@ final class Exchange {
         response.setStatus(status);
         response.getHeaders().put(HttpHeader.CONTENT_TYPE, type);
         response.getHeaders().put(HttpHeader.CONTENT_LENGTH, body.length);
-        write(true, ByteBuffer.wrap(body));
+        Content.Sink.write(response, true, ByteBuffer.wrap(body));
     }
 
     void header(String name, String value) {
@@ -134,12 +126,12 @@ final class Exchange {
             response.getHeaders().put(HttpHeader.CACHE_CONTROL, "no-store");
         }
         byte[] bytes = ("data: " + data + "\n\n").getBytes(StandardCharsets.UTF_8);
-        write(false, ByteBuffer.wrap(bytes));
+        Content.Sink.write(response, false, ByteBuffer.wrap(bytes));
     }
 
     /** Ends a stream. */
     void end() throws IOException {
-        write(true, ByteBuffer.allocate(0));
+        Content.Sink.write(response, true, ByteBuffer.allocate(0));
     }
 
     /** Watches over the connection while a request is answered. */
