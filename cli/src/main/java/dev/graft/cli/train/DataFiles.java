@@ -1,5 +1,6 @@
 package dev.graft.cli.train;
 
+import dev.graft.cli.config.Data;
 import dev.graft.cli.config.RunConfig;
 import dev.graft.cli.config.RunConfig.ProblemType;
 import dev.graft.eval.suites.Suite;
@@ -25,18 +26,18 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The files of a run's rows. */
-public record DataFiles(RunConfig.Data data, DataOptions options) {
+public record DataFiles(Data data, DataOptions options) {
     /** What a field of a row can be. */
     private static final Set<String> PARTS = Arrays.stream(RowShape.values())
             .flatMap(shape -> Stream.concat(shape.keys().stream(), shape.optional().stream()))
             .collect(Collectors.toCollection(TreeSet::new));
 
-    public static DataFiles of(RunConfig.Data data, RunConfig.Goal goal) {
+    public static DataFiles of(Data data, RunConfig.Goal goal) {
         return new DataFiles(data, options(data, goal));
     }
 
     @SuppressWarnings("NullAway") // the kind of labels may be null: NullAway doesn't see it in a compiled record
-    private static DataOptions options(RunConfig.Data data, RunConfig.Goal goal) {
+    private static DataOptions options(Data data, RunConfig.Goal goal) {
         Map<String, String> columns = new LinkedHashMap<>();
         column(columns, "text", data.textField());
         column(columns, "image", data.imageField());
@@ -133,7 +134,7 @@ public record DataFiles(RunConfig.Data data, DataOptions options) {
     }
 
     /** The rows that the config lets be used: so many of each class, so many in all. */
-    public static Splits limited(RunConfig.Data data, Splits splits) {
+    public static Splits limited(Data data, Splits splits) {
         Splits few = data.shots() == null ? splits : splits.shots(data.shots());
         return few.limited(data.maxTrainRows(), data.maxEvalRows());
     }

@@ -1,5 +1,6 @@
 package dev.graft.cli.train;
 
+import dev.graft.cli.config.Output;
 import dev.graft.cli.config.RunConfig;
 import dev.graft.formats.InputException;
 import dev.graft.train.Resume;
@@ -22,7 +23,7 @@ record OutputFolder(Path path, boolean overwrite, String resume) {
     private static final List<String> RESULT = List.of("adapter", "report.json", "report.html");
 
     static OutputFolder of(RunConfig config) {
-        RunConfig.Output output = config.output();
+        Output output = config.output();
         return new OutputFolder(Path.of(output.outputDir()), output.overwriteOutputDir(), output.resume());
     }
 

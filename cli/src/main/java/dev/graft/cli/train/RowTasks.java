@@ -1,6 +1,6 @@
 package dev.graft.cli.train;
 
-import dev.graft.cli.config.RunConfig;
+import dev.graft.cli.config.Data;
 import dev.graft.formats.InputException;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Method;
@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  */
 record RowTasks(@Nullable String field, List<String> names) {
     /** Those that the training rows name, in alphabetical order. */
-    static RowTasks of(RunConfig.Data data, Rows train) {
+    static RowTasks of(Data data, Rows train) {
         String field = data.taskField();
         return new RowTasks(field, field == null ? List.of() : TaskEncoder.tasks(train));
     }

@@ -2,6 +2,7 @@ package dev.graft.cli.train;
 
 import dev.graft.cli.config.Optimisation;
 import dev.graft.cli.config.RunConfig;
+import dev.graft.cli.config.Schedule;
 import dev.graft.cli.methods.ChosenMethod;
 import dev.graft.eval.run.RunData;
 import dev.graft.eval.run.Scorer;
@@ -109,7 +110,7 @@ public record Settings(
     }
 
     private Batching batching() {
-        RunConfig.Schedule schedule = config.schedule();
+        Schedule schedule = config.schedule();
         Integer size = schedule.batchSize();
         return new Batching(
                 size == null ? usualSize() : size,
@@ -120,12 +121,12 @@ public record Settings(
 
     /** Whether time alone ends the run. */
     private boolean endless() {
-        RunConfig.Schedule schedule = config.schedule();
+        Schedule schedule = config.schedule();
         return schedule.epochs() == null && schedule.maxSteps() == null && schedule.maxTime() != null;
     }
 
     private Limits limits(TrainSettings settings, int rows) {
-        RunConfig.Schedule schedule = config.schedule();
+        Schedule schedule = config.schedule();
         Duration time = schedule.maxTime();
         Integer steps = schedule.maxSteps();
         Integer epochs = schedule.epochs();
