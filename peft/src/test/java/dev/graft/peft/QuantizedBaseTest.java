@@ -88,8 +88,10 @@ class QuantizedBaseTest {
         Tensor expected = logits(other.base(), Selection.of(other).hooks());
         assertThat(difference(logits(quantized, Selection.of(one).hooks()), expected))
                 .isLessThan(1e-4);
-        backward(one);
-        backward(other);
+        if (!one.trainable().isEmpty()) { // a router of trained adapters has nothing to learn
+            backward(one);
+            backward(other);
+        }
         one.trainable().forEach((key, value) -> {
             Tensor gradient = other.value(key).grad();
             assertThat(value.grad().defined()).as(key).isEqualTo(gradient.defined());
