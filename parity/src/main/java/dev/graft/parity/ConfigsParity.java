@@ -95,6 +95,10 @@ final class ConfigsParity implements Group {
         except.addAll(OF_THE_MODEL);
         for (String required : type.required()) {
             JsonNode value = expected.path("defaults").path(required);
+            if (value.isObject() && value.isEmpty()) {
+                throw new NotCovered(
+                        "the reference's " + required + " are none, with which it makes no adapter either");
+            }
             // A default that no adapter can have stands for "must be given".
             if (value.isNull()) {
                 given.put(required, 1);

@@ -2,7 +2,9 @@ package dev.graft.parity;
 
 import dev.graft.models.Base;
 import dev.graft.models.Task;
+import dev.graft.models.sites.Norm;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
 import dev.graft.peft.TrainingRule.Rate;
@@ -51,8 +53,16 @@ final class FormulaMethods {
             return Layerwise.DEFAULT.type();
         }
 
+        /** A method must act on something: here a norm gets the values that it has. */
         @Override
-        public void graft(Grafter grafter) {}
+        public void graft(Grafter grafter) {
+            Norm norm = grafter.base().sites().stream()
+                    .filter(Norm.class::isInstance)
+                    .map(Norm.class::cast)
+                    .findFirst()
+                    .orElseThrow();
+            grafter.add(norm, new Effect.Replace(norm.weight(), norm.bias()));
+        }
 
         @Override
         public void write(ObjectNode config, Base base) {}
