@@ -23,8 +23,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 class MethodTargetsTest {
     private static final Base LLAMA = ProbeBase.of(2, 256);
 
-    /** Their targets are attention layers, norms, and embeddings. */
-    private static final List<String> OTHER_TARGETS = List.of("adaption-prompt", "ln-tuning", "trainable-tokens");
+    /** Their targets are attention layers, norms, embeddings, and what trained experts act on. */
+    private static final List<String> OTHER_TARGETS =
+            List.of("adaption-prompt", "ln-tuning", "trainable-tokens", "arrow");
 
     /** The methods whose targets can be any linear layers. */
     static Stream<Method.Type> targeting() {
