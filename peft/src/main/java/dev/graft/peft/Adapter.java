@@ -336,6 +336,11 @@ public final class Adapter implements AutoCloseable {
         return previews;
     }
 
+    /** Whether its answer to a row depends on the other rows of the batch, so that it can't be served. */
+    public boolean mixesRows() {
+        return effects.values().stream().flatMap(List::stream).anyMatch(Effect::mixesRows);
+    }
+
     /** Whether what goes into an attention layer decides on its prefix. */
     boolean readsAttentionInput() {
         return effects.values().stream()

@@ -16,6 +16,11 @@ import org.jspecify.annotations.Nullable;
  * method only states its formula.
  */
 public sealed interface Effect {
+    /** Whether what it does to a row depends on the other rows of the batch, as nothing should. */
+    default boolean mixesRows() {
+        return false;
+    }
+
     /** {@code y = W x + b + f(x)} on a linear layer, a convolution or an embedding. */
     non-sealed interface Delta extends Effect {
         /** f(x): x and the result are what the layer takes and gives. */

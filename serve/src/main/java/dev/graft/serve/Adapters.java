@@ -192,6 +192,11 @@ public final class Adapters {
                 throw new InputException(
                         "the adapter " + name + " repeats layers of its base, so it can't share a base with others");
             }
+            if (adapter.mixesRows()) {
+                throw new InputException("the adapter " + name + " ("
+                        + adapter.method().type().name()
+                        + ") answers a text by the other texts of its batch, so it can't be served; train a new one");
+            }
             return adapter;
         });
     }

@@ -44,6 +44,15 @@ class AdapterMemoryTest {
         return new Adapters(BASE, "tiny", new FolderStore(folder), budget);
     }
 
+    @Test
+    void whatAnswersByItsNeighboursIsRefusedBeforeItMeetsAny() {
+        Adapters adapters =
+                new Adapters(BASE, "tiny", new FolderStore(Path.of("../parity/fixtures/adapters/llama-gqa")));
+        assertThatThrownBy(() -> adapters.lease(Tiny.MIXES_ROWS))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("by the other texts of its batch");
+    }
+
     private static List<String> held(Adapters adapters) {
         return adapters.loaded().stream()
                 .map(loaded -> Path.of(loaded.version()).getFileName().toString())

@@ -139,6 +139,11 @@ public record Lily(int r, int stride, int experts, double scaling, Targets targe
             return Ops.scale(Ops.linear(parts, Ops.to(b.t(), type), null), scaling);
         }
 
+        @Override
+        public boolean mixesRows() {
+            return !byToken;
+        }
+
         private static void requireWhole(Pass pass) {
             if (pass.isTraining() || pass.isRagged()) {
                 throw new InputException("this Lily adapter is PEFT's, whose router takes the mean over all tokens of a"
