@@ -27,6 +27,7 @@ import dev.graft.models.sites.Site;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -45,6 +46,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -546,9 +548,12 @@ public final class Base {
             for (String tensor : new TreeSet<>(tensors.names())) {
                 TensorInfo info = tensors.info(tensor);
                 sha.update(info.toString().getBytes(StandardCharsets.UTF_8));
-                ByteBuffer copy = ByteBuffer.allocate(Math.toIntExact(info.bytes()));
-                tensors.read(tensor, copy);
-                sha.update(copy.flip());
+                // Not in the Java heap, which would keep for good what the largest tensor takes.
+                try (Scope scope = new Scope()) {
+                    ByteBuffer copy = Tensors.buffer(Tensors.empty(ScalarType.Byte, info.bytes()));
+                    tensors.read(tensor, copy);
+                    sha.update(copy.flip());
+                }
             }
             fingerprint = HexFormat.of().formatHex(sha.digest());
         }

@@ -2,6 +2,7 @@ package dev.graft.models;
 
 import dev.graft.formats.DType;
 import dev.graft.formats.FormatException;
+import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.checkpoints.QuantizedTensors;
@@ -544,5 +545,12 @@ public final class Weights {
             case Bool -> DType.BOOL;
             default -> throw new IllegalArgumentException("no stored type for " + tensor.scalar_type());
         };
+    }
+
+    /** A tensor as a file holds it, to be written while it lives: its own memory where its values stand one after another, else a copy. */
+    public static TensorData data(String name, Tensor value) {
+        return new TensorData(
+                new TensorInfo(name, dtype(value), Tensors.shape(value)),
+                value.is_contiguous() ? Tensors.memory(value) : Tensors.bytes(value));
     }
 }

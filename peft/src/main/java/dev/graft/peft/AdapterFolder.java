@@ -127,48 +127,48 @@ final class AdapterFolder {
                 ? new AdapterHubLayout(adapter.base())
                 : new PeftLayout(adapter.base());
         ObjectNode config = layout.write(adapter);
+        ObjectNode record = JsonNodeFactory.instance.objectNode();
+        record.put("base", adapter.base().name());
+        record.put("base_fingerprint", adapter.base().fingerprint());
         List<TensorData> tensors = new ArrayList<>();
         List<TensorData> head = new ArrayList<>();
         List<TensorData> beside = new ArrayList<>();
         try (Scope scope = new Scope()) {
             adapter.saved().forEach((name, value) -> {
                 String key = layout.toFile(adapter.config(), name);
-                (layout.isOfHead(key) ? head : tensors).add(data(key, value));
+                (layout.isOfHead(key) ? head : tensors).add(Weights.data(key, value));
                 for (String twin : layout.twins(adapter, name)) {
-                    tensors.add(data(twin, value));
+                    tensors.add(Weights.data(twin, value));
                 }
             });
-            adapter.beside().forEach((name, value) -> beside.add(data(name, value)));
-            adapter.aliases().forEach((name, value) -> tensors.add(data(layout.toFile(adapter.config(), name), value)));
+            adapter.beside().forEach((name, value) -> beside.add(Weights.data(name, value)));
+            adapter.aliases()
+                    .forEach((name, value) -> tensors.add(Weights.data(layout.toFile(adapter.config(), name), value)));
             if (layout.writesBaseCopies()) {
-                layout.baseCopies(adapter).forEach((key, value) -> tensors.add(data(key, value)));
+                layout.baseCopies(adapter).forEach((key, value) -> tensors.add(Weights.data(key, value)));
             }
-        }
-        ObjectNode record = JsonNodeFactory.instance.objectNode();
-        record.put("base", adapter.base().name());
-        record.put("base_fingerprint", adapter.base().fingerprint());
-        AtomicWrite.folder(folder, temporary -> {
-            Files.writeString(temporary.resolve(CONFIG), Json.pretty(config));
-            Safetensors.write(temporary.resolve(layout.tensorFile()), tensors, Map.of("format", "pt"));
-            String headFile = layout.headFile();
-            if (headFile != null && !head.isEmpty()) {
-                Safetensors.write(temporary.resolve(headFile), head, Map.of("format", "pt"));
-                for (Map.Entry<String, ObjectNode> entry :
-                        layout.headConfig(adapter).entrySet()) {
-                    Files.writeString(temporary.resolve(entry.getKey()), Json.pretty(entry.getValue()));
+            AtomicWrite.folder(folder, temporary -> {
+                Files.writeString(temporary.resolve(CONFIG), Json.pretty(config));
+                Safetensors.write(temporary.resolve(layout.tensorFile()), tensors, Map.of("format", "pt"));
+                String headFile = layout.headFile();
+                if (headFile != null && !head.isEmpty()) {
+                    Safetensors.write(temporary.resolve(headFile), head, Map.of("format", "pt"));
+                    for (Map.Entry<String, ObjectNode> entry :
+                            layout.headConfig(adapter).entrySet()) {
+                        Files.writeString(temporary.resolve(entry.getKey()), Json.pretty(entry.getValue()));
+                    }
                 }
-            }
-            if (!beside.isEmpty()) {
-                Safetensors.write(temporary.resolve(BESIDE), beside, Map.of());
-            }
-            adapter.method().saved(adapter).held(adapter).forEach((name, held) -> held.save(temporary.resolve(name)));
-            Files.writeString(temporary.resolve(RECORD), Json.pretty(record) + "\n");
-            more.accept(temporary);
-        });
-    }
-
-    private static TensorData data(String key, Tensor value) {
-        return new TensorData(new TensorInfo(key, Weights.dtype(value), Tensors.shape(value)), Tensors.bytes(value));
+                if (!beside.isEmpty()) {
+                    Safetensors.write(temporary.resolve(BESIDE), beside, Map.of());
+                }
+                adapter.method()
+                        .saved(adapter)
+                        .held(adapter)
+                        .forEach((name, held) -> held.save(temporary.resolve(name)));
+                Files.writeString(temporary.resolve(RECORD), Json.pretty(record) + "\n");
+                more.accept(temporary);
+            });
+        }
     }
 
     /** A tensor of a file. */

@@ -61,9 +61,7 @@ final class Snapshot {
 
     private static void write(Path file, Map<String, Tensor> tensors, Map<String, String> metadata) {
         List<TensorData> data = new ArrayList<>();
-        tensors.forEach((name, value) -> data.add(new TensorData(
-                new TensorInfo(name, Weights.dtype(value), Tensors.shape(value)),
-                value.is_contiguous() ? Tensors.memory(value) : Tensors.bytes(value))));
+        tensors.forEach((name, value) -> data.add(Weights.data(name, value)));
         Safetensors.write(file, data, metadata);
     }
 

@@ -12,6 +12,9 @@ import org.bytedeco.pytorch.Tensor;
  * {@code p -= lr / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε)} with {@code m = β₁ m + (1 - β₁) g} and {@code v = β₂ v + (1 - β₂) g²}.
  */
 public final class AdamW implements Optimizer {
+    /** Values that are moved at a time: few enough to stay in a cache from one operation to the next, and for what is made on the way to be small. */
+    private static final long PART = 1 << 18;
+
     private final FlatParameters parameters;
     private final Settings settings;
     private final Tensor m;
@@ -92,8 +95,22 @@ public final class AdamW implements Optimizer {
         if (decay != 0) {
             group.decayed(settings.decay, parameters.values()).mul_(new Scalar(1 - rate * decay));
         }
-        settings.apply(
-                group.of(parameters.values()), group.of(parameters.gradients()), group.of(m), group.of(v), rate, step);
+        Tensor p = group.of(parameters.values());
+        Tensor g = group.of(parameters.gradients());
+        Tensor mean = group.of(m);
+        Tensor square = group.of(v);
+        for (long from = 0; from < p.numel(); from += PART) {
+            long count = Math.min(PART, p.numel() - from);
+            try (Scope scope = new Scope()) {
+                settings.apply(
+                        p.narrow(0, from, count),
+                        g.narrow(0, from, count),
+                        mean.narrow(0, from, count),
+                        square.narrow(0, from, count),
+                        rate,
+                        step);
+            }
+        }
     }
 
     @Override
