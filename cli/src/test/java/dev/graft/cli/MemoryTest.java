@@ -111,6 +111,34 @@ class MemoryTest {
         assertThat(peak()).as(settings.toString()).isLessThanOrEqualTo(LIMIT);
     }
 
+    @Test
+    void aBaseThatDoesNotFitWholeIsKeptInEightBits() throws Exception {
+        Map<String, String> settings = new LinkedHashMap<>(Map.of(
+                "model",
+                "smollm2",
+                "data",
+                folder.resolve("texts.jsonl").toString(),
+                "overflow",
+                "truncate",
+                "max_seq_length",
+                "64",
+                "batch_size",
+                "1",
+                "max_steps",
+                "2",
+                "memory_limit",
+                "8g"));
+        Matcher whole = ESTIMATE.matcher(train(settings, "--dry-run").text());
+        assertThat(whole.find()).isTrue();
+        long limit = Long.parseLong(whole.group(1).replace(",", "")) - 50;
+        settings.put("memory_limit", limit + "m");
+        settings.put("quantization", "auto");
+        Outcome run = train(settings);
+        assertThat(run.code()).as(run.text()).isZero();
+        assertThat(run.text()).contains("quantization=auto takes int8");
+        assertThat(peak()).isLessThanOrEqualTo(limit);
+    }
+
     @ParameterizedTest
     @CsvSource({"smollm2,texts,4,128", "minilm,labelled,8,256"})
     void theEstimateIsWithinFifteenPercentOfWhatIsMeasured(String model, String rows, String batch, String length)

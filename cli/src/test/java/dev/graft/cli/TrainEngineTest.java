@@ -99,6 +99,40 @@ class TrainEngineTest {
     }
 
     @Test
+    void quantizationIsChosenByWhatFits() throws IOException {
+        Cli dry = train("--dry-run", "quantization=auto");
+        assertThat(dry.code()).as(dry.err()).isZero();
+        assertThat(dry.out())
+                .contains("\nquantization: none  #")
+                .containsPattern(
+                        "quantization=auto takes none, which takes at most about .* of .*, nine tenths of this")
+                .contains("estimate: about");
+
+        Cli run = train("quantization=auto", "memory_limit=40g");
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.err()).containsPattern("quantization=auto takes none, .* of 40.0 GiB by memory_limit");
+        assertThat(out.resolve("config.yaml")).content().contains("\nquantization: none  #");
+
+        Cli refused = train("quantization=auto", "memory_limit=1m", "overwrite_output_dir=true");
+        assertThat(refused.code()).isEqualTo(2);
+        assertThat(refused.err())
+                .containsPattern(
+                        "takes nf4: none would take .* for the base alone, int8 would take .*, and there are 1.0 MiB")
+                .contains("memory_limit is 1.0 MiB, but the run would take");
+    }
+
+    @Test
+    void aRunGoesOnInTheQuantizationThatItBeganWith() {
+        assertThat(train("quantization=int8").code()).isZero();
+        Cli other = train("quantization=nf4");
+        assertThat(other.code()).isEqualTo(2);
+        assertThat(other.err()).contains("adapter.quantization was \"int8\" and is now \"nf4\"");
+        Cli again = train("quantization=auto");
+        assertThat(again.code()).as(again.err()).isZero();
+        assertThat(again.err()).contains("quantization=auto takes int8, as in the checkpoint");
+    }
+
+    @Test
     @Tag("slow")
     void aSweepRunsEveryCombinationOnceAndGoesOn() throws IOException {
         // Rows are shared out by their content.

@@ -6,7 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Resident memory of this process, where the system says it. */
-final class ResidentMemory {
+public final class ResidentMemory {
     private static final Path STATUS = Path.of("/proc/self/status");
     private static final Path CLEAR = Path.of("/proc/self/clear_refs");
     private static final String CLEAR_PEAK = "5";
@@ -14,17 +14,17 @@ final class ResidentMemory {
     private ResidentMemory() {}
 
     /** Now, in bytes; 0 if unknown. */
-    static long bytes() {
+    public static long bytes() {
         return field("VmRSS:");
     }
 
     /** The most since the process started or {@link #forgetPeak}, in bytes; 0 if unknown. */
-    static long peak() {
+    public static long peak() {
         return field("VmHWM:");
     }
 
     /** Lets the peak begin anew; false where the system can't. */
-    static boolean forgetPeak() {
+    public static boolean forgetPeak() {
         try {
             Files.writeString(CLEAR, CLEAR_PEAK);
             return true;

@@ -88,6 +88,9 @@ final class RunSettings {
         json.put("base_fingerprint", base.fingerprint());
         json.put("task", base.task().name());
         json.put("dtype", base.numerics().base().toString());
+        if (!base.quantized().isEmpty()) {
+            json.put("quantization", base.quantization().title());
+        }
         ObjectNode method = json.putObject("method");
         method.put("name", adapter.method().type().name());
         adapter.method().write(method, base);

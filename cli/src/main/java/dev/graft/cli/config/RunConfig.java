@@ -37,7 +37,8 @@ public record RunConfig(
         NF4,
         FP4,
         INT8,
-        INT4
+        INT4,
+        AUTO
     }
 
     public enum Task {
@@ -128,7 +129,8 @@ public record RunConfig(
 
             @Key(
                     value =
-                            "What the matrices of the base's linear layers are kept in: keep takes the file's own, of GGUF too",
+                            "What the matrices of the base's linear layers are kept in: keep takes the file's own, of GGUF too; auto"
+                                    + " none where it fits memory_limit or the machine, else int8, else nf4",
                     unset = "what config.json says, else none",
                     example = "nf4")
             @Nullable
@@ -331,5 +333,21 @@ public record RunConfig(
 
     public RunConfig {
         methodOptions = Map.copyOf(methodOptions);
+    }
+
+    /** With the base kept in that. */
+    public RunConfig withQuantization(Quantization kind) {
+        Base kept = new Base(
+                base.model,
+                base.method,
+                base.compat,
+                base.dtype,
+                kind,
+                base.threads,
+                base.seed,
+                base.hiddenDropout,
+                base.attentionDropout);
+        return new RunConfig(
+                kept, methodOptions, data, goal, preference, schedule, optimisation, economy, evaluation, output);
     }
 }

@@ -2,7 +2,6 @@ package dev.graft.cli.train;
 
 import dev.graft.cli.config.Memory;
 import dev.graft.cli.config.ResolvedConfig;
-import dev.graft.cli.config.RunConfig;
 import dev.graft.cli.terminal.Figures;
 import dev.graft.eval.cost.ProcessMemory;
 import dev.graft.models.Task;
@@ -27,12 +26,12 @@ import java.util.List;
 import java.util.Locale;
 
 /** What a run would do. It tries the batch that needs most memory on the prepared adapter, and writes nothing. */
-record DryRun(RunConfig config, Prepared prepared, String command) {
+record DryRun(Prepared prepared, String command) {
     private static final int SAMPLES = 3;
     private static final int STEPS = 2;
 
     String text() {
-        return ResolvedConfig.write(config, command) + "\n" + plan() + "\n" + memory() + "\n" + samples()
+        return ResolvedConfig.write(prepared.config(), command) + "\n" + plan() + "\n" + memory() + "\n" + samples()
                 + "\nDry run: nothing was trained or written.\n";
     }
 
@@ -85,7 +84,7 @@ record DryRun(RunConfig config, Prepared prepared, String command) {
     private String memory() {
         TrainSettings settings = prepared.settings();
         Examples train = prepared.train();
-        Memory limit = config.economy().memoryLimit();
+        Memory limit = prepared.config().economy().memoryLimit();
         MemoryEstimate estimate =
                 MemoryEstimate.of(settings, prepared.adapter(), train, limit == null ? Long.MAX_VALUE : limit.bytes());
         long[] done = {0};

@@ -51,8 +51,13 @@ import java.util.Locale;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** Everything that a run needs before its first step: rows read, base loaded, adapter made, settings checked. */
+/**
+ * Everything that a run needs before its first step: rows read, base loaded, adapter made, settings checked.
+ *
+ * @param config of the run, with what {@code quantization=auto} has chosen
+ */
 public record Prepared(
+        RunConfig config,
         RunData task,
         Splits splits,
         Loading loading,
@@ -95,7 +100,10 @@ public record Prepared(
         RunData task = task(config, (Dataset) splits.train(), files.checkpoint());
         Splits unique = config.data().dedupe() ? splits.withoutRepeats() : splits;
         Splits whole = share > 0 ? unique.withValidation(share) : unique;
-        return of(config, task, DataFiles.limited(config.data(), whole), files, err);
+        Splits limited = DataFiles.limited(config.data(), whole);
+        return config.base().quantization() == RunConfig.Quantization.AUTO
+                ? new AutoQuantization(config, files, err).prepare(chosen -> of(chosen, task, limited, files, err))
+                : of(config, task, limited, files, err);
     }
 
     private static Prepared of(RunConfig config, RunData task, Splits splits, Files files, PrintWriter err) {
@@ -130,6 +138,7 @@ public record Prepared(
         err.println(adapter.trainableLine());
         Natives.giveBack();
         return new Prepared(
+                config,
                 task,
                 splits,
                 new Loading(adapter.base(), List.of(), loading.files()),
@@ -257,6 +266,9 @@ public record Prepared(
 
     private static @Nullable Quantization quantization(RunConfig.Base config) {
         RunConfig.Quantization wanted = config.quantization();
+        if (wanted == RunConfig.Quantization.AUTO) {
+            throw new InputException("quantization is auto, which chooses for one run; name a kind for a comparison");
+        }
         return wanted == null ? null : Quantization.of(name(wanted));
     }
 

@@ -60,7 +60,7 @@ public final class TrainCommand implements Runnable {
         }
         try (Prepared prepared = Prepared.of(config, err)) {
             if (dry) {
-                out.print(new DryRun(config, prepared, command(parsed)).text());
+                out.print(new DryRun(prepared, command(parsed)).text());
                 return;
             }
             if (find) {
@@ -71,7 +71,7 @@ public final class TrainCommand implements Runnable {
             if (limit != null) {
                 new MemoryLimit(limit.bytes()).check(prepared);
             }
-            TrainRun run = new TrainRun(config, prepared, folder, command(parsed), err);
+            TrainRun run = new TrainRun(prepared, folder, command(parsed), err);
             out.print(run.run().shown(json.json()));
         }
     }

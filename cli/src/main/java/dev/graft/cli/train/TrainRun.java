@@ -36,7 +36,7 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /** A training run with everything around it: scores before, logs, scores after, the report. */
-record TrainRun(RunConfig config, Prepared prepared, Path folder, String command, PrintWriter err) {
+record TrainRun(Prepared prepared, Path folder, String command, PrintWriter err) {
 
     /** What a run came to, for programs and for people. */
     record Outcome(Reason reason, ObjectNode report, String text) {
@@ -46,16 +46,16 @@ record TrainRun(RunConfig config, Prepared prepared, Path folder, String command
     }
 
     Outcome run() {
-        OutputFolder output = OutputFolder.of(config);
+        OutputFolder output = OutputFolder.of(prepared.config());
         output.prepare();
-        String resolved = ResolvedConfig.write(config, command);
+        String resolved = ResolvedConfig.write(prepared.config(), command);
         AtomicWrite.text(folder.resolve("config.yaml"), resolved);
         Curves curves = new Curves(folder.resolve("logs/events.jsonl"));
-        Memory most = config.economy().memoryLimit();
+        Memory most = prepared.config().economy().memoryLimit();
         MemoryLimit limit = new MemoryLimit(most == null ? Long.MAX_VALUE : most.bytes());
         try (CostMeter meter = CostMeter.start();
-                ProgressLine line =
-                        new ProgressLine(err, Terminal.isLive(), config.output().loggingSteps())) {
+                ProgressLine line = new ProgressLine(
+                        err, Terminal.isLive(), prepared.config().output().loggingSteps())) {
             Examples validation = prepared.validation();
             Scores before = validation == null ? null : scores(validation, Hooks.NONE, false);
             limit.giveBack();
@@ -118,18 +118,18 @@ record TrainRun(RunConfig config, Prepared prepared, Path folder, String command
 
     private List<TrainingListener> listeners(ProgressLine line, Curves curves, MemoryLimit limit) {
         List<TrainingListener> listeners = new ArrayList<>(List.of(new LiveLine(line), curves, limit));
-        Integer profiled = config.economy().profile();
+        Integer profiled = prepared.config().economy().profile();
         if (profiled != null) {
             listeners.add(new ProfileView(profiled, line::print));
         }
         Path logs = folder.resolve("logs");
-        for (RunConfig.Log log : config.output().reportTo()) {
+        for (RunConfig.Log log : prepared.config().output().reportTo()) {
             TrainingListener listener = switch (log) {
                 case CSV -> new CsvLog(logs);
                 case JSONL -> new JsonLinesLog(logs.resolve("events.jsonl"));
                 case TENSORBOARD -> new TensorBoardLog(logs);
             };
-            listeners.add(new EveryFew(config.output().loggingSteps(), listener));
+            listeners.add(new EveryFew(prepared.config().output().loggingSteps(), listener));
         }
         return listeners;
     }
