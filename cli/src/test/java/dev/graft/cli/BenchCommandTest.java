@@ -11,6 +11,8 @@ import java.util.List;
 import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -157,6 +159,29 @@ class BenchCommandTest {
     }
 
     @Test
+    void whatIsLeftOutIsComparedWithTheSameStepsWithout() throws IOException {
+        List<Object> arguments = new ArrayList<>(List.of("bench", "train", "--model", Cli.base("llama-gqa")));
+        arguments.addAll(List.of("--data", rows(true, 8), "--task=causal", "--batch=2", "--steps=6", "--warmup=2"));
+        arguments.addAll(List.of("--dtype=fp32", "--json", "--auto-freeze=100", "--auto-freeze-steps=2"));
+        JsonNode frozen = last(Cli.run(arguments.toArray()));
+        JsonNode saving = frozen.get("saving");
+        assertThat(saving.get("time_ratio").doubleValue()).isPositive();
+        assertThat(saving.get("frozen_parameters").intValue()).isPositive();
+        assertThat(saving.at("/without/loss_first").doubleValue())
+                .as("nothing is frozen before the second look")
+                .isCloseTo(frozen.get("loss_first").doubleValue(), Offset.offset(1e-4));
+        assertThat(saving.at("/without/loss_last").doubleValue())
+                .isNotEqualTo(frozen.get("loss_last").doubleValue());
+
+        Cli dropped =
+                Cli.run(Stream.concat(arguments.stream().limit(arguments.size() - 3), Stream.of("--drop-backward=0.5"))
+                        .toArray());
+        assertThat(dropped.code()).as(dropped.err()).isZero();
+        assertThat(dropped.out())
+                .contains("without drop_backward=0.5: ", "a step takes ", "looking what to leave out took ");
+    }
+
+    @Test
     void peopleReadALineOfFigures() throws IOException {
         Cli run = Cli.run(
                 "bench",
@@ -183,6 +208,10 @@ class BenchCommandTest {
                 "--steps=0 | --steps is 0, expected at least 1",
                 "--warmup=-1 | --warmup is -1, expected at least 0",
                 "--steps=2000000000 --batch=2000000000 | are more than ten million rows",
+                "--auto-freeze-steps=2 | --auto-freeze is not given",
+                "--auto-freeze=101 | auto_freeze is 101.0",
+                "--drop-backward=0.5 --warmup=1 | give --warmup 2 or more",
+                "--drop-backward=0.5 --profile | leave out --drop-backward",
                 "--threads=0 | --threads is 0, expected at least 1",
                 "--recipe=fast | --recipe",
                 "--task=translate | --task",

@@ -5,6 +5,7 @@ import dev.graft.peft.Adapter;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import dev.graft.train.TrainSettings.Economy;
 import dev.graft.train.optim.FlatParameters;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,6 +19,7 @@ import java.util.TreeSet;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * AutoFreeze (Liu, Agarwal and Venkataraman, 2021): layers that have stopped to change are frozen, from the input upwards, so that the
@@ -25,7 +27,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * before: {@code η = |‖Δ'‖ - ‖Δ‖| / ‖Δ'‖}. The leading layers whose η is at most the given percentile of all layers that still learn are
  * frozen for good; the last layer never is.
  */
-final class AutoFreeze {
+public final class AutoFreeze {
     private final Settings settings;
     private final FlatParameters parameters;
 
@@ -66,6 +68,18 @@ final class AutoFreeze {
         write(start);
     }
 
+    /** As settings say; null where nothing is frozen. */
+    public static @Nullable AutoFreeze of(
+            Economy economy, int stepsPerEpoch, Adapter adapter, FlatParameters parameters) {
+        return economy.freezePercentile() == 0
+                ? null
+                : new AutoFreeze(
+                        new Settings(economy.freezePercentile(), economy.freezeSteps()),
+                        stepsPerEpoch,
+                        adapter,
+                        parameters);
+    }
+
     /** The layer of the site whose name a parameter's has; -1 for none. */
     private static int layer(Adapter adapter, String parameter) {
         String longest = "";
@@ -87,7 +101,7 @@ final class AutoFreeze {
     }
 
     /** The parameters that no longer learn. */
-    Set<String> frozen() {
+    public Set<String> frozen() {
         int count = (int) Tensors.doubles(numbers)[0];
         Set<String> names = new TreeSet<>();
         layers.values().stream().limit(count).forEach(names::addAll);
@@ -100,7 +114,7 @@ final class AutoFreeze {
      * @param step its number, from 1
      * @return whether more is frozen from now on
      */
-    boolean see(long step) {
+    public boolean see(long step) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             sum.add_(parameters.gradients());

@@ -9,6 +9,7 @@ import dev.graft.models.sites.Site;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import dev.graft.train.TrainSettings.Economy;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -17,6 +18,7 @@ import java.util.SplittableRandom;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * DropBP (Woo et al., 2024): the forward pass is whole, but in the backward pass the attention or feed-forward block of a layer is left out
@@ -27,7 +29,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * <p>Nothing is dropped in the first tenth of a run. Then the sensitivity of each block is measured on one batch, by how much the gradients
  * change without it, and probabilities rise in tenths, least sensitive first, until the wanted share of the blocks' arithmetic is dropped.
  */
-final class DropBackward {
+public final class DropBackward {
     private static final double STEP = 0.1;
     private static final double HIGHEST = 0.9;
 
@@ -44,7 +46,7 @@ final class DropBackward {
 
     /** How gradients change with what is left out. */
     @FunctionalInterface
-    interface Change {
+    public interface Change {
         /** The squared distance of the gradients, with what {@link #drops} says now, from those of the first call. */
         double fromFirst();
     }
@@ -78,6 +80,11 @@ final class DropBackward {
         write(unknown);
     }
 
+    /** As settings say; null where nothing is left out. */
+    public static @Nullable DropBackward of(Base base, Economy economy, long seed, long steps) {
+        return economy.dropBackward() == 0 ? null : new DropBackward(base, economy.dropBackward(), seed, steps);
+    }
+
     /** Multiplications for a token in the linear layers of a block. */
     private static double work(Base base, Block block) {
         double work = 0;
@@ -99,7 +106,7 @@ final class DropBackward {
     }
 
     /** Whether the backward pass leaves out a block, in this step. */
-    boolean drops(Block block) {
+    public boolean drops(Block block) {
         return dropped.contains(block);
     }
 
@@ -114,7 +121,7 @@ final class DropBackward {
      * @param step its number, from 1
      * @param change of the gradients of this step
      */
-    void draw(long step, Change change) {
+    public void draw(long step, Change change) {
         dropped = Set.of();
         if (step <= start) {
             return;

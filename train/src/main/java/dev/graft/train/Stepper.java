@@ -8,7 +8,6 @@ import dev.graft.peft.Adapter;
 import dev.graft.peft.TrainingRule;
 import dev.graft.tensor.Dropout;
 import dev.graft.tensor.Natives;
-import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Profile;
 import dev.graft.tensor.Scope;
@@ -77,16 +76,8 @@ final class Stepper implements AutoCloseable {
         this.workers = new DataParallel(objective, adapter, optimizer.parameters(), Natives.threads());
         this.optimizer = optimizer;
         this.rule = rule;
-        this.drop = economy.dropBackward() == 0
-                ? null
-                : new DropBackward(adapter.base(), economy.dropBackward(), settings.seed(), plan.totalSteps());
-        this.freeze = economy.freezePercentile() == 0
-                ? null
-                : new AutoFreeze(
-                        new AutoFreeze.Settings(economy.freezePercentile(), economy.freezeSteps()),
-                        plan.stepsPerEpoch(),
-                        adapter,
-                        optimizer.parameters());
+        this.drop = DropBackward.of(adapter.base(), economy, settings.seed(), plan.totalSteps());
+        this.freeze = AutoFreeze.of(economy, plan.stepsPerEpoch(), adapter, optimizer.parameters());
         if (economy.cacheBytes() >= 0 && !examples.isOneForEachRow()) {
             throw new InputException(
                     "cache_frozen_layers is true, but rows are packed, split, compared or masked, while layers are"
@@ -127,30 +118,6 @@ final class Stepper implements AutoCloseable {
     void restored() {
         if (freeze != null) {
             workers.freeze(freeze.frozen());
-        }
-    }
-
-    /** How the gradients of some rows change. */
-    private final class Change implements DropBackward.Change {
-        private final Runnable backward;
-        private @Nullable Tensor whole;
-
-        Change(Runnable backward) {
-            this.backward = backward;
-        }
-
-        @Override
-        public double fromFirst() {
-            backward.run();
-            Tensor now = optimizer.parameters().gradients();
-            try (NoGrad off = new NoGrad();
-                    Scope scope = new Scope()) {
-                if (whole == null) {
-                    whole = scope.release(now.clone());
-                }
-                double norm = Tensors.item(now.sub(whole).norm());
-                return norm * norm;
-            }
         }
     }
 
@@ -233,7 +200,7 @@ final class Stepper implements AutoCloseable {
         batches.replaceAll(batch -> objective.prepared(workers.hooks(), batch));
         long divisor = terms;
         if (drop != null) {
-            drop.draw(step, new Change(() -> gradients(step, batches, divisor)));
+            drop.draw(step, new GradientChange(parameters, () -> gradients(step, batches, divisor)));
         }
         Loss found = gradients(step, batches, divisor);
         double loss = found.mean() + penalty();

@@ -307,7 +307,8 @@ public record TrainSettings(
             this(checkpointing, freezePercentile, freezeSteps, dropBackward, -1);
         }
 
-        Pass pass(Hooks hooks) {
+        /** The pass of a training step. */
+        public Pass pass(Hooks hooks) {
             Pass pass = Pass.training(hooks);
             return checkpointing ? pass.checkpointed() : pass;
         }

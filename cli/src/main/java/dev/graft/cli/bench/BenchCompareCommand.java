@@ -2,6 +2,7 @@ package dev.graft.cli.bench;
 
 import dev.graft.cli.model.JsonOption;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -23,7 +24,7 @@ import picocli.CommandLine.Spec;
             "Examples:",
             "  graft bench compare --quick",
             "  graft bench compare --python target/peer/bin/python --write",
-            "  graft bench compare --method dora,ia3,prompt,prefix --only causal"
+            "  graft bench compare --method lora,dora,ia3,prompt-tuning,prefix-tuning --only causal"
         })
 public final class BenchCompareCommand implements Runnable {
 
@@ -43,7 +44,10 @@ public final class BenchCompareCommand implements Runnable {
             names = "--method",
             split = ",",
             paramLabel = "NAME,…",
-            description = "Methods to train: lora, dora, ia3, prompt, prefix (default: lora).")
+            description = {
+                "Methods to train: lora, dora, ia3, prompt-tuning, prefix-tuning (default: lora). The peer's script",
+                "has no others, and it has prompts and prefixes for the base that continues alone."
+            })
     private List<String> methods = List.of("lora");
 
     @Option(names = "--only", paramLabel = "TASK", description = "causal or classify alone (default: both).")
@@ -74,14 +78,17 @@ public final class BenchCompareCommand implements Runnable {
         if (threads != null && threads < 1) {
             throw new ParameterException(spec.commandLine(), "--threads is " + threads + ", expected at least 1");
         }
+        List<String> names = new ArrayList<>();
         for (String method : methods) {
-            if (!Scenario.METHODS.contains(method)) {
+            String name = Scenario.peerName(method);
+            if (name == null) {
                 throw new ParameterException(
                         spec.commandLine(),
                         "--method is " + method + ", expected some of " + String.join(", ", Scenario.METHODS));
             }
+            names.add(name);
         }
-        List<Scenario> scenarios = methods.stream()
+        List<Scenario> scenarios = names.stream()
                 .flatMap(method -> Scenario.of(method).stream())
                 .filter(scenario -> only == null || scenario.goal() == only)
                 .toList();

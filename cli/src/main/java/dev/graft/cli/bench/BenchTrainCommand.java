@@ -26,6 +26,7 @@ import picocli.CommandLine.Spec;
             "",
             "Examples:",
             "  graft bench train --model smollm2 --data causal.jsonl --task causal --method lora --rank 16 --json",
+            "  graft bench train --model smollm2 --data causal.jsonl --task causal --drop-backward 0.5",
             "  graft bench train --model minilm --data classify.jsonl --task classify --batch 32 --steps 12"
         })
 public final class BenchTrainCommand implements Runnable {
@@ -119,6 +120,30 @@ public final class BenchTrainCommand implements Runnable {
             description = "Seed of new parameters and dropout (default: ${DEFAULT-VALUE}).")
     private long seed = 0;
 
+    @Option(
+            names = "--auto-freeze",
+            paramLabel = "P",
+            description = {
+                "Freeze leading layers as auto_freeze=P of graft train does, and compare: each step is also done",
+                "without, from the same start; memory is then that of both."
+            })
+    private @Nullable Double autoFreeze;
+
+    @Option(
+            names = "--auto-freeze-steps",
+            paramLabel = "N",
+            description = "Steps between two looks of --auto-freeze (default: a quarter of a pass over the rows).")
+    private @Nullable Integer autoFreezeSteps;
+
+    @Option(
+            names = "--drop-backward",
+            paramLabel = "SHARE",
+            description = {
+                "Leave out that share of the backward pass as drop_backward of graft train does, and compare",
+                "as with --auto-freeze. Needs a --warmup of more than a tenth of all steps."
+            })
+    private @Nullable Double dropBackward;
+
     @Mixin
     private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
 
@@ -143,6 +168,7 @@ public final class BenchTrainCommand implements Runnable {
                 recipe,
                 new BenchTrainRun.Size(batch, steps, warmup),
                 seed,
+                new Sparing(autoFreeze, autoFreezeSteps, dropBackward),
                 compute,
                 profile,
                 spec.commandLine().getErr());

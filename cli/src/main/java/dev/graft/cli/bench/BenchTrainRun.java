@@ -12,9 +12,11 @@ import dev.graft.formats.Json;
 import dev.graft.hub.Hub;
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.Method;
 import dev.graft.tensor.Natives;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Profile;
+import dev.graft.train.TrainSettings.Economy;
 import dev.graft.train.bench.Recipe;
 import dev.graft.train.bench.Timings;
 import dev.graft.train.bench.TrainBenchmark;
@@ -24,9 +26,11 @@ import java.io.PrintWriter;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -39,6 +43,7 @@ record BenchTrainRun(
         Recipe recipe,
         Size size,
         long seed,
+        Sparing sparing,
         ComputeOptions compute,
         boolean profile,
         PrintWriter err) {
@@ -65,25 +70,38 @@ record BenchTrainRun(
     /** @param startedAfter seconds from the start of the process to the start of the command */
     Figures measure(double startedAfter) {
         method.requireKnown();
+        Economy economy = sparing.economy(size);
+        if (profile && sparing.spares()) {
+            throw new InputException("--profile tells where the time of one run goes; leave out "
+                    + (sparing.dropBackward() == null ? "--auto-freeze" : "--drop-backward"));
+        }
         long start = System.nanoTime();
         Loading.useThreads(compute);
         Workload work = Workload.read(data, goal.task());
         Base base = base(work.classes());
         work.requireFits(base);
-        Adapter adapter = Adapter.create(base, method.on(base, err::println), seed);
-        TrainBenchmark benchmark = new TrainBenchmark(adapter, seed);
+        Method made = method.on(base, err::println);
+        Adapter adapter = Adapter.create(base, made, seed);
+        int perPass = (work.examples().size() + size.batch - 1) / size.batch;
+        TrainBenchmark benchmark = new TrainBenchmark(adapter, seed, economy, size.warmup + size.steps, perPass);
+        TrainBenchmark whole = sparing.spares() ? new TrainBenchmark(Adapter.create(base, made, seed), seed) : null;
         double loadSeconds = (System.nanoTime() - start) / 1e9;
         err.println(base.name() + " in " + Loading.numbers(base) + ", " + adapter.trainableLine());
         List<List<Example>> batches = recipe.batches(work.examples(), size.batch, size.warmup + size.steps);
         double[] firstStep = {0};
         long[] measured = {0};
+        List<Timings.Step> without = new ArrayList<>();
         Timings timings;
-        try (benchmark) {
+        try (benchmark;
+                whole) {
             timings = benchmark.run(batches, step -> {
                 if (step.number() == 1) {
                     firstStep[0] = ProcessAge.seconds();
                 }
                 report(step);
+                if (whole != null) {
+                    without.add(whole.step(step.number(), batches.get(step.number() - 1)));
+                }
                 if (profile && step.number() == size.warmup) {
                     Profile.start();
                     measured[0] = System.nanoTime();
@@ -96,6 +114,9 @@ record BenchTrainRun(
         return new Figures(
                 this,
                 timings.after(size.warmup),
+                whole == null
+                        ? null
+                        : new Saving(sparing, timings, new Timings(without), size.warmup, benchmark.frozen()),
                 adapter.trainableCount(),
                 startedAfter,
                 loadSeconds,
@@ -134,6 +155,7 @@ record BenchTrainRun(
      * What it took.
      *
      * @param timings of the steps that count
+     * @param saving beside the same steps without what is left out, where something is
      * @param startSeconds from the start of the process to that of the command
      * @param loadSeconds for libtorch, the rows, the base and the adapter
      * @param firstStepSeconds from the start of the process to the end of the first step
@@ -141,6 +163,7 @@ record BenchTrainRun(
     record Figures(
             BenchTrainRun run,
             Timings timings,
+            @Nullable Saving saving,
             long trainable,
             double startSeconds,
             double loadSeconds,
@@ -176,12 +199,15 @@ record BenchTrainRun(
             json.put("dtype", dtype);
             json.put("quantization", quantization);
             json.put("base_mb", rounded(baseBytes / 1048576.0, 1));
+            if (saving != null) {
+                saving.write(json.putObject("saving"));
+            }
             return Json.compact(json);
         }
 
         String text() {
             Long peak = ProcessMemory.peakResident().value();
-            return String.format(
+            String figures = String.format(
                     Locale.ROOT,
                     "%.1f tokens/s, median step %.4fs (%d steps, %d tokens, %s, threads: %d)%n"
                             + "peak memory %s MiB, first step after %.2fs, loss %.4f to %.4f",
@@ -195,6 +221,7 @@ record BenchTrainRun(
                     firstStepSeconds,
                     timings.first().loss(),
                     timings.last().loss());
+            return saving == null ? figures : figures + System.lineSeparator() + saving.text();
         }
 
         private static double rounded(double value, int digits) {

@@ -33,8 +33,32 @@ record ComparisonReport(
     private static final List<String> HEADER =
             List.of("", "Graft", "PEFT tuned", "PEFT default", "Graft / tuned", "Graft / default");
 
+    private static final List<String> SUMMARY = List.of(
+            "", "tokens/s, Graft / tuned", "Graft / default", "memory, Graft / tuned", "Graft / default", "losses");
+
+    /** A line for each scenario. */
+    private List<List<String>> summary() {
+        List<List<String>> rows = new ArrayList<>();
+        for (Outcome outcome : outcomes) {
+            List<String> row = new ArrayList<>(List.of(outcome.scenario().title()));
+            for (Figure figure : List.of(Figure.TOKENS, Figure.MEMORY)) {
+                for (Side peer : List.of(Side.TUNED, Side.DEFAULT)) {
+                    row.add(outcome.ratio(peer, figure).shown(2));
+                }
+            }
+            row.add(outcome.lossesAgree() ? "agree" : "differ: void");
+            rows.add(row);
+        }
+        return rows;
+    }
+
     String text() {
         StringBuilder text = new StringBuilder();
+        if (outcomes.size() > 1) {
+            Table table = new Table(SUMMARY.toArray(String[]::new));
+            summary().forEach(row -> table.row(row.toArray()));
+            text.append(table).append('\n');
+        }
         for (Outcome outcome : outcomes) {
             Table table = new Table(HEADER.toArray(String[]::new));
             rows(outcome).forEach(row -> table.row(row.toArray()));
@@ -47,6 +71,11 @@ record ComparisonReport(
     /** A piece of PERFORMANCE.md. */
     String markdown() {
         StringBuilder text = new StringBuilder();
+        if (outcomes.size() > 1) {
+            text.append(line(SUMMARY)).append("|---|---|---|---|---|---|\n");
+            summary().forEach(row -> text.append(line(row)));
+            text.append('\n');
+        }
         for (Outcome outcome : outcomes) {
             text.append("### ").append(outcome.scenario().title()).append("\n\n");
             text.append(line(HEADER)).append("|---|---|---|---|---|---|\n");

@@ -7,6 +7,7 @@ import dev.graft.tensor.Numerics;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A base, what it is trained for and how.
@@ -19,8 +20,14 @@ record Scenario(String title, String model, Goal goal, String method, int batch,
     /** As many as {@code make_workload.py} draws from. */
     private static final int LABELS = 8;
 
-    /** What both sides can train. */
-    static final List<String> METHODS = List.of("lora", "dora", "ia3", "prompt", "prefix");
+    /** What both sides can train, as Graft calls it. */
+    static final List<String> METHODS = List.of("lora", "dora", "ia3", "prompt-tuning", "prefix-tuning");
+
+    /** As the peer's script calls a method of either name; null where it has none. */
+    static @Nullable String peerName(String method) {
+        String name = method.replaceFirst("^(prompt|prefix)-tuning$", "$1");
+        return METHODS.contains(name) || name.equals("prompt") || name.equals("prefix") ? name : null;
+    }
 
     /** Of a method: both bases, but the one that continues alone for prompts and prefixes, which the peer has for no classifier like MiniLM. */
     static List<Scenario> of(String method) {

@@ -39,9 +39,9 @@ class OutcomeTest {
         return outcome;
     }
 
-    private static ComparisonReport report(Outcome outcome) {
+    private static ComparisonReport report(Outcome... outcomes) {
         return new ComparisonReport(
-                List.of(outcome),
+                List.of(outcomes),
                 Comparison.Plan.full(2),
                 Machine.read(),
                 Map.of("peft", "0.1"),
@@ -79,6 +79,25 @@ class OutcomeTest {
                 .contains("3 rounds in turns, 12 steps after 3 of warm-up, 2 threads")
                 .contains("; peft 0.1; load before: 0.25.")
                 .endsWith("```\n./graft bench compare\n```\n");
+    }
+
+    @Test
+    void severalScenariosHaveATableOfTheirRatiosFirst() {
+        assertThat(report(outcome(2), outcome(1.9)).markdown())
+                .startsWith("|  | tokens/s, Graft / tuned |")
+                .contains(
+                        "| SmolLM2-135M, causal, batch 4 | 2.20 (2.00 to 2.50) | 5.00 (4.00 to 5.50) | 0.50 | 0.25 | agree |\n")
+                .contains("| 0.50 | 0.25 | differ: void |\n");
+        assertThat(report(outcome(2), outcome(1.9)).text()).containsPattern("5.50\\) +0.50 +0.25 +agree\n");
+        assertThat(report(outcome(2)).markdown()).startsWith("### SmolLM2");
+    }
+
+    @Test
+    void methodsHaveGraftsNamesAndThePeers() {
+        assertThat(Scenario.METHODS.stream().map(Scenario::peerName))
+                .containsExactly("lora", "dora", "ia3", "prompt", "prefix");
+        assertThat(Scenario.peerName("prefix")).isEqualTo("prefix");
+        assertThat(Scenario.peerName("oft")).isNull();
     }
 
     @Test

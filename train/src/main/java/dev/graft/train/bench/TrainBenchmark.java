@@ -1,9 +1,14 @@
 package dev.graft.train.bench;
 
 import dev.graft.formats.InputException;
+import dev.graft.models.Pass;
 import dev.graft.peft.Adapter;
 import dev.graft.tensor.Natives;
+import dev.graft.train.AutoFreeze;
 import dev.graft.train.DataParallel;
+import dev.graft.train.DropBackward;
+import dev.graft.train.GradientChange;
+import dev.graft.train.TrainSettings.Economy;
 import dev.graft.train.TrainingException;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Example;
@@ -15,6 +20,7 @@ import dev.graft.train.optim.Optimizer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Times optimiser steps of an adapter: AdamW without weight decay at a constant learning rate of 1e-4, one batch a step. The time of a
@@ -35,13 +41,32 @@ public final class TrainBenchmark implements AutoCloseable {
     private final Optimizer optimizer;
     private final Objective objective;
     private final DataParallel workers;
+    private final @Nullable DropBackward drop;
+    private final @Nullable AutoFreeze freeze;
 
     /** @param seed of dropout */
     public TrainBenchmark(Adapter adapter, long seed) {
+        this(adapter, seed, Economy.NONE, 0, 0);
+    }
+
+    /**
+     * Steps that spare what a run may spare.
+     *
+     * @param seed of dropout and of what is left out
+     * @param economy without a cache
+     * @param steps that are run; blocks are left out after the first tenth of them
+     * @param stepsPerPass over the rows
+     */
+    public TrainBenchmark(Adapter adapter, long seed, Economy economy, int steps, int stepsPerPass) {
         this.seed = seed;
         this.parameters = new FlatParameters(adapter.trainable());
         this.optimizer = new AdamW(parameters, AdamW.Settings.DEFAULT);
-        this.objective = Objective.of(adapter.base(), 0);
+        this.drop = DropBackward.of(adapter.base(), economy, seed, steps);
+        this.freeze = AutoFreeze.of(economy, stepsPerPass, adapter, parameters);
+        this.objective = Objective.of(adapter.base(), 0, (hooks, batch) -> {
+            Pass pass = economy.pass(hooks);
+            return drop == null ? pass : pass.passing(drop::drops);
+        });
         this.workers = new DataParallel(objective, adapter, parameters, Natives.threads());
     }
 
@@ -66,7 +91,17 @@ public final class TrainBenchmark implements AutoCloseable {
         return new Timings(steps);
     }
 
-    private Timings.Step step(int number, List<Example> rows) {
+    /** How many parameters are frozen by now. */
+    public int frozen() {
+        return freeze == null ? 0 : freeze.frozen().size();
+    }
+
+    /**
+     * One step, which {@link #run} does for each batch.
+     *
+     * @param number from 1
+     */
+    public Timings.Step step(int number, List<Example> rows) {
         long start = System.nanoTime();
         Batch batch = Batch.of(rows, PAD);
         long terms = objective.terms(workers.hooks(), batch);
@@ -74,8 +109,14 @@ public final class TrainBenchmark implements AutoCloseable {
             throw new InputException("step " + number + ": none of its " + batch.rows()
                     + " rows has a label that is predicted; take larger batches or other rows");
         }
-        Loss loss = workers.backward(List.of(batch), terms, seed, number, false).loss();
+        if (drop != null) {
+            drop.draw(number, new GradientChange(parameters, () -> backward(batch, terms, number)));
+        }
+        Loss loss = backward(batch, terms, number);
         double norm = parameters.gradientNorm();
+        if (freeze != null && freeze.see(number)) {
+            workers.freeze(freeze.frozen());
+        }
         optimizer.step(LEARNING_RATE);
         double seconds = (System.nanoTime() - start) / 1e9;
         if (!Double.isFinite(loss.mean()) || !Double.isFinite(norm)) {
@@ -83,5 +124,9 @@ public final class TrainBenchmark implements AutoCloseable {
                     + norm + ", so the figures would mean nothing");
         }
         return new Timings.Step(number, loss.mean(), norm, batch.realTokens(), seconds);
+    }
+
+    private Loss backward(Batch batch, long terms, int number) {
+        return workers.backward(List.of(batch), terms, seed, number, false).loss();
     }
 }

@@ -1,0 +1,34 @@
+package dev.graft.train;
+
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.optim.FlatParameters;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** How the gradients of some rows change: {@code backward} forms them anew in {@code parameters}. */
+public final class GradientChange implements DropBackward.Change {
+    private final FlatParameters parameters;
+    private final Runnable backward;
+    private @Nullable Tensor whole;
+
+    public GradientChange(FlatParameters parameters, Runnable backward) {
+        this.parameters = parameters;
+        this.backward = backward;
+    }
+
+    @Override
+    public double fromFirst() {
+        backward.run();
+        Tensor now = parameters.gradients();
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            if (whole == null) {
+                whole = scope.release(now.clone());
+            }
+            double norm = Tensors.item(now.sub(whole).norm());
+            return norm * norm;
+        }
+    }
+}
