@@ -47,6 +47,11 @@ public record MemoryEstimate(
     /** How many copies of the trained parameters an update makes on its way. */
     private static final int UPDATE_COPIES = 2;
 
+    /** A step is tried again while it takes more than this times what it took before. */
+    private static final double GROWTH = 1.02;
+
+    private static final int MOST_REPEATS = 4;
+
     /** What the heap of the JVM and the allocator's gaps grow by in a longer run. */
     private static final double SLACK = 1.05;
 
@@ -104,11 +109,16 @@ public record MemoryEstimate(
                 if (before == 0 || !ResidentMemory.forgetPeak()) {
                     return null;
                 }
-                // The second one takes what the gaps of the first can't hold.
-                step.accept(count);
-                step.accept(count);
                 long least = steps.isEmpty() ? 0 : steps.lastEntry().getValue();
-                steps.put(count, Math.max(least, ResidentMemory.peak() - before));
+                // Each of the first few takes what the gaps of those before can't hold.
+                long taken = 0;
+                long last = -1;
+                for (int i = 0; i < MOST_REPEATS && taken > GROWTH * last; i++) {
+                    last = taken;
+                    step.accept(count);
+                    taken = ResidentMemory.peak() - before;
+                }
+                steps.put(count, Math.max(least, taken));
             }
             return estimate;
         }
