@@ -1,0 +1,53 @@
+package dev.graft.cli.predict;
+
+import dev.graft.cli.model.AdapterHeader;
+import dev.graft.cli.model.Loading;
+import dev.graft.eval.run.ServingRecord;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import dev.graft.hub.Hub;
+import dev.graft.models.Base;
+import dev.graft.models.sites.Hooks;
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.function.Supplier;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * A loaded model, and where its answers go.
+ *
+ * @param adapters as the command names them
+ * @param asJson whether an answer is a line of JSON
+ */
+record Predicting(Loading loading, List<String> adapters, boolean asJson, PrintWriter out) {
+    Base base() {
+        return loading.base();
+    }
+
+    Hooks hooks() {
+        return loading.selection().hooks();
+    }
+
+    /** Gives an answer, as JSON or for a person. */
+    void say(Supplier<ObjectNode> json, Supplier<String> text) {
+        out.println(asJson ? Json.compact(json.get()) : text.get());
+        out.flush();
+    }
+
+    /** The base, whose head must not be random. */
+    Base trained() {
+        Base base = base();
+        if (adapters.isEmpty() && !base.freshParameters().isEmpty()) {
+            throw new InputException(base.name() + " has no trained head for " + base.task()
+                    + "; name an adapter that was trained with one");
+        }
+        return base;
+    }
+
+    /** What the first adapter's folder says of its use. */
+    ServingRecord record() {
+        return adapters.isEmpty()
+                ? new ServingRecord(null, null, List.of(), false, null)
+                : ServingRecord.read(AdapterHeader.folder(adapters.get(0), new Hub()));
+    }
+}
