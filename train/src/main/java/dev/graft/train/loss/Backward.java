@@ -1,13 +1,31 @@
 package dev.graft.train.loss;
 
+import dev.graft.models.Pass;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.util.function.Function;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorArrayRefOptional;
 
-/** Starts a backward pass from a tensor whose gradient is known. */
+/** Backward passes. */
 final class Backward {
     private Backward() {}
 
+    /** From a loss {@code sum / divisor} that autograd knows. */
+    static Loss of(Supplier<Pass> passes, Function<Pass, Tensor> sum, double divisor, long terms) {
+        try (Scope scope = new Scope()) {
+            Pass pass = passes.get();
+            Tensor loss = sum.apply(pass);
+            Ops.scale(loss, 1 / divisor).backward();
+            pass.backward();
+            return new Loss(Tensors.item(loss), terms);
+        }
+    }
+
+    /** From a tensor whose gradient is known. */
     static void from(Tensor tensor, Tensor gradient) {
         tensor.backward(gradient, new BoolOptional(), false, new TensorArrayRefOptional());
     }

@@ -51,13 +51,11 @@ final class ContrastiveLoss implements Objective {
 
     @Override
     public Loss backward(Hooks hooks, Batch batch, double divisor) {
-        try (Scope scope = new Scope()) {
-            Pass pass = passes.apply(hooks, batch);
-            Tensor loss = loss(base.logits(Objective.inputs(batch), pass), labelSmoothing);
-            Ops.scale(loss, 1 / divisor).backward();
-            pass.backward();
-            return new Loss(Tensors.item(loss), batch.rows());
-        }
+        return Backward.of(
+                () -> passes.apply(hooks, batch),
+                pass -> loss(base.logits(Objective.inputs(batch), pass), labelSmoothing),
+                divisor,
+                batch.rows());
     }
 
     @Override

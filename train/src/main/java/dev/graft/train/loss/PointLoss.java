@@ -5,7 +5,6 @@ import dev.graft.models.Head;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.NoGrad;
-import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
@@ -44,13 +43,11 @@ final class PointLoss implements Objective {
 
     @Override
     public Loss backward(Hooks hooks, Batch batch, double divisor) {
-        try (Scope scope = new Scope()) {
-            Pass pass = passes.apply(hooks, batch);
-            Tensor loss = loss(scores(batch, pass), classes(batch), labelSmoothing);
-            Ops.scale(loss, 1 / divisor).backward();
-            pass.backward();
-            return new Loss(Tensors.item(loss), batch.lossTerms());
-        }
+        return Backward.of(
+                () -> passes.apply(hooks, batch),
+                pass -> loss(scores(batch, pass), classes(batch), labelSmoothing),
+                divisor,
+                batch.lossTerms());
     }
 
     @Override

@@ -65,13 +65,11 @@ final class SpanLoss implements Objective {
 
     @Override
     public Loss backward(Hooks hooks, Batch batch, double divisor) {
-        try (Scope scope = new Scope()) {
-            Pass pass = passes.apply(hooks, batch);
-            Tensor loss = loss(logits(batch, pass), batch, labelSmoothing);
-            Ops.scale(loss, 1 / divisor).backward();
-            pass.backward();
-            return new Loss(Tensors.item(loss), batch.rows());
-        }
+        return Backward.of(
+                () -> passes.apply(hooks, batch),
+                pass -> loss(logits(batch, pass), batch, labelSmoothing),
+                divisor,
+                batch.rows());
     }
 
     @Override

@@ -1,0 +1,175 @@
+package dev.graft.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.peft.Adapter;
+import dev.graft.train.TrainSettings.Evaluating;
+import dev.graft.train.TrainSettings.Every;
+import dev.graft.train.TrainSettings.Limits;
+import dev.graft.train.TrainSettings.Saving;
+import dev.graft.train.TrainingEvent.Reason;
+import dev.graft.train.TrainingEvent.Saved;
+import dev.graft.train.TrainingEvent.Started;
+import dev.graft.train.checkpoints.Checkpoints;
+import dev.graft.train.optim.Adafactor;
+import dev.graft.train.optim.AdamW;
+import dev.graft.train.optim.AdamW8bit;
+import dev.graft.train.optim.Lbfgs;
+import dev.graft.train.optim.Lion;
+import dev.graft.train.optim.Optimizer;
+import dev.graft.train.optim.Riemannian;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** What a run leaves in its folder, and how it goes on from there. */
+class ResumedRunTest extends RecordedRuns {
+    @Test
+    void a_resumed_run_ends_with_the_same_bits() {
+        Predictor predictor = new Predictor(LLAMA, Tiny.counting(9, 4), 4);
+        TrainSettings settings = SETTINGS.with(new Evaluating(Every.steps(3), "loss", false, true, null))
+                .with(new Saving(Every.steps(5), 2));
+        Adapter whole = Tiny.lora(LLAMA, 0.3, 7);
+        TrainResult expected = trainer(settings, whole, Evaluation.loss(predictor), folder.resolve("whole"))
+                .run();
+        List<Double> losses = List.copyOf(recorder.losses());
+        recorder.steps.clear();
+
+        Path run = folder.resolve("parts");
+        TrainResult result = null;
+        Adapter end = whole;
+        for (int part = 0; result == null || result.reason() == Reason.INTERRUPTED; part++) {
+            Adapter adapter = Tiny.lora(LLAMA, 0.3, part == 0 ? 7 : 1000 + part);
+            result = trainer(settings, adapter, Evaluation.loss(predictor), run).run(Resume.AUTO, afterSteps(2));
+            assertThat(part).isLessThan(10);
+            if (result.reason() == Reason.FINISHED) {
+                end = adapter;
+            }
+        }
+        assertThat(recorder.losses()).isEqualTo(losses);
+        assertThat(Tiny.hashes(end)).isEqualTo(Tiny.hashes(whole));
+        assertThat(result.best()).isEqualTo(expected.best());
+        assertThat(result.loss()).isEqualTo(expected.loss());
+        assertThat(run.resolve("adapter/adapter_model.safetensors"))
+                .hasSameBinaryContentAs(folder.resolve("whole/adapter/adapter_model.safetensors"));
+    }
+
+    @Test
+    void time_that_runs_out_ends_the_run_after_a_step_with_a_checkpoint() {
+        TrainSettings settings = SETTINGS.with(new Limits(2, 0, Duration.ofNanos(1)));
+        TrainResult result =
+                trainer(settings, Tiny.lora(LLAMA, 0, 7), null, folder).run();
+        assertThat(result.reason()).isEqualTo(Reason.OUT_OF_TIME);
+        assertThat(result.steps()).isEqualTo(1);
+        assertThat(new Checkpoints(folder, 0).last().state().step()).isEqualTo(1);
+        assertThat(folder.resolve("adapter/adapter_config.json")).exists();
+        assertThat(folder.resolve("checkpoint-1/adapter/adapter_config.json")).exists();
+    }
+
+    @Test
+    void checkpoints_appear_in_rhythm_and_only_the_newest_stay() {
+        trainer(SETTINGS.with(new Saving(Every.steps(3), 2)), Tiny.lora(LLAMA, 0, 7), null, folder)
+                .run();
+        assertThat(recorder.saved).extracting(Saved::step).containsExactly(3L, 6L, 9L, 12L);
+        assertThat(new Checkpoints(folder, 0).folders().keySet()).containsExactly(9L, 12L);
+    }
+
+    @Test
+    void a_run_resumes_only_with_the_settings_and_rows_it_began_with() {
+        TrainSettings settings = SETTINGS.with(new Saving(Every.steps(3), 2));
+        trainer(settings, Tiny.lora(LLAMA, 0, 7), null, folder).run(Resume.NEVER, afterSteps(4));
+        assertThatThrownBy(() -> trainer(settings.withLearningRate(2e-2), Tiny.lora(LLAMA, 0, 7), null, folder)
+                        .run())
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("learning_rate was 0.01 and is now 0.02");
+        assertThatThrownBy(() -> trainer(settings, Tiny.lora(LLAMA, 0.1, 7), null, folder)
+                        .run())
+                .hasMessageContaining("adapter.method.lora_dropout was 0.0 and is now 0.1");
+        assertThatThrownBy(() -> new Trainer(
+                                settings, Tiny.lora(LLAMA, 0, 7), Tiny.counting(22, 1), null, folder, List.of())
+                        .run())
+                .hasMessageContaining("data.");
+        assertThatThrownBy(() ->
+                        trainer(settings, Tiny.lora(LLAMA, 0, 7), null, folder).run(Resume.NEVER, () -> false))
+                .hasMessageContaining("is a checkpoint of an earlier run");
+        TrainResult result = trainer(settings, Tiny.lora(LLAMA, 0, 7), null, folder)
+                .run(Resume.from(folder.resolve("checkpoint-3")), () -> false);
+        assertThat(result.steps()).isEqualTo(12);
+        assertThat(recorder.started.get(recorder.started.size() - 1).resumed()).hasFileName("checkpoint-3");
+    }
+
+    @Test
+    void a_damaged_checkpoint_is_passed_over_and_named() throws IOException {
+        TrainSettings settings = SETTINGS.with(new Saving(Every.steps(3), 0));
+        trainer(settings, Tiny.lora(LLAMA, 0, 7), null, folder).run(Resume.NEVER, afterSteps(6));
+        Files.write(folder.resolve("checkpoint-6/optimizer.safetensors"), new byte[] {1, 2, 3});
+        trainer(settings, Tiny.lora(LLAMA, 0, 7), null, folder).run();
+        Started started = recorder.started.get(1);
+        assertThat(started.step()).isEqualTo(3);
+        assertThat(started.rejected()).singleElement().asString().contains("optimizer.safetensors");
+    }
+
+    @Test
+    void a_second_run_in_the_folder_is_refused() {
+        Evaluation second = hooks -> {
+            assertThatThrownBy(() -> trainer(SETTINGS, Tiny.lora(LLAMA, 0, 7), null, folder)
+                            .run())
+                    .isInstanceOf(InputException.class)
+                    .hasMessageContaining("is in use by another run");
+            return Map.of("loss", 1.0);
+        };
+        TrainResult result = trainer(SETTINGS.withMaxSteps(1), Tiny.lora(LLAMA, 0, 7), second, folder)
+                .run();
+        assertThat(result.reason()).isEqualTo(Reason.FINISHED);
+        assertThat(recorder.evaluations).hasSize(1);
+    }
+
+    @Test
+    void a_resumed_run_equals_an_uninterrupted_one_with_every_optimiser_groups_and_an_average() throws IOException {
+        List<Optimizer.Settings> optimizers = List.of(
+                new AdamW8bit.Settings(AdamW.Settings.DEFAULT, 64),
+                Adafactor.Settings.DEFAULT,
+                Lion.Settings.DEFAULT,
+                new Riemannian.Settings(AdamW.Settings.DEFAULT, 1e-2),
+                new Lbfgs.Settings(2, 4, 1e-7, 1e-9, 3, true));
+        for (Optimizer.Settings optimizer : optimizers) {
+            boolean plain = optimizer instanceof Lbfgs.Settings;
+            TrainSettings settings = with(optimizer);
+            TrainSettings.Optimization all = settings.optimization().withAveraging(0.9);
+            settings = settings.with(
+                    plain
+                            ? new TrainSettings.Optimization(
+                                    optimizer, 0.1, null, all.schedule(), 0, 0, List.of(), 0.9, 10)
+                            : all.withGroups(List.of(new ParameterGroup("lora_B", 5e-3, 0.1))));
+            settings = settings.withMaxSteps(8).with(new Saving(Every.steps(100), 2));
+            Path whole = folder.resolve(
+                    "whole-" + optimizer.getClass().getDeclaringClass().getSimpleName());
+            Path cut = folder.resolve(
+                    "cut-" + optimizer.getClass().getDeclaringClass().getSimpleName());
+            TrainResult expected =
+                    trainer(settings, Tiny.lora(LLAMA, 0.1, 7), null, whole).run();
+            trainer(settings, Tiny.lora(LLAMA, 0.1, 7), null, cut).run(Resume.AUTO, afterSteps(5));
+            TrainResult result =
+                    trainer(settings, Tiny.lora(LLAMA, 0.1, 9), null, cut).run();
+            assertThat(result.loss())
+                    .as("%s", optimizer)
+                    .isEqualTo(expected.loss())
+                    .isNotNaN();
+            for (String file : List.of(
+                    "checkpoint-8/parameters.safetensors",
+                    "checkpoint-8/run.safetensors",
+                    "checkpoint-8/optimizer.safetensors",
+                    "adapter/adapter_model.safetensors")) {
+                assertThat(cut.resolve(file)).hasSameBinaryContentAs(whole.resolve(file));
+            }
+            assertThat(Tiny.hashes(Adapter.load(LLAMA, whole.resolve("adapter"))))
+                    .isEqualTo(Tiny.hashes(Adapter.load(LLAMA, whole.resolve("checkpoint-8/adapter"))));
+        }
+    }
+}

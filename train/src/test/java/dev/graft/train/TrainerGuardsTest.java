@@ -1,0 +1,133 @@
+package dev.graft.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.graft.formats.InputException;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.methods.Sora;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.TrainSettings.Batching;
+import dev.graft.train.TrainSettings.Evaluating;
+import dev.graft.train.TrainSettings.Every;
+import dev.graft.train.TrainingEvent.Ended;
+import dev.graft.train.TrainingEvent.Reason;
+import dev.graft.train.data.Order;
+import dev.graft.train.optim.FlatParameters;
+import dev.graft.train.optim.Lbfgs;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Test;
+
+/** What a run refuses, and what ends it. */
+class TrainerGuardsTest extends RecordedRuns {
+    @Test
+    void settings_that_do_not_go_together_are_refused_by_name() {
+        Adapter lora = Tiny.lora(LLAMA, 0, 7);
+        assertThatThrownBy(() ->
+                        trainer(with(Lbfgs.Settings.DEFAULT), lora, null, null).run())
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("max_grad_norm is 1.0; set it to 0");
+        TrainSettings unknown =
+                SETTINGS.with(SETTINGS.optimization().withGroups(List.of(new ParameterGroup("lora_Q", 1e-3, null))));
+        assertThatThrownBy(() -> trainer(unknown, lora, null, null).run())
+                .hasMessageContaining("no trained parameter has lora_Q in its name");
+        assertThatThrownBy(() -> new ParameterGroup("(", 1e-3, null)).hasMessageContaining("not a regular expression");
+        Adapter sora = Adapter.create(LLAMA, Sora.DEFAULT, 1);
+        TrainSettings averaged = SETTINGS.with(SETTINGS.optimization().withAveraging(0.9));
+        assertThatThrownBy(() -> trainer(averaged, sora, null, null).run())
+                .hasMessageContaining("ema_decay averages the values of many steps, but sora");
+    }
+
+    @Test
+    void a_loss_that_jumps_is_skipped_and_ends_the_run_when_it_stays() {
+        LossGuard guard = new LossGuard(3, 4);
+        for (int step = 1; step <= 12; step++) {
+            assertThat(guard.accepts(step, 2.0 / step, 1, () -> "", List::of)).isTrue();
+        }
+        assertThat(guard.accepts(13, 1.9, 1, () -> "", List::of))
+                .as("above the median, but not above the first loss")
+                .isTrue();
+        assertThat(guard.accepts(14, 30, 1, () -> "", List::of)).isFalse();
+        assertThat(guard.accepts(15, 0.2, 1, () -> "", List::of)).isTrue();
+        LossGuard resumed = new LossGuard(3, 4);
+        resumed.losses().copy_(guard.losses());
+        for (LossGuard each : List.of(guard, resumed)) {
+            assertThat(each.accepts(16, 30, 1, () -> "", List::of)).isFalse();
+            assertThat(each.accepts(17, 31, 1, () -> "", List::of)).isFalse();
+            assertThatThrownBy(() -> each.accepts(18, 32, 1, () -> "", () -> List.of("rows:9")))
+                    .isInstanceOf(TrainingException.class)
+                    .hasMessageContaining("training stopped at step 18, 3 step(s) in a row were far above")
+                    .hasMessageContaining("rows [rows:9]");
+        }
+        LossGuard off = new LossGuard(1, 0);
+        for (int step = 1; step <= 20; step++) {
+            assertThat(off.accepts(step, Math.exp(step), 1, () -> "", List::of)).isTrue();
+        }
+    }
+
+    @Test
+    void losses_that_are_not_finite_end_the_run_with_steps_and_rows_named() {
+        Adapter adapter = Tiny.lora(LLAMA, 0, 7);
+        adapter.trainable().values().iterator().next().detach().fill_(new Scalar(Double.NaN));
+        Map<String, String> before = Tiny.hashes(adapter);
+        assertThatThrownBy(() -> trainer(SETTINGS, adapter, null, folder).run())
+                .isInstanceOf(TrainingException.class)
+                .hasMessageContaining("training stopped at step 3")
+                .hasMessageContaining("step 1: loss NaN")
+                .hasMessageContaining("the first bad tensor is the parameter "
+                        + adapter.trainable().keySet().iterator().next())
+                .hasMessageContaining("rows:");
+        assertThat(Tiny.hashes(adapter)).isEqualTo(before);
+        assertThat(recorder.steps).hasSize(2);
+        assertThat(recorder.ended).extracting(Ended::reason).containsExactly(Reason.FAILED);
+        assertThat(recorder.ended.get(0).step()).isEqualTo(2);
+    }
+
+    @Test
+    void learning_rates_that_cannot_be_meant_are_refused() {
+        for (double rate : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY, 1e10}) {
+            assertThatThrownBy(() -> SETTINGS.withLearningRate(rate))
+                    .isInstanceOf(InputException.class)
+                    .hasMessageContaining("learning_rate is " + rate);
+        }
+        assertThatThrownBy(() -> SETTINGS.withBatchSize(0)).hasMessageContaining("batch_size is 0");
+        assertThatThrownBy(() -> SETTINGS.withEpochs(0)).hasMessageContaining("epochs is 0");
+        assertThatThrownBy(() -> new Batching(1, 0, Order.FIXED, false))
+                .hasMessageContaining("gradient_accumulation_steps is 0");
+    }
+
+    @Test
+    void a_parameter_that_the_loss_does_not_reach_is_an_error_by_name() {
+        FlatParameters parameters = new FlatParameters(Tiny.lora(LLAMA, 0, 7).trainable());
+        Tensor reached = parameters.parameters().values().iterator().next();
+        List<String> unreached = parameters.unreachedBy(() -> reached.sum().backward());
+        assertThat(unreached)
+                .hasSize(parameters.parameters().size() - 1)
+                .doesNotContain(parameters.parameters().keySet().iterator().next());
+        assertThat(Tensors.floats(parameters.gradients())).startsWith(1f, 1f).endsWith(0f);
+    }
+
+    @Test
+    void a_metric_that_is_watched_but_not_given_is_refused_with_those_there_are() {
+        TrainSettings settings = SETTINGS.with(new Evaluating(Every.steps(1), "accuracy", true, true, null));
+        assertThatThrownBy(() -> trainer(settings, Tiny.lora(LLAMA, 0, 7), hooks -> Map.of("loss", 1.0), null)
+                        .run())
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("the metric accuracy is watched, but the evaluation gives only loss");
+        assertThat(recorder.ended).extracting(Ended::reason).containsExactly(Reason.FAILED);
+    }
+
+    @Test
+    void memory_stays_flat_over_many_steps() {
+        assumeTrue(ResidentMemory.bytes() > 0);
+        TrainSettings settings = SETTINGS.withMaxSteps(500).with(new Batching(2, 1, Order.SHUFFLED, true));
+        trainer(settings, Tiny.lora(LLAMA, 0.1, 7), null, null).run();
+        long early = recorder.steps.get(100).memoryBytes();
+        long late = recorder.steps.get(499).memoryBytes();
+        assertThat(late - early).isLessThan(24L << 20);
+    }
+}
