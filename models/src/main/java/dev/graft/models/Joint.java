@@ -17,7 +17,7 @@ final class Joint {
         List<Tensor> answers = new ArrayList<>();
         List<Tensor> kept = new ArrayList<>();
         for (Explicit layer : layers) {
-            List<Tensor> results = layer.forward(rows);
+            List<Tensor> results = layer.forward(rows, null);
             Tensor answer = results.get(0);
             answers.add(answer.view(x.size(0), x.size(1), answer.size(1)));
             kept.addAll(results.subList(1, results.size()));

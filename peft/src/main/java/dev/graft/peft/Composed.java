@@ -74,9 +74,10 @@ sealed interface Composed extends Affine {
     /** W + ΔW, both with gradients by formula. */
     record ExplicitPlus(Explicit inner, Effect.ExplicitDelta update) implements Explicit {
         @Override
-        public List<Tensor> forward(Tensor x) {
-            List<Tensor> results = new ArrayList<>(inner.forward(x));
-            results.addAll(update.addTo(results.get(0), x));
+        public List<Tensor> forward(Tensor x, @Nullable Tensor sum) {
+            List<Tensor> change = update.forward(x, sum);
+            List<Tensor> results = new ArrayList<>(inner.forward(x, change.get(0)));
+            results.addAll(change.subList(1, change.size()));
             return results;
         }
 

@@ -48,10 +48,14 @@ public sealed interface Effect {
 
     /** A {@link Delta} on rows whose gradient is known by formula. */
     interface ExplicitDelta {
-        /** Adds f(x) to y in place: x {@code [rows, in]}, y {@code [rows, out]}. Returns what the gradient needs. */
-        List<Tensor> addTo(Tensor y, Tensor x);
+        /**
+         * f(x) for x {@code [rows, in]}, and behind it what the gradient needs.
+         *
+         * @param sum what f(x) is added to in place, {@code [rows, out]}; null for nothing, and f(x) is new
+         */
+        List<Tensor> forward(Tensor x, @Nullable Tensor sum);
 
-        /** How many tensors {@link #addTo} returns. */
+        /** How many tensors {@link #forward} gives behind f(x). */
         int kept();
 
         /**

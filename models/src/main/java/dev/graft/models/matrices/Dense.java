@@ -34,6 +34,11 @@ public record Dense(Tensor values) implements Matrix {
     }
 
     @Override
+    public Tensor addTimes(Tensor sum, Tensor x) {
+        return sum.addmm_(x, values.t());
+    }
+
+    @Override
     public Tensor backward(Tensor gradient, @Nullable Tensor sum) {
         return sum == null ? gradient.matmul(values) : sum.addmm_(gradient, values);
     }

@@ -23,6 +23,9 @@ public sealed interface Matrix permits Dense, Quantized {
     /** {@code x Wᵀ + b}: x {@code [..., columns]}, bias {@code [rows]} or null. */
     Tensor times(Tensor x, @Nullable Tensor bias);
 
+    /** {@code sum + x Wᵀ} in place, rounded once: x {@code [n, columns]}, sum {@code [n, rows]}. */
+    Tensor addTimes(Tensor sum, Tensor x);
+
     /**
      * {@code sum + g W}, the gradient of x in {@link #times}; no gradient of its own is recorded.
      *

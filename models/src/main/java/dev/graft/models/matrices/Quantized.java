@@ -73,6 +73,17 @@ public sealed interface Quantized extends Matrix permits FourBit, EightBit, Grou
     }
 
     @Override
+    default Tensor addTimes(Tensor sum, Tensor x) {
+        for (long from = 0; from < rows(); from += tile()) {
+            long count = Math.min(tile(), rows() - from);
+            try (Scope once = new Scope()) {
+                sum.narrow(1, from, count).addmm_(x, rows(from, count).t());
+            }
+        }
+        return sum;
+    }
+
+    @Override
     default Tensor backward(Tensor gradient, @Nullable Tensor sum) {
         try (Scope scope = new Scope()) {
             if (tile() >= rows()) {

@@ -7,9 +7,12 @@ import org.jspecify.annotations.Nullable;
 /** A linear layer, adapted or not, whose gradient is known by formula, so that training needs no gradient graph for it. */
 public interface Explicit {
     /**
-     * The answer for x {@code [rows, in]}, {@code [rows, out]} and new, and behind it what the gradient needs.
+     * The answer for x {@code [rows, in]}, and behind it what the gradient needs. The largest product comes last and adds to what is there
+     * before it is rounded: a small update that is added to a rounded bf16 product is mostly lost, since it is less than the product's last bit.
+     *
+     * @param sum what the answer is added to in place, {@code [rows, out]}; null for nothing, and the answer is new
      */
-    List<Tensor> forward(Tensor x);
+    List<Tensor> forward(Tensor x, @Nullable Tensor sum);
 
     /**
      * Adds to the gradients of its own parameters.

@@ -105,8 +105,11 @@ public record Linear(
     }
 
     @Override
-    public List<Tensor> forward(Tensor x) {
-        return List.of(matrix.times(x, bias));
+    public List<Tensor> forward(Tensor x, @Nullable Tensor sum) {
+        if (sum == null) {
+            return List.of(matrix.times(x, bias));
+        }
+        return List.of(matrix.addTimes(bias == null ? sum : sum.add_(bias), x));
     }
 
     @Override

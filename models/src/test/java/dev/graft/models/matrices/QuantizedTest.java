@@ -59,6 +59,27 @@ class QuantizedTest {
         return codebook.dequantize(blocks.codes(), scales, FourBit.BLOCK);
     }
 
+    /** A bf16 number near 1 has steps of 1/128: an update of an eighth of that is lost where it is added to a rounded product. */
+    @ParameterizedTest
+    @EnumSource(names = {"NONE", "NF4", "INT8"})
+    void whatAProductIsAddedToIsNotLostInItsRounding(Quantization kind) {
+        Tensor w = normal("w", 512, 256);
+        Tensor x = Ops.to(Rng.of(3, "x").normal(0, 1, 64, 256), ScalarType.BFloat16);
+        Matrix matrix = kind == Quantization.NONE
+                ? new Dense(Ops.to(w, ScalarType.BFloat16))
+                : kind.quantize(w, ScalarType.BFloat16);
+        double update = 1.0 / 1024;
+        Tensor exact = Ops.to(x, ScalarType.Double)
+                .matmul(Ops.to(matrix.values(), ScalarType.Double).t());
+        Tensor sum = matrix.addTimes(Ops.plus(Tensors.zeros(ScalarType.BFloat16, 64, 512), update), x);
+        double gained = Tensors.item(Ops.to(sum, ScalarType.Double).sub(exact).mean());
+        assertThat(gained).isCloseTo(update, within(0.1 * update));
+        Tensor rounded = Ops.plus(matrix.times(x, null), update);
+        double afterwards =
+                Tensors.item(Ops.to(rounded, ScalarType.Double).sub(exact).mean());
+        assertThat(afterwards).as("added afterwards").isLessThan(0.7 * update);
+    }
+
     @ParameterizedTest
     @CsvSource({
         "NF4, 4, 64",

@@ -14,7 +14,6 @@ import dev.graft.peft.Targets;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
-import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -85,9 +84,9 @@ public record Beft(Targets targets, boolean startAtZero) implements Method {
         }
 
         @Override
-        public List<Tensor> addTo(Tensor y, Tensor x) {
-            y.add_(Ops.to(value, y.scalar_type()));
-            return new ArrayList<>();
+        public List<Tensor> forward(Tensor x, @Nullable Tensor sum) {
+            Tensor row = Ops.to(value.view(1, -1), x.scalar_type());
+            return List.of(sum == null ? row.repeat(x.size(0), 1) : sum.add_(row));
         }
 
         @Override

@@ -55,11 +55,12 @@ record GatedLowRank(Projection site, Tensor a, Tensor b, Tensor gate, double sca
 
     private record Formula(GatedLowRank of) implements Effect.ExplicitDelta {
         @Override
-        public List<Tensor> addTo(Tensor y, Tensor x) {
+        public List<Tensor> forward(Tensor x, @Nullable Tensor sum) {
             ScalarType type = x.scalar_type();
             Tensor u = Ops.linear(x, Ops.to(of.a, type), null);
-            y.addmm_(u.mul(of.factors(type)), Ops.to(of.b, type).t());
-            return List.of(u);
+            Tensor z = u.mul(of.factors(type));
+            Tensor up = Ops.to(of.b, type).t();
+            return List.of(sum == null ? z.matmul(up) : sum.addmm_(z, up), u);
         }
 
         @Override

@@ -295,10 +295,10 @@ record LowRank(
         }
 
         @Override
-        public List<Tensor> addTo(Tensor y, Tensor x) {
+        public List<Tensor> forward(Tensor x, @Nullable Tensor sum) {
             Tensor z = Ops.linear(x, Ops.to(a, x.scalar_type()), null).mul_(new Scalar(scaling));
-            y.addmm_(z, Ops.to(b, x.scalar_type()).t());
-            return List.of(z);
+            Tensor up = Ops.to(b, x.scalar_type()).t();
+            return List.of(sum == null ? z.matmul(up) : sum.addmm_(z, up), z);
         }
 
         @Override

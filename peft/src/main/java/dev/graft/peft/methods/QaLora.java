@@ -126,8 +126,8 @@ public record QaLora(LoraConfig config, int groupSize) implements LoraVariant {
             }
 
             @Override
-            public List<Tensor> addTo(Tensor y, Tensor x) {
-                return inner.addTo(y, pool(x));
+            public List<Tensor> forward(Tensor x, @Nullable Tensor sum) {
+                return inner.forward(pool(x), sum);
             }
 
             @Override

@@ -54,8 +54,9 @@ class TrainingRuleGoldensTest {
         Tensor x = tensor(sora.path("x"));
         isClose(update.apply(x, Pass.inference(Hooks.NONE)), sora.path("y"));
         isClose(x.matmul(update.weight().t()), sora.path("y"));
+        isClose(update.explicit().forward(x, null).get(0), sora.path("y"));
         Tensor y = Tensors.zeros(x.scalar_type(), 3, 6);
-        update.explicit().addTo(y, x);
+        update.explicit().forward(x, y);
         isClose(y, sora.path("y"));
 
         Sora method = new Sora(QUERY.withRank(5, 5), sora.path("lambda").doubleValue());

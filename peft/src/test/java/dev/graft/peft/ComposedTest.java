@@ -1,0 +1,74 @@
+package dev.graft.peft;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+class ComposedTest {
+    private static final double UPDATE = 1.0 / 1024;
+
+    /** Adds the same to everything. */
+    private record Constant() implements Effect.Delta, Effect.ExplicitDelta {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public Effect.ExplicitDelta explicit() {
+            return this;
+        }
+
+        @Override
+        public @Nullable Tensor weight() {
+            return null;
+        }
+
+        @Override
+        public List<Tensor> forward(Tensor x, @Nullable Tensor sum) {
+            Tensor start = sum == null ? Tensors.zeros(x.scalar_type(), x.size(0), 512) : sum;
+            return List.of(Ops.plus(start, UPDATE));
+        }
+
+        @Override
+        public int kept() {
+            return 0;
+        }
+
+        @Override
+        public void backward(Tensor x, Tensor gradient, List<Tensor> kept, @Nullable Tensor dx) {}
+    }
+
+    /** Updates of early steps are less than the last bit of a bf16 product, so they must be in it before it is rounded. */
+    @Test
+    void smallUpdatesAreNotLostInBf16() {
+        try (Scope scope = new Scope()) {
+            Tensor w = Ops.to(Rng.of(3, "w").normal(0, 0.05, 512, 256), ScalarType.BFloat16);
+            Tensor x = Ops.to(Rng.of(3, "x").normal(0, 1, 64, 256), ScalarType.BFloat16);
+            Tensor exact = Ops.to(x, ScalarType.Double)
+                    .matmul(Ops.to(w, ScalarType.Double).t());
+            Linear layer = new Linear("layer", Role.UP, 0, w, null);
+            Composed once = (Composed) Composed.of(layer, layer, new Constant());
+            Composed twice = (Composed) Composed.of(layer, once, new Constant());
+            for (Composed each : List.of(once, twice)) {
+                Tensor y = each.explicit().forward(x, null).get(0);
+                double gained =
+                        Tensors.item(Ops.to(y, ScalarType.Double).sub(exact).mean());
+                double expected = each == once ? UPDATE : 2 * UPDATE;
+                assertThat(gained).isCloseTo(expected, within(0.1 * expected));
+            }
+        }
+    }
+}
