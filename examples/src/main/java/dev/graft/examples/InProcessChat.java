@@ -7,6 +7,7 @@ import dev.graft.models.chat.ChatTemplate;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.Engine;
 import dev.graft.serve.FolderStore;
+import dev.graft.tensor.Aside;
 import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import java.nio.file.Path;
@@ -20,7 +21,7 @@ public final class InProcessChat {
 
     public static void main(String[] args) {
         Path folder = Path.of(args[0]);
-        Base base = Base.load(folder, Base.Options.DEFAULT);
+        Base base = Aside.run(() -> Base.load(folder, Base.Options.DEFAULT));
         Chat chat = new Chat(ChatTemplate.load(folder, base.tokenizer().specialTokens()), base.tokenizer());
         Adapters adapters = new Adapters(base, "base", new FolderStore(Path.of(args[1])), 1L << 30);
         ChatRequestParameters brief =

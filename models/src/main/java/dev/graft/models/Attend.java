@@ -48,40 +48,51 @@ public final class Attend {
             Attention site, Tensor q, Tensor own, Tensor ownValues, AttentionMask mask, double dropout, Pass pass) {
         Tensor attended = mask.rows().isEmpty()
                 ? frozen(site, q, own, ownValues, mask.at(site, pass), dropout, pass)
-                : ragged(site, q, own, ownValues, mask.rows(), pass.alone());
+                : ragged(site, q, own, ownValues, mask.rows(), pass);
         return adapted(site, q, attended, pass);
     }
 
-    /** Each row's one query by itself, so that what it gives doesn't depend on the other rows. */
+    /** Each row's one query: rows that see all keys of a tile together, others alone. What a row is given doesn't depend on the other rows. */
     private static Tensor ragged(
             Attention site,
             Tensor q,
             Tensor own,
             Tensor ownValues,
             List<@Nullable AttentionMask> masks,
-            List<@Nullable Pass> passes) {
-        Tensor[] rows = new Tensor[passes.size()];
+            Pass together) {
+        KvTile.Step step = together.step();
+        Tensor all = step == null ? null : step.attend(site, q, own, ownValues);
+        Tensor[] rows = new Tensor[masks.size()];
+        boolean allTogether = all != null;
         for (int row = 0; row < rows.length; row++) {
-            Pass pass = passes.get(row);
+            Pass pass = together.alone().get(row);
             AttentionMask mask = masks.get(row);
-            if (pass == null || mask == null) {
-                rows[row] = Tensors.zeros(q.scalar_type(), 1, 1, q.size(1) * q.size(3));
+            AttentionMask its = pass == null || mask == null ? null : mask.at(site, pass);
+            if (all != null && (its == null || its.additive() == null)) {
                 continue;
             }
-            Tensor query = q.narrow(0, row, 1);
-            Tensor key = own.narrow(0, row, 1);
-            Tensor value = ownValues.narrow(0, row, 1);
-            AttentionMask its = mask.at(site, pass);
-            if (its.additive() != null) {
-                rows[row] = frozen(site, query, key, value, its, 0, pass);
-                continue;
-            }
-            Tensor[] seen = seen(site, key, value, pass);
-            long[] folded = {1, own.size(1), q.size(1) / own.size(1), q.size(3)};
-            rows[row] = Ops.attention(query.reshape(folded), seen[0], seen[1], site.scale())
-                    .reshape(1, 1, q.size(1) * q.size(3));
+            allTogether = false;
+            rows[row] = its == null || pass == null
+                    ? Tensors.zeros(q.scalar_type(), 1, 1, q.size(1) * q.size(3))
+                    : alone(site, q.narrow(0, row, 1), own.narrow(0, row, 1), ownValues.narrow(0, row, 1), its, pass);
+        }
+        if (all != null && allTogether) {
+            return all;
+        }
+        for (int row = 0; row < rows.length; row++) {
+            rows[row] = rows[row] == null && all != null ? all.narrow(0, row, 1) : rows[row];
         }
         return Ops.cat(0, rows);
+    }
+
+    private static Tensor alone(Attention site, Tensor query, Tensor key, Tensor value, AttentionMask mask, Pass pass) {
+        if (mask.additive() != null) {
+            return frozen(site, query, key, value, mask, 0, pass);
+        }
+        Tensor[] seen = seen(site, key, value, pass);
+        long[] folded = {1, key.size(1), query.size(1) / key.size(1), query.size(3)};
+        return Ops.attention(query.reshape(folded), seen[0], seen[1], site.scale())
+                .reshape(1, 1, query.size(1) * query.size(3));
     }
 
     /** What goes on to the output projection. */

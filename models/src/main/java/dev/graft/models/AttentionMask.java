@@ -120,7 +120,7 @@ public record AttentionMask(
     }
 
     private static AttentionMask ragged(Attention first, boolean causal, ScalarType type, Pass pass) {
-        pass.shareOut();
+        pass.shareOut(type);
         List<@Nullable AttentionMask> rows = new ArrayList<>();
         long[] shifts = new long[pass.alone().size()];
         for (Pass own : pass.alone()) {

@@ -17,6 +17,7 @@ import dev.graft.models.checkpoints.GgufExport;
 import dev.graft.models.checkpoints.Mlx;
 import dev.graft.models.checkpoints.QuantizedTensors;
 import dev.graft.models.images.ImageProcessor;
+import dev.graft.models.matrices.Dense;
 import dev.graft.models.matrices.Grouped;
 import dev.graft.models.matrices.Quantization;
 import dev.graft.models.matrices.Quantized;
@@ -401,6 +402,18 @@ public final class Base {
     public long parameterBytes() {
         return parameters().values().stream().mapToLong(Tensor::nbytes).sum()
                 + quantized().values().stream().mapToLong(Quantized::bytes).sum();
+    }
+
+    /**
+     * Makes inference faster where few rows are calculated at once, as in the writing of texts: each bf16 matrix of a linear layer is copied
+     * in the order in which products read it ({@link dev.graft.tensor.Packed}). What the model gives stays the same to the last bit.
+     */
+    public void pack() {
+        for (Site site : sites()) {
+            if (site instanceof Linear linear && linear.matrix() instanceof Dense matrix) {
+                matrix.pack();
+            }
+        }
     }
 
     /** The name of one of its parameters, also for a transposed view of it. */

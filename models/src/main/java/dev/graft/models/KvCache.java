@@ -36,10 +36,33 @@ public final class KvCache implements AutoCloseable {
     private long prefix;
     private long prompt;
     private @Nullable KvCache frozen;
+    private final @Nullable KvTile tile;
+    private final int row;
 
     /** A cache for sequences of at most this many tokens; a prefix and a prompt have their own room. */
     public KvCache(long tokens) {
+        this(tokens, null, 0);
+    }
+
+    /** A cache whose keys and values stand in a row of a tile. */
+    KvCache(long tokens, @Nullable KvTile tile, int row) {
         this.tokens = tokens;
+        this.tile = tile;
+        this.row = row;
+    }
+
+    /** The tile that it stands in, or null. */
+    @Nullable
+    KvTile tile() {
+        return tile;
+    }
+
+    /** Says where the tile has a layer's keys or values now. */
+    void moved(boolean key, int layer, Tensor store) {
+        List<Tensor> stores = key ? keys : values;
+        if (layer < stores.size()) {
+            stores.set(layer, retained(store)).releaseReference();
+        }
     }
 
     /** Makes room for sequences of that many tokens, where there is less. */
@@ -51,7 +74,7 @@ public final class KvCache implements AutoCloseable {
         if (frozen != null) {
             frozen.reserve(most);
         }
-        for (List<Tensor> stores : List.of(keys, values)) {
+        for (List<Tensor> stores : tile == null ? List.of(keys, values) : List.<List<Tensor>>of()) {
             for (int layer = 0; layer < stores.size(); layer++) {
                 Tensor old = stores.get(layer);
                 Tensor larger = retained(
@@ -242,13 +265,18 @@ public final class KvCache implements AutoCloseable {
     Tensor append(boolean key, int layer, Tensor fresh) {
         List<Tensor> stores = key ? keys : values;
         long capacity = tokens + virtual();
-        if (layer == stores.size()) {
-            stores.add(retained(
-                    Tensors.empty(fresh.scalar_type(), fresh.size(0), fresh.size(1), capacity, fresh.size(3))));
-        }
         long end = length + fresh.size(2);
         if (end > capacity) {
             throw new IllegalStateException("the cache holds " + capacity + " positions, " + end + " are needed");
+        }
+        if (tile != null) {
+            tile.reserve(end);
+        }
+        if (layer == stores.size()) {
+            stores.add(retained(
+                    tile == null
+                            ? Tensors.empty(fresh.scalar_type(), fresh.size(0), fresh.size(1), capacity, fresh.size(3))
+                            : tile.store(key, layer, row, fresh)));
         }
         Tensor store = stores.get(layer);
         store.narrow(2, length, fresh.size(2)).copy_(fresh);
@@ -368,5 +396,8 @@ public final class KvCache implements AutoCloseable {
         reach = 0;
         prefix = 0;
         prompt = 0;
+        if (tile != null) {
+            tile.leave(row);
+        }
     }
 }

@@ -57,6 +57,7 @@ public final class Pass {
     private long dropoutAtStart;
     private final List<Routing> routings = new ArrayList<>();
     private List<@Nullable Pass> alone = List.of();
+    private KvTile.@Nullable Step step;
     private IdentityHashMap<Object, Tensor> notes = new IdentityHashMap<>();
 
     private Pass(
@@ -136,14 +137,38 @@ public final class Pass {
         return alone;
     }
 
-    /** Tells the passes of its rows what each sees. */
-    void shareOut() {
+    /** The next position of the rows of a ragged pass, where they stand in one tile; else null. */
+    KvTile.@Nullable Step step() {
+        return step;
+    }
+
+    /** Tells the passes of its rows what each sees, and where each writes. */
+    void shareOut(ScalarType type) {
+        step = next(type);
         for (int row = 0; row < alone.size(); row++) {
             Pass own = alone.get(row);
             if (own != null && tokens != null) {
                 own.sees(tokens.narrow(0, row, 1), mask().narrow(0, row, 1), 0, promptTargets);
             }
         }
+    }
+
+    private KvTile.@Nullable Step next(ScalarType type) {
+        KvTile tile = null;
+        boolean[] written = new boolean[alone.size()];
+        for (int row = 0; row < written.length; row++) {
+            Pass own = alone.get(row);
+            if (own == null) {
+                continue;
+            }
+            KvTile its = own.cache == null ? null : own.cache.tile();
+            if (its == null || (tile != null && its != tile)) {
+                return null;
+            }
+            tile = its;
+            written[row] = true;
+        }
+        return tile == null ? null : tile.next(written, type);
     }
 
     /**

@@ -5,6 +5,7 @@ import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
 import dev.graft.peft.store.UnknownAdapterException;
+import dev.graft.tensor.Aside;
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
@@ -187,7 +188,7 @@ public final class Adapters {
 
     private AdapterCache.Lease hold(String name, AdapterStore.Found found) {
         return cache.lease(found.version(), () -> {
-            Adapter adapter = found.load().apply(base);
+            Adapter adapter = Aside.run(() -> found.load().apply(base));
             if (adapter.base() != base) {
                 throw new InputException(
                         "the adapter " + name + " repeats layers of its base, so it can't share a base with others");

@@ -4,6 +4,7 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
+import dev.graft.models.KvTile;
 import dev.graft.models.Pass;
 import dev.graft.models.generate.Continuation;
 import dev.graft.models.generate.GenerateOptions;
@@ -55,6 +56,7 @@ public final class Engine implements AutoCloseable {
     private final FairQueue<Row> queue;
     private final @Nullable Row[] rows;
     private final List<Slots> slots = new ArrayList<>();
+    private final List<KvTile> tiles = new ArrayList<>();
     private final PromptCache prompts;
     private final Observer observer;
     private final Thread thread;
@@ -117,6 +119,7 @@ public final class Engine implements AutoCloseable {
         this.rows = new Row[options.rows];
         for (int tile = 0; tile < options.rows / TILE; tile++) {
             slots.add(new Slots(TILE));
+            tiles.add(new KvTile(TILE));
         }
         this.prompts = new PromptCache(options.chunk, options.promptCache);
         this.thread = new Thread(this::run, "graft-engine");
@@ -260,6 +263,7 @@ public final class Engine implements AutoCloseable {
                     }
                     continue;
                 }
+                row.enter(tiles.get(place / TILE), place % TILE);
                 rows[place] = row;
                 queue.charge(row.ask.tenant(), row.ask.prompt().length);
                 observer.began(row.ask.adapter(), System.nanoTime() - row.asked);
@@ -295,7 +299,7 @@ public final class Engine implements AutoCloseable {
             Row row = rows[place];
             rows[place] = null;
             if (row != null) {
-                row.cache.close();
+                row.cache().close();
                 slots.get(place / TILE).leave(place % TILE);
                 queue.done(row.ask.tenant());
                 lastWord.accept(row.listener);
@@ -325,18 +329,20 @@ public final class Engine implements AutoCloseable {
         int[] prompt = row.ask.prompt();
         Served adapter = row.ask.adapter();
         if (row.read == 0 && row.chunked) {
-            row.read = prompts.read(adapter.revision(), prompt, row.cache);
+            row.read = prompts.read(adapter.revision(), prompt, row.cache());
             row.cached = row.read;
         }
         int end = row.chunked ? Math.min(prompt.length, row.read + options.chunk) : prompt.length;
         long[] ids = Arrays.stream(prompt, row.read, end).asLongStream().toArray();
         Tensor mask = Tensors.ones(ScalarType.Long, 1, ids.length);
-        Pass pass = Pass.cached(adapter.selection().hooks(), row.cache);
-        Hidden hidden =
-                base.hidden(new Inputs(Tensors.of(ids, 1, ids.length), mask, null, row.cache.positions(mask)), pass);
+        Pass pass = Pass.cached(adapter.selection().hooks(), row.cache());
+        Hidden hidden = base.hidden(
+                new Inputs(
+                        Tensors.of(ids, 1, ids.length), mask, null, row.cache().positions(mask)),
+                pass);
         row.read = end;
         if (row.chunked) {
-            prompts.keep(adapter.revision(), prompt, end, row.cache);
+            prompts.keep(adapter.revision(), prompt, end, row.cache());
         }
         observer.read(adapter, ids.length);
         if (row.isRead()) {
@@ -358,7 +364,7 @@ public final class Engine implements AutoCloseable {
             boolean writes = row != null && row.isRead();
             passes.add(
                     row != null && writes
-                            ? Pass.cached(row.ask.adapter().selection().hooks(), row.cache)
+                            ? Pass.cached(row.ask.adapter().selection().hooks(), row.cache())
                             : null);
             if (row != null && writes) {
                 ids[i] = row.text.last();
@@ -409,10 +415,10 @@ public final class Engine implements AutoCloseable {
             if (steering != null) {
                 steering.steer(logits);
             }
-            long room = longest() - row.cache.virtual() - ask.prompt().length + 1;
+            long room = longest() - row.cache().virtual() - ask.prompt().length + 1;
             if (room < 1) {
                 throw new InputException("the prompt has " + ask.prompt().length + " tokens behind "
-                        + row.cache.virtual() + " virtual ones, " + base.name() + " can take " + longest());
+                        + row.cache().virtual() + " virtual ones, " + base.name() + " can take " + longest());
             }
             row.text.step(logits, (int) Math.min(Integer.MAX_VALUE, room));
             int id = row.text.last();

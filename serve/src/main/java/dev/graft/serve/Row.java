@@ -1,7 +1,10 @@
 package dev.graft.serve;
 
 import dev.graft.models.KvCache;
+import dev.graft.models.KvTile;
 import dev.graft.models.generate.Continuation;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** A text that is being read or written. */
 final class Row {
@@ -15,7 +18,7 @@ final class Row {
     /** Filled by the text while it takes a token. */
     final StringBuilder piece;
 
-    final KvCache cache;
+    private @Nullable KvCache cache;
     final long asked = System.nanoTime();
     int read;
     int cached;
@@ -27,7 +30,16 @@ final class Row {
         this.text = text;
         this.piece = piece;
         this.chunked = chunked;
-        this.cache = new KvCache((long) ask.prompt().length + ask.options().maxNewTokens());
+    }
+
+    /** Takes a row of a tile. */
+    void enter(KvTile tile, int row) {
+        cache = tile.row(row, (long) ask.prompt().length + ask.options().maxNewTokens());
+    }
+
+    /** What was read and written so far, since it has entered. */
+    KvCache cache() {
+        return Objects.requireNonNull(cache);
     }
 
     boolean isRead() {

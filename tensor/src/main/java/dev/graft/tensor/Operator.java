@@ -1,15 +1,21 @@
 package dev.graft.tensor;
 
 import org.bytedeco.pytorch.Dispatcher;
+import org.bytedeco.pytorch.GenericList;
 import org.bytedeco.pytorch.IValue;
 import org.bytedeco.pytorch.IValueVector;
 import org.bytedeco.pytorch.OperatorHandle;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.Type;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /** Operators of libtorch that the Java bindings leave out, called by name. */
 final class Operator {
     private static final Operator SOFTMAX_BACKWARD = new Operator("aten::_softmax_backward_data");
+
+    private static final Operator REORDER = new Operator("mkldnn::_reorder_linear_weight");
+    private static final Operator LINEAR = new Operator("mkldnn::_linear_pointwise");
 
     private final OperatorHandle handle;
 
@@ -23,6 +29,30 @@ final class Operator {
         ScalarType type = probabilities.scalar_type();
         return SOFTMAX_BACKWARD.call(
                 new IValue(gradient), new IValue(probabilities), new IValue(-1L), new IValue((long) type.value));
+    }
+
+    /** A matrix {@code [out, in]} as oneDNN's products read it. */
+    static Tensor reordered(Tensor matrix) {
+        return REORDER.call(new IValue(matrix), new IValue());
+    }
+
+    /**
+     * {@code x Wᵀ + b} without a gradient.
+     *
+     * @param matrix W as {@link #reordered} gives it
+     */
+    static Tensor reorderedLinear(Tensor x, Tensor matrix, @Nullable Tensor bias) {
+        return LINEAR.call(
+                new IValue(x),
+                new IValue(matrix),
+                bias == null ? new IValue() : new IValue(bias),
+                new IValue("none"),
+                new IValue(new GenericList(LINEAR.argument(4).containedType(0))),
+                new IValue(""));
+    }
+
+    private Type argument(int index) {
+        return handle.schema().arguments().getPointer(index).type().get();
     }
 
     private Tensor call(IValue... arguments) {

@@ -15,6 +15,7 @@ import dev.graft.serve.FolderStore;
 import dev.graft.serve.Listener;
 import dev.graft.serve.Served;
 import dev.graft.serve.Token;
+import dev.graft.tensor.Aside;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -80,8 +81,7 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
     }
 
     Figures measure() {
-        Loading loading = Loading.of(model, List.of(), new HeadOptions(), compute, err);
-        Base base = loading.base();
+        Base base = Aside.run(this::base);
         Path folder = folder();
         try {
             Adapter example =
@@ -109,6 +109,13 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
         } finally {
             delete(folder);
         }
+    }
+
+    private Base base() {
+        Base base =
+                Loading.of(model, List.of(), new HeadOptions(), compute, err).base();
+        base.pack();
+        return base;
     }
 
     private Figures write(Base base, List<Served> served, double load, double memory) {

@@ -65,6 +65,17 @@ public final class ServeCommand implements Runnable {
     private @Nullable Path adapters;
 
     @Option(
+            names = "--pack",
+            negatable = true,
+            defaultValue = "true",
+            fallbackValue = "true",
+            description = {
+                "Keep bf16 matrices twice, once in the order in which products read them: writes faster,",
+                "takes their memory again (default: yes)."
+            })
+    private boolean pack;
+
+    @Option(
             names = "--adapter-memory",
             defaultValue = "4096",
             paramLabel = "MIB",
@@ -236,6 +247,7 @@ public final class ServeCommand implements Runnable {
                         head,
                         compute,
                         engine,
+                        pack,
                         server,
                         out,
                         spec.commandLine().getErr())

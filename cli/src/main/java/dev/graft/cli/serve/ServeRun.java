@@ -13,6 +13,7 @@ import dev.graft.serve.Adapters;
 import dev.graft.serve.Engine;
 import dev.graft.serve.http.Metrics;
 import dev.graft.serve.http.Server;
+import dev.graft.tensor.Aside;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.List;
@@ -28,12 +29,13 @@ record ServeRun(
         HeadOptions head,
         ComputeOptions compute,
         Engine.Options engine,
+        boolean pack,
         Server.Options options,
         PrintWriter out,
         PrintWriter err) {
 
     void run() {
-        Loading loading = Loading.of(model, List.of(), head, compute, err);
+        Loading loading = Aside.run(this::load);
         Adapters served = new Adapters(loading.base(), baseName(), store, adapterMemory);
         pins.forEach(served::pin);
         Metrics metrics = new Metrics();
@@ -55,6 +57,14 @@ record ServeRun(
         } catch (InterruptedException stop) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    private Loading load() {
+        Loading loading = Loading.of(model, List.of(), head, compute, err);
+        if (pack) {
+            loading.base().pack();
+        }
+        return loading;
     }
 
     private void wait(Adapters served, Server server) throws InterruptedException {

@@ -1,0 +1,181 @@
+package dev.graft.models;
+
+import dev.graft.models.sites.Attention;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The keys and values of texts that are written together, a row each: per layer {@code [rows, heads, capacity, headDim]}. One operation adds
+ * a position to all rows and one attends in all of them; what a row is given doesn't depend on what the others hold. Grows with the longest
+ * text, and is freed when the last one has left. Used by one thread, outside gradient recording.
+ *
+ * <pre>{@code
+ * KvCache cache = tile.row(3, prompt.length + 100);
+ * base.hidden(prompt, Pass.cached(hooks, cache));
+ * }</pre>
+ */
+public final class KvTile {
+    /** Positions come in as many at once, and as many are attended to at once: the sums over them then end in zeros, never elsewhere. */
+    private static final long STEP = 64;
+
+    private final @Nullable KvCache[] rows;
+    private final List<Tensor> keys = new ArrayList<>();
+    private final List<Tensor> values = new ArrayList<>();
+    private long capacity = STEP;
+
+    /** A tile without texts. */
+    public KvTile(int rows) {
+        this.rows = new KvCache[rows];
+    }
+
+    /** The cache of a text of at most so many tokens, which has this row until it is closed. */
+    public KvCache row(int row, long tokens) {
+        if (rows[row] != null) {
+            throw new IllegalStateException("row " + row + " has a text");
+        }
+        KvCache cache = new KvCache(tokens, this, row);
+        rows[row] = cache;
+        return cache;
+    }
+
+    /** A row's part of a layer's keys or values, which are made where the layer is new. */
+    Tensor store(boolean key, int layer, int row, Tensor like) {
+        List<Tensor> stores = key ? keys : values;
+        if (layer == stores.size()) {
+            Tensor fresh = Tensors.zeros(like.scalar_type(), rows.length, like.size(1), capacity, like.size(3));
+            fresh.retainReference();
+            stores.add(fresh);
+        }
+        return stores.get(layer).narrow(0, row, 1);
+    }
+
+    /** Makes room for so many positions of each row. */
+    void reserve(long positions) {
+        if (positions <= capacity) {
+            return;
+        }
+        long larger = roundedUp(Math.max(positions, capacity + capacity / 4));
+        for (boolean key : new boolean[] {true, false}) {
+            List<Tensor> stores = key ? keys : values;
+            for (int layer = 0; layer < stores.size(); layer++) {
+                Tensor old = stores.get(layer);
+                Tensor store = Tensors.zeros(old.scalar_type(), old.size(0), old.size(1), larger, old.size(3));
+                store.narrow(2, 0, capacity).copy_(old);
+                store.retainReference();
+                stores.set(layer, store);
+                old.releaseReference();
+                for (int row = 0; row < rows.length; row++) {
+                    KvCache cache = rows[row];
+                    if (cache != null) {
+                        cache.moved(key, layer, store.narrow(0, row, 1));
+                    }
+                }
+            }
+        }
+        capacity = larger;
+    }
+
+    /** Says that a text has left its row. */
+    void leave(int row) {
+        rows[row] = null;
+        if (Arrays.stream(rows).allMatch(cache -> cache == null)) {
+            keys.forEach(Tensor::releaseReference);
+            values.forEach(Tensor::releaseReference);
+            keys.clear();
+            values.clear();
+            capacity = STEP;
+        }
+    }
+
+    private static long roundedUp(long positions) {
+        return (positions + STEP - 1) / STEP * STEP;
+    }
+
+    /**
+     * The next position of each row: for a text that isn't written now it is behind what the text has, and forgotten.
+     *
+     * @param type of the scores
+     */
+    Step next(boolean[] written, ScalarType type) {
+        long[] places = new long[rows.length];
+        long longest = 0;
+        long seen = 0;
+        for (int row = 0; row < rows.length; row++) {
+            KvCache cache = rows[row];
+            places[row] = cache == null ? 0 : cache.length();
+            longest = Math.max(longest, places[row] + 1);
+            seen = written[row] ? Math.max(seen, places[row] + 1) : seen;
+        }
+        reserve(longest);
+        int width = (int) roundedUp(seen);
+        float[] hidden = new float[rows.length * width];
+        for (int row = 0; row < rows.length; row++) {
+            int visible = (int) Math.min(width, places[row] + 1);
+            Arrays.fill(hidden, row * width + visible, (row + 1) * width, (float) AttentionMask.HIDDEN);
+        }
+        Map<Long, Tensor> flat = new HashMap<>();
+        for (Tensor store : keys) {
+            flat.computeIfAbsent(store.size(1), heads -> flat(places, heads));
+        }
+        return new Step(Ops.to(Tensors.of(hidden, rows.length, 1, 1, width), type), flat);
+    }
+
+    /** Where a position is among those of all rows and heads, {@code [rows · heads]} int64. */
+    private Tensor flat(long[] places, long heads) {
+        long[] flat = new long[places.length * (int) heads];
+        for (int i = 0; i < flat.length; i++) {
+            flat[i] = i * capacity + places[i / (int) heads];
+        }
+        return Tensors.of(flat, flat.length);
+    }
+
+    /** One more position of each row. */
+    final class Step {
+        private final Tensor hidden;
+        private final Map<Long, Tensor> flat;
+
+        /**
+         * A position of each row.
+         *
+         * @param hidden what is added to the scores of the positions, {@code [rows, 1, 1, width]}
+         * @param flat where it is, by the number of heads
+         */
+        private Step(Tensor hidden, Map<Long, Tensor> flat) {
+            this.hidden = hidden;
+            this.flat = flat;
+        }
+
+        /**
+         * What each row's query is given.
+         *
+         * @param q {@code [rows, heads, 1, headDim]}
+         * @param key of the position, {@code [rows, kvHeads, 1, headDim]}
+         * @param value likewise
+         * @return {@code [rows, 1, heads · headDim]}
+         */
+        Tensor attend(Attention site, Tensor q, Tensor key, Tensor value) {
+            Tensor k = added(keys.get(site.layer()), key);
+            Tensor v = added(values.get(site.layer()), value);
+            long kvHeads = key.size(1);
+            Tensor queries = Ops.scale(q, site.scale()).reshape(q.size(0), kvHeads, q.size(1) / kvHeads, q.size(3));
+            Tensor scores = queries.matmul(k.transpose(2, 3)).add_(hidden);
+            return scores.softmax(-1).matmul(v).reshape(q.size(0), 1, q.size(1) * q.size(3));
+        }
+
+        /** The positions up to this one, which is put there. */
+        private Tensor added(Tensor store, Tensor fresh) {
+            long d = store.size(3);
+            store.view(-1, d).index_copy_(0, Objects.requireNonNull(flat.get(store.size(1))), fresh.reshape(-1, d));
+            return store.narrow(2, 0, hidden.size(3));
+        }
+    }
+}
