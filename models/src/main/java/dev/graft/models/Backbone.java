@@ -1,5 +1,6 @@
 package dev.graft.models;
 
+import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
 import java.util.List;
 
@@ -7,6 +8,11 @@ import java.util.List;
 public interface Backbone {
     /** Its sites, in the order of its modules. */
     List<Site> sites();
+
+    /** Linear layers that are given the same input, group by group, in the order in which a pass asks for them. */
+    default List<List<Linear>> siblings() {
+        return List.of();
+    }
 
     /** How large it is. */
     Size size();

@@ -21,6 +21,7 @@ import dev.graft.models.matrices.Dense;
 import dev.graft.models.matrices.Grouped;
 import dev.graft.models.matrices.Quantization;
 import dev.graft.models.matrices.Quantized;
+import dev.graft.models.matrices.Together;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
@@ -405,12 +406,29 @@ public final class Base {
     }
 
     /**
-     * Makes inference faster where few rows are calculated at once, as in the writing of texts: each bf16 matrix of a linear layer is copied
-     * in the order in which products read it ({@link dev.graft.tensor.Packed}). What the model gives stays the same to the last bit.
+     * Makes inference faster where few rows are calculated at once, as in the writing of texts: bf16 matrices of linear layers are copied in
+     * the order in which products read them ({@link dev.graft.tensor.Packed}), those of layers that are given the same input together. What
+     * the model gives stays the same to the last bit.
      */
     public void pack() {
+        for (List<Linear> siblings : backbone.siblings()) {
+            List<Dense> matrices = new ArrayList<>();
+            List<Tensor> biases = new ArrayList<>();
+            for (Linear layer : siblings) {
+                if (layer.matrix() instanceof Dense matrix) {
+                    matrices.add(matrix);
+                }
+                if (layer.bias() != null) {
+                    biases.add(layer.bias());
+                }
+            }
+            boolean whole = matrices.size() == siblings.size();
+            if (siblings.size() > 1 && whole && (biases.isEmpty() || biases.size() == siblings.size())) {
+                Together.pack(matrices, biases);
+            }
+        }
         for (Site site : sites()) {
-            if (site instanceof Linear linear && linear.matrix() instanceof Dense matrix) {
+            if (site instanceof Linear linear && linear.matrix() instanceof Dense matrix && matrix.together() == null) {
                 matrix.pack();
             }
         }

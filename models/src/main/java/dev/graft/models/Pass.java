@@ -416,9 +416,13 @@ public final class Pass {
         if (isAttention(sites)) {
             attentionInput = x;
         }
+        if (tape == null) {
+            Profile.at(sites[0].layer(), () -> operation(sites));
+            return hooks.linears(List.of(sites), x, this);
+        }
         List<Explicit> layers = explicit(sites);
-        if (tape == null || layers == null) {
-            return Arrays.stream(sites).map(site -> alone(site, x)).toArray(Tensor[]::new);
+        if (layers == null) {
+            return Arrays.stream(sites).map(site -> alone(tape, site, x)).toArray(Tensor[]::new);
         }
         Profile.at(sites[0].layer(), () -> operation(sites));
         boolean wanted = x.requires_grad();
@@ -470,15 +474,13 @@ public final class Pass {
         return sites[0].role() == Role.QUERY || sites[0].role() == Role.QUERY_KEY_VALUE;
     }
 
-    private Tensor alone(Linear site, Tensor x) {
+    private Tensor alone(Tape tape, Linear site, Tensor x) {
         Profile.at(site.layer(), () -> operation(site));
-        if (tape != null && site.isQuantized()) {
+        if (site.isQuantized()) {
             // The graph of autograd would keep the whole matrix until the backward pass.
             return tape.again(same -> hooks.linear(site, x, this));
         }
-        return tape == null
-                ? hooks.linear(site, x, this)
-                : tape.run(() -> new Tensor[] {hooks.linear(site, x, this)})[0];
+        return tape.run(() -> new Tensor[] {hooks.linear(site, x, this)})[0];
     }
 
     /** The layers with their gradients by formula, or null where one has none. */

@@ -5,6 +5,7 @@ import dev.graft.models.Backbone;
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
+import dev.graft.models.matrices.Together;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
@@ -157,6 +158,20 @@ final class Grafted implements Hooks {
     public Tensor linear(Linear site, Tensor x, Pass pass) {
         Tensor y = affine(site, site, x, pass);
         return slots == null ? y : slots.add(site, x, y);
+    }
+
+    @Override
+    public Tensor[] linears(List<Linear> sites, Tensor x, Pass pass) {
+        Together together = Linear.together(sites);
+        if (together == null || x.requires_grad()) {
+            return Hooks.super.linears(sites, x, pass);
+        }
+        Tensor[] outputs = together.times(Ops.to(x, sites.get(0).type()));
+        for (int i = 0; i < outputs.length; i++) {
+            Linear site = sites.get(i);
+            outputs[i] = affine(site, new Known(site, x, outputs[i]), x, pass);
+        }
+        return slots == null ? outputs : slots.add(sites, together, x, outputs);
     }
 
     @Override

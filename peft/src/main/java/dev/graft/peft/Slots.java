@@ -1,5 +1,7 @@
 package dev.graft.peft;
 
+import dev.graft.models.matrices.Dense;
+import dev.graft.models.matrices.Together;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
@@ -141,11 +143,41 @@ public final class Slots implements AutoCloseable {
             Pair pair = bucket.pairs.get(site);
             int rows = Math.min(active, bucket.used);
             if (rows > 0 && pair != null) {
-                Tensor narrow = Ops.to(x.narrow(0, 0, rows), y.scalar_type()).bmm(pair.a.narrow(0, 0, rows));
-                y.narrow(0, 0, rows).baddbmm_(narrow, pair.b.narrow(0, 0, rows));
+                add(pair.b, y, narrow(pair.a, x, y.scalar_type(), rows), rows);
             }
         }
         return y;
+    }
+
+    /** Adds the updates of all rows to the outputs of layers whose matrices were put together, in place: the first products are one. */
+    Tensor[] add(List<Linear> sites, Together together, Tensor x, Tensor... outputs) {
+        for (Bucket bucket : buckets.values()) {
+            Tensor a = bucket.joint.get(together);
+            int rows = Math.min(active, bucket.used);
+            if (rows == 0 || a == null) {
+                continue;
+            }
+            Tensor narrow = narrow(a, x, outputs[0].scalar_type(), rows);
+            for (int i = 0; i < outputs.length; i++) {
+                Pair pair = bucket.pairs.get(sites.get(i));
+                if (pair != null) {
+                    add(pair.b, outputs[i], narrow.narrow(2, (long) i * bucket.rank, bucket.rank), rows);
+                }
+            }
+        }
+        return outputs;
+    }
+
+    private static Tensor narrow(Tensor a, Tensor x, ScalarType type, int rows) {
+        return Ops.to(first(rows, x), type).bmm(first(rows, a));
+    }
+
+    private static void add(Tensor b, Tensor y, Tensor narrow, int rows) {
+        first(rows, y).baddbmm_(narrow, first(rows, b));
+    }
+
+    private static Tensor first(int rows, Tensor tensor) {
+        return rows == tensor.size(0) ? tensor : tensor.narrow(0, 0, rows);
     }
 
     /**
@@ -161,6 +193,9 @@ public final class Slots implements AutoCloseable {
         private final int rank;
         private final boolean[] filled;
         private final Map<Site, Pair> pairs = new IdentityHashMap<>();
+        /** Of layers whose matrices were put together, a of all: {@code [rows, in, layers · rank]}. */
+        private final Map<Together, Tensor> joint = new IdentityHashMap<>();
+
         private int used;
 
         Bucket(int rank, int rows) {
@@ -180,13 +215,25 @@ public final class Slots implements AutoCloseable {
         }
 
         private Pair empty(Linear site) {
-            ScalarType type = site.type();
-            Tensor a = Tensors.zeros(type, filled.length, rank, site.in());
-            Tensor b = Tensors.zeros(type, filled.length, rank, site.out());
-            Tensor turned = a.transpose(1, 2);
-            turned.retainReference();
-            b.retainReference();
-            return new Pair(turned, b);
+            Tensor b = kept(Tensors.zeros(site.type(), filled.length, rank, site.out()));
+            Together together = site.matrix() instanceof Dense matrix ? matrix.together() : null;
+            if (together == null) {
+                return new Pair(narrows(site, rank), b);
+            }
+            Tensor all = joint.computeIfAbsent(
+                    together, t -> narrows(site, (long) t.matrices().size() * rank));
+            long place = together.matrices().indexOf(site.matrix());
+            return new Pair(kept(all.narrow(2, place * rank, rank)), b);
+        }
+
+        private Tensor narrows(Linear site, long ranks) {
+            return kept(
+                    Tensors.zeros(site.type(), filled.length, ranks, site.in()).transpose(1, 2));
+        }
+
+        private static Tensor kept(Tensor tensor) {
+            tensor.retainReference();
+            return tensor;
         }
 
         void clear(int row) {
@@ -213,6 +260,7 @@ public final class Slots implements AutoCloseable {
                 pair.a.close();
                 pair.b.close();
             }
+            joint.values().forEach(Tensor::close);
         }
     }
 

@@ -26,6 +26,7 @@ class BatchInvarianceTest {
     @CsvSource({"llama-gqa, fp32, 1", "llama-gqa, bf16, 2", "gpt2, fp32, 3", "gemma3, bf16, 4", "mixtral, fp32, 5"})
     void someAnswersAreTheSameAlone(String family, String numerics, long seed) {
         Base base = Tiny.base(family, Numerics.of(numerics));
+        base.pack();
         Random random = new Random(seed);
         List<String> names = new ArrayList<>(Tiny.adapters(family));
         Collections.shuffle(names, random);
@@ -47,6 +48,7 @@ class BatchInvarianceTest {
     @Tag("slow")
     void allAnswersAreTheSameAlone(String family, String numerics, long seed) {
         Base base = Tiny.base(family, Numerics.of(numerics));
+        base.pack();
         check(base, served(base, family, Tiny.adapters(family)), 200, new Random(seed));
     }
 

@@ -285,6 +285,18 @@ final class Decoder implements Backbone {
     }
 
     @Override
+    public List<List<Linear>> siblings() {
+        List<List<Linear>> siblings = new ArrayList<>();
+        for (DecoderLayer layer : layers) {
+            siblings.add(layer.projections);
+            if (layer.feedForward instanceof FeedForward.Gated gated) {
+                siblings.add(gated.in());
+            }
+        }
+        return siblings;
+    }
+
+    @Override
     public boolean packs() {
         return true;
     }

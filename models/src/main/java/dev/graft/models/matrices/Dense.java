@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 public final class Dense implements Matrix {
     private final Tensor values;
     private volatile @Nullable Packed packed;
+    private volatile @Nullable Together together;
 
     public Dense(Tensor values) {
         this.values = values;
@@ -21,6 +22,16 @@ public final class Dense implements Matrix {
         if (packed == null) {
             packed = Packed.of(values);
         }
+    }
+
+    /** Says what it is part of. */
+    void join(Together others) {
+        together = others;
+    }
+
+    /** What it was put together with, or null. */
+    public @Nullable Together together() {
+        return together;
     }
 
     @Override

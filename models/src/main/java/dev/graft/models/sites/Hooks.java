@@ -3,6 +3,9 @@ package dev.graft.models.sites;
 import dev.graft.models.Backbone;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
+import dev.graft.models.matrices.Together;
+import dev.graft.tensor.Ops;
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -25,6 +28,14 @@ public interface Hooks {
     /** The output of a linear layer for x {@code [batch, ..., in]}. */
     default Tensor linear(Linear site, Tensor x, Pass pass) {
         return site.apply(x, pass);
+    }
+
+    /** The outputs of linear layers that are given the same x {@code [batch, ..., in]}; no gradient need be recorded. */
+    default Tensor[] linears(List<Linear> sites, Tensor x, Pass pass) {
+        Together together = sites.stream().allMatch(this::isFrozen) ? Linear.together(sites) : null;
+        return together == null || x.requires_grad()
+                ? sites.stream().map(site -> linear(site, x, pass)).toArray(Tensor[]::new)
+                : together.times(Ops.to(x, sites.get(0).type()));
     }
 
     /**

@@ -5,6 +5,7 @@ import dev.graft.models.Pass;
 import dev.graft.models.matrices.Dense;
 import dev.graft.models.matrices.Matrix;
 import dev.graft.models.matrices.Quantized;
+import dev.graft.models.matrices.Together;
 import dev.graft.tensor.Ops;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -67,6 +68,11 @@ public record Linear(
 
     public boolean isQuantized() {
         return matrix instanceof Quantized;
+    }
+
+    /** Layers whose matrices were put together, or null. */
+    public static @Nullable Together together(List<Linear> sites) {
+        return Together.of(sites.stream().map(Linear::matrix).toList());
     }
 
     /** Another weight {@code [out, in]} as the checkpoint stores it, or a stored one as it is used. */

@@ -1,0 +1,41 @@
+package dev.graft.models;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Linear;
+import dev.graft.tensor.Cpu;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Numerics;
+import dev.graft.tensor.Scope;
+import java.util.Random;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** A base whose matrices are packed gives what it gave before. */
+class PackedBaseTest {
+    @ParameterizedTest
+    @ValueSource(strings = {"llama-gqa", "qwen2", "phi3", "mixtral", "gpt2"})
+    void answersAreTheSameToTheLastBit(String family) {
+        Assumptions.assumeTrue(Cpu.hasBf16(), "no bf16 products in this processor");
+        Base base = Base.load(Fixtures.folder(family), Base.Options.DEFAULT.withNumerics(Numerics.BF16));
+        long[][] ids = new long[8][];
+        for (int row = 0; row < ids.length; row++) {
+            ids[row] = new Random(row).longs(5, 1, base.backbone().vocabSize()).toArray();
+        }
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            var before = base.logits(Inputs.of(ids), Pass.inference(Hooks.NONE));
+            base.pack();
+
+            assertThat(base.logits(Inputs.of(ids), Pass.inference(Hooks.NONE)).equal(before))
+                    .isTrue();
+        }
+        base.backbone().siblings().stream()
+                .filter(siblings -> siblings.size() > 1)
+                .forEach(siblings -> assertThat(Linear.together(siblings))
+                        .as("%s", siblings.get(0).name())
+                        .isNotNull());
+    }
+}
