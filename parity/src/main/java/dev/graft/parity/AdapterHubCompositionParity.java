@@ -4,6 +4,7 @@ import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.AdapterConfig;
 import dev.graft.peft.Selection;
 import dev.graft.peft.methods.Fusion;
 import dev.graft.peft.methods.Parallel;
@@ -18,8 +19,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -72,6 +75,9 @@ final class AdapterHubCompositionParity implements Group {
                 case "Average" -> {
                     return averaged(node, children, batch);
                 }
+                case "Split" -> {
+                    return split(node, children, batch);
+                }
                 case "Fuse" -> {
                     List<String> names = new ArrayList<>();
                     for (JsonNode child : children) {
@@ -92,22 +98,39 @@ final class AdapterHubCompositionParity implements Group {
 
         private List<Selection> averaged(JsonNode node, List<JsonNode> children, int batch) {
             List<Double> weights = new ArrayList<>();
-            for (JsonNode weight : node.path("kwargs").path("weights")) {
-                weights.add(weight.doubleValue());
-            }
-            if (children.stream()
-                    .anyMatch(child -> child.path("type").asString().equals("Stack"))) {
-                throw new NotCovered("a stack in an average, whose input the reference prepares twice");
-            }
-            List<List<Selection>> each =
-                    children.stream().map(child -> rows(child, batch)).toList();
-            List<Selection> rows = new ArrayList<>();
-            for (int row = 0; row < batch; row++) {
-                int at = row;
-                rows.add(Selection.average(
-                        each.stream().map(list -> list.get(at)).toList(), weights));
-            }
-            return rows;
+            node.path("kwargs").path("weights").forEach(weight -> weights.add(weight.doubleValue()));
+            return joined(children, batch, each -> Selection.average(each, weights));
+        }
+
+        private List<Selection> split(JsonNode node, List<JsonNode> children, int batch) {
+            List<Integer> lengths = new ArrayList<>();
+            node.path("kwargs").path("splits").forEach(length -> lengths.add(length.intValue()));
+            return joined(children, batch, each -> Selection.split(each, lengths));
+        }
+
+        /** For each row, what comes of the children's selections. */
+        private List<Selection> joined(
+                List<JsonNode> children, int batch, Function<List<Selection>, Selection> together) {
+            List<List<Selection>> each = children.stream()
+                    .map(child ->
+                            child.path("type").asString().equals("Stack") ? prepared(child, batch) : rows(child, batch))
+                    .toList();
+            return IntStream.range(0, batch)
+                    .mapToObj(row -> together.apply(
+                            each.stream().map(list -> list.get(row)).toList()))
+                    .toList();
+        }
+
+        /** The reference prepares what a stack reads once more where the stack is a part of something else. */
+        private List<Selection> prepared(JsonNode stack, int batch) {
+            Adapter first = adapter(
+                    stack.path("children").get(0).path("children").get(0).asString());
+            AdapterConfig config =
+                    AdapterConfig.of(base, new PreparedTwice(first.sites())).withModulesToSave(List.of());
+            Selection preparing = Selection.of(Adapter.create(base, config, 0));
+            return rows(stack, batch).stream()
+                    .map(selection -> Selection.all(preparing, selection))
+                    .toList();
         }
 
         /** In AdapterHub's stacks of parallel adapters the last one alone acts, of ReFTs the first one. */

@@ -29,6 +29,7 @@ class AdapterHubParityTest {
                         "adapters/llama/mam",
                         "composition/bert/fuse_dynamic",
                         "composition/bert/parallel_bn",
+                        "composition/bert/split_stack",
                         "training/compacter",
                         "training/fusion_regulariser_same_step",
                         "formula/houlsby_layernorm");

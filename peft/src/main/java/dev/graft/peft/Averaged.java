@@ -22,17 +22,15 @@ import org.jspecify.annotations.Nullable;
  * @param members their stacks
  * @param weights wᵢ
  */
-record Averaged(List<List<Selection.Active>> members, List<Double> weights) {
+record Averaged(List<List<Selection.Active>> members, List<Double> weights) implements Several {
     Averaged {
         members = List.copyOf(members);
         weights = List.copyOf(weights);
     }
 
-    /** All of them as one effect; none where none of them acts. */
-    List<Effect> effects(Site site) {
-        if (members.stream()
-                .flatMap(List::stream)
-                .allMatch(active -> active.effects(site).isEmpty())) {
+    @Override
+    public List<Effect> effects(Site site) {
+        if (!actOn(site)) {
             return List.of();
         }
         if (site instanceof Block) {
@@ -46,13 +44,6 @@ record Averaged(List<List<Selection.Active>> members, List<Double> weights) {
         }
         throw new InputException(site.name() + ": what these adapters do there can't be averaged;"
                 + " choose them by rows or put one behind the other");
-    }
-
-    List<Preview> previews() {
-        return members.stream()
-                .flatMap(List::stream)
-                .flatMap(active -> active.previews().stream())
-                .toList();
     }
 
     private Tensor sum(Function<List<Selection.Active>, Tensor> each) {

@@ -28,13 +28,13 @@ public final class Selection {
      * An adapter that acts.
      *
      * @param skipped layers in which it doesn't
-     * @param averaged what acts in its place where it stands for several side by side, else null
+     * @param several what acts in its place where it stands for several, else null
      */
     record Active(
             Adapter adapter,
             double strength,
             Set<Integer> skipped,
-            @Nullable Averaged averaged) {
+            @Nullable Several several) {
         Active(Adapter adapter, double strength) {
             this(adapter, strength, Set.of(), null);
         }
@@ -44,11 +44,11 @@ public final class Selection {
             if (skipped.contains(site.layer())) {
                 return List.of();
             }
-            return averaged == null ? adapter.effects(site) : averaged.effects(site);
+            return several == null ? adapter.effects(site) : several.effects(site);
         }
 
         List<Preview> previews() {
-            return averaged == null ? adapter.previews() : averaged.previews();
+            return several == null ? adapter.previews() : several.previews();
         }
 
         long prefixLength(Attention site) {
@@ -114,23 +114,44 @@ public final class Selection {
      * @throws InputException if one of them has a prompt or a prefix, or acts on rows
      */
     public static Selection average(List<Selection> selections, List<Double> weights) {
-        if (selections.isEmpty() || selections.size() != weights.size()) {
-            throw new InputException("there are " + selections.size() + " selections and " + weights.size()
-                    + " weights, expected as many of both, at least one");
-        }
         if (!weights.stream().allMatch(Double::isFinite)) {
             throw new InputException("the weights of an average are " + weights + ", expected numbers");
+        }
+        List<List<Active>> members = members("averaged", selections, weights.size(), "weights");
+        return several(new Averaged(members, weights));
+    }
+
+    /**
+     * Several selections one after the other along a text, on every row: the i-th acts on {@code lengths[i]} positions, AdapterHub's
+     * {@code Split}. Texts must have as many positions as the lengths sum to, padding included, and be read in one pass.
+     *
+     * @throws InputException if one of them has a prompt or a prefix, or acts on rows; in a forward pass, if one of them acts elsewhere than
+     *     on blocks' outputs, or on texts of another length
+     */
+    public static Selection split(List<Selection> selections, List<Integer> lengths) {
+        if (!lengths.stream().allMatch(length -> length > 0)) {
+            throw new InputException("the lengths of a split are " + lengths + ", expected positive numbers");
+        }
+        List<List<Active>> members = members("split", selections, lengths.size(), "lengths");
+        return several(new Divided(members, lengths));
+    }
+
+    /** The stacks of selections that act in one adapter's place. */
+    private static List<List<Active>> members(String how, List<Selection> selections, int count, String what) {
+        if (selections.isEmpty() || selections.size() != count) {
+            throw new InputException("there are " + selections.size() + " selections and " + count + " " + what
+                    + ", expected as many of both, at least one");
         }
         List<List<Active>> members = new ArrayList<>();
         Set<Base> bases = new HashSet<>();
         for (Selection selection : selections) {
             if (selection.perRow) {
-                throw new IllegalArgumentException("average adapters first, then choose rows");
+                throw new IllegalArgumentException("adapters are " + how + " first, then rows are chosen");
             }
             for (Active active : selection.rows.get(0)) {
                 if (active.adapter.hasPrompt()) {
-                    throw new InputException(active.adapter.method().type().name()
-                            + ": a prompt can't be averaged with another adapter");
+                    throw new InputException(active.adapter.method().type().name() + ": a prompt can't be " + how
+                            + " with another adapter");
                 }
                 bases.add(active.adapter.base());
             }
@@ -138,14 +159,21 @@ public final class Selection {
         }
         if (bases.size() > 1) {
             throw new InputException(
-                    "adapters that are averaged must be on one base object, these are on " + bases.size());
+                    "adapters that are " + how + " must be on one base object, these are on " + bases.size());
         }
-        Adapter first = members.stream()
+        if (bases.isEmpty()) {
+            throw new InputException("there is no adapter that could be " + how);
+        }
+        return members;
+    }
+
+    private static Selection several(Several several) {
+        Adapter first = several.members().stream()
                 .flatMap(List::stream)
                 .findFirst()
-                .orElseThrow(() -> new InputException("there is no adapter to average"))
+                .orElseThrow()
                 .adapter();
-        return new Selection(List.of(List.of(new Active(first, 1, Set.of(), new Averaged(members, weights)))), false);
+        return new Selection(List.of(List.of(new Active(first, 1, Set.of(), several))), false);
     }
 
     /**
@@ -157,7 +185,7 @@ public final class Selection {
         for (List<Active> stack : rows) {
             fewer.add(stack.stream()
                     .map(active ->
-                            new Active(active.adapter, active.strength, union(active.skipped, layers), active.averaged))
+                            new Active(active.adapter, active.strength, union(active.skipped, layers), active.several))
                     .toList());
         }
         return new Selection(List.copyOf(fewer), perRow);

@@ -5,11 +5,18 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.methods.Ia3;
+import dev.graft.peft.methods.Parallel;
+import dev.graft.peft.methods.Pfeiffer;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Tensors;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -38,6 +45,65 @@ class SelectionTest {
                         strengths,
                         Bases.batch().mask()))
                 .isLessThan(5e-5);
+    }
+
+    /** In a causal model nothing behind a position changes it. */
+    @Test
+    void theFirstPartOfASplitIsWhatItsAdapterGivesAlone() {
+        Base base = Bases.load(Bases.LLAMA);
+        Selection a = Selection.of(moved(Adapter.create(base, Pfeiffer.DEFAULT, 1)));
+        Selection b = Selection.of(moved(Adapter.create(base, Parallel.DEFAULT, 2)));
+        Tensor ids = Bases.batch().ids();
+        Inputs text = Inputs.of(ids, torch.ones_like(ids));
+
+        Tensor split = base.logits(
+                text,
+                Pass.inference(Selection.split(List.of(a, b), List.of(3, 4)).hooks()));
+        Tensor alone = base.logits(text, Pass.inference(a.hooks()));
+        Tensor other = base.logits(text, Pass.inference(b.hooks()));
+
+        assertThat(difference(split.narrow(1, 0, 3), alone.narrow(1, 0, 3))).isLessThan(1e-5);
+        assertThat(difference(split.narrow(1, 3, 4), alone.narrow(1, 3, 4))).isGreaterThan(0.01);
+        assertThat(difference(split.narrow(1, 3, 4), other.narrow(1, 3, 4))).isGreaterThan(0.01);
+        assertThat(difference(
+                        base.logits(
+                                text,
+                                Pass.inference(Selection.split(List.of(a, a), List.of(3, 4))
+                                        .hooks())),
+                        alone))
+                .isLessThan(1e-5);
+    }
+
+    @Test
+    void aSplitRefusesTextsOfAnotherLengthAndWhatIsNoBottleneck() {
+        Base base = Bases.load(Bases.LLAMA);
+        Selection bottleneck = Selection.of(Adapter.create(base, Pfeiffer.DEFAULT, 1));
+        Pass shorter = Pass.inference(
+                Selection.split(List.of(bottleneck, bottleneck), List.of(2, 2)).hooks());
+        Pass other = Pass.inference(Selection.split(List.of(bottleneck, Selection.of(adapter())), List.of(2, 2))
+                .hooks());
+
+        assertThatThrownBy(() -> base.logits(Bases.batch(), shorter))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("a split into [2, 2] positions acts on texts of 4");
+        assertThatThrownBy(() -> base.logits(Bases.batch(), other))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("only what acts on blocks' outputs can be split");
+        assertThatThrownBy(() -> Selection.split(List.of(bottleneck), List.of(0)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("expected positive numbers");
+    }
+
+    private static Adapter moved(Adapter adapter) {
+        try (NoGrad off = new NoGrad()) {
+            adapter.trainable()
+                    .forEach((key, value) -> value.add_(Rng.of(1, key).normal(0, 0.2, Tensors.shape(value))));
+        }
+        return adapter;
+    }
+
+    private static double difference(Tensor one, Tensor another) {
+        return Tensors.item(one.sub(another).abs().amax());
     }
 
     @Test
