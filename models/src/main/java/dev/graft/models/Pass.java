@@ -647,7 +647,13 @@ public final class Pass {
             mask = Ops.cat(1, before.mask(), mask());
             prompt += before.length();
             promptTargets = PromptTargets.none(Math.toIntExact(h.size(0) * prompt));
-            return new Tensor[] {Ops.cat(1, Ops.to(before.rows(), entered.scalar_type()), entered)};
+            Tensor longer = Ops.cat(1, Ops.to(before.rows(), entered.scalar_type()), entered);
+            Tensor order = before.order(h.size(1));
+            if (order == null) {
+                return new Tensor[] {longer};
+            }
+            mask = mask.gather(1, order);
+            return new Tensor[] {longer.gather(1, order.unsqueeze(-1).expand_as(longer))};
         })[0];
     }
 

@@ -153,8 +153,14 @@ public sealed interface Effect {
      * @param length how many there are
      * @param rows gives {@code [length, hidden]}
      * @param targets what a causal model should predict at the rows while it trains
+     * @param inside whether they come behind the text's first position, as they may where the residual stream enters the first layer
      */
-    record Prompt(int length, Function<Pass, Tensor> rows, PromptTargets targets) implements Effect {
+    record Prompt(int length, Function<Pass, Tensor> rows, PromptTargets targets, boolean inside) implements Effect {
+        /** Rows before the text. */
+        public Prompt(int length, Function<Pass, Tensor> rows, PromptTargets targets) {
+            this(length, rows, targets, false);
+        }
+
         /** Rows at which nothing is predicted. */
         public Prompt(int length, Function<Pass, Tensor> rows) {
             this(length, rows, PromptTargets.none(length));

@@ -1,5 +1,6 @@
 package dev.graft.peft;
 
+import dev.graft.formats.InputException;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Prompt;
 import dev.graft.models.sites.PromptTargets;
@@ -39,6 +40,8 @@ final class Prompts {
         Tensor rows = Tensors.zeros(any.scalar_type(), batch, longest, any.size(1));
         long[] mask = new long[Math.toIntExact(batch * longest)];
         PromptTargets targets = PromptTargets.none(mask.length);
+        boolean[] inside = new boolean[Math.toIntExact(batch)];
+        boolean some = false;
         for (int g = 0; g < groups.size(); g++) {
             Tensor part = parts.get(g);
             if (part != null) {
@@ -46,9 +49,25 @@ final class Prompts {
                 Tensor shaped = part.unsqueeze(0).expand(group.size(batch), -1, -1);
                 rows = group.into(rows, RowGroup.padded(shaped, longest - part.size(0), 1));
                 aim(targets, mask, site, group, batch, longest, part.size(0));
+                if (isInside(group, site)) {
+                    some = true;
+                    for (long row : group.indices(batch)) {
+                        inside[(int) row] = true;
+                    }
+                }
             }
         }
-        return new Prompt(rows, Tensors.of(mask, batch, longest), targets);
+        return new Prompt(rows, Tensors.of(mask, batch, longest), targets, some ? inside : null);
+    }
+
+    private static boolean isInside(RowGroup group, Site site) {
+        List<Effect.Prompt> prompts = group.effects(site, Effect.Prompt.class);
+        boolean inside = prompts.get(0).inside();
+        if (prompts.stream().anyMatch(prompt -> prompt.inside() != inside)) {
+            throw new InputException(
+                    "two prompts act on a row, one before its text and one inside: choose one of them");
+        }
+        return inside;
     }
 
     /** Writes where the prompts of a group are, and what they should predict: they end at the last row of the longest. */

@@ -3,13 +3,16 @@ package dev.graft.peft.methods;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.Head;
 import dev.graft.models.Task;
+import dev.graft.models.sites.PromptTargets;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
+import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
@@ -17,7 +20,8 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * Prompt tuning (Lester et al., 2021) as AdapterHub has it: T trained rows {@code P [T, hidden]} before those of the text, where the residual
  * stream enters the first layer, so without positions, segments and the normalisation of the embeddings. A classifier that reads the first
- * position reads the first row of the prompt. On encoders only, as there.
+ * position reads the first row of the prompt; with {@code inside} the prompt comes behind that position, which stays what such a classifier
+ * reads. On encoders only, as there.
  *
  * <p>Trained: T · hidden. P starts uniform on ±0.5, or as the embeddings of a text. Files, in AdapterHub's layout:
  * {@code prompt_tuning.prompt_tunings.NAME.prompt_embedding.weight}. Doesn't merge, and has no strength but 1. {@link PromptTuning} puts its
@@ -29,10 +33,14 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * @param tokens T
  * @param text what P starts as, or null
+ * @param inside whether P comes behind the text's first position
  */
-public record AdapterHubPrompt(int tokens, @Nullable String text) implements Method {
+public record AdapterHubPrompt(int tokens, @Nullable String text, boolean inside) implements Method {
+    private static final Set<Task> EACH_TOKEN =
+            Set.of(Task.TOKEN_CLS, Task.QUESTION_ANS, Task.MASKED_LM, Task.SEMANTIC_SEG);
+
     /** Ten rows. */
-    public static final AdapterHubPrompt DEFAULT = new AdapterHubPrompt(10, null);
+    public static final AdapterHubPrompt DEFAULT = new AdapterHubPrompt(10, null, false);
 
     public AdapterHubPrompt {
         if (tokens < 1) {
@@ -55,6 +63,10 @@ public record AdapterHubPrompt(int tokens, @Nullable String text) implements Met
             throw new InputException(
                     base.name() + " is a causal model, for which this prompt has no positions; use prompt-tuning");
         }
+        if (inside && (EACH_TOKEN.contains(base.task()) || base.head() instanceof Head.Own)) {
+            throw new InputException("combine is \"prefix_after_bos\", expected \"prefix\": the head of " + base.name()
+                    + " reads more than the first position, and would take the prompt for a part of the text");
+        }
         Initial start = text == null
                 ? Initial.uniform(0.5)
                 : PromptTuning.Start.TEXT.rows(base, PromptTuning.input(base), text);
@@ -65,7 +77,7 @@ public record AdapterHubPrompt(int tokens, @Nullable String text) implements Met
                         start,
                         tokens,
                         stream.hidden());
-                g.add(stream, new Effect.Prompt(tokens, pass -> rows));
+                g.add(stream, new Effect.Prompt(tokens, pass -> rows, PromptTargets.none(tokens), inside));
             }
         }
     }
@@ -76,7 +88,7 @@ public record AdapterHubPrompt(int tokens, @Nullable String text) implements Met
         c.put("prompt_length", tokens);
         c.put("prompt_init", text == null ? "random_uniform" : "from_string");
         c.put("prompt_init_text", text);
-        c.put("combine", "prefix");
+        c.put("combine", inside ? "prefix_after_bos" : "prefix");
         c.putNull("init_weights_seed");
     }
 
@@ -127,12 +139,12 @@ public record AdapterHubPrompt(int tokens, @Nullable String text) implements Met
         @Override
         public Method read(Fields f, Base base) {
             f.informational("architecture", "init_weights_seed", "random_uniform_scale");
-            // Behind the first token AdapterHub's mask is that of other positions where rows are padded on the left.
-            f.choice("combine", "prefix", "prefix");
+            boolean inside =
+                    f.choice("combine", "prefix", "prefix", "prefix_after_bos").equals("prefix_after_bos");
             String text = f.stringOrNull("prompt_init_text");
             boolean ofText = f.choice("prompt_init", "random_uniform", "random_uniform", "from_string")
                     .equals("from_string");
-            return new AdapterHubPrompt(f.integer("prompt_length", 10, 1), ofText ? text : null);
+            return new AdapterHubPrompt(f.integer("prompt_length", 10, 1), ofText ? text : null, inside);
         }
     }
 }

@@ -1,20 +1,28 @@
 package dev.graft.peft.methods;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
 import dev.graft.peft.MethodContract;
+import dev.graft.peft.Selection;
+import dev.graft.tensor.Ops;
 import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 
 class AdapterHubPromptTest extends MethodContract {
     @Override
     protected List<Case> cases() {
         return List.of(
-                new Case(Bases.BERT, new AdapterHubPrompt(3, null), 3 * 32, false),
-                new Case(Bases.BERT, new AdapterHubPrompt(1, null), 32, false));
+                new Case(Bases.BERT, new AdapterHubPrompt(3, null, false), 3 * 32, false),
+                new Case(Bases.BERT, new AdapterHubPrompt(1, null, false), 32, false),
+                new Case(Bases.BERT, new AdapterHubPrompt(2, null, true), 2 * 32, false));
     }
 
     @Test
@@ -22,6 +30,35 @@ class AdapterHubPromptTest extends MethodContract {
         assertThatThrownBy(() -> Adapter.create(Bases.load(Bases.LLAMA), AdapterHubPrompt.DEFAULT, 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("use prompt-tuning");
-        assertThatThrownBy(() -> new AdapterHubPrompt(0, null)).hasMessageContaining("prompt_length is 0");
+        assertThatThrownBy(() -> new AdapterHubPrompt(0, null, false)).hasMessageContaining("prompt_length is 0");
+    }
+
+    /** A model whose layers know no order gives the same rows, elsewhere: the first one is the text's own. */
+    @Test
+    void behindTheFirstPositionTheTextKeepsIt() {
+        Base base = Bases.headless();
+        Tensor before = hidden(Adapter.create(base, new AdapterHubPrompt(2, null, false), 1));
+        Tensor inside = hidden(Adapter.create(base, new AdapterHubPrompt(2, null, true), 1));
+
+        assertThat(Bases.difference(
+                        inside,
+                        Ops.cat(1, before.narrow(1, 2, 1), before.narrow(1, 0, 2), before.narrow(1, 3, 6)),
+                        torch.ones_like(inside.select(2, 0))))
+                .isLessThan(1e-5);
+    }
+
+    private static Tensor hidden(Adapter adapter) {
+        return adapter.base()
+                .hidden(Bases.batch(), Pass.inference(Selection.of(adapter).hooks()))
+                .last();
+    }
+
+    @Test
+    void refusesToComeInsideForHeadsOfEachToken() {
+        Base tagger = Base.load("tagger", Bases.FIXTURES.resolve("bases/bert-tokcls"), Base.Options.DEFAULT);
+
+        assertThatThrownBy(() -> Adapter.create(tagger, new AdapterHubPrompt(2, null, true), 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("reads more than the first position");
     }
 }
