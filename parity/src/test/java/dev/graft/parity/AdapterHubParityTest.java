@@ -32,6 +32,8 @@ class AdapterHubParityTest {
                         "composition/bert/fuse_dynamic",
                         "composition/bert/parallel_bn",
                         "composition/bert/split_stack",
+                        "composition/bert/average_adapter_weights",
+                        "composition/bert/average_adapter_lora_svd_cut",
                         "training/compacter",
                         "training/fusion_regulariser_same_step",
                         "formula/houlsby_layernorm");

@@ -12,6 +12,7 @@ import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
+import dev.graft.peft.inits.Factors;
 import dev.graft.tensor.Ops;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -204,7 +205,11 @@ public record AdapterHubLora(
             Tensor b,
             @Nullable Tensor outer) {
         Tensor matrix() {
-            return left().matmul(d == null ? a : d.matmul(a));
+            return left().matmul(right());
+        }
+
+        private Tensor right() {
+            return d == null ? a : d.matmul(a);
         }
 
         private Tensor left() {
@@ -234,6 +239,11 @@ public record AdapterHubLora(
         @Override
         public @Nullable Tensor weight() {
             return gate == null ? Ops.scale(product.matrix(), s) : null;
+        }
+
+        @Override
+        public @Nullable Factors factors() {
+            return gate == null ? new Factors(product.right(), Ops.scale(product.left(), s)) : null;
         }
     }
 

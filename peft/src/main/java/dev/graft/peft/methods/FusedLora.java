@@ -7,6 +7,7 @@ import dev.graft.models.sites.Linear;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
+import dev.graft.peft.inits.Factors;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
@@ -91,14 +92,23 @@ final class FusedLora {
 
         @Override
         public @Nullable Tensor weight() {
+            Factors factors = factors();
+            return factors == null ? null : factors.b().matmul(factors.a());
+        }
+
+        /** Each part's B in its own rows and columns. */
+        @Override
+        public @Nullable Factors factors() {
             if (gate != null) {
                 return null;
             }
-            Tensor[] whole = new Tensor[3];
-            for (int i = 0; i < parts.size(); i++) {
-                whole[parts.get(i)] = Ops.scale(up(i).matmul(down(i)), s);
+            Tensor[] columns = new Tensor[parts.size()];
+            for (int i = 0; i < columns.length; i++) {
+                Tensor[] whole = new Tensor[3];
+                whole[parts.get(i)] = Ops.scale(up(i), s);
+                columns[i] = filled(whole, up(i), 0, 0);
             }
-            return filled(whole, whole[parts.get(0)], 0, 0);
+            return new Factors(a, Ops.cat(1, columns));
         }
     }
 

@@ -11,6 +11,7 @@ import dev.graft.peft.Bases;
 import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
 import dev.graft.peft.Targets;
+import dev.graft.peft.methods.AdapterHubLora;
 import dev.graft.peft.methods.Dora;
 import dev.graft.peft.methods.Ia3;
 import dev.graft.peft.methods.Lora;
@@ -191,10 +192,36 @@ class CombinedTest {
         assertThatThrownBy(() -> combined(Combination.AVERAGE, List.of(a, b), List.of(0.5, 0.6)))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("sum to 1.1");
-        Adapter lora = lora(TWO, 1);
-        assertThatThrownBy(() -> combined(Combination.AVERAGE, List.of(lora, lora), List.of(0.5, 0.5)))
-                .isInstanceOf(InputException.class)
-                .hasMessageContaining("take linear");
+        for (Adapter lora : List.of(
+                lora(TWO, 1),
+                trained(Bases.LLAMA, AdapterHubLora.DEFAULT, 1),
+                trained(Bases.GPT2, AdapterHubLora.DEFAULT, 1))) {
+            assertThatThrownBy(() -> combined(Combination.AVERAGE, List.of(lora, lora), List.of(0.5, 0.5)))
+                    .isInstanceOf(InputException.class)
+                    .hasMessageContaining("take linear");
+        }
+    }
+
+    /** GPT-2's layer of queries, keys and values has a B for each part that AdapterHub adapts. */
+    @Test
+    void adapterHubsLorasKeepTheirRank() {
+        for (String base : List.of(Bases.LLAMA, Bases.GPT2)) {
+            Adapter a = trained(base, AdapterHubLora.DEFAULT, 1);
+            Adapter b = trained(base, AdapterHubLora.DEFAULT, 2);
+            Combined sum = combined(Combination.LINEAR, List.of(a, b), List.of(0.7, -0.4));
+            Selection strengths = Selection.all(Selection.of(a, 0.7), Selection.of(b, -0.4));
+
+            assertThat(sum.error()).isLessThan(1e-6);
+            assertThat(Bases.difference(
+                            a.base()
+                                    .logits(
+                                            Bases.batch(),
+                                            Pass.inference(
+                                                    Selection.of(sum.adapter()).hooks())),
+                            a.base().logits(Bases.batch(), Pass.inference(strengths.hooks())),
+                            Bases.batch().mask()))
+                    .isLessThan(1e-4);
+        }
     }
 
     @Test
