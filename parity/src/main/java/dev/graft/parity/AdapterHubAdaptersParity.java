@@ -8,12 +8,19 @@ import dev.graft.peft.Adapter;
 import dev.graft.peft.Merge;
 import dev.graft.peft.Parameter;
 import dev.graft.peft.Selection;
+import dev.graft.peft.TaskHooks;
+import dev.graft.peft.methods.MtlLora;
+import dev.graft.tensor.Tensors;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.MissingNode;
 
 /** Adapters of AdapterHub: outputs, counts, saving and loading again, merging, and that the base is what it was. */
 final class AdapterHubAdaptersParity implements Group {
@@ -57,6 +64,10 @@ final class AdapterHubAdaptersParity implements Group {
 
     private static void run(Path tree, Path folder, Check check) {
         JsonNode manifest = Group.manifest(folder);
+        if (manifest.has("adapter_names")) {
+            runTasks(tree, folder, manifest, check);
+            return;
+        }
         Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
         AdapterHubBase reference = AdapterHubBase.load(tree, manifest, folder);
         Base base = reference.base();
@@ -92,6 +103,38 @@ final class AdapterHubAdaptersParity implements Group {
                 merge(check, reference, adapter, in, outputs, tolerance);
             }
             check.same("the base's checksum afterwards", base.checksum(), checksum);
+            stored.requireAllRead(check);
+        }
+    }
+
+    /** A folder for each task: alone on the rows of its task, and all as one adapter. */
+    private static void runTasks(Path tree, Path folder, JsonNode manifest, Check check) {
+        Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
+        AdapterHubBase reference = AdapterHubBase.load(tree, manifest, folder);
+        Base base = reference.base();
+        try (Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
+            Inputs in = reference.inputs(stored, manifest);
+            int[] tasks = Arrays.stream(Tensors.longs(stored.get("task_ids")))
+                    .mapToInt(Math::toIntExact)
+                    .toArray();
+            List<Adapter> each = new ArrayList<>();
+            for (JsonNode name : manifest.path("adapter_names")) {
+                Path own = folder.resolve(name.asString());
+                Adapter adapter = AdapterFiles.load(base, own);
+                each.add(adapter);
+                AdapterFiles.saved(
+                        adapter,
+                        saved -> AdapterHubFiles.compare(
+                                check, saved, own, MissingNode.getInstance(), base, name.asString()));
+            }
+            Selection rows = Selection.rows(Arrays.stream(tasks)
+                    .mapToObj(task -> Selection.of(each.get(task)))
+                    .toList());
+            Outputs outputs = reference.outputs(base, in, rows.hooks());
+            compare(check, outputs, stored, manifest, tolerance);
+            reference
+                    .outputs(base, in, TaskHooks.of(MtlLora.join(each)).tasks(tasks))
+                    .compare(check, outputs, "joined", tolerance);
             stored.requireAllRead(check);
         }
     }

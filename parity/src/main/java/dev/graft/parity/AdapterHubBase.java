@@ -20,7 +20,7 @@ import tools.jackson.databind.JsonNode;
 /** A base of AdapterHub's tree with the head that a case has: the base's own, a flexible one, or none. */
 record AdapterHubBase(Base base, int choices) {
     private static final Set<String> KNOWN =
-            Set.of("input_ids", "attention_mask", "token_type_ids", "decoder_input_ids", "pixel_values");
+            Set.of("input_ids", "attention_mask", "token_type_ids", "decoder_input_ids", "pixel_values", "task_ids");
 
     /** Whether a tree is AdapterHub's. */
     static boolean isTree(Path tree) {

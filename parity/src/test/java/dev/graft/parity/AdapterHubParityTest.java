@@ -27,6 +27,7 @@ class AdapterHubParityTest {
                         "adapters/bert/unipelt",
                         "adapters/bert/compacter",
                         "adapters/bert/dora",
+                        "adapters/bert/mtl_lora",
                         "adapters/bert/head_masked_lm_inv",
                         "adapters/llama/mam",
                         "composition/bert/fuse_dynamic",

@@ -29,7 +29,7 @@ public record AdapterConfig(
         return new AdapterConfig(method, heads(base), base.task(), base.name(), null);
     }
 
-    AdapterConfig withMethod(Method newMethod) {
+    public AdapterConfig withMethod(Method newMethod) {
         return new AdapterConfig(newMethod, modulesToSave, task, baseName, revision);
     }
 

@@ -7,7 +7,6 @@ import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
-import dev.graft.models.sites.Site;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
@@ -107,17 +106,23 @@ public record AdapterHubLora(
 
     @Override
     public void graft(Grafter g) {
-        AdapterHubFields.requireSome(leaveOut, g.base());
         Map<String, Tensor> shared = new HashMap<>();
-        Set<Role> roles = roles(g.base());
-        for (Site site : g.base().sites()) {
-            if (site instanceof Linear linear
-                    && linear.layer() >= 0
-                    && roles.contains(linear.role())
-                    && !leaveOut.contains(AdapterHubFields.layer(linear, g.base()))) {
-                graft(g, linear, shared);
-            }
+        for (Linear site : places(g.base())) {
+            graft(g, site, shared);
         }
+    }
+
+    /** The layers that it adapts. */
+    List<Linear> places(Base base) {
+        AdapterHubFields.requireSome(leaveOut, base);
+        Set<Role> roles = roles(base);
+        return base.sites().stream()
+                .filter(Linear.class::isInstance)
+                .map(Linear.class::cast)
+                .filter(site -> site.layer() >= 0
+                        && roles.contains(site.role())
+                        && !leaveOut.contains(AdapterHubFields.layer(site, base)))
+                .toList();
     }
 
     /** AdapterHub's names for the feed-forward layers are the other way round where there is a gate, as in Llama; not in T5. */
@@ -316,6 +321,26 @@ public record AdapterHubLora(
         c.putNull("init_weights_seed");
     }
 
+    static AdapterHubLora read(Fields f) {
+        f.informational("architecture", "dtype", "init_weights_seed");
+        f.choice("init_weights", "lora", "lora", "bert", "ia3", "vera");
+        List<String> attention = f.strings("attn_matrices", List.of("q", "v"));
+        Double d = f.numberOrNull("vera_d");
+        Double b = f.numberOrNull("vera_b");
+        return new AdapterHubLora(
+                f.integer("r", 8, 1),
+                f.number("alpha", 8),
+                f.bool("selfattn_lora", true) ? attention : List.of(),
+                f.bool("intermediate_lora", false),
+                f.bool("output_lora", false),
+                f.choice("composition_mode", "add", "add", "scale").equals("scale"),
+                f.bool("use_gating", false),
+                f.bool("use_dora", false),
+                d == null ? null : new Vera(d, b == null ? 0 : b),
+                f.number("dropout", 0),
+                AdapterHubFields.leaveOut(f));
+    }
+
     /** Registers {@code adapterhub-lora}. */
     public static final class Kind implements Type {
         static final Kind INSTANCE = new Kind();
@@ -357,23 +382,7 @@ public record AdapterHubLora(
 
         @Override
         public Method read(Fields f, Base base) {
-            f.informational("architecture", "dtype", "init_weights_seed");
-            f.choice("init_weights", "lora", "lora", "bert", "ia3", "vera");
-            List<String> attention = f.strings("attn_matrices", List.of("q", "v"));
-            Double d = f.numberOrNull("vera_d");
-            Double b = f.numberOrNull("vera_b");
-            return new AdapterHubLora(
-                    f.integer("r", 8, 1),
-                    f.number("alpha", 8),
-                    f.bool("selfattn_lora", true) ? attention : List.of(),
-                    f.bool("intermediate_lora", false),
-                    f.bool("output_lora", false),
-                    f.choice("composition_mode", "add", "add", "scale").equals("scale"),
-                    f.bool("use_gating", false),
-                    f.bool("use_dora", false),
-                    d == null ? null : new Vera(d, b == null ? 0 : b),
-                    f.number("dropout", 0),
-                    AdapterHubFields.leaveOut(f));
+            return AdapterHubLora.read(f);
         }
     }
 }

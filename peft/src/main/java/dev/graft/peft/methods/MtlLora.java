@@ -1,0 +1,265 @@
+package dev.graft.peft.methods;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.inits.Factors;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * MTL-LoRA (Yang et al., 2024) as AdapterHub has it: a LoRA for several tasks that share A and n matrices B, while each task has its own
+ * scales of the rank's directions and its own mixture of the Bs. For task t, with s = alpha / r,
+ *
+ * <pre>{@code
+ * p = softmax(w_t / τ)        y = W x + b + s · Σᵢ pᵢ Bᵢ diag(λ_t) A x
+ * }</pre>
+ *
+ * with {@code A [r, in]}, {@code B [n, out, r]}, λ {@code [tasks, r]} and w {@code [tasks, n]}. The paper's λ_t is a whole matrix; AdapterHub
+ * can't build that one. The task is chosen by {@code adapter.task(t)}, for each row of a batch if need be.
+ *
+ * <p>Trained, for each linear layer: r · (in + n · out) + tasks · (r + n). A starts Kaiming-uniform, B at zero, λ and w at one: a new adapter
+ * changes nothing. Files, in AdapterHub's layout: {@code <module>.loras.NAME.lora_A}, {@code .lora_B}, {@code .task_specific.values},
+ * {@code .weights}. AdapterHub has a folder for each task, with the same A and B in all of them, as {@link #alone} gives them and {@link #join}
+ * reads them; an adapter of several tasks has λ and w of all of them, and {@code tasks} in its configuration. Merges for a task. Use it where
+ * tasks are related and a LoRA for each would learn the same thing again; {@link Poly} mixes A as well.
+ *
+ * <pre>{@code
+ * Adapter adapter = Adapter.create(base, MtlLora.DEFAULT.withTasks(3), 42);
+ * Selection selection = Selection.of(adapter.task(2));
+ * }</pre>
+ *
+ * @param lora where it acts, the rank, alpha and dropout
+ * @param ups n
+ * @param sharpness τ: the smaller it is, the more a task keeps to one B
+ * @param tasks how many tasks
+ */
+public record MtlLora(AdapterHubLora lora, int ups, double sharpness, int tasks) implements Method {
+    /** Three matrices B, for one task. */
+    public static final MtlLora DEFAULT = new MtlLora(AdapterHubLora.DEFAULT, 3, 0.05, 1);
+
+    private static final List<String> OF_A_TASK = List.of(".task_specific.values", ".weights");
+
+    public MtlLora {
+        if (lora.scale() || lora.gated() || lora.dora() || lora.vera() != null) {
+            throw new InputException("composition_mode is \"scale\", or use_gating, use_dora or vera_d is set, expected"
+                    + " neither of them: MTL-LoRA adds a plain product");
+        }
+        if (ups < 1 || tasks < 1) {
+            throw new InputException(
+                    "n_up_projection is " + ups + " and tasks is " + tasks + ", expected at least 1 of each");
+        }
+        if (!(sharpness > 0 && Double.isFinite(sharpness))) {
+            throw new InputException("weights_sharpness is " + sharpness + ", expected a number above 0");
+        }
+    }
+
+    /** The same for so many tasks. */
+    public MtlLora withTasks(int count) {
+        return new MtlLora(lora, ups, sharpness, count);
+    }
+
+    /**
+     * One adapter of adapters for one task each, in their order, as AdapterHub's {@code share_parameters} and {@code MultiTask} join them.
+     *
+     * @throws InputException if they aren't of one configuration, or don't have the same A, B and head
+     */
+    public static Adapter join(List<Adapter> adapters) {
+        Adapter first = adapters.get(0);
+        if (!(first.method() instanceof MtlLora one)
+                || one.tasks > 1
+                || !adapters.stream()
+                        .allMatch(adapter -> adapter.method().equals(one) && adapter.base() == first.base())) {
+            throw new InputException(
+                    "adapters of one task that become one must be mtl-lora adapters of one configuration on one base");
+        }
+        Adapter joint = Adapter.create(first.base(), first.config().withMethod(one.withTasks(adapters.size())), 0);
+        try (NoGrad off = new NoGrad()) {
+            joint.parameters().forEach((key, parameter) -> {
+                for (int task = 0; task < adapters.size(); task++) {
+                    Tensor own = adapters.get(task).value(key);
+                    if (isOfTask(key) && adapters.size() > 1) {
+                        parameter.value().select(0, task).copy_(own);
+                    } else if (task == 0) {
+                        parameter.value().copy_(own);
+                    } else if (!parameter.value().equal(own)) {
+                        throw new InputException("the adapters don't share " + key + ": number " + (task + 1)
+                                + " has other values than the first");
+                    }
+                }
+            });
+        }
+        return joint;
+    }
+
+    /** The adapter of one of an adapter's tasks, to be saved as AdapterHub's folder of that task. */
+    public static Adapter alone(Adapter joint, int task) {
+        if (!(joint.method() instanceof MtlLora method) || task < 0 || task >= method.tasks) {
+            throw new InputException(
+                    joint.method().type().name() + ": the adapter has no task " + task + " of mtl-lora");
+        }
+        Adapter alone = Adapter.create(joint.base(), joint.config().withMethod(method.withTasks(1)), 0);
+        try (NoGrad off = new NoGrad()) {
+            alone.parameters().forEach((key, parameter) -> {
+                Tensor shared = joint.value(key);
+                parameter.value().copy_(isOfTask(key) && method.tasks > 1 ? shared.select(0, task) : shared);
+            });
+        }
+        return alone;
+    }
+
+    private static boolean isOfTask(String key) {
+        return key.contains(".loras.*.") && OF_A_TASK.stream().anyMatch(key::endsWith);
+    }
+
+    @Override
+    public Type type() {
+        return Kind.INSTANCE;
+    }
+
+    @Override
+    public void graft(Grafter g) {
+        int task = g.task(tasks);
+        for (Linear site : lora.places(g.base())) {
+            if (site.role() == Role.QUERY_KEY_VALUE) {
+                throw new InputException(
+                        site.name() + " makes queries, keys and values in one layer, on which AdapterHub"
+                                + " has no MTL-LoRA; use poly");
+            }
+            String at = site.name() + ".loras.*.";
+            Tensor values = ofTasks(g, at + "task_specific.values", lora.r());
+            Tensor weights = ofTasks(g, at + "weights", ups);
+            g.add(
+                    site,
+                    new Mixed(
+                            g.parameter(at + "lora_A", Initial.KAIMING, lora.r(), site.in()),
+                            g.parameter(at + "lora_B", Initial.ZEROS, ups, site.out(), lora.r()),
+                            tasks == 1 ? values : values.select(0, task),
+                            tasks == 1 ? weights : weights.select(0, task),
+                            sharpness,
+                            lora.alpha() / lora.r(),
+                            lora.dropout()));
+        }
+    }
+
+    private Tensor ofTasks(Grafter g, String key, long size) {
+        return tasks == 1 ? g.parameter(key, Initial.ONES, size) : g.parameter(key, Initial.ONES, tasks, size);
+    }
+
+    /**
+     * One layer as a task has it.
+     *
+     * @param values λ_t {@code [r]}
+     * @param weights w_t {@code [n]}
+     */
+    private record Mixed(Tensor a, Tensor b, Tensor values, Tensor weights, double sharpness, double s, double dropout)
+            implements Effect.Delta {
+        /** {@code s · Σᵢ pᵢ Bᵢ diag(λ_t) [out, r]}. */
+        private Tensor up() {
+            Tensor shares = Ops.scale(weights, 1 / sharpness).softmax(0);
+            return Ops.scale(Ops.sum(b.mul(shares.view(-1, 1, 1)), 0, false).mul(values), s);
+        }
+
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            Tensor input = Ops.dropout(x, dropout, pass.isTraining());
+            Tensor narrow = Ops.linear(input, Ops.to(a, x.scalar_type()), null);
+            return Ops.linear(narrow, Ops.to(up(), x.scalar_type()), null);
+        }
+
+        @Override
+        public Tensor weight() {
+            return up().matmul(a);
+        }
+
+        @Override
+        public Factors factors() {
+            return new Factors(a, up());
+        }
+    }
+
+    @Override
+    public void write(ObjectNode c, Base base) {
+        lora.write(c, base);
+        c.put("architecture", "mtl_lora");
+        c.put("n_up_projection", ups);
+        c.put("task_specific_matrix_type", "singular_values");
+        c.put("weights_sharpness", sharpness);
+        if (tasks > 1) {
+            c.put("tasks", tasks);
+        }
+    }
+
+    /** Registers {@code mtl-lora}. */
+    public static final class Kind implements Type {
+        static final Kind INSTANCE = new Kind();
+
+        @Override
+        public String name() {
+            return "mtl-lora";
+        }
+
+        @Override
+        public String summary() {
+            return "LoRA for several tasks with one A, each with scales and a mixture of Bs of its own";
+        }
+
+        @Override
+        public Layout layout() {
+            return Layout.ADAPTER_HUB;
+        }
+
+        @Override
+        public Capabilities capabilities() {
+            return new Capabilities(true, true, true, true);
+        }
+
+        @Override
+        public Method defaults() {
+            return DEFAULT;
+        }
+
+        @Override
+        public String tasksField() {
+            return "tasks";
+        }
+
+        @Override
+        public String peftType() {
+            return "mtl_lora";
+        }
+
+        @Override
+        public boolean reads(Fields config) {
+            return AdapterHubFields.isOf(config, "mtl_lora");
+        }
+
+        @Override
+        public Map<String, String> optional() {
+            return Map.of("tasks", "how many tasks; 1 where nothing is said");
+        }
+
+        @Override
+        public Method read(Fields f, Base base) {
+            // AdapterHub's class for "linear" fails when it is made.
+            f.choice("task_specific_matrix_type", "singular_values", "singular_values");
+            return new MtlLora(
+                    AdapterHubLora.read(f),
+                    f.integer("n_up_projection", 1, 1),
+                    f.number("weights_sharpness", 0.05),
+                    f.integer("tasks", 1, 1));
+        }
+    }
+}
