@@ -11,6 +11,7 @@ import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
 import dev.graft.peft.TrainingRule;
 import dev.graft.tensor.NoGrad;
@@ -23,6 +24,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
@@ -41,7 +43,8 @@ import tools.jackson.databind.node.ObjectNode;
  * AdapterHub, with V the dynamic one.
  *
  * <p>Trained: for each place 3 · hidden² + 2 · hidden, static 2 · hidden² + 2 · hidden. Q and K start normal with deviation 0.02, V at the
- * identity; in training {@code 0.01 ‖I - V‖²} is added to the loss. Files, in AdapterHub's names: {@code <block>.adapter_fusion_layer.A,B.query},
+ * identity; in training {@code 0.01 ‖I - V‖²} is added to the loss. With a temperature scores are divided by T, which starts at 50 and falls to
+ * 1 in 980 steps, so that the adapters begin in nearly equal shares. Files, in AdapterHub's names: {@code <block>.adapter_fusion_layer.A,B.query},
  * {@code .key}, {@code .value}, and the adapters under their own names; AdapterHub has one folder for each of them and one for the fusion,
  * which {@link #load} reads. Doesn't merge. Use it where adapters for several tasks exist and a new task may need some of each.
  *
@@ -51,6 +54,8 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public record Fusion(Settings settings, List<Child> children) implements Method {
     private static final String FUSION = "fusion";
+    private static final String TEMPERATURE = "adapter_fusion.*.temperature";
+    private static final double HOTTEST = 50;
 
     /**
      * AdapterHub's {@code AdapterFusionConfig}.
@@ -60,6 +65,7 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
      * @param identity whether V starts at the identity
      * @param regularised whether V is drawn to the identity in training
      * @param residualFirst whether r is added to each aᵢ, keys included, in place of the sum
+     * @param temperature whether scores are divided by a T that falls from 50 to 1 in training, by 0.05 in each step
      * @param dropout of the scores, in training; null for what the base has for its attention
      */
     public record Settings(
@@ -71,12 +77,15 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
             boolean identity,
             boolean regularised,
             boolean residualFirst,
+            boolean temperature,
             @Nullable Double dropout) {
         /** AdapterHub's default. */
-        public static final Settings DYNAMIC = new Settings(true, true, true, false, true, true, true, false, null);
+        public static final Settings DYNAMIC =
+                new Settings(true, true, true, false, true, true, true, false, false, null);
 
         /** Without V. */
-        public static final Settings STATIC = new Settings(true, true, false, false, true, false, false, false, null);
+        public static final Settings STATIC =
+                new Settings(true, true, false, false, true, false, false, false, false, null);
 
         public Settings {
             if (!query && !key && !value) {
@@ -152,6 +161,12 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
         file.refuseUnread("It may change what the fusion means; remove it if it does not.");
         Adapter adapter = Adapter.create(base, new Fusion(settings, children), 0);
         read(folder.resolve("model_adapter_fusion.safetensors"), adapter);
+        if (settings.temperature) {
+            // AdapterHub doesn't save it: that of a training which was long enough.
+            try (NoGrad off = new NoGrad()) {
+                temperature(adapter).fill_(new Scalar(1.0));
+            }
+        }
         return adapter;
     }
 
@@ -197,6 +212,13 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
             parts.add(part.effects());
         }
         double dropout = dropout(g.base());
+        Tensor temperature = settings.temperature
+                ? g.buffer(
+                        AdapterHubFields.root(g.base()) + TEMPERATURE,
+                        true,
+                        (rng, shape) -> Ops.scale(Initial.ONES.make(rng, shape), HOTTEST),
+                        1)
+                : null;
         for (Site site : g.base().sites()) {
             List<BottleneckLayer> layers = new ArrayList<>();
             for (Map<Site, List<Effect>> part : parts) {
@@ -212,7 +234,7 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
                 if (layers.size() < children.size()) {
                     throw new InputException(name + " differ in their places: not all have one at " + site.name());
                 }
-                g.add(block, FusionLayer.of(g, block, name, settings, layers, dropout));
+                g.add(block, FusionLayer.of(g, block, name, settings, layers, temperature, dropout));
             }
         }
     }
@@ -225,29 +247,46 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
         return own == null ? 0 : own;
     }
 
-    /** {@code 0.01 ‖I - V‖²} over all places. */
+    /** T of an adapter with a temperature, {@code [1]}. */
+    public static Tensor temperature(Adapter adapter) {
+        return adapter.value(AdapterHubFields.root(adapter.base()) + TEMPERATURE);
+    }
+
     @Override
     public TrainingRule training(Adapter adapter, TrainingRule.Run run) {
         List<Tensor> values = new ArrayList<>();
         adapter.trainable().forEach((key, value) -> {
-            if (key.endsWith(".value.weight") && key.contains(".adapter_fusion_layer.")) {
+            if (settings.regularised && key.endsWith(".value.weight") && key.contains(".adapter_fusion_layer.")) {
                 values.add(value);
             }
         });
-        if (!settings.regularised || values.isEmpty()) {
-            return TrainingRule.NONE;
-        }
-        return new TrainingRule() {
-            @Override
-            public Tensor penalty() {
-                Tensor sum = torch.scalar_tensor(new org.bytedeco.pytorch.Scalar(0.0));
-                for (Tensor value : values) {
-                    Tensor away = value.sub(Ops.to(torch.eye(value.size(0)), value.scalar_type()));
-                    sum = sum.add(away.mul(away).sum());
+        return values.isEmpty() && !settings.temperature
+                ? TrainingRule.NONE
+                : new Rule(values, settings.temperature ? temperature(adapter) : null);
+    }
+
+    private record Rule(List<Tensor> values, @Nullable Tensor temperature) implements TrainingRule {
+        /** T falls by a thousandth of its start, as AdapterHub's does with each forward pass. */
+        @Override
+        public void beforeStep(long step) {
+            if (temperature != null) {
+                try (NoGrad off = new NoGrad()) {
+                    temperature.fill_(new Scalar(Math.max(1, HOTTEST * (1 - step / 1000.0))));
                 }
-                return Ops.scale(sum, 0.01);
             }
-        };
+        }
+
+        /** {@code 0.01 ‖I - V‖²} over all places. */
+        @Override
+        public @Nullable Tensor penalty() {
+            Tensor sum = null;
+            for (Tensor value : values) {
+                Tensor away = value.sub(Ops.to(torch.eye(value.size(0)), value.scalar_type()));
+                Tensor part = Ops.scale(away.mul(away).sum(), 0.01);
+                sum = sum == null ? part : sum.add(part);
+            }
+            return sum;
+        }
     }
 
     @Override
@@ -262,17 +301,13 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
         s.put("value_initialized", settings.identity);
         s.put("regularization", settings.regularised);
         s.put("residual_before", settings.residualFirst);
-        s.put("temperature", false);
+        s.put("temperature", settings.temperature);
         s.put("dropout_prob", settings.dropout);
         ObjectNode adapters = c.putObject("adapters");
         children.forEach(child -> child.config.write(adapters.putObject(child.name)));
     }
 
     private static Settings settings(Fields f) {
-        if (f.bool("temperature", false)) {
-            // AdapterHub's falls with every forward pass, evaluation included, and isn't saved.
-            throw f.wrong("temperature", "false: what it means depends on how often the model was called");
-        }
         return new Settings(
                 f.bool("query", true),
                 f.bool("key", true),
@@ -282,6 +317,7 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
                 f.bool("value_initialized", true),
                 f.bool("regularization", true),
                 f.bool("residual_before", false),
+                f.bool("temperature", false),
                 f.numberOrNull("dropout_prob"));
     }
 

@@ -21,6 +21,7 @@ record FusionLayer(
         @Nullable Linear query,
         @Nullable Linear key,
         @Nullable Linear value,
+        @Nullable Tensor temperature,
         double dropout)
         implements Effect.Bottleneck {
 
@@ -31,7 +32,13 @@ record FusionLayer(
     }
 
     static FusionLayer of(
-            Grafter g, Block block, String name, Settings s, List<BottleneckLayer> children, double dropout) {
+            Grafter g,
+            Block block,
+            String name,
+            Settings s,
+            List<BottleneckLayer> children,
+            @Nullable Tensor temperature,
+            double dropout) {
         String at = block.name() + ".adapter_fusion_layer." + name + ".";
         long hidden = block.hidden();
         Initial identity = (rng, shape) ->
@@ -50,6 +57,7 @@ record FusionLayer(
                                         hidden),
                                 null)
                         : null,
+                temperature,
                 dropout);
     }
 
@@ -75,7 +83,8 @@ record FusionLayer(
         Tensor q = query == null ? from : query.of(from);
         Tensor k = key == null ? a : key.of(a);
         Tensor scores = Ops.dropout(k.matmul(q.unsqueeze(-1)).squeeze(-1), dropout, pass.isTraining());
-        Tensor weights = scores.softmax(-1).unsqueeze(-1);
+        Tensor cooled = temperature == null ? scores : scores.div(Ops.to(temperature, scores.scalar_type()));
+        Tensor weights = cooled.softmax(-1).unsqueeze(-1);
         Tensor o;
         if (value != null && !settings.valueFirst()) {
             o = value.of(Ops.sum(weights.mul(a), 2, false));

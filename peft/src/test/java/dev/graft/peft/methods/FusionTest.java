@@ -16,11 +16,13 @@ import dev.graft.peft.methods.Fusion.Child;
 import dev.graft.peft.methods.Fusion.Settings;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Tensors;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class FusionTest extends MethodContract {
     private static final BottleneckConfig WIDE =
@@ -36,9 +38,9 @@ class FusionTest extends MethodContract {
 
     @Override
     protected List<Case> cases() {
-        Settings exact = new Settings(true, true, true, false, true, true, true, false, 0.0);
-        Settings keys = new Settings(false, true, false, true, true, false, false, true, 0.0);
-        Settings after = new Settings(true, false, true, false, false, false, false, false, 0.0);
+        Settings exact = new Settings(true, true, true, false, true, true, true, false, false, 0.0);
+        Settings keys = new Settings(false, true, false, true, true, false, false, true, false, 0.0);
+        Settings after = new Settings(true, false, true, false, false, false, false, false, true, 0.0);
         BottleneckConfig parallel = Parallel.DEFAULT.config().withStart(BottleneckConfig.Start.BERT);
         long dynamic = 3 * 32 * 32 + 64;
         return List.of(
@@ -116,6 +118,24 @@ class FusionTest extends MethodContract {
         // ‖I - 3 I‖² is 4 · 32 in each of two layers.
         assertThat(Tensors.item(java.util.Objects.requireNonNull(rule.penalty())))
                 .isCloseTo(0.01 * 2 * 4 * 32, org.assertj.core.data.Offset.offset(1e-3));
+    }
+
+    @Test
+    void itsTemperatureFallsInTrainingAndIsKept(@TempDir Path folder) {
+        Base base = Bases.load(Bases.BERT);
+        Settings cooling = new Settings(true, true, true, false, true, true, false, false, true, 0.0);
+        Adapter fusion = Adapter.create(base, of(cooling, WIDE, WIDE), 1);
+        TrainingRule rule = fusion.method().training(fusion, new TrainingRule.Run(2000, 10, 1e-3, 1));
+        assertThat(rule.penalty()).isNull();
+        rule.beforeStep(0);
+        assertThat(Tensors.item(Fusion.temperature(fusion))).isEqualTo(50);
+        rule.beforeStep(1500);
+        assertThat(Tensors.item(Fusion.temperature(fusion))).isEqualTo(1);
+        rule.beforeStep(500);
+        fusion.save(folder.resolve("fusion"));
+
+        assertThat(Tensors.item(Fusion.temperature(Adapter.load(base, folder.resolve("fusion")))))
+                .isEqualTo(25);
     }
 
     @Test
