@@ -108,7 +108,7 @@ public record AdapterDrop(Method inside, int layers, boolean fixed) implements M
     }
 
     /** Registers {@code adapter-drop}. */
-    public static final class Kind implements Type {
+    public static final class Kind implements AdapterHubType {
         static final Kind INSTANCE = new Kind();
 
         @Override
@@ -119,11 +119,6 @@ public record AdapterDrop(Method inside, int layers, boolean fixed) implements M
         @Override
         public String summary() {
             return "trains an adapter so that it needn't act in the lowest layers";
-        }
-
-        @Override
-        public Layout layout() {
-            return Layout.ADAPTER_HUB;
         }
 
         @Override
@@ -139,11 +134,6 @@ public record AdapterDrop(Method inside, int layers, boolean fixed) implements M
         @Override
         public String peftType() {
             return "adapter_drop";
-        }
-
-        @Override
-        public boolean reads(Fields config) {
-            return AdapterHubFields.isOf(config, "adapter_drop");
         }
 
         @Override

@@ -342,7 +342,7 @@ public record AdapterHubLora(
     }
 
     /** Registers {@code adapterhub-lora}. */
-    public static final class Kind implements Type {
+    public static final class Kind implements AdapterHubType {
         static final Kind INSTANCE = new Kind();
 
         @Override
@@ -353,11 +353,6 @@ public record AdapterHubLora(
         @Override
         public String summary() {
             return "AdapterHub's LoRA, (IA)³, VeRA and DoRA, with gates";
-        }
-
-        @Override
-        public Layout layout() {
-            return Layout.ADAPTER_HUB;
         }
 
         @Override
@@ -373,11 +368,6 @@ public record AdapterHubLora(
         @Override
         public String peftType() {
             return "lora";
-        }
-
-        @Override
-        public boolean reads(Fields config) {
-            return AdapterHubFields.isOf(config, "lora");
         }
 
         @Override

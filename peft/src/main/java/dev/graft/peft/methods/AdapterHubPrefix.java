@@ -199,7 +199,7 @@ public record AdapterHubPrefix(
     }
 
     /** Registers {@code adapterhub-prefix-tuning}. */
-    public static final class Kind implements Type {
+    public static final class Kind implements AdapterHubType {
         static final Kind INSTANCE = new Kind();
 
         @Override
@@ -210,11 +210,6 @@ public record AdapterHubPrefix(
         @Override
         public String summary() {
             return "AdapterHub's prefix tuning: keys and values from a small network, with gates";
-        }
-
-        @Override
-        public Layout layout() {
-            return Layout.ADAPTER_HUB;
         }
 
         @Override
@@ -230,11 +225,6 @@ public record AdapterHubPrefix(
         @Override
         public String peftType() {
             return "prefix_tuning";
-        }
-
-        @Override
-        public boolean reads(Fields config) {
-            return AdapterHubFields.isOf(config, "prefix_tuning");
         }
 
         @Override

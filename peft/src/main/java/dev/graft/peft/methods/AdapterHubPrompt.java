@@ -93,7 +93,7 @@ public record AdapterHubPrompt(int tokens, @Nullable String text, boolean inside
     }
 
     /** Registers {@code adapterhub-prompt-tuning}. */
-    public static final class Kind implements Type {
+    public static final class Kind implements AdapterHubType {
         static final Kind INSTANCE = new Kind();
 
         @Override
@@ -104,11 +104,6 @@ public record AdapterHubPrompt(int tokens, @Nullable String text, boolean inside
         @Override
         public String summary() {
             return "AdapterHub's prompt tuning: rows before those of the text, without positions";
-        }
-
-        @Override
-        public Layout layout() {
-            return Layout.ADAPTER_HUB;
         }
 
         @Override
@@ -129,11 +124,6 @@ public record AdapterHubPrompt(int tokens, @Nullable String text, boolean inside
         @Override
         public double rateFactor() {
             return 10;
-        }
-
-        @Override
-        public boolean reads(Fields config) {
-            return AdapterHubFields.isOf(config, "prompt_tuning");
         }
 
         @Override

@@ -76,7 +76,7 @@ interface BottleneckMethod extends Method {
     }
 
     /** Registers such a method. */
-    abstract class Kind implements Type {
+    abstract class Kind implements AdapterHubType {
         private final Form form;
         private final String peftType;
         private final String summary;
@@ -99,11 +99,6 @@ interface BottleneckMethod extends Method {
         @Override
         public String summary() {
             return summary;
-        }
-
-        @Override
-        public Layout layout() {
-            return Layout.ADAPTER_HUB;
         }
 
         @Override

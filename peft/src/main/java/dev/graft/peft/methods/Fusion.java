@@ -322,7 +322,7 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
     }
 
     /** Registers {@code fusion}. */
-    public static final class Kind implements Type {
+    public static final class Kind implements AdapterHubType {
         static final Kind INSTANCE = new Kind();
 
         @Override
@@ -333,11 +333,6 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
         @Override
         public String summary() {
             return "attention over the results of several trained bottlenecks (AdapterFusion)";
-        }
-
-        @Override
-        public Layout layout() {
-            return Layout.ADAPTER_HUB;
         }
 
         @Override
@@ -353,11 +348,6 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
         @Override
         public String peftType() {
             return FUSION;
-        }
-
-        @Override
-        public boolean reads(Fields config) {
-            return AdapterHubFields.isOf(config, FUSION);
         }
 
         /** Adapters are their settings, or the folders that they are in. */

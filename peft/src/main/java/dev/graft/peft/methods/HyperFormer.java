@@ -164,7 +164,7 @@ public record HyperFormer(
     }
 
     /** Registers {@code hyperformer}. */
-    public static final class Kind implements Type {
+    public static final class Kind implements AdapterHubType {
         static final Kind INSTANCE = new Kind();
 
         @Override
@@ -175,11 +175,6 @@ public record HyperFormer(
         @Override
         public String summary() {
             return "one adapter for several tasks, made by a network of the task, the layer and the place";
-        }
-
-        @Override
-        public Layout layout() {
-            return Layout.ADAPTER_HUB;
         }
 
         @Override
@@ -200,11 +195,6 @@ public record HyperFormer(
         @Override
         public String peftType() {
             return "hyperformer";
-        }
-
-        @Override
-        public boolean reads(Fields config) {
-            return AdapterHubFields.isOf(config, "hyperformer");
         }
 
         @Override

@@ -131,7 +131,7 @@ public record MadG(List<List<Double>> languages, int embedding, int layerEmbeddi
     }
 
     /** Registers {@code mad-g}. */
-    public static final class Kind implements Type {
+    public static final class Kind implements AdapterHubType {
         static final Kind INSTANCE = new Kind();
 
         @Override
@@ -142,11 +142,6 @@ public record MadG(List<List<Double>> languages, int embedding, int layerEmbeddi
         @Override
         public String summary() {
             return "one adapter for many languages, made of what is known about each";
-        }
-
-        @Override
-        public Layout layout() {
-            return Layout.ADAPTER_HUB;
         }
 
         @Override
@@ -167,11 +162,6 @@ public record MadG(List<List<Double>> languages, int embedding, int layerEmbeddi
         @Override
         public String peftType() {
             return "madg";
-        }
-
-        @Override
-        public boolean reads(Fields config) {
-            return AdapterHubFields.isOf(config, "madg");
         }
 
         @Override

@@ -44,7 +44,7 @@ public record Mam(AdapterHubPrefix prefix, Parallel adapter) implements Method {
     }
 
     /** Registers {@code mam}. */
-    public static final class Kind implements Type {
+    public static final class Kind implements AdapterHubType {
         static final Kind INSTANCE = new Kind();
 
         @Override
@@ -55,11 +55,6 @@ public record Mam(AdapterHubPrefix prefix, Parallel adapter) implements Method {
         @Override
         public String summary() {
             return "a prefix on attention and a parallel adapter beside the feed-forward block";
-        }
-
-        @Override
-        public Layout layout() {
-            return Layout.ADAPTER_HUB;
         }
 
         @Override

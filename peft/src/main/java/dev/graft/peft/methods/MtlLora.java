@@ -203,7 +203,7 @@ public record MtlLora(AdapterHubLora lora, int ups, double sharpness, int tasks)
     }
 
     /** Registers {@code mtl-lora}. */
-    public static final class Kind implements Type {
+    public static final class Kind implements AdapterHubType {
         static final Kind INSTANCE = new Kind();
 
         @Override
@@ -214,11 +214,6 @@ public record MtlLora(AdapterHubLora lora, int ups, double sharpness, int tasks)
         @Override
         public String summary() {
             return "LoRA for several tasks with one A, each with scales and a mixture of Bs of its own";
-        }
-
-        @Override
-        public Layout layout() {
-            return Layout.ADAPTER_HUB;
         }
 
         @Override
@@ -239,11 +234,6 @@ public record MtlLora(AdapterHubLora lora, int ups, double sharpness, int tasks)
         @Override
         public String peftType() {
             return "mtl_lora";
-        }
-
-        @Override
-        public boolean reads(Fields config) {
-            return AdapterHubFields.isOf(config, "mtl_lora");
         }
 
         @Override

@@ -212,7 +212,7 @@ public record ReftConfig(
     }
 
     /** Registers one of these methods. */
-    abstract static class Kind implements Method.Type {
+    abstract static class Kind implements AdapterHubType {
         private final String name;
         private final String summary;
         private final Choice choice;
@@ -238,11 +238,6 @@ public record ReftConfig(
         @Override
         public String summary() {
             return summary;
-        }
-
-        @Override
-        public Method.Layout layout() {
-            return Method.Layout.ADAPTER_HUB;
         }
 
         @Override

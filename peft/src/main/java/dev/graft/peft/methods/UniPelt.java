@@ -55,7 +55,7 @@ public record UniPelt(AdapterHubPrefix prefix, Pfeiffer adapter, AdapterHubLora 
     }
 
     /** Registers {@code unipelt}. */
-    public static final class Kind implements Type {
+    public static final class Kind implements AdapterHubType {
         static final Kind INSTANCE = new Kind();
 
         @Override
@@ -66,11 +66,6 @@ public record UniPelt(AdapterHubPrefix prefix, Pfeiffer adapter, AdapterHubLora 
         @Override
         public String summary() {
             return "a prefix, a bottleneck and LoRA in every layer, each with a gate";
-        }
-
-        @Override
-        public Layout layout() {
-            return Layout.ADAPTER_HUB;
         }
 
         @Override

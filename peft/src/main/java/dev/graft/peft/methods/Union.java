@@ -185,7 +185,7 @@ public record Union(List<Method> parts) implements Method {
     }
 
     /** Registers {@code union}. */
-    public static final class Kind implements Type {
+    public static final class Kind implements AdapterHubType {
         static final Kind INSTANCE = new Kind();
 
         @Override
@@ -196,11 +196,6 @@ public record Union(List<Method> parts) implements Method {
         @Override
         public String summary() {
             return "several methods in one adapter";
-        }
-
-        @Override
-        public Layout layout() {
-            return Layout.ADAPTER_HUB;
         }
 
         @Override
