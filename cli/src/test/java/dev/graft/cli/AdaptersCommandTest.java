@@ -52,6 +52,25 @@ class AdaptersCommandTest {
     }
 
     @Test
+    void aCanaryIsGivenAndTakenBack() {
+        run("add", "sql", Cli.adapter("llama-gqa/lora"));
+        run("add", "sql", Cli.adapter("llama-gqa/dora"));
+        assertThat(run("alias", "prod", "sql@1", "--canary", "sql@2").err()).contains("--share");
+        assertThat(run("alias", "prod", "sql@1", "--canary", "sql@2", "--share", 1.5)
+                        .err())
+                .contains("the share is 1.5, expected more than 0 and less than 1");
+        assertThat(run("alias", "prod", "sql@1", "--canary", "sql@2", "--share", 0.1)
+                        .code())
+                .isZero();
+        assertThat(run("list").out()).contains("alias of sql@1, sql@2 for 0.1000 of it");
+        JsonNode canary = run("list", "--json").json().get(0).get("canary");
+        assertThat(canary.get("target").stringValue()).isEqualTo("sql@2");
+        assertThat(canary.get("share").doubleValue()).isEqualTo(0.1);
+        assertThat(run("rollback", "prod").out()).contains("sql@1 is served");
+        assertThat(run("list").out()).contains("alias of sql@1").doesNotContain("0.1000");
+    }
+
+    @Test
     void signaturesAreVerified() throws IOException {
         Path key = folder.resolve("release");
         run("add", "sql", Cli.adapter("llama-gqa/lora"));

@@ -3,9 +3,11 @@ package dev.graft.serve;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.store.Canary;
 import dev.graft.peft.store.UnknownAdapterException;
 import java.util.List;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /** Where adapters are kept. */
 public interface AdapterStore {
@@ -25,10 +27,11 @@ public interface AdapterStore {
     /**
      * What a name means.
      *
+     * @param title what clients may know it by, such as {@code sql@3}
      * @param version another text means another adapter
      * @param load loads it; throws {@link InputException} if it doesn't fit the base
      */
-    record Found(String version, Function<Base, Adapter> load) {}
+    record Found(String title, String version, Function<Base, Adapter> load) {}
 
     /** The names of the adapters that are there now, in alphabetical order. */
     List<String> names();
@@ -39,4 +42,9 @@ public interface AdapterStore {
      * @throws UnknownAdapterException if there is none of that name
      */
     Found find(String name);
+
+    /** What a share of a name's requests gets in place of what it means; null for none. */
+    default @Nullable Canary canary(String name) {
+        return null;
+    }
 }

@@ -4,6 +4,7 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
+import dev.graft.peft.store.Canary;
 import dev.graft.peft.store.UnknownAdapterException;
 import dev.graft.tensor.Aside;
 import java.time.Instant;
@@ -64,15 +65,22 @@ public final class Adapters {
     /** What answers, in memory until this is closed. */
     public static final class Lease implements AutoCloseable {
         private final Served served;
+        private final @Nullable String title;
         private final AdapterCache.@Nullable Lease held;
 
-        private Lease(Served served, AdapterCache.@Nullable Lease held) {
+        private Lease(Served served, @Nullable String title, AdapterCache.@Nullable Lease held) {
             this.served = served;
+            this.title = title;
             this.held = held;
         }
 
         public Served served() {
             return served;
+        }
+
+        /** What exactly answers, such as {@code sql@2} where {@code prod} was asked for; null for the base alone. */
+        public @Nullable String title() {
+            return title;
         }
 
         @Override
@@ -139,19 +147,29 @@ public final class Adapters {
         return cache.counts();
     }
 
+    /** What answers to a model's name; never its canary. */
+    public Lease lease(String model) {
+        return lease(model, null);
+    }
+
     /**
      * What answers to a model's name, loaded if need be.
      *
+     * @param key what tells the request from others, for a name that has a {@link Canary}; null where it gets none
      * @throws UnknownAdapterException if nothing does
      * @throws InputException if the adapter doesn't fit the base
      * @throws Refused if adapters in use leave no room for it
      */
-    public Lease lease(String model) {
+    public Lease lease(String model, @Nullable String key) {
         if (model.equals(baseName)) {
-            return new Lease(alone, null);
+            return new Lease(alone, null, null);
         }
         String name = model.startsWith(baseName + ":") ? model.substring(baseName.length() + 1) : model;
-        Lease lease = take(model, name);
+        Canary canary = key == null ? null : canary(name);
+        if (key != null && canary != null && canary.takes(name, key)) {
+            return take(model, name, canary);
+        }
+        Lease lease = take(model, name, null);
         synchronized (this) {
             Lease pin = pins.get(name);
             if (pin == null || pin.served == lease.served) {
@@ -162,17 +180,27 @@ public final class Adapters {
         return lease;
     }
 
-    private Lease take(String model, String name) {
+    /** What a share of the requests for a name gets, or null. */
+    public @Nullable Canary canary(String name) {
+        try {
+            return store.canary(reference(name));
+        } catch (UnknownAdapterException unknown) {
+            return null;
+        }
+    }
+
+    private Lease take(String model, String name, @Nullable Canary canary) {
         AdapterStore.Found found;
         try {
-            found = store.find(reference(name));
+            String reference = reference(name);
+            found = store.find(canary == null ? reference : canary.target());
         } catch (UnknownAdapterException unknown) {
             throw new UnknownAdapterException("the model " + FolderStore.shown(model) + " does not exist; there are "
                     + baseName + " and its adapters " + names());
         }
         AdapterCache.Lease held = hold(name, found);
         try {
-            return new Lease(served(name, held.loaded()), held);
+            return new Lease(served(name, canary != null, held.loaded()), found.title(), held);
         } catch (RuntimeException refused) {
             held.close();
             throw refused;
@@ -202,13 +230,15 @@ public final class Adapters {
         });
     }
 
-    private synchronized Served served(String name, Loaded loaded) {
+    private synchronized Served served(String name, boolean canary, Loaded loaded) {
         double strength = strength(name);
-        Named known = named.get(name);
+        // No name has a blank.
+        String place = canary ? name + " canary" : name;
+        Named known = named.get(place);
         if (known == null || known.loaded != loaded || known.strength != strength) {
             Served fresh = new Served(name, revisions.incrementAndGet(), Selection.of(loaded.adapter, strength));
             known = new Named(loaded, strength, fresh);
-            named.put(name, known);
+            named.put(place, known);
         }
         return known.served;
     }
@@ -223,7 +253,7 @@ public final class Adapters {
      * @throws UnknownAdapterException if there is none of that name
      */
     public void pin(String name) {
-        Lease fresh = take(name, name);
+        Lease fresh = take(name, name, null);
         Lease old;
         synchronized (this) {
             old = pins.put(name, fresh);
@@ -271,7 +301,7 @@ public final class Adapters {
                 }
                 removed.remove(name);
             }
-            served(name, held.loaded());
+            served(name, false, held.loaded());
         }
     }
 

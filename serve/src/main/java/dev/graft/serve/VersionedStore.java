@@ -1,8 +1,10 @@
 package dev.graft.serve;
 
+import dev.graft.peft.store.Canary;
 import dev.graft.peft.store.Store;
 import dev.graft.peft.store.StoredVersion;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** A store of versions: a name means the version that is served now, {@code name@3} and {@code name@tag} that one. */
 public final class VersionedStore implements AdapterStore {
@@ -20,6 +22,11 @@ public final class VersionedStore implements AdapterStore {
     @Override
     public Found find(String name) {
         StoredVersion version = store.resolve(name);
-        return new Found(version.title() + " " + version.id(), base -> store.load(base, version));
+        return new Found(version.title(), version.title() + " " + version.id(), base -> store.load(base, version));
+    }
+
+    @Override
+    public @Nullable Canary canary(String name) {
+        return store.canary(name);
     }
 }

@@ -137,7 +137,7 @@ class AdapterMemoryTest {
             @Override
             public Found find(String name) {
                 Found found = store.find(name);
-                return new Found(found.version(), base -> {
+                return new Found(found.title(), found.version(), base -> {
                     loads.incrementAndGet();
                     if (name.equals("a1")) {
                         await(slow);

@@ -17,6 +17,7 @@ import java.security.PublicKey;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -114,10 +115,12 @@ public final class AdaptersCommand implements Runnable {
         out().println(options.open().serve(version).title() + " is served");
     }
 
-    @Command(description = "Serve what was served before, or the version given.", mixinStandardHelpOptions = true)
+    @Command(
+            description = "Serve what was served before, or the version given; an alias loses its canary.",
+            mixinStandardHelpOptions = true)
     void rollback(
             @Mixin StoreOptions options,
-            @Parameters(paramLabel = "NAME", description = "An adapter.") String name,
+            @Parameters(paramLabel = "NAME", description = "An adapter or alias.") String name,
             @Option(names = "--to", paramLabel = "N", description = "The number of a version.") @Nullable Integer to) {
         out().println(options.open().rollback(name, to).title() + " is served");
     }
@@ -135,12 +138,20 @@ public final class AdaptersCommand implements Runnable {
 
     @Command(
             description = "Make a name stand for an adapter, or for a version or tag of it.",
-            mixinStandardHelpOptions = true)
+            mixinStandardHelpOptions = true,
+            footer = {
+                "",
+                "With a canary a share of the requests for the name gets another version; `rollback NAME` takes it back.",
+                "",
+                "Example:",
+                "  graft adapters alias prod sql@1 --canary sql@2 --share 0.1"
+            })
     void alias(
             @Mixin StoreOptions options,
             @Parameters(paramLabel = "NAME", description = "The new name.") String name,
-            @Parameters(paramLabel = "NAME[@VERSION]", description = "What it stands for.") String target) {
-        options.open().alias(name, target);
+            @Parameters(paramLabel = "NAME[@VERSION]", description = "What it stands for.") String target,
+            @ArgGroup(exclusive = false) @Nullable CanaryOptions canary) {
+        options.open().alias(name, target, canary == null ? null : canary.canary());
     }
 
     @Command(

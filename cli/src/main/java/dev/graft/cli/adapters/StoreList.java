@@ -3,6 +3,7 @@ package dev.graft.cli.adapters;
 import dev.graft.cli.terminal.Figures;
 import dev.graft.cli.terminal.Table;
 import dev.graft.formats.Json;
+import dev.graft.peft.store.Canary;
 import dev.graft.peft.store.Store;
 import dev.graft.peft.store.StoredVersion;
 import java.util.List;
@@ -25,7 +26,7 @@ record StoreList(List<Store.Entry> entries) {
                 new Table("name", "version", "served", "tags", "method", "base", "size", "signed", "added", "metrics");
         for (Store.Entry entry : entries) {
             if (entry.target() != null) {
-                table.row(entry.name(), "", "", "", "alias of " + entry.target(), "", "", "", "", "");
+                table.row(entry.name(), "", "", "", "alias of " + entry.target() + canary(entry), "", "", "", "", "");
             }
             for (StoredVersion version : entry.versions()) {
                 table.row(
@@ -47,6 +48,11 @@ record StoreList(List<Store.Entry> entries) {
         return table.toString();
     }
 
+    private static String canary(Store.Entry entry) {
+        Canary canary = entry.canary();
+        return canary == null ? "" : String.format(Locale.ROOT, ", %s for %.4g of it", canary.target(), canary.share());
+    }
+
     private static List<String> tags(Store.Entry entry, StoredVersion version) {
         return entry.tags().entrySet().stream()
                 .filter(tag -> tag.getValue() == version.number())
@@ -64,6 +70,10 @@ record StoreList(List<Store.Entry> entries) {
             ObjectNode json = all.addObject().put("name", entry.name());
             if (entry.target() != null) {
                 json.put("alias_of", entry.target());
+                Canary canary = entry.canary();
+                if (canary != null) {
+                    json.putObject("canary").put("target", canary.target()).put("share", canary.share());
+                }
                 continue;
             }
             json.put("served", entry.served() == null ? null : entry.served().number());

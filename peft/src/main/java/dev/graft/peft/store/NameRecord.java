@@ -21,6 +21,7 @@ import tools.jackson.databind.node.ObjectNode;
  * all.
  *
  * @param target what an alias stands for, such as {@code sql@stable}; null for an adapter, whose other fields count
+ * @param canary what a share of an alias's requests gets in its place, or null
  * @param served the numbers that were served, the present one last; empty if none is
  * @param tags numbers by tag
  * @param versions in the order of their numbers
@@ -28,6 +29,7 @@ import tools.jackson.databind.node.ObjectNode;
 record NameRecord(
         String name,
         @Nullable String target,
+        @Nullable Canary canary,
         List<Integer> served,
         Map<String, Integer> tags,
         List<StoredVersion> versions) {
@@ -38,11 +40,11 @@ record NameRecord(
     }
 
     static NameRecord of(String name) {
-        return new NameRecord(name, null, List.of(), Map.of(), List.of());
+        return new NameRecord(name, null, null, List.of(), Map.of(), List.of());
     }
 
-    static NameRecord alias(String name, String target) {
-        return new NameRecord(name, target, List.of(), Map.of(), List.of());
+    static NameRecord alias(String name, String target, @Nullable Canary canary) {
+        return new NameRecord(name, target, canary, List.of(), Map.of(), List.of());
     }
 
     int next() {
@@ -67,23 +69,23 @@ record NameRecord(
         all.removeIf(old -> old.number() == version.number());
         all.add(version);
         all.sort(Comparator.comparing(StoredVersion::number));
-        return new NameRecord(name, target, served, tags, all);
+        return new NameRecord(name, target, canary, served, tags, all);
     }
 
     NameRecord serving(int number) {
         List<Integer> all = new ArrayList<>(served);
         all.add(number);
-        return new NameRecord(name, target, all, tags, versions);
+        return new NameRecord(name, target, canary, all, tags, versions);
     }
 
     NameRecord withServed(List<Integer> numbers) {
-        return new NameRecord(name, target, numbers, tags, versions);
+        return new NameRecord(name, target, canary, numbers, tags, versions);
     }
 
     NameRecord tagged(String tag, int number) {
         Map<String, Integer> all = new TreeMap<>(tags);
         all.put(tag, number);
-        return new NameRecord(name, target, served, all, versions);
+        return new NameRecord(name, target, canary, served, all, versions);
     }
 
     NameRecord without(List<Integer> numbers) {
@@ -92,6 +94,7 @@ record NameRecord(
         return new NameRecord(
                 name,
                 target,
+                canary,
                 served.stream().filter(number -> !numbers.contains(number)).toList(),
                 left,
                 versions.stream()
@@ -102,7 +105,11 @@ record NameRecord(
     String json() {
         ObjectNode json = JsonNodeFactory.instance.objectNode().put("name", name);
         if (target != null) {
-            return Json.pretty(json.put("alias_of", target)) + "\n";
+            json.put("alias_of", target);
+            if (canary != null) {
+                json.putObject("canary").put("target", canary.target()).put("share", canary.share());
+            }
+            return Json.pretty(json) + "\n";
         }
         ArrayNode numbers = json.putArray("served");
         served.forEach(numbers::add);
@@ -117,7 +124,11 @@ record NameRecord(
         Fields fields = Fields.read(file);
         String name = fields.string("name");
         if (fields.has("alias_of")) {
-            return alias(name, fields.string("alias_of"));
+            Fields canary = fields.objectOrNull("canary");
+            return alias(
+                    name,
+                    fields.string("alias_of"),
+                    canary == null ? null : new Canary(canary.string("target"), canary.number("share")));
         }
         Map<String, Integer> tags = new TreeMap<>();
         Fields named = fields.object("tags");
@@ -127,7 +138,7 @@ record NameRecord(
             versions.add(StoredVersion.read(Fields.of(file + ": versions[" + versions.size() + "]", version)));
         }
         List<Integer> served = fields.integersOrNull("served");
-        NameRecord record = new NameRecord(name, null, served == null ? List.of() : served, tags, versions);
+        NameRecord record = new NameRecord(name, null, null, served == null ? List.of() : served, tags, versions);
         for (Integer number : record.served) {
             if (record.version(number) == null) {
                 throw new FormatException(file, "served has version " + number + ", which is not there");

@@ -28,6 +28,8 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -123,10 +125,12 @@ public final class Store {
      *
      * @param served the version that is served, or null
      * @param target what an alias stands for, or null
+     * @param canary what a share of an alias's requests gets, or null
      */
     public record Entry(
             String name,
             @Nullable String target,
+            @Nullable Canary canary,
             @Nullable StoredVersion served,
             Map<String, Integer> tags,
             List<StoredVersion> versions) {}
@@ -138,6 +142,7 @@ public final class Store {
                 .map(record -> new Entry(
                         record.name(),
                         record.target(),
+                        record.canary(),
                         record.current() == null ? null : record.version(record.current()),
                         record.tags(),
                         record.versions()))
@@ -287,22 +292,46 @@ public final class Store {
         change(version.name(), record -> record.tagged(tag, version.number()));
     }
 
-    /** Makes a name stand for a reference to an adapter. */
+    /** Makes a name stand for a reference to an adapter, for all requests. */
     public void alias(String name, String target) {
+        alias(name, target, null);
+    }
+
+    /**
+     * Makes a name stand for a reference to an adapter, and for a share of its requests for another one.
+     *
+     * @throws InputException if both are the same version
+     */
+    public void alias(String name, String target, @Nullable Canary canary) {
         Reference.requireName(name);
         locked(() -> {
             NameRecord known = find(name);
             if (known != null && known.target() == null) {
                 throw new InputException(name + " is an adapter with versions; an alias needs another name");
             }
-            NameRecord other = require(Reference.parse(target).name());
-            if (other.target() != null) {
-                throw new InputException(target + " is an alias itself; make " + name + " one of " + other.target());
+            StoredVersion usual = requireVersion(name, target);
+            if (canary != null && requireVersion(name, canary.target()).equals(usual)) {
+                throw new InputException(
+                        target + " and the canary " + canary.target() + " are the same version, " + usual.title());
             }
-            resolve(target);
-            write(NameRecord.alias(name, target));
+            write(NameRecord.alias(name, target, canary));
             return name;
         });
+    }
+
+    private StoredVersion requireVersion(String alias, String target) {
+        NameRecord other = require(Reference.parse(target).name());
+        if (other.target() != null) {
+            throw new InputException(target + " is an alias itself; make " + alias + " one of " + other.target());
+        }
+        return resolve(target);
+    }
+
+    /** What a share of a name's requests gets; null where all get what it stands for. */
+    public @Nullable Canary canary(String reference) {
+        Reference asked = Reference.parse(reference);
+        NameRecord record = find(asked.name());
+        return record == null || asked.number() != null || asked.tag() != null ? null : record.canary();
     }
 
     /** Serves another version of an adapter from now on. */
@@ -313,7 +342,7 @@ public final class Store {
     }
 
     /**
-     * Serves what was served before, or a given version.
+     * Serves what was served before, or a given version. An alias loses its canary.
      *
      * @return the version that is served now
      * @throws InputException if nothing was served before
@@ -321,6 +350,9 @@ public final class Store {
     public StoredVersion rollback(String name, @Nullable Integer to) {
         if (to != null) {
             return serve(name + "@" + to);
+        }
+        if (withoutCanary(name)) {
+            return resolve(name);
         }
         change(name, record -> {
             List<Integer> served = new ArrayList<>(record.served());
@@ -333,6 +365,17 @@ public final class Store {
             return record.withServed(served);
         });
         return resolve(name);
+    }
+
+    private boolean withoutCanary(String name) {
+        return locked(() -> {
+            NameRecord record = require(Reference.requireName(name));
+            if (record.target() == null || record.canary() == null) {
+                return false;
+            }
+            write(NameRecord.alias(name, record.target(), null));
+            return true;
+        });
     }
 
     /** Removes a version, or with its name alone an adapter or an alias. Its files go with {@link #gc}. */
@@ -351,15 +394,38 @@ public final class Store {
             if (Integer.valueOf(version.number()).equals(record.current())) {
                 throw new InputException(version.title() + " is served; roll back first, or remove the whole adapter");
             }
+            for (NameRecord other : records()) {
+                if (named(other).contains(version)) {
+                    throw new InputException(
+                            version.title() + " is what the alias " + other.name() + " stands for; change that first");
+                }
+            }
             return record.without(List.of(version.number()));
         });
+    }
+
+    /** The versions that an alias stands for, for all requests and for a share; none of an adapter. */
+    private List<StoredVersion> named(NameRecord alias) {
+        Canary canary = alias.canary();
+        return Stream.of(alias.target(), canary == null ? null : canary.target())
+                .flatMap(Stream::ofNullable)
+                .flatMap(this::found)
+                .toList();
+    }
+
+    private Stream<StoredVersion> found(String reference) {
+        try {
+            return Stream.of(resolve(reference));
+        } catch (UnknownAdapterException gone) {
+            return Stream.of();
+        }
     }
 
     /**
      * Removes files that no version needs.
      *
-     * @param keep how many of the newest versions of each adapter are kept beside those that are served, were served before that, or have a
-     *     tag; null for all
+     * @param keep how many of the newest versions of each adapter are kept beside those that are served, were served before that, have a
+     *     tag or an alias; null for all
      * @return how many bytes became free
      */
     public long gc(@Nullable Integer keep) {
@@ -368,8 +434,11 @@ public final class Store {
         }
         return locked(() -> {
             Set<String> needed = new HashSet<>();
-            for (NameRecord record : records()) {
-                NameRecord left = keep == null ? record : record.without(old(record, keep));
+            List<NameRecord> records = records();
+            Set<StoredVersion> named =
+                    records.stream().flatMap(record -> named(record).stream()).collect(Collectors.toSet());
+            for (NameRecord record : records) {
+                NameRecord left = keep == null ? record : record.without(old(record, keep, named));
                 if (left != record && !left.equals(record)) {
                     write(left);
                 }
@@ -384,7 +453,7 @@ public final class Store {
         });
     }
 
-    private static List<Integer> old(NameRecord record, int keep) {
+    private static List<Integer> old(NameRecord record, int keep, Set<StoredVersion> named) {
         List<Integer> numbers = new ArrayList<>(
                 record.versions().stream().map(StoredVersion::number).toList());
         Collections.reverse(numbers);
@@ -392,7 +461,9 @@ public final class Store {
         List<Integer> last = served.subList(Math.max(0, served.size() - 2), served.size());
         return numbers.stream()
                 .skip(keep)
-                .filter(number -> !last.contains(number) && !record.tags().containsValue(number))
+                .filter(number -> !last.contains(number)
+                        && !record.tags().containsValue(number)
+                        && !named.contains(record.version(number)))
                 .toList();
     }
 

@@ -15,6 +15,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
@@ -69,6 +71,58 @@ class StoreTest {
         assertThat(first(store.load(Bases.load(Bases.LLAMA), "prod")))
                 .isEqualTo(first(Adapter.load(Bases.load(Bases.LLAMA), adapter(1))));
         assertThat(Store.open(folder.resolve("store"), null).resolve("prod")).isEqualTo(one);
+    }
+
+    @Test
+    void aCanaryTakesAShareUntilItIsRolledBack() {
+        Store store = store();
+        StoredVersion one = add(store, "sql", 1);
+        add(store, "sql", 2);
+        store.alias("prod", "sql@1", new Canary("sql@2", 0.25));
+
+        Canary canary = Objects.requireNonNull(store.canary("prod"));
+        assertThat(canary).isEqualTo(new Canary("sql@2", 0.25));
+        assertThat(store.canary("sql")).isNull();
+        assertThat(store.canary("prod@1")).isNull();
+        assertThat(store.resolve("prod")).isEqualTo(one);
+        assertThatThrownBy(() -> store.alias("prod", "sql@1", new Canary("sql@1", 0.5)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("the same version");
+        assertThatThrownBy(() -> store.alias("prod", "sql@1", new Canary("sql@9", 0.5)))
+                .isInstanceOf(UnknownAdapterException.class);
+        assertThat(store.canary("prod")).as("what was refused changes nothing").isEqualTo(canary);
+
+        store.serve("sql@1");
+        assertThatThrownBy(() -> store.remove("sql@2")).hasMessageContaining("the alias prod stands for");
+        store.add("sql", adapter(3), Map.of(), true);
+        store.gc(1);
+        assertThat(store.resolve("sql@2").number())
+                .as("what an alias needs isn't dropped")
+                .isEqualTo(2);
+
+        assertThat(store.rollback("prod", null)).isEqualTo(one);
+        assertThat(store.canary("prod")).isNull();
+        assertThatThrownBy(() -> store.rollback("prod", null)).hasMessageContaining("is an alias of sql@1");
+    }
+
+    @Test
+    void aKeyStaysWithItsVersionAndSharesOnlyGrow() {
+        Canary tenth = new Canary("sql@2", 0.1);
+        Canary half = new Canary("sql@2", 0.5);
+        List<String> keys = IntStream.range(0, 4000).mapToObj(i -> "user" + i).toList();
+        List<String> first =
+                keys.stream().filter(key -> tenth.takes("prod", key)).toList();
+
+        assertThat(first.size()).isBetween(320, 480);
+        assertThat(keys.stream().filter(key -> half.takes("prod", key)))
+                .containsAll(first)
+                .hasSizeBetween(1850, 2150);
+        assertThat(keys.stream().filter(key -> tenth.takes("other", key)).toList())
+                .as("another alias tries others")
+                .isNotEqualTo(first);
+        for (double share : new double[] {0, 1, -1, Double.NaN}) {
+            assertThatThrownBy(() -> new Canary("sql@2", share)).isInstanceOf(InputException.class);
+        }
     }
 
     @Test

@@ -34,6 +34,7 @@ public final class AuditLog implements AutoCloseable {
             String method,
             String path,
             @Nullable String model,
+            @Nullable String adapter,
             int status,
             long nanos) {
         ObjectNode line = JsonNodeFactory.instance.objectNode();
@@ -43,6 +44,7 @@ public final class AuditLog implements AutoCloseable {
         line.put("method", method);
         line.put("path", path);
         line.put("model", model);
+        line.put("adapter", adapter);
         line.put("status", status);
         line.put("milliseconds", nanos / 1_000_000);
         try {

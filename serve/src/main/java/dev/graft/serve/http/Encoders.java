@@ -99,7 +99,7 @@ final class Encoders implements Route {
         body.put("model", model);
         ArrayNode data = body.putArray("data");
         int tokens = 0;
-        try (Adapters.Lease lease = adapters.lease(model)) {
+        try (Adapters.Lease lease = exchange.lease(adapters, model)) {
             for (int i = 0; i < texts.size(); i++) {
                 ObjectNode entry = data.addObject();
                 entry.put("index", i);

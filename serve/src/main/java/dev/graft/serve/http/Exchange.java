@@ -2,10 +2,12 @@ package dev.graft.serve.http;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.Json;
+import dev.graft.serve.Adapters;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.UUID;
 import java.util.concurrent.TimeoutException;
 import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.io.Content;
@@ -21,6 +23,8 @@ final class Exchange {
     private final Limits limits;
     private final Keys.@Nullable Key key;
     private @Nullable String model;
+    private @Nullable String adapter;
+    private String requestKey = "";
 
     Exchange(Request request, Response response, Limits limits, Keys.@Nullable Key key) {
         this.request = request;
@@ -69,10 +73,32 @@ final class Exchange {
             throw new ApiError(
                     415, "invalid_request_error", null, "the Content-Type is " + type + ", expected application/json");
         }
-        Fields fields = Fields.of("the request", Json.parse("the request", bytes()));
-        JsonNode named = fields.has("model") ? fields.node("model") : null;
-        model = named != null && named.isString() ? named.stringValue() : null;
+        byte[] bytes = bytes();
+        JsonNode json = Json.parse("the request", bytes);
+        Fields fields = Fields.of("the request", json);
+        model = fields.has("model") && json.path("model").isString() ? fields.string("model") : null;
+        // A person stays with one version; requests of nobody are told apart by all that they say.
+        JsonNode user = json.path("user");
+        requestKey = user.isString()
+                ? user.stringValue()
+                : UUID.nameUUIDFromBytes(bytes).toString();
         return fields;
+    }
+
+    /** Takes what answers to a model's name for this request, and says in a header which adapter that is. */
+    Adapters.Lease lease(Adapters adapters, String name) {
+        Adapters.Lease lease = adapters.lease(name, requestKey);
+        adapter = lease.title();
+        if (adapter != null) {
+            header("Graft-Adapter", adapter);
+        }
+        return lease;
+    }
+
+    /** Which adapter answers, as exactly as its store can say; null for the base alone, and before it is known. */
+    @Nullable
+    String adapter() {
+        return adapter;
     }
 
     byte[] bytes() throws IOException {

@@ -91,6 +91,17 @@ public final class Metrics implements Engine.Observer {
                 .record(nanos, TimeUnit.NANOSECONDS);
     }
 
+    /** Counts a request for an adapter: by what it asked for, and which adapter that was. */
+    void answered(@Nullable String model, String adapter, int status, long nanos) {
+        Timer.builder("graft.adapter.duration")
+                .description("Requests by adapter")
+                .tag("model", String.valueOf(model))
+                .tag("adapter", adapter)
+                .tag("status", Integer.toString(status))
+                .register(registry)
+                .record(nanos, TimeUnit.NANOSECONDS);
+    }
+
     @Override
     public void began(Served adapter, long waitedNanos) {
         queue.record(waitedNanos, TimeUnit.NANOSECONDS);

@@ -1,5 +1,6 @@
 package dev.graft.serve.http;
 
+import dev.graft.peft.store.Canary;
 import dev.graft.serve.Adapters;
 import java.io.IOException;
 import java.util.Locale;
@@ -50,6 +51,10 @@ final class Models implements Route {
         if (name.equals(adapters.baseName())) {
             model.put("task", adapters.base().task().name().toLowerCase(Locale.ROOT));
             model.put("parameters", adapters.base().parameterCount());
+        }
+        Canary canary = adapters.canary(name);
+        if (canary != null) {
+            model.putObject("canary").put("adapter", canary.target()).put("share", canary.share());
         }
         if (loaded != null) {
             model.put("method", loaded.adapter().method().type().name());

@@ -69,6 +69,9 @@ final class Router extends Handler.Abstract {
         int status = failure == null ? exchange.status() : 499;
         boolean known = OPEN.contains(path) || routes.keySet().stream().anyMatch(key -> key.endsWith(" " + path));
         metrics.answered(known ? path : "other", status, nanos);
+        if (exchange.adapter() != null) {
+            metrics.answered(exchange.model(), exchange.adapter(), status, nanos);
+        }
         AuditLog audit = options.audit();
         if (audit != null && !OPEN.contains(path)) {
             audit.write(
@@ -77,6 +80,7 @@ final class Router extends Handler.Abstract {
                     exchange.method(),
                     path,
                     exchange.model(),
+                    exchange.adapter(),
                     status,
                     nanos);
         }

@@ -92,7 +92,7 @@ final class Texts implements Route {
     /** Asks for the texts; their adapter stays in memory until the engine has let go of all of them. */
     private List<Ticket> submit(
             TextRequest request, List<int[]> prompts, BlockingQueue<Event> events, Exchange exchange) {
-        Adapters.Lease lease = adapters.lease(request.model());
+        Adapters.Lease lease = exchange.lease(adapters, request.model());
         try {
             List<Ask> asks = asks(request, prompts, lease.served(), exchange);
             AtomicInteger open = new AtomicInteger(asks.size());

@@ -1,0 +1,23 @@
+package dev.graft.cli.adapters;
+
+import dev.graft.peft.store.Canary;
+import picocli.CommandLine.Option;
+
+/** {@code --canary} and {@code --share}, both or none. */
+final class CanaryOptions {
+
+    @Option(
+            names = "--canary",
+            required = true,
+            paramLabel = "NAME[@VERSION]",
+            description = "What a share of the requests gets.")
+    @SuppressWarnings("NullAway.Init")
+    private String target;
+
+    @Option(names = "--share", required = true, paramLabel = "SHARE", description = "That share, above 0 and below 1.")
+    private double share;
+
+    Canary canary() {
+        return new Canary(target, share);
+    }
+}

@@ -1,0 +1,33 @@
+package dev.graft.peft.store;
+
+import dev.graft.formats.InputException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
+
+/**
+ * A share of an alias's requests that another version answers, to try it on a few before it is served to all.
+ *
+ * @param target the other version, such as {@code sql@2}
+ * @param share of the requests, above 0 and below 1
+ */
+public record Canary(String target, double share) {
+    /** @throws InputException if it would be no share */
+    public Canary {
+        if (!(share > 0 && share < 1)) {
+            throw new InputException("the share is " + share + ", expected more than 0 and less than 1");
+        }
+    }
+
+    /**
+     * Whether it answers a request: if a hash of alias and key, as a number in [0, 1), is below the share. So a key always gets the same
+     * version, and a larger share takes in more keys without sending back any.
+     *
+     * @param key what tells requests apart, such as the name of a user
+     */
+    public boolean takes(String alias, String key) {
+        String hash = Content.hash((alias + "\0" + key).getBytes(StandardCharsets.UTF_8));
+        long first = ByteBuffer.wrap(HexFormat.of().parseHex(hash)).getLong();
+        return (first >>> 11) * 0x1p-53 < share;
+    }
+}
