@@ -124,6 +124,20 @@ public final class KvCache implements AutoCloseable {
         return common;
     }
 
+    /** Forgets what a pass has put behind the first positions, a whole pass or one that failed on its way. */
+    public void cut(long positions) {
+        if (mask != null && mask.size(1) > positions) {
+            mask = first(mask, positions);
+        }
+        if (ids != null && ids.size(1) > positions - prefix) {
+            ids = first(ids, positions - prefix);
+        }
+        length = Math.min(length, positions);
+        if (frozen != null) {
+            frozen.cut(positions - virtual());
+        }
+    }
+
     /** A copy of what it holds of some tokens of its one row, before which there is neither a prefix nor a prompt. */
     public KvCache part(long from, long count) {
         if (mask == null || ids == null || mask.size(0) != 1 || virtual() > 0 || from + count > length) {

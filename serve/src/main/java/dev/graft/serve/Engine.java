@@ -21,7 +21,10 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
@@ -36,7 +39,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>An answer is the same to the last bit whatever its neighbours are. A text's prompt is read by passes of its own. Tokens are written by
  * passes of a fixed number of rows, a part of which may be idle: so each matrix product has the same shape at any load, and what a product
- * gives for a row depends neither on the other rows nor on its place. What mixes positions is done for each row alone.
+ * gives for a row depends neither on the other rows nor on its place. What mixes positions is done for each row alone. A text whose pass
+ * fails ends with that failure, and its neighbours go on.
  *
  * <pre>{@code
  * try (Engine engine = new Engine(base, tokenizer, Engine.Options.DEFAULT)) {
@@ -355,41 +359,73 @@ public final class Engine implements AutoCloseable {
     /** Writes a token for each row of a tile whose prompt is read. */
     private void write(int tile) {
         long start = System.nanoTime();
-        long[] ids = new long[TILE];
-        List<@Nullable Pass> passes = new ArrayList<>();
-        int used = 0;
-        int texts = 0;
+        List<Integer> writing = new ArrayList<>();
         for (int i = 0; i < TILE; i++) {
             Row row = rows[tile * TILE + i];
-            boolean writes = row != null && row.isRead();
-            passes.add(
-                    row != null && writes
-                            ? Pass.cached(row.ask.adapter().selection().hooks(), row.cache())
-                            : null);
-            if (row != null && writes) {
-                ids[i] = row.text.last();
-                used = i + 1;
-                texts++;
+            if (row != null && row.isRead()) {
+                row.written = row.cache().length();
+                writing.add(i);
             }
         }
-        if (used == 0) {
+        if (writing.isEmpty()) {
             return;
         }
-        float[][] logits;
-        try (Scope scope = new Scope()) {
-            Slots own = slots.get(tile);
-            own.use(used);
-            Pass pass = Pass.ragged(own.hooks(), passes);
-            Tensor mask = Tensors.ones(ScalarType.Long, TILE, 1);
-            logits = logits(base.hidden(Inputs.of(Tensors.of(ids, TILE, 1), mask), pass), pass);
+        Map<Integer, float[]> logits;
+        try {
+            logits = step(tile, slots.get(tile), writing);
+        } catch (RuntimeException failure) {
+            LOG.error("a pass of {} texts failed; each is tried alone", writing.size(), failure);
+            logits = eachAlone(tile, writing);
         }
-        for (int i = 0; i < used; i++) {
+        logits.forEach((i, own) -> {
             Row row = rows[tile * TILE + i];
-            if (row != null && passes.get(i) != null) {
-                took(tile * TILE + i, row, logits[i]);
+            if (row != null) {
+                took(tile * TILE + i, row, own);
+            }
+        });
+        observer.wrote(logits.size(), System.nanoTime() - start);
+    }
+
+    /** One pass over a tile: the logits of each row that writes; the others are idle. */
+    private Map<Integer, float[]> step(int tile, Slots own, List<Integer> writing) {
+        long[] ids = new long[TILE];
+        List<@Nullable Pass> passes = new ArrayList<>(Collections.nCopies(TILE, null));
+        for (int i : writing) {
+            Row row = rows[tile * TILE + i];
+            if (row != null) {
+                ids[i] = row.text.last();
+                passes.set(i, Pass.cached(row.ask.adapter().selection().hooks(), row.cache()));
             }
         }
-        observer.wrote(texts, System.nanoTime() - start);
+        try (Scope scope = new Scope()) {
+            own.use(writing.get(writing.size() - 1) + 1);
+            Pass pass = Pass.ragged(own.hooks(), passes);
+            Tensor mask = Tensors.ones(ScalarType.Long, TILE, 1);
+            float[][] logits = logits(base.hidden(Inputs.of(Tensors.of(ids, TILE, 1), mask), pass), pass);
+            Map<Integer, float[]> each = new LinkedHashMap<>();
+            writing.forEach(i -> each.put(i, logits[i]));
+            return each;
+        }
+    }
+
+    /** After a pass that failed: the same step for each row by a pass of its own. Those that fail again leave. */
+    private Map<Integer, float[]> eachAlone(int tile, List<Integer> writing) {
+        Map<Integer, float[]> each = new LinkedHashMap<>();
+        for (int i : writing) {
+            Row row = rows[tile * TILE + i];
+            if (row == null) {
+                continue;
+            }
+            row.cache().cut(row.written);
+            try (Slots alone = new Slots(TILE)) {
+                alone.put(i, row.ask.adapter().selection());
+                each.putAll(step(tile, alone, List.of(i)));
+            } catch (RuntimeException failure) {
+                LOG.error("a text of the adapter {} failed", row.ask.adapter().name(), failure);
+                leave(tile * TILE + i, listener -> listener.failed(failure));
+            }
+        }
+        return each;
     }
 
     /** The logits behind the last position of each row. */

@@ -20,6 +20,9 @@ final class Row {
 
     private @Nullable KvCache cache;
     final long asked = System.nanoTime();
+    /** How far its cache was filled before the present pass. */
+    long written;
+
     int read;
     int cached;
 

@@ -1,0 +1,164 @@
+package dev.graft.serve;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.generate.GenerateOptions;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Effect;
+import dev.graft.peft.Grafter;
+import dev.graft.peft.Initial;
+import dev.graft.peft.Method;
+import dev.graft.peft.Selection;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import dev.graft.tensor.Numerics;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.node.ObjectNode;
+
+/** A text whose pass fails takes neither its neighbours nor the engine with it. */
+class FailingTextTest {
+    private static final Base BASE = Tiny.base("llama-gqa", Numerics.FP32);
+
+    /** An update of one layer, f(x) = W x, that may multiply matrices of shapes that don't fit. */
+    private record Breaking(String layer, BooleanSupplier broken) implements Method {
+        @Override
+        public Type type() {
+            return new Lora(LoraConfig.DEFAULT).type();
+        }
+
+        @Override
+        public void graft(Grafter grafter) {
+            for (Site site : grafter.base().sites()) {
+                if (site instanceof Linear linear && site.name().endsWith(layer)) {
+                    Tensor weight = grafter.parameter(site, "w", Initial.normal(0.1), linear.in(), linear.out());
+                    grafter.add(site, new Effect.Delta() {
+                        @Override
+                        public Tensor apply(Tensor x, Pass pass) {
+                            return x.matmul(broken.getAsBoolean() ? Tensors.zeros(ScalarType.Float, 1, 3) : weight);
+                        }
+
+                        @Override
+                        public @Nullable Tensor weight() {
+                            return weight.t();
+                        }
+                    });
+                }
+            }
+        }
+
+        @Override
+        public void write(ObjectNode config, Base base) {
+            throw new UnsupportedOperationException("it is never saved");
+        }
+    }
+
+    private static Ask ask(Served adapter, int... prompt) {
+        return Ask.of(prompt, GenerateOptions.DEFAULT.withMaxNewTokens(12).withEndTokens(Set.of()), adapter)
+                .withLogprobs(2);
+    }
+
+    private static List<Ask> neighbours() {
+        List<Ask> asks = new ArrayList<>();
+        int revision = 0;
+        for (String name : List.of("lora", "ia3", "prefix-tuning", "prompt-tuning", "dora")) {
+            asks.add(ask(Tiny.served(BASE, "llama-gqa", name, ++revision), 5, 6, 7, 8, 9 + revision));
+        }
+        asks.add(ask(Tiny.routers(BASE).get(0), 9, 8, 7));
+        asks.add(ask(Served.base("llama-gqa"), 5, 6, 7));
+        return asks;
+    }
+
+    private static List<List<Token>> alone(List<Ask> asks) {
+        try (Engine engine = new Engine(BASE, null, Engine.Options.DEFAULT)) {
+            List<List<Token>> tokens = new ArrayList<>();
+            for (Ask ask : asks) {
+                Heard heard = new Heard();
+                engine.submit(ask, heard);
+                tokens.add(heard.await().tokens);
+            }
+            return tokens;
+        }
+    }
+
+    /** The first layer, the last one, and the head, behind which the caches have taken up the step already. */
+    @ParameterizedTest
+    @ValueSource(strings = {"layers.0.self_attn.q_proj", "layers.1.mlp.down_proj", "lm_head"})
+    void onlyTheTextThatFailsEnds(String layer) {
+        AtomicBoolean broken = new AtomicBoolean();
+        Adapter breaking = Adapter.create(BASE, new Breaking(layer, broken::get), 3);
+        assertThat(breaking.sites()).isNotEmpty();
+        List<Ask> asks = neighbours();
+        List<List<Token>> expected = alone(asks);
+        Ask breaks = ask(new Served("breaking", 99, Selection.of(breaking)), 5, 6, 7, 8);
+        Heard failing = new Heard() {
+            @Override
+            public void token(Token token, String piece) {
+                super.token(token, piece);
+                broken.set(tokens.size() == 4);
+            }
+        };
+        List<Heard> others = new ArrayList<>();
+        try (Engine engine = new Engine(BASE, null, Engine.Options.DEFAULT)) {
+            List<Listener> listeners = new ArrayList<>();
+            for (int i = 0; i < asks.size(); i++) {
+                others.add(new Heard());
+                listeners.add(others.get(i));
+            }
+            List<Ask> all = new ArrayList<>(asks);
+            all.add(3, breaks);
+            listeners.add(3, failing);
+            engine.submit(all, listeners);
+
+            assertThatThrownBy(failing::await).hasMessageContaining("mat1 and mat2 shapes cannot be multiplied");
+            assertThat(failing.tokens).hasSize(4);
+            for (int i = 0; i < asks.size(); i++) {
+                assertThat(others.get(i).await().tokens)
+                        .as(asks.get(i).adapter().name())
+                        .isEqualTo(expected.get(i));
+            }
+            Heard later = new Heard();
+            engine.submit(asks.get(0), later);
+            assertThat(later.await().tokens).isEqualTo(expected.get(0));
+            assertThat(engine.running()).isZero();
+        }
+    }
+
+    /** Where nothing fails alone, all go on. */
+    @Test
+    void aPassThatFailsOnceEndsNoText() {
+        Served whole = served(() -> false);
+        List<List<Token>> expected = alone(List.of(ask(whole, 5, 6, 7, 8), ask(whole, 4, 3)));
+        AtomicInteger calls = new AtomicInteger();
+        Served once = served(() -> calls.incrementAndGet() == 9);
+        List<Heard> heard = List.of(new Heard(), new Heard());
+        try (Engine engine = new Engine(BASE, null, Engine.Options.DEFAULT)) {
+            engine.submit(List.of(ask(once, 5, 6, 7, 8), ask(once, 4, 3)), List.copyOf(heard));
+            assertThat(heard.get(0).await().tokens).isEqualTo(expected.get(0));
+            assertThat(heard.get(1).await().tokens).isEqualTo(expected.get(1));
+        }
+        assertThat(calls)
+                .as("a call for each token, and for the pass that failed")
+                .hasValueGreaterThan(2 * 12);
+    }
+
+    private static Served served(BooleanSupplier broken) {
+        return new Served("breaking", 99, Selection.of(Adapter.create(BASE, new Breaking("lm_head", broken), 3)));
+    }
+}
