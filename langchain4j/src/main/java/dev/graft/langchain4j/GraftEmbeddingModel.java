@@ -10,7 +10,6 @@ import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.model.embedding.EmbeddingModel;
 import dev.langchain4j.model.output.Response;
 import dev.langchain4j.model.output.TokenUsage;
-import java.util.ArrayList;
 import java.util.List;
 
 /** An adapter, or its base, as an embedding model. Made by {@link GraftModels}; safe for use by several threads. */
@@ -28,24 +27,29 @@ public final class GraftEmbeddingModel implements EmbeddingModel {
     /** @throws InvalidRequestException if a text is longer than the base can read */
     @Override
     public Response<List<Embedding>> embedAll(List<TextSegment> segments) {
-        List<Embedding> vectors = new ArrayList<>();
+        List<Encoding> texts = adapters.base()
+                .tokenizer()
+                .encodeAll(segments.stream().map(TextSegment::text).toList(), EncodeOptions.DEFAULT);
+        int longest = adapters.base().backbone().maxPositions();
         int tokens = 0;
-        try (Adapters.Lease lease = adapters.lease(model)) {
-            for (TextSegment segment : segments) {
-                Encoding text = adapters.base().tokenizer().encode(segment.text(), EncodeOptions.DEFAULT);
-                int longest = adapters.base().backbone().maxPositions();
-                if (text.length() == 0 || text.length() > longest) {
-                    throw new InvalidRequestException("text " + vectors.size() + " has " + text.length() + " tokens, "
-                            + model + " takes from 1 to " + longest);
-                }
-                vectors.add(Embedding.from(
-                        embedder.embed(text, lease.served().selection().hooks())));
-                tokens += text.length();
+        for (int i = 0; i < texts.size(); i++) {
+            int length = texts.get(i).length();
+            if (length == 0 || length > longest) {
+                throw new InvalidRequestException(
+                        "text " + i + " has " + length + " tokens, " + model + " takes from 1 to " + longest);
             }
+            tokens += length;
+        }
+        try (Adapters.Lease lease = adapters.lease(model)) {
+            List<Embedding> vectors = embedder
+                    .embed(texts, lease.served().selection().hooks())
+                    .stream()
+                    .map(Embedding::from)
+                    .toList();
+            return Response.from(vectors, new TokenUsage(tokens, 0));
         } catch (RuntimeException failure) {
             throw Conversations.told(failure);
         }
-        return Response.from(vectors, new TokenUsage(tokens, 0));
     }
 
     @Override

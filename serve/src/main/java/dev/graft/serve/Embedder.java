@@ -1,7 +1,7 @@
 package dev.graft.serve;
 
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
+import dev.graft.models.Hidden;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.tokenizers.Encoding;
@@ -9,6 +9,7 @@ import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
@@ -22,24 +23,25 @@ public final class Embedder {
 
     /** A text's vector, {@code [hidden]}, by a pass of its own. */
     public float[] embed(Encoding text, Hooks hooks) {
-        try (NoGrad off = new NoGrad();
-                Scope scope = new Scope()) {
-            Tensor last = base.hidden(inputs(text), Pass.inference(hooks)).last();
-            Tensor mean = Ops.mean(Ops.to(last, ScalarType.Float), 1, false);
-            return Tensors.floats(mean.div(Ops.norm(mean, 1, true)));
-        }
+        return embed(List.of(text), hooks).get(0);
     }
 
-    /** A batch of one text. */
-    public static Inputs inputs(Encoding text) {
-        return new Inputs(row(text.ids()), Tensors.ones(ScalarType.Long, 1, text.length()), row(text.typeIds()), null);
-    }
-
-    private static Tensor row(int[] values) {
-        long[] wide = new long[values.length];
-        for (int i = 0; i < wide.length; i++) {
-            wide[i] = values[i];
+    /** The vectors of several texts, {@code [hidden]} each, by passes of several. */
+    public List<float[]> embed(List<Encoding> texts, Hooks hooks) {
+        float[][] vectors = new float[texts.size()][];
+        for (TextBatch batch : TextBatch.of(texts, base.backbone())) {
+            try (NoGrad off = new NoGrad();
+                    Scope scope = new Scope()) {
+                Hidden hidden = base.hidden(batch.inputs(), Pass.inference(hooks));
+                Tensor last = Ops.to(hidden.last(), ScalarType.Float);
+                for (int row = 0; row < batch.texts().size(); row++) {
+                    long seen = hidden.prompt() + batch.texts().get(row).length();
+                    Tensor own = last.narrow(0, row, 1).narrow(1, 0, seen);
+                    Tensor mean = Ops.mean(own, 1, false);
+                    vectors[batch.places().get(row)] = Tensors.floats(mean.div(Ops.norm(mean, 1, true)));
+                }
+            }
         }
-        return Tensors.of(wide, 1, wide.length);
+        return List.of(vectors);
     }
 }

@@ -11,6 +11,7 @@ import dev.graft.models.tokenizers.Encoding;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.Embedder;
+import dev.graft.serve.TextBatch;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -31,8 +32,8 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * {@code /v1/embeddings}, {@code /v1/classify} and {@code /v1/token_classify}: what a model that reads whole texts gives for them, each text
- * by a pass of its own.
+ * {@code /v1/embeddings}, {@code /v1/classify} and {@code /v1/token_classify}: what a model that reads whole texts gives for them, a few texts
+ * of a request in a pass.
  */
 final class Encoders implements Route {
     private static final int MOST_INPUTS = 2048;
@@ -100,12 +101,12 @@ final class Encoders implements Route {
         ArrayNode data = body.putArray("data");
         int tokens = 0;
         try (Adapters.Lease lease = exchange.lease(adapters, model)) {
-            for (int i = 0; i < texts.size(); i++) {
-                ObjectNode entry = data.addObject();
-                entry.put("index", i);
-                fill(entry, texts.get(i), lease.served().selection().hooks(), base64);
-                tokens += texts.get(i).length();
+            List<ObjectNode> entries = new ArrayList<>();
+            for (Encoding text : texts) {
+                entries.add(data.addObject().put("index", entries.size()));
+                tokens += text.length();
             }
+            fill(entries, texts, lease.served().selection().hooks(), base64);
         }
         ObjectNode usage = body.putObject("usage");
         usage.put("prompt_tokens", tokens);
@@ -138,19 +139,29 @@ final class Encoders implements Route {
         return encodings;
     }
 
-    private void fill(ObjectNode entry, Encoding text, Hooks hooks, boolean base64) {
+    private void fill(List<ObjectNode> entries, List<Encoding> texts, Hooks hooks, boolean base64) {
+        Base base = adapters.base();
         if (kind == Kind.EMBEDDING) {
-            embedding(entry, new Embedder(adapters.base()).embed(text, hooks), base64);
+            List<float[]> vectors = new Embedder(base).embed(texts, hooks);
+            for (int i = 0; i < entries.size(); i++) {
+                embedding(entries.get(i), vectors.get(i), base64);
+            }
             return;
         }
-        Base base = adapters.base();
-        try (NoGrad off = new NoGrad();
-                Scope scope = new Scope()) {
-            Tensor logits = Ops.to(base.logits(Embedder.inputs(text), Pass.inference(hooks)), ScalarType.Float);
-            if (kind == Kind.LABEL) {
-                label(entry, base, logits);
-            } else {
-                tokenLabels(entry, base, logits, text);
+        for (TextBatch batch : TextBatch.of(texts, base.backbone())) {
+            try (NoGrad off = new NoGrad();
+                    Scope scope = new Scope()) {
+                Tensor all = Ops.to(base.logits(batch.inputs(), Pass.inference(hooks)), ScalarType.Float);
+                for (int row = 0; row < batch.texts().size(); row++) {
+                    ObjectNode entry = entries.get(batch.places().get(row));
+                    Tensor logits = all.narrow(0, row, 1);
+                    if (kind == Kind.LABEL) {
+                        label(entry, base, logits);
+                    } else {
+                        Encoding text = batch.texts().get(row);
+                        tokenLabels(entry, base, logits.narrow(1, 0, text.length()), text);
+                    }
+                }
             }
         }
     }

@@ -12,10 +12,14 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Base64;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 
 @Timeout(60)
@@ -105,6 +109,52 @@ class EncodersTest {
             JsonNode adapted = client.post("/v1/classify", "{\"model\": \"lora\", \"input\": \"Hello\"}")
                     .json();
             assertThat(adapted.path("data").path(0).path("probs")).isNotEqualTo(entry.path("probs"));
+        }
+    }
+
+    /** Whatever their lengths, answers stand in the order of the texts and are those to the texts alone. */
+    @ParameterizedTest
+    @CsvSource({
+        "bert-base, FEATURE_EXTRACTION, /v1/embeddings, embedding",
+        "bert-seqcls, SEQ_CLS, /v1/classify, probs",
+        "bert-tokcls, TOKEN_CLS, /v1/token_classify, tokens"
+    })
+    void severalTextsAreAnsweredAsAlone(String name, Task task, String route, String field) throws IOException {
+        List<String> texts = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            texts.add(("Hello you there ".repeat(1 + i * 7 % 5) + "you ".repeat(i % 3)).strip());
+        }
+        try (Server server = serve(name, task, name)) {
+            Client client = new Client(server.address());
+            JsonNode all = ask(client, route, "[\"" + String.join("\", \"", texts) + "\"]");
+            assertThat(all.size()).isEqualTo(texts.size());
+            for (int i = 0; i < texts.size(); i++) {
+                assertThat(all.path(i).path("index").intValue()).isEqualTo(i);
+                JsonNode alone = ask(client, route, "\"" + texts.get(i) + "\"");
+                assertClose(all.path(i).path(field), alone.path(0).path(field));
+            }
+        }
+    }
+
+    private static JsonNode ask(Client client, String route, String input) {
+        return client.post(route, "{\"model\": \"lora\", \"input\": " + input + "}")
+                .json()
+                .path("data");
+    }
+
+    private static void assertClose(JsonNode actual, JsonNode expected) {
+        assertThat(actual.size()).isEqualTo(expected.size());
+        if (expected.isNumber()) {
+            assertThat(actual.doubleValue()).isCloseTo(expected.doubleValue(), within(1e-5));
+        } else if (expected.isArray()) {
+            assertThat(expected.isEmpty()).isFalse();
+            for (int i = 0; i < expected.size(); i++) {
+                assertClose(actual.path(i), expected.path(i));
+            }
+        } else if (expected.isObject()) {
+            expected.propertyNames().forEach(key -> assertClose(actual.path(key), expected.path(key)));
+        } else {
+            assertThat(actual).isEqualTo(expected);
         }
     }
 
