@@ -4,6 +4,7 @@ import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -120,7 +121,7 @@ record Content(SortedMap<String, byte[]> files, List<String> leftOut) {
                     throw new InputException(source + ": two entries are called " + name);
                 }
             }
-        } catch (ZipException damaged) {
+        } catch (ZipException | EOFException damaged) {
             throw new FormatException(source, "is no folder and no whole zip archive: " + damaged.getMessage());
         }
         return new Content(files, List.copyOf(leftOut));
