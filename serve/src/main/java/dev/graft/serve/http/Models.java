@@ -58,7 +58,9 @@ final class Models implements Route {
         }
         if (loaded != null) {
             model.put("method", loaded.adapter().method().type().name());
-            model.put("parameters", loaded.adapter().totalCount());
+            model.put(
+                    "parameters",
+                    loaded.adapter().totalCount() - adapters.base().parameterCount());
             model.put("bytes", loaded.bytes());
             model.put("revision", adapters.revision(name));
         }

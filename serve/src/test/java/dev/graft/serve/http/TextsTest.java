@@ -366,8 +366,12 @@ class TextsTest {
                 .forEach(model -> ids.add(model.path("id").stringValue()));
 
         assertThat(ids).startsWith("tiny").contains("clerk", "poet", "scaled");
-        assertThat(client.get("/v1/models/poet").json().path("parent").stringValue())
-                .isEqualTo("tiny");
+        ask("poet", "");
+        JsonNode poet = client.get("/v1/models/poet").json();
+        assertThat(poet.path("parent").stringValue()).isEqualTo("tiny");
+        assertThat(4 * poet.path("parameters").longValue())
+                .as("an adapter's own numbers, in fp32")
+                .isEqualTo(poet.path("bytes").longValue());
         assertThat(client.get("/v1/models/nobody").status()).isEqualTo(404);
         assertThat(client.get("/nowhere").status()).isEqualTo(404);
         assertThat(client.get("/v1/completions").status()).isEqualTo(405);
