@@ -1,9 +1,9 @@
 package dev.graft.examples;
 
+import dev.graft.hub.Hub;
 import dev.graft.langchain4j.GraftModels;
 import dev.graft.models.Base;
 import dev.graft.models.chat.Chat;
-import dev.graft.models.chat.ChatTemplate;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.Engine;
 import dev.graft.serve.FolderStore;
@@ -11,23 +11,24 @@ import dev.graft.tensor.Aside;
 import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import java.nio.file.Path;
+import java.util.List;
 
 /**
- * Asks an adapter and its base through LangChain4j, without a server. Takes the folder of a base with a chat template, a folder with a folder
- * for each adapter, an adapter's name and a question.
+ * Asks a base and one of its adapters through LangChain4j, without a server. Takes a base with a chat template, such as {@code smollm2}, a
+ * folder with a folder for each adapter, an adapter's name and a question.
  */
 public final class InProcessChat {
     private InProcessChat() {}
 
     public static void main(String[] args) {
-        Path folder = Path.of(args[0]);
-        Base base = Aside.run(() -> Base.load(folder, Base.Options.DEFAULT));
-        Chat chat = new Chat(ChatTemplate.load(folder, base.tokenizer().specialTokens()), base.tokenizer());
+        Path files = new Hub().fetch(args[0]);
+        Base base = Aside.run(() -> Base.load(args[0], files, Base.Options.DEFAULT));
+        Chat chat = Chat.load(files, base.tokenizer());
         Adapters adapters = new Adapters(base, "base", new FolderStore(Path.of(args[1])), 1L << 30);
         ChatRequestParameters brief =
                 ChatRequestParameters.builder().maxOutputTokens(60).build();
         try (GraftModels models = GraftModels.chats(adapters, chat, Engine.Options.DEFAULT)) {
-            for (String name : new String[] {"base", args[2]}) {
+            for (String name : List.of("base", args[2])) {
                 ChatModel model = models.chat(name, brief);
                 System.out.println(name + ": " + model.chat(args[3]));
             }

@@ -4,20 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.withPrecision;
 
-import dev.graft.formats.Json;
-import dev.graft.formats.Safetensors;
-import dev.graft.formats.TensorData;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
-import dev.graft.models.chat.Chat;
-import dev.graft.models.chat.ChatTemplate;
-import dev.graft.peft.Adapter;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
 import dev.graft.serve.AdapterStore;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.Engine;
-import dev.graft.serve.FolderStore;
 import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.SystemMessage;
@@ -34,90 +25,34 @@ import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.output.FinishReason;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import org.bytedeco.pytorch.Scalar;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.json.JsonMapper;
-import tools.jackson.databind.node.ObjectNode;
 
 /** LangChain4j's own interfaces on a Llama of random numbers. */
 @Timeout(60)
 class GraftModelsTest {
-    private static final Path TOKENS = Path.of("../parity/fixtures/tokens/splitbpe");
     private static final Path BERT = Path.of("../parity/fixtures/bases/bert-base");
 
     private static GraftModels models;
 
     @BeforeAll
     static void open(@TempDir Path folder) throws IOException {
-        Path model = llama(folder.resolve("model"));
-        Base base = Base.load("tiny", model, Base.Options.DEFAULT);
-        Adapter poet = Adapter.create(base, new Lora(LoraConfig.DEFAULT), 1);
-        poet.parameters()
-                .values()
-                .forEach(parameter -> parameter.value().detach().add_(new Scalar(0.3)));
-        poet.save(folder.resolve("adapters/poet"));
-        Chat chat = new Chat(ChatTemplate.load(model, base.tokenizer().specialTokens()), base.tokenizer());
-        Adapters adapters = new Adapters(base, "tiny", new FolderStore(folder.resolve("adapters")));
-        models = GraftModels.chats(adapters, chat, new Engine.Options(8, 64, 16, 1 << 20));
+        TinyLlama tiny = TinyLlama.in(folder);
+        models = GraftModels.chats(tiny.adapters(), tiny.chat(), new Engine.Options(8, 64, 16, 1 << 20));
     }
 
     @AfterAll
     static void close() {
         models.close();
-    }
-
-    private static Path llama(Path folder) throws IOException {
-        Files.createDirectories(folder);
-        Files.copy(TOKENS.resolve("tokenizer.json"), folder.resolve("tokenizer.json"));
-        ObjectNode config = (ObjectNode) Json.read(TOKENS.resolve("tokenizer_config.json"));
-        config.put(
-                "chat_template",
-                "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-                        + "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}");
-        Files.writeString(folder.resolve("tokenizer_config.json"), Json.pretty(config));
-        Files.writeString(
-                folder.resolve("config.json"),
-                "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], \"vocab_size\": 300,"
-                        + " \"hidden_size\": 16, \"intermediate_size\": 24, \"num_hidden_layers\": 1,"
-                        + " \"num_attention_heads\": 2, \"num_key_value_heads\": 1, \"max_position_embeddings\": 256,"
-                        + " \"rms_norm_eps\": 1e-6, \"tie_word_embeddings\": true}");
-        Map<String, long[]> shapes = new LinkedHashMap<>();
-        String layer = "model.layers.0.";
-        shapes.put("model.embed_tokens.weight", new long[] {300, 16});
-        shapes.put(layer + "self_attn.q_proj.weight", new long[] {16, 16});
-        shapes.put(layer + "self_attn.k_proj.weight", new long[] {8, 16});
-        shapes.put(layer + "self_attn.v_proj.weight", new long[] {8, 16});
-        shapes.put(layer + "self_attn.o_proj.weight", new long[] {16, 16});
-        shapes.put(layer + "mlp.gate_proj.weight", new long[] {24, 16});
-        shapes.put(layer + "mlp.up_proj.weight", new long[] {24, 16});
-        shapes.put(layer + "mlp.down_proj.weight", new long[] {16, 24});
-        shapes.put(layer + "input_layernorm.weight", new long[] {16});
-        shapes.put(layer + "post_attention_layernorm.weight", new long[] {16});
-        shapes.put("model.norm.weight", new long[] {16});
-        SplittableRandom random = new SplittableRandom(7);
-        List<TensorData> tensors = new ArrayList<>();
-        shapes.forEach((name, shape) -> {
-            float[] values = new float[(int) (shape[0] * (shape.length == 1 ? 1 : shape[1]))];
-            for (int i = 0; i < values.length; i++) {
-                values[i] = (float) random.nextDouble(-1, 1);
-            }
-            tensors.add(TensorData.of(name, values, shape));
-        });
-        Safetensors.write(folder.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
-        return folder;
     }
 
     private static ChatRequest.Builder request() {

@@ -2,17 +2,13 @@ package dev.graft.cli.model;
 
 import dev.graft.cli.terminal.Figures;
 import dev.graft.cli.terminal.Terminal;
-import dev.graft.formats.Gguf;
 import dev.graft.formats.InputException;
 import dev.graft.hub.Hub;
-import dev.graft.hub.ModelFiles;
 import dev.graft.hub.Source;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.models.chat.Chat;
-import dev.graft.models.chat.ChatTemplate;
 import dev.graft.models.sites.Hooks;
-import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
 import dev.graft.peft.TaskHooks;
@@ -136,16 +132,7 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
      * @throws InputException if it has none
      */
     public Chat chat() {
-        Tokenizer tokenizer = base.tokenizer();
-        ModelFiles found = ModelFiles.find(files);
-        if (found instanceof ModelFiles.Gguf gguf) {
-            try (Gguf file = Gguf.open(gguf.file())) {
-                return new Chat(ChatTemplate.of(file, tokenizer.specialTokens()), tokenizer);
-            }
-        } else if (found instanceof ModelFiles.HuggingFaceFolder folder) {
-            return new Chat(ChatTemplate.load(folder.folder(), tokenizer.specialTokens()), tokenizer);
-        }
-        throw new InputException(base.name() + " has no chat template: an ONNX file is an encoder, which doesn't chat");
+        return Chat.load(files, base.tokenizer());
     }
 
     /** What acts on rows, by their tasks where they name some. */

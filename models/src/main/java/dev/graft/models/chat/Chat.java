@@ -1,11 +1,14 @@
 package dev.graft.models.chat;
 
+import dev.graft.formats.Gguf;
 import dev.graft.formats.InputException;
+import dev.graft.hub.ModelFiles;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Encoding;
 import dev.graft.models.tokenizers.SpecialTokens;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.models.tokenizers.Truncation;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
@@ -15,11 +18,30 @@ import org.jspecify.annotations.Nullable;
  * Conversations to token ids. The template writes every special token itself, so the tokenizer adds none.
  *
  * <pre>{@code
- * Chat chat = new Chat(ChatTemplate.load(folder, tokenizer.specialTokens()), tokenizer);
+ * Chat chat = Chat.load(new Hub().fetch("smollm2"), base.tokenizer());
  * Chat.Supervised row = chat.supervised(messages, RenderOptions.DEFAULT, Truncation.to(1024));
  * }</pre>
  */
 public record Chat(ChatTemplate template, Tokenizer tokenizer) {
+
+    /**
+     * The chat template that came with a model.
+     *
+     * @param files a Hugging Face folder, a GGUF file, or a folder with one
+     * @throws InputException if it has none
+     */
+    public static Chat load(Path files, Tokenizer tokenizer) {
+        ModelFiles found = ModelFiles.find(files);
+        if (found instanceof ModelFiles.Gguf gguf) {
+            try (Gguf file = Gguf.open(gguf.file())) {
+                return new Chat(ChatTemplate.of(file, tokenizer.specialTokens()), tokenizer);
+            }
+        }
+        if (found instanceof ModelFiles.HuggingFaceFolder folder) {
+            return new Chat(ChatTemplate.load(folder.folder(), tokenizer.specialTokens()), tokenizer);
+        }
+        throw new InputException(files + " has no chat template: an ONNX file is an encoder, which doesn't chat");
+    }
 
     /**
      * A conversation to learn from.

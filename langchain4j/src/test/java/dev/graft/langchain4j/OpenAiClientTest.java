@@ -1,0 +1,179 @@
+package dev.graft.langchain4j;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.withPrecision;
+
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import dev.graft.serve.AdapterStore;
+import dev.graft.serve.Adapters;
+import dev.graft.serve.Engine;
+import dev.graft.serve.http.Limits;
+import dev.graft.serve.http.Metrics;
+import dev.graft.serve.http.Server;
+import dev.langchain4j.data.embedding.Embedding;
+import dev.langchain4j.data.message.UserMessage;
+import dev.langchain4j.data.segment.TextSegment;
+import dev.langchain4j.exception.InvalidRequestException;
+import dev.langchain4j.exception.ModelNotFoundException;
+import dev.langchain4j.model.chat.request.ChatRequest;
+import dev.langchain4j.model.chat.request.ChatRequestParameters;
+import dev.langchain4j.model.chat.request.ResponseFormat;
+import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
+import dev.langchain4j.model.openai.OpenAiChatModel;
+import dev.langchain4j.model.openai.OpenAiEmbeddingModel;
+import dev.langchain4j.model.openai.OpenAiStreamingChatModel;
+import dev.langchain4j.model.output.FinishReason;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** LangChain4j's client for OpenAI on Graft's server: it says what the models in the same process say. */
+@Timeout(60)
+class OpenAiClientTest {
+    private static final Server.Options OPTIONS =
+            new Server.Options("127.0.0.1", 0, null, Limits.DEFAULT, 64, null, null);
+
+    private static Engine engine;
+    private static Server server;
+    private static GraftModels models;
+
+    @BeforeAll
+    static void start(@TempDir Path folder) throws IOException {
+        TinyLlama tiny = TinyLlama.in(folder);
+        Engine.Options options = new Engine.Options(8, 64, 16, 1 << 20);
+        Metrics metrics = new Metrics();
+        engine = new Engine(tiny.adapters().base(), tiny.adapters().base().tokenizer(), options, metrics);
+        server = Server.texts(engine, tiny.adapters(), tiny.chat(), metrics, OPTIONS);
+        models = GraftModels.chats(tiny.adapters(), tiny.chat(), options);
+    }
+
+    @AfterAll
+    static void stop() {
+        server.close();
+        engine.close();
+        models.close();
+    }
+
+    private static OpenAiChatModel client(String model) {
+        return OpenAiChatModel.builder()
+                .baseUrl(server.address() + "/v1")
+                .apiKey("none")
+                .modelName(model)
+                .temperature(0.0)
+                .maxTokens(20)
+                .maxRetries(0)
+                .build();
+    }
+
+    private static ChatRequest request(String text) {
+        return ChatRequest.builder()
+                .messages(UserMessage.from(text))
+                .parameters(ChatRequestParameters.builder().maxOutputTokens(20).build())
+                .build();
+    }
+
+    @Test
+    void anAnswerIsThatOfTheModelInProcess() {
+        ChatResponse expected = models.chat("poet").chat(request("Hello"));
+        ChatResponse answer = client("poet").chat(UserMessage.from("Hello"));
+
+        assertThat(answer.aiMessage().text()).isEqualTo(expected.aiMessage().text());
+        assertThat(answer.aiMessage().text())
+                .isNotEqualTo(client("tiny")
+                        .chat(UserMessage.from("Hello"))
+                        .aiMessage()
+                        .text());
+        assertThat(answer.modelName()).isEqualTo("poet");
+        assertThat(answer.finishReason()).isEqualTo(expected.finishReason());
+        assertThat(answer.tokenUsage().inputTokenCount())
+                .isEqualTo(expected.tokenUsage().inputTokenCount());
+        assertThat(answer.tokenUsage().outputTokenCount())
+                .isEqualTo(expected.tokenUsage().outputTokenCount());
+    }
+
+    @Test
+    void aStreamIsTheAnswerPieceByPiece() throws Exception {
+        StringBuilder pieces = new StringBuilder();
+        CompletableFuture<ChatResponse> whole = new CompletableFuture<>();
+        OpenAiStreamingChatModel.builder()
+                .baseUrl(server.address() + "/v1")
+                .apiKey("none")
+                .modelName("poet")
+                .temperature(0.0)
+                .maxTokens(20)
+                .build()
+                .chat("Hello", new StreamingChatResponseHandler() {
+                    @Override
+                    public void onPartialResponse(String piece) {
+                        pieces.append(piece);
+                    }
+
+                    @Override
+                    public void onCompleteResponse(ChatResponse response) {
+                        whole.complete(response);
+                    }
+
+                    @Override
+                    public void onError(Throwable error) {
+                        whole.completeExceptionally(error);
+                    }
+                });
+        ChatResponse answer = whole.get(30, TimeUnit.SECONDS);
+
+        assertThat(pieces).hasToString(client("poet").chat("Hello"));
+        assertThat(answer.aiMessage().text()).isEqualTo(pieces.toString());
+        assertThat(answer.tokenUsage().outputTokenCount()).isPositive();
+    }
+
+    @Test
+    void aJsonObjectIsOneOrIsCut() {
+        ChatResponse answer = client("tiny")
+                .chat(ChatRequest.builder()
+                        .messages(UserMessage.from("Hello"))
+                        .responseFormat(ResponseFormat.JSON)
+                        .build());
+        assertThat(answer.aiMessage().text().stripLeading()).startsWith("{");
+        assertThat(answer.finishReason()).isIn(FinishReason.STOP, FinishReason.LENGTH);
+    }
+
+    @Test
+    void refusalsComeAsLangChain4jsKinds() {
+        assertThatThrownBy(() -> client("nobody").chat("Hello")).isInstanceOf(ModelNotFoundException.class);
+        assertThatThrownBy(() -> client("poet").chat("Hello you there ".repeat(100)))
+                .isInstanceOf(InvalidRequestException.class)
+                .hasMessageContaining("context_length_exceeded");
+    }
+
+    @Test
+    void vectorsAreThoseOfTheModelInProcess() throws IOException {
+        Base bert = Base.load(Path.of("../parity/fixtures/bases/bert-base"), Base.Options.of(Task.FEATURE_EXTRACTION));
+        Adapters adapters = new Adapters(bert, "bert", AdapterStore.NONE);
+        List<TextSegment> texts = List.of(TextSegment.from("a b"), TextSegment.from("b"), TextSegment.from("a b c"));
+        try (Server encoder = Server.encoder(adapters, new Metrics(), OPTIONS);
+                GraftModels vectors = GraftModels.embeddings(adapters)) {
+            List<Embedding> answer = OpenAiEmbeddingModel.builder()
+                    .baseUrl(encoder.address() + "/v1")
+                    .apiKey("none")
+                    .modelName("bert")
+                    .build()
+                    .embedAll(texts)
+                    .content();
+            List<Embedding> expected = vectors.embedding("bert").embedAll(texts).content();
+            assertThat(answer).hasSameSizeAs(expected);
+            for (int i = 0; i < answer.size(); i++) {
+                assertThat(answer.get(i).vector())
+                        .containsExactly(expected.get(i).vector(), withPrecision(1e-6f));
+            }
+        }
+    }
+}
