@@ -15,6 +15,7 @@ import dev.graft.serve.Refused;
 import dev.graft.serve.Steering;
 import dev.graft.serve.Token;
 import dev.graft.serve.json.JsonTokens;
+import dev.graft.serve.json.Schema;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.ChatMessage;
 import dev.langchain4j.data.message.SystemMessage;
@@ -186,7 +187,7 @@ final class Conversations {
         if (!request.stopSequences().isEmpty()) {
             throw new UnsupportedFeatureException("stopSequences would cut a JSON text; leave them out");
         }
-        Steering json = jsonTokens().object();
+        Steering json = jsonTokens().object(Schema.ANY);
         return bias == null ? json : Steering.both(bias, json);
     }
 

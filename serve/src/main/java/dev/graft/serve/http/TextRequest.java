@@ -3,6 +3,8 @@ package dev.graft.serve.http;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.generate.GenerateOptions;
+import dev.graft.serve.json.Schema;
+import dev.graft.serve.json.SchemaReader;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -20,7 +22,7 @@ import tools.jackson.databind.JsonNode;
  * @param n how many texts for each prompt
  * @param logprobs as {@link dev.graft.serve.Ask} has it
  * @param usage whether a stream ends with what was used
- * @param json whether the texts are to be JSON objects
+ * @param json what JSON objects the texts are to be; null for any text
  */
 record TextRequest(
         String model,
@@ -29,7 +31,7 @@ record TextRequest(
         boolean stream,
         boolean usage,
         int logprobs,
-        boolean json,
+        @Nullable Schema json,
         double presence,
         double frequency,
         Map<Integer, Double> bias,
@@ -72,7 +74,7 @@ record TextRequest(
                 f.number("frequency_penalty", 0, -2, 2),
                 bias(f),
                 options);
-        if (read.json()) {
+        if (read.json() != null) {
             requireWholeJson(options);
         }
         readNeutral(f, chat);
@@ -125,22 +127,30 @@ record TextRequest(
         return wanted ? count == null ? 0 : count : -1;
     }
 
-    private static boolean json(Fields f) {
+    private static @Nullable Schema json(Fields f) {
         Fields format = f.objectOrNull("response_format");
         if (format == null) {
-            return false;
+            return null;
         }
-        String type = format.choice("type", "text", "text", "json_object");
-        format.refuseUnread("only a type is supported");
-        return type.equals("json_object");
+        String type = format.choice("type", "text", "text", "json_object", "json_schema");
+        Fields described = type.equals("json_schema") ? format.object("json_schema") : null;
+        if (described == null) {
+            format.refuseUnread("only a type is supported");
+            return type.equals("text") ? null : Schema.ANY;
+        }
+        described.string("name");
+        described.bool("strict", true);
+        described.informational("description");
+        Schema schema = SchemaReader.read(described.object("schema"));
+        format.refuseUnread("they are not supported; leave them out");
+        return schema;
     }
 
     /** A JSON text ends where it is whole, and nowhere else. */
     private static void requireWholeJson(GenerateOptions options) {
         if (!options.stop().isEmpty() || options.endTokens() != null) {
-            throw new InputException(
-                    "the request: response_format is json_object, which goes neither with stop nor with"
-                            + " ignore_eos: a text that is cut is no JSON");
+            throw new InputException("the request: response_format is JSON, which goes neither with stop nor with"
+                    + " ignore_eos: a text that is cut is no JSON");
         }
     }
 

@@ -18,6 +18,7 @@ import dev.graft.serve.Steering;
 import dev.graft.serve.Ticket;
 import dev.graft.serve.Token;
 import dev.graft.serve.json.JsonTokens;
+import dev.graft.serve.json.Schema;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -252,10 +253,11 @@ final class Texts implements Route {
     private @Nullable Steering steering(TextRequest request) {
         boolean plain = request.bias().isEmpty() && request.presence() == 0 && request.frequency() == 0;
         Steering bias = plain ? null : new Bias(request.bias(), request.presence(), request.frequency());
-        if (!request.json()) {
+        Schema format = request.json();
+        if (format == null) {
             return bias;
         }
-        Steering json = jsonTokens().object();
+        Steering json = jsonTokens().object(format);
         return bias == null ? json : Steering.both(bias, json);
     }
 

@@ -14,11 +14,11 @@ import org.jspecify.annotations.Nullable;
  * @param key whether the string is a key
  * @param stack the open arrays and objects, the innermost in the last bit: 1 for an object, below a leading 1
  */
-record JsonText(Mode mode, String rest, int count, int low, int high, boolean key, long stack) {
+record JsonText(Mode mode, String rest, int count, int low, int high, boolean key, long stack) implements JsonState {
     private static final int MOST_SPACES = 32;
     private static final long DEEPEST = 1L << 62;
 
-    private enum Mode {
+    enum Mode {
         /** The object itself. */
         BEGIN,
         VALUE,
@@ -47,20 +47,24 @@ record JsonText(Mode mode, String rest, int count, int low, int high, boolean ke
         E_SIGN,
         EXPONENT,
         LITERAL,
-        WHOLE
+        WHOLE;
+
+        /** Whether it is within a number. */
+        boolean isNumber() {
+            return compareTo(MINUS) >= 0 && compareTo(EXPONENT) <= 0;
+        }
     }
 
     /** Before an object. */
     static final JsonText BEGIN = new JsonText(Mode.BEGIN, "", 0, 0, 0, false, 1);
 
-    /** Whether the object has ended. */
-    boolean isWhole() {
+    @Override
+    public boolean isWhole() {
         return mode == Mode.WHOLE;
     }
 
-    /** The text with another byte, 0 to 255; null if no JSON goes on so. */
-    @Nullable
-    JsonText next(int b) {
+    @Override
+    public @Nullable JsonText next(int b) {
         return switch (mode) {
             case WHOLE -> null;
             case STRING -> inString(b);
@@ -183,7 +187,7 @@ record JsonText(Mode mode, String rest, int count, int low, int high, boolean ke
         return count == 1 ? to(Mode.STRING) : hex(Mode.HEX, count - 1);
     }
 
-    private static boolean isSpace(int b) {
+    static boolean isSpace(int b) {
         return b == ' ' || b == '\n' || b == '\t' || b == '\r';
     }
 

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>{@code
  * JsonTokens tokens = JsonTokens.of(base.tokenizer(), base.endTokens());
- * Ask ask = new Ask(prompt, options, 1, adapter, "", Long.MAX_VALUE, -1, tokens.object());
+ * Ask ask = new Ask(prompt, options, 1, adapter, "", Long.MAX_VALUE, -1, tokens.object(Schema.ANY));
  * }</pre>
  */
 public final class JsonTokens {
@@ -32,11 +32,11 @@ public final class JsonTokens {
     private final int[] sameBytes;
     private int nodes = 1;
 
-    private final Map<JsonText, BitSet> known = new LinkedHashMap<>(16, 0.75f, true) {
+    private final Map<JsonState, BitSet> known = new LinkedHashMap<>(16, 0.75f, true) {
         private static final long serialVersionUID = 1;
 
         @Override
-        protected boolean removeEldestEntry(Map.Entry<JsonText, BitSet> eldest) {
+        protected boolean removeEldestEntry(Map.Entry<JsonState, BitSet> eldest) {
             return size() > KNOWN;
         }
     };
@@ -108,14 +108,51 @@ public final class JsonTokens {
         return nodes++;
     }
 
-    /** Holds one text to a JSON object, from its first token on. */
-    public Steering object() {
+    /**
+     * Holds one text to a JSON object, from its first token on.
+     *
+     * @param schema what the object is, {@link Schema#ANY} for any
+     * @throws InputException if this vocabulary can't write it
+     */
+    public Steering object(Schema schema) {
+        if (schema instanceof Schema.Any) {
+            return from(JsonText.BEGIN);
+        }
+        requireBytes(schema);
+        return from(SchemaText.begin(schema));
+    }
+
+    private void requireBytes(Schema schema) {
+        if (schema instanceof Schema.OneOf one) {
+            one.literals().forEach(this::requireBytes);
+        } else if (schema instanceof Schema.Items items) {
+            requireBytes(items.items());
+        } else if (schema instanceof Schema.Union union) {
+            union.options().forEach(this::requireBytes);
+        } else if (schema instanceof Schema.Struct struct) {
+            for (Schema.Property property : struct.properties()) {
+                requireBytes(property.key());
+                requireBytes(property.schema());
+            }
+        }
+    }
+
+    private void requireBytes(String written) {
+        for (int i = 0; i < written.length(); i++) {
+            int node = find(0, (byte) written.charAt(i));
+            if (node == 0 || token[node] < 0) {
+                throw new InputException("the model has no token for a character of " + written + " in the schema");
+            }
+        }
+    }
+
+    private Steering from(JsonState begin) {
         return new Steering() {
-            private @Nullable JsonText text = JsonText.BEGIN;
+            private @Nullable JsonState text = begin;
 
             @Override
             public void steer(float[] logits) {
-                JsonText now = text;
+                JsonState now = text;
                 if (now == null) {
                     throw new IllegalStateException("a token was taken that JSON doesn't go on with");
                 }
@@ -138,7 +175,7 @@ public final class JsonTokens {
     }
 
     /** The tokens that may follow; all that end a text where it is whole. */
-    synchronized BitSet allowed(JsonText text) {
+    synchronized BitSet allowed(JsonState text) {
         BitSet found = known.get(text);
         if (found == null) {
             found = new BitSet(bytes.length);
@@ -153,9 +190,9 @@ public final class JsonTokens {
         return found;
     }
 
-    private void collect(int node, JsonText text, BitSet into) {
+    private void collect(int node, JsonState text, BitSet into) {
         for (int next = child[node]; next != 0; next = sibling[next]) {
-            JsonText then = text.next(label[next] & 0xff);
+            JsonState then = text.next(label[next] & 0xff);
             if (then != null) {
                 for (int id = token[next]; id >= 0; id = sameBytes[id]) {
                     into.set(id);

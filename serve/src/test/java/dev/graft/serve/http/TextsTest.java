@@ -241,6 +241,44 @@ class TextsTest {
     }
 
     @Test
+    void aJsonTextIsAsItsSchemaSaysOrIsCut() {
+        String schema = """
+                , "n": 8, "max_tokens": 60, "seed": 5, "response_format": {"type": "json_schema", "json_schema": {
+                  "name": "poem", "strict": true, "schema": {"type": "object", "additionalProperties": false,
+                    "properties": {"mood": {"enum": ["glad", "sad"]}, "lines": {"type": "integer"}},
+                    "required": ["mood", "lines"]}}}
+                """;
+        Client.Reply reply = client.post(
+                "/v1/chat/completions",
+                chat("poet", schema)
+                        .replace(", \"max_tokens\": 12", "")
+                        .replace("\"temperature\": 0", "\"temperature\": 1.5"));
+        assertThat(reply.status()).as(reply.body()).isEqualTo(200);
+        int whole = 0;
+        for (JsonNode choice : reply.json().path("choices")) {
+            if (choice.path("finish_reason").stringValue().equals("stop")) {
+                JsonNode poem = JsonMapper.shared()
+                        .readTree(choice.path("message").path("content").stringValue());
+                assertThat(poem.propertyNames()).containsExactly("mood", "lines");
+                assertThat(poem.path("mood").stringValue()).isIn("glad", "sad");
+                assertThat(poem.path("lines").isIntegralNumber()).isTrue();
+                whole++;
+            }
+        }
+        assertThat(whole).isPositive();
+    }
+
+    @Test
+    void whatASchemaCanNotHoldToIsRefusedByName() {
+        String format =
+                ", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"x\", \"schema\":"
+                        + " {\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"string\", \"pattern\": \"x\"}}}}}";
+        Client.Reply reply = client.post("/v1/chat/completions", chat("tiny", format));
+        assertThat(reply.status()).isEqualTo(400);
+        assertThat(reply.error()).contains("pattern").contains("response_format.json_schema.schema");
+    }
+
+    @Test
     void plainTextsComeFromTextsAndFromIds() {
         int[] ids = tiny.base
                 .tokenizer()

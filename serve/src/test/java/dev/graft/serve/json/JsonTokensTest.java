@@ -43,7 +43,7 @@ class JsonTokensTest {
     void eachTokenOfAJsonTextIsAllowedAndThenTheEnd(String name) {
         Tokenizer tokenizer = tokenizer(name);
         int end = 0;
-        Steering steering = JsonTokens.of(tokenizer, Set.of(end)).object();
+        Steering steering = JsonTokens.of(tokenizer, Set.of(end)).object(Schema.ANY);
         for (int id : tokenizer
                 .encode(TEXT, EncodeOptions.DEFAULT.withoutSpecialTokens())
                 .ids()) {

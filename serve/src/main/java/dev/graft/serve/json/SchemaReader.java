@@ -1,0 +1,203 @@
+package dev.graft.serve.json;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * Reads a JSON Schema (2020-12): objects with {@code properties} and {@code required}, arrays with {@code items}, {@code minItems} and
+ * {@code maxItems}, strings, numbers, booleans, null, {@code enum} and {@code const}, several types, {@code anyOf} whose alternatives begin
+ * differently, and {@code $ref} to {@code $defs}. All else is refused by its name.
+ */
+public final class SchemaReader {
+    private static final int DEEPEST = 24;
+
+    /** Of schemas and values in all. */
+    private static final int MOST = 2048;
+
+    private final @Nullable Fields definitions;
+    private final Set<String> open = new HashSet<>();
+    private int depth;
+    private int count;
+
+    private SchemaReader(@Nullable Fields definitions) {
+        this.definitions = definitions;
+        if (definitions != null) {
+            definitions.informational(definitions.names().toArray(String[]::new));
+        }
+    }
+
+    /**
+     * The schema of an object.
+     *
+     * @throws InputException if it is of another type, or says something that can't be held to
+     */
+    public static Schema read(Fields root) {
+        SchemaReader reader = new SchemaReader(root.objectOrNull("$defs"));
+        Schema schema = reader.schema(root);
+        if (!(schema instanceof Schema.Struct)) {
+            throw new InputException(root.source() + " is of another type, expected an object with properties");
+        }
+        return schema;
+    }
+
+    private Schema schema(Fields f) {
+        if (++depth > DEEPEST) {
+            throw new InputException(f.source() + ": is nested more than " + DEEPEST + " levels deep");
+        }
+        f.informational("title", "description", "default", "examples", "$schema", "$id", "$comment");
+        limit(f, 1);
+        Schema schema = body(f);
+        f.refuseUnread("they are not supported in a schema; leave them out and say in the prompt what you want");
+        depth--;
+        return schema;
+    }
+
+    private Schema body(Fields f) {
+        String reference = f.stringOrNull("$ref");
+        if (reference != null) {
+            return referred(f, reference);
+        }
+        List<JsonNode> options = f.listOrNull("anyOf");
+        if (options != null) {
+            List<Schema> read = new ArrayList<>();
+            for (JsonNode option : options) {
+                read.add(schema(Fields.of(f.source() + ".anyOf[" + read.size() + "]", option)));
+            }
+            return union(f, read);
+        }
+        JsonNode constant = f.node("const");
+        List<JsonNode> values = constant == null ? f.listOrNull("enum") : List.of(constant);
+        if (values != null) {
+            return values(f, values);
+        }
+        return f.has("type") || f.has("properties") ? typed(f) : Schema.ANY;
+    }
+
+    private Schema typed(Fields f) {
+        JsonNode type = f.node("type");
+        if (type == null || !type.isArray()) {
+            return type(f, type);
+        }
+        List<Schema> read = new ArrayList<>();
+        type.forEach(one -> read.add(type(f, one)));
+        return union(f, read);
+    }
+
+    private Schema referred(Fields f, String reference) {
+        String name = reference.startsWith("#/$defs/") ? reference.substring(8) : "";
+        if (definitions == null || !definitions.has(name)) {
+            throw f.wrong("$ref", "the place of a schema in $defs, such as #/$defs/name");
+        }
+        if (!open.add(name)) {
+            throw new InputException(
+                    f.source() + ": $ref: the schema " + name + " refers to itself, which is not supported");
+        }
+        JsonNode definition = Objects.requireNonNull(definitions.node(name));
+        Schema schema = schema(Fields.of(f.source() + "." + name, definition));
+        open.remove(name);
+        return schema;
+    }
+
+    private static Schema union(Fields f, List<Schema> options) {
+        boolean apart = !options.isEmpty();
+        for (int b = 0; b < 128; b++) {
+            int first = b;
+            apart &= options.stream().filter(option -> option.mayBegin(first)).count() <= 1;
+        }
+        if (!apart) {
+            throw new InputException(
+                    f.source() + ": has no alternatives, or some that begin alike, which is not supported");
+        }
+        return options.size() == 1 ? options.get(0) : new Schema.Union(options);
+    }
+
+    private Schema values(Fields f, List<JsonNode> values) {
+        Schema type = f.has("type") ? typed(f) : Schema.ANY;
+        List<String> literals = new ArrayList<>();
+        for (JsonNode value : values) {
+            String literal = written(value);
+            if (value.isContainer() || !type.mayBegin(literal.charAt(0))) {
+                throw new InputException(f.source()
+                        + ": enum and const may have texts, numbers, booleans and null, of the type if one is named");
+            }
+            literals.add(literal);
+        }
+        limit(f, literals.size());
+        if (literals.isEmpty()) {
+            throw f.wrong("enum", "at least one value");
+        }
+        return new Schema.OneOf(literals);
+    }
+
+    private void limit(Fields f, int more) {
+        count += more;
+        if (count > MOST) {
+            throw new InputException(f.source() + ": the schema has more than " + MOST + " parts and values");
+        }
+    }
+
+    private Schema type(Fields f, @Nullable JsonNode type) {
+        return switch (type == null ? "object" : type.isString() ? type.stringValue() : "") {
+            case "string" -> new Schema.Text();
+            case "number" -> new Schema.Figure(false);
+            case "integer" -> new Schema.Figure(true);
+            case "boolean" -> new Schema.OneOf(List.of("true", "false"));
+            case "null" -> new Schema.OneOf(List.of("null"));
+            case "array" -> items(f);
+            case "object" -> struct(f);
+            default -> throw f.wrong("type", "string, number, integer, boolean, null, array, object or some of them");
+        };
+    }
+
+    private Schema items(Fields f) {
+        Fields items = f.objectOrNull("items");
+        Schema each = items == null ? Schema.ANY : schema(items);
+        int least = f.integer("minItems", 0, 0);
+        return new Schema.Items(each, least, f.integer("maxItems", Integer.MAX_VALUE, least));
+    }
+
+    private Schema struct(Fields f) {
+        Fields properties = f.object("properties");
+        f.bool("additionalProperties", true);
+        List<String> required = f.strings("required", List.of());
+        List<Schema.Property> read = new ArrayList<>();
+        for (String name : properties.names()) {
+            read.add(new Schema.Property(
+                    quoted(name).substring(1), required.contains(name), schema(properties.object(name))));
+        }
+        for (String name : required) {
+            if (!properties.has(name)) {
+                throw new InputException(f.source() + ": required has " + name + ", which is not among the properties");
+            }
+        }
+        return new Schema.Struct(read);
+    }
+
+    /** How a value is written, a character for each byte. */
+    private static String written(JsonNode value) {
+        return value.isString() ? quoted(value.stringValue()) : Json.compact(value);
+    }
+
+    private static String quoted(String text) {
+        StringBuilder quoted = new StringBuilder("\"");
+        for (char c : text.toCharArray()) {
+            if (c < ' ') {
+                quoted.append(String.format(Locale.ROOT, "\\u%04x", (int) c));
+            } else {
+                quoted.append(c == '"' || c == '\\' ? "\\" : "").append(c);
+            }
+        }
+        byte[] bytes = quoted.append('"').toString().getBytes(StandardCharsets.UTF_8);
+        return new String(bytes, StandardCharsets.ISO_8859_1);
+    }
+}

@@ -1,0 +1,233 @@
+package dev.graft.serve.json;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.models.tokenizers.Tokenizers;
+import dev.graft.serve.Steering;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Random;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+class SchemaTextTest {
+    private static final String BOOK = """
+            {"type": "object", "title": "Book", "additionalProperties": false,
+             "properties": {
+               "title": {"type": "string", "description": "as on its cover"},
+               "year": {"type": "integer"},
+               "price": {"type": ["number", "null"]},
+               "kind": {"enum": ["a", "ab", "é\\"x", 1, 12, true, null]},
+               "tags": {"type": "array", "items": {"$ref": "#/$defs/tag"}, "minItems": 1, "maxItems": 2},
+               "extra": {"anyOf": [{"type": "null"}, {"type": "object", "properties": {"x": {}}, "required": []}]}
+             },
+             "required": ["title", "kind", "tags"],
+             "$defs": {"tag": {"type": "string", "enum": ["red", "blue"]}, "unused": {"type": "null"}}}
+            """;
+
+    private static Schema schema(String json) {
+        return SchemaReader.read(Fields.of("schema", Json.parse("schema", json)));
+    }
+
+    private static @Nullable SchemaText read(Schema schema, String json) {
+        SchemaText text = SchemaText.begin(schema);
+        for (byte b : json.getBytes(StandardCharsets.UTF_8)) {
+            text = text == null ? null : text.next(b & 0xff);
+        }
+        return text;
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"title\":\"T\",\"kind\":\"a\",\"tags\":[\"red\"]}",
+                "{ \"title\" : \"é\\u0041 😀\" , \"year\" : -12 , \"price\" : 1.5e3 , \"kind\" : \"ab\" , \"tags\" : [ \"red\" , \"blue\" ] }",
+                "{\"title\":\"\",\"price\":null,\"kind\":\"é\\\"x\",\"tags\":[\"blue\"],\"extra\":null}",
+                "{\"title\":\"\",\"kind\":12,\"tags\":[\"blue\"],\"extra\":{\"x\":{\"y\":[1,{}],\"z\":\"\"}}}",
+                "{\"title\":\"\",\"kind\":1,\"tags\":[\"blue\"],\"extra\":{}}",
+                "{\"title\":\"\",\"kind\":true,\"tags\":[\"red\",\"red\"],\"extra\":{\"x\":0}}",
+                "{\"title\":\"\",\"kind\":null\n,\"tags\":[\"red\"]}"
+            })
+    void whatTheSchemaSaysIsFollowed(String json) {
+        Json.parse("test", json);
+        SchemaText text = read(schema(BOOK), json);
+        assertThat(text).isNotNull();
+        assertThat(text.isWhole()).isTrue();
+    }
+
+    /** Everything before the last character may be written, and that character may not. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "[",
+                "{}",
+                "{\"y",
+                "{\"titles",
+                "{\"title\":1",
+                "{\"title\":n",
+                "{\"title\":\"\"}",
+                "{\"title\":\"\",}",
+                "{\"title\":\"\",\"t",
+                "{\"title\":\"\",\"year\":1.",
+                "{\"title\":\"\",\"year\":1e",
+                "{\"title\":\"\",\"year\":\"",
+                "{\"title\":\"\",\"price\":t",
+                "{\"title\":\"\",\"kind\":\"ac",
+                "{\"title\":\"\",\"kind\":\"\"",
+                "{\"title\":\"\",\"kind\":2",
+                "{\"title\":\"\",\"kind\":13",
+                "{\"title\":\"\",\"kind\":f",
+                "{\"title\":\"\",\"kind\":1}",
+                "{\"title\":\"\",\"kind\":1,\"tags\":[]",
+                "{\"title\":\"\",\"kind\":1,\"tags\":[\"g",
+                "{\"title\":\"\",\"kind\":1,\"tags\":[\"red\",\"red\",",
+                "{\"title\":\"\",\"kind\":1,\"tags\":[\"red\"],\"x",
+                "{\"title\":\"\",\"kind\":1,\"tags\":[\"red\"],\"extra\":[",
+                "{\"title\":\"\",\"kind\":1,\"tags\":[\"red\"],\"extra\":{},"
+            })
+    void whatTheSchemaDoesNotSayIsNot(String json) {
+        Schema schema = schema(BOOK);
+        assertThat(read(schema, json.substring(0, json.length() - 1))).isNotNull();
+        assertThat(read(schema, json)).isNull();
+    }
+
+    /** At random, by the tokens of a vocabulary: each text that ends is as the schema says. */
+    @ParameterizedTest
+    @ValueSource(strings = {"bytebpe", "splitbpe"})
+    void textsAtRandomAreAsTheSchemaSays(String name) {
+        Tokenizer tokenizer = Tokenizers.load(Path.of("../parity/fixtures/tokens", name));
+        byte[][] bytes = TokenBytes.of(tokenizer);
+        JsonTokens tokens = JsonTokens.of(tokenizer, Set.of(0));
+        Random random = new Random(3);
+        int whole = 0;
+        for (int text = 0; text < 60; text++) {
+            Steering steering = tokens.object(schema(BOOK));
+            ByteArrayOutputStream written = new ByteArrayOutputStream();
+            boolean ended = false;
+            for (int step = 0; step < 600 && !ended; step++) {
+                int id = any(steering, tokenizer.idLimit(), bytes, random);
+                ended = id == 0;
+                if (!ended) {
+                    steering.took(id);
+                    written.writeBytes(bytes[id]);
+                }
+            }
+            if (ended) {
+                check(JsonMapper.shared().readTree(written.toString(StandardCharsets.UTF_8)));
+                whole++;
+            }
+        }
+        assertThat(whole).isGreaterThan(20);
+    }
+
+    /** One of the tokens that may come, rather one that ends something. */
+    private static int any(Steering steering, int vocabulary, byte[][] bytes, Random random) {
+        float[] logits = new float[vocabulary];
+        steering.steer(logits);
+        int chosen = -1;
+        double best = -1;
+        for (int id = 0; id < vocabulary; id++) {
+            if (logits[id] == 0) {
+                boolean ends = bytes[id] != null && bytes[id].length > 0 && "\"}]".indexOf(bytes[id][0]) >= 0;
+                double score = random.nextDouble() + (ends ? 0.5 : 0);
+                if (score > best) {
+                    best = score;
+                    chosen = id;
+                }
+            }
+        }
+        assertThat(chosen).as("something may always come").isNotNegative();
+        return chosen;
+    }
+
+    private static void check(JsonNode book) {
+        assertThat(book.path("title").isString()).isTrue();
+        assertThat(book.propertyNames()).contains("title", "kind", "tags");
+        for (String name : book.propertyNames()) {
+            JsonNode value = book.path(name);
+            assertThat(
+                            switch (name) {
+                                case "title" -> value.isString();
+                                case "year" -> value.isIntegralNumber();
+                                case "price" -> value.isNumber() || value.isNull();
+                                case "kind" ->
+                                    Set.of("\"a\"", "\"ab\"", "\"é\\\"x\"", "1", "12", "true", "null")
+                                            .contains(value.toString());
+                                case "tags" ->
+                                    value.isArray()
+                                            && value.size() >= 1
+                                            && value.size() <= 2
+                                            && Set.of("red", "blue")
+                                                    .contains(value.get(0).stringValue());
+                                case "extra" ->
+                                    value.isNull() || value.isObject() && value.size() <= (value.has("x") ? 1 : 0);
+                                default -> false;
+                            })
+                    .as(book.toString())
+                    .isTrue();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{'type': 'array', 'items': {}} | expected an object",
+                "{'type': 'object'} | properties",
+                "{'type': 'object', 'properties': {'a': {'type': 'string', 'pattern': 'x'}}} | pattern",
+                "{'type': 'object', 'properties': {'a': {'type': 'integer', 'minimum': 1}}} | minimum",
+                "{'type': 'object', 'properties': {'a': {'type': 'text'}}} | type is \"text\"",
+                "{'type': 'object', 'properties': {}, 'required': ['a']} | required has a",
+                "{'type': 'object', 'properties': {}, 'additionalProperties': {'type': 'string'}} | additionalProperties",
+                "{'type': 'object', 'properties': {'a': {'oneOf': []}}} | oneOf",
+                "{'type': 'object', 'properties': {'a': {'anyOf': [{'type': 'string'}, {'enum': ['x']}]}}} | begin alike",
+                "{'type': 'object', 'properties': {'a': {'anyOf': []}}} | no alternatives",
+                "{'type': 'object', 'properties': {'a': {'enum': []}}} | enum",
+                "{'type': 'object', 'properties': {'a': {'enum': [{}]}}} | enum",
+                "{'type': 'object', 'properties': {'a': {'type': 'string', 'enum': [1]}}} | of the type",
+                "{'type': 'object', 'properties': {'a': {'const': 1, 'enum': [1]}}} | enum",
+                "{'type': 'object', 'properties': {'a': {'$ref': '#/x'}}} | $ref",
+                "{'$defs': {'b': {'type': 'array', 'items': {'$ref': '#/$defs/b'}}}, 'type': 'object', 'properties': {'a':"
+                        + " {'$ref': '#/$defs/b'}}} | refers to itself",
+                "{'type': 'object', 'properties': {'a': {'type': 'array', 'minItems': 3, 'maxItems': 2}}} | maxItems"
+            })
+    void whatCanNotBeHeldToIsRefusedByName(String json, String message) {
+        assertThatThrownBy(() -> schema(json.replace('\'', '"')))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining(message);
+    }
+
+    @Test
+    void schemasThatGrowByReferencesAreRefused() {
+        StringBuilder definitions = new StringBuilder("\"d20\": {\"type\": \"null\"}");
+        for (int i = 0; i < 20; i++) {
+            String next = "{\"$ref\": \"#/$defs/d" + (i + 1) + "\"}";
+            definitions
+                    .append(", \"d")
+                    .append(i)
+                    .append("\": {\"anyOf\": [")
+                    .append(next)
+                    .append(", ")
+                    .append(next)
+                    .append("]}");
+        }
+        assertThatThrownBy(() -> schema("{\"$defs\": {" + definitions
+                        + "}, \"type\": \"object\", \"properties\": {\"a\": {\"$ref\": \"#/$defs/d0\"}}}"))
+                .isInstanceOf(InputException.class);
+        String deep = "{\"type\": \"array\", \"items\": ".repeat(40) + "{}" + "}".repeat(40);
+        assertThatThrownBy(() -> schema("{\"type\": \"object\", \"properties\": {\"a\": " + deep + "}}"))
+                .hasMessageContaining("levels deep");
+    }
+}
