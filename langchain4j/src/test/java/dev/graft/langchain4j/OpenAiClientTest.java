@@ -20,6 +20,9 @@ import dev.langchain4j.exception.ModelNotFoundException;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.ResponseFormat;
+import dev.langchain4j.model.chat.request.ResponseFormatType;
+import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
+import dev.langchain4j.model.chat.request.json.JsonSchema;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.openai.OpenAiChatModel;
@@ -36,6 +39,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 /** LangChain4j's client for OpenAI on Graft's server: it says what the models in the same process say. */
 @Timeout(60)
@@ -65,12 +70,16 @@ class OpenAiClientTest {
     }
 
     private static OpenAiChatModel client(String model) {
+        return client(model, 20);
+    }
+
+    private static OpenAiChatModel client(String model, int tokens) {
         return OpenAiChatModel.builder()
                 .baseUrl(server.address() + "/v1")
                 .apiKey("none")
                 .modelName(model)
                 .temperature(0.0)
-                .maxTokens(20)
+                .maxTokens(tokens)
                 .maxRetries(0)
                 .build();
     }
@@ -144,6 +153,30 @@ class OpenAiClientTest {
                         .build());
         assertThat(answer.aiMessage().text().stripLeading()).startsWith("{");
         assertThat(answer.finishReason()).isIn(FinishReason.STOP, FinishReason.LENGTH);
+    }
+
+    @Test
+    void aJsonTextIsAsItsSchemaSays() {
+        JsonSchema schema = JsonSchema.builder()
+                .name("poem")
+                .rootElement(JsonObjectSchema.builder()
+                        .addEnumProperty("mood", List.of("glad", "sad"))
+                        .addBooleanProperty("rhymed")
+                        .required("mood", "rhymed")
+                        .build())
+                .build();
+        ChatResponse answer = client("tiny", 200)
+                .chat(ChatRequest.builder()
+                        .messages(UserMessage.from("Hello"))
+                        .responseFormat(ResponseFormat.builder()
+                                .type(ResponseFormatType.JSON)
+                                .jsonSchema(schema)
+                                .build())
+                        .build());
+        JsonNode poem = JsonMapper.shared().readTree(answer.aiMessage().text());
+        assertThat(poem.propertyNames()).containsExactly("mood", "rhymed");
+        assertThat(poem.path("mood").stringValue()).isIn("glad", "sad");
+        assertThat(poem.path("rhymed").isBoolean()).isTrue();
     }
 
     @Test

@@ -1,8 +1,10 @@
 """Asks a server what OpenAI's own client asks, and stops where an answer isn't as that client expects it."""
+import enum
 import json
 import sys
 
 import openai
+import pydantic
 
 client = openai.OpenAI(base_url=sys.argv[1] + "/v1", api_key="none", max_retries=0)
 assert "poet" in [model.id for model in client.models.list()]
@@ -24,6 +26,28 @@ objects = client.chat.completions.create(**{**ask, "temperature": 1.8, "max_toke
                                          response_format={"type": "json_object"}).choices
 assert all(isinstance(json.loads(choice.message.content), dict) for choice in objects if choice.finish_reason == "stop")
 assert any(choice.finish_reason == "stop" for choice in objects)
+
+
+class Mood(enum.Enum):
+    GLAD = "glad"
+    SAD = "sad"
+
+
+class Poem(pydantic.BaseModel):
+    mood: Mood
+    rhymed: bool
+    lines: int | None
+    others: list[Mood]
+
+
+poems = []
+for seed in range(12):
+    try:
+        poems.append(client.chat.completions.parse(**{**ask, "temperature": 1.2, "max_tokens": 120}, seed=seed,
+                                                   response_format=Poem).choices[0].message.parsed)
+    except openai.LengthFinishReasonError:
+        pass
+assert poems and all(isinstance(poem.mood, Mood) for poem in poems)
 
 plain = client.completions.create(model="tiny", prompt=["Hello", "you"], max_tokens=4, temperature=0, echo=True)
 assert plain.choices[0].text.startswith("Hello") and plain.choices[1].text.startswith("you")
