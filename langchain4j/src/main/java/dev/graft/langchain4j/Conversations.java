@@ -30,6 +30,7 @@ import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.ResponseFormat;
 import dev.langchain4j.model.chat.request.ResponseFormatType;
+import dev.langchain4j.model.chat.request.json.JsonSchema;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.langchain4j.model.output.TokenUsage;
 import java.security.SecureRandom;
@@ -180,14 +181,11 @@ final class Conversations {
         if (format == null || format.type() == ResponseFormatType.TEXT) {
             return bias;
         }
-        if (format.jsonSchema() != null) {
-            throw new UnsupportedFeatureException(
-                    "a JSON schema is not supported; leave it out and say in the prompt which" + " fields you want");
-        }
         if (!request.stopSequences().isEmpty()) {
             throw new UnsupportedFeatureException("stopSequences would cut a JSON text; leave them out");
         }
-        Steering json = jsonTokens().object(Schema.ANY);
+        JsonSchema schema = format.jsonSchema();
+        Steering json = jsonTokens().object(schema == null ? Schema.ANY : Schemas.read(schema));
         return bias == null ? json : Steering.both(bias, json);
     }
 

@@ -17,10 +17,20 @@ import dev.langchain4j.data.segment.TextSegment;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.ModelNotFoundException;
 import dev.langchain4j.exception.UnsupportedFeatureException;
+import dev.langchain4j.model.chat.Capability;
 import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.ResponseFormat;
+import dev.langchain4j.model.chat.request.ResponseFormatType;
+import dev.langchain4j.model.chat.request.json.JsonAnyOfSchema;
+import dev.langchain4j.model.chat.request.json.JsonEnumSchema;
+import dev.langchain4j.model.chat.request.json.JsonNullSchema;
+import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
+import dev.langchain4j.model.chat.request.json.JsonRawSchema;
+import dev.langchain4j.model.chat.request.json.JsonReferenceSchema;
+import dev.langchain4j.model.chat.request.json.JsonSchema;
+import dev.langchain4j.model.chat.request.json.JsonSchemaElement;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.output.FinishReason;
@@ -28,6 +38,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
@@ -35,6 +46,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** LangChain4j's own interfaces on a Llama of random numbers. */
@@ -150,6 +162,66 @@ class GraftModelsTest {
             }
         }
         assertThat(whole).isPositive();
+    }
+
+    @Test
+    void aJsonAnswerIsAsItsSchemaSays() {
+        JsonSchemaElement line = JsonObjectSchema.builder()
+                .addBooleanProperty("rhymed")
+                .addProperty(
+                        "words",
+                        JsonAnyOfSchema.builder()
+                                .anyOf(
+                                        new JsonNullSchema(),
+                                        JsonEnumSchema.builder()
+                                                .enumValues("few", "many")
+                                                .build())
+                                .build())
+                .required("rhymed", "words")
+                .build();
+        JsonObjectSchema.Builder poem = JsonObjectSchema.builder()
+                .addEnumProperty("mood", List.of("glad", "sad"))
+                .addProperty(
+                        "line", JsonReferenceSchema.builder().reference("line").build())
+                .addProperty(
+                        "raw", JsonRawSchema.from("{\"type\": \"array\", \"items\": {\"const\": 1}, \"maxItems\": 2}"))
+                .definitions(Map.of("line", line))
+                .required("mood", "line", "raw");
+        ChatModel model = models.chat("poet");
+        int whole = 0;
+        for (int i = 0; i < 20; i++) {
+            ChatResponse answer = model.chat(schema(poem.build()));
+            if (answer.finishReason() == FinishReason.STOP) {
+                JsonNode json = JsonMapper.shared().readTree(answer.aiMessage().text());
+                assertThat(json.propertyNames()).containsExactly("mood", "line", "raw");
+                assertThat(json.path("mood").stringValue()).isIn("glad", "sad");
+                assertThat(json.path("line").path("rhymed").isBoolean()).isTrue();
+                assertThat(json.path("raw").size()).isLessThanOrEqualTo(2);
+                whole++;
+            }
+        }
+        assertThat(whole).isPositive();
+        assertThat(model.supportedCapabilities()).contains(Capability.RESPONSE_FORMAT_JSON_SCHEMA);
+        assertThatThrownBy(() -> model.chat(
+                        schema(poem.addProperty("bad", JsonRawSchema.from("{\"type\": \"string\", \"pattern\": \"x\"}"))
+                                .build())))
+                .isInstanceOf(InvalidRequestException.class)
+                .hasMessageContaining("pattern");
+    }
+
+    private static ChatRequest schema(JsonObjectSchema root) {
+        return ChatRequest.builder()
+                .messages(UserMessage.from("Hello"))
+                .maxOutputTokens(200)
+                .temperature(1.5)
+                .responseFormat(ResponseFormat.builder()
+                        .type(ResponseFormatType.JSON)
+                        .jsonSchema(JsonSchema.builder()
+                                .name("poem")
+                                .rootElement(root)
+                                .build())
+                        .build())
+                .build();
     }
 
     @Test
