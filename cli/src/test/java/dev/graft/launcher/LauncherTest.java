@@ -240,6 +240,7 @@ class LauncherTest {
         assertThat(graft("train", "memory_limit=700m").out())
                 .contains("GLIBC_TUNABLES=glibc.malloc.arena_max=", ":glibc.malloc.mmap_threshold=1048576:")
                 .contains("-Xms16m\n", "-XX:-ShrinkHeapInSteps\n")
+                .containsPattern("ONEDNN_PRIMITIVE_CACHE_CAPACITY=[1-9][0-9]+\n")
                 .doesNotContain("-Xms64m");
         script(bin.resolve("getconf"), "exit 1");
         assertThat(graft().out()).contains("GLIBC_TUNABLES=\n");
@@ -311,6 +312,7 @@ class LauncherTest {
         script(jdk.resolve("bin/java"), """
                 [ -z "${JAVA_FAILS:-}" ] || { echo 'could not find or load main class'; exit "$JAVA_FAILS"; }
                 printf 'JAVA=%%s\\nLC_ALL=%%s\\nGLIBC_TUNABLES=%%s\\n' '%s' "${LC_ALL:-}" "${GLIBC_TUNABLES:-}"
+                printf 'ONEDNN_PRIMITIVE_CACHE_CAPACITY=%%s\\n' "${ONEDNN_PRIMITIVE_CACHE_CAPACITY:-}"
                 printf '%%s\\n' "$@"
                 """.formatted(jdk));
         script(jdk.resolve("bin/javac"), "exit 0");
