@@ -79,13 +79,9 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
                 working.add(worker());
             }
             while (!working.isEmpty()) {
-                Process first = working.remove(0);
-                while (!first.waitFor(200, TimeUnit.MILLISECONDS)) {
-                    if (Interruption.requested()) {
-                        throw new CancellationException("interrupted while other processes are at work");
-                    }
-                }
-                int code = first.exitValue();
+                Process done = ended(working);
+                working.remove(done);
+                int code = done.exitValue();
                 if (code == TIRED) {
                     working.add(worker());
                 } else if (code != 0) {
@@ -100,6 +96,20 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
             throw new CancellationException("interrupted");
         } finally {
             working.forEach(Process::destroy);
+        }
+    }
+
+    /** The first of some processes that ends. */
+    private static Process ended(List<Process> working) throws InterruptedException {
+        while (true) {
+            for (Process process : working) {
+                if (process.waitFor(100, TimeUnit.MILLISECONDS)) {
+                    return process;
+                }
+            }
+            if (Interruption.requested()) {
+                throw new CancellationException("interrupted while other processes are at work");
+            }
         }
     }
 
