@@ -88,15 +88,7 @@ public final class Ops {
 
     /** Root-mean-square normalisation over the last dimension. */
     public static Tensor rmsNorm(Tensor x, Tensor weight, double eps) {
-        if (x.requires_grad() || weight.requires_grad()) {
-            return torch.rms_norm(x, new long[] {weight.size(0)}, new TensorOptional(weight), new DoubleOptional(eps));
-        }
-        Tensor r = norm(x, -1, true)
-                .square_()
-                .mul_(new Scalar(1.0 / x.size(-1)))
-                .add_(new Scalar(eps))
-                .rsqrt_();
-        return x.mul(r).mul_(weight);
+        return torch.rms_norm(x, new long[] {weight.size(0)}, new TensorOptional(weight), new DoubleOptional(eps));
     }
 
     public static Tensor scale(Tensor x, double factor) {
