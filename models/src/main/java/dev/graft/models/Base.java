@@ -408,7 +408,7 @@ public final class Base {
     /**
      * Makes inference faster where few rows are calculated at once, as in the writing of texts: bf16 matrices of linear layers are copied in
      * the order in which products read them ({@link dev.graft.tensor.Packed}), those of layers that are given the same input together. What
-     * the model gives stays the same to the last bit.
+     * the model gives stays the same to the last bit. To be called before texts are written; parameters mustn't be changed in place afterwards.
      */
     public void pack() {
         for (List<Linear> siblings : backbone.siblings()) {

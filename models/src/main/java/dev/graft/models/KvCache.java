@@ -10,7 +10,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys and values of a batch so far, in memory allocated once: per layer {@code [batch, heads, capacity, headDim]}. A prefix comes
+ * The keys and values of a batch so far, in memory allocated once or in a row of a {@link KvTile}: per layer {@code [batch, heads, capacity, headDim]}. A prefix comes
  * first, then a prompt, then the tokens. Used by one thread, outside gradient recording.
  *
  * <pre>{@code
@@ -105,6 +105,7 @@ public final class KvCache implements AutoCloseable {
      * @return how many tokens of the text are kept
      */
     public int keepBeginning(int[] text) {
+        alone();
         if (ids == null || mask == null || ids.size(0) != 1) {
             close();
             return 0;
@@ -344,6 +345,7 @@ public final class KvCache implements AutoCloseable {
 
     /** Keeps only the given rows of the batch, in that order. */
     public void select(int... rows) {
+        alone();
         long[] indices = new long[rows.length];
         for (int i = 0; i < rows.length; i++) {
             indices[i] = rows[i];
@@ -368,6 +370,12 @@ public final class KvCache implements AutoCloseable {
         Tensor kept = retained(old.index_select(0, index));
         old.releaseReference();
         return kept;
+    }
+
+    private void alone() {
+        if (tile != null) {
+            throw new IllegalStateException("a text in a tile keeps its row");
+        }
     }
 
     /** Keeps a tensor beyond the scope that it was made in. */
@@ -411,7 +419,7 @@ public final class KvCache implements AutoCloseable {
         prefix = 0;
         prompt = 0;
         if (tile != null) {
-            tile.leave(row);
+            tile.leave(row, this);
         }
     }
 }

@@ -1,7 +1,9 @@
 package dev.graft.models;
 
 import dev.graft.models.sites.Attention;
+import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -14,8 +16,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys and values of texts that are written together, a row each: per layer {@code [rows, heads, capacity, headDim]}. One operation adds
- * a position to all rows and one attends in all of them; what a row is given doesn't depend on what the others hold. Grows with the longest
+ * The keys and values of texts that are written together, a row each: per layer {@code [rows, heads, capacity, headDim]}. In bf16 one
+ * operation adds a position to all rows and two products attend in all of them; what a row is given doesn't depend on what the others hold. Grows with the longest
  * text, and is freed when the last one has left. Used by one thread, outside gradient recording.
  *
  * <pre>{@code
@@ -84,12 +86,29 @@ public final class KvTile {
         capacity = larger;
     }
 
-    /** Says that a text has left its row. */
-    void leave(int row) {
+    /**
+     * Says that a text has left its row. What it leaves there is cleared: hidden positions count as zero times what they hold, which for a
+     * number that overflowed is no zero.
+     */
+    void leave(int row, KvCache text) {
+        if (rows[row] != text) {
+            return;
+        }
         rows[row] = null;
-        if (Arrays.stream(rows).allMatch(cache -> cache == null)) {
-            keys.forEach(Tensor::releaseReference);
-            values.forEach(Tensor::releaseReference);
+        boolean empty = Arrays.stream(rows).allMatch(cache -> cache == null);
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (List<Tensor> stores : List.of(keys, values)) {
+                for (Tensor store : stores) {
+                    if (empty) {
+                        store.releaseReference();
+                    } else {
+                        store.select(0, row).zero_();
+                    }
+                }
+            }
+        }
+        if (empty) {
             keys.clear();
             values.clear();
             capacity = STEP;

@@ -120,8 +120,8 @@ public final class Pass {
     }
 
     /**
-     * One token of each of several texts of different lengths, {@code [rows, 1]}. What mixes positions is done for each row as its own pass
-     * does it, all else for the rows together.
+     * One token of each of several texts of different lengths, {@code [rows, 1]}. What mixes positions shows each row
+     * its own, all else is done for the rows together.
      *
      * @param hooks what acts on the rows together
      * @param rows the pass of each row alone, {@link #cached} with what the row has read so far; null for rows without a text
@@ -153,7 +153,11 @@ public final class Pass {
         }
     }
 
+    /** In bf16 alone: the order in which OpenBLAS adds up an fp32 product changes with the number of positions, oneDNN's in bf16 doesn't. */
     private KvTile.@Nullable Step next(ScalarType type) {
+        if (type.value != ScalarType.BFloat16.value) {
+            return null;
+        }
         KvTile tile = null;
         boolean[] written = new boolean[alone.size()];
         for (int row = 0; row < written.length; row++) {

@@ -3,20 +3,33 @@ package dev.graft.models;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Numerics;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.Stream;
+import org.assertj.core.data.Offset;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Texts that are written in the rows of a tile, beyond its first 64 positions, go on as if alone. */
 class KvTileTest {
     private static final Base BASE = Base.load(Fixtures.folder("llama-gqa"));
+    private static final Base BF16 =
+            Base.load(Fixtures.folder("llama-gqa"), Base.Options.DEFAULT.withNumerics(Numerics.BF16));
     private static final int[] LENGTHS = {3, 60, 0, 70};
     private static final int NEW = 9;
 
@@ -26,19 +39,19 @@ class KvTileTest {
                 .toArray();
     }
 
-    private static void read(KvCache cache, int[] text, int count) {
+    private static void read(Base base, KvCache cache, int[] text, int count) {
         long[] ids = new long[count];
         for (int i = 0; i < count; i++) {
             ids[i] = text[i];
         }
         Tensor mask = Tensors.ones(ScalarType.Long, 1, count);
-        BASE.hidden(
+        base.hidden(
                 new Inputs(Tensors.of(ids, 1, count), mask, null, cache.positions(mask)),
                 Pass.cached(Hooks.NONE, cache));
     }
 
     /** The logits of each step, row by row, of the texts in those rows. */
-    private static List<float[][]> written(List<Integer> rows) {
+    private static List<float[][]> written(Base base, List<Integer> rows) {
         KvTile tile = new KvTile(LENGTHS.length);
         KvCache[] caches = new KvCache[LENGTHS.length];
         List<float[][]> steps = new ArrayList<>();
@@ -46,7 +59,7 @@ class KvTileTest {
                 Scope scope = new Scope()) {
             for (int row : rows) {
                 caches[row] = tile.row(row, LENGTHS[row] + NEW);
-                read(caches[row], text(row), LENGTHS[row]);
+                read(base, caches[row], text(row), LENGTHS[row]);
             }
             for (int step = 0; step < NEW; step++) {
                 long[] ids = new long[LENGTHS.length];
@@ -56,11 +69,11 @@ class KvTileTest {
                     ids[row] = caches[row] == null ? 0 : text(row)[LENGTHS[row] + step];
                 }
                 Tensor mask = Tensors.ones(ScalarType.Long, LENGTHS.length, 1);
-                Tensor logits = BASE.logits(
+                Tensor logits = base.logits(
                         Inputs.of(Tensors.of(ids, LENGTHS.length, 1), mask), Pass.ragged(Hooks.NONE, passes));
                 float[][] each = new float[LENGTHS.length][];
                 for (int row : rows) {
-                    each[row] = Tensors.floats(logits.select(0, row));
+                    each[row] = Tensors.floats(Ops.to(logits.select(0, row), ScalarType.Float));
                 }
                 steps.add(each);
             }
@@ -71,9 +84,14 @@ class KvTileTest {
         return steps;
     }
 
-    @Test
-    void aRowGivesWhatItsTextGivesAlone() {
-        List<float[][]> steps = written(List.of(0, 1, 3));
+    private static Stream<Arguments> bases() {
+        return Stream.of(Arguments.of(BASE, 2e-5f), Arguments.of(BF16, 0.02f));
+    }
+
+    @ParameterizedTest
+    @MethodSource("bases")
+    void aRowGivesWhatItsTextGivesAlone(Base base, float same) {
+        List<float[][]> steps = written(base, List.of(0, 1, 3));
         for (int row : List.of(0, 1, 3)) {
             try (NoGrad off = new NoGrad();
                     Scope scope = new Scope()) {
@@ -82,30 +100,107 @@ class KvTileTest {
                 for (int i = 0; i < ids.length; i++) {
                     ids[i] = text[i];
                 }
-                Tensor logits = BASE.logits(
+                Tensor logits = base.logits(
                         Inputs.of(Tensors.of(ids, 1, ids.length), Tensors.ones(ScalarType.Long, 1, ids.length)),
                         Pass.inference(Hooks.NONE));
                 for (int step = 0; step < NEW; step++) {
                     assertThat(steps.get(step)[row])
                             .as("row %d, step %d", row, step)
                             .containsExactly(
-                                    Tensors.floats(logits.select(1, LENGTHS[row] + step)),
-                                    org.assertj.core.data.Offset.offset(2e-5f));
+                                    Tensors.floats(Ops.to(logits.select(1, LENGTHS[row] + step), ScalarType.Float)),
+                                    Offset.offset(same));
                 }
             }
         }
     }
 
-    @Test
-    void itsBitsDoNotDependOnTheOtherRows() {
-        List<float[][]> together = written(List.of(0, 1, 3));
+    @ParameterizedTest
+    @MethodSource("bases")
+    void itsBitsDoNotDependOnTheOtherRows(Base base, float same) {
+        List<float[][]> together = written(base, List.of(0, 1, 3));
         for (int row : List.of(0, 1, 3)) {
-            List<float[][]> alone = written(List.of(row));
+            List<float[][]> alone = written(base, List.of(row));
             for (int step = 0; step < NEW; step++) {
                 assertThat(alone.get(step)[row])
                         .as("row %d, step %d", row, step)
                         .isEqualTo(together.get(step)[row]);
             }
+        }
+    }
+
+    private static Tensor normal(String name, ScalarType type, long... shape) {
+        return Ops.to(Rng.of(1, name).normal(0, 1, shape), type);
+    }
+
+    /** What each row's query is given by keys and values of so many positions, those of rows that aren't there being 0. */
+    private static float[][] attended(int[] lengths, boolean... there) {
+        KvTile tile = new KvTile(lengths.length);
+        Attention site = new Attention("attention", 0, 2, 64, 0.125);
+        ScalarType type = ScalarType.BFloat16;
+        float[][] each = new float[lengths.length][];
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            List<KvCache> caches = new ArrayList<>();
+            for (int row = 0; row < lengths.length; row++) {
+                if (there[row]) {
+                    KvCache cache = tile.row(row, lengths[row] + 1);
+                    cache.append(true, 0, normal("keys " + row, type, 1, 2, lengths[row], 64));
+                    cache.append(false, 0, normal("values " + row, type, 1, 2, lengths[row], 64));
+                    cache.advance(Tensors.ones(ScalarType.Long, 1, lengths[row]));
+                    caches.add(cache);
+                }
+            }
+            Tensor all = tile.next(there, type)
+                    .attend(
+                            site,
+                            normal("queries", type, lengths.length, 6, 1, 64),
+                            normal("key", type, lengths.length, 2, 1, 64),
+                            normal("value", type, lengths.length, 2, 1, 64));
+            for (int row = 0; row < lengths.length; row++) {
+                each[row] = Tensors.floats(Ops.to(all.select(0, row), ScalarType.Float));
+            }
+            caches.forEach(KvCache::close);
+        }
+        return each;
+    }
+
+    @Test
+    void longTextsDoNotShowInTheBitsOfOthers() {
+        int[] lengths = {5, 130, 300, 400, 520, 900, 1500, 64};
+        boolean[] all = new boolean[lengths.length];
+        Arrays.fill(all, true);
+        float[][] together = attended(lengths, all);
+        for (int row = 0; row < lengths.length; row++) {
+            boolean[] one = new boolean[lengths.length];
+            one[row] = true;
+
+            assertThat(attended(lengths, one)[row])
+                    .as("%d positions", lengths[row])
+                    .isEqualTo(together[row]);
+        }
+    }
+
+    @Test
+    void numbersThatOverflowLeaveWithTheirText() {
+        KvTile tile = new KvTile(2);
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope();
+                KvCache other = tile.row(1, 100)) {
+            read(BF16, other, text(1), 10);
+            KvCache broken = tile.row(0, 100);
+            read(BF16, broken, text(0), 10);
+            broken.keys(0).fill_(new Scalar(Double.NaN));
+            broken.values(0).fill_(new Scalar(Double.POSITIVE_INFINITY));
+            broken.close();
+            KvCache next = tile.row(0, 100);
+            read(BF16, next, text(3), 2);
+            Tensor mask = Tensors.ones(ScalarType.Long, 2, 1);
+            List<Pass> passes = List.of(Pass.cached(Hooks.NONE, next), Pass.cached(Hooks.NONE, other));
+            Tensor logits =
+                    BF16.logits(Inputs.of(Tensors.of(new long[] {4, 5}, 2, 1), mask), Pass.ragged(Hooks.NONE, passes));
+
+            assertThat(Tensors.floats(Ops.to(logits, ScalarType.Float))).doesNotContain(Float.NaN);
+            next.close();
         }
     }
 
@@ -119,6 +214,11 @@ class KvTileTest {
                 .hasMessage("row 1 has a text");
 
         first.close();
-        tile.row(1, 10).close();
+        KvCache second = tile.row(1, 10);
+        first.close();
+
+        assertThatThrownBy(() -> tile.row(1, 10)).isInstanceOf(IllegalStateException.class);
+
+        second.close();
     }
 }

@@ -39,7 +39,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>An answer is the same to the last bit whatever its neighbours are. A text's prompt is read by passes of its own. Tokens are written by
  * passes of a fixed number of rows, a part of which may be idle: so each matrix product has the same shape at any load, and what a product
- * gives for a row depends neither on the other rows nor on its place. What mixes positions is done for each row alone. A text whose pass
+ * gives for a row depends neither on the other rows nor on its place. In attention a row sees its own positions alone. A text whose pass
  * fails ends with that failure, and its neighbours go on.
  *
  * <pre>{@code
@@ -416,8 +416,9 @@ public final class Engine implements AutoCloseable {
             if (row == null) {
                 continue;
             }
-            row.cache().cut(row.written);
-            try (Slots alone = new Slots(TILE)) {
+            try (Scope scope = new Scope();
+                    Slots alone = new Slots(TILE)) {
+                row.cache().cut(row.written);
                 alone.put(i, row.ask.adapter().selection());
                 each.putAll(step(tile, alone, List.of(i)));
             } catch (RuntimeException failure) {
