@@ -10,6 +10,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
@@ -45,6 +46,13 @@ record NameRecord(
 
     static NameRecord alias(String name, String target, @Nullable Canary canary) {
         return new NameRecord(name, target, canary, List.of(), Map.of(), List.of());
+    }
+
+    /** What an alias stands for, for all requests and for a share; nothing for an adapter. */
+    List<String> targets() {
+        return Stream.of(target, canary == null ? null : canary.target())
+                .flatMap(Stream::ofNullable)
+                .toList();
     }
 
     int next() {

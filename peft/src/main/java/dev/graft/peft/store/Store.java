@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SortedMap;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
@@ -378,12 +379,17 @@ public final class Store {
         });
     }
 
-    /** Removes a version, or with its name alone an adapter or an alias. Its files go with {@link #gc}. */
+    /**
+     * Removes a version, or with its name alone an adapter or an alias. Its files go with {@link #gc}.
+     *
+     * @throws InputException if an alias stands for it, or the version is served
+     */
     public void remove(String reference) {
         Reference asked = Reference.parse(reference);
         if (asked.number() == null && asked.tag() == null) {
             locked(() -> {
                 require(asked.name());
+                requireNoAlias(asked.name(), target -> (target + "@").startsWith(asked.name() + "@"));
                 AtomicWrite.delete(record(asked.name()));
                 return asked;
             });
@@ -394,23 +400,18 @@ public final class Store {
             if (Integer.valueOf(version.number()).equals(record.current())) {
                 throw new InputException(version.title() + " is served; roll back first, or remove the whole adapter");
             }
-            for (NameRecord other : records()) {
-                if (named(other).contains(version)) {
-                    throw new InputException(
-                            version.title() + " is what the alias " + other.name() + " stands for; change that first");
-                }
-            }
+            requireNoAlias(version.title(), target -> found(target).anyMatch(version::equals));
             return record.without(List.of(version.number()));
         });
     }
 
-    /** The versions that an alias stands for, for all requests and for a share; none of an adapter. */
-    private List<StoredVersion> named(NameRecord alias) {
-        Canary canary = alias.canary();
-        return Stream.of(alias.target(), canary == null ? null : canary.target())
-                .flatMap(Stream::ofNullable)
-                .flatMap(this::found)
-                .toList();
+    private void requireNoAlias(String what, Predicate<String> means) {
+        for (NameRecord other : records()) {
+            if (other.targets().stream().anyMatch(means)) {
+                throw new InputException(
+                        what + " is what the alias " + other.name() + " stands for; change that first");
+            }
+        }
     }
 
     private Stream<StoredVersion> found(String reference) {
@@ -435,8 +436,10 @@ public final class Store {
         return locked(() -> {
             Set<String> needed = new HashSet<>();
             List<NameRecord> records = records();
-            Set<StoredVersion> named =
-                    records.stream().flatMap(record -> named(record).stream()).collect(Collectors.toSet());
+            Set<StoredVersion> named = records.stream()
+                    .flatMap(record -> record.targets().stream())
+                    .flatMap(this::found)
+                    .collect(Collectors.toSet());
             for (NameRecord record : records) {
                 NameRecord left = keep == null ? record : record.without(old(record, keep, named));
                 if (left != record && !left.equals(record)) {

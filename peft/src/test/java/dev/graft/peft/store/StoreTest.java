@@ -94,6 +94,17 @@ class StoreTest {
 
         store.serve("sql@1");
         assertThatThrownBy(() -> store.remove("sql@2")).hasMessageContaining("the alias prod stands for");
+        add(store, "other", 1);
+        store.alias("next", "sql", new Canary("other", 0.5));
+        for (String adapter : List.of("sql", "other")) {
+            assertThatThrownBy(() -> store.remove(adapter))
+                    .isInstanceOf(InputException.class)
+                    .hasMessageStartingWith(adapter + " is what the alias ")
+                    .hasMessageEndingWith(" stands for; change that first");
+        }
+        store.remove("next");
+        store.remove("other");
+        assertThatThrownBy(() -> store.resolve("other")).isInstanceOf(UnknownAdapterException.class);
         store.add("sql", adapter(3), Map.of(), true);
         store.gc(1);
         assertThat(store.resolve("sql@2").number())
