@@ -8,6 +8,7 @@ import dev.graft.peft.store.Canary;
 import dev.graft.peft.store.UnknownAdapterException;
 import dev.graft.tensor.Aside;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -34,7 +35,7 @@ public final class Adapters {
     private final AdapterStore store;
     private final AdapterCache cache;
     private final AtomicLong revisions = new AtomicLong();
-    private final Map<String, Named> named = new HashMap<>();
+    private final Map<Place, Named> named = new HashMap<>();
     private final Map<String, Lease> pins = new HashMap<>();
     private final Map<String, String> added = new HashMap<>();
     private final Map<String, Double> strengths = new HashMap<>();
@@ -58,6 +59,9 @@ public final class Adapters {
      * @param evictions how many left memory for others
      */
     public record Counts(long bytes, long hits, long loads, long evictions) {}
+
+    /** A name, or the canary of it. */
+    private record Place(String name, boolean canary) {}
 
     /** What a name meant when it was last asked for. */
     private record Named(Loaded loaded, double strength, Served served) {}
@@ -133,13 +137,13 @@ public final class Adapters {
 
     /** What a name meant when it was last asked for, if that is in memory; else null. */
     public synchronized @Nullable Loaded loaded(String name) {
-        Named known = named.get(name);
+        Named known = named.get(new Place(name, false));
         return known == null ? null : known.loaded;
     }
 
     /** The revision of what a name meant when it was last asked for, 0 where that isn't in memory. */
     public synchronized long revision(String name) {
-        Named known = named.get(name);
+        Named known = named.get(new Place(name, false));
         return known == null ? 0 : known.served.revision();
     }
 
@@ -192,11 +196,14 @@ public final class Adapters {
     private Lease take(String model, String name, @Nullable Canary canary) {
         AdapterStore.Found found;
         try {
-            String reference = reference(name);
-            found = store.find(canary == null ? reference : canary.target());
+            found = store.find(canary == null ? reference(name) : canary.target());
         } catch (UnknownAdapterException unknown) {
-            throw new UnknownAdapterException("the model " + FolderStore.shown(model) + " does not exist; there are "
-                    + baseName + " and its adapters " + names());
+            throw new UnknownAdapterException(
+                    canary == null
+                            ? "the model " + FolderStore.shown(model) + " does not exist; there are " + baseName
+                                    + " and its adapters " + names()
+                            : canary.target() + ", which a share of the requests for " + FolderStore.shown(model)
+                                    + " gets, does not exist; take the canary back or name another");
         }
         AdapterCache.Lease held = hold(name, found);
         try {
@@ -232,8 +239,7 @@ public final class Adapters {
 
     private synchronized Served served(String name, boolean canary, Loaded loaded) {
         double strength = strength(name);
-        // No name has a blank.
-        String place = canary ? name + " canary" : name;
+        Place place = new Place(name, canary);
         Named known = named.get(place);
         if (known == null || known.loaded != loaded || known.strength != strength) {
             Served fresh = new Served(name, revisions.incrementAndGet(), Selection.of(loaded.adapter, strength));
@@ -274,7 +280,7 @@ public final class Adapters {
      * @throws InputException if it can't act so strongly, where it is in memory; else whoever asks for it is told
      */
     public synchronized void strength(String name, double strength) {
-        Named known = named.get(name);
+        Named known = named.get(new Place(name, false));
         if (known != null && known.strength != strength) {
             Selection.of(known.loaded.adapter, strength);
         }
@@ -290,7 +296,9 @@ public final class Adapters {
     public void add(String name, String path) {
         synchronized (this) {
             boolean itself = path.equals(name) || path.endsWith("/" + name);
-            if (name.equals(baseName) || named.containsKey(name) || names().contains(name) && !itself) {
+            if (name.equals(baseName)
+                    || named.containsKey(new Place(name, false))
+                    || names().contains(name) && !itself) {
                 throw isThere(name);
             }
         }
@@ -310,18 +318,24 @@ public final class Adapters {
     }
 
     /**
-     * Takes an adapter out. Texts that are being written with it end as they would.
+     * Takes an adapter out, and with it the canary of its name; what other names mean stays in memory. Texts that are being written with it end as they would.
      *
      * @throws UnknownAdapterException if there is none of that name
      */
     public void remove(String name) {
-        Named known;
         Lease pin;
+        List<Loaded> left = new ArrayList<>();
         synchronized (this) {
             if (!names().contains(name)) {
                 throw new UnknownAdapterException("the model " + FolderStore.shown(name) + " does not exist");
             }
-            known = named.remove(name);
+            for (boolean canary : new boolean[] {false, true}) {
+                Named known = named.remove(new Place(name, canary));
+                if (known != null) {
+                    left.add(known.loaded);
+                }
+            }
+            left.removeIf(loaded -> named.values().stream().anyMatch(other -> other.loaded == loaded));
             pin = pins.remove(name);
             added.remove(name);
             removed.add(name);
@@ -329,8 +343,6 @@ public final class Adapters {
         if (pin != null) {
             pin.close();
         }
-        if (known != null) {
-            cache.drop(known.loaded.version);
-        }
+        left.forEach(loaded -> cache.drop(loaded.version));
     }
 }

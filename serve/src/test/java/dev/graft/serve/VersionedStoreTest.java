@@ -7,10 +7,15 @@ import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.store.Canary;
 import dev.graft.peft.store.Store;
 import dev.graft.peft.store.UnknownAdapterException;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -78,6 +83,69 @@ class VersionedStoreTest {
                     .isInstanceOf(UnknownAdapterException.class)
                     .hasMessageContaining("does not exist; there are tiny and its adapters [poet]");
         }
+    }
+
+    private void canary() {
+        add(1);
+        add(2);
+        store.alias("prod", "poet@1", new Canary("poet@2", 0.5));
+    }
+
+    private String taken() {
+        Canary canary = Objects.requireNonNull(store.canary("prod"));
+        return Stream.iterate("a", key -> key + "a")
+                .filter(key -> canary.takes("prod", key))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    @Test
+    void aNameThatIsTakenOutTakesItsCanaryAlong() {
+        canary();
+        find("prod");
+        adapters.lease("prod", taken()).close();
+        adapters.remove("prod");
+        assertThat(adapters.loaded()).isEmpty();
+        assertThat(adapters.counts().bytes()).isZero();
+    }
+
+    @Test
+    void whatAnotherNameMeansStays() {
+        canary();
+        Served poet = find("poet");
+        adapters.lease("prod", taken()).close();
+        adapters.remove("prod");
+        assertThat(find("poet")).isSameAs(poet);
+    }
+
+    @Test
+    void aNameMayBeLikeACanary() {
+        canary();
+        adapters.add("prod canary", "poet@2");
+        long revision = adapters.revision("prod canary");
+        try (Adapters.Lease lease = adapters.lease("prod", taken())) {
+            assertThat(lease.served().name()).isEqualTo("prod");
+        }
+        assertThat(adapters.revision("prod canary")).isEqualTo(revision);
+    }
+
+    @Test
+    void aCanaryThatIsGoneIsNamed() throws IOException {
+        add(1);
+        Path trained = folder.resolve("trained1");
+        store.add("other", trained, Map.of(), true);
+        store.alias("prod", "poet", new Canary("other@1", 0.5));
+        try (Stream<Path> names = Files.list(folder.resolve("store/names"))) {
+            for (Path name : names.toList()) {
+                if (Files.readString(name).contains("\"name\": \"other\"")) {
+                    Files.delete(name);
+                }
+            }
+        }
+        find("prod");
+        assertThatThrownBy(() -> adapters.lease("prod", taken()))
+                .isInstanceOf(UnknownAdapterException.class)
+                .hasMessageContaining("other@1, which a share of the requests for \"prod\" gets, does not exist");
     }
 
     @Test
