@@ -78,6 +78,9 @@ final class Schemas {
         put(json.putObject("properties"), object.properties());
         ArrayNode required = json.putArray("required");
         object.required().forEach(required::add);
+        if (object.additionalProperties() != null) {
+            json.put("additionalProperties", object.additionalProperties());
+        }
         if (!object.definitions().isEmpty()) {
             put(json.putObject("$defs"), object.definitions());
         }

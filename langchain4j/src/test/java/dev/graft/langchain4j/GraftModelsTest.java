@@ -209,6 +209,18 @@ class GraftModelsTest {
                 .hasMessageContaining("pattern");
     }
 
+    @Test
+    void anObjectOfNoNamedPropertiesIsRefusedUnlessItIsMeantToBeEmpty() {
+        ChatModel model = models.chat("poet");
+        JsonObjectSchema.Builder anything = JsonObjectSchema.builder();
+        assertThatThrownBy(() -> model.chat(schema(anything.build())))
+                .isInstanceOf(InvalidRequestException.class)
+                .hasMessageContaining("properties is empty");
+        ChatResponse answer =
+                model.chat(schema(anything.additionalProperties(false).build()));
+        assertThat(answer.aiMessage().text().replaceAll("\\s", "")).isIn("{", "{}");
+    }
+
     private static ChatRequest schema(JsonObjectSchema root) {
         return ChatRequest.builder()
                 .messages(UserMessage.from("Hello"))

@@ -6,6 +6,7 @@ import dev.graft.formats.Json;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -125,18 +126,31 @@ public final class SchemaReader {
         Schema type = f.has("type") ? typed(f) : Schema.ANY;
         List<String> literals = new ArrayList<>();
         for (JsonNode value : values) {
-            String literal = written(value);
-            if (value.isContainer() || !type.mayBegin(literal.charAt(0))) {
+            if (value.isContainer() || !isOf(type, value)) {
                 throw new InputException(f.source()
                         + ": enum and const may have texts, numbers, booleans and null, of the type if one is named");
             }
-            literals.add(literal);
+            literals.add(written(value));
         }
         limit(f, literals.size());
         if (literals.isEmpty()) {
             throw f.wrong("enum", "at least one value");
         }
         return new Schema.OneOf(literals);
+    }
+
+    /** Whether a value that is no object or array is of a type, whole numbers as they are written. */
+    private static boolean isOf(Schema type, JsonNode value) {
+        if (type instanceof Schema.Union union) {
+            return union.options().stream().anyMatch(option -> isOf(option, value));
+        }
+        if (type instanceof Schema.OneOf one) {
+            return one.literals().contains(written(value));
+        }
+        if (type instanceof Schema.Figure figure) {
+            return figure.whole() ? value.isIntegralNumber() : value.isNumber();
+        }
+        return type instanceof Schema.Text ? value.isString() : type instanceof Schema.Any;
     }
 
     private void limit(Fields f, int more) {
@@ -168,8 +182,8 @@ public final class SchemaReader {
 
     private Schema struct(Fields f) {
         Fields properties = f.object("properties");
-        f.bool("additionalProperties", true);
-        List<String> required = f.strings("required", List.of());
+        boolean others = f.bool("additionalProperties", true);
+        Set<String> required = new LinkedHashSet<>(f.strings("required", List.of()));
         List<Schema.Property> read = new ArrayList<>();
         for (String name : properties.names()) {
             read.add(new Schema.Property(
@@ -179,6 +193,10 @@ public final class SchemaReader {
             if (!properties.has(name)) {
                 throw new InputException(f.source() + ": required has " + name + ", which is not among the properties");
             }
+        }
+        if (read.isEmpty() && others) {
+            throw new InputException(f.source() + ": properties is empty, so that only {} would answer it; name the"
+                    + " properties, or say \"additionalProperties\": false if {} is meant");
         }
         return new Schema.Struct(read);
     }

@@ -197,7 +197,12 @@ class SchemaTextTest {
                 "{'type': 'object', 'properties': {'a': {'enum': []}}} | enum",
                 "{'type': 'object', 'properties': {'a': {'enum': [{}]}}} | enum",
                 "{'type': 'object', 'properties': {'a': {'type': 'string', 'enum': [1]}}} | of the type",
+                "{'type': 'object', 'properties': {'a': {'type': 'integer', 'enum': [1, 1.5]}}} | of the type",
+                "{'type': 'object', 'properties': {'a': {'type': ['integer', 'null'], 'const': 1e2}}} | of the type",
+                "{'type': 'object', 'properties': {'a': {'type': 'boolean', 'enum': ['true']}}} | of the type",
                 "{'type': 'object', 'properties': {'a': {'const': 1, 'enum': [1]}}} | enum",
+                "{'type': 'object', 'properties': {}} | properties is empty",
+                "{'type': 'object', 'properties': {'a': {'type': 'object', 'properties': {}}}} | a: properties is empty",
                 "{'type': 'object', 'properties': {'a': {'$ref': '#/x'}}} | $ref",
                 "{'$defs': {'b': {'type': 'array', 'items': {'$ref': '#/$defs/b'}}}, 'type': 'object', 'properties': {'a':"
                         + " {'$ref': '#/$defs/b'}}} | refers to itself",
@@ -207,6 +212,18 @@ class SchemaTextTest {
         assertThatThrownBy(() -> schema(json.replace('\'', '"')))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining(message);
+    }
+
+    @Test
+    void valuesOfTheTypeThatIsNamedAreTaken() {
+        Schema schema = schema("""
+                {"type": "object", "required": ["a", "b", "c", "d"], "properties": {
+                  "a": {"type": "integer", "enum": [-1, 20]}, "b": {"type": "number", "enum": [1.5, 1]},
+                  "c": {"type": ["boolean", "string", "null"], "enum": [true, "x", null]},
+                  "d": {"type": "object", "properties": {}, "additionalProperties": false}}}
+                """);
+        assertThat(read(schema, "{\"a\":20,\"b\":1.5,\"c\":null,\"d\":{}}")).isNotNull();
+        assertThat(read(schema, "{\"a\":20,\"b\":1.5,\"c\":null,\"d\":{\"")).isNull();
     }
 
     @Test
