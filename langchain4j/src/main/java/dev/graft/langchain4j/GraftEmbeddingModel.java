@@ -24,9 +24,17 @@ public final class GraftEmbeddingModel implements EmbeddingModel {
         this.model = model;
     }
 
-    /** @throws InvalidRequestException if a text is longer than the base can read */
+    /** @throws InvalidRequestException if the tokenizer can't read a text, or a text is longer than the base can read */
     @Override
     public Response<List<Embedding>> embedAll(List<TextSegment> segments) {
+        try {
+            return vectors(segments);
+        } catch (RuntimeException failure) {
+            throw Conversations.told(failure);
+        }
+    }
+
+    private Response<List<Embedding>> vectors(List<TextSegment> segments) {
         List<Encoding> texts = adapters.base()
                 .tokenizer()
                 .encodeAll(segments.stream().map(TextSegment::text).toList(), EncodeOptions.DEFAULT);
@@ -47,8 +55,6 @@ public final class GraftEmbeddingModel implements EmbeddingModel {
                     .map(Embedding::from)
                     .toList();
             return Response.from(vectors, new TokenUsage(tokens, 0));
-        } catch (RuntimeException failure) {
-            throw Conversations.told(failure);
         }
     }
 

@@ -35,6 +35,7 @@ import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.output.FinishReason;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -273,6 +274,23 @@ class GraftModelsTest {
                     .isNotEqualTo(several.get(0));
             assertThat(square).isCloseTo(1, org.assertj.core.data.Offset.offset(1e-5));
             assertThatThrownBy(() -> vectors.chat("bert")).hasMessageContaining("was opened for embeddings");
+        }
+    }
+
+    @Test
+    void aTextThatTheTokenizerCanNotReadIsRefusedInLangChain4jsKinds(@TempDir Path copy) throws IOException {
+        for (String file : List.of("config.json", "model.safetensors", "tokenizer_config.json")) {
+            Files.copy(BERT.resolve(file), copy.resolve(file));
+        }
+        String tokenizer = Files.readString(BERT.resolve("tokenizer.json"));
+        Files.writeString(
+                copy.resolve("tokenizer.json"),
+                tokenizer.replace("\"unk_token\": \"[UNK]\"", "\"unk_token\": \"[NONE]\""));
+        Base bert = Base.load(copy, Base.Options.of(Task.FEATURE_EXTRACTION));
+        try (GraftModels vectors = GraftModels.embeddings(new Adapters(bert, "bert", AdapterStore.NONE))) {
+            assertThatThrownBy(() -> vectors.embedding("bert").embed("€"))
+                    .isInstanceOf(InvalidRequestException.class)
+                    .hasMessageContaining("cannot encode");
         }
     }
 }
