@@ -32,14 +32,8 @@ public final class JsonTokens {
     private final int[] sameBytes;
     private int nodes = 1;
 
-    private final Map<JsonState, BitSet> known = new LinkedHashMap<>(16, 0.75f, true) {
-        private static final long serialVersionUID = 1;
-
-        @Override
-        protected boolean removeEldestEntry(Map.Entry<JsonState, BitSet> eldest) {
-            return size() > KNOWN;
-        }
-    };
+    private final Map<JsonState, BitSet> known = latest();
+    private final Map<Schema, Schema> schemas = latest();
 
     private JsonTokens(byte[] @Nullable [] bytes, Set<Integer> ends) {
         this.bytes = bytes;
@@ -54,6 +48,18 @@ public final class JsonTokens {
                 token[node] = id;
             }
         }
+    }
+
+    /** A map of what was asked for last. */
+    private static <K, V> Map<K, V> latest() {
+        return new LinkedHashMap<>(16, 0.75f, true) {
+            private static final long serialVersionUID = 1;
+
+            @Override
+            protected boolean removeEldestEntry(Map.Entry<K, V> eldest) {
+                return size() > KNOWN;
+            }
+        };
     }
 
     /**
@@ -119,7 +125,14 @@ public final class JsonTokens {
             return from(JsonText.BEGIN);
         }
         requireBytes(schema);
-        return from(SchemaText.begin(schema));
+        return from(begin(schema));
+    }
+
+    /** Before an object of a schema; texts whose schemas are equal begin, and go on, as equals. */
+    SchemaText begin(Schema schema) {
+        synchronized (schemas) {
+            return SchemaText.begin(schemas.computeIfAbsent(schema, first -> first));
+        }
     }
 
     private void requireBytes(Schema schema) {

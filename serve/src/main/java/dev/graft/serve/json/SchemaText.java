@@ -1,11 +1,13 @@
 package dev.graft.serve.json;
 
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The beginning of a JSON object that a {@link Schema} describes, and what may follow it. The JSON itself is followed by {@link JsonText};
  * here is which keys and values it may have. Properties come in the order of the schema, and those that aren't required may be left out.
+ * Two are equal by the identity of their schemas, since one is looked up for every token: all of a schema would take long to hash.
  *
  * @param root what the whole is
  * @param frame the innermost open object or array, or null outside of all
@@ -23,7 +25,21 @@ record SchemaText(JsonText text, Schema root, @Nullable Frame frame, Part part) 
             Schema schema,
             int place,
             Schema value,
-            @Nullable Frame outer) {}
+            @Nullable Frame outer) {
+        @Override
+        public boolean equals(@Nullable Object other) {
+            return other instanceof Frame that
+                    && schema == that.schema
+                    && place == that.place
+                    && value == that.value
+                    && Objects.equals(outer, that.outer);
+        }
+
+        @Override
+        public int hashCode() {
+            return 31 * place + Objects.hashCode(outer);
+        }
+    }
 
     /**
      * What is left of a key or value.
@@ -60,6 +76,20 @@ record SchemaText(JsonText text, Schema root, @Nullable Frame frame, Part part) 
 
     static SchemaText begin(Schema schema) {
         return new SchemaText(JsonText.BEGIN, schema, null, Part.FREE);
+    }
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof SchemaText that
+                && root == that.root
+                && text.equals(that.text)
+                && Objects.equals(frame, that.frame)
+                && part.equals(that.part);
+    }
+
+    @Override
+    public int hashCode() {
+        return Objects.hash(System.identityHashCode(root), text, frame, part);
     }
 
     @Override

@@ -42,7 +42,11 @@ class SchemaTextTest {
     }
 
     private static @Nullable SchemaText read(Schema schema, String json) {
-        SchemaText text = SchemaText.begin(schema);
+        return read(SchemaText.begin(schema), json);
+    }
+
+    private static @Nullable SchemaText read(SchemaText begin, String json) {
+        SchemaText text = begin;
         for (byte b : json.getBytes(StandardCharsets.UTF_8)) {
             text = text == null ? null : text.next(b & 0xff);
         }
@@ -101,6 +105,21 @@ class SchemaTextTest {
         Schema schema = schema(BOOK);
         assertThat(read(schema, json.substring(0, json.length() - 1))).isNotNull();
         assertThat(read(schema, json)).isNull();
+    }
+
+    @Test
+    void textsThatMayBeFollowedAlikeAreEqualAndNoSchemaIsHashedForIt() {
+        String one = "{\"title\":\"a\",\"kind\":1,\"tags\":[\"red\"";
+        String same = "{ \"title\":\"b\",\"kind\":\"ab\",\"tags\":[\"blue\"";
+        Schema book = schema(BOOK);
+        assertThat(read(book, one)).isEqualTo(read(book, same)).hasSameHashCodeAs(read(book, same));
+        assertThat(read(book, one)).isNotEqualTo(read(book, one + ",\"red\""));
+        assertThat(read(book, one)).isNotEqualTo(read(schema(BOOK), one));
+
+        JsonTokens tokens = JsonTokens.of(Tokenizers.load(Path.of("../parity/fixtures/tokens/bytebpe")), Set.of(0));
+        assertThat(read(tokens.begin(book), one))
+                .as("schemas of two requests")
+                .isEqualTo(read(tokens.begin(schema(BOOK)), same));
     }
 
     /** At random, by the tokens of a vocabulary: each text that ends is as the schema says. */
