@@ -115,7 +115,9 @@ public record Linear(
         if (sum == null) {
             return List.of(matrix.times(x, bias));
         }
-        return List.of(matrix.addTimes(bias == null ? sum : sum.add_(bias), x));
+        // The bias comes last: beside it the sum would lose what is small before the product is added.
+        Tensor y = matrix.addTimes(sum, x);
+        return List.of(bias == null ? y : y.add_(bias));
     }
 
     @Override
