@@ -44,9 +44,6 @@ public record MemoryEstimate(
         NavigableMap<Integer, Long> steps,
         int rows,
         int width) {
-    /** How many copies of the trained parameters an update makes on its way. */
-    private static final int UPDATE_COPIES = 2;
-
     /** A step is tried again while it takes more than this times what it took before. */
     private static final double GROWTH = 1.02;
 
@@ -78,7 +75,9 @@ public record MemoryEstimate(
         int rows = Math.min(settings.batching().size(), longest.length);
         int copies = (settings.evaluating().every().equals(Every.NEVER) ? 0 : 1)
                 + (optimization.averaging() == null ? 0 : 1);
-        long states = optimization.optimizer().stateBytes(trained / Float.BYTES) + copies * trained;
+        long values = trained / Float.BYTES;
+        long states = optimization.optimizer().stateBytes(values) + copies * trained;
+        long update = optimization.optimizer().stepBytes(values);
         Objective objective = Objective.of(
                 adapter.base(),
                 examples.goal(),
@@ -99,8 +98,7 @@ public record MemoryEstimate(
             long before = ResidentMemory.bytes();
             NavigableMap<Integer, Long> steps = new TreeMap<>();
             int width = examples.lengths()[longest[0]];
-            MemoryEstimate estimate =
-                    new MemoryEstimate(loaded, before, states, UPDATE_COPIES * trained, threads, steps, rows, width);
+            MemoryEstimate estimate = new MemoryEstimate(loaded, before, states, update, threads, steps, rows, width);
             for (int count = 1; steps.isEmpty() || steps.lastKey() < rows; count = Math.min(2 * count, rows)) {
                 if (!steps.isEmpty() && estimate.withRows(count).total() > most) {
                     break;

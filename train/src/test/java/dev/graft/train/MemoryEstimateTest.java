@@ -7,6 +7,8 @@ import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.train.TrainSettings.Economy;
 import dev.graft.train.optim.Adafactor;
+import dev.graft.train.optim.AdamW;
+import dev.graft.train.optim.AdamW8bit;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.TreeMap;
@@ -47,6 +49,16 @@ class MemoryEstimateTest {
         assertThat(one.withRows(20).total()).as("in proportion").isEqualTo(Math.round(1.05 * (1100 + 2000)));
         MemoryEstimate large = new MemoryEstimate(0, 1000, 100, 500, 2, steps, 4, 64);
         assertThat(large.total()).as("an update takes more than a step").isEqualTo(Math.round(1.05 * 1600));
+    }
+
+    @Test
+    void an_update_takes_copies_of_all_values_unless_it_works_part_by_part() {
+        long values = 50_000_000;
+        assertThat(AdamW.Settings.DEFAULT.stepBytes(values)).isEqualTo(2 << 20);
+        assertThat(AdamW.Settings.DEFAULT.stepBytes(100)).isEqualTo(800);
+        assertThat(new AdamW8bit.Settings(AdamW.Settings.DEFAULT, 4096).stepBytes(values))
+                .isEqualTo(2 * 4 * values);
+        assertThat(Adafactor.Settings.DEFAULT.stepBytes(values)).isEqualTo(2 * 4 * values);
     }
 
     @Test

@@ -58,6 +58,11 @@ public final class AdamW implements Optimizer {
             return 2L * Float.BYTES * values;
         }
 
+        @Override
+        public long stepBytes(long values) {
+            return 2L * Float.BYTES * Math.min(PART, values);
+        }
+
         /** Moves p by its gradient g and brings the moments up to date, all in place. */
         void apply(Tensor p, Tensor g, Tensor mean, Tensor square, double rate, long step) {
             mean.lerp_(g, new Scalar(1 - beta1));

@@ -25,6 +25,11 @@ public sealed interface Optimizer permits Adafactor, AdamW, AdamW8bit, Lbfgs, Li
 
         /** What it remembers between steps, in bytes, for parameters of fp32 with so many values. */
         long stateBytes(long values);
+
+        /** What a step makes on its way and gives back, in bytes: two more of all values, but for those that work part by part. */
+        default long stepBytes(long values) {
+            return 2L * Float.BYTES * values;
+        }
     }
 
     /** What weight decay acts on. */
