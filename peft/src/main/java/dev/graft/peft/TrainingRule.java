@@ -76,6 +76,9 @@ public interface TrainingRule {
         return 0;
     }
 
+    /** After the parameters have been put back to what they were behind so many steps, the best ones of a run; nothing is trained after it. */
+    default void restored(long steps) {}
+
     /** Whether the mean of the adapter over several steps is an adapter of its kind; not where steps set values to exactly zero. */
     default boolean averages() {
         return true;

@@ -348,11 +348,12 @@ final class TrainingRun {
             if (average != null) {
                 average.swap();
             }
-            if (bestValues != null && settings.evaluating().loadBest()) {
+            if (best != null && bestValues != null && settings.evaluating().loadBest()) {
                 try (NoGrad off = new NoGrad();
                         Scope scope = new Scope()) {
                     optimizer.parameters().values().copy_(bestValues);
                 }
+                rule.restored(best.step());
             }
             Path folder = trainer.folder();
             if (folder != null) {

@@ -13,6 +13,7 @@ import dev.graft.peft.methods.AdaLora;
 import dev.graft.peft.methods.AdapterDrop;
 import dev.graft.peft.methods.ChildTuning;
 import dev.graft.peft.methods.DyLora;
+import dev.graft.peft.methods.Fusion;
 import dev.graft.peft.methods.GradualUnfreezing;
 import dev.graft.peft.methods.Ia3;
 import dev.graft.peft.methods.Lora;
@@ -21,10 +22,12 @@ import dev.graft.peft.methods.LoraFa;
 import dev.graft.peft.methods.LoraPlus;
 import dev.graft.peft.methods.Pfeiffer;
 import dev.graft.peft.methods.Sora;
+import dev.graft.peft.methods.Union;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.TrainSettings.Batching;
+import dev.graft.train.TrainSettings.Evaluating;
 import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.TrainSettings.Saving;
 import dev.graft.train.TrainingEvent.Stepped;
@@ -32,6 +35,7 @@ import dev.graft.train.data.Examples;
 import dev.graft.train.data.Order;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiFunction;
@@ -42,6 +46,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.node.ObjectNode;
 
 /** What the trainer does for a method's rule. */
@@ -276,6 +281,21 @@ class TrainingRuleTest {
         assertThat(last).hasSize(2);
         assertThat(last.get(1).loss()).isEqualTo(uninterrupted.get(5).loss());
         assertThat(Tiny.hashes(parts)).isEqualTo(Tiny.hashes(whole));
+    }
+
+    /** What a rule keeps in the adapter beside its parameters goes back to the best step with them. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aFusionEndsAtTheTemperatureOfItsBestStep(boolean joint, @TempDir Path folder) {
+        Fusion.Settings cooling = new Fusion.Settings(true, true, true, false, true, true, false, false, true, 0.0);
+        Fusion fusion = new Fusion(cooling, Fusion.DEFAULT.children());
+        Adapter adapter = Adapter.create(LLAMA, joint ? new Union(List.of(fusion, Ia3.DEFAULT)) : fusion, 7);
+        Iterator<Double> losses = List.of(3.0, 1.0, 2.0).iterator();
+        TrainSettings settings = SETTINGS.with(new Evaluating(Every.steps(2), "loss", false, true, null));
+        new Trainer(settings, adapter, ROWS, hooks -> Map.of("loss", losses.next()), folder, List.of()).run();
+        assertThat(Tensors.item(Fusion.temperature(Adapter.load(LLAMA, folder.resolve("adapter")))))
+                .as("that of the fourth step")
+                .isCloseTo(50 - 3 * 0.05, offset(1e-4));
     }
 
     static Stream<Method> methods() {

@@ -276,6 +276,12 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
             }
         }
 
+        /** T of the last of these steps: what was evaluated after it. */
+        @Override
+        public void restored(long steps) {
+            beforeStep(Math.max(0, steps - 1));
+        }
+
         /** {@code 0.01 ‖I - V‖²} over all places. */
         @Override
         public @Nullable Tensor penalty() {

@@ -83,6 +83,11 @@ record JointRule(List<Part> parts) implements TrainingRule {
     }
 
     @Override
+    public void restored(long steps) {
+        each(rule -> rule.restored(steps));
+    }
+
+    @Override
     public long complete() {
         return parts.stream().mapToLong(part -> part.rule.complete()).max().orElse(0);
     }
