@@ -63,6 +63,9 @@ class RecommendCommandTest {
         assertThat(run.out()).contains("no: takes longer").contains("nothing fits");
         assertThat(recommend("--budget", "time=soon").err()).contains("--budget has \"time=soon\"");
         assertThat(recommend("--budget", "time=soon").code()).isEqualTo(2);
+        Cli auto = recommend("quantization=auto");
+        assertThat(auto.code()).isEqualTo(2);
+        assertThat(auto.err()).contains("quantization is auto", "name a kind: none, int8 or nf4");
         assertThat(recommend("--records", folder.toString()).err()).contains("no finished comparison");
     }
 }

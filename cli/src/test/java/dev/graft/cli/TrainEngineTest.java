@@ -118,6 +118,7 @@ class TrainEngineTest {
         assertThat(refused.err())
                 .containsPattern(
                         "takes nf4: none would take .* for the base alone, int8 would take .*, and there are 1.0 MiB")
+                .containsPattern("trying nf4: none would take .*, int8 would take .*")
                 .contains("memory_limit is 1.0 MiB, but the run would take");
     }
 

@@ -130,6 +130,7 @@ record RecommendRun(List<String> options, Budget budget, Records records, int mo
 
     Advice run() {
         RunConfig any = config("lora");
+        Prepared.requireKind(any.base());
         Prepared.Files files = Prepared.fetch(any.base(), err);
         boolean decoder = Architecture.of(files.checkpoint().config()).tasks().contains(Task.CAUSAL_LM);
         String task = decoder ? Task.CAUSAL_LM.name() : Task.SEQ_CLS.name();

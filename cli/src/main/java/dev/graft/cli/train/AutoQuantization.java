@@ -53,7 +53,7 @@ record AutoQuantization(RunConfig config, Prepared.Files files, PrintWriter err)
         }
         Quantization last = kinds.get(kinds.size() - 1);
         return said(
-                preparation.apply(config.withQuantization(last)),
+                prepared(last, preparation, larger),
                 Prepared.name(last)
                         + (larger.isEmpty() ? ", as the checkpoint is" : why(larger) + ", and there are " + room()));
     }
@@ -66,7 +66,7 @@ record AutoQuantization(RunConfig config, Prepared.Files files, PrintWriter err)
             larger.add(Prepared.name(kind) + " would take " + Figures.bytes(least) + " for the base alone");
             return null;
         }
-        Prepared run = preparation.apply(config.withQuantization(kind));
+        Prepared run = prepared(kind, preparation, larger);
         Long needed = needed(run, most);
         if (needed == null || needed <= most) {
             String within =
@@ -75,6 +75,14 @@ record AutoQuantization(RunConfig config, Prepared.Files files, PrintWriter err)
         }
         larger.add(Prepared.name(kind) + " would take about " + Figures.bytes(needed));
         return null;
+    }
+
+    /** An error that follows is one of this kind. */
+    private Prepared prepared(Quantization kind, Function<RunConfig, Prepared> preparation, List<String> larger) {
+        if (!larger.isEmpty()) {
+            err.println("trying " + Prepared.name(kind) + why(larger));
+        }
+        return preparation.apply(config.withQuantization(kind));
     }
 
     /** What a run takes; null where the system doesn't say what a process takes. */

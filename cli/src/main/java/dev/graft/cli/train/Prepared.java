@@ -101,13 +101,13 @@ public record Prepared(
         Splits unique = config.data().dedupe() ? splits.withoutRepeats() : splits;
         Splits whole = share > 0 ? unique.withValidation(share) : unique;
         Splits limited = DataFiles.limited(config.data(), whole);
+        limited.notes().forEach(err::println);
         return config.base().quantization() == RunConfig.Quantization.AUTO
                 ? new AutoQuantization(config, files, err).prepare(chosen -> of(chosen, task, limited, files, err))
                 : of(config, task, limited, files, err);
     }
 
     private static Prepared of(RunConfig config, RunData task, Splits splits, Files files, PrintWriter err) {
-        splits.notes().forEach(err::println);
         Loading loading = load(config.base(), task, files, err);
         Base base = loading.base();
         String name = config.base().method();
@@ -265,11 +265,21 @@ public record Prepared(
     }
 
     private static @Nullable Quantization quantization(RunConfig.Base config) {
+        requireKind(config);
         RunConfig.Quantization wanted = config.quantization();
-        if (wanted == RunConfig.Quantization.AUTO) {
-            throw new InputException("quantization is auto, which chooses for one run; name a kind for a comparison");
-        }
         return wanted == null ? null : Quantization.of(name(wanted));
+    }
+
+    /**
+     * Checks that a config says how the base is kept.
+     *
+     * @throws InputException if that would have to be chosen, which only {@code graft train} does
+     */
+    public static void requireKind(RunConfig.Base config) {
+        if (config.quantization() == RunConfig.Quantization.AUTO) {
+            throw new InputException("quantization is auto, which chooses for one run of graft train; where several"
+                    + " methods are tried, name a kind: none, int8 or nf4");
+        }
     }
 
     /** The chat template of a base; warnings go to the notes where it ends or asks for answers as no model is served. */
