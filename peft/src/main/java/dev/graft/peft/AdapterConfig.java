@@ -29,6 +29,7 @@ public record AdapterConfig(
         return new AdapterConfig(method, heads(base), base.task(), base.name(), null);
     }
 
+    /** The same with another method, as where the adapters of several tasks become one. */
     public AdapterConfig withMethod(Method newMethod) {
         return new AdapterConfig(newMethod, modulesToSave, task, baseName, revision);
     }

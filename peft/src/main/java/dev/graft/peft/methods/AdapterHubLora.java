@@ -310,7 +310,7 @@ public record AdapterHubLora(
         c.put("intermediate_lora", intermediate);
         c.put("output_lora", output);
         c.put("composition_mode", scale ? "scale" : "add");
-        c.put("init_weights", scale ? "ia3" : vera == null ? "lora" : "vera");
+        c.put("init_weights", start());
         c.put("use_gating", gated);
         c.put("use_dora", dora);
         c.put("vera_d", vera == null ? null : Double.valueOf(vera.d));
@@ -323,11 +323,10 @@ public record AdapterHubLora(
 
     static AdapterHubLora read(Fields f) {
         f.informational("architecture", "dtype", "init_weights_seed");
-        f.choice("init_weights", "lora", "lora", "bert", "ia3", "vera");
         List<String> attention = f.strings("attn_matrices", List.of("q", "v"));
         Double d = f.numberOrNull("vera_d");
         Double b = f.numberOrNull("vera_b");
-        return new AdapterHubLora(
+        AdapterHubLora read = new AdapterHubLora(
                 f.integer("r", 8, 1),
                 f.number("alpha", 8),
                 f.bool("selfattn_lora", true) ? attention : List.of(),
@@ -339,6 +338,18 @@ public record AdapterHubLora(
                 d == null ? null : new Vera(d, b == null ? 0 : b),
                 f.number("dropout", 0),
                 AdapterHubFields.leaveOut(f));
+        if (!f.choice("init_weights", read.start(), "lora", "ia3", "vera").equals(read.start())) {
+            throw f.wrong(
+                    "init_weights",
+                    "\"" + read.start() + "\", as adapters of this kind start here; in the file of a trained one it may"
+                            + " be changed, as it doesn't say what the values are");
+        }
+        return read;
+    }
+
+    /** AdapterHub's name for how its kind starts. */
+    private String start() {
+        return scale ? "ia3" : vera == null ? "lora" : "vera";
     }
 
     /** Registers {@code adapterhub-lora}. */

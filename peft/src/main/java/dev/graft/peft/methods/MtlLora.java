@@ -74,9 +74,12 @@ public record MtlLora(AdapterHubLora lora, int ups, double sharpness, int tasks)
     /**
      * One adapter of adapters for one task each, in their order, as AdapterHub's {@code share_parameters} and {@code MultiTask} join them.
      *
-     * @throws InputException if they aren't of one configuration, or don't have the same A, B and head
+     * @throws InputException if there are none, if they aren't of one configuration, or don't have the same A, B and head
      */
     public static Adapter join(List<Adapter> adapters) {
+        if (adapters.isEmpty()) {
+            throw new InputException("there is no adapter to join, expected one for each task");
+        }
         Adapter first = adapters.get(0);
         if (!(first.method() instanceof MtlLora one)
                 || one.tasks > 1

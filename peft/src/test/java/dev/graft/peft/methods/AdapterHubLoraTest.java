@@ -3,6 +3,7 @@ package dev.graft.peft.methods;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
@@ -13,6 +14,8 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
 
 class AdapterHubLoraTest extends MethodContract {
     private static AdapterHubLora lora(List<String> attention, boolean all, boolean gated) {
@@ -73,6 +76,19 @@ class AdapterHubLoraTest extends MethodContract {
                 .hasSize(4);
         assertThat(Adapter.create(Bases.load(Bases.BERT), up, 1).trainable().keySet())
                 .contains("bert.encoder.layer.0.output.dense.loras.*.lora_A");
+    }
+
+    /** Each kind starts in one way, so another one must not seem to be taken. */
+    @ParameterizedTest
+    @CsvSource({"bert,add,lora", "ia3,add,lora", "vera,add,lora", "lora,scale,ia3"})
+    void refusesAnotherStart(String start, String mode, String expected) {
+        ObjectNode options = JsonNodeFactory.instance.objectNode();
+        options.put("r", 1).put("alpha", 1).put("composition_mode", mode).put("init_weights", start);
+
+        assertThatThrownBy(() -> AdapterHubLora.read(Fields.of("options", options)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("init_weights")
+                .hasMessageContaining("\"" + expected + "\"");
     }
 
     @Test

@@ -15,6 +15,8 @@ import dev.graft.peft.TaskHooks;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -96,9 +98,26 @@ class MtlLoraTest extends MethodContract {
         assertThatThrownBy(() -> MtlLora.join(List.of(a, Adapter.create(base, Pfeiffer.DEFAULT, 1))))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("one configuration");
+        assertThatThrownBy(() -> MtlLora.join(List.of()))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("no adapter to join");
         assertThatThrownBy(() -> MtlLora.alone(a, 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("no task 1");
+    }
+
+    @Test
+    void refusesAnotherStart(@TempDir Path folder) throws IOException {
+        Base base = Bases.load(Bases.BERT);
+        Adapter.create(base, MtlLora.DEFAULT, 1).save(folder);
+        Path file = folder.resolve("adapter_config.json");
+        Files.writeString(
+                file, Files.readString(file).replaceAll("\"init_weights\" *: *\"lora\"", "\"init_weights\": \"ia3\""));
+
+        assertThatThrownBy(() -> Adapter.load(base, folder))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("init_weights")
+                .hasMessageContaining("expected \"lora\"");
     }
 
     @Test
