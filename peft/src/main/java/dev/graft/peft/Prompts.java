@@ -5,6 +5,7 @@ import dev.graft.models.Pass;
 import dev.graft.models.sites.Prompt;
 import dev.graft.models.sites.PromptTargets;
 import dev.graft.models.sites.Site;
+import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
@@ -66,6 +67,10 @@ final class Prompts {
         if (prompts.stream().anyMatch(prompt -> prompt.inside() != inside)) {
             throw new InputException(
                     "two prompts act on a row, one before its text and one inside: choose one of them");
+        }
+        if (inside && !(site instanceof Stream)) {
+            throw new IllegalStateException("a prompt inside the text acts on " + site.name() + ", expected the stream"
+                    + " into the first layer: at an embedding the text has no first position yet");
         }
         return inside;
     }

@@ -125,15 +125,29 @@ public final class Selection {
      * Several selections one after the other along a text, on every row: the i-th acts on {@code lengths[i]} positions, AdapterHub's
      * {@code Split}. Texts must have as many positions as the lengths sum to, padding included, and be read in one pass.
      *
-     * @throws InputException if one of them has a prompt or a prefix, or acts on rows; in a forward pass, if one of them acts elsewhere than
-     *     on blocks' outputs, or on texts of another length
+     * @throws InputException if one of them has a prompt or a prefix, or acts on rows, or if the base is an encoder-decoder, which reads two
+     *     texts; in a forward pass, if one of them acts elsewhere than on blocks' outputs, or on texts of another length
      */
     public static Selection split(List<Selection> selections, List<Integer> lengths) {
         if (!lengths.stream().allMatch(length -> length > 0)) {
             throw new InputException("the lengths of a split are " + lengths + ", expected positive numbers");
         }
         List<List<Active>> members = members("split", selections, lengths.size(), "lengths");
+        for (List<Active> member : members) {
+            for (Active active : member) {
+                requireOneText(active.adapter.base());
+            }
+        }
         return several(new Divided(members, lengths));
+    }
+
+    private static void requireOneText(Base base) {
+        if (base.sites().stream()
+                .anyMatch(site -> site instanceof Attention attention && attention.kind() == Attention.Kind.CROSS)) {
+            throw new InputException(
+                    base.name() + " is an encoder-decoder, which reads two texts at once: a split counts"
+                            + " the positions of one; choose these adapters by rows or put one behind the other");
+        }
     }
 
     /** The stacks of selections that act in one adapter's place. */

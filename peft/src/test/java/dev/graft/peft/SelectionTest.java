@@ -7,10 +7,14 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
+import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.PromptTargets;
+import dev.graft.models.sites.Site;
 import dev.graft.peft.methods.Ia3;
 import dev.graft.peft.methods.Parallel;
 import dev.graft.peft.methods.Pfeiffer;
+import dev.graft.peft.methods.PromptTuning;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
@@ -20,6 +24,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.node.ObjectNode;
 
 class SelectionTest {
     /** Of linear updates the average is what their strengths give. */
@@ -121,6 +126,42 @@ class SelectionTest {
 
     private static Adapter adapter() {
         return Adapter.create(Bases.load(Bases.LLAMA), Ia3.DEFAULT, 1);
+    }
+
+    /** A prompt that is said to be inside the text, where it can only come before it. */
+    private record Inside() implements Method {
+        @Override
+        public Type type() {
+            return PromptTuning.DEFAULT.type();
+        }
+
+        @Override
+        public void graft(Grafter g) {
+            for (Site site : g.base().sites()) {
+                if (site instanceof Embedding table && table.input()) {
+                    Tensor rows = g.parameter("rows", Initial.ONES, 2, table.hidden());
+                    g.add(table, new Effect.Prompt(2, pass -> rows, PromptTargets.none(2), true));
+                }
+            }
+        }
+
+        @Override
+        public void write(ObjectNode json, Base base) {
+            throw new UnsupportedOperationException();
+        }
+    }
+
+    @Test
+    void aPromptInsideTheTextIsNotTakenForOneBeforeIt() {
+        Base base = Bases.load(Bases.BERT);
+
+        assertThatThrownBy(() -> {
+                    Adapter adapter = Adapter.create(base, new Inside(), 1);
+                    base.logits(
+                            Bases.batch(), Pass.inference(Selection.of(adapter).hooks()));
+                })
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("expected the stream");
     }
 
     @Test

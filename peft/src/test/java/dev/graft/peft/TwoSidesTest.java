@@ -170,4 +170,13 @@ class TwoSidesTest {
                 .isNotEmpty()
                 .noneMatch(name -> name.endsWith("layer.1") && name.startsWith("decoder"));
     }
+
+    @Test
+    void aSplitCountsThePositionsOfOneText() {
+        Selection one = Selection.of(trained(CROSS));
+
+        assertThatThrownBy(() -> Selection.split(List.of(one, one), List.of(2, 2)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("is an encoder-decoder");
+    }
 }
