@@ -266,15 +266,21 @@ public sealed interface Head {
         Tensor rows(Hidden hidden) {
             Tensor last = hidden.last();
             return switch (this) {
-                case FIRST ->
-                    hidden.prompt() == 0
-                            ? last.select(1, 0)
-                            : at(
-                                    last,
-                                    Ops.plusLong(
-                                            Ops.sum(hidden.mask().narrow(1, 0, hidden.prompt()), 1, false)
+                case FIRST -> {
+                    Tensor begins = hidden.begins();
+                    if (begins == null && hidden.prompt() == 0) {
+                        yield last.select(1, 0);
+                    }
+                    long prompt = hidden.prompt();
+                    yield at(
+                            last,
+                            begins != null
+                                    ? begins
+                                    : Ops.plusLong(
+                                            Ops.sum(hidden.mask().narrow(1, 0, prompt), 1, false)
                                                     .neg(),
-                                            hidden.prompt()));
+                                            prompt));
+                }
                 case BEGINNING -> at(last, hidden.mask().argmax(new org.bytedeco.pytorch.LongOptional(1), false));
                 case LAST -> {
                     Tensor mask = hidden.mask();

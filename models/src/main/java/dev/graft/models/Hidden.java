@@ -10,6 +10,8 @@ import org.jspecify.annotations.Nullable;
  * @param last the hidden states after the last layer and its norm, {@code [batch, prompt + seq, hidden]}
  * @param mask {@code [batch, prompt + seq]} int64
  * @param prompt the number of prompt rows put before the tokens
+ * @param begins where each row begins, padding of its text included, {@code [batch]} int64; null where it begins with its prompt, or else
+ *     with its text
  * @param all the embeddings and every layer's output (the last one after the final norm), if the pass asked for them
  * @param images of a dual encoder, the images in the space where texts and images meet, {@code [images, projected]}, each of length 1;
  *     {@code last} are the texts {@code [texts, 1, projected]}. Null for other models.
@@ -18,10 +20,11 @@ public record Hidden(
         Tensor last,
         Tensor mask,
         long prompt,
+        @Nullable Tensor begins,
         List<Tensor> all,
         @Nullable Tensor images) {
-    /** Hidden states of a model that isn't a dual encoder. */
+    /** Hidden states of a model that isn't a dual encoder, with no text around a prompt. */
     public Hidden(Tensor last, Tensor mask, long prompt, List<Tensor> all) {
-        this(last, mask, prompt, all, null);
+        this(last, mask, prompt, null, all, null);
     }
 }

@@ -46,6 +46,10 @@ public final class Pass {
     private @Nullable Tensor rows;
     private @Nullable Tensor attentionInput;
     private long prompt;
+
+    /** Where each row begins, where prompts come behind texts' first positions. */
+    private long @Nullable [] begins;
+
     private PromptTargets promptTargets = PromptTargets.none(0);
 
     private @Nullable Tape tape;
@@ -656,6 +660,7 @@ public final class Pass {
             if (order == null) {
                 return new Tensor[] {longer};
             }
+            begins = Tensors.longs(before.missing());
             mask = mask.gather(1, order);
             return new Tensor[] {longer.gather(1, order.unsqueeze(-1).expand_as(longer))};
         })[0];
@@ -725,6 +730,7 @@ public final class Pass {
         view.mask = mask;
         view.tokens = tokens;
         view.prompt = prompt;
+        view.begins = begins;
         view.alone = alone;
         view.notes = notes;
         view.rows = someRows;
@@ -825,11 +831,18 @@ public final class Pass {
 
     /** The result of a dual encoder. */
     public Hidden result(Tensor texts, Tensor images) {
-        return new Hidden(texts, mask(), 0, collected(), images);
+        return new Hidden(texts, mask(), 0, null, collected(), images);
     }
 
     /** The result of a backbone. */
     public Hidden result(Tensor last) {
-        return new Hidden(last, mask(), prompt, collected());
+        Tensor first = begins == null ? null : Tensors.of(begins, begins.length);
+        return new Hidden(
+                last,
+                mask(),
+                prompt,
+                first == null || rows == null ? first : first.index_select(0, rows),
+                collected(),
+                null);
     }
 }

@@ -2,15 +2,18 @@ package dev.graft.peft.methods;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.Hidden;
 import dev.graft.models.Pass;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
 import dev.graft.peft.MethodContract;
 import dev.graft.peft.Selection;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -45,6 +48,21 @@ class AdapterHubPromptTest extends MethodContract {
                         Ops.cat(1, before.narrow(1, 2, 1), before.narrow(1, 0, 2), before.narrow(1, 3, 6)),
                         torch.ones_like(inside.select(2, 0))))
                 .isLessThan(1e-5);
+    }
+
+    /** As AdapterHub's pooler, which reads the first position, be it padding. */
+    @Test
+    void theHeadReadsTheFirstPositionOfTextsPaddedOnTheLeftToo() {
+        Base base = Bases.load(Bases.BERT);
+        Adapter adapter = Adapter.create(base, new AdapterHubPrompt(2, null, true), 1);
+        Pass pass = Pass.inference(Selection.of(adapter).hooks());
+        Hidden hidden = base.hidden(Bases.batch(), pass);
+        Tensor first = hidden.last().narrow(1, 0, 1);
+        Hidden alone = new Hidden(first, torch.ones_like(hidden.mask().narrow(1, 0, 1)), 0, List.of());
+
+        assertThat(Tensors.longs(hidden.mask().select(1, 0))).contains(0L);
+        assertThat(Tensors.floats(base.logits(hidden, pass)))
+                .containsExactly(Tensors.floats(base.logits(alone, pass)), within(1e-5f));
     }
 
     private static Tensor hidden(Adapter adapter) {
