@@ -64,7 +64,8 @@ final class Client {
             request.header("Authorization", "Bearer " + key);
         }
         try {
-            HttpResponse<String> response = sent(request.timeout(Duration.ofSeconds(60)).build());
+            HttpResponse<String> response =
+                    sent(request.timeout(Duration.ofSeconds(60)).build());
             return new Reply(response.statusCode(), response.body(), response);
         } catch (IOException | InterruptedException failure) {
             throw new AssertionError(failure);
