@@ -24,6 +24,9 @@ final class MemoryLimit implements TrainingListener {
     /** Rows that are shorter teach little. */
     private static final int SHORTEST = 16;
 
+    /** What advice leaves free: an estimate may be a few percent low. */
+    private static final double ROOM = 1.05;
+
     private final long bytes;
     private @Nullable String passed;
 
@@ -122,7 +125,7 @@ final class MemoryLimit implements TrainingListener {
     }
 
     private boolean addIfFits(List<String> fits, String change, MemoryEstimate estimate) {
-        if (estimate.total() > bytes) {
+        if (estimate.total() * ROOM > bytes) {
             return false;
         }
         fits.add(change + " (about " + Figures.bytes(estimate.total()) + ")");
