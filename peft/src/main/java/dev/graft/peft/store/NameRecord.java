@@ -9,6 +9,7 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -55,8 +56,14 @@ record NameRecord(
                 .toList();
     }
 
+    @Nullable
+    StoredVersion newest() {
+        return versions.isEmpty() ? null : versions.get(versions.size() - 1);
+    }
+
     int next() {
-        return versions.isEmpty() ? 1 : versions.get(versions.size() - 1).number() + 1;
+        StoredVersion newest = newest();
+        return newest == null ? 1 : newest.number() + 1;
     }
 
     @Nullable
@@ -108,6 +115,22 @@ record NameRecord(
                 versions.stream()
                         .filter(version -> !numbers.contains(version.number()))
                         .toList());
+    }
+
+    /**
+     * The numbers of versions that neither are among the newest nor are served, were served just before, have a tag or are named.
+     *
+     * @param keep how many of the newest stay
+     * @param named versions that aliases stand for
+     */
+    List<Integer> old(int keep, Set<StoredVersion> named) {
+        List<Integer> last = served.subList(Math.max(0, served.size() - 2), served.size());
+        return versions.stream()
+                .limit(Math.max(0, versions.size() - keep))
+                .filter(version -> !named.contains(version))
+                .map(StoredVersion::number)
+                .filter(number -> !last.contains(number) && !tags.containsValue(number))
+                .toList();
     }
 
     String json() {

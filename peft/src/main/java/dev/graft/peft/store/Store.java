@@ -7,19 +7,13 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.security.PrivateKey;
 import java.security.PublicKey;
 import java.util.ArrayList;
 import java.util.Base64;
-import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
@@ -27,8 +21,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.function.Predicate;
-import java.util.function.Supplier;
-import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -52,13 +44,14 @@ import tools.jackson.databind.node.ObjectNode;
 public final class Store {
     private static final String FORMAT = "graft-adapters";
     private static final byte[] SAMPLE = FORMAT.getBytes(StandardCharsets.UTF_8);
-    private static final Object ONE_AT_A_TIME = new Object();
 
     private final Path root;
+    private final NameFolder names;
     private final ObjectFolder objects;
 
     private Store(Path root, @Nullable Seal seal) {
         this.root = root;
+        this.names = new NameFolder(root);
         Path file = root.resolve("store.json");
         if (!Files.isRegularFile(file)) {
             throw new InputException(root + ": is no store of adapters; `graft adapters add` makes one");
@@ -114,7 +107,7 @@ public final class Store {
 
     /** The names of the adapters that are served and of the aliases, in alphabetical order. */
     public List<String> names() {
-        return records().stream()
+        return names.all().stream()
                 .filter(record -> record.target() != null || record.current() != null)
                 .map(NameRecord::name)
                 .sorted()
@@ -138,7 +131,7 @@ public final class Store {
 
     /** Everything in the store, by name. */
     public List<Entry> entries() {
-        return records().stream()
+        return names.all().stream()
                 .sorted(Comparator.comparing(NameRecord::name))
                 .map(record -> new Entry(
                         record.name(),
@@ -157,14 +150,14 @@ public final class Store {
      */
     public StoredVersion resolve(String reference) {
         Reference asked = Reference.parse(reference);
-        NameRecord record = require(asked.name());
+        NameRecord record = names.require(asked.name());
         if (record.target() != null) {
             if (asked.number() != null || asked.tag() != null) {
                 throw new UnknownAdapterException(
                         asked.name() + " is an alias of " + record.target() + " and has no versions");
             }
             asked = Reference.parse(record.target());
-            record = require(asked.name());
+            record = names.require(asked.name());
         }
         Integer number = asked.number() != null
                 ? asked.number()
@@ -249,39 +242,37 @@ public final class Store {
         Reference.requireName(name);
         Content content = Content.read(source);
         String id = content.id();
-        return locked(() -> {
-            NameRecord known = find(name);
+        return names.locked(() -> {
+            NameRecord known = names.find(name);
             if (known != null && known.target() != null) {
                 throw new InputException(name + " is an alias of " + known.target() + "; remove it first");
             }
             NameRecord record = known == null ? NameRecord.of(name) : known;
-            StoredVersion newest = record.versions().isEmpty()
-                    ? null
-                    : record.versions().get(record.versions().size() - 1);
+            StoredVersion newest = record.newest();
             if (newest != null && newest.id().equals(id) && objects.damage(newest) == null) {
                 if (serves && !Integer.valueOf(newest.number()).equals(record.current())) {
-                    write(record.serving(newest.number()));
+                    names.write(record.serving(newest.number()));
                 }
                 return new Added(newest, content.leftOut());
             }
             StoredVersion version =
                     StoredVersion.of(name, record.next(), id, content, metrics, objects.put(id, content));
             NameRecord with = record.with(version);
-            write(serves ? with.serving(version.number()) : with);
+            names.write(serves ? with.serving(version.number()) : with);
             return new Added(version, content.leftOut());
         });
     }
 
     /** Signs a version's manifest. */
     public StoredVersion sign(String reference, PrivateKey key) {
-        return locked(() -> {
+        return names.locked(() -> {
             StoredVersion version = resolve(reference);
             String damage = objects.damage(version);
             if (damage != null) {
                 throw new InputException(version.title() + ": " + damage + "; it isn't signed");
             }
             StoredVersion signed = version.signed(SigningKey.sign(version.statement(), key));
-            write(require(version.name()).with(signed));
+            names.write(names.require(version.name()).with(signed));
             return signed;
         });
     }
@@ -290,7 +281,7 @@ public final class Store {
     public void tag(String reference, String tag) {
         Reference.requireTag(tag);
         StoredVersion version = resolve(reference);
-        change(version.name(), record -> record.tagged(tag, version.number()));
+        names.change(version.name(), record -> record.tagged(tag, version.number()));
     }
 
     /** Makes a name stand for a reference to an adapter, for all requests. */
@@ -305,8 +296,8 @@ public final class Store {
      */
     public void alias(String name, String target, @Nullable Canary canary) {
         Reference.requireName(name);
-        locked(() -> {
-            NameRecord known = find(name);
+        names.locked(() -> {
+            NameRecord known = names.find(name);
             if (known != null && known.target() == null) {
                 throw new InputException(name + " is an adapter with versions; an alias needs another name");
             }
@@ -315,13 +306,13 @@ public final class Store {
                 throw new InputException(
                         target + " and the canary " + canary.target() + " are the same version, " + usual.title());
             }
-            write(NameRecord.alias(name, target, canary));
+            names.write(NameRecord.alias(name, target, canary));
             return name;
         });
     }
 
     private StoredVersion requireVersion(String alias, String target) {
-        NameRecord other = require(Reference.parse(target).name());
+        NameRecord other = names.require(Reference.parse(target).name());
         if (other.target() != null) {
             throw new InputException(target + " is an alias itself; make " + alias + " one of " + other.target());
         }
@@ -331,14 +322,14 @@ public final class Store {
     /** What a share of a name's requests gets; null where all get what it stands for. */
     public @Nullable Canary canary(String reference) {
         Reference asked = Reference.parse(reference);
-        NameRecord record = find(asked.name());
+        NameRecord record = names.find(asked.name());
         return record == null || asked.number() != null || asked.tag() != null ? null : record.canary();
     }
 
     /** Serves another version of an adapter from now on. */
     public StoredVersion serve(String reference) {
         StoredVersion version = resolve(reference);
-        change(version.name(), record -> record.serving(version.number()));
+        names.change(version.name(), record -> record.serving(version.number()));
         return version;
     }
 
@@ -355,7 +346,7 @@ public final class Store {
         if (withoutCanary(name)) {
             return resolve(name);
         }
-        change(name, record -> {
+        names.change(name, record -> {
             List<Integer> served = new ArrayList<>(record.served());
             Integer current = record.current();
             served.removeIf(number -> number.equals(current));
@@ -369,12 +360,12 @@ public final class Store {
     }
 
     private boolean withoutCanary(String name) {
-        return locked(() -> {
-            NameRecord record = require(Reference.requireName(name));
+        return names.locked(() -> {
+            NameRecord record = names.require(Reference.requireName(name));
             if (record.target() == null || record.canary() == null) {
                 return false;
             }
-            write(NameRecord.alias(name, record.target(), null));
+            names.write(NameRecord.alias(name, record.target(), null));
             return true;
         });
     }
@@ -387,16 +378,16 @@ public final class Store {
     public void remove(String reference) {
         Reference asked = Reference.parse(reference);
         if (asked.number() == null && asked.tag() == null) {
-            locked(() -> {
-                require(asked.name());
+            names.locked(() -> {
+                names.require(asked.name());
                 requireNoAlias(asked.name(), target -> (target + "@").startsWith(asked.name() + "@"));
-                AtomicWrite.delete(record(asked.name()));
+                names.delete(asked.name());
                 return asked;
             });
             return;
         }
         StoredVersion version = resolve(reference);
-        change(version.name(), record -> {
+        names.change(version.name(), record -> {
             if (Integer.valueOf(version.number()).equals(record.current())) {
                 throw new InputException(version.title() + " is served; roll back first, or remove the whole adapter");
             }
@@ -406,7 +397,7 @@ public final class Store {
     }
 
     private void requireNoAlias(String what, Predicate<String> means) {
-        for (NameRecord other : records()) {
+        for (NameRecord other : names.all()) {
             if (other.targets().stream().anyMatch(means)) {
                 throw new InputException(
                         what + " is what the alias " + other.name() + " stands for; change that first");
@@ -433,41 +424,23 @@ public final class Store {
         if (keep != null && keep < 1) {
             throw new InputException("--keep is " + keep + ", expected at least 1");
         }
-        return locked(() -> {
+        return names.locked(() -> {
             Set<String> needed = new HashSet<>();
-            List<NameRecord> records = records();
+            List<NameRecord> records = names.all();
             Set<StoredVersion> named = records.stream()
                     .flatMap(record -> record.targets().stream())
                     .flatMap(this::found)
                     .collect(Collectors.toSet());
             for (NameRecord record : records) {
-                NameRecord left = keep == null ? record : record.without(old(record, keep, named));
+                NameRecord left = keep == null ? record : record.without(record.old(keep, named));
                 if (left != record && !left.equals(record)) {
-                    write(left);
+                    names.write(left);
                 }
                 left.versions().forEach(version -> needed.add(version.id()));
             }
-            // Nobody writes while the lock is held, so what has a temporary name was left by a process that died.
-            ObjectFolder.list(
-                            root.resolve("names"),
-                            path -> path.getFileName().toString().startsWith("."))
-                    .forEach(AtomicWrite::delete);
+            names.sweep();
             return objects.retain(needed);
         });
-    }
-
-    private static List<Integer> old(NameRecord record, int keep, Set<StoredVersion> named) {
-        List<Integer> numbers = new ArrayList<>(
-                record.versions().stream().map(StoredVersion::number).toList());
-        Collections.reverse(numbers);
-        List<Integer> served = record.served();
-        List<Integer> last = served.subList(Math.max(0, served.size() - 2), served.size());
-        return numbers.stream()
-                .skip(keep)
-                .filter(number -> !last.contains(number)
-                        && !record.tags().containsValue(number)
-                        && !named.contains(record.version(number)))
-                .toList();
     }
 
     /** Something that is wrong with a version. */
@@ -481,7 +454,7 @@ public final class Store {
      */
     public List<Finding> verify(@Nullable PublicKey key) {
         List<Finding> findings = new ArrayList<>();
-        for (NameRecord record : records()) {
+        for (NameRecord record : names.all()) {
             for (StoredVersion version : record.versions()) {
                 try {
                     String damage = objects.damage(version);
@@ -507,66 +480,5 @@ public final class Store {
                 Files.write(made.resolve(file.getKey()), file.getValue());
             }
         });
-    }
-
-    /** A name's file is called by the name's hash: no name is a path, and two that differ in case are two. */
-    private Path record(String name) {
-        return root.resolve("names").resolve(Content.hash(name.getBytes(StandardCharsets.UTF_8)) + ".json");
-    }
-
-    private @Nullable NameRecord find(String name) {
-        Path file = record(name);
-        if (!Files.isRegularFile(file)) {
-            return null;
-        }
-        NameRecord record = NameRecord.read(file);
-        if (!record.name().equals(name)) {
-            throw new FormatException(file, "is of " + Content.shown(record.name()) + ", expected " + name);
-        }
-        return record;
-    }
-
-    private NameRecord require(String name) {
-        NameRecord record = find(name);
-        if (record == null) {
-            throw new UnknownAdapterException("there is no adapter " + name + " in the store");
-        }
-        return record;
-    }
-
-    private List<NameRecord> records() {
-        return ObjectFolder.list(
-                        root.resolve("names"),
-                        path -> path.getFileName().toString().matches("[0-9a-f]{64}\\.json"))
-                .stream()
-                .map(NameRecord::read)
-                .toList();
-    }
-
-    private void write(NameRecord record) {
-        AtomicWrite.text(record(record.name()), record.json());
-    }
-
-    private void change(String name, UnaryOperator<NameRecord> change) {
-        locked(() -> {
-            NameRecord record = require(Reference.requireName(name));
-            if (record.target() != null) {
-                throw new InputException(name + " is an alias of " + record.target() + " and has no versions");
-            }
-            write(change.apply(record));
-            return record;
-        });
-    }
-
-    private <T> T locked(Supplier<T> change) {
-        synchronized (ONE_AT_A_TIME) {
-            try (FileChannel channel = FileChannel.open(
-                            root.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-                    FileLock lock = channel.lock()) {
-                return change.get();
-            } catch (IOException e) {
-                throw new UncheckedIOException("cannot lock " + root + ": " + e.getMessage(), e);
-            }
-        }
     }
 }
