@@ -144,24 +144,24 @@ final class MetricsParity {
     }
 
     static void boxes(Check check, JsonNode stored) {
-        CocoAp ap = new CocoAp();
+        CocoAp<Box> ap = new CocoAp<>();
         for (JsonNode image : stored.path("images")) {
-            List<DetectionRow.Truth> truths = new ArrayList<>();
+            List<DetectionRow.Truth<Box>> truths = new ArrayList<>();
             for (JsonNode one : of(image, stored.path("annotations"))) {
-                truths.add(new DetectionRow.Truth(
+                truths.add(new DetectionRow.Truth<>(
                         one.path("category_id").intValue(),
                         box(one),
                         one.path("area").doubleValue(),
                         one.path("iscrowd").intValue() == 1));
             }
-            List<DetectionRow.Detection> detections = new ArrayList<>();
+            List<DetectionRow.Detection<Box>> detections = new ArrayList<>();
             for (JsonNode one : of(image, stored.path("detections"))) {
-                detections.add(new DetectionRow.Detection(
+                detections.add(new DetectionRow.Detection<>(
                         one.path("category_id").intValue(),
                         box(one),
                         one.path("score").doubleValue()));
             }
-            ap.update(new DetectionRow(truths, detections));
+            ap.update(new DetectionRow<>(truths, detections));
         }
         ap.values()
                 .forEach((name, value) ->

@@ -102,7 +102,10 @@ record SuiteRun(
         for (TaskScore score : report.scores()) {
             String metrics = score.parts().stream()
                     .map(part -> part.entrySet().stream()
-                            .map(metric -> metric.getKey() + " " + percent(metric.getValue()))
+                            .map(metric -> metric.getKey() + " "
+                                    + (score.task().plain().contains(metric.getKey())
+                                            ? String.format(Locale.ROOT, "%.4f", metric.getValue())
+                                            : percent(metric.getValue())))
                             .collect(Collectors.joining(", ")))
                     .collect(Collectors.joining(" / "));
             table.row(

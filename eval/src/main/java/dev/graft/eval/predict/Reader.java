@@ -33,8 +33,10 @@ public record Reader(Base base, boolean mayBeNone, int batchSize) {
      * @param probability of its first and last token
      * @param from where it begins in the context, in code points
      * @param to where it ends
+     * @param best what it would be if the text couldn't leave the question open
+     * @param none how probable it is that the text leaves it open, rather than that {@code best} answers
      */
-    public record Answer(String text, double probability, int from, int to) {}
+    public record Answer(String text, double probability, int from, int to, String best, double none) {}
 
     /** The answers to questions, in their order; long texts are read in windows. */
     public List<Answer> of(List<Row.Question> questions, Hooks hooks) {
@@ -47,9 +49,11 @@ public record Reader(Base base, boolean mayBeNone, int batchSize) {
         new Predictor(base, examples, batchSize).predict(hooks, prediction -> {
             Prediction.Answer found = (Prediction.Answer) prediction;
             String text = found.text(mayBeNone);
+            String best = found.text(false);
+            double none = 1 / (1 + Math.exp(found.score() - found.none()));
             answers[found.row()] = text.isEmpty()
-                    ? new Answer("", 0, 0, 0)
-                    : new Answer(text, found.probability(), found.from(), found.to());
+                    ? new Answer("", 0, 0, 0, best, none)
+                    : new Answer(text, found.probability(), found.from(), found.to(), best, none);
         });
         return List.of(answers);
     }

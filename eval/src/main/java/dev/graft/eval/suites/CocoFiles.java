@@ -1,10 +1,10 @@
 package dev.graft.eval.suites;
 
-import dev.graft.eval.metrics.detection.Box;
 import dev.graft.eval.metrics.detection.CocoAp;
 import dev.graft.eval.metrics.detection.DetectionRow;
 import dev.graft.eval.metrics.detection.DetectionRow.Detection;
 import dev.graft.eval.metrics.detection.DetectionRow.Truth;
+import dev.graft.eval.metrics.detection.Shape;
 import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
@@ -24,12 +24,22 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Objects in pictures as COCO's files have them (Lin et al., 2014): {@code instances_*.json}, and what a detector found as a list of
- * {@code {"image_id", "category_id", "bbox": [x, y, width, height], "score"}}. There is no detector here, so its findings come from a file.
+ * {@code {"image_id", "category_id", "bbox": [x, y, width, height], "segmentation", "score"}}, with boxes, masks or both. There is no detector
+ * here, so its findings come from a file.
  */
 public final class CocoFiles {
     private final Path annotations;
-    private final Map<Long, List<Truth>> truths = new LinkedHashMap<>();
+    private final Map<Long, List<Thing>> things = new LinkedHashMap<>();
+    private final Map<Long, Fields> images = new LinkedHashMap<>();
     private final Set<Integer> categories = new HashSet<>();
+
+    /** Something in a picture: what is there, or what was found. */
+    private record Thing(Fields fields, int category) {}
+
+    /** What is compared: boxes or masks. */
+    private interface Shaped<S extends Shape<S>> {
+        S of(Fields thing, Fields image);
+    }
 
     private CocoFiles(Path annotations) {
         this.annotations = annotations;
@@ -64,7 +74,9 @@ public final class CocoFiles {
         CocoFiles coco = new CocoFiles(file);
         Fields all = Fields.read(file);
         for (JsonNode image : all.list("images")) {
-            coco.truths.put(id(file, "images", image, "id"), new ArrayList<>());
+            long id = id(file, "images", image, "id");
+            coco.things.put(id, new ArrayList<>());
+            coco.images.put(id, Fields.of(file + ": image " + id, image));
         }
         for (JsonNode category : all.list("categories")) {
             coco.categories.add((int) id(file, "categories", category, "id"));
@@ -72,13 +84,9 @@ public final class CocoFiles {
         int number = 0;
         for (JsonNode node : all.list("annotations")) {
             Fields object = Fields.of(file + ": annotations[" + number++ + "]", node);
-            Box box = box(object);
-            coco.of(object)
-                    .add(new Truth(
-                            coco.category(object),
-                            box,
-                            object.number("area", box.area(), 0, Double.MAX_VALUE),
-                            object.integer("iscrowd", 0, 0, 1) == 1));
+            List<Thing> own = coco.of(object, coco.things);
+            CocoShapes.box(object);
+            own.add(new Thing(object, coco.category(object)));
         }
         return coco;
     }
@@ -89,36 +97,64 @@ public final class CocoFiles {
     }
 
     public int images() {
-        return truths.size();
+        return things.size();
     }
 
     /**
-     * COCO's twelve figures of what was found; -1 where there is no object of a size.
+     * COCO's twelve figures of what was found, -1 where there is no object of a size: of boxes, and of masks with {@code segm_} before their
+     * names, as the first of what was found has them.
      *
      * @throws FormatException naming the entry that isn't in COCO's format, or that is about another picture or kind
      */
     public Map<String, Double> score(Path predictions) {
-        Map<Long, List<Detection>> found = new LinkedHashMap<>();
-        truths.keySet().forEach(image -> found.put(image, new ArrayList<>()));
+        Map<Long, List<Thing>> found = new LinkedHashMap<>();
+        things.keySet().forEach(image -> found.put(image, new ArrayList<>()));
         JsonNode list = Json.read(predictions);
         if (!list.isArray()) {
-            throw new FormatException(predictions, "is no list, expected one of boxes with their scores");
+            throw new FormatException(predictions, "is no list, expected one of boxes or masks with their scores");
         }
         int number = 0;
         for (JsonNode node : list) {
             Fields one = Fields.of(predictions + ": [" + number++ + "]", node);
-            of(one);
-            found.computeIfAbsent(id(predictions, "predictions", node, "image_id"), image -> new ArrayList<>())
-                    .add(new Detection(category(one), box(one), one.number("score", 0, -1e9, 1e9)));
+            of(one, found).add(new Thing(one, category(one)));
         }
-        CocoAp ap = new CocoAp();
-        truths.forEach((image, own) -> ap.update(new DetectionRow(own, found.getOrDefault(image, List.of()))));
+        boolean masks = !list.isEmpty() && list.get(0).has("segmentation");
+        Map<String, Double> scores = new LinkedHashMap<>();
+        if (!masks || list.get(0).has("bbox")) {
+            scores.putAll(score(found, (thing, image) -> CocoShapes.box(thing)));
+        }
+        if (masks) {
+            score(found, CocoShapes::mask).forEach((name, value) -> scores.put("segm_" + name, value));
+        }
+        return scores;
+    }
+
+    private <S extends Shape<S>> Map<String, Double> score(Map<Long, List<Thing>> found, Shaped<S> shaped) {
+        CocoAp<S> ap = new CocoAp<>();
+        images.forEach((id, image) -> ap.update(new DetectionRow<>(
+                things.getOrDefault(id, List.of()).stream()
+                        .map(thing -> truth(thing, shaped.of(thing.fields, image)))
+                        .toList(),
+                found.getOrDefault(id, List.of()).stream()
+                        .map(thing -> new Detection<>(
+                                thing.category,
+                                shaped.of(thing.fields, image),
+                                thing.fields.number("score", 0, -1e9, 1e9)))
+                        .toList())));
         return ap.values();
     }
 
-    private List<Truth> of(Fields object) {
+    private static <S extends Shape<S>> Truth<S> truth(Thing thing, S shape) {
+        return new Truth<>(
+                thing.category,
+                shape,
+                thing.fields.number("area", shape.area(), 0, Double.MAX_VALUE),
+                thing.fields.integer("iscrowd", 0, 0, 1) == 1);
+    }
+
+    private List<Thing> of(Fields object, Map<Long, List<Thing>> byImage) {
         JsonNode image = object.node("image_id");
-        List<Truth> own = image == null || !image.isIntegralNumber() ? null : truths.get(image.longValue());
+        List<Thing> own = image == null || !image.isIntegralNumber() ? null : byImage.get(image.longValue());
         if (own == null) {
             throw new FormatException(
                     object.source(), "image_id is " + image + ", which is no picture of " + annotations, null);
@@ -133,21 +169,6 @@ public final class CocoFiles {
                     object.source(), "category_id is " + category + ", which is no kind of " + annotations, null);
         }
         return category;
-    }
-
-    private static Box box(Fields object) {
-        List<JsonNode> box = object.list("bbox");
-        if (box.size() != 4
-                || !box.stream().allMatch(each -> each.isNumber() && Double.isFinite(each.doubleValue()))
-                || box.get(2).doubleValue() < 0
-                || box.get(3).doubleValue() < 0) {
-            throw object.wrong("bbox", "x, y, width and height");
-        }
-        return new Box(
-                box.get(0).doubleValue(),
-                box.get(1).doubleValue(),
-                box.get(2).doubleValue(),
-                box.get(3).doubleValue());
     }
 
     private static long id(Path file, String list, JsonNode node, String name) {

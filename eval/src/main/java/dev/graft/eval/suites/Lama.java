@@ -18,11 +18,13 @@ import java.util.function.Predicate;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
 
 /**
- * A corpus of LAMA (Petroni et al., 2019): which word stands behind the mask of a sentence. P@1 and P@10 are means over relations. As the
- * rules have it, facts whose object is no single token of the model are left out, and only words of {@code common_vocab_cased.txt} are
- * admitted where that file is there.
+ * A corpus of LAMA (Petroni et al., 2019): which word stands behind the mask of a sentence. P@1 and P@10 are means over relations, of which
+ * ConceptNet and Squad count as one. As LAMA's scripts have it, a fact is asked once where a template asks for it, and left out are facts
+ * that more judges denied than affirmed, those that name no subject or object, sentences of over a hundred words, and facts whose object is
+ * no single token of the model. Only words of {@code common_vocab_cased.txt} are admitted where that file is there.
  */
 enum Lama implements SuiteTask {
     GOOGLE_RE("Google_RE") {
@@ -66,6 +68,9 @@ enum Lama implements SuiteTask {
             "place_of_death", "[X] died in [Y] .");
 
     private static final int SHOWN = 10;
+
+    /** Words of a sentence that is asked as it stands. */
+    private static final int LONGEST = 100;
 
     private final String folder;
 
@@ -117,13 +122,21 @@ enum Lama implements SuiteTask {
                 this == TREX ? relations(corpus) : this == GOOGLE_RE ? GOOGLE_TEMPLATES : Map.of();
         List<Item> items = new ArrayList<>();
         for (Path file : facts(corpus)) {
-            String name = Objects.requireNonNull(file.getFileName()).toString().replaceAll("(_test)?\\.jsonl$", "");
+            String relation =
+                    Objects.requireNonNull(file.getFileName()).toString().replaceAll("(_test)?\\.jsonl$", "");
+            String template = templates.get(relation);
+            Set<Item> asked = new HashSet<>();
             OfficialLines.json(file, (line, place, number) -> {
                 Fields fact = Fields.of(place, line);
-                String relation = templates.isEmpty() ? fact.string("pred", name) : name;
-                String text = text(fact, templates.get(relation));
-                items.add(
-                        new Item(new Row.Text(text, null, (Label) null), relation, List.of(fact.string("obj_label"))));
+                if (!counts(fact)) {
+                    return;
+                }
+                String text = text(fact, template);
+                Item item =
+                        new Item(new Row.Text(text, null, (Label) null), relation, List.of(fact.string("obj_label")));
+                if (template == null ? text.split("\\s+").length <= LONGEST : asked.add(item)) {
+                    items.add(item);
+                }
             });
         }
         if (items.isEmpty()) {
@@ -132,9 +145,20 @@ enum Lama implements SuiteTask {
         return items;
     }
 
+    /** Whether it names both its ends, and not more judges denied it than affirmed it. */
+    private static boolean counts(Fields fact) {
+        int denied = 0;
+        for (JsonNode judgment : Objects.requireNonNullElse(fact.listOrNull("judgments"), List.<JsonNode>of())) {
+            denied += judgment.path("judgment").asString("").equals("yes") ? -1 : 1;
+        }
+        return denied <= 0 && fact.has("sub_label") && fact.has("obj_label");
+    }
+
     private static String text(Fields fact, @Nullable String template) {
         String text = template != null
-                ? template.replace("[X]", fact.string("sub_label")).replace("[Y]", MASK)
+                ? template.strip()
+                        .replace("[X]", fact.string("sub_label").strip())
+                        .replace("[Y]", MASK)
                 : String.join(" ", fact.strings("masked_sentences"));
         if (!text.contains(MASK)) {
             throw new FormatException(fact.source(), "has the sentence \"" + text + "\" without " + MASK, null);

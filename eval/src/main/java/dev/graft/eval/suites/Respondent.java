@@ -147,7 +147,10 @@ public record Respondent(
         List<Reader.Answer> found = new Reader(base, mayBeNone, batchSize)
                 .of(items.stream().map(item -> (Row.Question) item.row()).toList(), hooks);
         return IntStream.range(0, items.size())
-                .mapToObj(i -> new Answer(items.get(i), found.get(i).text(), 0))
+                .mapToObj(i -> new Answer(
+                        items.get(i),
+                        List.of(found.get(i).text(), found.get(i).best()),
+                        found.get(i).none()))
                 .toList();
     }
 
@@ -200,7 +203,7 @@ public record Respondent(
                     .encode(" " + item.gold().get(0), EncodeOptions.DEFAULT.withoutSpecialTokens())
                     .ids();
             String gold = ids.length == 1 ? base.tokenizer().decode(ids, false).strip() : "";
-            if (gold.isEmpty() || !admitted.test(gold)) {
+            if (!gold.equalsIgnoreCase(item.gold().get(0)) || !admitted.test(gold)) {
                 answers.add(new Answer(item, List.of(), 0));
                 continue;
             }

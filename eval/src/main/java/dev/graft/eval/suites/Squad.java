@@ -9,18 +9,24 @@ import dev.graft.train.data.Row;
 import dev.graft.train.data.RowShape;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.function.Predicate;
 
 /**
  * SQuAD (Rajpurkar et al., 2016, 2018), scored as its script does: the best over the references of a question, a question without an answer
- * having the empty one. Of 2.0 the same is also stated for the questions that have an answer, and those that have none.
+ * having the empty one. Of 2.0 the same is also stated for the questions that have an answer, and those that have none, and how good it
+ * could be at best if a question counted as open from another probability on.
  */
 enum Squad implements SuiteTask {
     V1("v1.1", Ask.SPAN),
     V2("v2.0", Ask.SPAN_OR_NONE);
+
+    private static final String THRESHOLD = "_threshold";
 
     private final String version;
     private final Ask asks;
@@ -79,8 +85,46 @@ enum Squad implements SuiteTask {
         if (this == V2) {
             score("has_answer_", answers, answer -> answer.item().group().equals("has"), values);
             score("no_answer_", answers, answer -> answer.item().group().equals("none"), values);
+            for (String metric : List.of("exact_match", "f1")) {
+                best(metric, answers, values);
+            }
         }
         return values;
+    }
+
+    /** As the script's {@code find_best_thresh}: the lowest threshold of the best score. */
+    private static void best(String metric, List<Answer> answers, Map<String, Double> values) {
+        List<Answer> surest = answers.stream()
+                .sorted(Comparator.comparingDouble(Answer::value))
+                .toList();
+        double score = answers.stream()
+                .filter(answer -> answer.item().group().equals("none"))
+                .count();
+        double best = score;
+        double threshold = 0;
+        for (Answer answer : surest) {
+            String text = answer.said().isEmpty()
+                    ? ""
+                    : answer.said().get(answer.said().size() - 1);
+            if (answer.item().group().equals("none")) {
+                score -= text.isEmpty() ? 0 : 1;
+            } else {
+                SquadScore one = new SquadScore();
+                one.update(new TextPrediction(text, answer.item().gold()));
+                score += Objects.requireNonNull(one.values().get(metric)) / 100;
+            }
+            if (score > best) {
+                best = score;
+                threshold = answer.value();
+            }
+        }
+        values.put("best_" + metric, best / answers.size());
+        values.put("best_" + metric + THRESHOLD, threshold);
+    }
+
+    @Override
+    public Set<String> plain() {
+        return Set.of("best_exact_match" + THRESHOLD, "best_f1" + THRESHOLD);
     }
 
     private static void score(

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -51,8 +52,13 @@ public interface SuiteTask {
         return null;
     }
 
-    /** The official metrics of one part, each from 0 to 1 or a correlation. */
+    /** The official metrics of one part, each from 0 to 1 or a correlation, but for {@link #plain}. */
     Map<String, Double> score(List<Answer> answers);
+
+    /** Those of {@link #score} that aren't shares, so that nobody states them in percent. */
+    default Set<String> plain() {
+        return Set.of();
+    }
 
     /** Those of {@link #score} whose mean is the task's score; empty for all. */
     default List<String> counted() {
@@ -118,9 +124,10 @@ public interface SuiteTask {
     /**
      * What a model says of an item.
      *
-     * @param said classes, most probable first; a tag for each word; a text; tokens, most probable first; or a choice. Empty for a number
-     * @param value the probability that the row is right (the class {@link #YES}); the number that it predicts; the place of the right token
-     *     among all that are admitted, from 1, and 0 where it is none; else 0
+     * @param said classes, most probable first; a tag for each word; a text; tokens, most probable first; or a choice. Behind a text's answer
+     *     stands what it would be if the question couldn't be left open. Empty for a number
+     * @param value the probability that the row is right (the class {@link #YES}), or that the question is left open; the number that it
+     *     predicts; the place of the right token among all that are admitted, from 1, and 0 where it is none; else 0
      */
     record Answer(Item item, List<String> said, double value) {
         public Answer {

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import javax.xml.XMLConstants;
 import javax.xml.parsers.DocumentBuilder;
@@ -24,10 +25,15 @@ import org.xml.sax.helpers.DefaultHandler;
 
 /**
  * WebNLG (Gardent et al., 2017): triples of DBpedia in XML files below {@code train}, {@code dev} and {@code test}. Texts of the test part
- * are also scored apart by whether the kind of thing that they speak of is among the training rows.
+ * are also scored apart by whether the kind of thing that they speak of is among the training rows. Beside the test file of a challenge lie
+ * the same rows without their texts, those of unseen kinds alone, and those of another task; they aren't read.
  */
 record WebNlg() implements WrittenTask.Source {
     private static final String ENTRY = "entry";
+
+    /** Files of the challenges' test folders whose entries stand in another file too. */
+    private static final Pattern BESIDE =
+            Pattern.compile(".*(no_lex|unseen_with_lex|without-refs|semantic-parsing).*\\.xml");
 
     /** What an entry says, and of what kind of thing. */
     private record Entry(String category, List<String> triples, List<String> texts) {}
@@ -47,6 +53,8 @@ record WebNlg() implements WrittenTask.Source {
         Path place = file(folder, part);
         try (Stream<Path> files = Files.walk(place)) {
             List<Path> found = files.filter(file -> file.toString().endsWith(".xml"))
+                    .filter(file ->
+                            !BESIDE.matcher(file.getFileName().toString()).matches())
                     .sorted()
                     .toList();
             if (found.isEmpty()) {

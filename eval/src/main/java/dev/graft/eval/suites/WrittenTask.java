@@ -3,6 +3,8 @@ package dev.graft.eval.suites;
 import dev.graft.eval.metrics.Metric;
 import dev.graft.eval.metrics.text.Bleu;
 import dev.graft.eval.metrics.text.ChrF;
+import dev.graft.eval.metrics.text.Cider;
+import dev.graft.eval.metrics.text.Nist;
 import dev.graft.eval.metrics.text.Rouge;
 import dev.graft.eval.metrics.text.Ter;
 import dev.graft.eval.metrics.text.TextPrediction;
@@ -13,15 +15,18 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * A task whose answers are texts, compared with references over the whole part: BLEU and chrF2 as sacreBLEU's defaults have them, TER,
- * ROUGE with stems.
+ * ROUGE with stems; of data to be said in words also NIST and CIDEr as the metrics of the E2E challenge have them.
  *
  * @param source what reads its files
  * @param scoring which metrics are stated
  */
 record WrittenTask(String title, Source source, Scoring scoring) implements SuiteTask {
+    private static final String NIST = "nist";
+    private static final String CIDER = "cider";
 
     /** Where its texts come from. */
     interface Source {
@@ -135,6 +140,10 @@ record WrittenTask(String title, Source source, Scoring scoring) implements Suit
             answers.forEach(answer -> rouge.update(prediction(answer)));
             values.putAll(rouge.values());
         }
+        if (scoring == Scoring.DATA_TO_TEXT) {
+            values.put(NIST, value(new Nist(), answers));
+            values.put(CIDER, value(new Cider(), answers));
+        }
         Map<String, List<Answer>> groups = SuiteTask.groups(answers);
         if (groups.size() > 1) {
             groups.forEach((group, own) -> values.put("bleu_" + group, percent(new Bleu(), own)));
@@ -143,8 +152,17 @@ record WrittenTask(String title, Source source, Scoring scoring) implements Suit
     }
 
     private static double percent(Metric<TextPrediction> metric, List<Answer> answers) {
+        return value(metric, answers) / 100;
+    }
+
+    private static double value(Metric<TextPrediction> metric, List<Answer> answers) {
         answers.forEach(answer -> metric.update(prediction(answer)));
-        return metric.value() / 100;
+        return metric.value();
+    }
+
+    @Override
+    public Set<String> plain() {
+        return Set.of(NIST, CIDER);
     }
 
     private static TextPrediction prediction(Answer answer) {

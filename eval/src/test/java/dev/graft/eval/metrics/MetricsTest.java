@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.graft.eval.metrics.detection.Box;
 import dev.graft.eval.metrics.detection.CocoAp;
 import dev.graft.eval.metrics.spans.SpanF1;
 import dev.graft.eval.metrics.spans.TagScheme;
@@ -52,7 +53,7 @@ class MetricsTest {
                 new PassAtK(1),
                 new BitsPerByte(),
                 new SpanF1(TagScheme.LENIENT),
-                new CocoAp(),
+                new CocoAp<Box>(),
                 new SquadScore(),
                 new Bleu(),
                 ChrF.characters(),

@@ -119,6 +119,11 @@ class SuiteFormatsTest {
         write("train/1triples/a.xml", entry.formatted("Airport"));
         write("test/a.xml", entry.formatted("Airport"));
         write("test/b.xml", entry.formatted("Artist"));
+        // Of the challenges of 2017 and 2020.
+        write("test/testdata_no_lex.xml", "<benchmark/>");
+        write("test/testdata_unseen_with_lex.xml", entry.formatted("Artist"));
+        write("test/rdf-to-text-generation-test-data-without-refs-en.xml", "<benchmark/>");
+        write("test/semantic-parsing-test-data-with-refs-en.xml", entry.formatted("Artist"));
         SuiteTask task = task("webnlg", "webnlg");
         List<Item> items = task.read(folder, "test");
         assertThat(items).extracting(Item::group).containsExactly("seen", "unseen");
@@ -197,12 +202,42 @@ class SuiteFormatsTest {
 
         write(
                 "ConceptNet/test.jsonl",
-                "{\"pred\": \"IsA\", \"masked_sentences\": [\"A cat is an [MASK].\"], \"obj_label\":" + " \"animal\"}");
-        assertThat(Lama.CONCEPTNET.read(folder, "test").get(0).group()).isEqualTo("IsA");
-        write("ConceptNet/test.jsonl", "{\"masked_sentences\": [\"A cat.\"], \"obj_label\": \"animal\"}");
+                "{\"pred\": \"IsA\", \"masked_sentences\": [\"A cat is an [MASK].\"], \"sub_label\": \"cat\", \"obj_label\":"
+                        + " \"animal\"}",
+                "{\"pred\": \"IsA\", \"masked_sentences\": [\"" + "very ".repeat(100)
+                        + "[MASK].\"], \"sub_label\": \"cat\", \"obj_label\": \"old\"}",
+                "{\"pred\": \"IsA\", \"masked_sentences\": [\"A dog is an [MASK].\"], \"obj_label\": \"animal\"}");
+        assertThat(Lama.CONCEPTNET.read(folder, "test"))
+                .extracting(Item::group)
+                .as("one relation; the long sentence and the fact without a subject are left out")
+                .containsExactly("test");
+        write(
+                "ConceptNet/test.jsonl",
+                "{\"masked_sentences\": [\"A cat.\"], \"sub_label\": \"cat\", \"obj_label\": \"animal\"}");
         assertThatThrownBy(() -> Lama.CONCEPTNET.read(folder, "test")).hasMessageContaining("without [MASK]");
         write("common_vocab_cased.txt", "animal", "cat");
         assertThat(Lama.CONCEPTNET.admitted(folder)).accepts("cat").rejects("##s");
+    }
+
+    @Test
+    void factsOfGoogleReAreAskedOnceAndNotWhereJudgesDenyThem() throws IOException {
+        String fact = "{\"pred\": \"/people/person/date_of_birth\", \"sub\": \"/m/0hrd6l2\", \"obj\": \"1982-05-22\","
+                + " \"evidences\": [{\"url\": \"http://en.wikipedia.org/wiki/Maria_Pilar_Romero\", \"snippet\": \"\","
+                + " \"considered_sentences\": []}], \"judgments\": [{\"rater\": \"1\", \"judgment\": \"yes\"},"
+                + " {\"rater\": \"2\", \"judgment\": \"%s\"}, {\"rater\": \"3\", \"judgment\": \"%s\"}],"
+                + " \"sub_w\": \"Q7723827\", \"sub_label\": \"%s\", \"sub_aliases\": [], \"obj_w\": null,"
+                + " \"obj_label\": \"1982\", \"obj_aliases\": [], \"uuid\": \"a\","
+                + " \"masked_sentences\": [\"She (born 22 May [MASK]) plays.\"]}";
+        write(
+                "Google_RE/date_of_birth_test.jsonl",
+                fact.formatted("yes", "no", "Pilar Romero"),
+                fact.formatted("yes", "yes", "Pilar Romero"),
+                fact.formatted("no", "skip", "Bob"));
+        List<Item> items = Lama.GOOGLE_RE.read(folder, "test");
+        assertThat(items)
+                .extracting(item -> ((Row.Text) item.row()).text())
+                .containsExactly("Pilar Romero (born [MASK]).");
+        assertThat(items.get(0).group()).isEqualTo("date_of_birth");
     }
 
     @Test

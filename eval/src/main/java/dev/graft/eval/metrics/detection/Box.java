@@ -1,13 +1,14 @@
 package dev.graft.eval.metrics.detection;
 
 /** A rectangle in pixels: its corner with the smallest coordinates and its sides. */
-public record Box(double x, double y, double width, double height) {
+public record Box(double x, double y, double width, double height) implements Shape<Box> {
 
+    @Override
     public double area() {
         return width * height;
     }
 
-    /** The area that both cover. */
+    @Override
     public double intersection(Box other) {
         double w = Math.min(x + width, other.x + other.width) - Math.max(x, other.x);
         double h = Math.min(y + height, other.y + other.height) - Math.max(y, other.y);

@@ -12,12 +12,14 @@ import java.util.TreeSet;
 import java.util.stream.DoubleStream;
 
 /**
- * Average precision of boxes as COCO's API computes it: the mean over categories and over thresholds .50, .55 ... .95 of
+ * Average precision of boxes or masks as COCO's API computes it: the mean over categories and over thresholds .50, .55 ... .95 of
  * intersection over union of the precision at 101 recalls. Detections take, in the order of their scores, the best object
  * that is still free; groups and objects of another size than asked for neither count nor punish. A score is -1 if there is
  * no object of that size.
+ *
+ * @param <S> boxes or masks
  */
-public final class CocoAp implements Metric<DetectionRow> {
+public final class CocoAp<S extends Shape<S>> implements Metric<DetectionRow<S>> {
 
     private static final int RECALLS = 101;
     private static final int MOST = 100;
@@ -29,7 +31,7 @@ public final class CocoAp implements Metric<DetectionRow> {
             .map(t -> Math.round(t * 100) / 100.0)
             .toArray();
 
-    private final List<DetectionRow> rows = new ArrayList<>();
+    private final List<DetectionRow<S>> rows = new ArrayList<>();
 
     @Override
     public String name() {
@@ -42,7 +44,7 @@ public final class CocoAp implements Metric<DetectionRow> {
     }
 
     @Override
-    public void update(DetectionRow row) {
+    public void update(DetectionRow<S> row) {
         rows.add(row);
     }
 
@@ -92,7 +94,7 @@ public final class CocoAp implements Metric<DetectionRow> {
         for (int category : categories) {
             for (double threshold : thresholds) {
                 Matches matches = new Matches();
-                for (DetectionRow row : rows) {
+                for (DetectionRow<S> row : rows) {
                     matches.add(row, category, smallest, largest, threshold, most);
                 }
                 if (matches.objects > 0) {
@@ -112,8 +114,9 @@ public final class CocoAp implements Metric<DetectionRow> {
         private final List<Judged> judged = new ArrayList<>();
         private int objects;
 
-        void add(DetectionRow row, int category, double smallest, double largest, double threshold, int most) {
-            List<DetectionRow.Truth> truths = row.truths().stream()
+        <S extends Shape<S>> void add(
+                DetectionRow<S> row, int category, double smallest, double largest, double threshold, int most) {
+            List<DetectionRow.Truth<S>> truths = row.truths().stream()
                     .filter(truth -> truth.category() == category)
                     .sorted(Comparator.comparing(truth -> ignored(truth, smallest, largest)))
                     .toList();
@@ -126,9 +129,9 @@ public final class CocoAp implements Metric<DetectionRow> {
                     .sorted(Comparator.comparingDouble(detection -> -detection.score()))
                     .limit(most)
                     .forEach(detection -> {
-                        int match = match(detection.box(), truths, taken, smallest, largest, threshold);
+                        int match = match(detection.shape(), truths, taken, smallest, largest, threshold);
                         boolean ignored = match < 0
-                                ? outside(detection.box().area(), smallest, largest)
+                                ? outside(detection.shape().area(), smallest, largest)
                                 : ignored(truths.get(match), smallest, largest);
                         if (match >= 0) {
                             taken[match] = true;
@@ -140,9 +143,9 @@ public final class CocoAp implements Metric<DetectionRow> {
         }
 
         /** The free object with the highest overlap of at least the threshold, one that counts before one that doesn't. */
-        private static int match(
-                Box box,
-                List<DetectionRow.Truth> truths,
+        private static <S extends Shape<S>> int match(
+                S shape,
+                List<DetectionRow.Truth<S>> truths,
                 boolean[] taken,
                 double smallest,
                 double largest,
@@ -150,11 +153,11 @@ public final class CocoAp implements Metric<DetectionRow> {
             double best = Math.min(threshold, 1 - 1e-10);
             int match = -1;
             for (int i = 0; i < truths.size(); i++) {
-                DetectionRow.Truth truth = truths.get(i);
+                DetectionRow.Truth<S> truth = truths.get(i);
                 if (match >= 0 && !ignored(truths.get(match), smallest, largest) && ignored(truth, smallest, largest)) {
                     break;
                 }
-                double overlap = overlap(box, truth);
+                double overlap = overlap(shape, truth);
                 if ((!taken[i] || truth.crowd()) && overlap >= best) {
                     best = overlap;
                     match = i;
@@ -163,12 +166,15 @@ public final class CocoAp implements Metric<DetectionRow> {
             return match;
         }
 
-        private static double overlap(Box box, DetectionRow.Truth truth) {
-            double both = box.intersection(truth.box());
-            return both / (truth.crowd() ? box.area() : box.area() + truth.box().area() - both);
+        private static <S extends Shape<S>> double overlap(S shape, DetectionRow.Truth<S> truth) {
+            double both = shape.intersection(truth.shape());
+            return both
+                    / (truth.crowd()
+                            ? shape.area()
+                            : shape.area() + truth.shape().area() - both);
         }
 
-        private static boolean ignored(DetectionRow.Truth truth, double smallest, double largest) {
+        private static boolean ignored(DetectionRow.Truth<?> truth, double smallest, double largest) {
             return truth.crowd() || outside(truth.area(), smallest, largest);
         }
 

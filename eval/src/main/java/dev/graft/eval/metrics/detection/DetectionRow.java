@@ -2,19 +2,23 @@ package dev.graft.eval.metrics.detection;
 
 import java.util.List;
 
-/** One image: the objects in it and those that were found. */
-public record DetectionRow(List<Truth> truths, List<Detection> detections) {
+/**
+ * One image: the objects in it and those that were found.
+ *
+ * @param <S> boxes or masks
+ */
+public record DetectionRow<S extends Shape<S>>(List<Truth<S>> truths, List<Detection<S>> detections) {
 
     /**
      * An object.
      *
-     * @param area of its shape in pixels, which may be smaller than its box
-     * @param crowd whether the box stands for a group; what is found inside is neither right nor wrong
+     * @param area by which its size is judged: that of its mask, also where the shape is its box
+     * @param crowd whether the shape stands for a group; what is found inside is neither right nor wrong
      */
-    public record Truth(int category, Box box, double area, boolean crowd) {}
+    public record Truth<S extends Shape<S>>(int category, S shape, double area, boolean crowd) {}
 
     /** An object that was found, the surer the higher its score. */
-    public record Detection(int category, Box box, double score) {}
+    public record Detection<S extends Shape<S>>(int category, S shape, double score) {}
 
     public DetectionRow {
         truths = List.copyOf(truths);

@@ -1,0 +1,102 @@
+package dev.graft.eval.metrics.text;
+
+import dev.graft.eval.metrics.Metric;
+import dev.graft.eval.metrics.NoRowsException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * CIDEr (Vedantam et al., 2015) in the form that COCO's captions and the E2E challenge are scored in, CIDEr-D: how alike the text is to its
+ * references by sequences of up to four words, those counting less that many rows' references have, and less where lengths differ; from 0 to
+ * 10, the mean over rows. Words are {@link PtbWords}. With one row alone every sequence is everywhere, and the score is 0.
+ */
+public final class Cider implements Metric<TextPrediction> {
+    private static final int LONGEST = 4;
+    private static final double SIGMA = 6;
+    private static final double SCALE = 10;
+
+    /** How often sequences occur in a text, by their length. */
+    private record Counts(List<Map<List<String>, Integer>> byLength, int pairs) {
+        static Counts of(List<String> words) {
+            List<Map<List<String>, Integer>> counts = new ArrayList<>();
+            for (int n = 1; n <= LONGEST; n++) {
+                counts.add(Words.ngrams(words, n));
+            }
+            return new Counts(counts, Math.max(0, words.size() - 1));
+        }
+    }
+
+    private record Row(Counts text, List<Counts> references) {}
+
+    private final List<Row> rows = new ArrayList<>();
+
+    /** In how many rows' references a sequence is. */
+    private final Map<List<String>, Integer> frequency = new HashMap<>();
+
+    @Override
+    public String name() {
+        return "cider";
+    }
+
+    @Override
+    public boolean higherIsBetter() {
+        return true;
+    }
+
+    @Override
+    public void update(TextPrediction row) {
+        List<Counts> references = row.references().stream()
+                .map(reference -> Counts.of(PtbWords.of(reference)))
+                .toList();
+        rows.add(new Row(Counts.of(PtbWords.of(row.prediction())), references));
+        Set<List<String>> found = new HashSet<>();
+        references.forEach(each -> each.byLength.forEach(counts -> found.addAll(counts.keySet())));
+        found.forEach(words -> frequency.merge(words, 1, Integer::sum));
+    }
+
+    @Override
+    public double value() {
+        return rows.stream()
+                .mapToDouble(row -> row.references.stream()
+                                .mapToDouble(reference -> likeness(row.text, reference))
+                                .average()
+                                .orElseThrow()
+                        * SCALE)
+                .average()
+                .orElseThrow(() -> new NoRowsException(name()));
+    }
+
+    private double likeness(Counts text, Counts reference) {
+        double sum = 0;
+        for (int n = 0; n < LONGEST; n++) {
+            Map<List<String>, Integer> own = text.byLength.get(n);
+            Map<List<String>, Integer> right = reference.byLength.get(n);
+            double shared = 0;
+            for (Map.Entry<List<String>, Integer> each : own.entrySet()) {
+                double weight = weight(each.getKey());
+                double there = right.getOrDefault(each.getKey(), 0) * weight;
+                shared += Math.min(each.getValue() * weight, there) * there;
+            }
+            double norms = norm(own) * norm(right);
+            sum += norms == 0 ? shared : shared / norms;
+        }
+        double longer = text.pairs - reference.pairs;
+        return sum / LONGEST * Math.exp(-longer * longer / (2 * SIGMA * SIGMA));
+    }
+
+    private double norm(Map<List<String>, Integer> counts) {
+        double squares = 0;
+        for (Map.Entry<List<String>, Integer> each : counts.entrySet()) {
+            squares += Math.pow(each.getValue() * weight(each.getKey()), 2);
+        }
+        return Math.sqrt(squares);
+    }
+
+    private double weight(List<String> words) {
+        return Math.log(rows.size()) - Math.log(frequency.getOrDefault(words, 1));
+    }
+}
