@@ -91,6 +91,18 @@ class CompareCommandTest {
     }
 
     @Test
+    void oneHelperAloneSaysWhatItLoadsAndFindsDone() {
+        assertThat(compare("seeds=1", "methods=lora").code()).isZero();
+        String[] more = {"seeds=2", "methods=[lora,ia3]", "--jobs", "2", "--worker"};
+
+        Cli second = compare(more[0], more[1], more[2], more[3], more[4], "2");
+        assertThat(second.err()).doesNotContain("Loaded", "done already").contains("10/10  ia3");
+        assertThat(second.out()).isEmpty();
+        Cli first = compare("seeds=3", more[1], more[2], more[3], more[4], "1");
+        assertThat(first.err()).contains("Loaded", "10 of 13 trials are done already");
+    }
+
+    @Test
     @Tag("slow") // a second process
     void processesSideBySideGiveTheSameAsOne() throws IOException {
         JsonNode alone = compare("--json").json();

@@ -74,8 +74,11 @@ public final class CompareCommand implements Callable<Integer> {
     @Option(names = "--measure", hidden = true, description = "Measure what that method costs in this process.")
     private @Nullable String measured;
 
-    @Option(names = "--worker", hidden = true, description = "Take part in the work of another process.")
-    private boolean worker;
+    @Option(
+            names = "--worker",
+            hidden = true,
+            description = "Take part in the work of another process; only number 1 says what it loads and finds done.")
+    private @Nullable Integer worker;
 
     @Mixin
     private JsonOption json = new JsonOption();
@@ -123,6 +126,6 @@ public final class CompareCommand implements Callable<Integer> {
         } else if (costs) {
             return run.costs();
         }
-        return worker ? run.help() : run.run();
+        return worker != null ? run.help(worker == 1) : run.run();
     }
 }

@@ -15,6 +15,7 @@ import dev.graft.formats.Json;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
+import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -41,7 +42,7 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
             if (!few && !workers()) {
                 return 1;
             }
-            Comparison comparison = comparison();
+            Comparison comparison = comparison(few);
             comparison.run(new TrialLines(err), Interruption::requested);
             show(comparison);
         } catch (CancellationException interrupted) {
@@ -58,10 +59,15 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
         return methods == null ? Integer.MAX_VALUE : (methods.size() + 1) * each;
     }
 
-    /** Takes trials of a comparison that another process shows. */
-    int help() {
+    /**
+     * Takes trials of a comparison that another process shows.
+     *
+     * @param tells whether to say what is loaded and what is done, which one of the helpers does
+     */
+    int help(boolean tells) {
         try {
-            return comparison().run(new TrialLines(err), Interruption::requested, new Tiredness()) ? 0 : TIRED;
+            TrialLines lines = new TrialLines(err, jobs, tells);
+            return comparison(tells).run(lines, Interruption::requested, new Tiredness()) ? 0 : TIRED;
         } catch (CancellationException interrupted) {
             return 130;
         }
@@ -74,16 +80,17 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
      */
     private boolean workers() {
         List<Process> working = new ArrayList<>();
+        int started = 0;
         try {
-            for (int i = 0; i < jobs; i++) {
-                working.add(worker());
+            while (started < jobs) {
+                working.add(worker(++started));
             }
             while (!working.isEmpty()) {
                 Process done = ended(working);
                 working.remove(done);
                 int code = done.exitValue();
                 if (code == TIRED) {
-                    working.add(worker());
+                    working.add(worker(++started));
                 } else if (code != 0) {
                     err.println(
                             "a process that ran trials ended with " + code + "; the same command goes on from here");
@@ -115,7 +122,7 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
 
     /** Measures what each method costs that isn't measured yet. */
     int costs() {
-        Comparison comparison = comparison();
+        Comparison comparison = comparison(true);
         List<String> missing = comparison.unmeasured();
         for (String method : missing) {
             if (Interruption.requested()) {
@@ -139,7 +146,7 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
 
     /** Measures what a method costs, here. */
     int measure(String method) {
-        comparison().measure(method);
+        comparison(true).measure(method);
         return 0;
     }
 
@@ -148,7 +155,7 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
         if (!Files.isDirectory(folder)) {
             throw new InputException("--write-pages is " + folder + ", which is no folder");
         }
-        List<Standing> standings = comparison().standings();
+        List<Standing> standings = comparison(true).standings();
         String model = config.run().apply("lora").base().model();
         MethodPage page = MethodPage.of(model, command(), standings);
         standings.forEach(standing -> page.write(standing, folder));
@@ -178,8 +185,10 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
         return Path.of(config.run().apply("lora").output().outputDir());
     }
 
-    private Comparison comparison() {
-        Workbench bench = Workbench.of(config, Version.current(), err);
+    /** @param tells whether to say what is loaded */
+    private Comparison comparison(boolean tells) {
+        PrintWriter log = tells ? err : new PrintWriter(Writer.nullWriter());
+        Workbench bench = Workbench.of(config, Version.current(), log);
         return new Comparison(bench.experiment(), bench.contenders(), bench.search(config), new Ledger(folder()));
     }
 
@@ -189,10 +198,10 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
         return arguments;
     }
 
-    private Process worker() {
+    private Process worker(int number) {
         List<String> command = new ArrayList<>(Program.graft().start());
         command.addAll(arguments());
-        command.add("--worker");
+        command.addAll(List.of("--jobs", Integer.toString(jobs), "--worker", Integer.toString(number)));
         ProcessBuilder builder = new ProcessBuilder(command)
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                 .redirectError(ProcessBuilder.Redirect.INHERIT);

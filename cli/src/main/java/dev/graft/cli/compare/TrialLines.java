@@ -8,30 +8,42 @@ import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.Locale;
 
-/** A line for each trial of a comparison, with what is left to do. */
+/** A line for each trial of a comparison, with how long the rest takes. */
 public final class TrialLines implements Comparison.Watcher {
     private final PrintWriter err;
+    private final int jobs;
     private final long start = System.nanoTime();
-    private int before = -1;
+    private boolean told;
+    private int ended;
 
+    /** Of the only process. */
     public TrialLines(PrintWriter err) {
+        this(err, 1, true);
+    }
+
+    /**
+     * @param jobs how many processes run trials side by side
+     * @param tells whether to say how many are done at the start
+     */
+    TrialLines(PrintWriter err, int jobs, boolean tells) {
         this.err = err;
+        this.jobs = jobs;
+        this.told = !tells;
     }
 
     @Override
     public void starts(Trial trial, int done, int total) {
-        if (before < 0) {
-            before = done;
-            if (done > 0) {
-                err.println(done + " of " + total + " trials are done already");
-            }
+        if (!told && done > 0) {
+            err.println(done + " of " + total + " trials are done already");
         }
+        told = true;
     }
 
     @Override
     public void ends(Outcome outcome, int done, int total) {
         Trial trial = outcome.trial();
-        long each = (System.nanoTime() - start) / Math.max(1, done - before);
+        // Of this process alone: another may have been at work for longer.
+        long each = (System.nanoTime() - start) / ++ended;
         String metric = outcome.experiment().path("metric").asString();
         String said = outcome.failure() != null
                 ? outcome.failure().lines().findFirst().orElse("")
@@ -46,7 +58,7 @@ public final class TrialLines implements Comparison.Watcher {
                 trial.rate(),
                 trial.seed(),
                 said,
-                Figures.duration(Duration.ofNanos(each * (total - done))));
+                Figures.duration(Duration.ofNanos(each * (total - done) / jobs)));
         err.flush();
     }
 }

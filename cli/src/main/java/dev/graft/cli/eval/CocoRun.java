@@ -27,6 +27,6 @@ record CocoRun(Path folder, Path predictions) {
         Table table = new Table("metric", "value");
         scores.forEach((name, value) -> table.row(name, String.format(Locale.ROOT, "%.4f", value)));
         return "coco, " + coco.file() + (twin ? ": a twin, generated rows" : " (real)") + ", " + coco.images()
-                + " pictures; boxes of " + predictions + ", since no detector runs here\n" + table;
+                + " pictures; findings of " + predictions + ", since no detector runs here\n" + table;
     }
 }

@@ -83,7 +83,7 @@ public final class EvalCommand implements Runnable {
     @Option(
             names = "--predictions",
             paramLabel = "FILE",
-            description = "Of coco: what a detector found, as COCO's own list of boxes.")
+            description = "Of coco: what a detector found, as COCO's own list of boxes, masks or both.")
     private @Nullable Path predictions;
 
     @Mixin

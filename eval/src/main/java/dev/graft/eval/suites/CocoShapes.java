@@ -38,14 +38,14 @@ final class CocoShapes {
                 throw runs.wrong("size", "[" + height + ", " + width + "], the height and width of the picture");
             }
             JsonNode counts = runs.node("counts");
-            return counts != null && counts.isString()
-                    ? Mask.compressed(height, width, counts.asString())
-                    : Mask.of(
-                            height,
-                            width,
-                            runs.list("counts").stream()
-                                    .mapToInt(JsonNode::asInt)
-                                    .toArray());
+            if (counts != null && counts.isString()) {
+                return Mask.compressed(height, width, counts.asString());
+            }
+            List<Integer> plain = runs.integersOrNull("counts");
+            if (plain == null) {
+                throw runs.wrong("counts", "the lengths of runs, or their compressed text");
+            }
+            return Mask.of(height, width, plain.stream().mapToInt(run -> run).toArray());
         } catch (IllegalArgumentException wrong) {
             throw new FormatException(thing.source(), "segmentation is " + wrong.getMessage(), wrong);
         }

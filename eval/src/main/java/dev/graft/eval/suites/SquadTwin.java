@@ -10,9 +10,9 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A twin of SQuAD in its official files: texts of things of several kinds, and questions that name a kind. Which word answers depends on
- * what the words mean alone, and the things of the dev texts are in no training text. A third of the questions of 2.0 is on a kind that the
- * text has nothing of.
+ * A twin of SQuAD in its official files: texts that name a thing of each of several kinds, and questions that name a kind. Which word answers
+ * depends on what the words mean alone, and the things of the dev texts are in no training text. A third of the questions of 2.0 is on a
+ * kind that the text has nothing of; such a text is like the others.
  */
 final class SquadTwin {
     private static final int DEV = 200;
@@ -41,34 +41,32 @@ final class SquadTwin {
 
     private static void paragraph(ObjectNode paragraph, TwinWords words, Squad version, int number) {
         List<String> kinds = new ArrayList<>();
-        while (kinds.size() < THINGS) {
+        while (kinds.size() <= THINGS) {
             String kind = words.kind();
             if (!kinds.contains(kind)) {
                 kinds.add(kind);
             }
         }
+        // The last kind is none of the text.
         boolean open = version == Squad.V2 && words.below(3) == 0;
-        int asked = words.below(open ? THINGS - 1 : THINGS);
+        int asked = open ? THINGS : words.below(THINGS);
         StringBuilder context = new StringBuilder();
         int start = 0;
         String answer = "";
-        for (int i = 0; i < (open ? THINGS - 1 : THINGS); i++) {
+        for (int i = 0; i < THINGS; i++) {
             String thing = words.of(kinds.get(i));
-            context.append(i == 0 ? "" : " ")
-                    .append(words.any(TwinWords.PEOPLE))
-                    .append(" found ");
-            String named = TwinWords.a(thing);
-            context.append(named);
+            context.append(i == 0 ? "The " : i < THINGS - 1 ? ", the " : " and the ");
             if (i == asked) {
                 answer = thing;
-                start = context.length() - thing.length();
+                start = context.length();
             }
-            context.append(" in the ").append(words.any(TwinWords.PLACES)).append('.');
+            context.append(thing);
         }
+        context.append(" were found.");
         paragraph.put("context", context.toString());
         ObjectNode question = paragraph.putArray("qas").addObject();
         question.put("id", version.title() + "-" + number);
-        question.put("question", "Which " + kinds.get(open ? THINGS - 1 : asked) + " was found?");
+        question.put("question", "Which " + kinds.get(asked) + " was found?");
         ArrayNode answers = question.putArray("answers");
         if (!open) {
             answers.addObject().put("text", answer).put("answer_start", start);

@@ -105,7 +105,7 @@ public record Suite(String name, List<SuiteTask> tasks) {
             throw new InputException("there is no twin of " + name + ", but of " + String.join(", ", TWINS.keySet())
                     + "; give the folder of its official files");
         }
-        return hub.made("twin-" + name + "-1", folder -> twin.write(folder, 1, TWIN_ROWS));
+        return hub.made("twin-" + name + "-2", folder -> twin.write(folder, 1, TWIN_ROWS));
     }
 
     /**

@@ -12,10 +12,10 @@ import org.junit.jupiter.api.io.TempDir;
 
 class CocoFilesTest {
     static final String OBJECTS =
-            "{\"images\": [{\"id\": 1}, {\"id\": 2}], \"categories\": [{\"id\": 18, \"name\": \"dog\"}],"
+            "{\"images\": [{\"id\": 1, \"height\": 60, \"width\": 60}, {\"id\": 2, \"height\": 60, \"width\": 60}], \"categories\": [{\"id\": 18, \"name\": \"dog\"}],"
                     + " \"annotations\": [{\"id\": 1, \"image_id\": 1, \"category_id\": 18, \"bbox\": [0, 0, 10, 10], \"area\": 90,"
-                    + " \"iscrowd\": 0}, {\"id\": 2, \"image_id\": 2, \"category_id\": 18, \"bbox\": [5, 5, 50, 50], \"area\": 2000,"
-                    + " \"iscrowd\": 0}]}";
+                    + " \"segmentation\": [[0, 0, 10, 0, 10, 10, 0, 10]], \"iscrowd\": 0}, {\"id\": 2, \"image_id\": 2, \"category_id\": 18, \"bbox\": [5, 5, 50, 50], \"area\": 2000,"
+                    + " \"segmentation\": {\"size\": [60, 60], \"counts\": [0, 3600]}, \"iscrowd\": 0}]}";
 
     @TempDir
     Path folder;

@@ -35,10 +35,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** LoRA on MiniLM answers rows of the twin of CoNLL-2003 that the same network can't learn from random weights, all of which are trained. */
+/** LoRA on MiniLM answers rows of twins that the same network can't learn from random weights, all of which are trained. */
 class TwinsNeedPretrainingTest {
     @ParameterizedTest
-    @CsvSource({"conll2003, f1, 80, 0.5"})
+    @CsvSource({"conll2003, f1, 80, 0.5", "squad/v1.1, f1, 240, 40", "superglue/rte, accuracy, 80, 0.25"})
     @Tag("slow")
     void loraOnWhatWasLearntBeforeIsFarAboveTrainingAllFromRandomWeights(
             String task, String metric, int steps, double margin) {

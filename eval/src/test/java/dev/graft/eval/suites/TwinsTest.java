@@ -40,7 +40,7 @@ class TwinsTest {
         Set<String> train = new HashSet<>();
         Squad.V1
                 .read(folder, "train")
-                .forEach(item -> train.addAll(List.of(text(item).split("[ .]+"))));
+                .forEach(item -> train.addAll(List.of(text(item).split("[ .,]+"))));
         for (Item item : Squad.V1.read(folder, "dev")) {
             Row.Question row = (Row.Question) item.row();
             Row.Answer answer = row.answers().get(0);
