@@ -167,7 +167,7 @@ public final class Mask implements Shape<Mask> {
                 double column = ((x < lastX ? x : x - 1) + 0.5) / FINE - 0.5;
                 if (column == Math.floor(column) && column >= 0 && column <= width - 1) {
                     double row = (Math.min(y, lastY) + 0.5) / FINE - 0.5;
-                    crossings.add((int) column * height + (int) Math.ceil(Math.max(0, Math.min(height, row))));
+                    crossings.add(((int) column) * height + (int) Math.ceil(Math.max(0, Math.min(height, row))));
                 }
             }
             started = true;
