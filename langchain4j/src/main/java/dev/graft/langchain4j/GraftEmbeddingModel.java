@@ -3,24 +3,29 @@ package dev.graft.langchain4j;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Encoding;
 import dev.graft.serve.Adapters;
-import dev.graft.serve.Embedder;
+import dev.graft.serve.EncoderAsk;
+import dev.graft.serve.EncoderEngine;
+import dev.graft.serve.EncoderListener;
 import dev.langchain4j.data.embedding.Embedding;
 import dev.langchain4j.data.segment.TextSegment;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.model.embedding.EmbeddingModel;
 import dev.langchain4j.model.output.Response;
 import dev.langchain4j.model.output.TokenUsage;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 
 /** An adapter, or its base, as an embedding model. Made by {@link GraftModels}; safe for use by several threads. */
 public final class GraftEmbeddingModel implements EmbeddingModel {
+    private final EncoderEngine engine;
     private final Adapters adapters;
-    private final Embedder embedder;
     private final String model;
 
-    GraftEmbeddingModel(Adapters adapters, String model) {
+    GraftEmbeddingModel(EncoderEngine engine, Adapters adapters, String model) {
+        this.engine = engine;
         this.adapters = adapters;
-        this.embedder = new Embedder(adapters.base());
         this.model = model;
     }
 
@@ -38,24 +43,48 @@ public final class GraftEmbeddingModel implements EmbeddingModel {
         List<Encoding> texts = adapters.base()
                 .tokenizer()
                 .encodeAll(segments.stream().map(TextSegment::text).toList(), EncodeOptions.DEFAULT);
-        int longest = adapters.base().backbone().maxPositions();
-        int tokens = 0;
-        for (int i = 0; i < texts.size(); i++) {
-            int length = texts.get(i).length();
-            if (length == 0 || length > longest) {
-                throw new InvalidRequestException(
-                        "text " + i + " has " + length + " tokens, " + model + " takes from 1 to " + longest);
+        int tokens = texts.stream().mapToInt(Encoding::length).sum();
+        List<Embedding> vectors = new ArrayList<>();
+        for (int first = 0; first < texts.size(); first += engine.most()) {
+            read(texts.subList(first, Math.min(texts.size(), first + engine.most())))
+                    .forEach(vector -> vectors.add(Embedding.from(vector)));
+        }
+        return Response.from(vectors, new TokenUsage(tokens, 0));
+    }
+
+    private List<float[]> read(List<Encoding> texts) {
+        CompletableFuture<List<float[]>> answers = new CompletableFuture<>();
+        Adapters.Lease lease = adapters.lease(model);
+        try {
+            engine.submit(new EncoderAsk(texts, lease.served(), model, Long.MAX_VALUE), listener(answers, lease));
+        } catch (RuntimeException refused) {
+            lease.close();
+            throw refused;
+        }
+        try {
+            return answers.join();
+        } catch (CompletionException failed) {
+            throw failed.getCause() instanceof RuntimeException why ? why : failed;
+        }
+    }
+
+    private static EncoderListener listener(CompletableFuture<List<float[]>> answers, Adapters.Lease lease) {
+        return new EncoderListener() {
+            @Override
+            public void read(List<float[]> all) {
+                answers.complete(all);
             }
-            tokens += length;
-        }
-        try (Adapters.Lease lease = adapters.lease(model)) {
-            List<Embedding> vectors = embedder
-                    .embed(texts, lease.served().selection().hooks())
-                    .stream()
-                    .map(Embedding::from)
-                    .toList();
-            return Response.from(vectors, new TokenUsage(tokens, 0));
-        }
+
+            @Override
+            public void failed(RuntimeException why) {
+                answers.completeExceptionally(why);
+            }
+
+            @Override
+            public void left() {
+                lease.close();
+            }
+        };
     }
 
     @Override

@@ -8,6 +8,7 @@ import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.serve.AdapterStore;
 import dev.graft.serve.Adapters;
+import dev.graft.serve.EncoderEngine;
 import dev.graft.serve.Engine;
 import dev.graft.serve.http.Limits;
 import dev.graft.serve.http.Metrics;
@@ -192,7 +193,8 @@ class OpenAiClientTest {
         Base bert = Base.load(Path.of("../parity/fixtures/bases/bert-base"), Base.Options.of(Task.FEATURE_EXTRACTION));
         Adapters adapters = new Adapters(bert, "bert", AdapterStore.NONE);
         List<TextSegment> texts = List.of(TextSegment.from("a b"), TextSegment.from("b"), TextSegment.from("a b c"));
-        try (Server encoder = Server.encoder(adapters, new Metrics(), OPTIONS);
+        try (EncoderEngine reader = new EncoderEngine(bert, EncoderEngine.Options.DEFAULT);
+                Server encoder = Server.encoder(reader, adapters, new Metrics(), OPTIONS);
                 GraftModels vectors = GraftModels.embeddings(adapters)) {
             List<Embedding> answer = OpenAiEmbeddingModel.builder()
                     .baseUrl(encoder.address() + "/v1")

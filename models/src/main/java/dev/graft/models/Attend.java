@@ -124,7 +124,7 @@ public final class Attend {
         Tensor[] seen = seen(site, own, ownValues, pass);
         Tensor k = seen[0];
         Tensor v = seen[1];
-        List<Chunk> chunks = chunks(q, k, mask, pass.cache() == null);
+        List<Chunk> chunks = chunks(q, k, mask, pass);
         double p = pass.isTraining() && !Dropout.isOff() ? dropout : 0;
         long[] drawn = new long[chunks.size()];
         Tape tape = pass.tape();
@@ -173,9 +173,9 @@ public final class Attend {
     }
 
     /** Chunks in the order of rows, then of queries. */
-    private static List<Chunk> chunks(Tensor q, Tensor k, AttentionMask mask, boolean widens) {
+    private static List<Chunk> chunks(Tensor q, Tensor k, AttentionMask mask, Pass pass) {
         int[][] texts = mask.texts();
-        return texts == null ? ofRows(q, k, mask, widens) : ofTexts(texts, mask);
+        return texts == null ? ofRows(q, k, mask, pass.cache() == null, pass.tape() == null) : ofTexts(texts, mask);
     }
 
     private static long lanes(long keys) {
@@ -215,7 +215,8 @@ public final class Attend {
         return Tensors.zeros(type, 1, 1, BLOCK, BLOCK + LANES).masked_fill(later, new Scalar(AttentionMask.HIDDEN));
     }
 
-    private static List<Chunk> ofRows(Tensor q, Tensor k, AttentionMask mask, boolean widens) {
+    /** @param steady whether padding is cut by whole registers, so that a row's products have one shape beside all rows of nearly its length */
+    private static List<Chunk> ofRows(Tensor q, Tensor k, AttentionMask mask, boolean widens, boolean steady) {
         long batch = q.size(0);
         long queries = q.size(2);
         long keys = k.size(2);
@@ -230,6 +231,7 @@ public final class Attend {
             for (long row = first; row < first + count; row++) {
                 padding = Math.min(padding, mask.padding()[(int) row]);
             }
+            padding = steady ? padding / LANES * LANES : padding;
             long real = queries - padding;
             for (long block = 0; block < blocks; block++) {
                 long start = real * block / blocks;

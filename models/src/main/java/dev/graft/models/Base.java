@@ -23,10 +23,13 @@ import dev.graft.models.matrices.Quantization;
 import dev.graft.models.matrices.Quantized;
 import dev.graft.models.matrices.Together;
 import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Experts;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Site;
 import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.tensor.Cpu;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -406,9 +409,10 @@ public final class Base {
     }
 
     /**
-     * Makes inference faster where few rows are calculated at once, as in the writing of texts: bf16 matrices of linear layers are copied in
-     * the order in which products read them ({@link dev.graft.tensor.Packed}), those of layers that are given the same input together. What
-     * the model gives stays the same to the last bit. To be called before texts are written; parameters mustn't be changed in place afterwards.
+     * Makes inference faster, above all where few rows are calculated at once, as in the writing of texts: whole matrices of linear layers are
+     * copied in the order in which products read them ({@link dev.graft.tensor.Packed}), those of layers that are given the same input
+     * together. In bf16 the model gives the same to the last bit, in fp32 but for rounding. To be called before texts are read or written;
+     * parameters mustn't be changed in place afterwards.
      */
     public void pack() {
         for (List<Linear> siblings : backbone.siblings()) {
@@ -432,6 +436,19 @@ public final class Base {
                 matrix.pack();
             }
         }
+    }
+
+    /**
+     * Whether what a row of a batch is given by the frozen layers depends neither on the other rows nor on their number, to the last bit: so
+     * are oneDNN's products, those in bf16 and those with packed matrices; OpenBLAS's add up in an order that changes with the number of rows.
+     */
+    public boolean rowsAreSteady() {
+        boolean bf16 = numerics().base().value == ScalarType.BFloat16.value && Cpu.hasBf16();
+        return sites().stream()
+                .allMatch(site -> !(site instanceof Projection || site instanceof Experts)
+                        || (site instanceof Linear linear
+                                && linear.matrix() instanceof Dense matrix
+                                && (matrix.isPacked() || bf16)));
     }
 
     /** The name of one of its parameters, also for a transposed view of it. */

@@ -228,6 +228,13 @@ public final class Selection {
         return new Selection(List.copyOf(rows), true);
     }
 
+    /** Whether the frozen model reads a batch before it acts, as for X-LoRA. */
+    public boolean looksAhead() {
+        return rows.stream()
+                .flatMap(List::stream)
+                .anyMatch(active -> !active.previews().isEmpty());
+    }
+
     /** What a forward pass calls. */
     public Hooks hooks() {
         return hooks;

@@ -22,7 +22,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The adapters of rows that are generated together, one row a slot, in place: low-rank updates lie side by side, so that two batched
+ * The adapters of rows that are read or written together, one row a slot, in place: low-rank updates lie side by side, so that two batched
  * products add those of all rows, each with its own matrices (as Punica's BGMV, Chen et al., 2023). Adapters that are more than low-rank
  * updates of linear layers act on their row alone. What a row gets doesn't depend on the others. Used by one thread.
  *
@@ -68,6 +68,11 @@ public final class Slots implements AutoCloseable {
                         .put(row, factors);
             }
         }
+    }
+
+    /** What acts on a row. */
+    public Selection at(int row) {
+        return selections.get(row);
     }
 
     private static int rank(Map<Linear, Factors> factors) {
@@ -137,7 +142,7 @@ public final class Slots implements AutoCloseable {
         return buckets.values().stream().anyMatch(bucket -> bucket.used > 0 && bucket.pairs.containsKey(site));
     }
 
-    /** Adds the updates of all rows to y {@code [rows, 1, out]}, in place. */
+    /** Adds the updates of all rows to y {@code [rows, seq, out]}, in place. */
     Tensor add(Linear site, Tensor x, Tensor y) {
         for (Bucket bucket : buckets.values()) {
             Pair pair = bucket.pairs.get(site);

@@ -9,10 +9,6 @@ import dev.graft.models.Pass;
 import dev.graft.models.generate.Continuation;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.generate.Generator;
-import dev.graft.models.sites.Block;
-import dev.graft.models.sites.Hooks;
-import dev.graft.models.sites.Linear;
-import dev.graft.models.sites.Norm;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.peft.Slots;
 import dev.graft.tensor.NoGrad;
@@ -48,7 +44,7 @@ import org.slf4j.LoggerFactory;
  * }
  * }</pre>
  */
-public final class Engine implements AutoCloseable {
+public final class Engine implements Worker {
     /** Rows of a pass that writes tokens. */
     private static final int TILE = 8;
 
@@ -64,7 +60,6 @@ public final class Engine implements AutoCloseable {
     private final PromptCache prompts;
     private final Observer observer;
     private final Thread thread;
-    private boolean stopping;
 
     /**
      * How much is done at once.
@@ -98,7 +93,7 @@ public final class Engine implements AutoCloseable {
         /** A text has waited in the queue so long and begins. */
         default void began(Served adapter, long waitedNanos) {}
 
-        /** A pass has read so many tokens of a prompt. */
+        /** A pass has read so many tokens of a prompt, or of a whole text. */
         default void read(Served adapter, int tokens) {}
 
         /** A text has its first token, so long after it was asked for. */
@@ -157,18 +152,7 @@ public final class Engine implements AutoCloseable {
         for (int i = 0; i < asks.size(); i++) {
             fresh.add(row(asks.get(i), listeners.get(i)));
         }
-        synchronized (queue) {
-            if (stopping) {
-                throw new Refused(Refused.Reason.STOPPING, "the server is stopping and takes no new requests");
-            }
-            if (queue.size() + fresh.size() > options.queue) {
-                throw new Refused(
-                        Refused.Reason.FULL,
-                        queue.size() + " requests are waiting already, at most " + options.queue + " may");
-            }
-            fresh.forEach(row -> queue.offer(row.ask.tenant(), row));
-            queue.notifyAll();
-        }
+        queue.offer(fresh, row -> row.ask.tenant());
         return fresh.stream().map(row -> row.ticket).toList();
     }
 
@@ -179,22 +163,23 @@ public final class Engine implements AutoCloseable {
             throw new InputException(
                     "the prompt has " + ask.prompt().length + " tokens, " + base.name() + " can take " + longest());
         }
-        Hooks hooks = ask.adapter().selection().hooks();
-        boolean chunked = base.sites().stream()
-                .filter(site -> !(site instanceof Linear || site instanceof Norm || site instanceof Block))
-                .allMatch(hooks::isFrozen);
-        // Prompts, prefixes and interventions look at a text as a whole.
-        return new Row(ask, listener, new Ticket(), text, piece, chunked);
+        return new Row(
+                ask,
+                listener,
+                new Ticket(ask.deadline()),
+                text,
+                piece,
+                ask.adapter().isLocal(base));
     }
 
-    /** How many texts wait. */
+    @Override
     public int waiting() {
         synchronized (queue) {
             return queue.size();
         }
     }
 
-    /** How many texts are read or written. */
+    @Override
     public int running() {
         synchronized (queue) {
             return (int) Arrays.stream(rows).filter(row -> row != null).count();
@@ -220,7 +205,7 @@ public final class Engine implements AutoCloseable {
 
     private void fail(RuntimeException why) {
         synchronized (queue) {
-            stopping = true;
+            queue.stop();
             for (int place = 0; place < rows.length; place++) {
                 Row row = rows[place];
                 if (row != null) {
@@ -248,15 +233,8 @@ public final class Engine implements AutoCloseable {
                     leave(place, listener -> {});
                 }
             }
-            while (running() == 0 && queue.size() == 0) {
-                if (stopping) {
-                    return false;
-                }
-                try {
-                    queue.wait();
-                } catch (InterruptedException stop) {
-                    return false;
-                }
+            if (!queue.await(() -> running() == 0)) {
+                return false;
             }
             int place = free();
             while (place >= 0 && queue.size() > 0) {
@@ -281,8 +259,8 @@ public final class Engine implements AutoCloseable {
         if (row.ticket.isCancelled()) {
             return true;
         }
-        if (System.nanoTime() - row.ask.deadline() > 0 && row.ask.deadline() != Long.MAX_VALUE) {
-            row.listener.failed(new Refused(Refused.Reason.LATE, "the request took longer than it may"));
+        if (row.ticket.isLate()) {
+            row.listener.failed(Refused.late());
             return true;
         }
         return false;
@@ -484,17 +462,9 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /**
-     * Finishes what it has, but takes nothing new.
-     *
-     * @param most how many milliseconds it waits for what is left; 0 for any number
-     * @return whether all is done
-     */
+    @Override
     public boolean drain(long most) {
-        synchronized (queue) {
-            stopping = true;
-            queue.notifyAll();
-        }
+        queue.stop();
         try {
             thread.join(most);
         } catch (InterruptedException stop) {
@@ -503,22 +473,20 @@ public final class Engine implements AutoCloseable {
         return !thread.isAlive();
     }
 
-    /** Gives up what it has. */
     @Override
     public void close() {
         synchronized (queue) {
-            stopping = true;
+            queue.stop();
             for (Row row : rows) {
                 if (row != null && !row.ticket.isCancelled()) {
                     row.ticket.cancel();
-                    row.listener.failed(new Refused(Refused.Reason.STOPPING, "the server is stopping"));
+                    row.listener.failed(Refused.stopping());
                 }
             }
             for (Row row = queue.poll(); row != null; row = queue.poll()) {
-                row.listener.failed(new Refused(Refused.Reason.STOPPING, "the server is stopping"));
+                row.listener.failed(Refused.stopping());
                 letGo(row);
             }
-            queue.notifyAll();
         }
         drain(0);
     }

@@ -4,12 +4,16 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.function.BooleanSupplier;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Who is next, by the virtual token counter (Sheng et al., Fairness in Serving Large Language Models, OSDI 2024): the tenant that has been
- * served least. A tenant that comes back doesn't have the time saved up that it was away: it starts with those who are there.
+ * served least. A tenant that comes back doesn't have the time saved up that it was away: it starts with those who are there. Who uses it with
+ * several threads holds its lock.
  */
 final class FairQueue<T> {
     private static final int KNOWN = 4096;
@@ -26,6 +30,7 @@ final class FairQueue<T> {
         }
     };
     private int size;
+    private boolean stopped;
 
     FairQueue(int capacity) {
         this.capacity = capacity;
@@ -33,6 +38,43 @@ final class FairQueue<T> {
 
     int size() {
         return size;
+    }
+
+    /**
+     * Takes all or none.
+     *
+     * @throws Refused if there is no room for them, or it takes nothing new
+     */
+    synchronized void offer(List<T> items, Function<T, String> tenant) {
+        if (stopped) {
+            throw new Refused(Refused.Reason.STOPPING, "the server is stopping and takes no new requests");
+        }
+        if (size + items.size() > capacity) {
+            throw new Refused(Refused.Reason.FULL, size + " texts are waiting already, at most " + capacity + " may");
+        }
+        items.forEach(item -> offer(tenant.apply(item), item));
+        notifyAll();
+    }
+
+    /** Takes nothing new. */
+    synchronized void stop() {
+        stopped = true;
+        notifyAll();
+    }
+
+    /** Waits for somebody to come where nobody is served; false when nobody will. */
+    synchronized boolean await(BooleanSupplier idle) {
+        while (size == 0 && idle.getAsBoolean()) {
+            if (stopped) {
+                return false;
+            }
+            try {
+                wait();
+            } catch (InterruptedException stop) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** Whether there was room for it. Its tenant is active until {@link #done}. */

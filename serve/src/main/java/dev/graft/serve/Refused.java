@@ -21,6 +21,14 @@ public final class Refused extends RuntimeException {
         this.reason = reason;
     }
 
+    static Refused late() {
+        return new Refused(Reason.LATE, "the request took longer than it may");
+    }
+
+    static Refused stopping() {
+        return new Refused(Reason.STOPPING, "the server is stopping");
+    }
+
     public Reason reason() {
         return reason;
     }

@@ -1,5 +1,10 @@
 package dev.graft.serve;
 
+import dev.graft.models.Base;
+import dev.graft.models.sites.Block;
+import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
 import dev.graft.peft.Selection;
 
 /**
@@ -12,5 +17,13 @@ public record Served(String name, long revision, Selection selection) {
     /** The base alone. */
     public static Served base(String name) {
         return new Served(name, 0, Selection.BASE);
+    }
+
+    /** Whether what acts looks at each token for itself; prompts, prefixes and interventions look at a text as a whole. */
+    boolean isLocal(Base base) {
+        Hooks hooks = selection.hooks();
+        return base.sites().stream()
+                .filter(site -> !(site instanceof Linear || site instanceof Norm || site instanceof Block))
+                .allMatch(hooks::isFrozen);
     }
 }

@@ -5,8 +5,10 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A copy of a matrix W {@code [out, in]} in the order in which oneDNN's products read it. A product of a few rows takes as long for that
- * rearranging as for the rest, so that it is twice as fast with a copy; what it gives is the same to the last bit.
+ * A copy of a matrix W {@code [out, in]} in the order in which oneDNN's products read it. In bf16 a product of a few rows takes as long for
+ * that rearranging as for the rest, so that it is twice as fast with a copy; what it gives is the same to the last bit. In fp32 products are
+ * OpenBLAS's without a copy, which are two to four times as slow; what they give differs by rounding. What a product with a copy gives for a row
+ * depends neither on the other rows nor on their number.
  */
 public final class Packed {
     private final Tensor matrix;
@@ -17,7 +19,10 @@ public final class Packed {
 
     /** A copy, or null where products of the matrix's type aren't oneDNN's. */
     public static @Nullable Packed of(Tensor matrix) {
-        if (matrix.scalar_type().value != ScalarType.BFloat16.value || !Cpu.hasBf16()) {
+        int type = matrix.scalar_type().value;
+        boolean bf16 = type == ScalarType.BFloat16.value && Cpu.hasBf16();
+        boolean fp32 = type == ScalarType.Float.value && Cpu.has("avx2");
+        if (!bf16 && !fp32) {
             return null;
         }
         try (NoGrad off = new NoGrad();

@@ -6,6 +6,7 @@ import dev.graft.cli.model.HeadOptions;
 import dev.graft.formats.InputException;
 import dev.graft.peft.store.Store;
 import dev.graft.serve.AdapterStore;
+import dev.graft.serve.EncoderEngine;
 import dev.graft.serve.Engine;
 import dev.graft.serve.FolderStore;
 import dev.graft.serve.VersionedStore;
@@ -70,7 +71,7 @@ public final class ServeCommand implements Runnable {
             defaultValue = "true",
             fallbackValue = "true",
             description = {
-                "Keep bf16 matrices twice, once in the order in which products read them: writes faster,",
+                "Keep whole matrices twice, once in the order in which products read them: reads and writes faster,",
                 "takes their memory again (default: yes)."
             })
     private boolean pack;
@@ -143,10 +144,12 @@ public final class ServeCommand implements Runnable {
 
     @Option(
             names = "--queue",
-            defaultValue = "256",
             paramLabel = "N",
-            description = "How many more may wait; further ones are refused with 429 (default: ${DEFAULT-VALUE}).")
-    private int queue;
+            description = {
+                "How many more texts may wait; further ones are refused with 429",
+                "(default: 256; 4096 for a base that reads whole texts)."
+            })
+    private @Nullable Integer queue;
 
     @Option(
             names = "--prompt-cache",
@@ -237,7 +240,9 @@ public final class ServeCommand implements Runnable {
                 1024,
                 tls,
                 audit == null ? null : new AuditLog(audit));
-        Engine.Options engine = new Engine.Options(rows, queue, 128, (long) promptCache << 20);
+        Engine.Options engine = new Engine.Options(rows, queue == null ? 256 : queue, 128, (long) promptCache << 20);
+        EncoderEngine.Options usualEncoder = EncoderEngine.Options.DEFAULT;
+        EncoderEngine.Options encoder = queue == null ? usualEncoder : usualEncoder.withQueue(queue);
         new ServeRun(
                         model,
                         name,
@@ -247,6 +252,7 @@ public final class ServeCommand implements Runnable {
                         head,
                         compute,
                         engine,
+                        encoder,
                         pack,
                         server,
                         out,

@@ -10,6 +10,7 @@ import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.MissingTemplateException;
 import dev.graft.serve.AdapterStore;
 import dev.graft.serve.Adapters;
+import dev.graft.serve.EncoderEngine;
 import dev.graft.serve.Engine;
 import dev.graft.serve.http.Metrics;
 import dev.graft.serve.http.Server;
@@ -29,6 +30,7 @@ record ServeRun(
         HeadOptions head,
         ComputeOptions compute,
         Engine.Options engine,
+        EncoderEngine.Options encoder,
         boolean pack,
         Server.Options options,
         PrintWriter out,
@@ -46,7 +48,8 @@ record ServeRun(
                     wait(served, server);
                 }
             } else {
-                try (Server server = Server.encoder(served, metrics, options)) {
+                try (EncoderEngine texts = new EncoderEngine(loading.base(), encoder, metrics);
+                        Server server = Server.encoder(texts, served, metrics, options)) {
                     wait(served, server);
                 }
             }

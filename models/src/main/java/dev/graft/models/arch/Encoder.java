@@ -348,6 +348,13 @@ final class Encoder implements Backbone {
     }
 
     @Override
+    public List<List<Linear>> siblings() {
+        return layers.stream()
+                .map(layer -> List.of(layer.query, layer.key, layer.value))
+                .toList();
+    }
+
+    @Override
     public Size size() {
         return config.size;
     }

@@ -24,6 +24,11 @@ public final class Dense implements Matrix {
         }
     }
 
+    /** Whether it has such a copy, by itself or with others. */
+    public boolean isPacked() {
+        return packed != null || together != null;
+    }
+
     /** Says what it is part of. */
     void join(Together others) {
         together = others;

@@ -3,19 +3,15 @@ package dev.graft.serve.http;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
-import dev.graft.models.sites.Hooks;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Encoding;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.serve.Adapters;
-import dev.graft.serve.Embedder;
-import dev.graft.serve.TextBatch;
-import dev.graft.tensor.NoGrad;
-import dev.graft.tensor.Ops;
-import dev.graft.tensor.Scope;
-import dev.graft.tensor.Tensors;
+import dev.graft.serve.EncoderAsk;
+import dev.graft.serve.EncoderEngine;
+import dev.graft.serve.EncoderListener;
+import dev.graft.serve.Ticket;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -23,8 +19,9 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.UUID;
-import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import org.eclipse.jetty.io.EofException;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
@@ -32,12 +29,12 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * {@code /v1/embeddings}, {@code /v1/classify} and {@code /v1/token_classify}: what a model that reads whole texts gives for them, a few texts
- * of a request in a pass.
+ * {@code /v1/embeddings}, {@code /v1/classify} and {@code /v1/token_classify}: what a model that reads whole texts gives for them.
  */
 final class Encoders implements Route {
     private static final int MOST_INPUTS = 2048;
 
+    private final EncoderEngine engine;
     private final Adapters adapters;
     private final Tokenizer tokenizer;
     private final Kind kind;
@@ -70,8 +67,9 @@ final class Encoders implements Route {
         }
     }
 
-    Encoders(Kind kind, Adapters adapters, Tokenizer tokenizer) {
+    Encoders(Kind kind, EncoderEngine engine, Adapters adapters, Tokenizer tokenizer) {
         this.kind = kind;
+        this.engine = engine;
         this.adapters = adapters;
         this.tokenizer = tokenizer;
     }
@@ -99,14 +97,11 @@ final class Encoders implements Route {
         body.put("created", System.currentTimeMillis() / 1000);
         body.put("model", model);
         ArrayNode data = body.putArray("data");
+        List<float[]> answers = read(exchange, model, texts);
         int tokens = 0;
-        try (Adapters.Lease lease = exchange.lease(adapters, model)) {
-            List<ObjectNode> entries = new ArrayList<>();
-            for (Encoding text : texts) {
-                entries.add(data.addObject().put("index", entries.size()));
-                tokens += text.length();
-            }
-            fill(entries, texts, lease.served().selection().hooks(), base64);
+        for (int i = 0; i < answers.size(); i++) {
+            fill(data.addObject().put("index", i), texts.get(i), answers.get(i), base64);
+            tokens += texts.get(i).length();
         }
         ObjectNode usage = body.putObject("usage");
         usage.put("prompt_tokens", tokens);
@@ -115,14 +110,15 @@ final class Encoders implements Route {
     }
 
     private List<Encoding> texts(Fields fields) {
+        int most = Math.min(MOST_INPUTS, engine.most());
         JsonNode input = fields.node("input");
         List<String> texts = new ArrayList<>();
         if (input != null && input.isString()) {
             texts.add(input.stringValue());
-        } else if (input != null && input.isArray() && !input.isEmpty() && input.size() <= MOST_INPUTS) {
+        } else if (input != null && input.isArray() && !input.isEmpty() && input.size() <= most) {
             texts.addAll(fields.strings("input"));
         } else {
-            throw fields.wrong("input", "a text or an array of at most " + MOST_INPUTS + " texts");
+            throw fields.wrong("input", "a text or an array of at most " + most + " texts");
         }
         List<Encoding> encodings = tokenizer.encodeAll(texts, EncodeOptions.DEFAULT);
         int longest = adapters.base().backbone().maxPositions();
@@ -139,30 +135,59 @@ final class Encoders implements Route {
         return encodings;
     }
 
-    private void fill(List<ObjectNode> entries, List<Encoding> texts, Hooks hooks, boolean base64) {
-        Base base = adapters.base();
-        if (kind == Kind.EMBEDDING) {
-            List<float[]> vectors = new Embedder(base).embed(texts, hooks);
-            for (int i = 0; i < entries.size(); i++) {
-                embedding(entries.get(i), vectors.get(i), base64);
-            }
-            return;
+    /** Waits for what the engine answers; the adapter stays in memory until it has let go of all texts. */
+    private List<float[]> read(Exchange exchange, String model, List<Encoding> texts) throws IOException {
+        CompletableFuture<List<float[]>> answers = new CompletableFuture<>();
+        Adapters.Lease lease = exchange.lease(adapters, model);
+        Ticket ticket;
+        try {
+            long deadline = System.nanoTime() + exchange.limits().time().toNanos();
+            ticket = engine.submit(
+                    new EncoderAsk(texts, lease.served(), exchange.tenant(), deadline), listener(answers, lease));
+        } catch (RuntimeException refused) {
+            lease.close();
+            throw refused;
         }
-        for (TextBatch batch : TextBatch.of(texts, base.backbone())) {
-            try (NoGrad off = new NoGrad();
-                    Scope scope = new Scope()) {
-                Tensor all = Ops.to(base.logits(batch.inputs(), Pass.inference(hooks)), ScalarType.Float);
-                for (int row = 0; row < batch.texts().size(); row++) {
-                    ObjectNode entry = entries.get(batch.places().get(row));
-                    Tensor logits = all.narrow(0, row, 1);
-                    if (kind == Kind.LABEL) {
-                        label(entry, base, logits);
-                    } else {
-                        Encoding text = batch.texts().get(row);
-                        tokenLabels(entry, base, logits.narrow(1, 0, text.length()), text);
-                    }
-                }
+        try (ClientWatch watch =
+                exchange.watch(() -> answers.completeExceptionally(new EofException("the client is gone")))) {
+            return answers.get();
+        } catch (ExecutionException failed) {
+            if (failed.getCause() instanceof EofException gone) {
+                throw gone;
             }
+            throw failed.getCause() instanceof RuntimeException why ? why : new IllegalStateException(failed);
+        } catch (InterruptedException stop) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted", stop);
+        } finally {
+            ticket.cancel();
+        }
+    }
+
+    private static EncoderListener listener(CompletableFuture<List<float[]>> answers, Adapters.Lease lease) {
+        return new EncoderListener() {
+            @Override
+            public void read(List<float[]> all) {
+                answers.complete(all);
+            }
+
+            @Override
+            public void failed(RuntimeException why) {
+                answers.completeExceptionally(why);
+            }
+
+            @Override
+            public void left() {
+                lease.close();
+            }
+        };
+    }
+
+    private void fill(ObjectNode entry, Encoding text, float[] answer, boolean base64) {
+        switch (kind) {
+            case EMBEDDING -> embedding(entry, answer, base64);
+            case LABEL -> label(entry, adapters.base(), answer);
+            case TOKEN_LABELS -> tokenLabels(entry, adapters.base(), answer, text);
         }
     }
 
@@ -180,10 +205,10 @@ final class Encoders implements Route {
         }
     }
 
-    private static void label(ObjectNode entry, Base base, Tensor logits) {
+    private static void label(ObjectNode entry, Base base, float[] logits) {
         boolean several = base.config().string("problem_type", "").equals("multi_label_classification");
         boolean number = base.labels().size() == 1;
-        float[] scores = Tensors.floats(number ? logits : several ? logits.sigmoid() : logits.softmax(-1));
+        float[] scores = number ? logits : several ? sigmoid(logits) : softmax(logits, logits.length);
         int best = best(scores, 0, scores.length);
         entry.put("label", base.labels().get(best));
         ArrayNode list = entry.putArray("probs");
@@ -195,9 +220,9 @@ final class Encoders implements Route {
         base.labels().forEach(names::add);
     }
 
-    private static void tokenLabels(ObjectNode entry, Base base, Tensor logits, Encoding text) {
-        float[] scores = Tensors.floats(logits.softmax(-1));
-        int classes = scores.length / text.length();
+    private static void tokenLabels(ObjectNode entry, Base base, float[] logits, Encoding text) {
+        int classes = logits.length / text.length();
+        float[] scores = softmax(logits, classes);
         ArrayNode tokens = entry.putArray("tokens");
         for (int i = 0; i < text.length(); i++) {
             if (text.specialTokensMask()[i] == 0) {
@@ -210,6 +235,30 @@ final class Encoders implements Route {
                 token.put("score", scores[i * classes + best]);
             }
         }
+    }
+
+    private static float[] sigmoid(float[] logits) {
+        float[] scores = new float[logits.length];
+        for (int i = 0; i < scores.length; i++) {
+            scores[i] = (float) (1 / (1 + Math.exp(-logits[i])));
+        }
+        return scores;
+    }
+
+    /** The softmax of each row of classes. */
+    private static float[] softmax(float[] logits, int classes) {
+        float[] scores = new float[logits.length];
+        for (int from = 0; from < scores.length; from += classes) {
+            double largest = logits[from + best(logits, from, classes)];
+            double sum = 0;
+            for (int i = from; i < from + classes; i++) {
+                sum += Math.exp(logits[i] - largest);
+            }
+            for (int i = from; i < from + classes; i++) {
+                scores[i] = (float) (Math.exp(logits[i] - largest) / sum);
+            }
+        }
+        return scores;
     }
 
     private static int best(float[] scores, int from, int count) {

@@ -3,6 +3,7 @@ package dev.graft.serve.http;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.Engine;
 import dev.graft.serve.Served;
+import dev.graft.serve.Worker;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
@@ -21,7 +22,8 @@ public final class Metrics implements Engine.Observer {
     private final Timer queue = timer("graft.queue.duration", "From being asked to being begun");
     private final Timer first = timer("graft.first.token.duration", "From being asked to the first token");
     private final Timer step = timer("graft.step.duration", "A pass that writes a token for each of several texts");
-    private final Counter read = counter("graft.tokens.read", "Tokens of prompts that passes have read");
+    private final Counter read =
+            counter("graft.tokens.read", "Tokens of prompts and of whole texts that passes have read");
     private final Counter written = counter("graft.tokens.written", "Tokens that were written");
 
     private Timer timer(String name, String description) {
@@ -44,11 +46,9 @@ public final class Metrics implements Engine.Observer {
     }
 
     /** Tells what they hold too. */
-    void watch(@Nullable Engine engine, Adapters adapters) {
-        if (engine != null) {
-            gauge("graft.requests.waiting", "Texts that wait", engine::waiting);
-            gauge("graft.requests.running", "Texts that are read or written", engine::running);
-        }
+    void watch(Worker worker, Adapters adapters) {
+        gauge("graft.requests.waiting", "Texts that wait", worker::waiting);
+        gauge("graft.requests.running", "Texts that are read or written", worker::running);
         gauge(
                 "graft.adapters.loaded",
                 "Adapters in memory",

@@ -4,7 +4,9 @@ import dev.graft.formats.InputException;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.serve.Adapters;
+import dev.graft.serve.EncoderEngine;
 import dev.graft.serve.Engine;
+import dev.graft.serve.Worker;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.URI;
@@ -41,7 +43,7 @@ public final class Server implements AutoCloseable {
     private final org.eclipse.jetty.server.Server jetty;
     private final ServerConnector connector;
     private final Router router;
-    private final @Nullable Engine engine;
+    private final Worker worker;
     private final boolean secure;
 
     /**
@@ -87,12 +89,12 @@ public final class Server implements AutoCloseable {
             org.eclipse.jetty.server.Server jetty,
             ServerConnector connector,
             Router router,
-            @Nullable Engine engine,
+            Worker worker,
             boolean secure) {
         this.jetty = jetty;
         this.connector = connector;
         this.router = router;
-        this.engine = engine;
+        this.worker = worker;
         this.secure = secure;
     }
 
@@ -119,7 +121,8 @@ public final class Server implements AutoCloseable {
      * @throws InputException if it is another base
      * @throws IOException if it can't listen there
      */
-    public static Server encoder(Adapters adapters, Metrics metrics, Options options) throws IOException {
+    public static Server encoder(EncoderEngine engine, Adapters adapters, Metrics metrics, Options options)
+            throws IOException {
         Encoders.Kind kind = Encoders.Kind.of(adapters.base().task());
         if (kind == null) {
             throw new InputException(
@@ -129,12 +132,12 @@ public final class Server implements AutoCloseable {
         Map<String, Route> routes = new LinkedHashMap<>();
         routes.put(
                 "POST " + kind.path(),
-                new Encoders(kind, adapters, adapters.base().tokenizer()));
-        return start(routes, null, adapters, metrics, options);
+                new Encoders(kind, engine, adapters, adapters.base().tokenizer()));
+        return start(routes, engine, adapters, metrics, options);
     }
 
     private static Server start(
-            Map<String, Route> routes, @Nullable Engine engine, Adapters adapters, Metrics metrics, Options options)
+            Map<String, Route> routes, Worker worker, Adapters adapters, Metrics metrics, Options options)
             throws IOException {
         routes.put("GET /v1/models", new Models(adapters));
         routes.put("POST /v1/load_lora_adapter", new LoadAdapter(adapters, true));
@@ -144,7 +147,7 @@ public final class Server implements AutoCloseable {
         routes.put("POST /lora-adapters", strengths);
         routes.put("GET /metrics", metrics::answer);
         Page.addTo(routes);
-        metrics.watch(engine, adapters);
+        metrics.watch(worker, adapters);
         Router router = new Router(routes, metrics, options);
 
         QueuedThreadPool threads = new QueuedThreadPool(options.connections() + 8, 8);
@@ -175,7 +178,7 @@ public final class Server implements AutoCloseable {
         } catch (Exception failure) {
             throw new IOException(failure.getMessage(), failure);
         }
-        return new Server(jetty, connector, router, engine, options.tls() != null);
+        return new Server(jetty, connector, router, worker, options.tls() != null);
     }
 
     /** Where it can be reached, such as {@code http://127.0.0.1:8000}. */
@@ -194,8 +197,8 @@ public final class Server implements AutoCloseable {
     @Override
     public void close() {
         router.drain();
-        if (engine != null && !engine.drain(GRACE_MILLISECONDS)) {
-            engine.close();
+        if (!worker.drain(GRACE_MILLISECONDS)) {
+            worker.close();
         }
         try {
             jetty.stop();

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.serve.Adapters;
+import dev.graft.serve.EncoderEngine;
 import dev.graft.serve.FolderStore;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -15,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,6 +31,13 @@ class EncodersTest {
     @TempDir
     Path folder;
 
+    private EncoderEngine engine;
+
+    @AfterEach
+    void stop() {
+        engine.close();
+    }
+
     private Server serve(String name, Task task, String adapters) throws IOException {
         Path model = Files.createDirectories(folder.resolve(name));
         for (String file : new String[] {"config.json", "model.safetensors"}) {
@@ -40,7 +49,9 @@ class EncodersTest {
                         + " \"pre_tokenizer\": {\"type\": \"Whitespace\"}, \"model\": {\"type\": \"WordLevel\","
                         + " \"vocab\": {\"[UNK]\": 0, \"Hello\": 5, \"you\": 6, \"there\": 7}, \"unk_token\": \"[UNK]\"}}");
         Base base = Base.load(model, Base.Options.of(task));
+        engine = new EncoderEngine(base, EncoderEngine.Options.DEFAULT);
         return Server.encoder(
+                engine,
                 new Adapters(
                         base,
                         "bert",

@@ -7,6 +7,7 @@ import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.serve.AdapterStore;
 import dev.graft.serve.Adapters;
+import dev.graft.serve.EncoderEngine;
 import dev.graft.serve.Engine;
 import java.io.IOException;
 import java.net.URI;
@@ -31,6 +32,7 @@ class RequestFuzzTest {
     private static final Limits SMALL = new Limits(1 << 16, 4, 4, 2, Duration.ofSeconds(60), Duration.ofSeconds(60));
 
     private static TinyChat tiny;
+    private static EncoderEngine engine;
     private static Server encoder;
 
     @BeforeAll
@@ -38,13 +40,15 @@ class RequestFuzzTest {
         Server.Options options = new Server.Options("127.0.0.1", 0, null, SMALL, 64, null, null);
         tiny = new TinyChat(folder, new Engine.Options(8, 64, 16, 1 << 20), options);
         Base bert = Base.load(Path.of("../parity/fixtures/bases/bert-base"), Base.Options.of(Task.FEATURE_EXTRACTION));
-        encoder = Server.encoder(new Adapters(bert, "tiny", AdapterStore.NONE), new Metrics(), options);
+        engine = new EncoderEngine(bert, EncoderEngine.Options.DEFAULT);
+        encoder = Server.encoder(engine, new Adapters(bert, "tiny", AdapterStore.NONE), new Metrics(), options);
     }
 
     @AfterAll
     static void stop() {
         tiny.close();
         encoder.close();
+        engine.close();
     }
 
     @FuzzTest(maxDuration = "2m")

@@ -1,0 +1,354 @@
+package dev.graft.serve;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Hidden;
+import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
+import dev.graft.models.Task;
+import dev.graft.models.sites.Hooks;
+import dev.graft.models.tokenizers.Encoding;
+import dev.graft.peft.Selection;
+import dev.graft.peft.Slots;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Reads many texts whole over one base, those of several requests and adapters in one pass. What it answers for a text: of a base without a
+ * head that labels, the mean of its hidden states, of length 1, {@code [hidden]}; of one that labels texts, their logits {@code [labels]}; of one that
+ * labels tokens, theirs, {@code [tokens · labels]}.
+ *
+ * <p>An answer is the same to the last bit whatever its neighbours are: a text's row has a shape that depends on its length alone, and what a
+ * product gives for a row depends neither on the other rows nor on their number ({@link Base#rowsAreSteady}: in fp32 that takes {@link Base#pack}).
+ * Where that doesn't hold, and where an adapter looks at a text as a whole, a text has a pass of its own.
+ *
+ * <pre>{@code
+ * base.pack();
+ * try (EncoderEngine engine = new EncoderEngine(base, EncoderEngine.Options.DEFAULT)) {
+ *     engine.submit(EncoderAsk.of(texts, Served.base("minilm")), listener);
+ * }
+ * }</pre>
+ */
+public final class EncoderEngine implements Worker {
+    private static final Logger LOG = LoggerFactory.getLogger(EncoderEngine.class);
+
+    private static final Set<Task> TASKS =
+            Set.of(Task.FEATURE_EXTRACTION, Task.MASKED_LM, Task.SEQ_CLS, Task.TOKEN_CLS);
+
+    private final Base base;
+    private final Options options;
+    private final Engine.Observer observer;
+    private final FairQueue<WholeText> queue;
+    private final List<WholeText> reading = new ArrayList<>();
+    private final Slots slots;
+    private final Thread thread;
+
+    /**
+     * How much is done at once.
+     *
+     * @param queue how many texts may wait
+     * @param rows the most texts of a pass
+     * @param tokens the most tokens of a pass of several texts, padding included, and of what is taken from the queue at once
+     */
+    public record Options(int queue, int rows, int tokens) {
+        /** 4096 texts waiting, passes of 32 texts and 1024 tokens. */
+        public static final Options DEFAULT = new Options(4096, 32, 1024);
+
+        /** @throws InputException if a value is out of its range */
+        public Options {
+            if (queue < 1 || rows < 1 || tokens < 1) {
+                throw new InputException("queue is " + queue + ", rows " + rows + " and tokens " + tokens
+                        + ", expected at least 1 each");
+            }
+        }
+
+        public Options withQueue(int newQueue) {
+            return new Options(newQueue, rows, tokens);
+        }
+    }
+
+    /** An engine that hears of nobody. */
+    public EncoderEngine(Base base, Options options) {
+        this(base, options, Engine.Observer.NONE);
+    }
+
+    /** @throws InputException if the model doesn't read whole texts */
+    public EncoderEngine(Base base, Options options, Engine.Observer observer) {
+        if (!TASKS.contains(base.task())) {
+            throw new InputException(base.name() + " is loaded for " + base.task()
+                    + ", whose texts aren't read whole; --task chooses feature_extraction, seq_cls or token_cls");
+        }
+        this.base = base;
+        this.options = options;
+        this.observer = observer;
+        this.queue = new FairQueue<>(options.queue);
+        this.slots = new Slots(options.rows);
+        this.thread = new Thread(this::run, "graft-encoder");
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    /** The most texts of a request. */
+    public int most() {
+        return options.queue;
+    }
+
+    /**
+     * Queues the texts of a request, all or none.
+     *
+     * @throws InputException if there is none, or one is empty or longer than the model can take
+     * @throws Refused if too many wait, or the engine stops
+     */
+    public Ticket submit(EncoderAsk ask, EncoderListener listener) {
+        int longest = base.backbone().maxPositions();
+        if (ask.texts().isEmpty() || ask.texts().size() > options.queue) {
+            throw new InputException(
+                    "there are " + ask.texts().size() + " texts, expected 1 to " + options.queue + " at once");
+        }
+        for (int i = 0; i < ask.texts().size(); i++) {
+            int length = ask.texts().get(i).length();
+            if (length == 0 || length > longest) {
+                throw new InputException(
+                        "text " + i + " has " + length + " tokens, " + base.name() + " takes from 1 to " + longest);
+            }
+        }
+        WholeText.Request request = new WholeText.Request(ask, listener);
+        queue.offer(WholeText.of(request, base), WholeText::tenant);
+        return request.ticket;
+    }
+
+    @Override
+    public int waiting() {
+        synchronized (queue) {
+            return queue.size();
+        }
+    }
+
+    @Override
+    public int running() {
+        synchronized (queue) {
+            return reading.size();
+        }
+    }
+
+    private void run() {
+        try (NoGrad off = new NoGrad()) {
+            while (admit()) {
+                WholeText.batches(reading, options.rows, options.tokens).forEach(this::read);
+            }
+        } catch (RuntimeException | Error broken) {
+            LOG.error("the engine stopped", broken);
+            giveUp(new IllegalStateException("the engine stopped: " + broken.getMessage(), broken));
+        }
+        slots.close();
+    }
+
+    /** Waits for texts and takes those whose turn it is; false when there will be none. */
+    private boolean admit() {
+        synchronized (queue) {
+            if (!queue.await(() -> true)) {
+                return false;
+            }
+            int tokens = 0;
+            while (queue.size() > 0 && tokens < options.tokens) {
+                WholeText text = queue.poll();
+                if (text == null || text.request().isGone()) {
+                    leave(text);
+                    continue;
+                }
+                reading.add(text);
+                tokens += text.width();
+                queue.charge(text.tenant(), text.width());
+                observer.began(text.request().ask.adapter(), System.nanoTime() - text.request().asked);
+            }
+            return true;
+        }
+    }
+
+    private void leave(@Nullable WholeText text) {
+        if (text != null) {
+            synchronized (queue) {
+                reading.remove(text);
+                queue.done(text.tenant());
+                text.request().left();
+            }
+        }
+    }
+
+    private void giveUp(RuntimeException why) {
+        synchronized (queue) {
+            queue.stop();
+            List<WholeText> left = new ArrayList<>(reading);
+            for (WholeText text = queue.poll(); text != null; text = queue.poll()) {
+                left.add(text);
+            }
+            left.forEach(text -> text.request().fail(why));
+            left.forEach(this::leave);
+        }
+    }
+
+    private void read(List<WholeText> batch) {
+        List<WholeText> wanted =
+                batch.stream().filter(text -> !text.request().isGone()).toList();
+        try {
+            if (!wanted.isEmpty()) {
+                pass(wanted);
+            }
+        } catch (RuntimeException failure) {
+            if (wanted.size() > 1) {
+                LOG.error("a pass of {} texts failed; each is tried alone", wanted.size(), failure);
+            }
+            wanted.forEach(text -> alone(text, failure, wanted.size() > 1));
+        }
+        batch.forEach(this::leave);
+    }
+
+    /** After a pass that failed. */
+    private void alone(WholeText text, RuntimeException failure, boolean again) {
+        RuntimeException why = failure;
+        if (again) {
+            try {
+                pass(List.of(text));
+                return;
+            } catch (RuntimeException own) {
+                why = own;
+            }
+        }
+        LOG.error(
+                "a text of the adapter {} failed", text.request().ask.adapter().name(), why);
+        text.request().fail(why);
+    }
+
+    private void pass(List<WholeText> texts) {
+        try (Scope scope = new Scope()) {
+            WholeText first = texts.get(0);
+            List<WholeText> rows = first.alone() ? texts : seated(texts);
+            Hooks hooks =
+                    first.alone() ? first.request().ask.adapter().selection().hooks() : slots.hooks();
+            Pass pass = Pass.inference(hooks);
+            Hidden hidden = base.hidden(inputs(rows), pass);
+            for (int row = 0; row < rows.size(); row++) {
+                WholeText text = rows.get(row);
+                Hidden own = new Hidden(
+                        hidden.last().narrow(0, row, 1), hidden.mask().narrow(0, row, 1), hidden.prompt(), List.of());
+                text.request().take(text.place(), answer(own, text));
+                observer.read(text.request().ask.adapter(), text.encoding().length());
+            }
+        } finally {
+            for (int row = 0; row < options.rows; row++) {
+                slots.leave(row);
+            }
+        }
+    }
+
+    /** What one text's hidden states are read as, the head's part in a pass of one row too. */
+    private float[] answer(Hidden own, WholeText text) {
+        int length = text.encoding().length();
+        int before = (int) own.prompt();
+        if (base.task() == Task.FEATURE_EXTRACTION || base.task() == Task.MASKED_LM) {
+            float[] states = Tensors.floats(Ops.to(own.last(), ScalarType.Float));
+            return mean(states, before + length, base.backbone().hiddenSize());
+        }
+        Pass pass = Pass.inference(text.request().ask.adapter().selection().hooks());
+        float[] logits = Tensors.floats(base.logits(own, pass));
+        if (base.task() == Task.SEQ_CLS) {
+            return logits;
+        }
+        int labels = logits.length / (int) own.last().size(1);
+        return Arrays.copyOfRange(logits, before * labels, (before + length) * labels);
+    }
+
+    /** The mean of the first positions, of length 1. */
+    private static float[] mean(float[] hidden, int positions, int size) {
+        double[] sum = new double[size];
+        for (int position = 0; position < positions; position++) {
+            for (int i = 0; i < size; i++) {
+                sum[i] += hidden[position * size + i];
+            }
+        }
+        double length = Math.sqrt(Arrays.stream(sum).map(value -> value * value).sum());
+        float[] vector = new float[size];
+        for (int i = 0; i < size; i++) {
+            vector[i] = (float) (sum[i] / length);
+        }
+        return vector;
+    }
+
+    /** The texts in the order of the rows that they get: one that has its adapter already, where there is one. */
+    private List<WholeText> seated(List<WholeText> texts) {
+        WholeText[] rows = new WholeText[texts.size()];
+        List<WholeText> rest = new ArrayList<>();
+        for (WholeText text : texts) {
+            Selection selection = text.request().ask.adapter().selection();
+            int row = 0;
+            while (row < rows.length && (rows[row] != null || slots.at(row) != selection)) {
+                row++;
+            }
+            if (row < rows.length) {
+                rows[row] = text;
+            } else {
+                rest.add(text);
+            }
+        }
+        for (int row = 0; row < rows.length; row++) {
+            if (rows[row] == null) {
+                rows[row] = rest.remove(0);
+                slots.put(row, rows[row].request().ask.adapter().selection());
+            }
+        }
+        slots.use(rows.length);
+        return List.of(rows);
+    }
+
+    private static Inputs inputs(List<WholeText> texts) {
+        int width = texts.get(0).width();
+        long[] ids = new long[texts.size() * width];
+        long[] types = new long[ids.length];
+        long[] mask = new long[ids.length];
+        for (int row = 0; row < texts.size(); row++) {
+            Encoding text = texts.get(row).encoding();
+            for (int i = 0; i < text.length(); i++) {
+                ids[row * width + i] = text.ids()[i];
+                types[row * width + i] = text.typeIds()[i];
+                mask[row * width + i] = 1;
+            }
+        }
+        long rows = texts.size();
+        return new Inputs(
+                Tensors.of(ids, rows, width), Tensors.of(mask, rows, width), Tensors.of(types, rows, width), null);
+    }
+
+    @Override
+    public boolean drain(long most) {
+        queue.stop();
+        try {
+            thread.join(most);
+        } catch (InterruptedException stop) {
+            Thread.currentThread().interrupt();
+        }
+        return !thread.isAlive();
+    }
+
+    @Override
+    public void close() {
+        synchronized (queue) {
+            queue.stop();
+            reading.forEach(text -> text.request().fail(Refused.stopping()));
+            for (WholeText text = queue.poll(); text != null; text = queue.poll()) {
+                text.request().fail(Refused.stopping());
+                leave(text);
+            }
+        }
+        drain(0);
+    }
+}

@@ -1,0 +1,117 @@
+package dev.graft.serve;
+
+import dev.graft.models.Base;
+import dev.graft.models.tokenizers.Encoding;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * One of the texts of a request.
+ *
+ * @param place which one
+ * @param width how many tokens its row of a pass has, padding included: a function of its length alone, so that the row has one shape in any
+ *     company
+ * @param alone whether it has a pass of its own
+ */
+record WholeText(Request request, int place, int width, boolean alone) {
+    /** What is known of a request until all its texts are read. Used by the engine's thread. */
+    static final class Request {
+        final EncoderAsk ask;
+        final EncoderListener listener;
+        final Ticket ticket;
+        final long asked = System.nanoTime();
+        private final float[][] answers;
+        private int open;
+        private boolean failed;
+
+        Request(EncoderAsk ask, EncoderListener listener) {
+            this.ask = ask;
+            this.listener = listener;
+            this.ticket = new Ticket(ask.deadline());
+            this.open = ask.texts().size();
+            this.answers = new float[open][];
+        }
+
+        /** Says once that it isn't answered. */
+        synchronized void fail(RuntimeException why) {
+            if (!failed && !ticket.isCancelled()) {
+                listener.failed(why);
+            }
+            failed = true;
+        }
+
+        synchronized boolean isGone() {
+            if (ticket.isLate()) {
+                fail(Refused.late());
+            }
+            return failed || ticket.isCancelled();
+        }
+
+        void take(int place, float[] answer) {
+            answers[place] = answer;
+        }
+
+        /** One of its texts is read or given up. */
+        void left() {
+            open--;
+            if (open == 0) {
+                if (!isGone()) {
+                    listener.read(List.of(answers));
+                }
+                listener.left();
+            }
+        }
+    }
+
+    /** The texts of a request. */
+    static List<WholeText> of(Request request, Base base) {
+        Served adapter = request.ask.adapter();
+        boolean alone = !base.rowsAreSteady()
+                || !adapter.isLocal(base)
+                || adapter.selection().looksAhead();
+        List<WholeText> texts = new ArrayList<>();
+        for (int place = 0; place < request.ask.texts().size(); place++) {
+            int length = request.ask.texts().get(place).length();
+            boolean own = alone || length > base.backbone().steadyPositions();
+            int width = Math.min(padded(length), base.backbone().steadyPositions());
+            texts.add(new WholeText(request, place, own ? length : width, own));
+        }
+        return texts;
+    }
+
+    /** Longer texts are padded by more, up to about a sixth, so that texts of nearly one length can share a pass. */
+    private static int padded(int length) {
+        int step = length <= 32 ? 4 : length <= 64 ? 8 : length <= 128 ? 16 : 32;
+        return (length + step - 1) / step * step;
+    }
+
+    Encoding encoding() {
+        return request.ask.texts().get(place);
+    }
+
+    String tenant() {
+        return request.ask.tenant();
+    }
+
+    /** Shares texts out in passes of one width, in the order in which they came. */
+    static List<List<WholeText>> batches(List<WholeText> texts, int rows, int tokens) {
+        Map<Integer, List<WholeText>> filling = new LinkedHashMap<>();
+        List<List<WholeText>> batches = new ArrayList<>();
+        for (WholeText text : texts) {
+            if (text.alone) {
+                batches.add(List.of(text));
+                continue;
+            }
+            List<WholeText> batch = filling.get(text.width);
+            if (batch == null || batch.size() == rows || (batch.size() + 1) * text.width > tokens) {
+                batch = new ArrayList<>();
+                filling.put(text.width, batch);
+                batches.add(batch);
+            }
+            batch.add(text);
+        }
+        return batches;
+    }
+}

@@ -1,0 +1,159 @@
+package dev.graft.serve;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.graft.models.Base;
+import dev.graft.models.Hidden;
+import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
+import dev.graft.models.Task;
+import dev.graft.models.tokenizers.Encoding;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Numerics;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * What a text is answered is the same to the last bit whatever its neighbours are, and what a plain pass over it gives but for rounding: 1e-5
+ * in fp32, 2e-2 in bf16, of its size where that is above 1.
+ */
+@Timeout(300)
+class EncoderInvarianceTest {
+    private static final Random RANDOM = new Random(3);
+
+    static Encoding text(Random random, int length, int vocabulary) {
+        int[] ids = random.ints(length, 3, vocabulary).toArray();
+        int[] zeros = new int[length];
+        int[] ones = IntStream.generate(() -> 1).limit(length).toArray();
+        return new Encoding(ids, ones, zeros, zeros, Collections.nCopies(length, "x"), zeros, zeros, zeros, zeros);
+    }
+
+    private static List<Served> served(Base base, String family, String adapters) {
+        List<Served> all = new ArrayList<>(List.of(Served.base(family)));
+        for (String name : adapters == null ? new String[0] : adapters.split(" ")) {
+            all.add(Tiny.served(base, family, name, all.size()));
+        }
+        return all;
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "bert-base, FEATURE_EXTRACTION, fp32, lora lora-all-linear",
+        "bert-base, FEATURE_EXTRACTION, bf16, lora lora-all-linear",
+        "modernbert-mlm, FEATURE_EXTRACTION, fp32,",
+        "roberta-mlm, FEATURE_EXTRACTION, bf16,",
+        "deberta-v3-mlm, FEATURE_EXTRACTION, fp32,",
+        "mpnet-mlm, MASKED_LM, fp32,",
+        "electra-mlm, FEATURE_EXTRACTION, fp32,",
+        "distilbert-mlm, FEATURE_EXTRACTION, fp32,",
+        "qwen3, FEATURE_EXTRACTION, fp32,",
+        "bert-seqcls, SEQ_CLS, fp32, adalora-bert beft-bert bitfit-like dora ia3 ln-tuning-bert lora oft-bert p-tuning prompt-tuning",
+        "bert-seqcls, SEQ_CLS, bf16, dora ia3 lora",
+        "roberta-seqcls, SEQ_CLS, fp32, lora",
+        "distilbert-seqcls, SEQ_CLS, fp32, lora",
+        "deberta-v2-seqcls, SEQ_CLS, fp32,",
+        "llama-seqcls, SEQ_CLS, fp32, lora",
+        "mixtral-seqcls, SEQ_CLS, fp32,",
+        "bert-tokcls, TOKEN_CLS, fp32, dora ia3 lora prompt-tuning",
+        "xlm-roberta-tokcls, TOKEN_CLS, fp32,",
+        "qwen3-tokcls, TOKEN_CLS, bf16,"
+    })
+    void answersAreTheSameAlone(String family, Task task, String numerics, String adapters) {
+        Base base = Base.load(
+                Tiny.FIXTURES.resolve("bases").resolve(family),
+                Base.Options.of(task).withNumerics(Numerics.of(numerics)));
+        List<Served> all = served(base, family, adapters);
+        List<EncoderAsk> asks = asks(base, all);
+        List<List<float[]>> plain = asks.stream()
+                .map(ask -> ask.texts().stream()
+                        .map(text -> plain(base, text, ask.adapter()))
+                        .toList())
+                .toList();
+        base.pack();
+        assertThat(base.rowsAreSteady()).isEqualTo(!family.startsWith("mixtral"));
+
+        List<List<float[]>> together;
+        try (EncoderEngine engine = new EncoderEngine(base, EncoderEngine.Options.DEFAULT)) {
+            together = answers(engine, asks);
+        }
+        try (EncoderEngine engine = new EncoderEngine(base, new EncoderEngine.Options(100, 1, 1))) {
+            double tolerance = numerics.equals("fp32") ? 1e-5 : 2e-2;
+            for (int i = 0; i < asks.size(); i++) {
+                Served adapter = asks.get(i).adapter();
+                for (int j = 0; j < together.get(i).size(); j++) {
+                    Encoding text = asks.get(i).texts().get(j);
+                    float[] own = together.get(i).get(j);
+                    assertThat(own)
+                            .as("%s, %d tokens", adapter.name(), text.length())
+                            .isEqualTo(answers(engine, List.of(EncoderAsk.of(List.of(text), adapter)))
+                                    .get(0)
+                                    .get(0));
+                    check(own, plain.get(i).get(j), tolerance, adapter.name());
+                }
+            }
+        }
+    }
+
+    private static List<EncoderAsk> asks(Base base, List<Served> all) {
+        List<EncoderAsk> asks = new ArrayList<>();
+        for (int i = 0; i < Math.max(12, 2 * all.size()); i++) {
+            List<Encoding> texts = new ArrayList<>();
+            for (int j = RANDOM.nextInt(6); j >= 0; j--) {
+                texts.add(text(RANDOM, 1 + RANDOM.nextInt(24), base.backbone().vocabSize()));
+            }
+            asks.add(EncoderAsk.of(texts, all.get(i < all.size() ? i : RANDOM.nextInt(all.size()))));
+        }
+        return asks;
+    }
+
+    private static List<List<float[]>> answers(EncoderEngine engine, List<EncoderAsk> asks) {
+        List<CompletableFuture<List<float[]>>> answers = new ArrayList<>();
+        for (EncoderAsk ask : asks) {
+            HeardWhole heard = new HeardWhole();
+            engine.submit(ask, heard);
+            answers.add(heard.answers);
+        }
+        return answers.stream().map(CompletableFuture::join).toList();
+    }
+
+    /** What a pass over a text alone gives, without padding or packed matrices. */
+    private static float[] plain(Base base, Encoding text, Served served) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            long[][] ids = {IntStream.of(text.ids()).asLongStream().toArray()};
+            Pass pass = Pass.inference(served.selection().hooks());
+            Hidden hidden = base.hidden(Inputs.of(ids), pass);
+            if (base.task() == Task.SEQ_CLS) {
+                return Tensors.floats(base.logits(hidden, pass));
+            }
+            if (base.task() == Task.TOKEN_CLS) {
+                return Tensors.floats(base.logits(hidden, pass).narrow(1, hidden.prompt(), text.length()));
+            }
+            Tensor mean = Ops.mean(Ops.to(hidden.last(), ScalarType.Float), 1, false);
+            return Tensors.floats(mean.div(mean.norm(new Scalar(2.0))));
+        }
+    }
+
+    private static void check(float[] answer, float[] plain, double tolerance, String name) {
+        assertThat(answer).hasSameSizeAs(plain);
+        for (int i = 0; i < plain.length; i++) {
+            assertThat((double) answer[i])
+                    .as(name)
+                    .isCloseTo(plain[i], within(tolerance * Math.max(1, Math.abs(plain[i]))));
+        }
+    }
+}
