@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.UUID;
 import java.util.concurrent.TimeoutException;
+import org.eclipse.jetty.http.HttpFields;
 import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.io.Content;
 import org.eclipse.jetty.server.Request;
@@ -25,6 +26,7 @@ final class Exchange {
     private @Nullable String model;
     private @Nullable String adapter;
     private String requestKey = "";
+    private boolean isRead;
 
     Exchange(Request request, Response response, Limits limits, Keys.@Nullable Key key) {
         this.request = request;
@@ -112,6 +114,7 @@ final class Exchange {
         if (body.length > limits.bodyBytes()) {
             throw large;
         }
+        isRead = true;
         // From here on the client waits for us, not we for it.
         request.addIdleTimeoutListener(Exchange::isOurFault);
         return body;
@@ -131,9 +134,18 @@ final class Exchange {
 
     void send(int status, String type, byte[] body) throws IOException {
         response.setStatus(status);
+        if (!isRead && hasBody()) {
+            // What may still come would be taken for the next request, so the connection ends, and the client is told.
+            response.getHeaders().put(HttpFields.CONNECTION_CLOSE);
+        }
         response.getHeaders().put(HttpHeader.CONTENT_TYPE, type);
         response.getHeaders().put(HttpHeader.CONTENT_LENGTH, body.length);
         Content.Sink.write(response, true, ByteBuffer.wrap(body));
+    }
+
+    private boolean hasBody() {
+        return request.getHeaders().contains(HttpHeader.TRANSFER_ENCODING)
+                || request.getHeaders().getLongField(HttpHeader.CONTENT_LENGTH) > 0;
     }
 
     void header(String name, String value) {
