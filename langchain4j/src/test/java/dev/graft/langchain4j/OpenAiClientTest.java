@@ -13,7 +13,10 @@ import dev.graft.serve.Engine;
 import dev.graft.serve.http.Limits;
 import dev.graft.serve.http.Metrics;
 import dev.graft.serve.http.Server;
+import dev.langchain4j.agent.tool.ToolExecutionRequest;
+import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.embedding.Embedding;
+import dev.langchain4j.data.message.ToolExecutionResultMessage;
 import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.data.segment.TextSegment;
 import dev.langchain4j.exception.InvalidRequestException;
@@ -22,6 +25,7 @@ import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.ResponseFormat;
 import dev.langchain4j.model.chat.request.ResponseFormatType;
+import dev.langchain4j.model.chat.request.ToolChoice;
 import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
 import dev.langchain4j.model.chat.request.json.JsonSchema;
 import dev.langchain4j.model.chat.response.ChatResponse;
@@ -178,6 +182,40 @@ class OpenAiClientTest {
         assertThat(poem.propertyNames()).containsExactly("mood", "rhymed");
         assertThat(poem.path("mood").stringValue()).isIn("glad", "sad");
         assertThat(poem.path("rhymed").isBoolean()).isTrue();
+    }
+
+    @Test
+    void aToolIsCalledAndItsResultComesBack() {
+        ToolSpecification weather = ToolSpecification.builder()
+                .name("weather")
+                .description("How it is")
+                .parameters(JsonObjectSchema.builder()
+                        .addEnumProperty("when", List.of("now", "later"))
+                        .required("when")
+                        .build())
+                .build();
+        ChatResponse called = client("tiny", 300)
+                .chat(ChatRequest.builder()
+                        .messages(UserMessage.from("Hello"))
+                        .toolSpecifications(weather)
+                        .toolChoice(ToolChoice.REQUIRED)
+                        .build());
+        ToolExecutionRequest call = called.aiMessage().toolExecutionRequests().get(0);
+
+        assertThat(called.finishReason()).isEqualTo(FinishReason.TOOL_EXECUTION);
+        assertThat(call.name()).isEqualTo("weather");
+        assertThat(JsonMapper.shared().readTree(call.arguments()).path("when").stringValue())
+                .isIn("now", "later");
+        ChatResponse told = client("tiny", 4)
+                .chat(ChatRequest.builder()
+                        .messages(
+                                UserMessage.from("Hello"),
+                                called.aiMessage(),
+                                ToolExecutionResultMessage.from(call, "hot"))
+                        .toolSpecifications(weather)
+                        .build());
+        assertThat(told.tokenUsage().inputTokenCount())
+                .isGreaterThan(called.tokenUsage().inputTokenCount());
     }
 
     @Test

@@ -44,14 +44,15 @@ record TinyLlama(Adapters adapters, Chat chat) {
         ObjectNode config = (ObjectNode) Json.read(TOKENS.resolve("tokenizer_config.json"));
         config.put(
                 "chat_template",
-                "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+                "{% if tools %}{% for t in tools %}{{ t | tojson }}{% endfor %}Write <tool_call>call</tool_call>.\n{% endif %}"
+                        + "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
                         + "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}");
         Files.writeString(folder.resolve("tokenizer_config.json"), Json.pretty(config));
         Files.writeString(
                 folder.resolve("config.json"),
                 "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], \"vocab_size\": 300,"
                         + " \"hidden_size\": 16, \"intermediate_size\": 24, \"num_hidden_layers\": 1,"
-                        + " \"num_attention_heads\": 2, \"num_key_value_heads\": 1, \"max_position_embeddings\": 256,"
+                        + " \"num_attention_heads\": 2, \"num_key_value_heads\": 1, \"max_position_embeddings\": 700,"
                         + " \"rms_norm_eps\": 1e-6, \"tie_word_embeddings\": true}");
         Map<String, long[]> shapes = new LinkedHashMap<>();
         String layer = "model.layers.0.";

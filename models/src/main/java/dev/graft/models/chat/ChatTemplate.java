@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -33,6 +34,8 @@ public final class ChatTemplate {
 
     /** Names under which messages carry reasoning; the first is the one that most templates read. */
     private static final List<String> REASONING = List.of("reasoning_content", "thinking", "reasoning");
+
+    private static final Pattern TOOLS = Pattern.compile("\\btools\\b");
 
     private final String source;
     private final Map<String, String> texts;
@@ -127,6 +130,12 @@ public final class ChatTemplate {
     /** The template's text, for the record of a run. */
     public String text() {
         return texts.getOrDefault("default", texts.values().iterator().next());
+    }
+
+    /** The text of the template for conversations with tools; null where there is none. */
+    public @Nullable String toolText() {
+        String own = texts.get("tool_use");
+        return own != null ? own : TOOLS.matcher(text()).find() ? text() : null;
     }
 
     public String source() {

@@ -23,12 +23,16 @@ enum Shape {
     }
 
     /** Fills a choice of a whole answer. */
-    void whole(ObjectNode choice, String text) {
+    void whole(ObjectNode choice, String text, List<Tools.Call> calls) {
         if (this == CHAT) {
             ObjectNode message = choice.putObject("message");
             message.put("role", "assistant");
-            message.put("content", text);
+            message.put("content", calls.isEmpty() || !text.isEmpty() ? text : null);
             message.putNull("refusal");
+            if (!calls.isEmpty()) {
+                ArrayNode list = message.putArray("tool_calls");
+                calls.forEach(call -> list.add(call.json()));
+            }
         } else {
             choice.put("text", text);
         }
@@ -44,6 +48,12 @@ enum Shape {
         } else {
             choice.put("text", text);
         }
+    }
+
+    /** Fills a choice of a stream's chunk with calls of functions. */
+    static void calls(ObjectNode choice, List<Tools.Call> calls) {
+        ArrayNode list = choice.putObject("delta").putArray("tool_calls");
+        calls.forEach(call -> list.add(call.json().put("index", list.size())));
     }
 
     /** Writes the probabilities of tokens into a choice. */

@@ -2,6 +2,7 @@ package dev.graft.serve.http;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
+import dev.graft.models.chat.ChatTemplate;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.serve.json.Schema;
 import dev.graft.serve.json.SchemaReader;
@@ -23,6 +24,7 @@ import tools.jackson.databind.JsonNode;
  * @param logprobs as {@link dev.graft.serve.Ask} has it
  * @param usage whether a stream ends with what was used
  * @param json what JSON objects the texts are to be; null for any text
+ * @param tools what may be called; null for nothing
  */
 record TextRequest(
         String model,
@@ -32,6 +34,7 @@ record TextRequest(
         boolean usage,
         int logprobs,
         @Nullable Schema json,
+        @Nullable Tools tools,
         double presence,
         double frequency,
         Map<Integer, Double> bias,
@@ -39,8 +42,9 @@ record TextRequest(
     private static final int LONGEST_STOP = 256;
     private static final SecureRandom RANDOM = new SecureRandom();
 
-    /** @param chat whether it has messages, not a prompt */
-    static TextRequest read(Fields f, boolean chat, Limits limits) {
+    /** @param template of a chat; null where the request has a prompt, not messages */
+    static TextRequest read(Fields f, @Nullable ChatTemplate template, Limits limits) {
+        boolean chat = template != null;
         boolean stream = f.bool("stream", false);
         Fields streaming = f.objectOrNull("stream_options");
         boolean usage = streaming != null && streaming.bool("include_usage", false);
@@ -62,6 +66,12 @@ record TextRequest(
         if (f.bool("ignore_eos", false)) {
             options = options.withEndTokens(Set.of());
         }
+        Tools tools = template == null ? null : Tools.read(f, template);
+        if (tools != null && !tools.stop().isEmpty()) {
+            List<String> stops = new ArrayList<>(options.stop());
+            stops.addAll(tools.stop());
+            options = options.withStop(stops.toArray(String[]::new));
+        }
         TextRequest read = new TextRequest(
                 f.string("model"),
                 maxTokens(f, chat, limits),
@@ -70,11 +80,15 @@ record TextRequest(
                 usage,
                 logprobs(f, chat),
                 json(f),
+                tools,
                 f.number("presence_penalty", 0, -2, 2),
                 f.number("frequency_penalty", 0, -2, 2),
                 bias(f),
                 options);
-        if (read.json() != null) {
+        if (read.json() != null && tools != null) {
+            throw new InputException("the request: response_format is JSON and there are tools; one of them must go");
+        }
+        if (read.json() != null || (tools != null && tools.areForced())) {
             requireWholeJson(options);
         }
         readNeutral(f, chat);
@@ -149,8 +163,9 @@ record TextRequest(
     /** A JSON text ends where it is whole, and nowhere else. */
     private static void requireWholeJson(GenerateOptions options) {
         if (!options.stop().isEmpty() || options.endTokens() != null) {
-            throw new InputException("the request: response_format is JSON, which goes neither with stop nor with"
-                    + " ignore_eos: a text that is cut is no JSON");
+            throw new InputException(
+                    "the request: response_format or tool_choice asks for JSON, which goes neither with stop"
+                            + " nor with ignore_eos: a text that is cut is no JSON");
         }
     }
 
@@ -175,19 +190,10 @@ record TextRequest(
     /** Fields that are understood only where they ask for nothing. */
     private static void readNeutral(Fields f, boolean chat) {
         if (chat) {
-            for (String field : List.of("tools", "functions")) {
-                List<JsonNode> tools = f.listOrNull(field);
-                if (tools != null && !tools.isEmpty()) {
-                    throw new InputException("the request: " + field + " are not supported; leave them out");
-                }
+            List<JsonNode> functions = f.listOrNull("functions");
+            if (functions != null && !functions.isEmpty()) {
+                throw new InputException("the request: functions are not supported; use tools");
             }
-            JsonNode choice = f.node("tool_choice");
-            if (choice != null
-                    && !choice.isNull()
-                    && !(choice.isString() && choice.stringValue().equals("none"))) {
-                throw new InputException("the request: tool_choice is not supported; leave it out");
-            }
-            f.bool("parallel_tool_calls", true);
             if (f.bool("store", false)) {
                 throw new InputException("the request: store is true, but nothing is stored");
             }

@@ -5,6 +5,7 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.Message;
+import dev.graft.models.chat.RenderOptions;
 import dev.graft.models.generate.FinishReason;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Tokenizer;
@@ -26,6 +27,8 @@ import java.util.UUID;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import org.eclipse.jetty.io.EofException;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -64,8 +67,10 @@ final class Texts implements Route {
     @Override
     public void answer(Exchange exchange) throws IOException {
         Fields fields = exchange.body();
-        TextRequest request = TextRequest.read(fields, shape == Shape.CHAT, exchange.limits());
-        List<int[]> prompts = chat == null ? prompts(fields, exchange.limits()) : List.of(conversation(fields, chat));
+        TextRequest request = TextRequest.read(fields, chat == null ? null : chat.template(), exchange.limits());
+        List<int[]> prompts = chat == null
+                ? prompts(fields, exchange.limits())
+                : List.of(conversation(fields, chat, request.tools()));
         boolean echo = shape == Shape.TEXT && fields.bool("echo", false);
         if (echo && request.logprobs() >= 0) {
             throw new InputException("the request: echo is true and logprobs is set; one of them must go");
@@ -136,7 +141,7 @@ final class Texts implements Route {
         };
     }
 
-    private int[] conversation(Fields fields, Chat template) {
+    private int[] conversation(Fields fields, Chat template, @Nullable Tools tools) {
         List<JsonNode> nodes = fields.list("messages");
         if (nodes.isEmpty()) {
             throw new InputException("the request: messages is empty, expected at least one");
@@ -145,15 +150,29 @@ final class Texts implements Route {
         for (JsonNode node : nodes) {
             messages.add(message(node));
         }
-        return template.prompt(messages).ids();
+        if (tools == null) {
+            return template.prompt(messages).ids();
+        }
+        int[] ids = template.prompt(messages, RenderOptions.PROMPT.withTools(tools.all()))
+                .ids();
+        String opening = tools.opening();
+        int[] begun = opening.isEmpty()
+                ? new int[0]
+                : tokenizer
+                        .encode(opening, EncodeOptions.DEFAULT.withoutSpecialTokens())
+                        .ids();
+        return IntStream.concat(IntStream.of(ids), IntStream.of(begun)).toArray();
     }
 
-    /** A message whose content, where it comes in parts of text, is one text. */
+    /** A message whose content, where it comes in parts of text, is one text, and the arguments of whose calls are objects. */
     private static Message message(JsonNode node) {
         Message message = Message.of(node);
+        ObjectNode plain = ((ObjectNode) node).deepCopy();
+        Tools.openArguments(plain);
         JsonNode content = node.path("content");
-        if (content.isString() || content.isNull() && message.role().equals("assistant")) {
-            return message;
+        boolean absent = content.isNull() || content.isMissingNode() && node.has("tool_calls");
+        if (content.isString() || absent && message.role().equals("assistant")) {
+            return Message.of(plain);
         }
         if (!content.isArray()) {
             throw new InputException("the request: the content of a message is " + content.getNodeType()
@@ -168,7 +187,6 @@ final class Texts implements Route {
             }
             text.append(part.path("text").stringValue());
         }
-        ObjectNode plain = ((ObjectNode) node).deepCopy();
         plain.put("content", text.toString());
         return Message.of(plain);
     }
@@ -254,10 +272,13 @@ final class Texts implements Route {
         boolean plain = request.bias().isEmpty() && request.presence() == 0 && request.frequency() == 0;
         Steering bias = plain ? null : new Bias(request.bias(), request.presence(), request.frequency());
         Schema format = request.json();
-        if (format == null) {
+        Tools tools = request.tools();
+        boolean called = tools != null && tools.areForced();
+        if (format == null && !called) {
             return bias;
         }
-        Steering json = jsonTokens().object(format);
+        Steering json =
+                called ? jsonTokens().oneOf(tools.forced()) : jsonTokens().object(format);
         return bias == null ? json : Steering.both(bias, json);
     }
 
@@ -278,15 +299,17 @@ final class Texts implements Route {
         final String id = shape.prefix + UUID.randomUUID().toString().replace("-", "");
         final long created = System.currentTimeMillis() / 1000;
         final List<List<Token>> tokens = new ArrayList<>();
+        final List<ToolText> texts = new ArrayList<>();
         final List<Listener.@Nullable Ended> ends = new ArrayList<>();
         int open;
 
-        Answer(TextRequest request, @Nullable List<String> echoes, int texts) {
+        Answer(TextRequest request, @Nullable List<String> echoes, int count) {
             this.request = request;
             this.echoes = echoes;
-            this.open = texts;
-            for (int i = 0; i < texts; i++) {
+            this.open = count;
+            for (int i = 0; i < count; i++) {
                 tokens.add(new ArrayList<>());
+                texts.add(new ToolText(request.tools()));
                 ends.add(null);
             }
         }
@@ -324,8 +347,8 @@ final class Texts implements Route {
         }
     }
 
-    private static String reason(FinishReason reason) {
-        return reason == FinishReason.LENGTH ? "length" : "stop";
+    private static String reason(FinishReason reason, List<Tools.Call> calls) {
+        return reason == FinishReason.LENGTH ? "length" : calls.isEmpty() ? "stop" : "tool_calls";
     }
 
     private static void collect(Answer answer, BlockingQueue<Event> events) throws IOException {
@@ -354,13 +377,16 @@ final class Texts implements Route {
             }
             ObjectNode choice = choices.addObject();
             choice.put("index", i);
-            shape.whole(choice, answer.echo(i) + end.generated().text());
+            ToolText text = answer.texts.get(i);
+            String said = text.take(answer.echo(i) + end.generated().text());
+            ToolText.Rest rest = text.end();
+            shape.whole(choice, said + rest.said(), rest.calls());
             if (answer.request.logprobs() >= 0) {
                 shape.logprobs(choice, answer.tokens.get(i), tokenizer);
             } else {
                 choice.putNull("logprobs");
             }
-            choice.put("finish_reason", reason(end.generated().reason()));
+            choice.put("finish_reason", reason(end.generated().reason(), rest.calls()));
         }
         answer.usage(body);
         exchange.json(200, body);
@@ -377,19 +403,22 @@ final class Texts implements Route {
             }
             if (event instanceof Event.Next next) {
                 boolean told = answer.request.logprobs() >= 0;
-                if (!next.text.isEmpty() || told) {
-                    chunk(exchange, answer, next.index, next.text, told ? List.of(next.token) : null, null);
+                String said = answer.texts.get(next.index).take(next.text);
+                if (!said.isEmpty() || told) {
+                    chunk(exchange, answer, next.index, piece(said), told ? List.of(next.token) : null, null);
                 }
             } else if (event instanceof Event.End end) {
                 answer.ends.set(end.index, end.ended);
                 answer.open--;
-                chunk(
-                        exchange,
-                        answer,
-                        end.index,
-                        "",
-                        null,
-                        reason(end.ended.generated().reason()));
+                ToolText.Rest rest = answer.texts.get(end.index).end();
+                if (!rest.said().isEmpty()) {
+                    chunk(exchange, answer, end.index, piece(rest.said()), null, null);
+                }
+                if (!rest.calls().isEmpty()) {
+                    chunk(exchange, answer, end.index, choice -> Shape.calls(choice, rest.calls()), null, null);
+                }
+                String reason = reason(end.ended.generated().reason(), rest.calls());
+                chunk(exchange, answer, end.index, piece(""), null, reason);
             } else if (event instanceof Event.Failure failure) {
                 if (!begun) {
                     throw failure.why;
@@ -426,23 +455,27 @@ final class Texts implements Route {
                 choice.putNull("finish_reason");
                 exchange.event(Json.compact(body));
             } else if (!answer.echo(i).isEmpty()) {
-                chunk(exchange, answer, i, answer.echo(i), null, null);
+                chunk(exchange, answer, i, piece(answer.echo(i)), null, null);
             }
         }
+    }
+
+    private Consumer<ObjectNode> piece(String text) {
+        return choice -> shape.piece(choice, text);
     }
 
     private void chunk(
             Exchange exchange,
             Answer answer,
             int index,
-            String text,
+            Consumer<ObjectNode> content,
             @Nullable List<Token> tokens,
             @Nullable String reason)
             throws IOException {
         ObjectNode body = answer.head(shape.chunk);
         ObjectNode choice = body.putArray("choices").addObject();
         choice.put("index", index);
-        shape.piece(choice, text);
+        content.accept(choice);
         if (tokens != null) {
             shape.logprobs(choice, tokens, tokenizer);
         } else {

@@ -6,6 +6,7 @@ import dev.graft.serve.Steering;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -126,6 +127,12 @@ public final class JsonTokens {
         }
         requireBytes(schema);
         return from(begin(schema));
+    }
+
+    /** Holds one text to one of several JSON objects, from its first token on. */
+    public Steering oneOf(List<Schema> schemas) {
+        schemas.forEach(this::requireBytes);
+        return from(Alternatives.of(schemas.stream().map(this::begin).toList()));
     }
 
     /** Before an object of a schema; texts whose schemas are equal begin, and go on, as equals. */

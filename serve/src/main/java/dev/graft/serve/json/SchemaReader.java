@@ -51,6 +51,22 @@ public final class SchemaReader {
         return schema;
     }
 
+    /**
+     * A call of a function, {@code {"name": …, "arguments": {…}}}.
+     *
+     * @param arguments what the second field is called
+     * @param parameters the schema of the arguments, or null where there are none
+     * @throws InputException if it is of another type, or says something that can't be held to
+     */
+    public static Schema call(String name, String arguments, @Nullable Fields parameters) {
+        Fields properties = parameters == null ? null : parameters.objectOrNull("properties");
+        boolean none =
+                parameters == null || properties == null || properties.names().isEmpty();
+        return new Schema.Struct(List.of(
+                new Schema.Property("name\"", true, new Schema.OneOf(List.of(quoted(name)))),
+                new Schema.Property(arguments + "\"", true, none ? new Schema.Struct(List.of()) : read(parameters))));
+    }
+
     private Schema schema(Fields f) {
         if (++depth > DEEPEST) {
             throw new InputException(f.source() + ": is nested more than " + DEEPEST + " levels deep");

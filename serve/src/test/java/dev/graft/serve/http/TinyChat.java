@@ -31,7 +31,7 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** A Llama of random numbers with a tokenizer, a chat template and adapters that change what it says, behind a server. */
 final class TinyChat implements AutoCloseable {
-    static final int POSITIONS = 512;
+    static final int POSITIONS = 1024;
 
     final Path adapterFolder;
     final Base base;
@@ -108,7 +108,11 @@ final class TinyChat implements AutoCloseable {
         ObjectNode config = (ObjectNode) Json.read(tokens.resolve("tokenizer_config.json"));
         config.put(
                 "chat_template",
-                "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+                "{% if tools %}<|im_start|>system\n{% for t in tools %}{{ t | tojson }}{% endfor %}"
+                        + "Write <tool_call>call</tool_call>.<|im_end|>\n{% endif %}"
+                        + "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}"
+                        + "{% for c in m.tool_calls or [] %}{{ c.function.arguments.city }}{% endfor %}"
+                        + "<|im_end|>\n{% endfor %}"
                         + "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}");
         AtomicWrite.text(folder.resolve("tokenizer_config.json"), Json.pretty(config));
         AtomicWrite.text(

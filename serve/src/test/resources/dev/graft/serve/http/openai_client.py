@@ -49,11 +49,29 @@ for seed in range(12):
         pass
 assert poems and all(isinstance(poem.mood, Mood) for poem in poems)
 
+weather = {"type": "function", "function": {"name": "weather", "description": "The weather", "parameters": {
+    "type": "object", "properties": {"hot": {"type": "boolean"}, "mood": {"type": "string", "enum": ["glad", "sad"]}},
+    "required": ["hot", "mood"], "additionalProperties": False}, "strict": True}}
+chosen = {"type": "function", "function": {"name": "weather"}}
+for choice in ("required", chosen):
+    answer = client.chat.completions.create(**{**ask, "max_tokens": 600}, tools=[weather], tool_choice=choice).choices[0]
+    assert answer.finish_reason == "tool_calls" and answer.message.content is None
+    call = answer.message.tool_calls[0]
+    assert call.type == "function" and call.id and call.function.name == "weather"
+    assert isinstance(json.loads(call.function.arguments)["hot"], bool)
+    with client.chat.completions.stream(**{**ask, "max_tokens": 600}, tools=[weather], tool_choice=choice) as events:
+        streamed = events.get_final_completion().choices[0]
+    assert streamed.message.tool_calls[0].function.arguments == call.function.arguments
+    assert streamed.finish_reason == "tool_calls"
+    told = client.chat.completions.create(**{**ask, "messages": ask["messages"] + [answer.message,
+                                             {"role": "tool", "tool_call_id": call.id, "content": "hot"}]}, tools=[weather])
+    assert told.choices[0].finish_reason in ("stop", "length")
+
 plain = client.completions.create(model="tiny", prompt=["Hello", "you"], max_tokens=4, temperature=0, echo=True)
 assert plain.choices[0].text.startswith("Hello") and plain.choices[1].text.startswith("you")
 
 for wrong, kind in ((dict(model="nobody"), openai.NotFoundError), (dict(max_tokens=-1), openai.BadRequestError),
-                    (dict(tools=[{"type": "function", "function": {"name": "f"}}]), openai.BadRequestError)):
+                    (dict(functions=[{"name": "f"}]), openai.BadRequestError)):
     try:
         client.chat.completions.create(**{**ask, **wrong})
         raise AssertionError(wrong)

@@ -1,0 +1,195 @@
+package dev.graft.serve.http;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import dev.graft.models.chat.ChatTemplate;
+import dev.graft.serve.json.Schema;
+import dev.graft.serve.json.SchemaReader;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * The functions that a model may call, or must.
+ *
+ * @param all what the template is given
+ * @param names of the functions
+ * @param form how the model writes a call
+ * @param forced what the whole text is, one of these calls; empty where the model chooses
+ * @param several whether a text may have more than one call
+ */
+record Tools(List<JsonNode> all, List<String> names, Form form, List<Schema> forced, boolean several) {
+    private static final int MOST = 128;
+
+    /** How models write calls. */
+    enum Form {
+        /** {@code <tool_call>{"name": …, "arguments": {…}}</tool_call>}, as Qwen and Hermes do. */
+        TAGGED("<tool_call>", "arguments"),
+        /** {@code {"name": …, "parameters": {…}}}, as Llama 3.1 does. */
+        BARE("", "parameters");
+
+        final String tag;
+        final String arguments;
+
+        Form(String tag, String arguments) {
+            this.tag = tag;
+            this.arguments = arguments;
+        }
+
+        /** What a template tells the model to write. */
+        static Form of(ChatTemplate template) {
+            String text = template.toolText();
+            if (text == null) {
+                throw new InputException("the request: tools are set, but the chat template of this base has none");
+            }
+            for (Form form : values()) {
+                boolean tagged = text.contains(TAGGED.tag) == (form == TAGGED);
+                if (tagged
+                        && Pattern.compile("\"" + form.arguments + "\\\\?\"")
+                                .matcher(text)
+                                .find()) {
+                    return form;
+                }
+            }
+            throw new InputException("the request: tools are set, but the chat template of this base has calls written"
+                    + " neither as <tool_call>{\"name\": …, \"arguments\": …}</tool_call> nor as"
+                    + " {\"name\": …, \"parameters\": …}, which is all that is supported");
+        }
+    }
+
+    /** A call. */
+    record Call(String id, String name, String arguments) {
+        ObjectNode json() {
+            ObjectNode call = JsonNodeFactory.instance.objectNode();
+            call.put("id", id);
+            call.put("type", "function");
+            call.putObject("function").put("name", name).put("arguments", arguments);
+            return call;
+        }
+    }
+
+    /** What a request says of tools; null for none, and where none may be called. */
+    static @Nullable Tools read(Fields f, ChatTemplate template) {
+        List<JsonNode> all = f.listOrNull("tools");
+        boolean several = f.bool("parallel_tool_calls", true);
+        JsonNode choice = f.node("tool_choice");
+        String word = choice == null || choice.isNull() ? "auto" : choice.isString() ? choice.stringValue() : "";
+        if (all == null || all.isEmpty()) {
+            if (choice != null && !choice.isNull() && !word.equals("none")) {
+                throw new InputException("the request: tool_choice is set, but there are no tools");
+            }
+            return null;
+        }
+        if (all.size() > MOST) {
+            throw new InputException(
+                    "the request: there are " + all.size() + " tools, at most " + MOST + " are allowed");
+        }
+        Map<String, @Nullable Fields> parameters = new LinkedHashMap<>();
+        for (int i = 0; i < all.size(); i++) {
+            Fields tool = Fields.of("the request: tools[" + i + "]", all.get(i));
+            tool.choice("type", "function", "function");
+            Fields function = tool.object("function");
+            function.informational("description");
+            function.bool("strict", false);
+            JsonNode schema = function.node("parameters");
+            String source = "the request: tools[" + i + "].function.parameters";
+            parameters.put(
+                    function.string("name"), schema == null || schema.isNull() ? null : Fields.of(source, schema));
+            function.refuseUnread("they are not supported; leave them out");
+            tool.refuseUnread("they are not supported; leave them out");
+        }
+        List<String> names = List.copyOf(parameters.keySet());
+        if (names.size() < all.size()) {
+            throw new InputException("the request: two tools have one name");
+        }
+        return switch (word) {
+            case "none" -> null;
+            case "auto" -> new Tools(all, names, Form.of(template), List.of(), several);
+            case "required" -> forced(all, names, names, parameters, template);
+            case "" -> forced(all, names, List.of(chosen(f, names)), parameters, template);
+            default -> throw f.wrong("tool_choice", "none, auto, required or a function");
+        };
+    }
+
+    private static String chosen(Fields f, List<String> names) {
+        Fields choice = f.object("tool_choice");
+        choice.choice("type", "function", "function");
+        Fields function = choice.object("function");
+        String name = function.string("name");
+        function.refuseUnread("they are not supported; leave them out");
+        choice.refuseUnread("they are not supported; leave them out");
+        if (!names.contains(name)) {
+            throw new InputException("the request: tool_choice is " + name + ", which is none of the tools");
+        }
+        return name;
+    }
+
+    private static Tools forced(
+            List<JsonNode> all,
+            List<String> names,
+            List<String> wanted,
+            Map<String, @Nullable Fields> parameters,
+            ChatTemplate template) {
+        Form form = Form.of(template);
+        List<Schema> forced = new ArrayList<>();
+        for (String name : wanted) {
+            forced.add(SchemaReader.call(name, form.arguments, parameters.get(name)));
+        }
+        return new Tools(all, names, form, forced, false);
+    }
+
+    boolean areForced() {
+        return !forced.isEmpty();
+    }
+
+    /** What a text that is a call begins with, as the model would write it. */
+    String opening() {
+        return areForced() && !form.tag.isEmpty() ? form.tag + "\n" : "";
+    }
+
+    /** What ends a text that may have one call. */
+    List<String> stop() {
+        return several || areForced() || form.tag.isEmpty() ? List.of() : List.of("</tool_call>");
+    }
+
+    /** The call that a text is, or null if it is none. */
+    @Nullable
+    Call call(String text) {
+        try {
+            JsonNode node = Json.parse("a call", text);
+            JsonNode name = node.path("name");
+            JsonNode arguments = node.path(node.has("arguments") ? "arguments" : "parameters");
+            if (!name.isString() || !names.contains(name.stringValue()) || !arguments.isObject()) {
+                return null;
+            }
+            String id = "call_" + UUID.randomUUID().toString().replace("-", "").substring(0, 24);
+            return new Call(id, name.stringValue(), Json.compact(arguments));
+        } catch (JacksonException | InputException none) {
+            return null;
+        }
+    }
+
+    /** The same message with the arguments of its calls as objects: so templates read them. */
+    static void openArguments(ObjectNode message) {
+        if (!(message.get("tool_calls") instanceof ArrayNode calls)) {
+            return;
+        }
+        for (JsonNode call : calls) {
+            JsonNode arguments = call.path("function").path("arguments");
+            if (arguments.isString() && call.get("function") instanceof ObjectNode function) {
+                function.set(
+                        "arguments", Json.parse("the arguments of a call in the request", arguments.stringValue()));
+            }
+        }
+    }
+}

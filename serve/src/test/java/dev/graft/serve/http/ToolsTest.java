@@ -1,0 +1,234 @@
+package dev.graft.serve.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.Json;
+import dev.graft.models.chat.Chat;
+import dev.graft.models.chat.ChatTemplate;
+import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.serve.Engine;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+
+@Timeout(120)
+class ToolsTest {
+    private static final String WEATHER =
+            "{\"type\": \"function\", \"function\": {\"name\": \"weather\", \"description\": \"How it is\", \"parameters\":"
+                    + " {\"type\": \"object\", \"properties\": {\"hot\": {\"type\": \"boolean\"}, \"when\": {\"type\":"
+                    + " \"string\", \"enum\": [\"now\", \"later\"]}}, \"required\": [\"hot\", \"when\"]}}}";
+    private static final String CLOCK = "{\"type\": \"function\", \"function\": {\"name\": \"clock\"}}";
+
+    private static TinyChat tiny;
+    private static Client client;
+
+    @BeforeAll
+    static void start(@TempDir Path folder) throws IOException {
+        tiny = new TinyChat(folder, new Engine.Options(8, 64, 16, 1 << 20), TinyChat.options());
+        client = new Client(tiny.server.address());
+    }
+
+    @AfterAll
+    static void stop() {
+        tiny.close();
+    }
+
+    private static String chat(String messages, String more) {
+        return "{\"model\": \"tiny\", \"temperature\": 0, \"max_tokens\": 600, \"messages\": [" + messages + "]" + more
+                + "}";
+    }
+
+    private static String hello(String more) {
+        return chat("{\"role\": \"user\", \"content\": \"Hello\"}", more);
+    }
+
+    private static String tools(String choice) {
+        return ", \"tools\": [" + WEATHER + ", " + CLOCK + "], \"tool_choice\": " + choice;
+    }
+
+    private static final String CHOSEN = "{\"type\": \"function\", \"function\": {\"name\": \"weather\"}}";
+
+    private static void assertWeather(JsonNode function) {
+        assertThat(function.path("name").stringValue()).isEqualTo("weather");
+        JsonNode arguments = Json.parse("arguments", function.path("arguments").stringValue());
+        assertThat(arguments.propertyNames()).containsExactly("hot", "when");
+        assertThat(arguments.path("hot").isBoolean()).isTrue();
+        assertThat(arguments.path("when").stringValue()).isIn("now", "later");
+    }
+
+    @Test
+    void aChosenFunctionIsCalledAsItsSchemaSays() {
+        JsonNode choice = client.post("/v1/chat/completions", hello(tools(CHOSEN)))
+                .json()
+                .path("choices")
+                .path(0);
+
+        assertThat(choice.path("finish_reason").stringValue()).as("%s", choice).isEqualTo("tool_calls");
+        assertThat(choice.path("message").path("content").isNull()).isTrue();
+        JsonNode calls = choice.path("message").path("tool_calls");
+        assertThat(calls.size()).isEqualTo(1);
+        assertThat(calls.path(0).path("id").stringValue()).startsWith("call_");
+        assertThat(calls.path(0).path("type").stringValue()).isEqualTo("function");
+        assertWeather(calls.path(0).path("function"));
+    }
+
+    @Test
+    void someFunctionIsCalledWhereOneMustBe() {
+        List<String> names = new ArrayList<>();
+        for (int seed = 0; seed < 12; seed++) {
+            JsonNode function = client.post(
+                            "/v1/chat/completions",
+                            hello(tools("\"required\"") + ", \"seed\": " + seed)
+                                    .replace("\"temperature\": 0", "\"temperature\": 1.5"))
+                    .json()
+                    .path("choices")
+                    .path(0)
+                    .path("message")
+                    .path("tool_calls")
+                    .path(0)
+                    .path("function");
+            names.add(function.path("name").stringValue());
+            if (function.path("name").stringValue().equals("clock")) {
+                assertThat(function.path("arguments").stringValue()).isEqualTo("{}");
+            } else {
+                assertWeather(function);
+            }
+        }
+        assertThat(names).contains("clock", "weather");
+    }
+
+    @Test
+    void aStreamHasTheCallOfTheWholeAnswer() {
+        String whole = client.post("/v1/chat/completions", hello(tools(CHOSEN)))
+                .json()
+                .at("/choices/0/message/tool_calls/0/function/arguments")
+                .stringValue();
+        List<JsonNode> choices =
+                client.post("/v1/chat/completions", hello(tools(CHOSEN) + ", \"stream\": true")).events().stream()
+                        .filter(event -> !event.equals("[DONE]"))
+                        .map(event -> Json.parse("event", event).at("/choices/0"))
+                        .toList();
+
+        JsonNode call = choices.get(choices.size() - 2).at("/delta/tool_calls/0");
+        assertThat(call.path("index").intValue()).isZero();
+        assertThat(call.at("/function/arguments").stringValue()).isEqualTo(whole);
+        assertThat(choices.get(choices.size() - 1).path("finish_reason").stringValue())
+                .isEqualTo("tool_calls");
+        assertThat(choices)
+                .allSatisfy(choice ->
+                        assertThat(choice.at("/delta/content").asString("")).isEmpty());
+    }
+
+    @Test
+    void aModelThatCallsNothingAnswers() {
+        JsonNode plain = client.post("/v1/chat/completions", hello("")).json().at("/choices/0/message/content");
+        for (String choice : List.of("\"none\"", "\"auto\"")) {
+            JsonNode answer =
+                    client.post("/v1/chat/completions", hello(tools(choice))).json();
+            assertThat(answer.at("/choices/0/message/tool_calls").isMissingNode())
+                    .isTrue();
+            assertThat(answer.at("/choices/0/message/content").equals(plain))
+                    .as("the model sees the tools unless none may be called")
+                    .isEqualTo(choice.equals("\"none\""));
+        }
+    }
+
+    @Test
+    void whatCallsGaveGoesBackIntoTheTemplate() {
+        String call =
+                "{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"id\": \"call_1\", \"type\": \"function\","
+                        + " \"function\": {\"name\": \"weather\", \"arguments\": \"{\\\"city\\\": \\\"Ulm\\\"}\"}}]}";
+        String gave = "{\"role\": \"tool\", \"tool_call_id\": \"call_1\", \"content\": \"hot\"}";
+        int tokens = client.post("/v1/chat/completions", chat(call + ", " + gave, ""))
+                .json()
+                .at("/usage/prompt_tokens")
+                .intValue();
+        int without = client.post("/v1/chat/completions", chat(call.replace("Ulm", "") + ", " + gave, ""))
+                .json()
+                .at("/usage/prompt_tokens")
+                .intValue();
+        assertThat(tokens).isGreaterThan(without);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                ", \"tool_choice\": \"auto\" | there are no tools",
+                ", \"tools\": [@], \"tool_choice\": \"sometimes\" | none, auto, required or a function",
+                ", \"tools\": [@], \"tool_choice\": {\"type\": \"function\", \"function\": {\"name\": \"x\"}} | none of the tools",
+                ", \"tools\": [@, @] | two tools have one name",
+                ", \"tools\": [{\"type\": \"retrieval\"}] | type is \"retrieval\", expected",
+                ", \"tools\": [@], \"response_format\": {\"type\": \"json_object\"} | one of them must go",
+                ", \"tools\": [@], \"tool_choice\": \"required\", \"stop\": \"a\" | neither with stop",
+                ", \"functions\": [{\"name\": \"f\"}] | use tools"
+            })
+    void whatCanNotBeHonouredIsRefused(String more, String why) {
+        Client.Reply reply = client.post("/v1/chat/completions", hello(more.replace("@", CLOCK)));
+        assertThat(reply.status()).isEqualTo(400);
+        assertThat(reply.error()).contains(why);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"{{ messages[0].content }}", "{% for t in tools %}[TOOL_CALLS]{% endfor %}"})
+    void aTemplateWithoutToolsRefusesThem(String template) throws IOException {
+        Tokenizer tokenizer = tiny.base.tokenizer();
+        Chat chat = new Chat(ChatTemplate.of("the test", template, tokenizer.specialTokens()), tokenizer);
+        try (Engine engine = new Engine(tiny.base, tokenizer, new Engine.Options(8, 64, 16, 1 << 20));
+                Server server = Server.texts(engine, tiny.adapters, chat, new Metrics(), TinyChat.options())) {
+            Client.Reply reply = new Client(server.address()).post("/v1/chat/completions", hello(tools("\"auto\"")));
+            assertThat(reply.status()).isEqualTo(400);
+            assertThat(reply.error()).contains("the chat template of this base");
+        }
+    }
+
+    /** Of templates that models have; GLM's calls have tags of their own, Mistral's a token. */
+    @ParameterizedTest
+    @CsvSource({
+        "tools-qwen25, TAGGED",
+        "header-tools-llama31, BARE",
+        "arguments-glm,",
+        "inst-tools-mistral,",
+        "roles-granite,",
+        "xml-nemotron,",
+        "chatml,"
+    })
+    void aTemplateSaysHowCallsAreWritten(String name, Tools.Form form) {
+        JsonNode fixture = Json.read(Path.of("../parity/fixtures/chat/template-" + name + ".json"));
+        ChatTemplate template = ChatTemplate.of(
+                name,
+                fixture.path("template").stringValue(),
+                tiny.base.tokenizer().specialTokens());
+        if (form == null) {
+            assertThatThrownBy(() -> Tools.Form.of(template)).hasMessageContaining("the chat template of this base");
+        } else {
+            assertThat(Tools.Form.of(template)).isEqualTo(form);
+        }
+    }
+
+    @Test
+    void aBareCallIsHeldToItsSchemaToo() throws IOException {
+        String template =
+                "{% for t in tools %}{{ t | tojson }}{% endfor %}{\"name\": x, \"parameters\": y}{{ messages[0].content }}";
+        Tokenizer tokenizer = tiny.base.tokenizer();
+        Chat chat = new Chat(ChatTemplate.of("the test", template, tokenizer.specialTokens()), tokenizer);
+        try (Engine engine = new Engine(tiny.base, tokenizer, new Engine.Options(8, 64, 16, 1 << 20));
+                Server server = Server.texts(engine, tiny.adapters, chat, new Metrics(), TinyChat.options())) {
+            assertWeather(new Client(server.address())
+                    .post("/v1/chat/completions", hello(tools(CHOSEN)))
+                    .json()
+                    .at("/choices/0/message/tool_calls/0/function"));
+        }
+    }
+}
