@@ -1,0 +1,112 @@
+package dev.graft.benchmarks;
+
+import dev.graft.langchain4j.GraftModels;
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import dev.graft.serve.AdapterStore;
+import dev.graft.serve.Adapters;
+import dev.graft.tensor.Aside;
+import dev.langchain4j.data.segment.TextSegment;
+import dev.langchain4j.model.embedding.EmbeddingModel;
+import dev.langchain4j.model.embedding.onnx.allminilml6v2.AllMiniLmL6V2EmbeddingModel;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+
+/**
+ * Vectors of all-MiniLM-L6-v2 by Graft and by ONNX Runtime as LangChain4j runs it, both in this process and with as many threads as there are
+ * cores. They take turns, so that what else the machine does meets both.
+ */
+public final class Embeddings {
+    private static final String[] WORDS =
+            ("the a of and to in is it that with for from as on by sea ship night wind harbour captain letter morning river"
+                            + " mountain village market bread stone winter summer garden window quiet heavy bright old young"
+                            + " walked wrote carried remembered opened waited promised never always perhaps"
+                            + " beneath throughout transformation photograph administrative constellation")
+                    .split(" ");
+
+    private Embeddings() {}
+
+    /** Texts of a few words to many, most of them short, as queries and sentences are. */
+    static List<TextSegment> texts(int count) {
+        Random random = new Random(11);
+        return IntStream.range(0, count)
+                .mapToObj(i -> IntStream.rangeClosed(0, 3 + (int) (-12 * Math.log(1 - random.nextDouble() * 0.99)))
+                        .mapToObj(word -> WORDS[random.nextInt(WORDS.length)])
+                        .collect(Collectors.joining(" ")))
+                .map(TextSegment::from)
+                .toList();
+    }
+
+    /** The largest difference between two models' vectors of some texts. */
+    static double difference(EmbeddingModel one, EmbeddingModel other, List<TextSegment> texts) {
+        double largest = 0;
+        var others = other.embedAll(texts).content();
+        var vectors = one.embedAll(texts).content();
+        for (int i = 0; i < vectors.size(); i++) {
+            for (int j = 0; j < vectors.get(i).vector().length; j++) {
+                largest = Math.max(
+                        largest,
+                        Math.abs(vectors.get(i).vector()[j] - others.get(i).vector()[j]));
+            }
+        }
+        return largest;
+    }
+
+    private static double textsPerSecond(EmbeddingModel model, List<TextSegment> texts, int each) {
+        long start = System.nanoTime();
+        for (int first = 0; first < texts.size(); first += each) {
+            model.embedAll(texts.subList(first, Math.min(texts.size(), first + each)));
+        }
+        return texts.size() * 1e9 / (System.nanoTime() - start);
+    }
+
+    /** {@code [rounds]}: prints texts a second of each, for requests of one text and of many. */
+    public static void main(String[] args) {
+        int rounds = args.length == 0 ? 7 : Integer.parseInt(args[0]);
+        int threads = Runtime.getRuntime().availableProcessors();
+        List<TextSegment> texts = texts(512);
+        Base base = Aside.run(() -> {
+            Base loaded = Base.load("minilm", Base.Options.of(Task.FEATURE_EXTRACTION));
+            loaded.pack();
+            return loaded;
+        });
+        ExecutorService workers = Executors.newFixedThreadPool(threads);
+        try (GraftModels models = GraftModels.embeddings(new Adapters(base, "minilm", AdapterStore.NONE))) {
+            EmbeddingModel graft = models.embedding("minilm");
+            EmbeddingModel onnx = new AllMiniLmL6V2EmbeddingModel(workers);
+            System.out.printf(
+                    Locale.ROOT, "%d threads, largest difference %.1e%n", threads, difference(graft, onnx, texts));
+            for (int each : new int[] {1, 16, 512}) {
+                List<TextSegment> some = texts.subList(0, Math.min(texts.size(), 64 * each));
+                List<Double> own = new ArrayList<>();
+                List<Double> peers = new ArrayList<>();
+                for (int round = 0; round < rounds; round++) {
+                    own.add(textsPerSecond(graft, some, each));
+                    peers.add(textsPerSecond(onnx, some, each));
+                }
+                System.out.printf(
+                        Locale.ROOT,
+                        "%3d texts a request: Graft %.0f texts/s, ONNX Runtime %.0f, ratio %.2f%n",
+                        each,
+                        median(own),
+                        median(peers),
+                        median(own) / median(peers));
+            }
+        } finally {
+            workers.shutdown();
+        }
+    }
+
+    private static double median(List<Double> values) {
+        List<Double> sorted = new ArrayList<>(values);
+        Collections.sort(sorted);
+        return sorted.get(sorted.size() / 2);
+    }
+}
