@@ -19,6 +19,9 @@ import java.util.concurrent.CompletionException;
 
 /** An adapter, or its base, as an embedding model. Made by {@link GraftModels}; safe for use by several threads. */
 public final class GraftEmbeddingModel implements EmbeddingModel {
+    /** How many texts of a call wait at once, so that there is room for other threads'. */
+    private static final int AT_ONCE = 256;
+
     private final EncoderEngine engine;
     private final Adapters adapters;
     private final String model;
@@ -45,8 +48,8 @@ public final class GraftEmbeddingModel implements EmbeddingModel {
                 .encodeAll(segments.stream().map(TextSegment::text).toList(), EncodeOptions.DEFAULT);
         int tokens = texts.stream().mapToInt(Encoding::length).sum();
         List<Embedding> vectors = new ArrayList<>();
-        for (int first = 0; first < texts.size(); first += engine.most()) {
-            read(texts.subList(first, Math.min(texts.size(), first + engine.most())))
+        for (int first = 0; first < texts.size(); first += AT_ONCE) {
+            read(texts.subList(first, Math.min(texts.size(), first + AT_ONCE)))
                     .forEach(vector -> vectors.add(Embedding.from(vector)));
         }
         return Response.from(vectors, new TokenUsage(tokens, 0));

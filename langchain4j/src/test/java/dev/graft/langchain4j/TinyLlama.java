@@ -44,7 +44,7 @@ record TinyLlama(Adapters adapters, Chat chat) {
         ObjectNode config = (ObjectNode) Json.read(TOKENS.resolve("tokenizer_config.json"));
         config.put(
                 "chat_template",
-                "{% if tools %}{% for t in tools %}{{ t | tojson }}{% endfor %}Write <tool_call>call</tool_call>.\n{% endif %}"
+                "{% if tools %}{% for t in tools %}{{ t | tojson }}{% endfor %}Write <tool_call>{\"name\": x, \"arguments\": y}</tool_call>.\n{% endif %}"
                         + "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
                         + "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}");
         Files.writeString(folder.resolve("tokenizer_config.json"), Json.pretty(config));

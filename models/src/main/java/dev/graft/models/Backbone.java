@@ -47,6 +47,11 @@ public interface Backbone {
         return false;
     }
 
+    /** Whether what a row is given depends on no other row to the last bit where that holds for its linear layers; see {@link Base#rowsAreSteady}. */
+    default boolean rowsAreSteady() {
+        return true;
+    }
+
     /** Whether training adds a loss that balances how often experts are chosen. */
     default boolean balances() {
         return false;

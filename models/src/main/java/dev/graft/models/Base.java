@@ -444,7 +444,8 @@ public final class Base {
      */
     public boolean rowsAreSteady() {
         boolean bf16 = numerics().base().value == ScalarType.BFloat16.value && Cpu.hasBf16();
-        return sites().stream()
+        return backbone.rowsAreSteady()
+                && sites().stream()
                 .allMatch(site -> !(site instanceof Projection || site instanceof Experts)
                         || (site instanceof Linear linear
                                 && linear.matrix() instanceof Dense matrix

@@ -84,7 +84,7 @@ class EncoderInvarianceTest {
                         .toList())
                 .toList();
         base.pack();
-        assertThat(base.rowsAreSteady()).isEqualTo(!family.startsWith("mixtral"));
+        assertThat(base.rowsAreSteady()).isEqualTo(!family.startsWith("mixtral") && !family.startsWith("deberta"));
 
         List<List<float[]>> together;
         try (EncoderEngine engine = new EncoderEngine(base, EncoderEngine.Options.DEFAULT)) {

@@ -6,6 +6,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A packed matrix gives the products of the matrix itself. */
 class PackedTest {
@@ -28,10 +30,37 @@ class PackedTest {
         }
     }
 
+    /** In fp32 too, and products are those of the matrix itself but for rounding. */
+    @ParameterizedTest
+    @ValueSource(strings = {"Float", "BFloat16"})
+    void whatARowIsGivenDependsNeitherOnTheOthersNorOnTheirNumber(ScalarType type) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Rng rng = Rng.of(2, "packed");
+            for (long[] size : new long[][] {{384, 1536}, {1536, 384}, {24, 37}, {37, 3}}) {
+                Tensor x = Ops.to(rng.normal(0, 1, 300, size[0]), type);
+                Tensor w = Ops.to(rng.normal(0, 0.1, size[1], size[0]), type);
+                Tensor bias = Ops.to(rng.normal(0, 1, size[1]), type);
+                Packed packed = Packed.of(w);
+                Assumptions.assumeTrue(packed != null, "no such products in this processor");
+                Tensor all = packed.linear(x, bias);
+
+                assertThat(Tensors.item(Ops.to(all.sub(Ops.linear(x, w, bias)).abs().max(), ScalarType.Double)))
+                        .isLessThan(type == ScalarType.Float ? 1e-4 : 0.05);
+                for (int rows : new int[] {1, 2, 7, 16, 33, 128, 256}) {
+                    int first = 299 - rows;
+                    assertThat(packed.linear(x.narrow(0, first, rows), bias).equal(all.narrow(0, first, rows)))
+                            .as("%d rows", rows)
+                            .isTrue();
+                }
+            }
+        }
+    }
+
     @Test
     void matricesOfOtherTypesStayAsTheyAre() {
         try (Scope scope = new Scope()) {
-            assertThat(Packed.of(Tensors.ones(ScalarType.Float, 4, 4))).isNull();
+            assertThat(Packed.of(Tensors.ones(ScalarType.Double, 4, 4))).isNull();
         }
     }
 }

@@ -71,8 +71,8 @@ public final class ServeCommand implements Runnable {
             defaultValue = "true",
             fallbackValue = "true",
             description = {
-                "Keep whole matrices twice, once in the order in which products read them: reads and writes faster,",
-                "takes their memory again (default: yes)."
+                "Keep whole matrices twice, once in the order in which products read them:",
+                "faster, takes their memory again (default: yes)."
             })
     private boolean pack;
 
@@ -146,8 +146,8 @@ public final class ServeCommand implements Runnable {
             names = "--queue",
             paramLabel = "N",
             description = {
-                "How many more texts may wait; further ones are refused with 429",
-                "(default: 256; 4096 for a base that reads whole texts)."
+                "How many more texts may wait; further ones are refused with 429 (default: 256,",
+                "or 4096 for a base that reads whole texts)."
             })
     private @Nullable Integer queue;
 

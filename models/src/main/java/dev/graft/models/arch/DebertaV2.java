@@ -249,9 +249,7 @@ public final class DebertaV2 implements Backbone {
         Tensor q = pass.heads(pass.linear(layer.query, x), config.size.heads(), null);
         Tensor k = pass.heads(pass.linear(layer.key, x), config.size.heads(), null);
         Tensor v = pass.heads(pass.linear(layer.value, x), config.size.heads(), null);
-        Tensor attended = pass.piece(() -> new Tensor[] {
-            attend(layer, q.contiguous(), k.contiguous(), v.contiguous(), relative, buckets, hidden, pass)
-        })[0];
+        Tensor attended = pass.piece(() -> new Tensor[] {attend(layer, q, k, v, relative, buckets, hidden, pass)})[0];
         Tensor out = pass.linear(layer.output, attended);
         Tensor middle = PostNorm.add(layer.attentionBlock, layer.attentionNorm, h, out, config.dropout, pass);
 
@@ -277,11 +275,11 @@ public final class DebertaV2 implements Backbone {
         Tensor scores = q.matmul(k.transpose(2, 3));
         if (config.toPosition) {
             Tensor keys = placed(layer.positionKey == null ? layer.key : layer.positionKey, places, q, pass);
-            scores = scores.add(q.matmul(keys).gather(3, buckets.expand(square)));
+            scores = scores.add(q.matmul(keys.transpose(2, 3)).gather(3, buckets.expand(square)));
         }
         if (config.fromPosition) {
             Tensor queries = placed(layer.positionQuery == null ? layer.query : layer.positionQuery, places, q, pass);
-            Tensor met = k.matmul(queries).gather(3, buckets.t().expand(square));
+            Tensor met = k.matmul(queries.transpose(2, 3)).gather(3, buckets.t().expand(square));
             scores = scores.add(met.transpose(2, 3));
         }
         Tensor scaled = Ops.to(
@@ -292,15 +290,13 @@ public final class DebertaV2 implements Backbone {
         return Ops.to(dropped, v.scalar_type()).matmul(v).transpose(1, 2).flatten(2, 3);
     }
 
-    /** Positions through a layer, {@code [batch or 1, heads, headDim, 2 · span]}: for each row of the batch where the layer is adapted. */
+    /** Positions through a layer, {@code [batch or 1, heads, 2 · span, headDim]}: for each row of the batch where the layer is adapted. */
     private Tensor placed(Linear site, Tensor places, Tensor q, Pass pass) {
         boolean frozen = pass.hooks().isFrozen(site);
         Tensor rows = frozen ? places : places.expand(q.size(0), -1, -1);
         Tensor y = pass.hooks().linear(site, Ops.to(rows, q.scalar_type()), pass);
-        // As they lie in memory for several rows, so that one row's products are the same.
         return y.view(y.size(0), y.size(1), config.size.heads(), config.headDim())
-                .permute(0, 2, 3, 1)
-                .contiguous();
+                .transpose(1, 2);
     }
 
     private Tensor convolved(Convolution c, Tensor embedded, Tensor output, Pass pass) {
@@ -338,6 +334,11 @@ public final class DebertaV2 implements Backbone {
                 sites.add(site);
             }
         }
+    }
+
+    @Override
+    public boolean rowsAreSteady() {
+        return false;
     }
 
     @Override

@@ -273,12 +273,12 @@ final class Texts implements Route {
         Steering bias = plain ? null : new Bias(request.bias(), request.presence(), request.frequency());
         Schema format = request.json();
         Tools tools = request.tools();
-        boolean called = tools != null && tools.areForced();
-        if (format == null && !called) {
+        Steering json = format != null
+                ? jsonTokens().object(format)
+                : tools != null && tools.areForced() ? jsonTokens().oneOf(tools.forced()) : null;
+        if (json == null) {
             return bias;
         }
-        Steering json =
-                called ? jsonTokens().oneOf(tools.forced()) : jsonTokens().object(format);
         return bias == null ? json : Steering.both(bias, json);
     }
 

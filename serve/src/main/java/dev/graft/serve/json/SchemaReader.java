@@ -60,11 +60,12 @@ public final class SchemaReader {
      */
     public static Schema call(String name, String arguments, @Nullable Fields parameters) {
         Fields properties = parameters == null ? null : parameters.objectOrNull("properties");
-        boolean none =
-                parameters == null || properties == null || properties.names().isEmpty();
+        Schema given = parameters == null || properties == null || properties.names().isEmpty()
+                ? new Schema.Struct(List.of())
+                : read(parameters);
         return new Schema.Struct(List.of(
                 new Schema.Property("name\"", true, new Schema.OneOf(List.of(quoted(name)))),
-                new Schema.Property(arguments + "\"", true, none ? new Schema.Struct(List.of()) : read(parameters))));
+                new Schema.Property(arguments + "\"", true, given)));
     }
 
     private Schema schema(Fields f) {

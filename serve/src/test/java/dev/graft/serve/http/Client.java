@@ -65,22 +65,10 @@ final class Client {
         }
         try {
             HttpResponse<String> response =
-                    sent(request.timeout(Duration.ofSeconds(60)).build());
+                    http.send(request.timeout(Duration.ofSeconds(60)).build(), HttpResponse.BodyHandlers.ofString());
             return new Reply(response.statusCode(), response.body(), response);
         } catch (IOException | InterruptedException failure) {
             throw new AssertionError(failure);
-        }
-    }
-
-    /** As clients do, once more where a kept connection was closed while the request was on its way: Java's client doesn't for POST. */
-    private HttpResponse<String> sent(HttpRequest request) throws IOException, InterruptedException {
-        try {
-            return http.send(request, HttpResponse.BodyHandlers.ofString());
-        } catch (IOException closed) {
-            if (!String.valueOf(closed.getMessage()).contains("received no bytes")) {
-                throw closed;
-            }
-            return http.send(request, HttpResponse.BodyHandlers.ofString());
         }
     }
 }

@@ -109,7 +109,7 @@ final class TinyChat implements AutoCloseable {
         config.put(
                 "chat_template",
                 "{% if tools %}<|im_start|>system\n{% for t in tools %}{{ t | tojson }}{% endfor %}"
-                        + "Write <tool_call>call</tool_call>.<|im_end|>\n{% endif %}"
+                        + "Write <tool_call>{\"name\": x, \"arguments\": y}</tool_call>.<|im_end|>\n{% endif %}"
                         + "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}"
                         + "{% for c in m.tool_calls or [] %}{{ c.function.arguments.city }}{% endfor %}"
                         + "<|im_end|>\n{% endfor %}"
