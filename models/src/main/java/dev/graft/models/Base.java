@@ -446,10 +446,10 @@ public final class Base {
         boolean bf16 = numerics().base().value == ScalarType.BFloat16.value && Cpu.hasBf16();
         return backbone.rowsAreSteady()
                 && sites().stream()
-                .allMatch(site -> !(site instanceof Projection || site instanceof Experts)
-                        || (site instanceof Linear linear
-                                && linear.matrix() instanceof Dense matrix
-                                && (matrix.isPacked() || bf16)));
+                        .allMatch(site -> !(site instanceof Projection || site instanceof Experts)
+                                || (site instanceof Linear linear
+                                        && linear.matrix() instanceof Dense matrix
+                                        && (matrix.isPacked() || bf16)));
     }
 
     /** The name of one of its parameters, also for a transposed view of it. */

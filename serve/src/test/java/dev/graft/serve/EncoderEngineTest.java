@@ -28,7 +28,8 @@ class EncoderEngineTest {
     private EncoderAsk ask(int texts, String tenant, long deadline) {
         Random random = new Random(texts);
         List<Encoding> encodings = IntStream.range(0, texts)
-                .mapToObj(i -> EncoderInvarianceTest.text(random, 8, base.backbone().vocabSize()))
+                .mapToObj(i ->
+                        EncoderInvarianceTest.text(random, 8, base.backbone().vocabSize()))
                 .toList();
         return new EncoderAsk(encodings, Served.base("bert"), tenant, deadline);
     }
@@ -43,8 +44,8 @@ class EncoderEngineTest {
         assertThatThrownBy(heard.answers::join)
                 .isInstanceOf(CompletionException.class)
                 .cause()
-                .isInstanceOfSatisfying(Refused.class, why -> assertThat(why.reason())
-                        .isEqualTo(reason));
+                .isInstanceOfSatisfying(
+                        Refused.class, why -> assertThat(why.reason()).isEqualTo(reason));
         heard.left.join();
     }
 
@@ -57,8 +58,8 @@ class EncoderEngineTest {
                             engine.submit(ask(2000), new HeardWhole());
                         }
                     })
-                    .isInstanceOfSatisfying(Refused.class, why -> assertThat(why.reason())
-                            .isEqualTo(Refused.Reason.FULL));
+                    .isInstanceOfSatisfying(
+                            Refused.class, why -> assertThat(why.reason()).isEqualTo(Refused.Reason.FULL));
             assertThatThrownBy(() -> engine.submit(ask(2001), new HeardWhole()))
                     .isInstanceOf(InputException.class)
                     .hasMessageContaining("expected 1 to 2000");
@@ -92,8 +93,8 @@ class EncoderEngineTest {
         assertThat(drained.drain(0)).isTrue();
         assertThat(finished.answers.join()).hasSize(40);
         assertThatThrownBy(() -> drained.submit(ask(1), new HeardWhole()))
-                .isInstanceOfSatisfying(Refused.class, why -> assertThat(why.reason())
-                        .isEqualTo(Refused.Reason.STOPPING));
+                .isInstanceOfSatisfying(
+                        Refused.class, why -> assertThat(why.reason()).isEqualTo(Refused.Reason.STOPPING));
 
         EncoderEngine closed = new EncoderEngine(base, new EncoderEngine.Options(2000, 1, 8));
         HeardWhole given = heard(closed, ask(2000));

@@ -45,7 +45,8 @@ class PackedTest {
                 Assumptions.assumeTrue(packed != null, "no such products in this processor");
                 Tensor all = packed.linear(x, bias);
 
-                assertThat(Tensors.item(Ops.to(all.sub(Ops.linear(x, w, bias)).abs().max(), ScalarType.Double)))
+                assertThat(Tensors.item(
+                                Ops.to(all.sub(Ops.linear(x, w, bias)).abs().max(), ScalarType.Double)))
                         .isLessThan(type == ScalarType.Float ? 1e-4 : 0.05);
                 for (int rows : new int[] {1, 2, 7, 16, 33, 128, 256}) {
                     int first = 299 - rows;

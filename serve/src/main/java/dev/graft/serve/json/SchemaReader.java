@@ -60,9 +60,10 @@ public final class SchemaReader {
      */
     public static Schema call(String name, String arguments, @Nullable Fields parameters) {
         Fields properties = parameters == null ? null : parameters.objectOrNull("properties");
-        Schema given = parameters == null || properties == null || properties.names().isEmpty()
-                ? new Schema.Struct(List.of())
-                : read(parameters);
+        Schema given =
+                parameters == null || properties == null || properties.names().isEmpty()
+                        ? new Schema.Struct(List.of())
+                        : read(parameters);
         return new Schema.Struct(List.of(
                 new Schema.Property("name\"", true, new Schema.OneOf(List.of(quoted(name)))),
                 new Schema.Property(arguments + "\"", true, given)));
