@@ -48,7 +48,7 @@ public final class Attend {
             Attention site, Tensor q, Tensor own, Tensor ownValues, AttentionMask mask, double dropout, Pass pass) {
         Tensor attended = mask.rows().isEmpty()
                 ? frozen(site, q, own, ownValues, mask.at(site, pass), dropout, pass)
-                : ragged(site, q, own, ownValues, mask.rows(), pass);
+                : ragged(site, q, own, ownValues, mask.rows(), pass.ragged());
         return adapted(site, q, attended, pass);
     }
 
@@ -59,13 +59,16 @@ public final class Attend {
             Tensor own,
             Tensor ownValues,
             List<@Nullable AttentionMask> masks,
-            Pass together) {
+            @Nullable Ragged together) {
+        if (together == null) {
+            throw new IllegalStateException("rows have masks of their own in a ragged pass alone");
+        }
         KvTile.Step step = together.step();
         Tensor all = step == null ? null : step.attend(site, q, own, ownValues);
         Tensor[] rows = new Tensor[masks.size()];
         boolean allTogether = all != null;
         for (int row = 0; row < rows.length; row++) {
-            Pass pass = together.alone().get(row);
+            Pass pass = together.rows().get(row);
             AttentionMask mask = masks.get(row);
             AttentionMask its = pass == null || mask == null ? null : mask.at(site, pass);
             if (all != null && (its == null || its.additive() == null)) {

@@ -50,8 +50,9 @@ public record AttentionMask(
 
     /** The mask of a pass whose embeddings exist. */
     public static AttentionMask of(Attention first, boolean causal, ScalarType type, Pass pass) {
-        if (!pass.alone().isEmpty()) {
-            return ragged(first, causal, type, pass);
+        Ragged ragged = pass.ragged();
+        if (ragged != null) {
+            return ragged(first, causal, type, pass, ragged);
         }
         Tensor own = pass.mask();
         KvCache cache = pass.cache();
@@ -119,11 +120,11 @@ public record AttentionMask(
                 : of(keys, queries, causal, type, shift, ahead).apart(segments);
     }
 
-    private static AttentionMask ragged(Attention first, boolean causal, ScalarType type, Pass pass) {
+    private static AttentionMask ragged(Attention first, boolean causal, ScalarType type, Pass pass, Ragged ragged) {
         pass.shareOut(type);
         List<@Nullable AttentionMask> rows = new ArrayList<>();
-        long[] shifts = new long[pass.alone().size()];
-        for (Pass own : pass.alone()) {
+        long[] shifts = new long[ragged.rows().size()];
+        for (Pass own : ragged.rows()) {
             AttentionMask its = own == null ? null : of(first, causal, type, own);
             if (its != null && its.shift != null) {
                 shifts[rows.size()] = Tensors.longs(its.shift)[0];

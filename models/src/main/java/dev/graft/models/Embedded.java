@@ -54,8 +54,9 @@ public record Embedded(
                         .clamp_min(new Scalar(0L));
             }
         }
-        if (positions == null && !pass.alone().isEmpty()) {
-            positions = behind(pass.alone());
+        Ragged ragged = pass.ragged();
+        if (positions == null && ragged != null) {
+            positions = behind(ragged.rows());
         } else if (positions == null) {
             long past = cache == null ? 0 : cache.counted();
             positions =

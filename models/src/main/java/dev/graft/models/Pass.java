@@ -60,8 +60,7 @@ public final class Pass {
     private int layersRun;
     private long dropoutAtStart;
     private final List<Routing> routings = new ArrayList<>();
-    private List<@Nullable Pass> alone = List.of();
-    private KvTile.@Nullable Step step;
+    private @Nullable Ragged ragged;
     private IdentityHashMap<Object, Tensor> notes = new IdentityHashMap<>();
 
     private Pass(
@@ -132,51 +131,20 @@ public final class Pass {
      */
     public static Pass ragged(Hooks hooks, List<@Nullable Pass> rows) {
         Pass pass = new Pass(hooks, false, null, null, null);
-        pass.alone = rows;
+        pass.ragged = new Ragged(rows);
         return pass;
     }
 
-    /** The passes of the rows of a {@link #ragged} pass; empty for another. */
-    List<@Nullable Pass> alone() {
-        return alone;
+    /** What the rows of a pass of {@link #ragged(Hooks, List)} do by themselves; null for another pass. */
+    public @Nullable Ragged ragged() {
+        return ragged;
     }
 
-    /** The next position of the rows of a ragged pass, where they stand in one tile; else null. */
-    KvTile.@Nullable Step step() {
-        return step;
-    }
-
-    /** Tells the passes of its rows what each sees, and where each writes. */
+    /** Tells the passes of a ragged pass's rows what each sees, and where each writes. */
     void shareOut(ScalarType type) {
-        step = next(type);
-        for (int row = 0; row < alone.size(); row++) {
-            Pass own = alone.get(row);
-            if (own != null && tokens != null) {
-                own.sees(tokens.narrow(0, row, 1), mask().narrow(0, row, 1), 0, promptTargets);
-            }
+        if (ragged != null && tokens != null) {
+            ragged.shareOut(tokens, mask(), promptTargets, type);
         }
-    }
-
-    /** In bf16 alone: the order in which OpenBLAS adds up an fp32 product changes with the number of positions, oneDNN's in bf16 doesn't. */
-    private KvTile.@Nullable Step next(ScalarType type) {
-        if (type.value != ScalarType.BFloat16.value) {
-            return null;
-        }
-        KvTile tile = null;
-        boolean[] written = new boolean[alone.size()];
-        for (int row = 0; row < written.length; row++) {
-            Pass own = alone.get(row);
-            if (own == null) {
-                continue;
-            }
-            KvTile its = own.cache == null ? null : own.cache.tile();
-            if (its == null || (tile != null && its != tile)) {
-                return null;
-            }
-            tile = its;
-            written[row] = true;
-        }
-        return tile == null ? null : tile.next(written, type);
     }
 
     /**
@@ -188,15 +156,7 @@ public final class Pass {
         if (cache != null) {
             return cached(Hooks.NONE, cache.frozen());
         }
-        if (alone.isEmpty()) {
-            return inference(Hooks.NONE);
-        }
-        List<@Nullable Pass> rows = new ArrayList<>();
-        for (int row = 0; row < alone.size(); row++) {
-            Pass own = alone.get(row);
-            rows.add(own == null || !wanted.test(row) ? null : own.frozen(wanted));
-        }
-        return ragged(Hooks.NONE, rows);
+        return ragged == null ? inference(Hooks.NONE) : ragged.frozen(wanted);
     }
 
     /** Leaves something for the sites of this pass, a row for each of the batch. */
@@ -215,7 +175,7 @@ public final class Pass {
 
     /** Whether earlier passes have read the beginnings of the texts. */
     public boolean continues() {
-        return !alone.isEmpty() || (cache != null && cache.length() > 0);
+        return ragged != null || (cache != null && cache.length() > 0);
     }
 
     /** Ends the pass: what it has read is kept where there is a cache. */
@@ -223,60 +183,22 @@ public final class Pass {
         if (cache != null) {
             cache.advance(read.keys());
         }
-        for (int row = 0; row < alone.size(); row++) {
-            Pass own = alone.get(row);
-            AttentionMask its = read.rows().isEmpty() ? null : read.rows().get(row);
-            if (own != null && its != null) {
-                own.end(its);
-            }
+        if (ragged != null) {
+            ragged.end(read.rows());
         }
     }
 
     /** How many positions that aren't padding earlier passes have read, {@code [batch, 1]} int64; null for none. */
     public @Nullable Tensor earlier() {
-        if (alone.isEmpty()) {
-            Tensor seen = cache == null ? null : cache.mask();
-            return seen == null ? null : Ops.sum(seen, 1, true);
+        if (ragged != null) {
+            return ragged.earlier();
         }
-        List<Tensor> counts = new ArrayList<>();
-        for (Pass own : alone) {
-            Tensor count = own == null ? null : own.earlier();
-            counts.add(count == null ? Tensors.zeros(ScalarType.Long, 1, 1) : count);
-        }
-        return Ops.cat(0, counts.toArray(Tensor[]::new));
+        Tensor seen = cache == null ? null : cache.mask();
+        return seen == null ? null : Ops.sum(seen, 1, true);
     }
 
     public boolean isRagged() {
-        return !alone.isEmpty();
-    }
-
-    /**
-     * What is made of each row of a ragged pass by its own pass; zeros for rows without a text.
-     *
-     * @param x {@code [rows, ...]}; the result has as many rows
-     */
-    public Tensor eachRow(Tensor x, RowStep step) {
-        Tensor[] parts = new Tensor[alone.size()];
-        Tensor some = null;
-        for (int row = 0; row < parts.length; row++) {
-            Pass own = alone.get(row);
-            if (own != null) {
-                parts[row] = step.apply(x.narrow(0, row, 1), own);
-                some = parts[row];
-            }
-        }
-        if (some == null) {
-            throw new IllegalStateException("no row of the pass has a text");
-        }
-        for (int row = 0; row < parts.length; row++) {
-            parts[row] = parts[row] == null ? Ops.scale(some, 0) : parts[row];
-        }
-        return Ops.cat(0, parts);
-    }
-
-    /** What is made of rows by their pass. */
-    public interface RowStep {
-        Tensor apply(Tensor x, Pass pass);
+        return ragged != null;
     }
 
     /** The same pass, collecting every layer's hidden states. */
@@ -698,29 +620,15 @@ public final class Pass {
         if (tokens == null) {
             throw new IllegalStateException("the tokens are known only after the embeddings");
         }
-        Tensor all = alone.isEmpty() ? tokens : joined();
+        Tensor all = ragged == null ? tokens : ragged.tokens();
         if (cache == null && prompt > 0) {
             all = Ops.cat(1, noTokens(tokens.size(0), prompt), tokens);
         }
         return rows == null ? all : all.index_select(0, rows);
     }
 
-    /** The tokens of the rows of a ragged pass, with -1 before those of shorter ones. */
-    private Tensor joined() {
-        List<Tensor> texts = new ArrayList<>();
-        for (Pass own : alone) {
-            texts.add(own == null ? noTokens(1, 1) : own.tokens());
-        }
-        long width = texts.stream().mapToLong(text -> text.size(1)).max().orElse(0);
-        return Ops.cat(
-                0,
-                texts.stream()
-                        .map(text -> Ops.cat(1, noTokens(1, width - text.size(1)), text))
-                        .toArray(Tensor[]::new));
-    }
-
     /** What stands for the tokens of a prompt's rows, which have none. */
-    private static Tensor noTokens(long batch, long count) {
+    static Tensor noTokens(long batch, long count) {
         return Tensors.zeros(ScalarType.Long, batch, count).sub(new Scalar(1L));
     }
 
@@ -731,7 +639,7 @@ public final class Pass {
         view.tokens = tokens;
         view.prompt = prompt;
         view.begins = begins;
-        view.alone = alone;
+        view.ragged = ragged;
         view.notes = notes;
         view.rows = someRows;
         return view;

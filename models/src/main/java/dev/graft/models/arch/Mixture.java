@@ -3,6 +3,7 @@ package dev.graft.models.arch;
 import dev.graft.formats.Fields;
 import dev.graft.models.Activation;
 import dev.graft.models.Pass;
+import dev.graft.models.Ragged;
 import dev.graft.models.Routing;
 import dev.graft.models.Weights;
 import dev.graft.models.sites.Experts;
@@ -101,9 +102,10 @@ final class Mixture implements FeedForward {
     @Override
     public Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass) {
         Tensor x = pass.norm(norm, h, base);
-        if (pass.isRagged()) {
+        Ragged ragged = pass.ragged();
+        if (ragged != null) {
             // How many positions meet at an expert depends on all rows, so each row goes alone.
-            return pass.piece(() -> new Tensor[] {pass.eachRow(x, (row, own) -> mixed(row, routed(row, own), own))})[0];
+            return pass.piece(() -> new Tensor[] {ragged.each(x, (row, own) -> mixed(row, routed(row, own), own))})[0];
         }
         Tensor[] results = pass.piece(() -> {
             Tensor logits = routed(x, pass);
