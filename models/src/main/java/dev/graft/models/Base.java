@@ -415,22 +415,7 @@ public final class Base {
      * parameters mustn't be changed in place afterwards.
      */
     public void pack() {
-        for (List<Linear> siblings : backbone.siblings()) {
-            List<Dense> matrices = new ArrayList<>();
-            List<Tensor> biases = new ArrayList<>();
-            for (Linear layer : siblings) {
-                if (layer.matrix() instanceof Dense matrix) {
-                    matrices.add(matrix);
-                }
-                if (layer.bias() != null) {
-                    biases.add(layer.bias());
-                }
-            }
-            boolean whole = matrices.size() == siblings.size();
-            if (siblings.size() > 1 && whole && (biases.isEmpty() || biases.size() == siblings.size())) {
-                Together.pack(matrices, biases);
-            }
-        }
+        backbone.siblings().forEach(Together::pack);
         for (Site site : sites()) {
             if (site instanceof Linear linear && linear.matrix() instanceof Dense matrix && matrix.together() == null) {
                 matrix.pack();

@@ -1,9 +1,11 @@
 package dev.graft.models.matrices;
 
+import dev.graft.models.sites.Linear;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Packed;
 import dev.graft.tensor.Scope;
+import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -21,12 +23,22 @@ public final class Together {
     }
 
     /**
-     * Puts matrices together, in as many bytes again, where their products are such as {@link Packed} can do.
-     *
-     * @param biases {@code [rows]} of each matrix; empty for none
+     * Puts the matrices of layers together, in as many bytes again, where their products are such as {@link Packed} can do: of several
+     * layers with whole matrices, all of which have a bias or none.
      */
-    public static void pack(List<Dense> matrices, List<Tensor> biases) {
-        if (matrices.get(0).together() != null) {
+    public static void pack(List<Linear> siblings) {
+        List<Dense> matrices = new ArrayList<>();
+        List<Tensor> biases = new ArrayList<>();
+        for (Linear layer : siblings) {
+            if (layer.matrix() instanceof Dense matrix) {
+                matrices.add(matrix);
+            }
+            if (layer.bias() != null) {
+                biases.add(layer.bias());
+            }
+        }
+        boolean alike = matrices.size() == siblings.size() && (biases.isEmpty() || biases.size() == siblings.size());
+        if (siblings.size() < 2 || !alike || matrices.get(0).together() != null) {
             return;
         }
         try (NoGrad off = new NoGrad();
