@@ -4,6 +4,7 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Experts;
 import dev.graft.models.sites.Explicit;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Projection;
@@ -12,6 +13,7 @@ import dev.graft.tensor.Ops;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,9 +41,25 @@ sealed interface Composed extends Affine {
     record Plus(Site site, Affine inner, Effect.Delta delta) implements Composed {
         @Override
         public Tensor apply(Tensor x, Pass pass) {
-            Tensor y = inner.apply(x, pass);
-            Tensor input = site instanceof Embedding ? x : Ops.to(x, y.scalar_type());
-            return y.add(delta.apply(input, pass));
+            return inner.addTo(change(x, pass), x, pass);
+        }
+
+        @Override
+        public Tensor addTo(Tensor sum, Tensor x, Pass pass) {
+            return inner.addTo(change(x, pass).add(sum), x, pass);
+        }
+
+        private Tensor change(Tensor x, Pass pass) {
+            ScalarType type = type();
+            return Ops.to(delta.apply(site instanceof Embedding ? x : Ops.to(x, type), pass), type);
+        }
+
+        private ScalarType type() {
+            if (site instanceof Linear linear) {
+                return linear.type();
+            }
+            Tensor weight = site instanceof Experts experts ? experts.weight() : ((Affine) site).weight();
+            return weight.scalar_type();
         }
 
         @Override

@@ -156,8 +156,31 @@ final class Grafted implements Hooks {
 
     @Override
     public Tensor linear(Linear site, Tensor x, Pass pass) {
-        Tensor y = affine(site, site, x, pass);
-        return slots == null ? y : slots.add(site, x, y);
+        Tensor sum = added(site, x, slots == null ? null : slots.added(site, x), pass);
+        return sum == null
+                ? rest(site, site, x, pass)
+                : rest(site, new Known(site, x, site.addTo(sum, x, pass)), x, pass);
+    }
+
+    /** What groups that only add to a linear layer's answer add to it, and what is there already; null for nothing. */
+    private @Nullable Tensor added(Linear site, Tensor x, @Nullable Tensor already, Pass pass) {
+        Tensor sum = already;
+        for (RowGroup group : groups) {
+            Tensor change = group.actsOn(site) ? group.added(site, x, pass) : null;
+            if (change == null) {
+                continue;
+            }
+            if (group.rows() == null) {
+                return change;
+            }
+            if (sum == null) {
+                long[] shape = Tensors.shape(x);
+                shape[shape.length - 1] = site.out();
+                sum = Tensors.zeros(site.type(), shape);
+            }
+            sum = group.into(sum, change);
+        }
+        return sum;
     }
 
     @Override
@@ -166,22 +189,45 @@ final class Grafted implements Hooks {
         if (together == null || x.requires_grad()) {
             return Hooks.super.linears(sites, x, pass);
         }
-        Tensor[] outputs = together.times(Ops.to(x, sites.get(0).type()));
+        Tensor sum = added(sites, together, x, pass);
+        if (sum != null && sum.requires_grad()) {
+            return Hooks.super.linears(sites, x, pass);
+        }
+        Tensor[] outputs = together.times(Ops.to(x, sites.get(0).type()), sum);
         for (int i = 0; i < outputs.length; i++) {
             Linear site = sites.get(i);
-            outputs[i] = affine(site, new Known(site, x, outputs[i]), x, pass);
+            outputs[i] = rest(site, new Known(site, x, outputs[i]), x, pass);
         }
-        return slots == null ? outputs : slots.add(sites, together, x, outputs);
+        return outputs;
+    }
+
+    /** What is added to the answers of layers whose matrices were put together, side by side; null for nothing. */
+    private @Nullable Tensor added(List<Linear> sites, Together together, Tensor x, Pass pass) {
+        Tensor all = slots == null ? null : slots.added(together, x);
+        long start = 0;
+        for (Linear site : sites) {
+            Tensor sum = added(site, x, null, pass);
+            if (sum != null) {
+                if (all == null) {
+                    long[] shape = Tensors.shape(x);
+                    shape[shape.length - 1] = together.rows();
+                    all = Tensors.zeros(site.type(), shape);
+                }
+                all.narrow(-1, start, site.out()).add_(sum);
+            }
+            start += site.out();
+        }
+        return all;
     }
 
     @Override
     public Tensor convolution(Convolution site, Tensor x, Pass pass) {
-        return affine(site, site, x, pass);
+        return rest(site, site, x, pass);
     }
 
     @Override
     public Tensor embedding(Embedding site, Tensor ids, Pass pass) {
-        return affine(site, site, ids, pass);
+        return rest(site, site, ids, pass);
     }
 
     @Override
@@ -209,10 +255,11 @@ final class Grafted implements Hooks {
         return y == null ? site.at(expert).apply(x, pass) : y;
     }
 
-    private Tensor affine(Site site, Affine frozen, Tensor x, Pass pass) {
+    /** What a layer gives with all effects, but those of groups that only add to a linear layer's answer: they are in it already. */
+    private Tensor rest(Site site, Affine frozen, Tensor x, Pass pass) {
         Tensor y = null;
         for (RowGroup group : groups) {
-            if (!group.actsOn(site)) {
+            if (!group.actsOn(site) || (site instanceof Linear && group.onlyAdds(site))) {
                 continue;
             }
             if (group.rows() == null) {

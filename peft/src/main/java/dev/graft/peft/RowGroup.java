@@ -1,6 +1,8 @@
 package dev.graft.peft;
 
+import dev.graft.models.Pass;
 import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -40,6 +42,31 @@ record RowGroup(List<Selection.Active> stack, @Nullable Tensor rows, int count) 
             }
         }
         return false;
+    }
+
+    /** Whether all that its adapters do at a site is to add to a layer's answer. */
+    boolean onlyAdds(Site site) {
+        return stack.stream()
+                .allMatch(active -> active.effects(site).stream().allMatch(Effect.Delta.class::isInstance));
+    }
+
+    /** What its adapters add to the answer of a linear layer for their rows of x {@code [batch, ..., in]}; null where they do something else. */
+    @Nullable
+    Tensor added(Linear site, Tensor x, Pass pass) {
+        if (!onlyAdds(site)) {
+            return null;
+        }
+        Tensor part = Ops.to(of(x), site.type());
+        Pass own = rows == null ? pass : pass.of(rows);
+        Tensor sum = null;
+        for (Selection.Active active : stack) {
+            for (Effect effect : active.effects(site)) {
+                Tensor change = Ops.to(((Effect.Delta) effect).apply(part, own), site.type());
+                Tensor scaled = active.strength() == 1 ? change : Ops.scale(change, active.strength());
+                sum = sum == null ? scaled : sum.add(scaled);
+            }
+        }
+        return sum;
     }
 
     /** What its adapters do at a site that is of a kind, in order. */

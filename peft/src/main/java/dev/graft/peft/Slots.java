@@ -18,7 +18,6 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -142,43 +141,57 @@ public final class Slots implements AutoCloseable {
         return buckets.values().stream().anyMatch(bucket -> bucket.used > 0 && bucket.pairs.containsKey(site));
     }
 
-    /** Adds the updates of all rows to y {@code [rows, seq, out]}, in place. */
-    Tensor add(Linear site, Tensor x, Tensor y) {
+    /** The updates of all rows, {@code [rows, seq, out]}: what the layer's product is added to. Null for none. */
+    @Nullable
+    Tensor added(Linear site, Tensor x) {
+        Tensor sum = null;
         for (Bucket bucket : buckets.values()) {
             Pair pair = bucket.pairs.get(site);
             int rows = Math.min(active, bucket.used);
             if (rows > 0 && pair != null) {
-                add(pair.b, y, narrow(pair.a, x, y.scalar_type(), rows), rows);
+                sum = sum == null ? zeros(pair.b, x, site.out()) : sum;
+                add(pair.b, sum, narrow(pair.a, x, rows), rows);
             }
         }
-        return y;
+        return sum;
     }
 
-    /** Adds the updates of all rows to the outputs of layers whose matrices were put together, in place: the first products are one. */
-    Tensor[] add(List<Linear> sites, Together together, Tensor x, Tensor... outputs) {
+    /** The updates of layers whose matrices were put together, side by side: the first products are one. Null for none. */
+    @Nullable
+    Tensor added(Together together, Tensor x) {
+        Tensor sum = null;
         for (Bucket bucket : buckets.values()) {
-            Tensor a = bucket.joint.get(together);
+            Joint joint = bucket.joint.get(together);
             int rows = Math.min(active, bucket.used);
-            if (rows == 0 || a == null) {
+            if (rows == 0 || joint == null) {
                 continue;
             }
-            Tensor narrow = narrow(a, x, outputs[0].scalar_type(), rows);
-            for (int i = 0; i < outputs.length; i++) {
-                Pair pair = bucket.pairs.get(sites.get(i));
-                if (pair != null) {
-                    add(pair.b, outputs[i], narrow.narrow(2, (long) i * bucket.rank, bucket.rank), rows);
+            Tensor narrow = narrow(joint.a, x, rows);
+            sum = sum == null ? zeros(joint.a, x, together.rows()) : sum;
+            long start = 0;
+            for (int i = 0; i < joint.b.length; i++) {
+                Tensor b = joint.b[i];
+                long out = together.matrices().get(i).rows();
+                if (b != null) {
+                    Tensor part = narrow.narrow(2, (long) i * bucket.rank, bucket.rank);
+                    add(b, sum.narrow(2, start, out), part, rows);
                 }
+                start += out;
             }
         }
-        return outputs;
+        return sum;
     }
 
-    private static Tensor narrow(Tensor a, Tensor x, ScalarType type, int rows) {
-        return Ops.to(first(rows, x), type).bmm(first(rows, a));
+    private static Tensor zeros(Tensor like, Tensor x, long out) {
+        return Tensors.zeros(like.scalar_type(), x.size(0), x.size(1), out);
     }
 
-    private static void add(Tensor b, Tensor y, Tensor narrow, int rows) {
-        first(rows, y).baddbmm_(narrow, first(rows, b));
+    private static Tensor narrow(Tensor a, Tensor x, int rows) {
+        return Ops.to(first(rows, x), a.scalar_type()).bmm(first(rows, a));
+    }
+
+    private static void add(Tensor b, Tensor sum, Tensor narrow, int rows) {
+        first(rows, sum).baddbmm_(narrow, first(rows, b));
     }
 
     private static Tensor first(int rows, Tensor tensor) {
@@ -193,13 +206,20 @@ public final class Slots implements AutoCloseable {
      */
     private record Pair(Tensor a, Tensor b) {}
 
+    /**
+     * The matrices of layers whose own were put together.
+     *
+     * @param a {@code [rows, in, layers · rank]}
+     * @param b of each layer, {@code [rows, rank, out]}; null where no adapter acts
+     */
+    private record Joint(Tensor a, @Nullable Tensor[] b) {}
+
     /** The rows whose adapters are of one rank. */
     private static final class Bucket implements AutoCloseable {
         private final int rank;
         private final boolean[] filled;
         private final Map<Site, Pair> pairs = new IdentityHashMap<>();
-        /** Of layers whose matrices were put together, a of all: {@code [rows, in, layers · rank]}. */
-        private final Map<Together, Tensor> joint = new IdentityHashMap<>();
+        private final Map<Together, Joint> joint = new IdentityHashMap<>();
 
         private int used;
 
@@ -225,10 +245,12 @@ public final class Slots implements AutoCloseable {
             if (together == null) {
                 return new Pair(narrows(site, rank), b);
             }
-            Tensor all = joint.computeIfAbsent(
-                    together, t -> narrows(site, (long) t.matrices().size() * rank));
-            long place = together.matrices().indexOf(site.matrix());
-            return new Pair(kept(all.narrow(2, place * rank, rank)), b);
+            int layers = together.matrices().size();
+            Joint all = joint.computeIfAbsent(
+                    together, t -> new Joint(narrows(site, (long) layers * rank), new Tensor[layers]));
+            int place = together.matrices().indexOf(site.matrix());
+            all.b[place] = b;
+            return new Pair(kept(all.a.narrow(2, (long) place * rank, rank)), b);
         }
 
         private Tensor narrows(Linear site, long ranks) {
@@ -265,7 +287,7 @@ public final class Slots implements AutoCloseable {
                 pair.a.close();
                 pair.b.close();
             }
-            joint.values().forEach(Tensor::close);
+            joint.values().forEach(all -> all.a.close());
         }
     }
 

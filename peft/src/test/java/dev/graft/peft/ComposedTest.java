@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
 import dev.graft.tensor.Ops;
@@ -24,7 +25,7 @@ class ComposedTest {
     private record Constant() implements Effect.Delta, Effect.ExplicitDelta {
         @Override
         public Tensor apply(Tensor x, Pass pass) {
-            throw new UnsupportedOperationException();
+            return Ops.plus(Tensors.zeros(x.scalar_type(), x.size(0), 512), UPDATE);
         }
 
         @Override
@@ -70,13 +71,18 @@ class ComposedTest {
         }
     }
 
-    /** What updates add to a layer's output on average. */
+    /** What updates add to a layer's output on average: as much in inference as in training. */
     private static double gained(Linear layer, int updates, Tensor x, Tensor exact) {
         Affine all = layer;
         for (int i = 0; i < updates; i++) {
             all = Composed.of(layer, all, new Constant());
         }
         Tensor y = ((Composed) all).explicit().forward(x, null).get(0);
-        return Tensors.item(Ops.to(y, ScalarType.Double).sub(exact).mean());
+        double inTraining = Tensors.item(Ops.to(y, ScalarType.Double).sub(exact).mean());
+        Tensor inferred = all.apply(x, Pass.inference(Hooks.NONE));
+        double inInference =
+                Tensors.item(Ops.to(inferred, ScalarType.Double).sub(exact).mean());
+        assertThat(inInference).isCloseTo(inTraining, within(1e-9));
+        return inTraining;
     }
 }

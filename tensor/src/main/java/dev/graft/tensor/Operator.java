@@ -17,10 +17,16 @@ final class Operator {
     private static final Operator REORDER = new Operator("mkldnn::_reorder_linear_weight");
     private static final Operator LINEAR = new Operator("mkldnn::_linear_pointwise");
 
+    private static final Operator LINEAR_PLUS = new Operator("mkldnn::_linear_pointwise", "binary");
+
     private final OperatorHandle handle;
 
     private Operator(String name) {
-        handle = Dispatcher.singleton().findSchemaOrThrow(name, "");
+        this(name, "");
+    }
+
+    private Operator(String name, String overload) {
+        handle = Dispatcher.singleton().findSchemaOrThrow(name, overload);
         handle.retainReference(); // outlives the scope it happens to be made in
     }
 
@@ -49,6 +55,21 @@ final class Operator {
                 new IValue("none"),
                 new IValue(new GenericList(LINEAR.argument(4).containedType(0))),
                 new IValue(""));
+    }
+
+    /**
+     * {@code sum + x Wᵀ + b} without a gradient, rounded once.
+     *
+     * @param matrix W, as it is or as {@link #reordered} gives it
+     * @param sum in the shape of the result
+     */
+    static Tensor linearPlus(Tensor sum, Tensor x, Tensor matrix, @Nullable Tensor bias) {
+        return LINEAR_PLUS.call(
+                new IValue(x),
+                new IValue(sum.contiguous()),
+                new IValue(matrix),
+                bias == null ? new IValue() : new IValue(bias),
+                new IValue("add"));
     }
 
     private Type argument(int index) {

@@ -24,6 +24,26 @@ public final class Ops {
         return torch.linear(x, weight, optional(bias));
     }
 
+    /**
+     * {@code sum + x Wᵀ + b}, rounded once: a small update that is added to a rounded bf16 product is mostly lost, since it is less than the
+     * product's last bit. Where autograd records it the bias is added afterwards.
+     *
+     * @param x {@code [..., in]}
+     * @param sum {@code [..., out]}
+     */
+    public static Tensor linear(Tensor x, Tensor weight, @Nullable Tensor bias, Tensor sum) {
+        if (x.scalar_type().value != ScalarType.BFloat16.value) {
+            return linear(x, weight, bias).add_(sum);
+        }
+        if (Cpu.hasBf16() && !x.requires_grad() && !sum.requires_grad() && x.numel() > 0) {
+            return Operator.linearPlus(sum, x, weight, bias);
+        }
+        Tensor y = sum.reshape(-1, weight.size(0))
+                .addmm(x.reshape(-1, weight.size(1)), weight.t())
+                .view(Tensors.shape(sum));
+        return bias == null ? y : y.add(bias);
+    }
+
     /** A convolution of x {@code [batch, in, size...]} with kernels {@code [out, in / groups, kernel...]}. */
     public static Tensor convolution(
             Tensor x,

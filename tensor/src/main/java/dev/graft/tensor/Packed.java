@@ -35,4 +35,9 @@ public final class Packed {
     public Tensor linear(Tensor x, @Nullable Tensor bias) {
         return Operator.reorderedLinear(x, matrix, bias);
     }
+
+    /** {@code sum + x Wᵀ + b} rounded once, for which no gradient is recorded: sum {@code [..., out]}, x {@code [..., in]}. */
+    public Tensor linear(Tensor x, @Nullable Tensor bias, Tensor sum) {
+        return Operator.linearPlus(sum, x, matrix, bias);
+    }
 }

@@ -65,9 +65,12 @@ public final class Dense implements Matrix {
     }
 
     @Override
-    public Tensor times(Tensor x, @Nullable Tensor bias) {
-        Packed copy = packed;
-        return copy == null || x.requires_grad() ? Ops.linear(x, values, bias) : copy.linear(x, bias);
+    public Tensor times(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum) {
+        Packed copy = x.requires_grad() || (sum != null && sum.requires_grad()) ? null : packed;
+        if (sum == null) {
+            return copy == null ? Ops.linear(x, values, bias) : copy.linear(x, bias);
+        }
+        return copy == null ? Ops.linear(x, values, bias, sum) : copy.linear(x, bias, sum);
     }
 
     @Override

@@ -21,7 +21,12 @@ public sealed interface Matrix permits Dense, Quantized {
     List<Tensor> parts();
 
     /** {@code x Wᵀ + b}: x {@code [..., columns]}, bias {@code [rows]} or null. */
-    Tensor times(Tensor x, @Nullable Tensor bias);
+    default Tensor times(Tensor x, @Nullable Tensor bias) {
+        return times(x, bias, null);
+    }
+
+    /** {@code sum + x Wᵀ + b}, rounded once: x {@code [..., columns]}, bias {@code [rows]} or null, sum {@code [..., rows]} or null. */
+    Tensor times(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum);
 
     /** {@code sum + x Wᵀ} in place, rounded once: x {@code [n, columns]}, sum {@code [n, rows]}. */
     Tensor addTimes(Tensor sum, Tensor x);

@@ -63,9 +63,19 @@ public final class Together {
         return matrices;
     }
 
-    /** {@code x Wᵀ + b} of each, {@code [..., rows]}, for which no gradient is recorded: x {@code [..., columns]}. */
-    public Tensor[] times(Tensor x) {
-        Tensor y = packed.linear(x, bias);
+    /** How many rows they have in all. */
+    public long rows() {
+        return matrices.stream().mapToLong(Dense::rows).sum();
+    }
+
+    /**
+     * {@code sum + x Wᵀ + b} of each, {@code [..., rows]}, for which no gradient is recorded.
+     *
+     * @param x {@code [..., columns]}
+     * @param sum {@code [..., rows()]}, or null for nothing
+     */
+    public Tensor[] times(Tensor x, @Nullable Tensor sum) {
+        Tensor y = sum == null ? packed.linear(x, bias) : packed.linear(x, bias, sum);
         Tensor[] parts = new Tensor[matrices.size()];
         long start = 0;
         for (int i = 0; i < parts.length; i++) {

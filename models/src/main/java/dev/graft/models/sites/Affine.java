@@ -12,6 +12,11 @@ public interface Affine {
     /** Applies the map: x is {@code [..., in]} for a linear layer, ids {@code [...]} for an embedding. */
     Tensor apply(Tensor x, Pass pass);
 
+    /** {@code sum + apply(x)}, which a linear layer rounds once: sum is of the answer's shape and type. */
+    default Tensor addTo(Tensor sum, Tensor x, Pass pass) {
+        return apply(x, pass).add(sum);
+    }
+
     /** The weight of the map. */
     Tensor weight();
 

@@ -8,9 +8,9 @@ import org.jspecify.annotations.Nullable;
 public interface Explicit {
     /**
      * The answer for x {@code [rows, in]}, and behind it what the gradient needs. The largest product comes last and adds to what is there
-     * before it is rounded: a small update that is added to a rounded bf16 product is mostly lost, since it is less than the product's last bit.
+     * before it is rounded.
      *
-     * @param sum what the answer is added to in place, {@code [rows, out]}; null for nothing, and the answer is new
+     * @param sum what the answer is added to, perhaps in place, {@code [rows, out]}; null for nothing, and the answer is new
      */
     List<Tensor> forward(Tensor x, @Nullable Tensor sum);
 

@@ -35,7 +35,7 @@ public interface Hooks {
         Together together = sites.stream().allMatch(this::isFrozen) ? Linear.together(sites) : null;
         return together == null || x.requires_grad()
                 ? sites.stream().map(site -> linear(site, x, pass)).toArray(Tensor[]::new)
-                : together.times(Ops.to(x, sites.get(0).type()));
+                : together.times(Ops.to(x, sites.get(0).type()), null);
     }
 
     /**

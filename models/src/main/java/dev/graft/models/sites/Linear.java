@@ -86,6 +86,11 @@ public record Linear(
     }
 
     @Override
+    public Tensor addTo(Tensor sum, Tensor x, Pass pass) {
+        return matrix.times(Ops.to(x, type()), bias, sum);
+    }
+
+    @Override
     public Tensor apply(Tensor x, Tensor newWeight, @Nullable Tensor newBias) {
         return Ops.linear(Ops.to(x, newWeight.scalar_type()), newWeight, newBias);
     }
@@ -115,9 +120,7 @@ public record Linear(
         if (sum == null) {
             return List.of(matrix.times(x, bias));
         }
-        // The bias comes last: beside it the sum would lose what is small before the product is added.
-        Tensor y = matrix.addTimes(sum, x);
-        return List.of(bias == null ? y : y.add_(bias));
+        return List.of(bias == null ? matrix.addTimes(sum, x) : matrix.times(x, bias, sum));
     }
 
     @Override

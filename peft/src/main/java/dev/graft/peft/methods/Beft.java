@@ -65,7 +65,9 @@ public record Beft(Targets targets, boolean startAtZero) implements Method {
     private record Bias(Tensor value, long in) implements Effect.Delta, Effect.ExplicitDelta {
         @Override
         public Tensor apply(Tensor x, Pass pass) {
-            return Ops.to(value.view(-1), x.scalar_type());
+            long[] shape = Tensors.shape(x);
+            shape[shape.length - 1] = value.size(1);
+            return Ops.to(value.view(-1), x.scalar_type()).expand(shape);
         }
 
         @Override

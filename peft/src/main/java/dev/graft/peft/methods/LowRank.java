@@ -14,6 +14,7 @@ import dev.graft.peft.inits.Factors;
 import dev.graft.peft.inits.Loftq;
 import dev.graft.peft.inits.LoraInit;
 import dev.graft.peft.inits.Place;
+import dev.graft.tensor.Dropout;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
@@ -281,14 +282,35 @@ record LowRank(
         return new LowRank(a, b, bias, scaling, 0, start, site);
     }
 
-    /** Plain LoRA's gradient: with z = s · A x, {@code dB = dyᵀ z}, {@code dz = s · dy B}, {@code dA = dzᵀ x}, {@code dx += dz A}. */
+    /**
+     * Plain LoRA's gradient: with D the dropout's mask and z = s · A (x ⊙ D), {@code dB = dyᵀ z}, {@code dz = s · dy B},
+     * {@code dA = dzᵀ (x ⊙ D)}, {@code dx += (dz A) ⊙ D}.
+     */
     @Override
     public Effect.@Nullable ExplicitDelta explicit() {
-        boolean plain = site instanceof Linear && start == null && bias == null && dropout == 0;
-        return plain ? new Formula(a, b, scaling) : null;
+        boolean plain = site instanceof Linear && start == null && bias == null;
+        return plain ? new Formula(a, b, scaling, dropout) : null;
     }
 
-    private record Formula(Tensor a, Tensor b, double scaling) implements Effect.ExplicitDelta {
+    private static final class Formula implements Effect.ExplicitDelta {
+        private final Tensor a;
+        private final Tensor b;
+        private final double scaling;
+        private final double dropout;
+        /** Where the generator stood before the mask: it is drawn again in the backward pass. */
+        private long drawn;
+
+        private Formula(Tensor a, Tensor b, double scaling, double dropout) {
+            this.a = a;
+            this.b = b;
+            this.scaling = scaling;
+            this.dropout = Dropout.isOff() ? 0 : dropout;
+        }
+
+        private @Nullable Tensor mask(Tensor x) {
+            return dropout == 0 ? null : Dropout.again(drawn, x.scalar_type(), dropout, Tensors.shape(x));
+        }
+
         @Override
         public boolean trains() {
             return a.requires_grad() || b.requires_grad();
@@ -296,7 +318,9 @@ record LowRank(
 
         @Override
         public List<Tensor> forward(Tensor x, @Nullable Tensor sum) {
-            Tensor z = Ops.linear(x, Ops.to(a, x.scalar_type()), null).mul_(new Scalar(scaling));
+            drawn = Dropout.state();
+            Tensor input = Ops.dropout(x, dropout, true);
+            Tensor z = Ops.linear(input, Ops.to(a, x.scalar_type()), null).mul_(new Scalar(scaling));
             Tensor up = Ops.to(b, x.scalar_type()).t();
             return List.of(sum == null ? z.matmul(up) : sum.addmm_(z, up), z);
         }
@@ -312,11 +336,18 @@ record LowRank(
                 Tape.accumulate(b, gradient.t().matmul(kept.get(0)));
             }
             Tensor dz = gradient.matmul(Ops.to(b, x.scalar_type())).mul_(new Scalar(scaling));
+            Tensor mask = mask(x);
             if (a.requires_grad()) {
-                Tape.accumulate(a, dz.t().matmul(x));
+                Tape.accumulate(a, dz.t().matmul(mask == null ? x : x.mul(mask)));
             }
-            if (dx != null) {
-                dx.addmm_(dz, Ops.to(a, x.scalar_type()));
+            if (dx == null) {
+                return;
+            }
+            Tensor down = Ops.to(a, x.scalar_type());
+            if (mask == null) {
+                dx.addmm_(dz, down);
+            } else {
+                dx.add_(dz.matmul(down).mul_(mask));
             }
         }
     }
