@@ -25,12 +25,19 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * {@code quantization=auto}: the base is kept in the first kind with which the run fits {@code memory_limit}, or else most of the machine's
- * memory: whole, int8, nf4, in the order of what they change and cost by the table of PERFORMANCE.md. A checkpoint that is quantised stays
- * as it is, and a run that goes on keeps what it began with.
+ * memory: whole, int8, nf4, in the order of what they change and cost by the table of PERFORMANCE.md. What a run takes is measured in the
+ * smallest kind, so that no try passes what a container allows, and is more in another by what its matrices take more. A checkpoint that is
+ * quantised stays as it is, and a run that goes on keeps what it began with.
  */
 record AutoQuantization(RunConfig config, Prepared.Files files, PrintWriter err) {
     /** The part of the machine's memory that a run may take without a limit. */
     private static final double SHARE = 0.9;
+
+    /** What a value takes in NF4 with double quantisation, its share of the scales included. */
+    private static final double NF4_BYTES = 0.516;
+
+    /** Whole parameters that take less than this part of the room are tried at once. */
+    private static final double SMALL = 0.25;
 
     /** Prepares the run in the kind that is chosen, and says which and why. */
     Prepared prepare(Function<RunConfig, Prepared> preparation) {
@@ -40,49 +47,39 @@ record AutoQuantization(RunConfig config, Prepared.Files files, PrintWriter err)
                     preparation.apply(config.withQuantization(before)),
                     Prepared.name(before) + ", as in the checkpoint");
         }
-        List<Quantization> kinds = kinds();
-        List<String> larger = new ArrayList<>();
-        for (Quantization kind : kinds.subList(0, kinds.size() - 1)) {
-            Prepared fits = ifItFits(kind, preparation, larger);
-            if (fits != null) {
-                return fits;
-            }
+        if (files.checkpoint().tensors() instanceof QuantizedTensors tensors && tensors.keeps()) {
+            return said(preparation.apply(config.withQuantization(Quantization.KEEP)), "keep, as the checkpoint is");
+        }
+        long most = most();
+        boolean small = ResidentMemory.bytes() + parameterBytes(Quantization.NONE) < SMALL * most;
+        Quantization tried = small ? Quantization.NONE : Quantization.NF4;
+        Prepared run = preparation.apply(config.withQuantization(tried));
+        Choice choice = choice(tried, needed(run, most), most);
+        if (choice.kind != tried) {
             // Nothing of it must stand beside the next one.
+            run = null;
             Natives.giveBack();
             ResidentMemory.forgetPeak();
+            run = preparation.apply(config.withQuantization(choice.kind));
         }
-        Quantization last = kinds.get(kinds.size() - 1);
-        return said(
-                prepared(last, preparation, larger),
-                Prepared.name(last)
-                        + (larger.isEmpty() ? ", as the checkpoint is" : why(larger) + ", and there are " + room()));
+        return said(run, choice.why);
     }
 
-    private @Nullable Prepared ifItFits(
-            Quantization kind, Function<RunConfig, Prepared> preparation, List<String> larger) {
-        long most = most();
-        long least = ResidentMemory.bytes() + parameterBytes(kind);
-        if (least > most) {
-            larger.add(Prepared.name(kind) + " would take " + Figures.bytes(least) + " for the base alone");
-            return null;
-        }
-        Prepared run = prepared(kind, preparation, larger);
-        Long needed = needed(run, most);
-        if (needed == null || needed <= most) {
-            String within =
-                    needed == null ? "" : ", which takes at most about " + Figures.bytes(needed) + " of " + room();
-            return said(run, Prepared.name(kind) + within + why(larger));
-        }
-        larger.add(Prepared.name(kind) + " would take about " + Figures.bytes(needed));
-        return null;
-    }
+    private record Choice(Quantization kind, String why) {}
 
-    /** An error that follows is one of this kind. */
-    private Prepared prepared(Quantization kind, Function<RunConfig, Prepared> preparation, List<String> larger) {
-        if (!larger.isEmpty()) {
-            err.println("trying " + Prepared.name(kind) + why(larger));
+    /** @param needed what the run takes in the kind that was tried; null where the system doesn't say: then the base alone must have room */
+    private Choice choice(Quantization tried, @Nullable Long needed, long most) {
+        List<String> larger = new ArrayList<>();
+        for (Quantization kind : List.of(Quantization.NONE, Quantization.INT8)) {
+            long takes = parameterBytes(kind) + (needed == null ? 0 : needed - parameterBytes(tried));
+            if (takes <= most) {
+                String within =
+                        needed == null ? "" : ", which takes at most about " + Figures.bytes(takes) + " of " + room();
+                return new Choice(kind, Prepared.name(kind) + within + why(larger));
+            }
+            larger.add(Prepared.name(kind) + " would take about " + Figures.bytes(takes));
         }
-        return preparation.apply(config.withQuantization(kind));
+        return new Choice(Quantization.NF4, "nf4" + why(larger) + ", and there are " + room());
     }
 
     /** What a run takes; null where the system doesn't say what a process takes. */
@@ -120,12 +117,6 @@ record AutoQuantization(RunConfig config, Prepared.Files files, PrintWriter err)
                         .toUpperCase(Locale.ROOT));
     }
 
-    private List<Quantization> kinds() {
-        return files.checkpoint().tensors() instanceof QuantizedTensors tensors && tensors.keeps()
-                ? List.of(Quantization.KEEP)
-                : List.of(Quantization.NONE, Quantization.INT8, Quantization.NF4);
-    }
-
     /** What the parameters take at least: tables as long as the vocabulary stay whole. */
     private long parameterBytes(Quantization kind) {
         TensorSource tensors = files.checkpoint().tensors();
@@ -134,8 +125,9 @@ record AutoQuantization(RunConfig config, Prepared.Files files, PrintWriter err)
         long bytes = 0;
         for (String name : tensors.names()) {
             TensorInfo info = tensors.info(name);
-            boolean quantized = kind == Quantization.INT8 && info.rank() == 2 && info.shape()[0] != vocabulary;
-            bytes += info.elements() * (quantized ? 1 : halves ? Short.BYTES : Float.BYTES);
+            boolean quantized = kind != Quantization.NONE && info.rank() == 2 && info.shape()[0] != vocabulary;
+            double each = quantized ? (kind == Quantization.INT8 ? 1 : NF4_BYTES) : halves ? Short.BYTES : Float.BYTES;
+            bytes += Math.round(info.elements() * each);
         }
         return bytes;
     }
