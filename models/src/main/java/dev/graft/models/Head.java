@@ -27,6 +27,16 @@ public sealed interface Head {
     /** The logits of rows {@code [..., hidden]}. */
     Tensor project(Tensor rows, Pass pass);
 
+    /**
+     * The logits of rows {@code [n, hidden]} as a loss needs them, which is the same whatever is added to all logits of a row: in bf16, where it
+     * can be, each is less what the row's label has, since small values keep more digits.
+     *
+     * @param labels {@code [n]} int64
+     */
+    default Tensor project(Tensor rows, Tensor labels, Pass pass) {
+        return project(rows, pass);
+    }
+
     /** The answer for hidden states. */
     default Tensor logits(Hidden hidden, Pass pass) {
         return project(rows(hidden, pass), pass);
@@ -141,6 +151,29 @@ public sealed interface Head {
         @Override
         public Tensor project(Tensor rows, Pass pass) {
             return Head.project(rows, dense, dropout, output, pass);
+        }
+
+        @Override
+        public Tensor project(Tensor rows, Tensor labels, Pass pass) {
+            boolean plain = output.type().value == ScalarType.BFloat16.value
+                    && !output.isQuantized()
+                    && pass.hooks().isFrozen(output);
+            if (!plain) {
+                return project(rows, pass);
+            }
+            Tensor x = Ops.to(dense == null ? rows : dense.apply(rows, pass), output.type());
+            Tensor input = Ops.dropout(x, dropout, pass.isTraining());
+            return output.addTo(own(input.detach(), labels).neg().expand(x.size(0), output.out()), input, pass);
+        }
+
+        /** About what each row's label has, {@code [n, 1]}. */
+        private Tensor own(Tensor x, Tensor labels) {
+            Tensor weights = output.weight().index_select(0, labels);
+            Tensor own = Ops.sum(Ops.to(x, ScalarType.Float).mul(weights), -1, true);
+            Tensor bias = output.bias();
+            Tensor whole =
+                    bias == null ? own : own.add(bias.index_select(0, labels).unsqueeze(1));
+            return Ops.to(whole, output.type());
         }
     }
 

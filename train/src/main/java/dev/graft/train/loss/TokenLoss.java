@@ -121,9 +121,10 @@ final class TokenLoss implements Objective {
         for (int start = 0; start < labelled.labels.length; start += most) {
             int size = Math.min(most, labelled.labels.length - start);
             try (Scope chunk = new Scope()) {
+                Tensor labels = labelled.labels(start, size);
                 sum += CrossEntropy.backward(
-                        base.head().project(rows.narrow(0, start, size), pass),
-                        labelled.labels(start, size),
+                        base.head().project(rows.narrow(0, start, size), labels, pass),
+                        labels,
                         labelled.weights(start, size, base.numerics().small()),
                         labelSmoothing,
                         1 / divisor);
@@ -210,7 +211,7 @@ final class TokenLoss implements Objective {
                 try (Scope chunk = new Scope()) {
                     Tensor labels = labelled.labels(start, size);
                     Tensor logits = Ops.to(
-                            base.head().project(rows.narrow(0, start, size), pass),
+                            base.head().project(rows.narrow(0, start, size), labels, pass),
                             base.numerics().small());
                     double[] losses = Tensors.doubles(CrossEntropy.of(logits, labels, 0));
                     long[] hits = Tensors.longs(Ops.argmax(logits, 1).eq(labels));
