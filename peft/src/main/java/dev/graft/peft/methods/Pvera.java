@@ -15,6 +15,7 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import dev.graft.tensor.TorchRng;
 import java.util.List;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -24,7 +25,8 @@ import tools.jackson.databind.node.ObjectNode;
  * PVeRA, probabilistic VeRA (2025, arXiv 2512.07703): {@code y = W x + b + λ_b ⊙ B z} with {@code [μ, ln σ²] = λ_d ⊙ A x}. In training
  * {@code z = μ + ε ⊙ σ} with normal ε drawn anew for each token, in inference z = μ. {@code A [2r, in]}, {@code B [out, r]} are frozen, random
  * and shared by all layers, each taking the part that it needs; {@code λ_d [2r]}, {@code λ_b [out]} are trained. λ_d starts at
- * {@code d_initial} and λ_b at zero, so a new adapter changes nothing.
+ * {@code d_initial} and λ_b at zero, so a new adapter changes nothing. ln σ is held to at most 2, as soft actor-critic does: the exponential of
+ * one large activation would otherwise be infinite, as it is in PEFT.
  *
  * <p>Trained: 2r + out for a layer. Files: {@code <module>.pvera_lambda_d}, {@code <module>.pvera_lambda_b}, and the shared {@code pvera_A},
  * {@code pvera_B} unless {@code save_projection} is false: then they are drawn again from {@code projection_prng_key} with PyTorch's
@@ -54,6 +56,9 @@ public record Pvera(
     /** Rank 256, λ_d from 1 (PEFT's is 0.1, where the noise drowns the mean for long), every linear layer but the head. */
     public static final Pvera DEFAULT =
             new Pvera(256, 1, 0, SharedProjection.SAVED, Bias.NONE, Targets.ALL_LINEAR, true, null);
+
+    /** The most that ln σ² may be. */
+    private static final double LOG_VARIANCE = 4;
 
     public Pvera {
         if (r < 1) {
@@ -119,7 +124,8 @@ public record Pvera(
             Tensor input = Ops.dropout(x, dropout, pass.isTraining());
             Tensor z = half(input, 0);
             if (pass.isTraining()) {
-                Tensor deviation = Ops.scale(half(input, 1), 0.5).exp();
+                Tensor deviation = Ops.scale(half(input, 1).clamp_max(new Scalar(LOG_VARIANCE)), 0.5)
+                        .exp();
                 z = z.add(Ops.to(Dropout.normal(Tensors.shape(z)), z.scalar_type())
                         .mul(deviation));
             }

@@ -102,6 +102,24 @@ class PveraTest extends MethodContract {
     }
 
     @Test
+    void staysFiniteWhereAnActivationIsLarge() {
+        mean.close();
+        Base base = Bases.load(Bases.LLAMA);
+        Adapter adapter = Adapter.create(base, of(0, SharedProjection.SAVED, false), 1);
+        Linear site = (Linear) adapter.sites().get(0);
+        Hooks hooks = Selection.of(adapter).hooks();
+        Tensor x = Tensors.ones(ScalarType.Float, 1, site.in()).mul(new Scalar(1e4));
+        Dropout.seed(1, 1, 0);
+
+        Tensor y = hooks.linear(site, x, Pass.training(hooks));
+        y.sum().backward();
+
+        assertThat(y.isfinite().all().item_bool()).isTrue();
+        Tensor gradient = adapter.value(site.name() + ".pvera_lambda_d").grad();
+        assertThat(gradient.isfinite().all().item_bool()).isTrue();
+    }
+
+    @Test
     void refusesToAnswerByChance() {
         ObjectNode json = JsonNodeFactory.instance.objectNode().put("r", 4).put("sample_at_inference", true);
 
