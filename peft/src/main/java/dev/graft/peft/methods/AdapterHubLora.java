@@ -13,9 +13,11 @@ import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
 import dev.graft.peft.inits.Factors;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
@@ -29,8 +31,8 @@ import tools.jackson.databind.node.ObjectNode;
  * {@code B' [out, out]} are trained; DoRA, and DoRA with VeRA's ΔW, where {@code use_dora} is set:
  * {@code y = m ⊙ (W + s ΔW) / ‖W + s ΔW‖ x + b}. With {@code use_gating} a {@link Gate} stands in place of s (UniPELT's LoRA).
  *
- * <p>Trained, for each linear layer: r · (in + out); (IA)³ out; VeRA r² + out²; DoRA out more; a gate in + 1 more. A starts
- * Kaiming-uniform, B at zero, l at one, m at the norms of W's rows: a new adapter changes nothing. Files, in AdapterHub's layout:
+ * <p>Trained, for each linear layer: r · (in + out); (IA)³ out; VeRA r² + out²; DoRA out more; a gate in + 1 more. A and B or l start as
+ * {@link Start} says, by default so that a new adapter changes nothing, m at the norms of W's rows. Files, in AdapterHub's layout:
  * {@code <module>.loras.NAME.lora_A}, {@code .lora_B}, {@code .vera_D}, {@code .vera_B}, {@code .m.weight}, {@code .gate.weight},
  * {@code .gate.bias}, and for VeRA {@code shared_parameters.NAME.lora_A}, {@code .lora_B}. Merges, but for gated ones. Use it to exchange
  * adapters with AdapterHub and as a part of UniPELT; else take {@link Lora}, {@link Ia3} or {@link Dora}, which have more options.
@@ -50,6 +52,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param scale whether it is (IA)³
  * @param dora whether only the direction of the weight is changed
  * @param vera what VeRA's D and B' have on their diagonals at the start, or null
+ * @param start how A and B, or l, start
  */
 public record AdapterHubLora(
         int r,
@@ -62,7 +65,8 @@ public record AdapterHubLora(
         boolean dora,
         @Nullable Vera vera,
         double dropout,
-        List<Integer> leaveOut)
+        List<Integer> leaveOut,
+        Start start)
         implements Method {
     private static final Map<String, Role> ROLES = Map.of("q", Role.QUERY, "k", Role.KEY, "v", Role.VALUE);
 
@@ -72,6 +76,73 @@ public record AdapterHubLora(
 
     /** Where VeRA's matrices start. */
     public record Vera(double d, double b) {}
+
+    /** What AdapterHub calls {@code init_weights}. */
+    public enum Start {
+        /** A Kaiming-uniform, B or l at zero. */
+        LORA(Initial.KAIMING, Initial.ZEROS),
+        /** A and B, or l, normal around 0 with deviation 0.02: a new adapter changes the base. */
+        BERT(Initial.normal(0.02), Initial.normal(0.02)),
+        /** A and B, or l, at one. */
+        IA3(Initial.ONES, Initial.ONES),
+        /** A and B Kaiming-uniform for rectifiers, that is on ±√(6 / columns); not for l. */
+        VERA(AdapterHubLora::rectified, AdapterHubLora::rectified);
+
+        private final Initial a;
+        private final Initial b;
+
+        Start(Initial a, Initial b) {
+            this.a = a;
+            this.b = b;
+        }
+
+        Initial a() {
+            return a;
+        }
+
+        /** Of B, or of l. */
+        Initial b() {
+            return b;
+        }
+
+        private String file() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    /** One that starts as its kind usually does. */
+    public AdapterHubLora(
+            int r,
+            double alpha,
+            List<String> attention,
+            boolean intermediate,
+            boolean output,
+            boolean scale,
+            boolean gated,
+            boolean dora,
+            @Nullable Vera vera,
+            double dropout,
+            List<Integer> leaveOut) {
+        this(
+                r,
+                alpha,
+                attention,
+                intermediate,
+                output,
+                scale,
+                gated,
+                dora,
+                vera,
+                dropout,
+                leaveOut,
+                scale ? Start.IA3 : vera == null ? Start.LORA : Start.VERA);
+    }
+
+    /** The same with another start. */
+    public AdapterHubLora withStart(Start other) {
+        return new AdapterHubLora(
+                r, alpha, attention, intermediate, output, scale, gated, dora, vera, dropout, leaveOut, other);
+    }
 
     public AdapterHubLora {
         attention = List.copyOf(attention);
@@ -92,6 +163,10 @@ public record AdapterHubLora(
             throw new InputException(
                     "composition_mode is \"scale\", expected \"add\": a scale has r 1, alpha 1, no dropout"
                             + " and neither DoRA nor VeRA");
+        }
+        if (scale && start == Start.VERA) {
+            throw new InputException(
+                    "init_weights is \"vera\", expected ia3, lora or bert: a scale has no other start");
         }
         if (dora && gated) {
             throw new InputException("use_gating is true, but use_dora is true: expected one of them");
@@ -153,15 +228,15 @@ public record AdapterHubLora(
                 ? Gate.of(g, at + "gate", 1, site.in(), Initial.normal(0.02), Initial.uniform(1 / Math.sqrt(site.in())))
                 : null;
         if (scale) {
-            Tensor l = g.parameter(at + "lora_B", Initial.ONES, site.out(), 1);
+            Tensor l = g.parameter(at + "lora_B", start.b(), site.out(), 1);
             g.add(site, gate == null ? new Effect.Scale(null, l) : new GatedScale(l, gate));
             return;
         }
         Product product = vera == null
                 ? new Product(
-                        g.parameter(at + "lora_A", Initial.KAIMING, r, site.in()),
+                        g.parameter(at + "lora_A", start.a(), r, site.in()),
                         null,
-                        g.parameter(at + "lora_B", Initial.ZEROS, site.out(), r),
+                        g.parameter(at + "lora_B", start.b(), site.out(), r),
                         null)
                 : vera(g, site, at, shared);
         if (dora) {
@@ -175,28 +250,32 @@ public record AdapterHubLora(
 
     private Product vera(Grafter g, Linear site, String at, Map<String, Tensor> shared) {
         String root = AdapterHubFields.root(g.base()) + "shared_parameters.*.";
-        Tensor a = once(g, root + "lora_A", shared, r, site.in());
-        Tensor b = once(g, root + "lora_B", shared, site.out(), r);
+        Tensor a = once(g, root + "lora_A", start.a(), shared, r, site.in());
+        Tensor b = once(g, root + "lora_B", start.b(), shared, site.out(), r);
         double d = vera == null ? 0 : vera.d;
-        double start = vera == null ? 0 : vera.b;
+        double outer = vera == null ? 0 : vera.b;
         return new Product(
                 a,
                 g.parameter(at + "vera_D", diagonal(d), r, r),
                 b,
-                g.parameter(at + "vera_B", diagonal(start), site.out(), site.out()));
+                g.parameter(at + "vera_B", diagonal(outer), site.out(), site.out()));
     }
 
-    private static Tensor once(Grafter g, String key, Map<String, Tensor> shared, long rows, long columns) {
+    private static Tensor once(
+            Grafter g, String key, Initial start, Map<String, Tensor> shared, long rows, long columns) {
         Tensor known = shared.get(key);
         if (known == null) {
-            // Kaiming-uniform with a = 0.
-            known = g.frozen(key, Initial.uniform(Math.sqrt(6.0 / columns)), rows, columns);
+            known = g.frozen(key, start, rows, columns);
             shared.put(key, known);
         } else if (known.size(0) != rows || known.size(1) != columns) {
             throw new InputException("vera_d is set, but the adapted layers have different sizes: they can't share "
                     + key.substring(key.lastIndexOf('.') + 1));
         }
         return known;
+    }
+
+    private static Tensor rectified(Rng rng, long... shape) {
+        return Initial.uniform(Math.sqrt(6.0 / shape[1])).make(rng, shape);
     }
 
     private static Initial diagonal(double value) {
@@ -310,7 +389,7 @@ public record AdapterHubLora(
         c.put("intermediate_lora", intermediate);
         c.put("output_lora", output);
         c.put("composition_mode", scale ? "scale" : "add");
-        c.put("init_weights", start());
+        c.put("init_weights", start.file());
         c.put("use_gating", gated);
         c.put("use_dora", dora);
         c.put("vera_d", vera == null ? null : Double.valueOf(vera.d));
@@ -338,18 +417,9 @@ public record AdapterHubLora(
                 d == null ? null : new Vera(d, b == null ? 0 : b),
                 f.number("dropout", 0),
                 AdapterHubFields.leaveOut(f));
-        if (!f.choice("init_weights", read.start(), "lora", "ia3", "vera").equals(read.start())) {
-            throw f.wrong(
-                    "init_weights",
-                    "\"" + read.start() + "\", as adapters of this kind start here; in the file of a trained one it may"
-                            + " be changed, as it doesn't say what the values are");
-        }
-        return read;
-    }
-
-    /** AdapterHub's name for how its kind starts. */
-    private String start() {
-        return scale ? "ia3" : vera == null ? "lora" : "vera";
+        String usual = read.start.file();
+        String start = f.choice("init_weights", usual, "lora", "bert", "ia3", "vera");
+        return start.equals(usual) ? read : read.withStart(Start.valueOf(start.toUpperCase(Locale.ROOT)));
     }
 
     /** Registers {@code adapterhub-lora}. */

@@ -46,12 +46,12 @@ final class FusedLora {
                 ? Gate.of(g, at + "gate", n, site.in(), Initial.normal(0.02), Initial.uniform(1 / Math.sqrt(site.in())))
                 : null;
         if (method.scale()) {
-            return new Scaled(g.parameter(at + "lora_B", Initial.ONES, size * n, 1), parts, size, gate);
+            return new Scaled(g.parameter(at + "lora_B", method.start().b(), size * n, 1), parts, size, gate);
         }
         int r = method.r();
         return new Added(
-                g.parameter(at + "lora_A", Initial.KAIMING, (long) r * n, site.in()),
-                g.parameter(at + "lora_B", Initial.ZEROS, size * n, r),
+                g.parameter(at + "lora_A", method.start().a(), (long) r * n, site.in()),
+                g.parameter(at + "lora_B", method.start().b(), size * n, r),
                 parts,
                 r,
                 size,

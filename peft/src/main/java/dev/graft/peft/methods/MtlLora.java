@@ -27,11 +27,11 @@ import tools.jackson.databind.node.ObjectNode;
  * p = softmax(w_t / τ)        y = W x + b + s · Σᵢ pᵢ Bᵢ diag(λ_t) A x
  * }</pre>
  *
- * with {@code A [r, in]}, {@code B [n, out, r]}, λ {@code [tasks, r]} and w {@code [tasks, n]}. The paper's λ_t is a whole matrix; AdapterHub
+ * with {@code A [r, in]}, {@code B [n, out, r]}, λ {@code [tasks · r]} and w {@code [tasks · n]}. The paper's λ_t is a whole matrix; AdapterHub
  * can't build that one. The task is chosen by {@code adapter.task(t)}, for each row of a batch if need be.
  *
  * <p>Trained, for each linear layer: r · (in + n · out) + tasks · (r + n). A starts Kaiming-uniform, B at zero, λ and w at one: a new adapter
- * changes nothing. Files, in AdapterHub's layout: {@code <module>.loras.NAME.lora_A}, {@code .lora_B}, {@code .task_specific.values},
+ * changes nothing, but for {@code init_weights} "bert". Files, in AdapterHub's layout: {@code <module>.loras.NAME.lora_A}, {@code .lora_B}, {@code .task_specific.values},
  * {@code .weights}. AdapterHub has a folder for each task, with the same A and B in all of them, as {@link #alone} gives them and {@link #join}
  * reads them; an adapter of several tasks has λ and w of all of them, and {@code tasks} in its configuration. Merges for a task. Use it where
  * tasks are related and a LoRA for each would learn the same thing again; {@link Poly} mixes A as well.
@@ -93,8 +93,8 @@ public record MtlLora(AdapterHubLora lora, int ups, double sharpness, int tasks)
             joint.parameters().forEach((key, parameter) -> {
                 for (int task = 0; task < adapters.size(); task++) {
                     Tensor own = adapters.get(task).value(key);
-                    if (isOfTask(key) && adapters.size() > 1) {
-                        parameter.value().select(0, task).copy_(own);
+                    if (isOfTask(key)) {
+                        of(task, parameter.value(), own.numel()).copy_(own);
                     } else if (task == 0) {
                         parameter.value().copy_(own);
                     } else if (!parameter.value().equal(own)) {
@@ -117,7 +117,8 @@ public record MtlLora(AdapterHubLora lora, int ups, double sharpness, int tasks)
         try (NoGrad off = new NoGrad()) {
             alone.parameters().forEach((key, parameter) -> {
                 Tensor shared = joint.value(key);
-                parameter.value().copy_(isOfTask(key) && method.tasks > 1 ? shared.select(0, task) : shared);
+                Tensor own = parameter.value();
+                own.copy_(isOfTask(key) ? of(task, shared, own.numel()) : shared);
             });
         }
         return alone;
@@ -135,6 +136,8 @@ public record MtlLora(AdapterHubLora lora, int ups, double sharpness, int tasks)
     @Override
     public void graft(Grafter g) {
         int task = g.task(tasks);
+        // AdapterHub knows no other starts for several Bs.
+        Initial up = lora.start() == AdapterHubLora.Start.BERT ? lora.start().b() : Initial.ZEROS;
         for (Linear site : lora.places(g.base())) {
             if (site.role() == Role.QUERY_KEY_VALUE) {
                 throw new InputException(
@@ -147,18 +150,23 @@ public record MtlLora(AdapterHubLora lora, int ups, double sharpness, int tasks)
             g.add(
                     site,
                     new Mixed(
-                            g.parameter(at + "lora_A", Initial.KAIMING, lora.r(), site.in()),
-                            g.parameter(at + "lora_B", Initial.ZEROS, ups, site.out(), lora.r()),
-                            tasks == 1 ? values : values.select(0, task),
-                            tasks == 1 ? weights : weights.select(0, task),
+                            g.parameter(at + "lora_A", lora.start().a(), lora.r(), site.in()),
+                            g.parameter(at + "lora_B", up, ups, site.out(), lora.r()),
+                            of(task, values, lora.r()),
+                            of(task, weights, ups),
                             sharpness,
                             lora.alpha() / lora.r(),
                             lora.dropout()));
         }
     }
 
+    /** All tasks' values, one after the other: vectors, on which no weight decay acts. */
     private Tensor ofTasks(Grafter g, String key, long size) {
-        return tasks == 1 ? g.parameter(key, Initial.ONES, size) : g.parameter(key, Initial.ONES, tasks, size);
+        return g.parameter(key, Initial.ONES, tasks * size);
+    }
+
+    private static Tensor of(int task, Tensor all, long size) {
+        return all.narrow(0, task * size, size);
     }
 
     /**

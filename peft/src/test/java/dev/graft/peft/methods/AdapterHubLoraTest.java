@@ -2,6 +2,7 @@ package dev.graft.peft.methods;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
@@ -10,7 +11,10 @@ import dev.graft.peft.Bases;
 import dev.graft.peft.Merge;
 import dev.graft.peft.MethodContract;
 import dev.graft.peft.methods.AdapterHubLora.Vera;
+import dev.graft.tensor.Tensors;
 import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -41,6 +45,7 @@ class AdapterHubLoraTest extends MethodContract {
         return List.of(
                 new Case(Bases.BERT, lora(List.of("q", "v"), false, false), 2 * 2 * 4 * 64, true),
                 new Case(Bases.BERT, all, 2 * (3 * 4 * 64 + 2 * 4 * 96), true),
+                new Case(Bases.BERT, all.withStart(AdapterHubLora.Start.BERT), 2 * (3 * 4 * 64 + 2 * 4 * 96), false),
                 new Case(Bases.BERT, ia3(false), 2 * (2 * 32 + 64), true),
                 new Case(Bases.BERT, dora(), 2 * (4 * 64 + 32) + 4 * 96 + 64 + 4 * 96 + 32, true),
                 new Case(Bases.LLAMA, vera(false), 2 * (4 * 4 + 32 * 32), false),
@@ -78,17 +83,38 @@ class AdapterHubLoraTest extends MethodContract {
                 .contains("bert.encoder.layer.0.output.dense.loras.*.lora_A");
     }
 
-    /** Each kind starts in one way, so another one must not seem to be taken. */
     @ParameterizedTest
-    @CsvSource({"bert,add,lora", "ia3,add,lora", "vera,add,lora", "lora,scale,ia3"})
-    void refusesAnotherStart(String start, String mode, String expected) {
+    @CsvSource({
+        "lora, add, 0.1021, 0",
+        "bert, add, 0.02, 0.02",
+        "ia3, add, 1, 1",
+        "vera, add, 0.25, 1.4142",
+        "lora, scale, , 0",
+        "bert, scale, , 0.02",
+        "ia3, scale, , 1"
+    })
+    void startsAsItIsTold(String start, String mode, @Nullable Double a, double b) {
         ObjectNode options = JsonNodeFactory.instance.objectNode();
         options.put("r", 1).put("alpha", 1).put("composition_mode", mode).put("init_weights", start);
+        AdapterHubLora method = AdapterHubLora.read(Fields.of("options", options));
+        Adapter adapter = Adapter.create(Bases.load(Bases.LLAMA), method, 1);
+        String at = "model.layers.0.self_attn.q_proj.loras.*.";
 
-        assertThatThrownBy(() -> AdapterHubLora.read(Fields.of("options", options)))
+        assertThat(rootMeanSquare(adapter.value(at + "lora_B"))).isCloseTo(b, withinPercentage(40));
+        if (a != null) {
+            assertThat(rootMeanSquare(adapter.value(at + "lora_A"))).isCloseTo(a, withinPercentage(40));
+        }
+    }
+
+    private static double rootMeanSquare(Tensor values) {
+        return Math.sqrt(Tensors.item(values.square().mean()));
+    }
+
+    @Test
+    void refusesAStartThatAScaleDoesNotHave() {
+        assertThatThrownBy(() -> ia3(false).withStart(AdapterHubLora.Start.VERA))
                 .isInstanceOf(InputException.class)
-                .hasMessageContaining("init_weights")
-                .hasMessageContaining("\"" + expected + "\"");
+                .hasMessageContaining("init_weights");
     }
 
     @Test

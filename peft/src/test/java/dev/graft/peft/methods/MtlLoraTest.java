@@ -2,6 +2,7 @@ package dev.graft.peft.methods;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
@@ -15,8 +16,6 @@ import dev.graft.peft.TaskHooks;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -107,17 +106,25 @@ class MtlLoraTest extends MethodContract {
     }
 
     @Test
-    void refusesAnotherStart(@TempDir Path folder) throws IOException {
+    void startsAsItIsTold() {
         Base base = Bases.load(Bases.BERT);
-        Adapter.create(base, MtlLora.DEFAULT, 1).save(folder);
-        Path file = folder.resolve("adapter_config.json");
-        Files.writeString(
-                file, Files.readString(file).replaceAll("\"init_weights\" *: *\"lora\"", "\"init_weights\": \"ia3\""));
+        AdapterHubLora small = AdapterHubLora.DEFAULT.withStart(AdapterHubLora.Start.BERT);
+        Adapter adapter = Adapter.create(base, new MtlLora(small, 2, 1, 1), 1);
 
-        assertThatThrownBy(() -> Adapter.load(base, folder))
-                .isInstanceOf(InputException.class)
-                .hasMessageContaining("init_weights")
-                .hasMessageContaining("expected \"lora\"");
+        Tensor b = adapter.value("bert.encoder.layer.0.attention.self.query.loras.*.lora_B");
+        assertThat(Tensors.item(b.std())).isCloseTo(0.02, withinPercentage(20));
+    }
+
+    /** Optimisers decay matrices alone, by default. */
+    @Test
+    void keepsWhatTasksHaveInVectors() {
+        Adapter adapter = Adapter.create(Bases.load(Bases.BERT), MtlLora.DEFAULT.withTasks(3), 1);
+
+        assertThat(adapter.trainable()).allSatisfy((key, value) -> {
+            if (key.endsWith(".values") || key.endsWith(".weights")) {
+                assertThat(value.dim()).as(key).isEqualTo(1);
+            }
+        });
     }
 
     @Test
