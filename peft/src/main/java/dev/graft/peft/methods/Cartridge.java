@@ -26,7 +26,7 @@ import tools.jackson.databind.node.ObjectNode;
  * text, one tensor {@code P [T, layers · 2 · heads · headDim]} as in {@link PTuningV2}. Its first F tokens stay frozen, as a sink for
  * attention. It starts from the keys and values that the base has for the first T tokens of a text; the text's positions start at T.
  *
- * <p>Trained: (T - F) · 2 · layers · heads · headDim. Without a text P starts normal around 0 with deviation 1, which learns slowly. Files:
+ * <p>Trained: (T - F) · 2 · layers · heads · headDim. Without a text P starts as {@link PTuningV2}'s, which learns slowly. Files:
  * {@code prompt_embeddings}. Doesn't merge, and has no strength but 1. Use it to keep what a model reads again and again; train it on
  * questions and answers about the text.
  *
@@ -82,7 +82,7 @@ public record Cartridge(int tokens, int frozen, @Nullable String text) implement
                     g.stored(VirtualTokens.KEY, tokens, table.width()).narrow(0, first, count);
         }
         return text == null
-                ? Initial.normal(1)
+                ? Initial.normal(PTuningV2.START)
                 : (rng, shape) -> ofText(g.base(), table, text).narrow(0, first, count);
     }
 

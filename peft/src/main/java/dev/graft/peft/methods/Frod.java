@@ -245,11 +245,6 @@ public record Frod(
         }
 
         @Override
-        public double rateFactor() {
-            return 10;
-        }
-
-        @Override
         public List<String> required() {
             return List.of("sparse_rate");
         }

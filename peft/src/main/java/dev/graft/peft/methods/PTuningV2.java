@@ -16,7 +16,8 @@ import tools.jackson.databind.node.ObjectNode;
  * prefix tuning without a projection. On decoders the text's positions start at T, as behind any cache; encoders with learned positions
  * keep theirs.
  *
- * <p>Trained: T · 2 · layers · heads · headDim. P starts normal around 0 with deviation 1. Files: {@code prompt_embeddings}. Doesn't merge,
+ * <p>Trained: T · 2 · layers · heads · headDim. P starts normal around 0 with deviation 0.02; PEFT's is 1,
+ * which on decoders ruins what the base can do. Files: {@code prompt_embeddings}. Doesn't merge,
  * and has no strength but 1. Use it for classification and tagging, with 5 to 20 tokens for simple tasks and 100 for hard ones, and a
  * learning rate of 5e-3 or more.
  *
@@ -30,6 +31,9 @@ import tools.jackson.databind.node.ObjectNode;
 public record PTuningV2(int tokens, boolean zero) implements Method {
     /** Twenty keys and values. */
     public static final PTuningV2 DEFAULT = new PTuningV2(20, false);
+
+    /** The deviation of P at the start. */
+    static final double START = 0.02;
 
     public PTuningV2 {
         VirtualTokens.positive(tokens);
@@ -48,7 +52,7 @@ public record PTuningV2(int tokens, boolean zero) implements Method {
 
     /** P itself. */
     static PrefixTable.Columns plain(Grafter g, int tokens, PrefixTable table, boolean zero) {
-        Tensor p = g.parameter(VirtualTokens.KEY, zero ? Initial.ZEROS : Initial.normal(1), tokens, table.width());
+        Tensor p = g.parameter(VirtualTokens.KEY, zero ? Initial.ZEROS : Initial.normal(START), tokens, table.width());
         return (first, count) -> p.narrow(1, first, count);
     }
 

@@ -2,6 +2,7 @@ package dev.graft.peft.methods;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import dev.graft.formats.InputException;
 import dev.graft.peft.Adapter;
@@ -25,6 +26,13 @@ class PTuningV2Test extends MethodContract {
         Adapter adapter = Adapter.create(Bases.load(Bases.LLAMA), new PTuningV2(3, true), 1);
 
         assertThat(Tensors.floats(adapter.trainable().get("prompt_embeddings"))).containsOnly(0f);
+    }
+
+    @Test
+    void startsNearZero() {
+        Adapter adapter = Adapter.create(Bases.load(Bases.LLAMA), new PTuningV2(20, false), 1);
+
+        assertThat(Tensors.item(adapter.value("prompt_embeddings").std())).isCloseTo(0.02, withinPercentage(10));
     }
 
     @Test
