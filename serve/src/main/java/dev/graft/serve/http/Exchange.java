@@ -106,12 +106,11 @@ final class Exchange {
     byte[] bytes() throws IOException {
         ApiError large = new ApiError(
                 413, "invalid_request_error", null, "the body has more than " + limits.bodyBytes() + " bytes");
-        if (request.getLength() > limits.bodyBytes()) {
-            throw large;
-        }
         InputStream in = Content.Source.asInputStream(request);
-        byte[] body = in.readNBytes(limits.bodyBytes() + 1);
-        if (body.length > limits.bodyBytes()) {
+        byte[] body = in.readNBytes(request.getLength() > limits.bodyBytes() ? 0 : limits.bodyBytes() + 1);
+        if (request.getLength() > limits.bodyBytes() || body.length > limits.bodyBytes()) {
+            // A client that still writes doesn't see the answer: as much again is taken and thrown away.
+            in.skip(2L * limits.bodyBytes() - body.length);
             throw large;
         }
         isRead = true;
