@@ -82,7 +82,7 @@ public record Cartridge(int tokens, int frozen, @Nullable String text) implement
                     g.stored(VirtualTokens.KEY, tokens, table.width()).narrow(0, first, count);
         }
         return text == null
-                ? Initial.normal(PTuningV2.START)
+                ? PTuningV2.Start.SMALL.initial()
                 : (rng, shape) -> ofText(g.base(), table, text).narrow(0, first, count);
     }
 

@@ -6,7 +6,10 @@ import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -17,23 +20,50 @@ import tools.jackson.databind.node.ObjectNode;
  * keep theirs.
  *
  * <p>Trained: T · 2 · layers · heads · headDim. P starts normal around 0 with deviation 0.02; PEFT's is 1,
- * which on decoders ruins what the base can do. Files: {@code prompt_embeddings}. Doesn't merge,
+ * which on decoders ruins what the base can do ({@code --compat peft} starts so). Files: {@code prompt_embeddings}. Doesn't merge,
  * and has no strength but 1. Use it for classification and tagging, with 5 to 20 tokens for simple tasks and 100 for hard ones, and a
  * learning rate of 5e-3 or more.
  *
  * <pre>{@code
- * Adapter adapter = Adapter.create(base, new PTuningV2(20, false), 42);
+ * Adapter adapter = Adapter.create(base, new PTuningV2(20, PTuningV2.Start.SMALL), 42);
  * }</pre>
  *
  * @param tokens T
- * @param zero whether P starts at zero: then every query looks at T empty keys, which isn't the identity either
+ * @param start what P is before training
  */
-public record PTuningV2(int tokens, boolean zero) implements Method {
+public record PTuningV2(int tokens, Start start) implements Method {
     /** Twenty keys and values. */
-    public static final PTuningV2 DEFAULT = new PTuningV2(20, false);
+    public static final PTuningV2 DEFAULT = new PTuningV2(20, Start.SMALL);
 
-    /** The deviation of P at the start. */
-    static final double START = 0.02;
+    /** What P is before training, and {@code init_weights} in a file. */
+    public enum Start {
+        /** Normal around 0 with deviation 1, as in PEFT. */
+        NORMAL(null, Initial.normal(1)),
+        /** Normal around 0 with deviation 0.02; PEFT takes a file that says so for its own start. */
+        SMALL("small", Initial.normal(0.02)),
+        /** Zeros: every query looks at T empty keys, which isn't the identity either. */
+        ZERO("zero", Initial.ZEROS);
+
+        private final @Nullable String file;
+        private final Initial initial;
+
+        Start(@Nullable String file, Initial initial) {
+            this.file = file;
+            this.initial = initial;
+        }
+
+        Initial initial() {
+            return initial;
+        }
+
+        static Start read(Fields f) {
+            String name = f.stringOrNull("init_weights");
+            return Stream.of(values())
+                    .filter(start -> Objects.equals(start.file, name))
+                    .findFirst()
+                    .orElseThrow(() -> f.wrong("init_weights", "\"small\", \"zero\" or null"));
+        }
+    }
 
     public PTuningV2 {
         VirtualTokens.positive(tokens);
@@ -47,12 +77,12 @@ public record PTuningV2(int tokens, boolean zero) implements Method {
     @Override
     public void graft(Grafter g) {
         PrefixTable table = PrefixTable.of(g.base());
-        table.add(g, tokens, plain(g, tokens, table, zero));
+        table.add(g, tokens, plain(g, tokens, table, start));
     }
 
     /** P itself. */
-    static PrefixTable.Columns plain(Grafter g, int tokens, PrefixTable table, boolean zero) {
-        Tensor p = g.parameter(VirtualTokens.KEY, zero ? Initial.ZEROS : Initial.normal(START), tokens, table.width());
+    static PrefixTable.Columns plain(Grafter g, int tokens, PrefixTable table, Start start) {
+        Tensor p = g.parameter(VirtualTokens.KEY, start.initial, tokens, table.width());
         return (first, count) -> p.narrow(1, first, count);
     }
 
@@ -62,7 +92,7 @@ public record PTuningV2(int tokens, boolean zero) implements Method {
         table.write(json, tokens, base);
         json.put("prefix_projection", false);
         json.put("encoder_hidden_size", table.dim());
-        json.put("init_weights", zero ? "zero" : null);
+        json.put("init_weights", start.file);
     }
 
     /** Registers {@code p-tuning-v2}. */

@@ -48,7 +48,7 @@ public record PrefixTuning(int tokens, @Nullable Integer encoderHidden, boolean 
     @Override
     public void graft(Grafter g) {
         PrefixTable table = PrefixTable.of(g.base());
-        table.add(g, tokens, g.loads() ? PTuningV2.plain(g, tokens, table, zero) : projected(g, table));
+        table.add(g, tokens, g.loads() ? PTuningV2.plain(g, tokens, table, PTuningV2.Start.ZERO) : projected(g, table));
     }
 
     private PrefixTable.Columns projected(Grafter g, PrefixTable table) {
@@ -80,15 +80,16 @@ public record PrefixTuning(int tokens, @Nullable Integer encoderHidden, boolean 
 
     /** What a file of PEFT's says: prefix tuning, or P-Tuning v2. */
     static Method read(Fields f, Base base) {
+        int tokens = PrefixTable.of(base).read(f, base);
+        Integer hidden = f.integerOrNull("encoder_hidden_size", 1, Integer.MAX_VALUE);
+        if (!f.bool("prefix_projection", false)) {
+            return new PTuningV2(tokens, PTuningV2.Start.read(f));
+        }
         String start = f.stringOrNull("init_weights");
         if (start != null && !start.equals("zero")) {
             throw f.wrong("init_weights", "\"zero\" or null");
         }
-        int tokens = PrefixTable.of(base).read(f, base);
-        Integer hidden = f.integerOrNull("encoder_hidden_size", 1, Integer.MAX_VALUE);
-        return f.bool("prefix_projection", false)
-                ? new PrefixTuning(tokens, hidden, start != null)
-                : new PTuningV2(tokens, start != null);
+        return new PrefixTuning(tokens, hidden, start != null);
     }
 
     /** Registers {@code prefix-tuning}. */
