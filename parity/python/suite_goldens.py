@@ -2,7 +2,7 @@
 
     pip install pycocotools==2.0.11 transformers==4.57.1 future==1.0.0
     git clone https://github.com/tuetschek/e2e-metrics
-    wget https://repo1.maven.org/maven2/edu/stanford/nlp/stanford-corenlp/3.4.1/stanford-corenlp-3.4.1.jar
+    mvn dependency:copy -Dartifact=edu.stanford.nlp:stanford-corenlp:3.4.1 -DoutputDirectory=.
     PYTHONPATH=e2e-metrics python suite_goldens.py stanford-corenlp-3.4.1.jar \
         ../../eval/src/test/resources/dev/graft/eval/suites/goldens
 """
