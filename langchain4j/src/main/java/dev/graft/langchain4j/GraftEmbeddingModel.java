@@ -59,7 +59,9 @@ public final class GraftEmbeddingModel implements EmbeddingModel {
         CompletableFuture<List<float[]>> answers = new CompletableFuture<>();
         Adapters.Lease lease = adapters.lease(model);
         try {
-            engine.submit(new EncoderAsk(texts, lease.served(), model, Long.MAX_VALUE), listener(answers, lease));
+            engine.submit(
+                    new EncoderAsk(texts, lease.served(), model, Long.MAX_VALUE),
+                    EncoderListener.completing(answers, lease));
         } catch (RuntimeException refused) {
             lease.close();
             throw refused;
@@ -69,25 +71,6 @@ public final class GraftEmbeddingModel implements EmbeddingModel {
         } catch (CompletionException failed) {
             throw failed.getCause() instanceof RuntimeException why ? why : failed;
         }
-    }
-
-    private static EncoderListener listener(CompletableFuture<List<float[]>> answers, Adapters.Lease lease) {
-        return new EncoderListener() {
-            @Override
-            public void read(List<float[]> all) {
-                answers.complete(all);
-            }
-
-            @Override
-            public void failed(RuntimeException why) {
-                answers.completeExceptionally(why);
-            }
-
-            @Override
-            public void left() {
-                lease.close();
-            }
-        };
     }
 
     @Override

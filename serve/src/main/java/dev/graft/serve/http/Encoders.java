@@ -143,7 +143,8 @@ final class Encoders implements Route {
         try {
             long deadline = System.nanoTime() + exchange.limits().time().toNanos();
             ticket = engine.submit(
-                    new EncoderAsk(texts, lease.served(), exchange.tenant(), deadline), listener(answers, lease));
+                    new EncoderAsk(texts, lease.served(), exchange.tenant(), deadline),
+                    EncoderListener.completing(answers, lease));
         } catch (RuntimeException refused) {
             lease.close();
             throw refused;
@@ -162,25 +163,6 @@ final class Encoders implements Route {
         } finally {
             ticket.cancel();
         }
-    }
-
-    private static EncoderListener listener(CompletableFuture<List<float[]>> answers, Adapters.Lease lease) {
-        return new EncoderListener() {
-            @Override
-            public void read(List<float[]> all) {
-                answers.complete(all);
-            }
-
-            @Override
-            public void failed(RuntimeException why) {
-                answers.completeExceptionally(why);
-            }
-
-            @Override
-            public void left() {
-                lease.close();
-            }
-        };
     }
 
     private void fill(ObjectNode entry, Encoding text, float[] answer, boolean base64) {
