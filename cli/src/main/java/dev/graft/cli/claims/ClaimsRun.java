@@ -77,9 +77,18 @@ record ClaimsRun(
                     continue;
                 }
                 err.println(study.name() + ": " + study.data() + (study.isTwin() ? " (twin)" : "")
-                        + (study.shifted() == null ? "" : ", scored on " + study.shifted())
+                        + (study.elsewhere().isEmpty()
+                                ? ""
+                                : ", scored on "
+                                        + String.join(", ", study.elsewhere().values()) + " too")
                         + (study.shots() == 0 ? "" : ", " + study.shots() + " rows of each class"));
-                standings.put(study.name(), run(study, pictures));
+                List<Standing> own = run(study, pictures);
+                standings.put(study.name(), own);
+                study.elsewhere()
+                        .keySet()
+                        .forEach(name -> standings.put(
+                                name,
+                                own.stream().map(standing -> standing.on(name)).toList()));
             }
         } catch (CancellationException interrupted) {
             err.println("Interrupted; the same command goes on from here");
@@ -91,7 +100,7 @@ record ClaimsRun(
 
     private List<Standing> run(Study study, boolean pictures) {
         CompareConfig config = config(study, pictures);
-        Workbench bench = Workbench.of(config, Version.current(), err);
+        Workbench bench = Workbench.of(config, study.elsewhere(), Version.current(), err);
         Comparison comparison = new Comparison(
                 bench.experiment(),
                 contenders(study, bench),
@@ -119,9 +128,6 @@ record ClaimsRun(
             options.add("data.train=twin");
         } else {
             options.add("data.train=" + study.data());
-        }
-        if (study.shifted() != null) {
-            options.add("data.test=" + study.shifted());
         }
         if (study.shots() > 0) {
             options.add("data.shots=" + study.shots());

@@ -20,6 +20,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
@@ -188,7 +189,7 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
     /** @param tells whether to say what is loaded */
     private Comparison comparison(boolean tells) {
         PrintWriter log = tells ? err : new PrintWriter(Writer.nullWriter());
-        Workbench bench = Workbench.of(config, Version.current(), log);
+        Workbench bench = Workbench.of(config, Map.of(), Version.current(), log);
         return new Comparison(bench.experiment(), bench.contenders(), bench.search(config), new Ledger(folder()));
     }
 

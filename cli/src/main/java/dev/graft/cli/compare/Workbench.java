@@ -27,7 +27,9 @@ import dev.graft.train.data.Rows;
 import dev.graft.train.data.Splits;
 import java.io.PrintWriter;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
@@ -38,7 +40,12 @@ public record Workbench(Experiment experiment, List<Contender> contenders) {
 
     private static final String FULL = "full-fine-tuning";
 
-    public static Workbench of(CompareConfig config, String version, PrintWriter err) {
+    /**
+     * Reads the recipe's data and loads its base.
+     *
+     * @param elsewhere data sets, or files, whose test rows are scored beside the recipe's, by names for what comes of them
+     */
+    public static Workbench of(CompareConfig config, Map<String, String> elsewhere, String version, PrintWriter err) {
         List<String> methods = config.methods();
         if (methods != null) {
             methods.forEach(ChosenMethod::named);
@@ -48,9 +55,13 @@ public record Workbench(Experiment experiment, List<Contender> contenders) {
             throw new InputException("data.task_field is " + run.data().taskField()
                     + ", but methods are compared on rows of one task; leave it out");
         }
-        Splits splits = DataFiles.of(run.data(), run.goal()).open();
+        DataFiles data = DataFiles.of(run.data(), run.goal());
+        Splits splits = data.open();
         Prepared.Files files = Prepared.fetch(run.base(), err);
-        RunData task = Prepared.task(run, (Dataset) splits.train(), files.checkpoint());
+        Dataset trained = (Dataset) splits.train();
+        RunData task = Prepared.task(run, trained, files.checkpoint());
+        Map<String, Rows> others = new LinkedHashMap<>();
+        elsewhere.forEach((name, set) -> others.put(name, data.testRows(set, trained)));
         splits = withValidation(run, splits);
         Loading loading = Prepared.load(run.base(), task, files, err);
         RowEncoder encoder = task.encoder(
@@ -59,6 +70,8 @@ public record Workbench(Experiment experiment, List<Contender> contenders) {
         Overflow overflow = Prepared.overflow(run, task);
         Examples train = Examples.encode(splits.train(), encoder, length, overflow);
         Examples validation = Examples.encode(rows("validation", splits.validation()), encoder, length, overflow);
+        Map<String, Examples> encoded = new LinkedHashMap<>();
+        others.forEach((name, rows) -> encoded.put(name, Examples.encode(rows, encoder, length, overflow)));
         TrainSettings usual = new Settings(run, task, Scorer.of(task)).of(train.size());
         TrainSettings settings =
                 usual.with(usual.optimization().withHeadRate(run.optimisation().headLearningRate()));
@@ -71,10 +84,11 @@ public record Workbench(Experiment experiment, List<Contender> contenders) {
                 train,
                 validation,
                 Examples.encode(rows("test", splits.test()), encoder, length, overflow),
+                encoded,
                 settings,
                 evalBatch == null ? settings.batching().size() : evalBatch,
                 metric != null ? metric : usualMetric(task.kind()),
-                Experiment.digest(splits),
+                Experiment.digest(splits, others.values()),
                 version);
         experiment.greaterIsBetter();
         return new Workbench(experiment, contenders(config, experiment));

@@ -58,7 +58,7 @@ record Race(List<String> options, List<String> methods, PrintWriter err) {
         own.removeIf(option -> option.startsWith("max_steps=") || option.startsWith("epochs="));
         own.addAll(List.of("methods=[" + String.join(",", racing) + "]", "rates=[1]", "seeds=1", "max_steps=" + steps));
         CompareConfig config = ConfigReader.comparison(null, own, err::println);
-        Workbench bench = Workbench.of(config, Version.current(), err);
+        Workbench bench = Workbench.of(config, Map.of(), Version.current(), err);
         Experiment experiment = bench.experiment();
         Path folder = Path.of(config.run().apply("lora").output().outputDir()).resolve("race-" + steps);
         Comparison comparison =

@@ -133,6 +133,15 @@ public record DataFiles(Data data, DataOptions options) {
         return DataSet.find(name).map(set -> set.test(new Hub())).orElseGet(() -> existing("data.test", name));
     }
 
+    /**
+     * The test rows of another data set, or the rows of a file, as many as the config lets be scored.
+     *
+     * @param like rows of the same task
+     */
+    public Rows testRows(String name, Dataset like) {
+        return Splits.fewest(Dataset.open(test(name), options.like(like)), data.maxEvalRows());
+    }
+
     /** The rows that the config lets be used: so many of each class, so many in all. */
     public static Splits limited(Data data, Splits splits) {
         Splits few = data.shots() == null ? splits : splits.shots(data.shots());

@@ -65,7 +65,7 @@ public enum Claim {
             return found(parts, 2);
         }
     },
-    E("adapters and LoRA transfer better", Studies.TWEETS, Studies.PRODUCTS) {
+    E("adapters and LoRA transfer better", Studies.FILMS) {
         @Override
         public Finding judge(Results results) {
             List<Part> parts = new ArrayList<>();
@@ -92,8 +92,7 @@ public enum Claim {
             Studies.SHOTS_4,
             Studies.SHOTS_16,
             Studies.SHOTS_64,
-            Studies.FILMS,
-            Studies.TWEETS) {
+            Studies.FILMS) {
         @Override
         public Finding judge(Results results) {
             List<Part> parts = new ArrayList<>();

@@ -41,17 +41,20 @@ public record ClaimsPage(
         Map<String, List<Point>> curves = new LinkedHashMap<>();
         List<List<String>> scores = new ArrayList<>();
         for (Study study : studies) {
-            for (Standing standing : results.standings().getOrDefault(study.name(), List.of())) {
-                if (!standing.scored()) {
-                    continue;
+            List<String> names = new ArrayList<>(study.elsewhere().keySet());
+            names.add(0, study.name());
+            for (String name : names) {
+                for (Standing standing : Investigation.scored(results, name)) {
+                    scores.add(List.of(
+                            name,
+                            study.isTwin() ? "twin" : "real",
+                            standing.method(),
+                            String.format(Locale.ROOT, "%.4f", standing.score()),
+                            Integer.toString(standing.outcomes().size())));
                 }
-                scores.add(List.of(
-                        study.name(),
-                        study.isTwin() ? "twin" : "real",
-                        standing.method(),
-                        String.format(Locale.ROOT, "%.4f", standing.score()),
-                        Integer.toString(standing.outcomes().size())));
-                if (study.shots() > 0) {
+            }
+            if (study.shots() > 0) {
+                for (Standing standing : Investigation.scored(results, study.name())) {
                     curves.computeIfAbsent(standing.method(), method -> new ArrayList<>())
                             .add(new Point(Math.log(study.shots()) / Math.log(2), standing.score()));
                 }

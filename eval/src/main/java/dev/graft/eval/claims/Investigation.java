@@ -1,7 +1,6 @@
 package dev.graft.eval.claims;
 
 import dev.graft.eval.claims.Grid.Cell;
-import dev.graft.eval.compare.Outcome;
 import dev.graft.eval.compare.Standing;
 import dev.graft.formats.InputException;
 import java.util.ArrayList;
@@ -14,14 +13,16 @@ import java.util.stream.IntStream;
 /** What is measured without a claim to judge: tables of scores. They share studies with the claims. */
 public enum Investigation {
     /** Each domain of sentiment to each. */
-    TRANSFER("Trained on one domain, scored on each", "method, trained on", transfers()) {
+    TRANSFER(
+            "Trained on one domain, scored on each",
+            "method, trained on",
+            Studies.DOMAINS.stream().map(Studies::domain).toList()) {
         @Override
         List<Cell> cells(Results results) {
             List<Cell> cells = new ArrayList<>();
             for (String from : Studies.DOMAINS) {
                 for (String to : Studies.DOMAINS) {
-                    String name = Studies.transfer(from, to).name();
-                    scored(results, name)
+                    scored(results, Studies.to(from, to))
                             .forEach(each -> cells.add(new Cell(each.method() + ", " + from, to, each.score())));
                 }
             }
@@ -42,20 +43,17 @@ public enum Investigation {
         }
     },
     /** What another domain costs. */
-    SHIFT(
-            "Trained on films: what another domain costs",
-            "method",
-            List.of(Studies.FILMS, Studies.TWEETS, Studies.PRODUCTS, Studies.NEWS)) {
+    SHIFT("Trained on films: what another domain costs", "method", List.of(Studies.FILMS)) {
         @Override
         List<Cell> cells(Results results) {
             List<Cell> cells = new ArrayList<>();
             for (Standing own : scored(results, "films")) {
                 cells.add(new Cell(own.method(), "films", own.score()));
-                for (Study other : studies().subList(1, studies().size())) {
-                    results.of(other.name(), own.method())
+                for (String other : Studies.FILMS.elsewhere().keySet()) {
+                    results.of(other, own.method())
                             .ifPresent(shifted -> cells.add(new Cell(
                                     own.method(),
-                                    other.name().replace("films-to-", "lost on "),
+                                    other.replace("films-to-", "lost on "),
                                     own.score() - shifted.score())));
                 }
             }
@@ -78,16 +76,16 @@ public enum Investigation {
     CALIBRATION(
             "Calibration: expected error of the probabilities",
             "method, study",
-            List.of(Studies.KINDS, Studies.FILMS, Studies.TWEETS)) {
+            List.of(Studies.KINDS, Studies.FILMS)) {
         @Override
         List<Cell> cells(Results results) {
             List<Cell> cells = new ArrayList<>();
-            for (Study study : studies()) {
-                for (Standing each : scored(results, study.name())) {
+            for (String study : List.of("kinds", "films", "films-to-tweets")) {
+                for (Standing each : scored(results, study)) {
                     for (String metric : List.of("accuracy", "ece", "brier", "log_loss")) {
                         double mean = mean(each, metric);
                         if (Double.isFinite(mean)) {
-                            cells.add(new Cell(each.method() + ", " + study.name(), metric, mean));
+                            cells.add(new Cell(each.method() + ", " + study, metric, mean));
                         }
                     }
                 }
@@ -104,12 +102,6 @@ public enum Investigation {
         this.title = title;
         this.corner = corner;
         this.studies = List.copyOf(studies);
-    }
-
-    private static List<Study> transfers() {
-        return Studies.DOMAINS.stream()
-                .flatMap(from -> Studies.DOMAINS.stream().map(to -> Studies.transfer(from, to)))
-                .toList();
     }
 
     /** The figures that came of its studies. */
@@ -152,8 +144,7 @@ public enum Investigation {
     /** The mean of a metric over the seeds; NaN where trials don't have it. */
     static double mean(Standing standing, String metric) {
         return standing.outcomes().stream()
-                .map(Outcome::test)
-                .mapToDouble(test -> test.getOrDefault(metric, Double.NaN))
+                .mapToDouble(outcome -> outcome.test().metric(metric))
                 .average()
                 .orElse(Double.NaN);
     }

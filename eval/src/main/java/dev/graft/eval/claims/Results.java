@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** What came of the studies, by their names. */
+/** What came of the studies, by their names and those that they give to other data sets. */
 public record Results(Map<String, List<Standing>> standings) {
     public Results {
         standings = new LinkedHashMap<>(standings);

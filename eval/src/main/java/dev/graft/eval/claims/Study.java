@@ -1,25 +1,28 @@
 package dev.graft.eval.claims;
 
+import java.util.LinkedHashMap;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
+import java.util.Map;
 
 /**
  * One comparison of methods on one task.
  *
  * @param name of its folder
  * @param data the rows to train on, by the name of a data set or {@code glue/TASK} of the twin
- * @param shifted the data set whose test rows are scored instead of the own ones; null for the own
+ * @param elsewhere data sets whose test rows are scored beside the own, by the names of what comes of them
  * @param shots training rows of each class; 0 for as many as there may be
  * @param steps of training
  * @param methods beside the frozen base and full fine-tuning
  */
-public record Study(String name, String data, @Nullable String shifted, int shots, int steps, List<String> methods) {
+public record Study(
+        String name, String data, Map<String, String> elsewhere, int shots, int steps, List<String> methods) {
     public Study {
+        elsewhere = new LinkedHashMap<>(elsewhere);
         methods = List.copyOf(methods);
     }
 
     Study(String name, String data, int steps, String... methods) {
-        this(name, data, null, 0, steps, List.of(methods));
+        this(name, data, Map.of(), 0, steps, List.of(methods));
     }
 
     /** Whether its rows are generated. */

@@ -10,8 +10,12 @@ import dev.graft.train.data.Splits;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.util.Arrays;
+import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -25,6 +29,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param train the same rows for all
  * @param validation rows that choose a learning rate
  * @param test rows that nothing is chosen by
+ * @param elsewhere test rows of other data sets, which every trained method is scored on too
  * @param settings but for the learning rate and the seed
  * @param metric the score that methods are compared by
  * @param data a digest of the rows, see {@link #digest}
@@ -37,16 +42,25 @@ public record Experiment(
         Examples train,
         Examples validation,
         Examples test,
+        Map<String, Examples> elsewhere,
         TrainSettings settings,
         int evalBatchSize,
         String metric,
         String data,
         String version) {
+    public Experiment {
+        elsewhere = new LinkedHashMap<>(elsewhere);
+    }
 
-    /** SHA-256 of all rows and their labels. */
-    public static String digest(Splits splits) {
+    /** SHA-256 of all rows and their labels, those of other data sets last. */
+    public static String digest(Splits splits, Collection<Rows> elsewhere) {
         MessageDigest digest = sha256();
-        for (Rows rows : Arrays.asList(splits.train(), splits.validation(), splits.test())) {
+        List<@Nullable Rows> all = new ArrayList<>();
+        all.add(splits.train());
+        all.add(splits.validation());
+        all.add(splits.test());
+        all.addAll(elsewhere);
+        for (Rows rows : all) {
             for (int row = 0; rows != null && row < rows.size(); row++) {
                 digest.update(rows.get(row).toString().getBytes(StandardCharsets.UTF_8));
                 digest.update((byte) '\n');
@@ -99,6 +113,10 @@ public record Experiment(
         json.put("train_rows", train.size());
         json.put("validation_rows", validation.size());
         json.put("test_rows", test.size());
+        if (!elsewhere.isEmpty()) {
+            ObjectNode others = json.putObject("elsewhere_rows");
+            elsewhere.forEach((name, rows) -> others.put(name, rows.size()));
+        }
         json.put("metric", metric);
         json.put("settings", settings.withLearningRate(1).withSeed(0).toString());
         json.put("version", version);

@@ -28,6 +28,20 @@ public record Standing(
         outcomes = List.copyOf(outcomes);
     }
 
+    /**
+     * The same trials scored on the test rows of another data set.
+     *
+     * @param name that the experiment gives it
+     */
+    public Standing on(String name) {
+        return new Standing(
+                method,
+                metric,
+                searched,
+                footprint,
+                outcomes.stream().map(outcome -> outcome.on(name)).toList());
+    }
+
     public boolean scored() {
         return !outcomes.isEmpty();
     }
@@ -58,7 +72,7 @@ public record Standing(
     /** The mean of the seeds' scores on the test rows. */
     public double score() {
         return outcomes.stream()
-                .mapToDouble(outcome -> outcome.test().getOrDefault(metric, Double.NaN))
+                .mapToDouble(outcome -> outcome.test().metric(metric))
                 .average()
                 .orElse(Double.NaN);
     }
@@ -66,7 +80,7 @@ public record Standing(
     /** The lowest and the highest score of a seed. */
     public Interval band() {
         double[] scores = outcomes.stream()
-                .mapToDouble(outcome -> outcome.test().getOrDefault(metric, Double.NaN))
+                .mapToDouble(outcome -> outcome.test().metric(metric))
                 .sorted()
                 .toArray();
         return new Interval(scores[0], scores[scores.length - 1]);
@@ -87,7 +101,7 @@ public record Standing(
             return null;
         }
         SplittableRandom random = new SplittableRandom(7);
-        int rows = outcomes.get(0).rows().size();
+        int rows = outcomes.get(0).test().rows().size();
         double[] values = new double[RESAMPLES];
         for (int i = 0; i < RESAMPLES; i++) {
             int[] drawn = new int[rows];
@@ -106,26 +120,13 @@ public record Standing(
     private double drawn(int[] drawn, SplittableRandom random) {
         double sum = 0;
         for (int i = 0; i < outcomes.size(); i++) {
-            sum += mean(outcomes.get(random.nextInt(outcomes.size())), drawn);
+            sum += outcomes.get(random.nextInt(outcomes.size())).test().mean(drawn);
         }
         return sum / outcomes.size();
     }
 
-    private static double mean(Outcome outcome, int[] rows) {
-        double sum = 0;
-        double weight = 0;
-        for (int row : rows) {
-            sum += outcome.rows().get(row);
-            weight += outcome.weights().get(row);
-        }
-        return sum / weight;
-    }
-
     private boolean isMean() {
-        Outcome first = outcomes.get(0);
-        double mean = first.rows().stream().mapToDouble(value -> value).sum()
-                / first.weights().stream().mapToDouble(value -> value).sum();
-        return Math.abs(mean - first.test().getOrDefault(metric, Double.NaN)) < 1e-4 * Math.max(1, Math.abs(mean));
+        return outcomes.get(0).test().isMean(metric);
     }
 
     /** The median seconds of a training step, over all of its trials. */

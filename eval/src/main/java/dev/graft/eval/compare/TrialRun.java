@@ -152,19 +152,8 @@ final class TrialRun {
             double seconds,
             double step) {
         Map<String, Double> validation = score(base, experiment.validation(), hooks, prediction -> {});
-        Map<Integer, Double> rows = new TreeMap<>();
-        Map<Integer, Double> weights = new TreeMap<>();
-        Calibration calibration = new Calibration(CALIBRATION_BINS);
-        Map<String, Double> test = new LinkedHashMap<>(score(base, experiment.test(), hooks, prediction -> {
-            rows.put(prediction.row(), value(prediction));
-            weights.put(prediction.row(), weight(prediction));
-            if (prediction instanceof Prediction.OneClass one) {
-                calibration.update(new ProbabilityPrediction(one.target(), one.probabilities()));
-            }
-        }));
-        if (experiment.task().kind() == Label.Kind.ONE) {
-            test.putAll(calibration.values());
-        }
+        Map<String, Tested> elsewhere = new LinkedHashMap<>();
+        experiment.elsewhere().forEach((name, examples) -> elsewhere.put(name, tested(base, examples, hooks)));
         return new Outcome(
                 trial,
                 key,
@@ -173,13 +162,29 @@ final class TrialRun {
                 adapter == null ? 0 : adapter.trainableCount(),
                 adapter == null ? base.parameterCount() : adapter.totalCount(),
                 validation,
-                test,
-                List.copyOf(rows.values()),
-                List.copyOf(weights.values()),
+                tested(base, experiment.test(), hooks),
+                elsewhere,
                 losses,
                 seconds,
                 step,
                 null);
+    }
+
+    private Tested tested(Base base, Examples examples, Hooks hooks) {
+        Map<Integer, Double> rows = new TreeMap<>();
+        Map<Integer, Double> weights = new TreeMap<>();
+        Calibration calibration = new Calibration(CALIBRATION_BINS);
+        Map<String, Double> metrics = new LinkedHashMap<>(score(base, examples, hooks, prediction -> {
+            rows.put(prediction.row(), value(prediction));
+            weights.put(prediction.row(), weight(prediction));
+            if (prediction instanceof Prediction.OneClass one) {
+                calibration.update(new ProbabilityPrediction(one.target(), one.probabilities()));
+            }
+        }));
+        if (experiment.task().kind() == Label.Kind.ONE) {
+            metrics.putAll(calibration.values());
+        }
+        return new Tested(metrics, List.copyOf(rows.values()), List.copyOf(weights.values()));
     }
 
     private Map<String, Double> score(Base base, Examples examples, Hooks hooks, Consumer<Prediction> each) {

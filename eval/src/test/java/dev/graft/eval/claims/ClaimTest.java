@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.eval.compare.Outcome;
 import dev.graft.eval.compare.Standing;
+import dev.graft.eval.compare.Tested;
 import dev.graft.eval.compare.Trial;
 import dev.graft.eval.report.Html;
 import dev.graft.formats.InputException;
@@ -33,9 +34,8 @@ class ClaimTest {
                         1,
                         10,
                         Map.of("accuracy", score),
-                        Map.of("accuracy", score),
-                        rows,
-                        weights,
+                        new Tested(Map.of("accuracy", score), rows, weights),
+                        Map.of(),
                         List.of(),
                         1,
                         1,

@@ -27,8 +27,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -52,6 +54,10 @@ class ComparisonTest {
     }
 
     static Experiment experiment(int steps) {
+        return experiment(steps, Map.of());
+    }
+
+    private static Experiment experiment(int steps, Map<String, Rows> elsewhere) {
         Labels labels = Labels.of(rows("train", 0, 4));
         Base base = Base.load(
                 Path.of("../parity/fixtures/bases/bert-base"),
@@ -65,6 +71,10 @@ class ComparisonTest {
                 Examples.encode(rows("train", 0, 16), encoder, 32, Overflow.TRUNCATE),
                 Examples.encode(rows("validation", 16, 6), encoder, 32, Overflow.TRUNCATE),
                 Examples.encode(rows("test", 22, 8), encoder, 32, Overflow.TRUNCATE),
+                elsewhere.entrySet().stream()
+                        .collect(Collectors.toMap(
+                                Map.Entry::getKey,
+                                rows -> Examples.encode(rows.getValue(), encoder, 32, Overflow.TRUNCATE))),
                 TrainSettings.DEFAULT.withMaxSteps(steps).withBatchSize(8),
                 8,
                 "accuracy",
@@ -109,6 +119,23 @@ class ComparisonTest {
     }
 
     @Test
+    void oneTrainingIsScoredOnRowsOfOtherDataSetsToo() {
+        Map<String, Rows> others = Map.of("same", rows("test", 22, 8), "more", rows("more", 30, 12));
+        Comparison comparison =
+                new Comparison(experiment(4, others), List.of(FROZEN, LORA), SEARCH, new Ledger(folder));
+        comparison.run(new Comparison.Watcher() {}, () -> false);
+
+        assertThat(comparison.standings()).hasSize(2).allSatisfy(standing -> {
+            assertThat(standing.on("same").outcomes())
+                    .extracting(Outcome::test)
+                    .isEqualTo(standing.outcomes().stream().map(Outcome::test).toList());
+            assertThat(standing.on("more").outcomes().get(0).test().rows()).hasSize(12);
+        });
+        Comparison without = new Comparison(experiment(4), List.of(FROZEN), SEARCH, new Ledger(folder));
+        assertThat(without.standings().get(0).scored()).isFalse();
+    }
+
+    @Test
     void aTiredProcessLeavesTheRestToAnother() {
         Ledger ledger = new Ledger(folder);
         Comparison first = new Comparison(experiment(2), List.of(FROZEN, LORA), SEARCH, ledger);
@@ -134,9 +161,9 @@ class ComparisonTest {
         assertThat(ran.get(3)).matches("lora_[12].0e-02_2");
         assertThat(ledger.all()).allSatisfy(outcome -> {
             assertThat(outcome.failure()).isNull();
-            assertThat(outcome.rows()).hasSize(8).containsAnyOf(0.0, 1.0);
-            assertThat(outcome.test().get("accuracy"))
-                    .isEqualTo(outcome.rows().stream()
+            assertThat(outcome.test().rows()).hasSize(8).containsAnyOf(0.0, 1.0);
+            assertThat(outcome.test().metric("accuracy"))
+                    .isEqualTo(outcome.test().rows().stream()
                             .mapToDouble(d -> d)
                             .average()
                             .orElseThrow());

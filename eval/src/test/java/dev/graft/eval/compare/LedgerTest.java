@@ -28,9 +28,11 @@ class LedgerTest {
                 120,
                 1200,
                 Map.of("accuracy", accuracy),
-                Map.of("accuracy", accuracy / 2, "matthews", Double.NaN),
-                List.of(1.0, 0.0, 1.0),
-                List.of(1.0, 1.0, 1.0),
+                new Tested(
+                        Map.of("accuracy", accuracy / 2, "matthews", Double.NaN),
+                        List.of(1.0, 0.0, 1.0),
+                        List.of(1.0, 1.0, 1.0)),
+                Map.of("b", new Tested(Map.of("accuracy", 0.25), List.of(0.5, 1.0), List.of(2.0, 3.0))),
                 List.of(2.5, 0.125),
                 1.5,
                 0.25,
@@ -84,6 +86,6 @@ class LedgerTest {
 
         assertThatThrownBy(() -> ledger.outcome(TRIAL, "k"))
                 .isInstanceOf(FormatException.class)
-                .hasMessageContaining("test_rows");
+                .hasMessageContaining("learning_rate is missing");
     }
 }

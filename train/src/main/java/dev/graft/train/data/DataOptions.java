@@ -47,4 +47,9 @@ public record DataOptions(
     public DataOptions withTaskField(@Nullable String key) {
         return new DataOptions(columns, shape, labels, key);
     }
+
+    /** The same for more rows of a data set that is open already. */
+    public DataOptions like(Dataset data) {
+        return new DataOptions(columns, data.shape(), data.labelKind(), taskField);
+    }
 }

@@ -68,8 +68,7 @@ public record Splits(
         try {
             Dataset first = Dataset.open(train, options);
             opened.add(first);
-            DataOptions same =
-                    new DataOptions(options.columns(), first.shape(), first.labelKind(), options.taskField());
+            DataOptions same = options.like(first);
             Dataset second = validation.isEmpty() ? null : Dataset.open(validation, same);
             if (second != null) {
                 opened.add(second);
@@ -190,7 +189,8 @@ public record Splits(
                 notes);
     }
 
-    private static Rows fewest(Rows rows, @Nullable Integer most) {
+    /** At most so many rows, those with the smallest hashes, in their order; all of them for null. */
+    public static Rows fewest(Rows rows, @Nullable Integer most) {
         if (most == null || rows.size() <= most) {
             return rows;
         }
