@@ -76,7 +76,7 @@ record ClaimsRun(
                     err.println(study.name() + ": left out, give --vision-model");
                     continue;
                 }
-                err.println(study.name() + ": " + study.data() + (study.isTwin() ? " (twin)" : "")
+                err.println(study.name() + ": " + study.data() + (study.twin() ? " (twin)" : "")
                         + (study.elsewhere().isEmpty()
                                 ? ""
                                 : ", scored on "
@@ -123,7 +123,7 @@ record ClaimsRun(
 
     private CompareConfig config(Study study, boolean pictures) {
         List<String> options = new ArrayList<>(quick ? QUICK : FULL);
-        if (study.isTwin()) {
+        if (study.twin()) {
             options.add("data.suite=" + study.data());
             options.add("data.train=twin");
         } else {

@@ -61,7 +61,7 @@ public enum Claim {
             classes.ifPresent(effect -> parts.add(part(
                     "BitFit above LoRA, kinds of noun", effect, "at most 3 points below", effect.notWorseThan(0.03))));
             tags.ifPresent(
-                    effect -> parts.add(part("BitFit above LoRA, error spans", effect, "below 0", effect.below())));
+                    effect -> parts.add(part("BitFit above LoRA, names (twin)", effect, "below 0", effect.below())));
             return found(parts, 2);
         }
     },

@@ -47,7 +47,7 @@ public record ClaimsPage(
                 for (Standing standing : Investigation.scored(results, name)) {
                     scores.add(List.of(
                             name,
-                            study.isTwin() ? "twin" : "real",
+                            study.twin() ? "twin" : "real",
                             standing.method(),
                             String.format(Locale.ROOT, "%.4f", standing.score()),
                             Integer.toString(standing.outcomes().size())));

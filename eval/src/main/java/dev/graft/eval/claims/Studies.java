@@ -13,14 +13,14 @@ final class Studies {
 
     static final Study KINDS = new Study("kinds", "wordnet", 60, "houlsby", "lora", "prompt-tuning", "bitfit");
     static final Study SYNTAX = new Study("syntax", "acceptability", 80, "lora", "prompt-tuning");
-    static final Study TAGS = new Study("tags", "error-spans", 80, "lora", "bitfit");
+    static final Study TAGS = Study.ofTwin("tags", "conll2003", 80, "lora", "bitfit");
     static final Study VISION = new Study("vision", "fashion-mnist", 60, "lora", "bitfit");
     static final Study FILMS = domain("films");
     static final Study SHOTS_1 = shots(1);
     static final Study SHOTS_4 = shots(4);
     static final Study SHOTS_16 = shots(16);
     static final Study SHOTS_64 = shots(64);
-    static final Study INFERENCE = new Study("inference", "glue/mnli", 120, "lora", "prompt-tuning", "bitfit");
+    static final Study INFERENCE = Study.ofTwin("inference", "glue/mnli", 120, "lora", "prompt-tuning", "bitfit");
 
     /** Its contenders are those of {@link LayerSweep}. */
     static final Study LAYERS = new Study("layers", "wordnet", 60);
@@ -35,7 +35,7 @@ final class Studies {
                 others.put(to(from, to), data(to));
             }
         }
-        return new Study(from, data(from), others, 0, 60, TRANSFERRED);
+        return new Study(from, data(from), false, others, 0, 60, TRANSFERRED);
     }
 
     /** The name of what comes of training on one domain and scoring on another, or on its own. */
@@ -48,6 +48,6 @@ final class Studies {
     }
 
     static Study shots(int shots) {
-        return new Study("shots-" + shots, data("films"), Map.of(), shots, 40, List.of("lora", "prompt-tuning"));
+        return new Study("shots-" + shots, data("films"), false, Map.of(), shots, 40, List.of("lora", "prompt-tuning"));
     }
 }
