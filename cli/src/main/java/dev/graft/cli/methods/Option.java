@@ -58,11 +58,25 @@ record Option(
                     continue;
                 }
                 Setting inner = mine == null || theirs == null ? null : between(mine, theirs);
-                return inner == null || inner.meaning.isEmpty()
-                        ? new Setting(component.getType(), documented.getOrDefault(component.getName(), ""))
-                        : inner;
+                if (inner != null && !inner.meaning.isEmpty()) {
+                    return inner;
+                }
+                return new Setting(
+                        inner == null ? single(component.getType()) : inner.type,
+                        documented.getOrDefault(component.getName(), ""));
             }
             return null;
+        }
+
+        /** The type that all components of a record have, or else the type itself. */
+        private static Class<?> single(Class<?> type) {
+            List<Class<?>> types = !type.isRecord()
+                    ? List.of()
+                    : Stream.of(type.getRecordComponents())
+                            .<Class<?>>map(RecordComponent::getType)
+                            .distinct()
+                            .toList();
+            return types.size() == 1 ? types.get(0) : type;
         }
 
         private static @Nullable Object get(RecordComponent component, Object record) {
