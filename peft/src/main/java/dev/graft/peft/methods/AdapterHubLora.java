@@ -32,7 +32,7 @@ import tools.jackson.databind.node.ObjectNode;
  * {@code y = m ⊙ (W + s ΔW) / ‖W + s ΔW‖ x + b}. With {@code use_gating} a {@link Gate} stands in place of s (UniPELT's LoRA).
  *
  * <p>Trained, for each linear layer: r · (in + out); (IA)³ out; VeRA r² + out²; DoRA out more; a gate in + 1 more. A and B or l start as
- * {@link Start} says, by default so that a new adapter changes nothing, m at the norms of W's rows. Files, in AdapterHub's layout:
+ * {@link Start} says, by default so that a new adapter changes nothing, but for VeRA with {@code vera_b}, m at the norms of W's rows. Files, in AdapterHub's layout:
  * {@code <module>.loras.NAME.lora_A}, {@code .lora_B}, {@code .vera_D}, {@code .vera_B}, {@code .m.weight}, {@code .gate.weight},
  * {@code .gate.bias}, and for VeRA {@code shared_parameters.NAME.lora_A}, {@code .lora_B}. Merges, but for gated ones. Use it to exchange
  * adapters with AdapterHub and as a part of UniPELT; else take {@link Lora}, {@link Ia3} or {@link Dora}, which have more options.
@@ -135,7 +135,11 @@ public record AdapterHubLora(
                 vera,
                 dropout,
                 leaveOut,
-                scale ? Start.IA3 : vera == null ? Start.LORA : Start.VERA);
+                usual(scale, vera));
+    }
+
+    private static Start usual(boolean scale, @Nullable Vera vera) {
+        return scale ? Start.IA3 : vera == null ? Start.LORA : Start.VERA;
     }
 
     /** The same with another start. */
@@ -167,6 +171,10 @@ public record AdapterHubLora(
         if (scale && start == Start.VERA) {
             throw new InputException(
                     "init_weights is \"vera\", expected ia3, lora or bert: a scale has no other start");
+        }
+        if (vera != null && start == Start.LORA) {
+            throw new InputException("init_weights is \"lora\", but vera_d is set, expected vera, bert or ia3: VeRA's B"
+                    + " stays as it starts, and at zero there is nothing to learn");
         }
         if (dora && gated) {
             throw new InputException("use_gating is true, but use_dora is true: expected one of them");
@@ -389,7 +397,9 @@ public record AdapterHubLora(
         c.put("intermediate_lora", intermediate);
         c.put("output_lora", output);
         c.put("composition_mode", scale ? "scale" : "add");
-        c.put("init_weights", start.file());
+        if (start != usual(scale, vera)) {
+            c.put("init_weights", start.file());
+        }
         c.put("use_gating", gated);
         c.put("use_dora", dora);
         c.put("vera_d", vera == null ? null : Double.valueOf(vera.d));
@@ -405,6 +415,9 @@ public record AdapterHubLora(
         List<String> attention = f.strings("attn_matrices", List.of("q", "v"));
         Double d = f.numberOrNull("vera_d");
         Double b = f.numberOrNull("vera_b");
+        if (d == null && b != null) {
+            throw new InputException("vera_b is " + b + ", but vera_d isn't set, expected both or neither");
+        }
         AdapterHubLora read = new AdapterHubLora(
                 f.integer("r", 8, 1),
                 f.number("alpha", 8),
@@ -449,6 +462,14 @@ public record AdapterHubLora(
         @Override
         public String peftType() {
             return "lora";
+        }
+
+        @Override
+        public Map<String, String> optional() {
+            return Map.of(
+                    "init_weights",
+                    "how A and B, or l, start: lora, bert, ia3 or vera; ia3 with scale, vera with vera_d, else lora where"
+                            + " nothing is said");
         }
 
         @Override

@@ -30,8 +30,8 @@ import tools.jackson.databind.node.ObjectNode;
  * with {@code A [r, in]}, {@code B [n, out, r]}, λ {@code [tasks · r]} and w {@code [tasks · n]}. The paper's λ_t is a whole matrix; AdapterHub
  * can't build that one. The task is chosen by {@code adapter.task(t)}, for each row of a batch if need be.
  *
- * <p>Trained, for each linear layer: r · (in + n · out) + tasks · (r + n). A starts Kaiming-uniform, B at zero, λ and w at one: a new adapter
- * changes nothing, but for {@code init_weights} "bert". Files, in AdapterHub's layout: {@code <module>.loras.NAME.lora_A}, {@code .lora_B}, {@code .task_specific.values},
+ * <p>Trained, for each linear layer: r · (in + n · out) + tasks · (r + n). A starts as {@link AdapterHubLora.Start} says, B at zero, λ and w at
+ * one: a new adapter changes nothing; but with {@link AdapterHubLora.Start#BERT} B starts as A does. Files, in AdapterHub's layout: {@code <module>.loras.NAME.lora_A}, {@code .lora_B}, {@code .task_specific.values},
  * {@code .weights}. AdapterHub has a folder for each task, with the same A and B in all of them, as {@link #alone} gives them and {@link #join}
  * reads them; an adapter of several tasks has λ and w of all of them, and {@code tasks} in its configuration. Merges for a task. Use it where
  * tasks are related and a LoRA for each would learn the same thing again; {@link Poly} mixes A as well.
@@ -249,7 +249,12 @@ public record MtlLora(AdapterHubLora lora, int ups, double sharpness, int tasks)
 
         @Override
         public Map<String, String> optional() {
-            return Map.of("tasks", "how many tasks; 1 where nothing is said");
+            return Map.of(
+                    "tasks",
+                    "how many tasks; 1 where nothing is said",
+                    "init_weights",
+                    "how A starts, as in adapterhub-lora: lora, ia3 or vera, and B at zero; or bert, for both; lora where nothing"
+                            + " is said");
         }
 
         @Override

@@ -85,25 +85,50 @@ class AdapterHubLoraTest extends MethodContract {
 
     @ParameterizedTest
     @CsvSource({
-        "lora, add, 0.1021, 0",
-        "bert, add, 0.02, 0.02",
-        "ia3, add, 1, 1",
-        "vera, add, 0.25, 1.4142",
-        "lora, scale, , 0",
-        "bert, scale, , 0.02",
-        "ia3, scale, , 1"
+        "lora, add, , 0.1021, 0",
+        "bert, add, , 0.02, 0.02",
+        "ia3, add, , 1, 1",
+        "vera, add, , 0.25, 1.4142",
+        "lora, scale, , , 0",
+        "bert, scale, , , 0.02",
+        "ia3, scale, , , 1",
+        "bert, add, 0.1, 0.02, 0.02",
+        ", add, , 0.1021, 0",
+        ", add, 0.1, 0.25, 1.4142",
+        ", scale, , , 1"
     })
-    void startsAsItIsTold(String start, String mode, @Nullable Double a, double b) {
-        ObjectNode options = JsonNodeFactory.instance.objectNode();
-        options.put("r", 1).put("alpha", 1).put("composition_mode", mode).put("init_weights", start);
+    void startsAsItIsTold(@Nullable String start, String mode, @Nullable Double d, @Nullable Double a, double b) {
+        ObjectNode options = options(mode);
+        if (start != null) {
+            options.put("init_weights", start);
+        }
+        options.put("vera_d", d);
         AdapterHubLora method = AdapterHubLora.read(Fields.of("options", options));
         Adapter adapter = Adapter.create(Bases.load(Bases.LLAMA), method, 1);
-        String at = "model.layers.0.self_attn.q_proj.loras.*.";
+        String at = d == null ? "model.layers.0.self_attn.q_proj.loras.*." : "model.shared_parameters.*.";
 
         assertThat(rootMeanSquare(adapter.value(at + "lora_B"))).isCloseTo(b, withinPercentage(40));
         if (a != null) {
             assertThat(rootMeanSquare(adapter.value(at + "lora_A"))).isCloseTo(a, withinPercentage(40));
         }
+    }
+
+    private static ObjectNode options(String mode) {
+        ObjectNode options = JsonNodeFactory.instance.objectNode();
+        options.put("r", 1).put("alpha", 1).put("composition_mode", mode);
+        options.putArray("attn_matrices").add("q");
+        return options;
+    }
+
+    @Test
+    void refusesVeraThatCanNotLearn() {
+        assertThatThrownBy(() -> vera(false).withStart(AdapterHubLora.Start.LORA))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("init_weights is \"lora\", but vera_d is set");
+        ObjectNode options = options("add").put("vera_b", 0.1);
+        assertThatThrownBy(() -> AdapterHubLora.read(Fields.of("options", options)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("vera_b is 0.1, but vera_d isn't set");
     }
 
     private static double rootMeanSquare(Tensor values) {
