@@ -3,6 +3,7 @@ package dev.graft.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.formats.Json;
+import dev.graft.train.ResidentMemory;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -118,6 +119,16 @@ class TrainEngineTest {
         assertThat(refused.err())
                 .containsPattern("takes nf4: none would take about .*, int8 would take about .*, and there are 1.0 MiB")
                 .contains("memory_limit is 1.0 MiB, but the run would take");
+    }
+
+    @Test
+    void whatNeedsTheMatricesWholeGetsThem() {
+        String room = "memory_limit=" + (3 * ResidentMemory.bytes() >> 20) + "m";
+        Cli run = train("--method", "full-fine-tuning", "quantization=auto", room);
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.err())
+                .contains("quantization=auto tries nf4")
+                .containsPattern("quantization=auto takes none, since nf4 was refused: .* is kept in nf4");
     }
 
     @Test

@@ -5,9 +5,12 @@ import dev.graft.cli.config.Memory;
 import dev.graft.cli.config.RunConfig;
 import dev.graft.cli.config.RunConfig.Quantization;
 import dev.graft.cli.terminal.Figures;
-import dev.graft.formats.TensorInfo;
+import dev.graft.formats.InputException;
 import dev.graft.formats.TensorSource;
+import dev.graft.models.Base;
 import dev.graft.models.checkpoints.QuantizedTensors;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
 import dev.graft.tensor.Natives;
 import dev.graft.tensor.Numerics;
 import dev.graft.train.MemoryEstimate;
@@ -51,27 +54,60 @@ record AutoQuantization(RunConfig config, Prepared.Files files, PrintWriter err)
             return said(preparation.apply(config.withQuantization(Quantization.KEEP)), "keep, as the checkpoint is");
         }
         long most = most();
-        boolean small = ResidentMemory.bytes() + parameterBytes(Quantization.NONE) < SMALL * most;
-        Quantization tried = small ? Quantization.NONE : Quantization.NF4;
-        Prepared run = preparation.apply(config.withQuantization(tried));
-        Choice choice = choice(tried, needed(run, most), most);
+        boolean small = least() < SMALL * most;
+        return small ? measured(Quantization.NONE, preparation, most) : inSmallest(preparation, most);
+    }
+
+    private Prepared inSmallest(Function<RunConfig, Prepared> preparation, long most) {
+        try {
+            return measured(Quantization.NF4, preparation, most);
+        } catch (InputException refused) {
+            // What trains the matrices themselves needs them whole.
+            if (least() > most) {
+                throw refused;
+            }
+            forget();
+            Prepared run = tried(Quantization.NONE, preparation);
+            return said(run, "none, since nf4 was refused: " + refused.getMessage());
+        }
+    }
+
+    /** Tries a kind, and takes the one that is right by what the run takes in it. */
+    private Prepared measured(Quantization tried, Function<RunConfig, Prepared> preparation, long most) {
+        Prepared run = tried(tried, preparation);
+        Choice choice = choice(tried, run.adapter().base(), needed(run, most), most);
         if (choice.kind != tried) {
-            // Nothing of it must stand beside the next one.
             run = null;
-            Natives.giveBack();
-            ResidentMemory.forgetPeak();
+            forget();
             run = preparation.apply(config.withQuantization(choice.kind));
         }
         return said(run, choice.why);
     }
 
+    /** An error that follows is one of this kind. */
+    private Prepared tried(Quantization kind, Function<RunConfig, Prepared> preparation) {
+        err.println("quantization=auto tries " + Prepared.name(kind));
+        return preparation.apply(config.withQuantization(kind));
+    }
+
+    /** Nothing of a try must stand beside the next one. */
+    private static void forget() {
+        Natives.giveBack();
+        ResidentMemory.forgetPeak();
+    }
+
     private record Choice(Quantization kind, String why) {}
 
-    /** @param needed what the run takes in the kind that was tried; null where the system doesn't say: then the base alone must have room */
-    private Choice choice(Quantization tried, @Nullable Long needed, long most) {
+    /**
+     * @param base in the kind that was tried
+     * @param needed what the run takes in that kind; null where the system doesn't say: then the base alone must have room
+     */
+    private Choice choice(Quantization tried, Base base, @Nullable Long needed, long most) {
+        long known = needed == null ? base.parameterBytes() : needed;
+        long values = quantizable(base);
         List<String> larger = new ArrayList<>();
         for (Quantization kind : List.of(Quantization.NONE, Quantization.INT8)) {
-            long takes = parameterBytes(kind) + (needed == null ? 0 : needed - parameterBytes(tried));
+            long takes = known + Math.round(values * (bytes(kind) - bytes(tried)));
             if (takes <= most) {
                 String within =
                         needed == null ? "" : ", which takes at most about " + Figures.bytes(takes) + " of " + room();
@@ -80,6 +116,29 @@ record AutoQuantization(RunConfig config, Prepared.Files files, PrintWriter err)
             larger.add(Prepared.name(kind) + " would take about " + Figures.bytes(takes));
         }
         return new Choice(Quantization.NF4, "nf4" + why(larger) + ", and there are " + room());
+    }
+
+    /** How many values are kept in fewer bits where a base is quantised: those of linear layers, but for the head's. */
+    static long quantizable(Base base) {
+        return base.sites().stream()
+                .filter(site -> site instanceof Linear linear && linear.role() != Role.HEAD)
+                .map(site -> ((Linear) site).matrix())
+                .distinct()
+                .mapToLong(matrix -> matrix.rows() * matrix.columns())
+                .sum();
+    }
+
+    /** What one of them takes. */
+    private double bytes(Quantization kind) {
+        return switch (kind) {
+            case NF4 -> NF4_BYTES;
+            case INT8 -> 1;
+            default -> wholeBytes();
+        };
+    }
+
+    private int wholeBytes() {
+        return Numerics.of(Prepared.name(config.base().dtype())).equals(Numerics.BF16) ? Short.BYTES : Float.BYTES;
     }
 
     /** What a run takes; null where the system doesn't say what a process takes. */
@@ -117,19 +176,13 @@ record AutoQuantization(RunConfig config, Prepared.Files files, PrintWriter err)
                         .toUpperCase(Locale.ROOT));
     }
 
-    /** What the parameters take at least: tables as long as the vocabulary stay whole. */
-    private long parameterBytes(Quantization kind) {
+    /** About what the process takes with the whole base alone. */
+    private long least() {
         TensorSource tensors = files.checkpoint().tensors();
-        long vocabulary = files.checkpoint().config().integer("vocab_size", 0, 0);
-        boolean halves = Numerics.of(Prepared.name(config.base().dtype())).equals(Numerics.BF16);
-        long bytes = 0;
-        for (String name : tensors.names()) {
-            TensorInfo info = tensors.info(name);
-            boolean quantized = kind != Quantization.NONE && info.rank() == 2 && info.shape()[0] != vocabulary;
-            double each = quantized ? (kind == Quantization.INT8 ? 1 : NF4_BYTES) : halves ? Short.BYTES : Float.BYTES;
-            bytes += Math.round(info.elements() * each);
-        }
-        return bytes;
+        long values = tensors.names().stream()
+                .mapToLong(name -> tensors.info(name).elements())
+                .sum();
+        return ResidentMemory.bytes() + values * wholeBytes();
     }
 
     private long most() {
