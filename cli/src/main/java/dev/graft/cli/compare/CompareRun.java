@@ -67,8 +67,10 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
      */
     int help(boolean tells) {
         try {
+            Comparison comparison = comparison(tells);
+            // Its clock is of the trials alone.
             TrialLines lines = new TrialLines(err, jobs, tells);
-            return comparison(tells).run(lines, Interruption::requested, new Tiredness()) ? 0 : TIRED;
+            return comparison.run(lines, Interruption::requested, new Tiredness()) ? 0 : TIRED;
         } catch (CancellationException interrupted) {
             return 130;
         }
