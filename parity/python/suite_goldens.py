@@ -109,7 +109,7 @@ def words(texts):
     return [" ".join(w for w in line.split(" ") if w not in PUNCTUATION) for line in lines[:len(texts)]]
 
 
-def texts(_):
+def texts():
     rows = [
         ("Alimentum is a cheap pub near the Burger King.",
          ["Alimentum is a cheap pub, near Burger King.", "A cheap pub near the Burger King is called Alimentum."]),
@@ -129,7 +129,7 @@ def texts(_):
     for text, references in rows:
         scorer += (flat[at], flat[at + 1:at + 1 + len(references)])
         at += 1 + len(references)
-    score, each = scorer.compute_score()
+    score, _ = scorer.compute_score()
     write("e2e.json", {"rows": [{"text": t, "references": r} for t, r in rows], "words": flat, "nist": nist.score(),
                        "cider": float(score)})
 
@@ -137,4 +137,4 @@ def texts(_):
 OUT.mkdir(parents=True, exist_ok=True)
 coco(np.random.default_rng(11))
 squad(random.Random(5))
-texts(None)
+texts()
