@@ -26,16 +26,23 @@ public final class Ops {
 
     /**
      * {@code sum + x Wᵀ + b}, rounded once: a small update that is added to a rounded bf16 product is mostly lost, since it is less than the
-     * product's last bit. Where autograd records it the bias is added afterwards.
+     * product's last bit. Where autograd records it, or where the processor has no bf16 products, the bias is added afterwards.
      *
      * @param x {@code [..., in]}
-     * @param sum {@code [..., out]}
+     * @param sum {@code [..., out]}, or null for nothing
      */
-    public static Tensor linear(Tensor x, Tensor weight, @Nullable Tensor bias, Tensor sum) {
+    public static Tensor linear(Tensor x, Tensor weight, @Nullable Tensor bias, @Nullable Tensor sum) {
+        if (sum == null) {
+            return linear(x, weight, bias);
+        }
         if (x.scalar_type().value != ScalarType.BFloat16.value) {
             return linear(x, weight, bias).add_(sum);
         }
-        if (Cpu.hasBf16() && !x.requires_grad() && !sum.requires_grad() && x.numel() > 0) {
+        boolean learns = x.requires_grad()
+                || sum.requires_grad()
+                || weight.requires_grad()
+                || (bias != null && bias.requires_grad());
+        if (Cpu.hasBf16() && !learns && x.numel() > 0) {
             return Operator.linearPlus(sum, x, weight, bias);
         }
         Tensor y = sum.reshape(-1, weight.size(0))

@@ -36,8 +36,8 @@ public final class Packed {
         return Operator.reorderedLinear(x, matrix, bias);
     }
 
-    /** {@code sum + x Wᵀ + b} rounded once, for which no gradient is recorded: sum {@code [..., out]}, x {@code [..., in]}. */
-    public Tensor linear(Tensor x, @Nullable Tensor bias, Tensor sum) {
-        return Operator.linearPlus(sum, x, matrix, bias);
+    /** {@code sum + x Wᵀ + b} rounded once, for which no gradient is recorded: sum {@code [..., out]} or null, x {@code [..., in]}. */
+    public Tensor linear(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum) {
+        return sum == null ? linear(x, bias) : Operator.linearPlus(sum, x, matrix, bias);
     }
 }

@@ -67,9 +67,6 @@ public final class Dense implements Matrix {
     @Override
     public Tensor times(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum) {
         Packed copy = x.requires_grad() || (sum != null && sum.requires_grad()) ? null : packed;
-        if (sum == null) {
-            return copy == null ? Ops.linear(x, values, bias) : copy.linear(x, bias);
-        }
         return copy == null ? Ops.linear(x, values, bias, sum) : copy.linear(x, bias, sum);
     }
 

@@ -56,7 +56,7 @@ public sealed interface Quantized extends Matrix permits FourBit, EightBit, Grou
     default Tensor times(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum) {
         try (Scope scope = new Scope()) {
             if (x.requires_grad() || (sum != null && sum.requires_grad()) || tile() >= rows()) {
-                return scope.keep(times(x, values(), bias, sum));
+                return scope.keep(Ops.linear(x, values(), bias, sum));
             }
             long[] shape = Tensors.shape(x);
             shape[shape.length - 1] = rows();
@@ -66,15 +66,11 @@ public sealed interface Quantized extends Matrix permits FourBit, EightBit, Grou
                 try (Scope once = new Scope()) {
                     Tensor part = bias == null ? null : bias.narrow(0, from, count);
                     Tensor before = sum == null ? null : sum.narrow(-1, from, count);
-                    y.narrow(-1, from, count).copy_(times(x, rows(from, count), part, before));
+                    y.narrow(-1, from, count).copy_(Ops.linear(x, rows(from, count), part, before));
                 }
             }
             return scope.keep(y);
         }
-    }
-
-    private static Tensor times(Tensor x, Tensor values, @Nullable Tensor bias, @Nullable Tensor sum) {
-        return sum == null ? Ops.linear(x, values, bias) : Ops.linear(x, values, bias, sum);
     }
 
     @Override

@@ -75,7 +75,7 @@ public final class Together {
      * @param sum {@code [..., rows()]}, or null for nothing
      */
     public Tensor[] times(Tensor x, @Nullable Tensor sum) {
-        Tensor y = sum == null ? packed.linear(x, bias) : packed.linear(x, bias, sum);
+        Tensor y = packed.linear(x, bias, sum);
         Tensor[] parts = new Tensor[matrices.size()];
         long start = 0;
         for (int i = 0; i < parts.length; i++) {
