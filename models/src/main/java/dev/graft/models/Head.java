@@ -126,9 +126,9 @@ public sealed interface Head {
         return sites;
     }
 
-    private static Tensor project(Tensor rows, @Nullable Dense dense, double dropout, Linear output, Pass pass) {
-        Tensor x = dense == null ? rows : dense.apply(rows, pass);
-        return pass.hooks().linear(output, Ops.dropout(x, dropout, pass.isTraining()), pass);
+    /** What an output behind a dense layer reads. */
+    private static Tensor read(Tensor rows, @Nullable Dense dense, double dropout, Pass pass) {
+        return Ops.dropout(dense == null ? rows : dense.apply(rows, pass), dropout, pass.isTraining());
     }
 
     /**
@@ -150,7 +150,7 @@ public sealed interface Head {
 
         @Override
         public Tensor project(Tensor rows, Pass pass) {
-            return Head.project(rows, dense, dropout, output, pass);
+            return pass.hooks().linear(output, Head.read(rows, dense, dropout, pass), pass);
         }
 
         @Override
@@ -161,9 +161,8 @@ public sealed interface Head {
             if (!plain) {
                 return project(rows, pass);
             }
-            Tensor x = Ops.to(dense == null ? rows : dense.apply(rows, pass), output.type());
-            Tensor input = Ops.dropout(x, dropout, pass.isTraining());
-            return output.addTo(own(input.detach(), labels).neg().expand(x.size(0), output.out()), input, pass);
+            Tensor x = Ops.to(Head.read(rows, dense, dropout, pass), output.type());
+            return output.addTo(own(x.detach(), labels).neg().expand(x.size(0), output.out()), x, pass);
         }
 
         /** About what each row's label has, {@code [n, 1]}. */
@@ -229,7 +228,15 @@ public sealed interface Head {
 
         @Override
         public Tensor project(Tensor rows, Pass pass) {
-            Tensor logits = head.project(rows, pass);
+            return shifted(head.project(rows, pass));
+        }
+
+        @Override
+        public Tensor project(Tensor rows, Tensor labels, Pass pass) {
+            return shifted(head.project(rows, labels, pass));
+        }
+
+        private Tensor shifted(Tensor logits) {
             return logits.add(Ops.to(bias, logits.scalar_type()));
         }
 
@@ -354,7 +361,7 @@ public sealed interface Head {
 
         @Override
         public Tensor project(Tensor rows, Pass pass) {
-            return Head.project(rows, dense, dropout, output, pass);
+            return pass.hooks().linear(output, Head.read(rows, dense, dropout, pass), pass);
         }
     }
 }
