@@ -169,21 +169,47 @@ sealed interface Composed extends Affine {
     record Replaced(Site site, Affine inner, Effect.Replace replace) implements Composed {
         @Override
         public Tensor apply(Tensor x, Pass pass) {
-            Tensor old = inner.bias();
-            Tensor fresh = replace.bias();
-            if (replace.weight() == null && old != null && fresh != null && inner instanceof Composed) {
+            Tensor moved = moved();
+            if (moved != null) {
                 Tensor y = inner.apply(x, pass);
-                Tensor moved = fresh.sub(old);
-                Tensor shaped = site instanceof Projection projection ? projection.onFeatures(moved) : moved;
-                return y.add(Ops.to(shaped, y.scalar_type()));
+                return y.add(Ops.to(moved, y.scalar_type()));
             }
             Tensor weight = weight();
             if (site instanceof Embedding embedding) {
                 return Ops.embedding(weight, x, embedding.padding());
             }
-            Tensor bias = bias();
-            Tensor y = ((Projection) site).apply(x, weight, bias == null ? null : Ops.to(bias, weight.scalar_type()));
+            Tensor y = ((Projection) site).apply(x, weight, bias(weight.scalar_type()));
             return Ops.to(y, inner.weight().scalar_type());
+        }
+
+        @Override
+        public Tensor addTo(Tensor sum, Tensor x, Pass pass) {
+            Tensor moved = moved();
+            if (moved != null) {
+                return inner.addTo(sum.add(Ops.to(moved, sum.scalar_type())), x, pass);
+            }
+            if (!(site instanceof Linear)) {
+                return Composed.super.addTo(sum, x, pass);
+            }
+            Tensor weight = weight();
+            ScalarType type = weight.scalar_type();
+            return Ops.to(Ops.linear(Ops.to(x, type), weight, bias(type), Ops.to(sum, type)), sum.scalar_type());
+        }
+
+        /** What a new bias alone adds to a layer that has effects and a bias; null where it isn't that. */
+        private @Nullable Tensor moved() {
+            Tensor old = inner.bias();
+            Tensor fresh = replace.bias();
+            if (replace.weight() != null || old == null || fresh == null || !(inner instanceof Composed)) {
+                return null;
+            }
+            Tensor moved = fresh.sub(old);
+            return site instanceof Projection projection ? projection.onFeatures(moved) : moved;
+        }
+
+        private @Nullable Tensor bias(ScalarType type) {
+            Tensor bias = bias();
+            return bias == null ? null : Ops.to(bias, type);
         }
 
         @Override
