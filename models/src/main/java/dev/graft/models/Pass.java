@@ -197,10 +197,6 @@ public final class Pass {
         return seen == null ? null : Ops.sum(seen, 1, true);
     }
 
-    public boolean isRagged() {
-        return ragged != null;
-    }
-
     /** The same pass, collecting every layer's hidden states. */
     public Pass withHiddenStates() {
         return like(cache, new ArrayList<>());
