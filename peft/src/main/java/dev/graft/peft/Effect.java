@@ -46,7 +46,7 @@ public sealed interface Effect {
         }
     }
 
-    /** A {@link Delta} on rows whose gradient is known by formula. */
+    /** A {@link Delta} on rows whose gradient is known by formula. An object is asked for one forward pass and its backward pass. */
     interface ExplicitDelta {
         /**
          * f(x) for x {@code [rows, in]}, and behind it what the gradient needs.

@@ -4,7 +4,10 @@ import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** A linear layer, adapted or not, whose gradient is known by formula, so that training needs no gradient graph for it. */
+/**
+ * A linear layer, adapted or not, whose gradient is known by formula, so that training needs no gradient graph for it. Ask for one
+ * for each forward pass; the backward pass goes to the same object.
+ */
 public interface Explicit {
     /**
      * The answer for x {@code [rows, in]}, and behind it what the gradient needs. The largest product comes last and adds to what is there
