@@ -35,6 +35,7 @@ import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -166,7 +167,7 @@ final class Grafted implements Hooks {
     private @Nullable Tensor added(Linear site, Tensor x, @Nullable Tensor already, Pass pass) {
         Tensor sum = already;
         for (RowGroup group : groups) {
-            Tensor change = group.actsOn(site) ? group.added(site, x, pass) : null;
+            Tensor change = group.added(site, x, pass);
             if (change == null) {
                 continue;
             }
@@ -174,9 +175,7 @@ final class Grafted implements Hooks {
                 return change;
             }
             if (sum == null) {
-                long[] shape = Tensors.shape(x);
-                shape[shape.length - 1] = site.out();
-                sum = Tensors.zeros(site.type(), shape);
+                sum = zeros(site.type(), x, site.out());
             }
             sum = group.into(sum, change);
         }
@@ -209,15 +208,20 @@ final class Grafted implements Hooks {
             Tensor sum = added(site, x, null, pass);
             if (sum != null) {
                 if (all == null) {
-                    long[] shape = Tensors.shape(x);
-                    shape[shape.length - 1] = together.rows();
-                    all = Tensors.zeros(site.type(), shape);
+                    all = zeros(site.type(), x, together.rows());
                 }
                 all.narrow(-1, start, site.out()).add_(sum);
             }
             start += site.out();
         }
         return all;
+    }
+
+    /** Zeros {@code [..., width]} for x {@code [..., in]}. */
+    private static Tensor zeros(ScalarType type, Tensor x, long width) {
+        long[] shape = Tensors.shape(x);
+        shape[shape.length - 1] = width;
+        return Tensors.zeros(type, shape);
     }
 
     @Override
@@ -259,7 +263,7 @@ final class Grafted implements Hooks {
     private Tensor rest(Site site, Affine frozen, Tensor x, Pass pass) {
         Tensor y = null;
         for (RowGroup group : groups) {
-            if (!group.actsOn(site) || (site instanceof Linear && group.onlyAdds(site))) {
+            if (site instanceof Linear ? group.onlyAdds(site) : !group.actsOn(site)) {
                 continue;
             }
             if (group.rows() == null) {

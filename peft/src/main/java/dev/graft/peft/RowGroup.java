@@ -44,16 +44,19 @@ record RowGroup(List<Selection.Active> stack, @Nullable Tensor rows, int count) 
         return false;
     }
 
-    /** Whether all that its adapters do at a site is to add to a layer's answer. */
+    /** Whether all that its adapters do at a site, if anything, is to add to a layer's answer. */
     boolean onlyAdds(Site site) {
         return stack.stream()
                 .allMatch(active -> active.effects(site).stream().allMatch(Effect.Delta.class::isInstance));
     }
 
-    /** What its adapters add to the answer of a linear layer for their rows of x {@code [batch, ..., in]}; null where they do something else. */
+    /**
+     * What its adapters add to the answer of a linear layer for their rows of x {@code [batch, ..., in]}; null where they do nothing or something
+     * else.
+     */
     @Nullable
     Tensor added(Linear site, Tensor x, Pass pass) {
-        if (!onlyAdds(site)) {
+        if (!onlyAdds(site) || !actsOn(site)) {
             return null;
         }
         Tensor part = Ops.to(of(x), site.type());
