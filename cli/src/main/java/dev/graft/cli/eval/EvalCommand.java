@@ -27,7 +27,7 @@ import picocli.CommandLine.Spec;
         footer = {
             "",
             "Rows are those that `graft train` takes. Labels are known by the names that the adapter was trained with, else",
-            "by those of the model's config. Figures in brackets are 95 % confidence intervals by drawing the rows again.",
+            "by those of the model's config. Figures in brackets are 95 %% confidence intervals by drawing the rows again.",
             "",
             "Examples:",
             "  graft eval --model minilm --adapter runs/minilm-classify/adapter --data recipes/data/intents-valid.jsonl",
