@@ -2,6 +2,7 @@ package dev.graft.langchain4j;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.Task;
 import dev.graft.models.chat.Chat;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.EncoderEngine;
@@ -48,9 +49,14 @@ public final class GraftModels implements AutoCloseable {
     /**
      * A base that reads whole texts, for their vectors. {@link Base#pack} before makes it several times as fast.
      *
-     * @throws InputException if the base is loaded for something else
+     * @throws InputException if the base is loaded for something else, labels too
      */
     public static GraftModels embeddings(Adapters adapters) {
+        Task task = adapters.base().task();
+        if (task != Task.FEATURE_EXTRACTION && task != Task.MASKED_LM) {
+            throw new InputException(adapters.baseName() + " is loaded for " + task
+                    + ", which gives no vectors; load it for FEATURE_EXTRACTION");
+        }
         return new GraftModels(adapters, new EncoderEngine(adapters.base(), EncoderEngine.Options.DEFAULT), null);
     }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.withPrecision;
 
+import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.serve.AdapterStore;
@@ -275,6 +276,14 @@ class GraftModelsTest {
             assertThat(square).isCloseTo(1, org.assertj.core.data.Offset.offset(1e-5));
             assertThatThrownBy(() -> vectors.chat("bert")).hasMessageContaining("was opened for embeddings");
         }
+    }
+
+    @Test
+    void aBaseThatLabelsGivesNoVectors() {
+        Base labels = Base.load(BERT.resolveSibling("bert-seqcls"), Base.Options.of(Task.SEQ_CLS));
+        assertThatThrownBy(() -> GraftModels.embeddings(new Adapters(labels, "bert", AdapterStore.NONE)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("SEQ_CLS, which gives no vectors");
     }
 
     @Test
