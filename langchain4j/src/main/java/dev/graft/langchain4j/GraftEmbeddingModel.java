@@ -12,16 +12,13 @@ import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.model.embedding.EmbeddingModel;
 import dev.langchain4j.model.output.Response;
 import dev.langchain4j.model.output.TokenUsage;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
 /** An adapter, or its base, as an embedding model. Made by {@link GraftModels}; safe for use by several threads. */
 public final class GraftEmbeddingModel implements EmbeddingModel {
-    /** How many texts of a call wait at once, so that there is room for other threads'. */
-    private static final int AT_ONCE = 256;
-
     private final EncoderEngine engine;
     private final Adapters adapters;
     private final String model;
@@ -32,7 +29,11 @@ public final class GraftEmbeddingModel implements EmbeddingModel {
         this.model = model;
     }
 
-    /** @throws InvalidRequestException if the tokenizer can't read a text, or a text is longer than the base can read */
+    /**
+     * All by the adapter that the name means when the call begins. Calls of several threads take turns, so that a long one holds up no other.
+     *
+     * @throws InvalidRequestException if the tokenizer can't read a text, or a text is longer than the base can read; none is read then
+     */
     @Override
     public Response<List<Embedding>> embedAll(List<TextSegment> segments) {
         try {
@@ -47,20 +48,17 @@ public final class GraftEmbeddingModel implements EmbeddingModel {
                 .tokenizer()
                 .encodeAll(segments.stream().map(TextSegment::text).toList(), EncodeOptions.DEFAULT);
         int tokens = texts.stream().mapToInt(Encoding::length).sum();
-        List<Embedding> vectors = new ArrayList<>();
-        for (int first = 0; first < texts.size(); first += AT_ONCE) {
-            read(texts.subList(first, Math.min(texts.size(), first + AT_ONCE)))
-                    .forEach(vector -> vectors.add(Embedding.from(vector)));
-        }
-        return Response.from(vectors, new TokenUsage(tokens, 0));
+        List<float[]> vectors = texts.isEmpty() ? List.of() : read(texts);
+        return Response.from(vectors.stream().map(Embedding::from).toList(), new TokenUsage(tokens, 0));
     }
 
     private List<float[]> read(List<Encoding> texts) {
         CompletableFuture<List<float[]>> answers = new CompletableFuture<>();
         Adapters.Lease lease = adapters.lease(model);
+        String turn = UUID.randomUUID().toString();
         try {
             engine.submit(
-                    new EncoderAsk(texts, lease.served(), model, Long.MAX_VALUE),
+                    new EncoderAsk(texts, lease.served(), turn, Long.MAX_VALUE),
                     EncoderListener.completing(answers, lease));
         } catch (RuntimeException refused) {
             lease.close();

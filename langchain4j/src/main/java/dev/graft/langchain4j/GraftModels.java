@@ -57,7 +57,9 @@ public final class GraftModels implements AutoCloseable {
             throw new InputException(adapters.baseName() + " is loaded for " + task
                     + ", which gives no vectors; load it for FEATURE_EXTRACTION");
         }
-        return new GraftModels(adapters, new EncoderEngine(adapters.base(), EncoderEngine.Options.DEFAULT), null);
+        // Who asks waits for the answer, so there are no more calls than threads.
+        EncoderEngine.Options unbounded = EncoderEngine.Options.DEFAULT.withQueue(Integer.MAX_VALUE);
+        return new GraftModels(adapters, new EncoderEngine(adapters.base(), unbounded), null);
     }
 
     /** A model that answers with an adapter, or with the base alone: {@link Adapters} says what a name means. It takes the likeliest tokens. */

@@ -7,10 +7,14 @@ import static org.assertj.core.api.Assertions.withPrecision;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
 import dev.graft.serve.AdapterStore;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.Engine;
 import dev.langchain4j.agent.tool.ToolSpecification;
+import dev.langchain4j.data.embedding.Embedding;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.SystemMessage;
 import dev.langchain4j.data.message.UserMessage;
@@ -39,10 +43,15 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.bytedeco.pytorch.Scalar;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -284,6 +293,59 @@ class GraftModelsTest {
         assertThatThrownBy(() -> GraftModels.embeddings(new Adapters(labels, "bert", AdapterStore.NONE)))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("SEQ_CLS, which gives no vectors");
+    }
+
+    private static List<TextSegment> segments(int count, String text) {
+        return Collections.nCopies(count, TextSegment.from(text));
+    }
+
+    @Test
+    void aCallHasAnyNumberOfTexts() {
+        Base bert = Base.load(BERT, Base.Options.of(Task.FEATURE_EXTRACTION));
+        try (GraftModels vectors = GraftModels.embeddings(new Adapters(bert, "bert", AdapterStore.NONE))) {
+            GraftEmbeddingModel model = vectors.embedding("bert");
+            assertThat(model.embedAll(segments(5000, "b")).content()).hasSize(5000);
+            assertThat(model.embedAll(List.of()).content()).isEmpty();
+            List<TextSegment> long300 = new ArrayList<>(segments(300, "b"));
+            long300.set(299, TextSegment.from("a ".repeat(2000)));
+            assertThatThrownBy(() -> model.embedAll(long300))
+                    .isInstanceOf(InvalidRequestException.class)
+                    .hasMessageContaining("text 299 has ");
+        }
+    }
+
+    /** A name that means another version each time it is asked for. */
+    @Test
+    void oneAdapterAnswersAWholeCall() {
+        Base bert = Base.load(BERT, Base.Options.of(Task.FEATURE_EXTRACTION));
+        AtomicInteger asked = new AtomicInteger();
+        AdapterStore changing = new AdapterStore() {
+            @Override
+            public List<String> names() {
+                return List.of("a");
+            }
+
+            @Override
+            public Found find(String name) {
+                int version = asked.incrementAndGet();
+                return new Found(name, "v" + version, base -> adapter(base, version));
+            }
+        };
+        try (GraftModels vectors = GraftModels.embeddings(new Adapters(bert, "bert", changing))) {
+            GraftEmbeddingModel model = vectors.embedding("a");
+            Set<Embedding> all =
+                    new HashSet<>(model.embedAll(segments(600, "b")).content());
+            assertThat(all).hasSize(1);
+            assertThat(all).doesNotContain(model.embed("b").content());
+        }
+    }
+
+    private static Adapter adapter(Base base, int seed) {
+        Adapter adapter = Adapter.create(base, new Lora(LoraConfig.DEFAULT), seed);
+        adapter.parameters()
+                .values()
+                .forEach(parameter -> parameter.value().detach().add_(new Scalar(0.3 * seed)));
+        return adapter;
     }
 
     @Test
