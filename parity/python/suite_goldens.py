@@ -120,6 +120,9 @@ def texts():
          ["Wildwood serves Italian food and is rated 3.5 out of 5.", "Italian food's served at Wildwood, rated 3.5 of 5."]),
         ("Cotto is a high-priced coffee shop near The Portland Arms with a low customer rating.",
          ["Cotto, a coffee shop near The Portland Arms, has high prices and a low customer rating."]),
+        ("It’s at No. 5 – near the “Burger King” – and isn’t cheap…",
+         ["It's at no. 5, near the Burger King, and isn't cheap.", "Children? No. ‘Adults’ only — £20–25 at No.10."]),
+        ("Is it family-friendly? No.", ["It is not: they said no. Children can’t come.", "No. The pub—like its food—is for adults."]),
     ]
     nist = NISTScore()
     for text, references in rows:

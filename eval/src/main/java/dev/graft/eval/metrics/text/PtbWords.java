@@ -14,9 +14,9 @@ final class PtbWords {
     private static final Set<String> PUNCTUATION =
             Set.of("''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";", "\"");
 
-    /** An abbreviation whose point isn't the end of a sentence, or letters with points between. */
+    /** An abbreviation whose point isn't the end of a sentence ({@code no.} is one before a number), or letters with points between. */
     private static final String ABBREVIATION =
-            "(?:mr|mrs|ms|dr|st|co|inc|ltd|corp|jr|sr|vs|etc|no)\\.|(?:[a-z]\\.){2,}";
+            "(?:mr|mrs|ms|dr|st|co|inc|ltd|corp|jr|sr|vs|etc)\\.|no\\.(?= ?\\d)|(?:[a-z]\\.){2,}";
 
     private static final Pattern WORD = Pattern.compile("(?U)" + ABBREVIATION
             + "|\\d+(?:[.,:]\\d+)*(?:[-/]\\d+(?:[.,]\\d+)*)*(?:[\\p{L}][\\p{L}\\d]*)?(?:-[\\p{L}\\d]+)*"
@@ -29,11 +29,21 @@ final class PtbWords {
     private PtbWords() {}
 
     static List<String> of(String text) {
-        return WORD.matcher(text.toLowerCase(Locale.ROOT))
+        return WORD.matcher(typed(text.toLowerCase(Locale.ROOT)))
                 .results()
                 .map(match -> written(match.group()))
                 .filter(word -> !PUNCTUATION.contains(word))
                 .toList();
+    }
+
+    /** Marks of print as a typewriter has them. */
+    private static String typed(String text) {
+        return text.replace('’', '\'')
+                .replace('‘', '`')
+                .replace("“", "``")
+                .replace("”", "''")
+                .replaceAll("[–—]", "--")
+                .replace("…", "...");
     }
 
     /** As Stanford writes it. COCO's script strips brackets in capitals, but what it reads is in lower case, so that they stay. */
