@@ -241,7 +241,7 @@ public final class EncoderEngine implements Worker {
                 WholeText text = rows.get(row);
                 Hidden own = new Hidden(
                         hidden.last().narrow(0, row, 1), hidden.mask().narrow(0, row, 1), hidden.prompt(), List.of());
-                text.request().take(text.place(), answer(own, text));
+                text.request().take(text.place(), answer(own, text, first.alone() ? pass : head(text)));
                 observer.read(text.request().ask.adapter(), text.encoding().length());
             }
         } finally {
@@ -251,15 +251,22 @@ public final class EncoderEngine implements Worker {
         }
     }
 
-    /** What one text's hidden states are read as, the head's part in a pass of one row too. */
-    private float[] answer(Hidden own, WholeText text) {
+    private static Pass head(WholeText text) {
+        return Pass.inference(text.request().ask.adapter().selection().hooks());
+    }
+
+    /**
+     * What one text's hidden states are read as.
+     *
+     * @param pass of one row, for the head; that of the layers below where an adapter has left something there
+     */
+    private float[] answer(Hidden own, WholeText text, Pass pass) {
         int length = text.encoding().length();
         int before = (int) own.prompt();
         if (base.task() == Task.FEATURE_EXTRACTION || base.task() == Task.MASKED_LM) {
             float[] states = Tensors.floats(Ops.to(own.last(), ScalarType.Float));
             return mean(states, before + length, base.backbone().hiddenSize());
         }
-        Pass pass = Pass.inference(text.request().ask.adapter().selection().hooks());
         float[] logits = Tensors.floats(base.logits(own, pass));
         if (base.task() == Task.SEQ_CLS) {
             return logits;

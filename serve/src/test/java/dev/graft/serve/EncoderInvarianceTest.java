@@ -45,7 +45,7 @@ class EncoderInvarianceTest {
     private static List<Served> served(Base base, String family, String adapters) {
         List<Served> all = new ArrayList<>(List.of(Served.base(family)));
         for (String name : adapters == null ? new String[0] : adapters.split(" ")) {
-            all.add(Tiny.served(base, family, name, all.size()));
+            all.add(name.equals("xlora") ? Tiny.mixture(base, family) : Tiny.served(base, family, name, all.size()));
         }
         return all;
     }
@@ -61,7 +61,7 @@ class EncoderInvarianceTest {
         "electra-mlm, FEATURE_EXTRACTION, fp32,",
         "distilbert-mlm, FEATURE_EXTRACTION, fp32,",
         "qwen3, FEATURE_EXTRACTION, fp32,",
-        "bert-seqcls, SEQ_CLS, fp32, adalora-bert beft-bert bitfit-like dora ia3 ln-tuning-bert lora oft-bert p-tuning prompt-tuning",
+        "bert-seqcls, SEQ_CLS, fp32, adalora-bert beft-bert bitfit-like dora ia3 ln-tuning-bert lora oft-bert p-tuning prompt-tuning xlora",
         "bert-seqcls, SEQ_CLS, bf16, dora ia3 lora",
         "roberta-seqcls, SEQ_CLS, fp32, lora",
         "distilbert-seqcls, SEQ_CLS, fp32, lora",

@@ -48,6 +48,14 @@ final class Tiny {
                 new Served("xlora", 1001, Selection.of(mixture)), new Served("arrow", 1002, Selection.of(arrow)));
     }
 
+    /** A mixture of two adapters of a classifier, whose pooler one of them changes too. */
+    static Served mixture(Base base, String family) {
+        Path adapters = FIXTURES.resolve("adapters").resolve(family);
+        List<Adapter> experts = List.of(
+                Adapter.load(base, adapters.resolve("lora-all-linear")), Adapter.load(base, adapters.resolve("lora")));
+        return new Served("xlora", 1003, Selection.of(Adapter.create(base, XLora.of(experts), 5)));
+    }
+
     /** The names of the fixtures' adapters that act on the family's base as it stands. */
     static List<String> adapters(String family) {
         try (Stream<Path> folders = Files.list(FIXTURES.resolve("adapters").resolve(family))) {
