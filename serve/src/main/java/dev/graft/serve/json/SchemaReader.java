@@ -25,6 +25,10 @@ public final class SchemaReader {
     /** Of schemas and values in all. */
     private static final int MOST = 2048;
 
+    /** What the schema of a function without arguments may have. */
+    private static final Set<String> SAYS_NOTHING =
+            Set.of("type", "properties", "required", "additionalProperties", "title", "description", "$schema");
+
     private final @Nullable Fields definitions;
     private final Set<String> open = new HashSet<>();
     private int depth;
@@ -59,14 +63,20 @@ public final class SchemaReader {
      * @throws InputException if it is of another type, or says something that can't be held to
      */
     public static Schema call(String name, String arguments, @Nullable Fields parameters) {
-        Fields properties = parameters == null ? null : parameters.objectOrNull("properties");
-        Schema given =
-                parameters == null || properties == null || properties.names().isEmpty()
-                        ? new Schema.Struct(List.of())
-                        : read(parameters);
+        Schema given = parameters == null || isEmpty(parameters) ? new Schema.Struct(List.of()) : read(parameters);
         return new Schema.Struct(List.of(
                 new Schema.Property("name\"", true, new Schema.OneOf(List.of(quoted(name)))),
                 new Schema.Property(arguments + "\"", true, given)));
+    }
+
+    /** Whether a schema says that there are no arguments, and nothing else. */
+    private static boolean isEmpty(Fields f) {
+        Fields properties = f.objectOrNull("properties");
+        return SAYS_NOTHING.containsAll(f.names())
+                && (properties == null || properties.names().isEmpty())
+                && f.string("type", "object").equals("object")
+                && f.strings("required", List.of()).isEmpty()
+                && !f.bool("additionalProperties", false);
     }
 
     private Schema schema(Fields f) {

@@ -245,6 +245,54 @@ class SchemaTextTest {
         assertThat(read(schema, "{\"a\":20,\"b\":1.5,\"c\":null,\"d\":{\"")).isNull();
     }
 
+    private static Schema call(String parameters) {
+        return SchemaReader.call(
+                "f", "arguments", Fields.of("schema", Json.parse("schema", parameters.replace('\'', '"'))));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{}",
+                "{'type': 'object'}",
+                "{'type': 'object', 'properties': {}, 'required': [], 'additionalProperties': false, 'description': 'none'}",
+                "{'$schema': 'https://json-schema.org/draft/2020-12/schema', 'title': 'F', 'properties': null}"
+            })
+    void aFunctionMayHaveNoArguments(String parameters) {
+        String whole = "{\"name\":\"f\",\"arguments\":{}}";
+        assertThat(read(call(parameters), whole)).isNotNull().matches(SchemaText::isWhole);
+        assertThat(read(call(parameters), whole.replace("{}", "{\""))).isNull();
+    }
+
+    @Test
+    void argumentsMayBeReferredTo() {
+        assertThatThrownBy(() -> call("{'$ref': '#/$defs/b', '$defs': {'b': {'type': 'string'}}}"))
+                .hasMessageContaining("another type");
+        Schema referred = call("{'$ref': '#/$defs/b', '$defs': {'b': {'type': 'object', 'required': ['x'],"
+                + " 'properties': {'x': {'type': 'null'}}}}}");
+        assertThat(read(referred, "{\"name\":\"f\",\"arguments\":{\"x\":null}}"))
+                .isNotNull();
+        assertThat(read(referred, "{\"name\":\"f\",\"arguments\":{}")).isNull();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{'type': 'string'} | another type",
+                "{'anyOf': [{'type': 'object', 'properties': {'a': {}}}, {'type': 'null'}]} | another type",
+                "{'type': 'object', 'required': ['a']} | properties",
+                "{'type': 'object', 'patternProperties': {'a': {}}} | properties",
+                "{'type': 'object', 'properties': {}, 'minProperties': 1} | properties is empty",
+                "{'type': 'object', 'properties': {}, 'additionalProperties': true} | properties is empty",
+                "{'type': 'object', 'additionalProperties': {'type': 'string'}} | additionalProperties"
+            })
+    void argumentsThatCanNotBeHeldToAreRefused(String parameters, String message) {
+        assertThatThrownBy(() -> call(parameters))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining(message);
+    }
+
     @Test
     void schemasThatGrowByReferencesAreRefused() {
         StringBuilder definitions = new StringBuilder("\"d20\": {\"type\": \"null\"}");
