@@ -47,26 +47,29 @@ public final class Slots implements AutoCloseable {
         active = count;
     }
 
-    /** Says what acts on a row from now on. */
+    /** Says what acts on a row from now on: nothing where this fails. */
     public void put(int row, Selection selection) {
         if (selections.get(row) == selection) {
             return;
         }
         hooks = null;
-        selections.set(row, selection);
         Bucket before = buckets.get(ranks[row]);
         if (before != null) {
             before.clear(row);
         }
+        selections.set(row, Selection.BASE);
+        ranks[row] = 0;
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Map<Linear, Factors> factors = factors(selection.stack());
-            ranks[row] = factors == null || factors.isEmpty() ? 0 : rank(factors);
-            if (ranks[row] > 0 && factors != null) {
-                buckets.computeIfAbsent(ranks[row], rank -> new Bucket(rank, selections.size()))
+            int rank = factors == null || factors.isEmpty() ? 0 : rank(factors);
+            if (rank > 0 && factors != null) {
+                buckets.computeIfAbsent(rank, r -> new Bucket(r, selections.size()))
                         .put(row, factors);
             }
+            ranks[row] = rank;
         }
+        selections.set(row, selection);
     }
 
     /** What acts on a row. */
@@ -229,12 +232,17 @@ public final class Slots implements AutoCloseable {
         }
 
         void put(int row, Map<Linear, Factors> factors) {
-            factors.forEach((site, own) -> {
-                Pair pair = pairs.computeIfAbsent(site, s -> empty((Linear) s));
-                long r = own.a().size(0);
-                pair.a.select(0, row).narrow(1, 0, r).copy_(own.a().t());
-                pair.b.select(0, row).narrow(0, 0, r).copy_(own.b().t());
-            });
+            try {
+                factors.forEach((site, own) -> {
+                    Pair pair = pairs.computeIfAbsent(site, s -> empty((Linear) s));
+                    long r = own.a().size(0);
+                    pair.a.select(0, row).narrow(1, 0, r).copy_(own.a().t());
+                    pair.b.select(0, row).narrow(0, 0, r).copy_(own.b().t());
+                });
+            } catch (RuntimeException failure) {
+                clear(row);
+                throw failure;
+            }
             filled[row] = true;
             count();
         }

@@ -1,0 +1,97 @@
+package dev.graft.peft;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
+import dev.graft.peft.inits.Factors;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import dev.graft.tensor.NoGrad;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Test;
+import tools.jackson.databind.node.ObjectNode;
+
+class SlotsTest {
+    private static final Base BASE = Bases.load(Bases.LLAMA);
+
+    /** Updates of all queries, of which those of the second layer may have factors that don't fit. */
+    private record Breaking(AtomicBoolean broken) implements Method {
+        @Override
+        public Type type() {
+            return new Lora(LoraConfig.DEFAULT).type();
+        }
+
+        @Override
+        public void graft(Grafter grafter) {
+            for (Site site : grafter.base().sites()) {
+                if (site instanceof Linear linear && site.name().endsWith("q_proj")) {
+                    Tensor a = grafter.parameter(site, "a", Initial.normal(0.3), 2, linear.in());
+                    Tensor b = grafter.parameter(site, "b", Initial.normal(0.3), linear.out(), 2);
+                    boolean second = site.name().contains("layers.1.");
+                    grafter.add(site, new Effect.Delta() {
+                        @Override
+                        public Tensor apply(Tensor x, Pass pass) {
+                            return x.matmul(a.t()).matmul(b.t());
+                        }
+
+                        @Override
+                        public Tensor weight() {
+                            return b.matmul(a);
+                        }
+
+                        @Override
+                        public Factors factors() {
+                            return second && broken.get() ? new Factors(b, a) : new Factors(a, b);
+                        }
+                    });
+                }
+            }
+        }
+
+        @Override
+        public void write(ObjectNode config, Base base) {
+            throw new UnsupportedOperationException("it is never saved");
+        }
+    }
+
+    private static double difference(Hooks one, Hooks other) {
+        return Bases.difference(
+                BASE.logits(Bases.batch(), Pass.inference(one)),
+                BASE.logits(Bases.batch(), Pass.inference(other)),
+                Bases.batch().mask());
+    }
+
+    /** Whatever was in the slot before: what is put there again acts, and until then nothing does. */
+    @Test
+    void anAdapterWhoseCopyFailsIsNotInItsSlot() {
+        AtomicBoolean broken = new AtomicBoolean();
+        Selection breaking = Selection.of(Adapter.create(BASE, new Breaking(broken), 3));
+        Selection lora = Selection.of(Adapter.load(BASE, Bases.FIXTURES.resolve("adapters/llama-gqa/lora")));
+        try (NoGrad off = new NoGrad();
+                Slots slots = new Slots(5)) {
+            for (int row = 0; row < 5; row++) {
+                slots.put(row, lora);
+            }
+            broken.set(true);
+            for (int row = 0; row < 5; row++) {
+                int failing = row;
+                assertThatThrownBy(() -> slots.put(failing, breaking)).hasMessageContaining("size");
+                assertThat(slots.at(row)).isSameAs(Selection.BASE);
+            }
+            assertThat(difference(slots.hooks(), Hooks.NONE)).isZero();
+
+            broken.set(false);
+            for (int row = 0; row < 5; row++) {
+                slots.put(row, breaking);
+            }
+            assertThat(difference(slots.hooks(), breaking.hooks())).isLessThan(1e-4);
+            assertThat(difference(slots.hooks(), Hooks.NONE)).isGreaterThan(1e-2);
+        }
+    }
+}
