@@ -107,10 +107,14 @@ final class Exchange {
         ApiError large = new ApiError(
                 413, "invalid_request_error", null, "the body has more than " + limits.bodyBytes() + " bytes");
         InputStream in = Content.Source.asInputStream(request);
-        byte[] body = in.readNBytes(request.getLength() > limits.bodyBytes() ? 0 : limits.bodyBytes() + 1);
-        if (request.getLength() > limits.bodyBytes() || body.length > limits.bodyBytes()) {
-            // A client that still writes doesn't see the answer: as much again is taken and thrown away.
-            in.skip(2L * limits.bodyBytes() - body.length);
+        boolean announced = request.getLength() > limits.bodyBytes();
+        byte[] body = announced ? new byte[0] : in.readNBytes(limits.bodyBytes() + 1);
+        if (announced || body.length > limits.bodyBytes()) {
+            // A client that still writes doesn't see the answer: up to twice the limit is taken and thrown away.
+            // One that asked whether it may write reads the answer at once.
+            if (!announced || !request.getHeaders().contains(HttpHeader.EXPECT)) {
+                in.skip(2L * limits.bodyBytes() - body.length);
+            }
             throw large;
         }
         isRead = true;

@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.serve.Engine;
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpRequest;
@@ -154,6 +156,24 @@ class SecurityTest {
                         .post("/v1/completions", ASK)
                         .status())
                 .isEqualTo(200);
+    }
+
+    @Test
+    void aBodyThatIsTooLargeIsNotAskedFor() throws IOException {
+        String head = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                + "Expect: 100-continue\r\nContent-Length: ";
+        assertThat(firstLine(head + "999999999\r\n\r\n")).startsWith("HTTP/1.1 413");
+        assertThat(firstLine(head + ASK.length() + "\r\n\r\n")).startsWith("HTTP/1.1 100");
+    }
+
+    /** Of what is answered to a client that waits. */
+    private static String firstLine(String request) throws IOException {
+        try (Socket socket = new Socket("127.0.0.1", open.server.address().getPort())) {
+            socket.setSoTimeout(20_000);
+            socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+            return new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8))
+                    .readLine();
+        }
     }
 
     private static String raw(String request) throws IOException {
