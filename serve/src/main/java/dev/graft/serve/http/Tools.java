@@ -54,16 +54,17 @@ record Tools(List<JsonNode> all, List<String> names, Form form, List<Schema> for
             }
             for (Form form : values()) {
                 boolean tagged = text.contains(TAGGED.tag) == (form == TAGGED);
-                if (tagged
-                        && Pattern.compile("\"" + form.arguments + "\\\\?\"")
-                                .matcher(text)
-                                .find()) {
+                if (tagged && hasKey(text, "name") && hasKey(text, form.arguments)) {
                     return form;
                 }
             }
             throw new InputException("the request: tools are set, but the chat template of this base has calls written"
                     + " neither as <tool_call>{\"name\": …, \"arguments\": …}</tool_call> nor as"
                     + " {\"name\": …, \"parameters\": …}, which is all that is supported");
+        }
+
+        private static boolean hasKey(String text, String key) {
+            return Pattern.compile("\"" + key + "\\\\?\"").matcher(text).find();
         }
     }
 

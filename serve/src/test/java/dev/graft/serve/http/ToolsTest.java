@@ -181,7 +181,7 @@ class ToolsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"{{ messages[0].content }}", "{% for t in tools %}[TOOL_CALLS]{% endfor %}"})
+    @ValueSource(strings = {"{{ messages[0].content }}", "{% for t in tools %}[TOOL_CALLS]{% endfor %}", "{% for t in tools %}[{\"tool_name\": x, \"parameters\": y}]{% endfor %}"})
     void aTemplateWithoutToolsRefusesThem(String template) throws IOException {
         Tokenizer tokenizer = tiny.base.tokenizer();
         Chat chat = new Chat(ChatTemplate.of("the test", template, tokenizer.specialTokens()), tokenizer);
