@@ -86,7 +86,8 @@ public final class EncoderEngine implements Worker {
     public EncoderEngine(Base base, Options options, Engine.Observer observer) {
         if (!TASKS.contains(base.task())) {
             throw new InputException(base.name() + " is loaded for " + base.task()
-                    + ", whose texts aren't read whole; --task chooses feature_extraction, seq_cls or token_cls");
+                    + ", whose texts aren't read whole; --task chooses feature_extraction, seq_cls or token_cls, or causal_lm to"
+                    + " write texts");
         }
         this.base = base;
         this.options = options;

@@ -119,6 +119,7 @@ class EncoderEngineTest {
         Base llama = Tiny.base("llama-gqa", Numerics.FP32);
         assertThatThrownBy(() -> new EncoderEngine(llama, EncoderEngine.Options.DEFAULT))
                 .isInstanceOf(InputException.class)
-                .hasMessageContaining("feature_extraction");
+                .hasMessageContaining("feature_extraction")
+                .hasMessageContaining("causal_lm");
     }
 }

@@ -22,7 +22,6 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import org.eclipse.jetty.io.EofException;
-import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -48,13 +47,13 @@ final class Encoders implements Route {
         /** A label for each token. */
         TOKEN_LABELS;
 
-        /** What a base's head gives; null for bases that read no whole texts. */
-        static @Nullable Kind of(Task task) {
+        /** What the head of a base gives that reads whole texts. */
+        static Kind of(Task task) {
             return switch (task) {
                 case FEATURE_EXTRACTION, MASKED_LM -> EMBEDDING;
                 case SEQ_CLS -> LABEL;
                 case TOKEN_CLS -> TOKEN_LABELS;
-                default -> null;
+                default -> throw new IllegalArgumentException("no whole texts are read for " + task);
             };
         }
 

@@ -118,17 +118,11 @@ public final class Server implements AutoCloseable {
     /**
      * Serves a base that reads whole texts: its embeddings, labels or labels of tokens, as its head gives them.
      *
-     * @throws InputException if it is another base
      * @throws IOException if it can't listen there
      */
     public static Server encoder(EncoderEngine engine, Adapters adapters, Metrics metrics, Options options)
             throws IOException {
         Encoders.Kind kind = Encoders.Kind.of(adapters.base().task());
-        if (kind == null) {
-            throw new InputException(
-                    adapters.baseName() + " is loaded for " + adapters.base().task()
-                            + ", which can't be served; --task chooses causal_lm, feature_extraction, seq_cls or token_cls");
-        }
         Map<String, Route> routes = new LinkedHashMap<>();
         routes.put(
                 "POST " + kind.path(),
