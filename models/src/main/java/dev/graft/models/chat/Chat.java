@@ -60,8 +60,18 @@ public record Chat(ChatTemplate template, Tokenizer tokenizer) {
 
     /** @throws InputException when the template refuses the conversation */
     public Encoding prompt(List<Message> messages, RenderOptions options) {
-        return encode(
-                template.render(messages, options.withGenerationPrompt(true)).text(), null);
+        return prompt(messages, options, "");
+    }
+
+    /**
+     * The same with an answer that has begun.
+     *
+     * @param begun encoded with what is before it, as the model has seen it: alone it could get other tokens
+     */
+    public Encoding prompt(List<Message> messages, RenderOptions options, String begun) {
+        String text =
+                template.render(messages, options.withGenerationPrompt(true)).text();
+        return encode(text + begun, null);
     }
 
     /**

@@ -107,6 +107,16 @@ class ChatTest {
                 .isEqualTo("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
     }
 
+    /** SentencePiece marks a space before a text that is encoded alone. */
+    @Test
+    void anAnswerThatHasBegunIsReadWithWhatIsBeforeIt() {
+        ChatTemplate template = ChatTemplate.of("plain", "{{ messages[0].content }}:", LLAMA.specialTokens());
+        int[] ids = new Chat(template, LLAMA)
+                .prompt(List.of(Message.user("Hi")), RenderOptions.PROMPT, "<tool_call>\n")
+                .ids();
+        assertThat(LLAMA.decode(ids, false)).isEqualTo("Hi:<tool_call>\n");
+    }
+
     @Test
     void theTokenizerAddsNoSecondBos() {
         Chat chat = chat("inst-mistral", LLAMA);

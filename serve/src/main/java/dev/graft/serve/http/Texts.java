@@ -28,7 +28,6 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
-import java.util.stream.IntStream;
 import org.eclipse.jetty.io.EofException;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -153,15 +152,8 @@ final class Texts implements Route {
         if (tools == null) {
             return template.prompt(messages).ids();
         }
-        int[] ids = template.prompt(messages, RenderOptions.PROMPT.withTools(tools.all()))
+        return template.prompt(messages, RenderOptions.PROMPT.withTools(tools.all()), tools.opening())
                 .ids();
-        String opening = tools.opening();
-        int[] begun = opening.isEmpty()
-                ? new int[0]
-                : tokenizer
-                        .encode(opening, EncodeOptions.DEFAULT.withoutSpecialTokens())
-                        .ids();
-        return IntStream.concat(IntStream.of(ids), IntStream.of(begun)).toArray();
     }
 
     /** A message whose content, where it comes in parts of text, is one text, and the arguments of whose calls are objects. */
