@@ -11,6 +11,8 @@ import dev.graft.tensor.Numerics;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -68,14 +70,33 @@ class EncoderEngineTest {
     }
 
     @Test
-    void aTextOfACancelledRequestIsNotRead() throws Exception {
-        try (EncoderEngine engine = new EncoderEngine(base, new EncoderEngine.Options(64, 1, 8))) {
+    void aTextOfACancelledRequestIsNotRead() {
+        CountDownLatch cancel = new CountDownLatch(1);
+        AtomicInteger reads = new AtomicInteger();
+        Engine.Observer observer = new Engine.Observer() {
+            @Override
+            public void read(Served adapter, int tokens) {
+                reads.incrementAndGet();
+                await(cancel);
+            }
+        };
+        try (EncoderEngine engine = new EncoderEngine(base, new EncoderEngine.Options(64, 1, 8), observer)) {
             HeardWhole cancelled = new HeardWhole();
-            Ticket ticket = engine.submit(ask(64), cancelled);
-            ticket.cancel();
+            engine.submit(ask(64), cancelled).cancel();
+            cancel.countDown();
             cancelled.left.join();
+            assertThat(reads).hasValueLessThan(64);
+            assertThat(cancelled.answers).isNotDone();
             assertThat(heard(engine, ask(2)).answers.join()).hasSize(2);
             assertThat(engine.waiting() + engine.running()).isZero();
+        }
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException stop) {
+            throw new AssertionError(stop);
         }
     }
 
