@@ -19,7 +19,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -161,9 +160,8 @@ public final class EncoderEngine implements Worker {
                 return false;
             }
             int tokens = 0;
-            while (queue.size() > 0 && tokens < options.tokens) {
-                WholeText text = queue.poll();
-                if (text == null || text.request().isGone()) {
+            for (WholeText text = queue.poll(); text != null; text = tokens < options.tokens ? queue.poll() : null) {
+                if (text.request().isGone()) {
                     leave(text);
                     continue;
                 }
@@ -176,13 +174,11 @@ public final class EncoderEngine implements Worker {
         }
     }
 
-    private void leave(@Nullable WholeText text) {
-        if (text != null) {
-            synchronized (queue) {
-                reading.remove(text);
-                queue.done(text.tenant());
-                text.request().left();
-            }
+    private void leave(WholeText text) {
+        synchronized (queue) {
+            reading.remove(text);
+            queue.done(text.tenant());
+            text.request().left();
         }
     }
 
