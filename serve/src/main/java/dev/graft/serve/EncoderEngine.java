@@ -334,13 +334,7 @@ public final class EncoderEngine implements Worker {
 
     @Override
     public boolean drain(long most) {
-        queue.stop();
-        try {
-            thread.join(most);
-        } catch (InterruptedException stop) {
-            Thread.currentThread().interrupt();
-        }
-        return !thread.isAlive();
+        return queue.drain(thread, most);
     }
 
     @Override

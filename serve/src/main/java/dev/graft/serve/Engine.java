@@ -464,13 +464,7 @@ public final class Engine implements Worker {
 
     @Override
     public boolean drain(long most) {
-        queue.stop();
-        try {
-            thread.join(most);
-        } catch (InterruptedException stop) {
-            Thread.currentThread().interrupt();
-        }
-        return !thread.isAlive();
+        return queue.drain(thread, most);
     }
 
     @Override

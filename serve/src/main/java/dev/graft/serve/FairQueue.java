@@ -12,8 +12,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Who is next, by the virtual token counter (Sheng et al., Fairness in Serving Large Language Models, OSDI 2024): the tenant that has been
- * served least. A tenant that comes back doesn't have the time saved up that it was away: it starts with those who are there. Who uses it with
- * several threads holds its lock.
+ * served least. A tenant that comes back doesn't have the time saved up that it was away: it starts with those who are there.
+ *
+ * <p>Any thread may offer, stop, await and drain. Who calls the other methods holds the queue's lock, where others may use it.
  */
 final class FairQueue<T> {
     private static final int KNOWN = 4096;
@@ -41,7 +42,7 @@ final class FairQueue<T> {
     }
 
     /**
-     * Takes all or none.
+     * Takes all or none. The tenant of each is active until it is {@link #done}.
      *
      * @throws Refused if there is no room for them, or it takes nothing new
      */
@@ -52,7 +53,7 @@ final class FairQueue<T> {
         if (size + items.size() > capacity) {
             throw new Refused(Refused.Reason.FULL, size + " texts are waiting already, at most " + capacity + " may");
         }
-        items.forEach(item -> offer(tenant.apply(item), item));
+        items.forEach(item -> add(tenant.apply(item), item));
         notifyAll();
     }
 
@@ -77,11 +78,23 @@ final class FairQueue<T> {
         return true;
     }
 
-    /** Whether there was room for it. Its tenant is active until {@link #done}. */
-    boolean offer(String tenant, T item) {
-        if (size == capacity) {
-            return false;
+    /**
+     * Takes nothing new, and waits for the thread that serves those who are there.
+     *
+     * @param most how many milliseconds; 0 for any number
+     * @return whether it has ended
+     */
+    boolean drain(Thread server, long most) {
+        stop();
+        try {
+            server.join(most);
+        } catch (InterruptedException stop) {
+            Thread.currentThread().interrupt();
         }
+        return !server.isAlive();
+    }
+
+    private void add(String tenant, T item) {
         if (!active.containsKey(tenant)) {
             double least = active.keySet().stream()
                     .mapToDouble(other -> served.getOrDefault(other, 0.0))
@@ -92,7 +105,6 @@ final class FairQueue<T> {
         active.merge(tenant, 1, Integer::sum);
         waiting.computeIfAbsent(tenant, t -> new ArrayDeque<>()).add(item);
         size++;
-        return true;
     }
 
     /** The next one, or null. */

@@ -1,6 +1,7 @@
 package dev.graft.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -8,6 +9,10 @@ import org.junit.jupiter.api.Test;
 
 class FairQueueTest {
     private final FairQueue<String> queue = new FairQueue<>(100);
+
+    private void offer(String... items) {
+        queue.offer(List.of(items), item -> item.substring(0, 1));
+    }
 
     private List<String> served(int count, double cost) {
         List<String> order = new ArrayList<>();
@@ -21,11 +26,8 @@ class FairQueueTest {
 
     @Test
     void tenantsTakeTurnsHoweverManyOneAsks() {
-        for (int i = 0; i < 5; i++) {
-            queue.offer("a", "a" + i);
-        }
-        queue.offer("b", "b0");
-        queue.offer("b", "b1");
+        offer("a0", "a1", "a2", "a3", "a4");
+        offer("b0", "b1");
 
         assertThat(served(7, 10)).containsExactly("a0", "b0", "a1", "b1", "a2", "a3", "a4");
         assertThat(queue.poll()).isNull();
@@ -33,23 +35,21 @@ class FairQueueTest {
 
     @Test
     void aTenantThatWasAwayHasNothingSavedUp() {
-        for (int i = 0; i < 6; i++) {
-            queue.offer("a", "a" + i);
-        }
+        offer("a0", "a1", "a2", "a3", "a4", "a5");
         served(3, 100);
-        for (int i = 0; i < 6; i++) {
-            queue.offer("b", "b" + i);
-        }
+        offer("b0", "b1", "b2", "b3", "b4", "b5");
 
         assertThat(served(4, 100)).containsExactly("a3", "b0", "a4", "b1");
     }
 
     @Test
-    void aFullQueueTakesNothing() {
-        FairQueue<String> small = new FairQueue<>(1);
+    void aQueueTakesAllOrNone() {
+        FairQueue<String> small = new FairQueue<>(2);
 
-        assertThat(small.offer("a", "x")).isTrue();
-        assertThat(small.offer("b", "y")).isFalse();
+        small.offer(List.of("x"), item -> "a");
+        assertThatThrownBy(() -> small.offer(List.of("y", "z"), item -> "b"))
+                .isInstanceOfSatisfying(
+                        Refused.class, why -> assertThat(why.reason()).isEqualTo(Refused.Reason.FULL));
         assertThat(small.size()).isEqualTo(1);
     }
 }
