@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
+import dev.graft.models.Task;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
+import dev.graft.models.tokenizers.Encoding;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
@@ -20,10 +22,13 @@ import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -156,6 +161,51 @@ class FailingTextTest {
         assertThat(calls)
                 .as("a call for each token, and for the pass that failed")
                 .hasValueGreaterThan(2 * 12);
+    }
+
+    /** The text that fails is tried in its neighbours' pass and once more alone. */
+    @Test
+    void onlyTheWholeTextThatFailsIsNotAnswered() {
+        Base bert = Base.load(Tiny.FIXTURES.resolve("bases/bert-base"), Base.Options.of(Task.FEATURE_EXTRACTION));
+        bert.pack();
+        AtomicInteger calls = new AtomicInteger();
+        Breaking method = new Breaking("layer.1.attention.self.query", () -> calls.incrementAndGet() > 0);
+        Served breaking = new Served("breaking", 99, Selection.of(Adapter.create(bert, method, 3)));
+        Random random = new Random(1);
+        List<Encoding> texts = Stream.generate(() ->
+                        EncoderInvarianceTest.text(random, 8, bert.backbone().vocabSize()))
+                .limit(3)
+                .toList();
+        List<EncoderAsk> asks = List.of(
+                EncoderAsk.of(texts, Served.base("bert")),
+                EncoderAsk.of(texts.subList(0, 1), breaking),
+                EncoderAsk.of(texts, Tiny.served(bert, "bert-base", "lora", 1)));
+        CountDownLatch submitted = new CountDownLatch(1);
+        try (EncoderEngine engine =
+                new EncoderEngine(bert, EncoderEngine.Options.DEFAULT, EncoderInvarianceTest.waitingFor(submitted))) {
+            HeardWhole first = heard(engine, asks.get(0));
+            List<HeardWhole> all = asks.stream().map(ask -> heard(engine, ask)).toList();
+            submitted.countDown();
+
+            assertThatThrownBy(all.get(1).answers::join)
+                    .hasMessageContaining("mat1 and mat2 shapes cannot be multiplied");
+            assertThat(calls).as("one text fails in company and alone").hasValue(2);
+            List<float[]> alone = first.answers.join();
+            List<float[]> beside = all.get(0).answers.join();
+            for (int i = 0; i < texts.size(); i++) {
+                assertThat(beside.get(i)).isEqualTo(alone.get(i));
+            }
+            assertThat(all.get(2).answers.join().get(0))
+                    .isEqualTo(heard(engine, asks.get(2)).answers.join().get(0));
+            all.forEach(heard -> heard.left.join());
+            assertThat(engine.running()).isZero();
+        }
+    }
+
+    private static HeardWhole heard(EncoderEngine engine, EncoderAsk ask) {
+        HeardWhole heard = new HeardWhole();
+        engine.submit(ask, heard);
+        return heard;
     }
 
     private static Served served(BooleanSupplier broken) {

@@ -3,6 +3,7 @@ package dev.graft.serve.http;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.graft.formats.Fields;
 import dev.graft.formats.Json;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.ChatTemplate;
@@ -181,7 +182,12 @@ class ToolsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"{{ messages[0].content }}", "{% for t in tools %}[TOOL_CALLS]{% endfor %}", "{% for t in tools %}[{\"tool_name\": x, \"parameters\": y}]{% endfor %}"})
+    @ValueSource(
+            strings = {
+                "{{ messages[0].content }}",
+                "{% for t in tools %}[TOOL_CALLS]{% endfor %}",
+                "{% for t in tools %}[{\"tool_name\": x, \"parameters\": y}]{% endfor %}"
+            })
     void aTemplateWithoutToolsRefusesThem(String template) throws IOException {
         Tokenizer tokenizer = tiny.base.tokenizer();
         Chat chat = new Chat(ChatTemplate.of("the test", template, tokenizer.specialTokens()), tokenizer);
@@ -205,16 +211,37 @@ class ToolsTest {
         "chatml,"
     })
     void aTemplateSaysHowCallsAreWritten(String name, Tools.Form form) {
-        JsonNode fixture = Json.read(Path.of("../parity/fixtures/chat/template-" + name + ".json"));
-        ChatTemplate template = ChatTemplate.of(
-                name,
-                fixture.path("template").stringValue(),
-                tiny.base.tokenizer().specialTokens());
+        ChatTemplate template = template(name);
         if (form == null) {
             assertThatThrownBy(() -> Tools.Form.of(template)).hasMessageContaining("the chat template of this base");
         } else {
             assertThat(Tools.Form.of(template)).isEqualTo(form);
         }
+    }
+
+    @Test
+    void aTextMayEndWithItsFirstCall() {
+        for (String several : List.of("true", "false")) {
+            String request = hello(tools("\"auto\"") + ", \"stop\": \"x\", \"parallel_tool_calls\": " + several);
+            TextRequest read = TextRequest.read(
+                    Fields.of("the request", Json.parse("the request", request)),
+                    template("tools-qwen25"),
+                    Limits.DEFAULT);
+            assertThat(read.options().stop())
+                    .isEqualTo(several.equals("true") ? List.of("x") : List.of("x", "</tool_call>"));
+        }
+        ToolText text = new ToolText(new Tools(List.of(), List.of("clock"), Tools.Form.TAGGED, List.of(), false));
+        assertThat(text.take("<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n"))
+                .isEmpty();
+        assertThat(text.end().calls()).extracting(Tools.Call::name).containsExactly("clock");
+    }
+
+    private static ChatTemplate template(String name) {
+        JsonNode fixture = Json.read(Path.of("../parity/fixtures/chat/template-" + name + ".json"));
+        return ChatTemplate.of(
+                name,
+                fixture.path("template").stringValue(),
+                tiny.base.tokenizer().specialTokens());
     }
 
     @Test
