@@ -8,8 +8,11 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.DoubleStream;
+import java.util.stream.IntStream;
 
 /**
  * Average precision of boxes or masks as COCO's API computes it: the mean over categories and over thresholds .50, .55 ... .95 of
@@ -31,7 +34,41 @@ public final class CocoAp<S extends Shape<S>> implements Metric<DetectionRow<S>>
             .map(t -> Math.round(t * 100) / 100.0)
             .toArray();
 
-    private final List<DetectionRow<S>> rows = new ArrayList<>();
+    /** Of each category. */
+    private final Map<Integer, List<Scene<S>>> scenes = new TreeMap<>();
+
+    private boolean isEmpty = true;
+
+    /** What is of one category in an image, the surest detections first, and how much each of them overlaps each object. */
+    private static final class Scene<S extends Shape<S>> {
+        private final List<DetectionRow.Truth<S>> truths;
+        private final List<DetectionRow.Detection<S>> detections;
+        private final double[][] overlaps;
+
+        Scene(DetectionRow<S> row, int category) {
+            truths = row.truths().stream()
+                    .filter(truth -> truth.category() == category)
+                    .toList();
+            detections = row.detections().stream()
+                    .filter(detection -> detection.category() == category)
+                    .sorted(Comparator.comparingDouble(detection -> -detection.score()))
+                    .limit(MOST)
+                    .toList();
+            overlaps = detections.stream()
+                    .map(detection -> truths.stream()
+                            .mapToDouble(truth -> overlap(detection.shape(), truth))
+                            .toArray())
+                    .toArray(double[][]::new);
+        }
+
+        private static <S extends Shape<S>> double overlap(S shape, DetectionRow.Truth<S> truth) {
+            double both = shape.intersection(truth.shape());
+            return both
+                    / (truth.crowd()
+                            ? shape.area()
+                            : shape.area() + truth.shape().area() - both);
+        }
+    }
 
     @Override
     public String name() {
@@ -45,7 +82,12 @@ public final class CocoAp<S extends Shape<S>> implements Metric<DetectionRow<S>>
 
     @Override
     public void update(DetectionRow<S> row) {
-        rows.add(row);
+        isEmpty = false;
+        Set<Integer> categories = new TreeSet<>();
+        row.truths().forEach(truth -> categories.add(truth.category()));
+        row.detections().forEach(detection -> categories.add(detection.category()));
+        categories.forEach(category ->
+                scenes.computeIfAbsent(category, c -> new ArrayList<>()).add(new Scene<>(row, category)));
     }
 
     @Override
@@ -84,19 +126,15 @@ public final class CocoAp<S extends Shape<S>> implements Metric<DetectionRow<S>>
     }
 
     private double mean(double smallest, double largest, int most, double[] thresholds, Score score) {
-        if (rows.isEmpty()) {
+        if (isEmpty) {
             throw new NoRowsException(name());
         }
-        TreeSet<Integer> categories = new TreeSet<>();
-        rows.forEach(row -> row.truths().forEach(truth -> categories.add(truth.category())));
         double sum = 0;
         int scores = 0;
-        for (int category : categories) {
+        for (List<Scene<S>> own : scenes.values()) {
             for (double threshold : thresholds) {
                 Matches matches = new Matches();
-                for (DetectionRow<S> row : rows) {
-                    matches.add(row, category, smallest, largest, threshold, most);
-                }
+                own.forEach(scene -> matches.add(scene, smallest, largest, threshold, most));
                 if (matches.objects > 0) {
                     sum += score.of(matches);
                     scores++;
@@ -114,64 +152,45 @@ public final class CocoAp<S extends Shape<S>> implements Metric<DetectionRow<S>>
         private final List<Judged> judged = new ArrayList<>();
         private int objects;
 
-        <S extends Shape<S>> void add(
-                DetectionRow<S> row, int category, double smallest, double largest, double threshold, int most) {
-            List<DetectionRow.Truth<S>> truths = row.truths().stream()
-                    .filter(truth -> truth.category() == category)
-                    .sorted(Comparator.comparing(truth -> ignored(truth, smallest, largest)))
-                    .toList();
-            boolean[] taken = new boolean[truths.size()];
-            objects += (int) truths.stream()
-                    .filter(truth -> !ignored(truth, smallest, largest))
-                    .count();
-            row.detections().stream()
-                    .filter(detection -> detection.category() == category)
-                    .sorted(Comparator.comparingDouble(detection -> -detection.score()))
-                    .limit(most)
-                    .forEach(detection -> {
-                        int match = match(detection.shape(), truths, taken, smallest, largest, threshold);
-                        boolean ignored = match < 0
-                                ? outside(detection.shape().area(), smallest, largest)
-                                : ignored(truths.get(match), smallest, largest);
-                        if (match >= 0) {
-                            taken[match] = true;
-                        }
-                        if (!ignored) {
-                            judged.add(new Judged(detection.score(), match >= 0));
-                        }
-                    });
+        void add(Scene<?> scene, double smallest, double largest, double threshold, int most) {
+            boolean[] ignored = new boolean[scene.truths.size()];
+            for (int i = 0; i < ignored.length; i++) {
+                ignored[i] = ignored(scene.truths.get(i), smallest, largest);
+                objects += ignored[i] ? 0 : 1;
+            }
+            int[] order = IntStream.range(0, ignored.length)
+                    .boxed()
+                    .sorted(Comparator.comparing(i -> ignored[i]))
+                    .mapToInt(i -> i)
+                    .toArray();
+            boolean[] taken = new boolean[ignored.length];
+            for (int i = 0; i < Math.min(most, scene.detections.size()); i++) {
+                DetectionRow.Detection<?> detection = scene.detections.get(i);
+                int match = match(scene.overlaps[i], order, ignored, taken, threshold);
+                boolean counts = match < 0 ? !outside(detection.shape().area(), smallest, largest) : !ignored[match];
+                if (match >= 0) {
+                    taken[match] = !scene.truths.get(match).crowd();
+                }
+                if (counts) {
+                    judged.add(new Judged(detection.score(), match >= 0));
+                }
+            }
         }
 
         /** The free object with the highest overlap of at least the threshold, one that counts before one that doesn't. */
-        private static <S extends Shape<S>> int match(
-                S shape,
-                List<DetectionRow.Truth<S>> truths,
-                boolean[] taken,
-                double smallest,
-                double largest,
-                double threshold) {
+        private static int match(double[] overlaps, int[] order, boolean[] ignored, boolean[] taken, double threshold) {
             double best = Math.min(threshold, 1 - 1e-10);
             int match = -1;
-            for (int i = 0; i < truths.size(); i++) {
-                DetectionRow.Truth<S> truth = truths.get(i);
-                if (match >= 0 && !ignored(truths.get(match), smallest, largest) && ignored(truth, smallest, largest)) {
+            for (int i : order) {
+                if (match >= 0 && !ignored[match] && ignored[i]) {
                     break;
                 }
-                double overlap = overlap(shape, truth);
-                if ((!taken[i] || truth.crowd()) && overlap >= best) {
-                    best = overlap;
+                if (!taken[i] && overlaps[i] >= best) {
+                    best = overlaps[i];
                     match = i;
                 }
             }
             return match;
-        }
-
-        private static <S extends Shape<S>> double overlap(S shape, DetectionRow.Truth<S> truth) {
-            double both = shape.intersection(truth.shape());
-            return both
-                    / (truth.crowd()
-                            ? shape.area()
-                            : shape.area() + truth.shape().area() - both);
         }
 
         private static boolean ignored(DetectionRow.Truth<?> truth, double smallest, double largest) {

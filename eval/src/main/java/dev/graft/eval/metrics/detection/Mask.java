@@ -3,6 +3,7 @@ package dev.graft.eval.metrics.detection;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * Pixels of an image as COCO's API writes them: lengths of runs down one column after another, in turns outside and inside, the first
@@ -22,11 +23,15 @@ public final class Mask implements Shape<Mask> {
     private final int height;
     private final int width;
     private final int[] runs;
+    private final long area;
 
     private Mask(int height, int width, int[] runs) {
         this.height = height;
         this.width = width;
         this.runs = runs;
+        this.area = IntStream.range(0, runs.length / 2)
+                .mapToLong(i -> runs[2 * i + 1])
+                .sum();
     }
 
     /**
@@ -218,10 +223,6 @@ public final class Mask implements Shape<Mask> {
 
     @Override
     public double area() {
-        long area = 0;
-        for (int i = 1; i < runs.length; i += 2) {
-            area += runs[i];
-        }
         return area;
     }
 
