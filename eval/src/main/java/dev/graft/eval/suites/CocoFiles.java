@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,12 +30,14 @@ import tools.jackson.databind.JsonNode;
  */
 public final class CocoFiles {
     private final Path annotations;
-    private final Map<Long, List<Thing>> things = new LinkedHashMap<>();
-    private final Map<Long, Fields> images = new LinkedHashMap<>();
+    private final Map<Long, Picture> pictures = new LinkedHashMap<>();
     private final Set<Integer> categories = new HashSet<>();
 
     /** Something in a picture: what is there, or what was found. */
     private record Thing(Fields fields, int category) {}
+
+    /** With what is there. */
+    private record Picture(Fields fields, List<Thing> things) {}
 
     /** What is compared: boxes or masks. */
     private interface Shaped<S extends Shape<S>> {
@@ -75,8 +78,7 @@ public final class CocoFiles {
         Fields all = Fields.read(file);
         for (JsonNode image : all.list("images")) {
             long id = id(file, "images", image, "id");
-            coco.things.put(id, new ArrayList<>());
-            coco.images.put(id, Fields.of(file + ": image " + id, image));
+            coco.pictures.put(id, new Picture(Fields.of(file + ": image " + id, image), new ArrayList<>()));
         }
         for (JsonNode category : all.list("categories")) {
             coco.categories.add((int) id(file, "categories", category, "id"));
@@ -84,9 +86,9 @@ public final class CocoFiles {
         int number = 0;
         for (JsonNode node : all.list("annotations")) {
             Fields object = Fields.of(file + ": annotations[" + number++ + "]", node);
-            List<Thing> own = coco.of(object, coco.things);
+            Picture picture = coco.picture(object);
             CocoShapes.box(object);
-            own.add(new Thing(object, coco.category(object)));
+            picture.things.add(new Thing(object, coco.category(object)));
         }
         return coco;
     }
@@ -97,7 +99,7 @@ public final class CocoFiles {
     }
 
     public int images() {
-        return things.size();
+        return pictures.size();
     }
 
     /**
@@ -107,8 +109,7 @@ public final class CocoFiles {
      * @throws FormatException naming the entry that isn't in COCO's format, or that is about another picture or kind
      */
     public Map<String, Double> score(Path predictions) {
-        Map<Long, List<Thing>> found = new LinkedHashMap<>();
-        things.keySet().forEach(image -> found.put(image, new ArrayList<>()));
+        Map<Picture, List<Thing>> found = new IdentityHashMap<>();
         JsonNode list = Json.read(predictions);
         if (!list.isArray()) {
             throw new FormatException(predictions, "is no list, expected one of boxes or masks with their scores");
@@ -116,7 +117,7 @@ public final class CocoFiles {
         int number = 0;
         for (JsonNode node : list) {
             Fields one = Fields.of(predictions + ": [" + number++ + "]", node);
-            of(one, found).add(new Thing(one, category(one)));
+            found.computeIfAbsent(picture(one), picture -> new ArrayList<>()).add(new Thing(one, category(one)));
         }
         boolean masks = !list.isEmpty() && list.get(0).has("segmentation");
         Map<String, Double> scores = new LinkedHashMap<>();
@@ -129,18 +130,19 @@ public final class CocoFiles {
         return scores;
     }
 
-    private <S extends Shape<S>> Map<String, Double> score(Map<Long, List<Thing>> found, Shaped<S> shaped) {
+    private <S extends Shape<S>> Map<String, Double> score(Map<Picture, List<Thing>> found, Shaped<S> shaped) {
         CocoAp<S> ap = new CocoAp<>();
-        images.forEach((id, image) -> ap.update(new DetectionRow<>(
-                things.getOrDefault(id, List.of()).stream()
-                        .map(thing -> truth(thing, shaped.of(thing.fields, image)))
-                        .toList(),
-                found.getOrDefault(id, List.of()).stream()
-                        .map(thing -> new Detection<>(
-                                thing.category,
-                                shaped.of(thing.fields, image),
-                                thing.fields.number("score", 0, -1e9, 1e9)))
-                        .toList())));
+        pictures.values()
+                .forEach(picture -> ap.update(new DetectionRow<>(
+                        picture.things.stream()
+                                .map(thing -> truth(thing, shaped.of(thing.fields, picture.fields)))
+                                .toList(),
+                        found.getOrDefault(picture, List.of()).stream()
+                                .map(thing -> new Detection<>(
+                                        thing.category,
+                                        shaped.of(thing.fields, picture.fields),
+                                        thing.fields.number("score", 0, -1e9, 1e9)))
+                                .toList())));
         return ap.values();
     }
 
@@ -152,14 +154,14 @@ public final class CocoFiles {
                 thing.fields.integer("iscrowd", 0, 0, 1) == 1);
     }
 
-    private List<Thing> of(Fields object, Map<Long, List<Thing>> byImage) {
+    private Picture picture(Fields object) {
         JsonNode image = object.node("image_id");
-        List<Thing> own = image == null || !image.isIntegralNumber() ? null : byImage.get(image.longValue());
-        if (own == null) {
+        Picture picture = image == null || !image.isIntegralNumber() ? null : pictures.get(image.longValue());
+        if (picture == null) {
             throw new FormatException(
                     object.source(), "image_id is " + image + ", which is no picture of " + annotations, null);
         }
-        return own;
+        return picture;
     }
 
     private int category(Fields object) {
