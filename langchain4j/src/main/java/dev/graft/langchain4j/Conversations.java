@@ -3,8 +3,10 @@ package dev.graft.langchain4j;
 import dev.graft.formats.InputException;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.Message;
+import dev.graft.models.chat.RenderOptions;
 import dev.graft.models.generate.FinishReason;
 import dev.graft.models.generate.GenerateOptions;
+import dev.graft.models.tokenizers.Encoding;
 import dev.graft.peft.store.UnknownAdapterException;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.Ask;
@@ -16,10 +18,10 @@ import dev.graft.serve.Steering;
 import dev.graft.serve.Token;
 import dev.graft.serve.json.JsonTokens;
 import dev.graft.serve.json.Schema;
+import dev.graft.serve.tools.ToolText;
+import dev.graft.serve.tools.Tools;
+import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.data.message.AiMessage;
-import dev.langchain4j.data.message.ChatMessage;
-import dev.langchain4j.data.message.SystemMessage;
-import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.exception.InternalServerException;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.LangChain4jException;
@@ -34,6 +36,7 @@ import dev.langchain4j.model.chat.request.json.JsonSchema;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.langchain4j.model.output.TokenUsage;
 import java.security.SecureRandom;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
@@ -78,15 +81,16 @@ final class Conversations {
             Consumer<RuntimeException> failed) {
         Adapters.@Nullable Lease lease = null;
         try {
-            int[] prompt = chat.prompt(request.messages().stream()
-                            .map(Conversations::message)
-                            .toList())
-                    .ids();
-            GenerateOptions options = options(request, prompt.length);
-            Steering steering = steering(request);
+            Tools tools = ToolFields.read(request, chat.template());
+            List<Message> turns = request.messages().stream().map(Turns::of).toList();
+            Encoding prompt = tools == null
+                    ? chat.prompt(turns)
+                    : chat.prompt(turns, RenderOptions.PROMPT.withTools(tools.all()), tools.opening());
+            GenerateOptions options = options(request, prompt.length());
+            Steering steering = steering(request, tools);
             lease = adapters.lease(request.modelName());
             Ask ask = new Ask(
-                    prompt,
+                    prompt.ids(),
                     options,
                     1,
                     lease.served(),
@@ -94,7 +98,7 @@ final class Conversations {
                     System.nanoTime() + LONGEST_NANOS,
                     -1,
                     steering);
-            engine.submit(ask, listener(request.modelName(), lease, piece, whole, failed));
+            engine.submit(ask, listener(request.modelName(), new ToolText(tools), lease, piece, whole, failed));
         } catch (RuntimeException refused) {
             if (lease != null) {
                 lease.close();
@@ -105,30 +109,44 @@ final class Conversations {
 
     private static Listener listener(
             String model,
+            ToolText text,
             Adapters.Lease lease,
             Consumer<String> piece,
             Consumer<ChatResponse> whole,
             Consumer<RuntimeException> failed) {
         return new Listener() {
+            private final StringBuilder said = new StringBuilder();
+
             @Override
-            public void token(Token token, String text) {
-                if (!text.isEmpty()) {
-                    piece.accept(text);
+            public void token(Token token, String more) {
+                tell(text.take(more));
+            }
+
+            private void tell(String certain) {
+                if (!certain.isEmpty()) {
+                    said.append(certain);
+                    piece.accept(certain);
                 }
             }
 
             @Override
             public void ended(Ended ended) {
-                boolean cut = ended.generated().reason() == FinishReason.LENGTH;
+                ToolText.Rest rest = text.end();
+                tell(rest.said());
+                List<ToolExecutionRequest> calls =
+                        rest.calls().stream().map(Conversations::request).toList();
                 whole.accept(ChatResponse.builder()
-                        .aiMessage(AiMessage.from(ended.generated().text()))
+                        .aiMessage(
+                                calls.isEmpty()
+                                        ? AiMessage.from(said.toString())
+                                        : AiMessage.builder()
+                                                .text(said.isEmpty() ? null : said.toString())
+                                                .toolExecutionRequests(calls)
+                                                .build())
                         .modelName(model)
                         .tokenUsage(new TokenUsage(
                                 ended.promptTokens(), ended.generated().ids().length))
-                        .finishReason(
-                                cut
-                                        ? dev.langchain4j.model.output.FinishReason.LENGTH
-                                        : dev.langchain4j.model.output.FinishReason.STOP)
+                        .finishReason(reason(ended.generated().reason(), calls))
                         .build());
             }
 
@@ -144,24 +162,25 @@ final class Conversations {
         };
     }
 
-    private static Message message(ChatMessage message) {
-        if (message instanceof SystemMessage system) {
-            return Message.system(system.text());
+    private static ToolExecutionRequest request(Tools.Call call) {
+        return ToolExecutionRequest.builder()
+                .id(call.id())
+                .name(call.name())
+                .arguments(call.arguments())
+                .build();
+    }
+
+    private static dev.langchain4j.model.output.FinishReason reason(
+            FinishReason reason, List<ToolExecutionRequest> calls) {
+        if (reason == FinishReason.LENGTH) {
+            return dev.langchain4j.model.output.FinishReason.LENGTH;
         }
-        if (message instanceof UserMessage user && user.hasSingleText()) {
-            return Message.user(user.singleText());
-        }
-        if (message instanceof AiMessage answer && !answer.hasToolExecutionRequests()) {
-            return Message.assistant(answer.text());
-        }
-        throw new UnsupportedFeatureException(
-                "messages of the type " + message.type() + " that are more than one text are not supported");
+        return calls.isEmpty()
+                ? dev.langchain4j.model.output.FinishReason.STOP
+                : dev.langchain4j.model.output.FinishReason.TOOL_EXECUTION;
     }
 
     private GenerateOptions options(ChatRequest request, int prompt) {
-        if (!request.toolSpecifications().isEmpty() || request.toolChoice() != null) {
-            throw new UnsupportedFeatureException("tools are not supported; leave them out");
-        }
         int asked = Objects.requireNonNullElse(request.maxOutputTokens(), USUAL_TOKENS);
         return GenerateOptions.DEFAULT
                 .sampled(
@@ -173,19 +192,26 @@ final class Conversations {
                 .withMaxNewTokens(Math.max(1, Math.min(asked, engine.longest() - prompt + 1)));
     }
 
-    private @Nullable Steering steering(ChatRequest request) {
+    private @Nullable Steering steering(ChatRequest request, @Nullable Tools tools) {
         double presence = Objects.requireNonNullElse(request.presencePenalty(), 0.0);
         double frequency = Objects.requireNonNullElse(request.frequencyPenalty(), 0.0);
         Steering bias = presence == 0 && frequency == 0 ? null : new Bias(Map.of(), presence, frequency);
         ResponseFormat format = request.responseFormat();
-        if (format == null || format.type() == ResponseFormatType.TEXT) {
+        boolean free = format == null || format.type() == ResponseFormatType.TEXT;
+        if (!free && tools != null) {
+            throw new UnsupportedFeatureException(
+                    "a JSON response format and tools can't both be; one of them must go");
+        }
+        if (free && (tools == null || !tools.areForced())) {
             return bias;
         }
         if (!request.stopSequences().isEmpty()) {
             throw new UnsupportedFeatureException("stopSequences would cut a JSON text; leave them out");
         }
-        JsonSchema schema = format.jsonSchema();
-        Steering json = jsonTokens().object(schema == null ? Schema.ANY : Schemas.read(schema));
+        JsonSchema schema = format == null ? null : format.jsonSchema();
+        Steering json = tools != null
+                ? jsonTokens().oneOf(tools.forced())
+                : jsonTokens().object(schema == null ? Schema.ANY : Schemas.read(schema));
         return bias == null ? json : Steering.both(bias, json);
     }
 

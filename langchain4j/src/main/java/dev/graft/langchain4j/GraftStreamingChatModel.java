@@ -1,10 +1,13 @@
 package dev.graft.langchain4j;
 
+import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.model.chat.Capability;
 import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
+import dev.langchain4j.model.chat.response.CompleteToolCall;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -43,6 +46,11 @@ public final class GraftStreamingChatModel implements StreamingChatModel {
                 request,
                 text -> own.execute(() -> handler.onPartialResponse(text)),
                 response -> {
+                    List<ToolExecutionRequest> calls = response.aiMessage().toolExecutionRequests();
+                    for (int i = 0; i < calls.size(); i++) {
+                        CompleteToolCall call = new CompleteToolCall(i, calls.get(i));
+                        own.execute(() -> handler.onCompleteToolCall(call));
+                    }
                     own.execute(() -> handler.onCompleteResponse(response));
                     own.shutdown();
                 },

@@ -32,14 +32,17 @@ final class Schemas {
         return SchemaReader.read(Fields.of("the schema " + schema.name(), json(schema.rootElement())));
     }
 
-    private static JsonNode json(JsonSchemaElement element) {
-        if (element instanceof JsonObjectSchema object) {
-            return object(object);
-        }
+    static JsonNode json(JsonSchemaElement element) {
         if (element instanceof JsonRawSchema raw) {
             return Json.parse("the schema", raw.schema());
         }
         ObjectNode json = JsonNodeFactory.instance.objectNode();
+        if (element.description() != null) {
+            json.put("description", element.description());
+        }
+        if (element instanceof JsonObjectSchema object) {
+            return object(json.put("type", "object"), object);
+        }
         if (element instanceof JsonStringSchema) {
             return json.put("type", "string");
         }
@@ -73,8 +76,7 @@ final class Schemas {
         return json;
     }
 
-    private static ObjectNode object(JsonObjectSchema object) {
-        ObjectNode json = JsonNodeFactory.instance.objectNode().put("type", "object");
+    private static ObjectNode object(ObjectNode json, JsonObjectSchema object) {
         put(json.putObject("properties"), object.properties());
         ArrayNode required = json.putArray("required");
         object.required().forEach(required::add);

@@ -13,7 +13,6 @@ import dev.graft.peft.methods.LoraConfig;
 import dev.graft.serve.AdapterStore;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.Engine;
-import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.embedding.Embedding;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.SystemMessage;
@@ -21,7 +20,6 @@ import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.data.segment.TextSegment;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.ModelNotFoundException;
-import dev.langchain4j.exception.UnsupportedFeatureException;
 import dev.langchain4j.model.chat.Capability;
 import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.model.chat.request.ChatRequest;
@@ -256,12 +254,6 @@ class GraftModelsTest {
         assertThatThrownBy(() -> poet.chat("Hello you there ".repeat(100))).isInstanceOf(InvalidRequestException.class);
         assertThatThrownBy(() -> poet.chat(request().temperature(-1.0).build()))
                 .isInstanceOf(InvalidRequestException.class);
-        assertThatThrownBy(() -> poet.chat(request()
-                        .toolSpecifications(
-                                ToolSpecification.builder().name("f").build())
-                        .build()))
-                .isInstanceOf(UnsupportedFeatureException.class)
-                .hasMessageContaining("tools are not supported");
     }
 
     @Test

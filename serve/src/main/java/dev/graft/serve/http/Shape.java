@@ -2,6 +2,7 @@ package dev.graft.serve.http;
 
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.serve.Token;
+import dev.graft.serve.tools.Tools;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import tools.jackson.databind.node.ArrayNode;

@@ -6,6 +6,7 @@ import dev.graft.models.chat.ChatTemplate;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.serve.json.Schema;
 import dev.graft.serve.json.SchemaReader;
+import dev.graft.serve.tools.Tools;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.HashMap;

@@ -20,6 +20,8 @@ import dev.graft.serve.Ticket;
 import dev.graft.serve.Token;
 import dev.graft.serve.json.JsonTokens;
 import dev.graft.serve.json.Schema;
+import dev.graft.serve.tools.ToolText;
+import dev.graft.serve.tools.Tools;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;

@@ -9,6 +9,8 @@ import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.ChatTemplate;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.serve.Engine;
+import dev.graft.serve.tools.ToolText;
+import dev.graft.serve.tools.Tools;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

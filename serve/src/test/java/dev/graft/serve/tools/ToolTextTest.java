@@ -1,4 +1,4 @@
-package dev.graft.serve.http;
+package dev.graft.serve.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,11 +1,11 @@
-package dev.graft.serve.http;
+package dev.graft.serve.tools;
 
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** A text as it grows, of which a part may be calls of functions: what is certain to be said is told, what may be a call is kept. */
-final class ToolText {
+public final class ToolText {
     private static final String END = "</tool_call>";
 
     private final @Nullable Tools tools;
@@ -13,15 +13,15 @@ final class ToolText {
     private boolean said;
 
     /** What it ends with. */
-    record Rest(String said, List<Tools.Call> calls) {}
+    public record Rest(String said, List<Tools.Call> calls) {}
 
     /** @param tools null where nothing can be called */
-    ToolText(@Nullable Tools tools) {
+    public ToolText(@Nullable Tools tools) {
         this.tools = tools;
     }
 
     /** Takes more of the text; returns what is certain to be said. */
-    String take(String piece) {
+    public String take(String piece) {
         if (tools == null) {
             return piece;
         }
@@ -54,7 +54,7 @@ final class ToolText {
     }
 
     /** The end of the text. What looks like a call, but is none, is said. */
-    Rest end() {
+    public Rest end() {
         String text = kept.toString();
         kept.setLength(0);
         if (tools == null || text.isBlank()) {

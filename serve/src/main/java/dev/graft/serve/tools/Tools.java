@@ -1,4 +1,4 @@
-package dev.graft.serve.http;
+package dev.graft.serve.tools;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
@@ -28,11 +28,11 @@ import tools.jackson.databind.node.ObjectNode;
  * @param forced what the whole text is, one of these calls; empty where the model chooses
  * @param several whether a text may have more than one call
  */
-record Tools(List<JsonNode> all, List<String> names, Form form, List<Schema> forced, boolean several) {
+public record Tools(List<JsonNode> all, List<String> names, Form form, List<Schema> forced, boolean several) {
     private static final int MOST = 128;
 
     /** How models write calls. */
-    enum Form {
+    public enum Form {
         /** {@code <tool_call>{"name": …, "arguments": {…}}</tool_call>}, as Qwen and Hermes do. */
         TAGGED("<tool_call>", "arguments"),
         /** {@code {"name": …, "parameters": {…}}}, as Llama 3.1 does. */
@@ -46,8 +46,12 @@ record Tools(List<JsonNode> all, List<String> names, Form form, List<Schema> for
             this.arguments = arguments;
         }
 
-        /** What a template tells the model to write. */
-        static Form of(ChatTemplate template) {
+        /**
+         * What a template tells the model to write.
+         *
+         * @throws InputException if it has no tools, or another form
+         */
+        public static Form of(ChatTemplate template) {
             String text = template.toolText();
             if (text == null) {
                 throw new InputException("the request: tools are set, but the chat template of this base has none");
@@ -68,9 +72,15 @@ record Tools(List<JsonNode> all, List<String> names, Form form, List<Schema> for
         }
     }
 
-    /** A call. */
-    record Call(String id, String name, String arguments) {
-        ObjectNode json() {
+    /**
+     * A call.
+     *
+     * @param id by which its result is told apart from others
+     * @param arguments a JSON object
+     */
+    public record Call(String id, String name, String arguments) {
+        /** As OpenAI's answers have it. */
+        public ObjectNode json() {
             ObjectNode call = JsonNodeFactory.instance.objectNode();
             call.put("id", id);
             call.put("type", "function");
@@ -79,8 +89,12 @@ record Tools(List<JsonNode> all, List<String> names, Form form, List<Schema> for
         }
     }
 
-    /** What a request says of tools; null for none, and where none may be called. */
-    static @Nullable Tools read(Fields f, ChatTemplate template) {
+    /**
+     * What {@code tools}, {@code tool_choice} and {@code parallel_tool_calls} of a request say; null for no tools, and where none may be called.
+     *
+     * @throws InputException if they aren't as OpenAI has them, or the template shows the model no tools
+     */
+    public static @Nullable Tools read(Fields f, ChatTemplate template) {
         List<JsonNode> all = f.listOrNull("tools");
         boolean several = f.bool("parallel_tool_calls", true);
         JsonNode choice = f.node("tool_choice");
@@ -149,17 +163,18 @@ record Tools(List<JsonNode> all, List<String> names, Form form, List<Schema> for
         return new Tools(all, names, form, forced, false);
     }
 
-    boolean areForced() {
+    /** Whether the text must be a call. */
+    public boolean areForced() {
         return !forced.isEmpty();
     }
 
     /** What a text that is a call begins with, as the model would write it. */
-    String opening() {
+    public String opening() {
         return areForced() && !form.tag.isEmpty() ? form.tag + "\n" : "";
     }
 
     /** What ends a text that may have one call. */
-    List<String> stop() {
+    public List<String> stop() {
         return several || areForced() || form.tag.isEmpty() ? List.of() : List.of("</tool_call>");
     }
 
@@ -181,7 +196,7 @@ record Tools(List<JsonNode> all, List<String> names, Form form, List<Schema> for
     }
 
     /** The same message with the arguments of its calls as objects: so templates read them. */
-    static void openArguments(ObjectNode message) {
+    public static void openArguments(ObjectNode message) {
         if (!(message.get("tool_calls") instanceof ArrayNode calls)) {
             return;
         }

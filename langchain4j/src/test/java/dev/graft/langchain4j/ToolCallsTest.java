@@ -1,0 +1,202 @@
+package dev.graft.langchain4j;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.Json;
+import dev.graft.models.chat.Message;
+import dev.graft.serve.Engine;
+import dev.langchain4j.agent.tool.ToolExecutionRequest;
+import dev.langchain4j.agent.tool.ToolSpecification;
+import dev.langchain4j.data.message.AiMessage;
+import dev.langchain4j.data.message.ToolExecutionResultMessage;
+import dev.langchain4j.data.message.UserMessage;
+import dev.langchain4j.exception.InvalidRequestException;
+import dev.langchain4j.exception.UnsupportedFeatureException;
+import dev.langchain4j.model.chat.request.ChatRequest;
+import dev.langchain4j.model.chat.request.ResponseFormat;
+import dev.langchain4j.model.chat.request.ToolChoice;
+import dev.langchain4j.model.chat.request.json.JsonBooleanSchema;
+import dev.langchain4j.model.chat.request.json.JsonEnumSchema;
+import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
+import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.chat.response.CompleteToolCall;
+import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
+import dev.langchain4j.model.output.FinishReason;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+@Timeout(60)
+class ToolCallsTest {
+    private static final ToolSpecification WEATHER = ToolSpecification.builder()
+            .name("weather")
+            .description("How it is")
+            .parameters(JsonObjectSchema.builder()
+                    .addProperty(
+                            "hot",
+                            JsonBooleanSchema.builder()
+                                    .description("whether it is")
+                                    .build())
+                    .addProperty(
+                            "when",
+                            JsonEnumSchema.builder().enumValues("now", "later").build())
+                    .required("hot", "when")
+                    .build())
+            .build();
+    private static final ToolSpecification CLOCK =
+            ToolSpecification.builder().name("clock").build();
+
+    private static GraftModels models;
+
+    @BeforeAll
+    static void open(@TempDir Path folder) throws IOException {
+        TinyLlama tiny = TinyLlama.in(folder);
+        models = GraftModels.chats(tiny.adapters(), tiny.chat(), new Engine.Options(8, 64, 16, 1 << 20));
+    }
+
+    @AfterAll
+    static void close() {
+        models.close();
+    }
+
+    private static ChatRequest.Builder request(ToolChoice choice) {
+        return ChatRequest.builder()
+                .messages(UserMessage.from("Hello"))
+                .toolSpecifications(WEATHER)
+                .toolChoice(choice)
+                .maxOutputTokens(600);
+    }
+
+    private static void assertWeather(ChatResponse response) {
+        assertThat(response.finishReason()).as("%s", response).isEqualTo(FinishReason.TOOL_EXECUTION);
+        assertThat(response.aiMessage().text()).isNull();
+        assertThat(response.aiMessage().toolExecutionRequests()).hasSize(1);
+        ToolExecutionRequest call = response.aiMessage().toolExecutionRequests().get(0);
+        assertThat(call.name()).isEqualTo("weather");
+        assertThat(call.id()).startsWith("call_");
+        JsonNode arguments = Json.parse("arguments", call.arguments());
+        assertThat(arguments.propertyNames()).containsExactly("hot", "when");
+        assertThat(arguments.path("hot").isBoolean()).isTrue();
+        assertThat(arguments.path("when").stringValue()).isIn("now", "later");
+    }
+
+    @Test
+    void aCallThatMustComeIsHeldToItsSchema() {
+        assertWeather(models.chat("poet").chat(request(ToolChoice.REQUIRED).build()));
+    }
+
+    @Test
+    void aStreamTellsWholeCalls() throws Exception {
+        List<String> pieces = new ArrayList<>();
+        List<CompleteToolCall> calls = new ArrayList<>();
+        CompletableFuture<ChatResponse> end = new CompletableFuture<>();
+        models.streamingChat("poet").chat(request(ToolChoice.REQUIRED).build(), new StreamingChatResponseHandler() {
+            @Override
+            public void onPartialResponse(String piece) {
+                pieces.add(piece);
+            }
+
+            @Override
+            public void onCompleteToolCall(CompleteToolCall call) {
+                calls.add(call);
+            }
+
+            @Override
+            public void onCompleteResponse(ChatResponse response) {
+                end.complete(response);
+            }
+
+            @Override
+            public void onError(Throwable failure) {
+                end.completeExceptionally(failure);
+            }
+        });
+        ChatResponse response = end.get(30, TimeUnit.SECONDS);
+
+        assertWeather(response);
+        assertThat(pieces).isEmpty();
+        assertThat(calls)
+                .extracting(CompleteToolCall::toolExecutionRequest)
+                .isEqualTo(response.aiMessage().toolExecutionRequests());
+    }
+
+    @Test
+    void theModelIsShownToolsUnlessNoneMayBeCalled() {
+        ChatResponse plain = models.chat("poet")
+                .chat(ChatRequest.builder()
+                        .messages(UserMessage.from("Hello"))
+                        .maxOutputTokens(600)
+                        .build());
+        ChatResponse none = models.chat("poet").chat(request(ToolChoice.NONE).build());
+        ChatResponse auto = models.chat("poet").chat(request(ToolChoice.AUTO).build());
+
+        assertThat(none.aiMessage()).isEqualTo(plain.aiMessage());
+        assertThat(none.tokenUsage()).isEqualTo(plain.tokenUsage());
+        assertThat(auto.tokenUsage().inputTokenCount())
+                .isGreaterThan(plain.tokenUsage().inputTokenCount() + 100);
+        assertThat(auto.aiMessage().text()).isNotEmpty();
+    }
+
+    @Test
+    void callsAndTheirResultsAreTurnsOfTheConversation() {
+        ToolExecutionRequest call = ToolExecutionRequest.builder()
+                .id("call_1")
+                .name("clock")
+                .arguments("{\"zone\": \"UTC\"}")
+                .build();
+        Message asked = Turns.of(AiMessage.from(call));
+        assertThat(asked.role()).isEqualTo("assistant");
+        assertThat(asked.fields().get("tool_calls"))
+                .hasToString(
+                        "[{\"id\":\"call_1\",\"type\":\"function\",\"function\":{\"name\":\"clock\",\"arguments\":{\"zone\":\"UTC\"}}}]");
+        Message told = Turns.of(ToolExecutionResultMessage.from(call, "noon"));
+        assertThat(told.fields())
+                .containsEntry("role", "tool")
+                .containsEntry("tool_call_id", "call_1")
+                .containsEntry("name", "clock")
+                .containsEntry("content", "noon");
+
+        ChatResponse answer = models.chat("poet")
+                .chat(ChatRequest.builder()
+                        .messages(
+                                UserMessage.from("Hello"),
+                                AiMessage.from(call),
+                                ToolExecutionResultMessage.from(call, "noon"))
+                        .toolSpecifications(CLOCK)
+                        .maxOutputTokens(20)
+                        .build());
+        assertThat(answer.aiMessage().text()).isNotEmpty();
+    }
+
+    @Test
+    void whatToolsCanNotBeTogetherWithIsRefused() {
+        assertThatThrownBy(() -> models.chat("poet")
+                        .chat(request(ToolChoice.AUTO)
+                                .responseFormat(ResponseFormat.JSON)
+                                .build()))
+                .isInstanceOf(UnsupportedFeatureException.class)
+                .hasMessageContaining("tools");
+        assertThatThrownBy(() -> models.chat("poet")
+                        .chat(request(ToolChoice.REQUIRED)
+                                .stopSequences(List.of("}"))
+                                .build()))
+                .isInstanceOf(UnsupportedFeatureException.class)
+                .hasMessageContaining("stopSequences");
+        assertThatThrownBy(() -> models.chat("poet")
+                        .chat(request(ToolChoice.AUTO)
+                                .toolSpecifications(WEATHER, WEATHER)
+                                .build()))
+                .isInstanceOf(InvalidRequestException.class)
+                .hasMessageContaining("two tools have one name");
+    }
+}
