@@ -94,7 +94,7 @@ public interface Method {
             return true;
         }
 
-        /** Fields that a configuration has only where they are given, and what they mean. */
+        /** Fields that have no default, or one that other fields decide, and what they mean. */
         default Map<String, String> optional() {
             return Map.of();
         }

@@ -50,6 +50,7 @@ public final class ChosenMethod {
         Method.Type type = named(name);
         ObjectNode known = defaults(type, base);
         ObjectNode json = known.deepCopy();
+        json.remove(type.optional().keySet());
         if (compat == RunConfig.Compat.PEFT) {
             if (type.layout() == Method.Layout.ADAPTER_HUB) {
                 throw new InputException("compat is peft, but " + name + " is AdapterHub's and PEFT doesn't have it");

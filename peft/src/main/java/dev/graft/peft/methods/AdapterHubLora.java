@@ -397,9 +397,7 @@ public record AdapterHubLora(
         c.put("intermediate_lora", intermediate);
         c.put("output_lora", output);
         c.put("composition_mode", scale ? "scale" : "add");
-        if (start != usual(scale, vera)) {
-            c.put("init_weights", start.file());
-        }
+        c.put("init_weights", start.file());
         c.put("use_gating", gated);
         c.put("use_dora", dora);
         c.put("vera_d", vera == null ? null : Double.valueOf(vera.d));
