@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.withinPercentage;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
+import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
 import dev.graft.peft.Merge;
@@ -13,6 +14,7 @@ import dev.graft.peft.MethodContract;
 import dev.graft.peft.methods.AdapterHubLora.Vera;
 import dev.graft.tensor.Tensors;
 import java.util.List;
+import java.util.Locale;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -104,7 +106,13 @@ class AdapterHubLoraTest extends MethodContract {
         }
         options.put("vera_d", d);
         AdapterHubLora method = AdapterHubLora.read(Fields.of("options", options));
-        Adapter adapter = Adapter.create(Bases.load(Bases.LLAMA), method, 1);
+        Base base = Bases.load(Bases.LLAMA);
+        Adapter adapter = Adapter.create(base, method, 1);
+        ObjectNode written = JsonNodeFactory.instance.objectNode();
+        method.write(written, base);
+        assertThat(written.path("init_weights").stringValue())
+                .as("AdapterHub's files say it always")
+                .isEqualTo(method.start().name().toLowerCase(Locale.ROOT));
         String at = d == null ? "model.layers.0.self_attn.q_proj.loras.*." : "model.shared_parameters.*.";
 
         assertThat(rootMeanSquare(adapter.value(at + "lora_B"))).isCloseTo(b, withinPercentage(40));
