@@ -9,6 +9,7 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
 import dev.graft.models.checkpoints.QuantizedTensors;
+import dev.graft.models.matrices.QuantizedException;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
 import dev.graft.tensor.Natives;
@@ -29,8 +30,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * {@code quantization=auto}: the base is kept in the first kind with which the run fits {@code memory_limit}, or else most of the machine's
  * memory: whole, int8, nf4, in the order of what they change and cost by the table of PERFORMANCE.md. What a run takes is measured in the
- * smallest kind, so that no try passes what a container allows, and is more in another by what its matrices take more. A checkpoint that is
- * quantised stays as it is, and a run that goes on keeps what it began with.
+ * smallest kind, so that no try passes what a container allows, and is more in another by what its matrices take more. What trains the
+ * matrices themselves has them whole. A checkpoint that is quantised stays as it is, and a run that goes on keeps what it began with.
  */
 record AutoQuantization(RunConfig config, Prepared.Files files, PrintWriter err) {
     /** The part of the machine's memory that a run may take without a limit. */
@@ -54,21 +55,17 @@ record AutoQuantization(RunConfig config, Prepared.Files files, PrintWriter err)
             return said(preparation.apply(config.withQuantization(Quantization.KEEP)), "keep, as the checkpoint is");
         }
         long most = most();
-        boolean small = least() < SMALL * most;
-        return small ? measured(Quantization.NONE, preparation, most) : inSmallest(preparation, most);
-    }
-
-    private Prepared inSmallest(Function<RunConfig, Prepared> preparation, long most) {
+        if (least() < SMALL * most) {
+            return measured(Quantization.NONE, preparation, most);
+        }
         try {
             return measured(Quantization.NF4, preparation, most);
-        } catch (InputException refused) {
-            // What trains the matrices themselves needs them whole.
+        } catch (QuantizedException refused) {
+            forget();
             if (least() > most) {
                 throw refused;
             }
-            forget();
-            Prepared run = tried(Quantization.NONE, preparation);
-            return said(run, "none, since nf4 was refused: " + refused.getMessage());
+            return instead(Quantization.NONE, Quantization.NF4, refused, preparation);
         }
     }
 
@@ -76,18 +73,31 @@ record AutoQuantization(RunConfig config, Prepared.Files files, PrintWriter err)
     private Prepared measured(Quantization tried, Function<RunConfig, Prepared> preparation, long most) {
         Prepared run = tried(tried, preparation);
         Choice choice = choice(tried, run.adapter().base(), needed(run, most), most);
-        if (choice.kind != tried) {
-            run = null;
-            forget();
-            run = preparation.apply(config.withQuantization(choice.kind));
+        if (choice.kind == tried) {
+            return said(run, choice.why);
         }
-        return said(run, choice.why);
+        run = null;
+        forget();
+        try {
+            return said(preparation.apply(config.withQuantization(choice.kind)), choice.why);
+        } catch (InputException refused) {
+            // Such as a start that is made for another kind.
+            forget();
+            return instead(tried, choice.kind, refused, preparation);
+        }
     }
 
     /** An error that follows is one of this kind. */
     private Prepared tried(Quantization kind, Function<RunConfig, Prepared> preparation) {
         err.println("quantization=auto tries " + Prepared.name(kind));
         return preparation.apply(config.withQuantization(kind));
+    }
+
+    private Prepared instead(
+            Quantization kind, Quantization wanted, InputException refused, Function<RunConfig, Prepared> preparation) {
+        return said(
+                tried(kind, preparation),
+                Prepared.name(kind) + ", since " + Prepared.name(wanted) + " was refused: " + refused.getMessage());
     }
 
     /** Nothing of a try must stand beside the next one. */

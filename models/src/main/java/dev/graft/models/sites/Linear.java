@@ -1,10 +1,10 @@
 package dev.graft.models.sites;
 
-import dev.graft.formats.InputException;
 import dev.graft.models.Pass;
 import dev.graft.models.matrices.Dense;
 import dev.graft.models.matrices.Matrix;
 import dev.graft.models.matrices.Quantized;
+import dev.graft.models.matrices.QuantizedException;
 import dev.graft.models.matrices.Together;
 import dev.graft.tensor.Ops;
 import java.util.List;
@@ -55,11 +55,11 @@ public record Linear(
     /**
      * The weight itself, for what trains it whole.
      *
-     * @throws InputException if it is quantised
+     * @throws QuantizedException if it is quantised
      */
     public Tensor wholeWeight() {
         if (matrix instanceof Quantized quantized) {
-            throw new InputException(name + " is kept in " + quantized.kind()
+            throw new QuantizedException(name + " is kept in " + quantized.kind()
                     + ", so its weight itself can't be trained; load the base with quantization none, or train a method"
                     + " beside it, such as lora");
         }

@@ -2,6 +2,7 @@ package dev.graft.peft.inits;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.matrices.Quantized;
+import dev.graft.models.matrices.QuantizedException;
 import dev.graft.models.sites.Linear;
 import dev.graft.peft.Statistics;
 import dev.graft.tensor.Ops;
@@ -31,7 +32,7 @@ public record Place(
     /** The frozen weight {@code [out, in]}, in fp32 or wider. */
     Tensor weight() {
         if (site.matrix() instanceof Quantized matrix) {
-            throw new InputException("init_lora_weights takes the base's weight apart, but " + site.name()
+            throw new QuantizedException("init_lora_weights takes the base's weight apart, but " + site.name()
                     + " is kept in " + matrix.kind() + "; use true, or loftq, which makes good what quantisation lost");
         }
         Tensor weight = site.weight().detach();

@@ -1,0 +1,12 @@
+package dev.graft.models.matrices;
+
+import dev.graft.formats.InputException;
+
+/** Something needs a matrix whole that is quantised. */
+public class QuantizedException extends InputException {
+    private static final long serialVersionUID = 1;
+
+    public QuantizedException(String message) {
+        super(message);
+    }
+}
