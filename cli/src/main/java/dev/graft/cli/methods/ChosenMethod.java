@@ -50,7 +50,9 @@ public final class ChosenMethod {
         Method.Type type = named(name);
         ObjectNode known = defaults(type, base);
         ObjectNode json = known.deepCopy();
-        json.remove(type.optional().keySet());
+        type.optional().keySet().stream()
+                .filter(field -> !type.required().contains(field))
+                .forEach(json::remove);
         if (compat == RunConfig.Compat.PEFT) {
             if (type.layout() == Method.Layout.ADAPTER_HUB) {
                 throw new InputException("compat is peft, but " + name + " is AdapterHub's and PEFT doesn't have it");

@@ -9,6 +9,7 @@ import dev.graft.models.Base;
 import dev.graft.peft.Method;
 import dev.graft.peft.methods.AdapterHubLora;
 import dev.graft.peft.methods.PTuningV2;
+import dev.graft.peft.methods.XLora;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
@@ -29,6 +30,13 @@ class ChosenMethodTest {
         assertThat(start(Map.of("vera_d", 0.1))).isEqualTo(AdapterHubLora.Start.VERA);
         assertThat(start(scale)).isEqualTo(AdapterHubLora.Start.IA3);
         assertThat(start(Map.of("init_weights", "bert"))).isEqualTo(AdapterHubLora.Start.BERT);
+    }
+
+    @Test
+    void whatAFileMustHaveIsThereInANewAdapter() {
+        Method method = ChosenMethod.of("xlora", Map.of(), Compat.GRAFT, LLAMA);
+
+        assertThat(((XLora) method).experts()).hasSize(2);
     }
 
     @Test
