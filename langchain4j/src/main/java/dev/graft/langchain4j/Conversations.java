@@ -3,7 +3,6 @@ package dev.graft.langchain4j;
 import dev.graft.formats.InputException;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.Message;
-import dev.graft.models.chat.RenderOptions;
 import dev.graft.models.generate.FinishReason;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.tokenizers.Encoding;
@@ -83,9 +82,7 @@ final class Conversations {
         try {
             Tools tools = ToolFields.read(request, chat.template());
             List<Message> turns = request.messages().stream().map(Turns::of).toList();
-            Encoding prompt = tools == null
-                    ? chat.prompt(turns)
-                    : chat.prompt(turns, RenderOptions.PROMPT.withTools(tools.all()), tools.opening());
+            Encoding prompt = Tools.prompt(chat, turns, tools);
             GenerateOptions options = options(request, prompt.length());
             Steering steering = steering(request, tools);
             lease = adapters.lease(request.modelName());
@@ -98,7 +95,7 @@ final class Conversations {
                     System.nanoTime() + LONGEST_NANOS,
                     -1,
                     steering);
-            engine.submit(ask, listener(request.modelName(), new ToolText(tools), lease, piece, whole, failed));
+            engine.submit(ask, listener(request.modelName(), new ToolText(tools), lease::close, piece, whole, failed));
         } catch (RuntimeException refused) {
             if (lease != null) {
                 lease.close();
@@ -107,10 +104,10 @@ final class Conversations {
         }
     }
 
-    private static Listener listener(
+    static Listener listener(
             String model,
             ToolText text,
-            Adapters.Lease lease,
+            Runnable left,
             Consumer<String> piece,
             Consumer<ChatResponse> whole,
             Consumer<RuntimeException> failed) {
@@ -157,7 +154,7 @@ final class Conversations {
 
             @Override
             public void left() {
-                lease.close();
+                left.run();
             }
         };
     }

@@ -68,7 +68,10 @@ final class Schemas {
             ArrayNode all = json.putArray("anyOf");
             options.anyOf().forEach(option -> all.add(json(option)));
         } else if (element instanceof JsonArraySchema array) {
-            json.put("type", "array").set("items", json(array.items()));
+            json.put("type", "array");
+            if (array.items() != null) {
+                json.set("items", json(array.items()));
+            }
         } else {
             throw new UnsupportedFeatureException(
                     "a schema with a " + element.getClass().getSimpleName() + " is not supported");

@@ -2,6 +2,7 @@ package dev.graft.langchain4j;
 
 import dev.graft.models.chat.Message;
 import dev.graft.serve.tools.Tools;
+import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.ChatMessage;
 import dev.langchain4j.data.message.SystemMessage;
@@ -21,7 +22,9 @@ final class Turns {
             return Message.system(system.text());
         }
         if (message instanceof UserMessage user && user.hasSingleText()) {
-            return Message.user(user.singleText());
+            ObjectNode json = JsonNodeFactory.instance.objectNode().put("role", "user");
+            json.put("content", user.singleText());
+            return Message.of(user.name() == null ? json : json.put("name", user.name()));
         }
         if (message instanceof AiMessage answer) {
             return answer.hasToolExecutionRequests() ? calls(answer) : Message.assistant(answer.text());
@@ -40,8 +43,10 @@ final class Turns {
         ObjectNode json = JsonNodeFactory.instance.objectNode().put("role", "assistant");
         json.put("content", answer.text());
         ArrayNode calls = json.putArray("tool_calls");
-        answer.toolExecutionRequests()
-                .forEach(call -> calls.add(new Tools.Call(call.id(), call.name(), call.arguments()).json()));
+        for (ToolExecutionRequest call : answer.toolExecutionRequests()) {
+            String arguments = call.arguments() == null || call.arguments().isBlank() ? "{}" : call.arguments();
+            calls.add(new Tools.Call(call.id(), call.name(), arguments).json());
+        }
         Tools.openArguments(json);
         return Message.of(json);
     }

@@ -5,7 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.Json;
 import dev.graft.models.chat.Message;
+import dev.graft.models.generate.Generated;
 import dev.graft.serve.Engine;
+import dev.graft.serve.Listener;
+import dev.graft.serve.Token;
+import dev.graft.serve.tools.ToolText;
+import dev.graft.serve.tools.Tools;
 import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.message.AiMessage;
@@ -176,6 +181,45 @@ class ToolCallsTest {
                         .maxOutputTokens(20)
                         .build());
         assertThat(answer.aiMessage().text()).isNotEmpty();
+    }
+
+    @Test
+    void callsWithoutArgumentsAndNamesOfUsersAreKept() {
+        AiMessage blank = AiMessage.from(ToolExecutionRequest.builder()
+                .id("c")
+                .name("clock")
+                .arguments("")
+                .build());
+
+        assertThat(Turns.of(blank).fields().get("tool_calls").toString()).contains("\"arguments\":{}");
+        assertThat(Turns.of(UserMessage.from("ann", "Hello")).fields())
+                .containsEntry("name", "ann")
+                .containsEntry("content", "Hello");
+    }
+
+    /** What a model writes that chooses to call. */
+    @Test
+    void textBeforeCallsIsToldAndEachCallOfSeveralIsFound() {
+        List<String> told = new ArrayList<>();
+        CompletableFuture<ChatResponse> whole = new CompletableFuture<>();
+        Tools tools = new Tools(List.of(), List.of("clock"), Tools.Form.TAGGED, List.of(), true);
+        Listener listener = Conversations.listener(
+                "poet", new ToolText(tools), () -> {}, told::add, whole::complete, whole::completeExceptionally);
+        String call = "<tool_call>\n{\"name\": \"clock\", \"arguments\": {\"n\": %d}}\n</tool_call>\n";
+        String text = "Let me see.\n" + call.formatted(1) + call.formatted(2);
+        for (String piece : text.split("(?<=\\s)")) {
+            listener.token(new Token(1, Double.NaN, List.of()), piece);
+        }
+        listener.ended(
+                new Listener.Ended(new Generated(new int[3], text, dev.graft.models.generate.FinishReason.END_TOKEN), 5, 0));
+
+        AiMessage answer = whole.join().aiMessage();
+        assertThat(String.join("", told).strip()).isEqualTo("Let me see.");
+        assertThat(answer.text().strip()).isEqualTo("Let me see.");
+        assertThat(answer.toolExecutionRequests())
+                .extracting(ToolExecutionRequest::arguments)
+                .containsExactly("{\"n\":1}", "{\"n\":2}");
+        assertThat(whole.join().finishReason()).isEqualTo(FinishReason.TOOL_EXECUTION);
     }
 
     @Test

@@ -5,7 +5,6 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.Message;
-import dev.graft.models.chat.RenderOptions;
 import dev.graft.models.generate.FinishReason;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Tokenizer;
@@ -151,11 +150,7 @@ final class Texts implements Route {
         for (JsonNode node : nodes) {
             messages.add(message(node));
         }
-        if (tools == null) {
-            return template.prompt(messages).ids();
-        }
-        return template.prompt(messages, RenderOptions.PROMPT.withTools(tools.all()), tools.opening())
-                .ids();
+        return Tools.prompt(template, messages, tools).ids();
     }
 
     /** A message whose content, where it comes in parts of text, is one text, and the arguments of whose calls are objects. */

@@ -74,7 +74,7 @@ public final class SchemaReader {
         Fields properties = f.objectOrNull("properties");
         return SAYS_NOTHING.containsAll(f.names())
                 && (properties == null || properties.names().isEmpty())
-                && f.string("type", "object").equals("object")
+                && (f.node("type") == null || f.node("type").asString("").equals("object"))
                 && f.strings("required", List.of()).isEmpty()
                 && !f.bool("additionalProperties", false);
     }

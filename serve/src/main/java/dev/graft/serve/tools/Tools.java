@@ -3,7 +3,11 @@ package dev.graft.serve.tools;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
+import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.ChatTemplate;
+import dev.graft.models.chat.Message;
+import dev.graft.models.chat.RenderOptions;
+import dev.graft.models.tokenizers.Encoding;
 import dev.graft.serve.json.Schema;
 import dev.graft.serve.json.SchemaReader;
 import java.util.ArrayList;
@@ -161,6 +165,13 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
             forced.add(SchemaReader.call(name, form.arguments, parameters.get(name)));
         }
         return new Tools(all, names, form, forced, false);
+    }
+
+    /** What a model goes on from that is shown these tools; null for none. */
+    public static Encoding prompt(Chat chat, List<Message> messages, @Nullable Tools tools) {
+        return tools == null
+                ? chat.prompt(messages)
+                : chat.prompt(messages, RenderOptions.PROMPT.withTools(tools.all), tools.opening());
     }
 
     /** Whether the text must be a call. */
