@@ -41,9 +41,7 @@ public record ClaimsPage(
         Map<String, List<Point>> curves = new LinkedHashMap<>();
         List<List<String>> scores = new ArrayList<>();
         for (Study study : studies) {
-            List<String> names = new ArrayList<>(study.elsewhere().keySet());
-            names.add(0, study.name());
-            for (String name : names) {
+            for (String name : study.names()) {
                 for (Standing standing : Investigation.scored(results, name)) {
                     scores.add(List.of(
                             name,
@@ -75,8 +73,8 @@ public record ClaimsPage(
                 "How it was measured",
                 "Each study trains its methods on the same rows of one base, searches the same number of learning rates for each on"
                         + " validation rows, and scores test rows once. A difference is taken on the same test rows; its interval"
-                        + " draws rows and seeds again a thousand times. Differences of differences take the errors of two studies"
-                        + " as independent. A claim holds if the whole interval meets what is asked, doesn't hold if the whole interval"
+                        + " draws rows and seeds again a thousand times. Differences of differences take both errors as"
+                        + " independent, also where one training is scored on two data sets. A claim holds if the whole interval meets what is asked, doesn't hold if the whole interval"
                         + " misses it, and is undecided between. A small base says nothing certain of a large one."));
         sections.add(new Section.Code("Command", command));
         return new Report("The survey's claims on " + model, findings.size() + " claims", sections);

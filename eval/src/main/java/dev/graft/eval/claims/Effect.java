@@ -21,7 +21,8 @@ public record Effect(double value, double low, double high) {
                 : new Effect(value, Math.min(value, interval.low()), Math.max(value, interval.high()));
     }
 
-    /** The difference of two effects on different rows; their errors are taken to be independent and normal. */
+    /** The difference of two effects on different rows; their errors are taken to be independent and normal, also where
+     * the same trained models gave both. */
     Effect minus(Effect other) {
         double difference = value - other.value;
         return new Effect(

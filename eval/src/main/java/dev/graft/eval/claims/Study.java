@@ -3,6 +3,7 @@ package dev.graft.eval.claims;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * One comparison of methods on one task.
@@ -30,6 +31,11 @@ public record Study(
 
     Study(String name, String data, int steps, String... methods) {
         this(name, data, false, Map.of(), 0, steps, List.of(methods));
+    }
+
+    /** The names of all that comes of it, its own first. */
+    public List<String> names() {
+        return Stream.concat(Stream.of(name), elsewhere.keySet().stream()).toList();
     }
 
     static Study ofTwin(String name, String suite, int steps, String... methods) {

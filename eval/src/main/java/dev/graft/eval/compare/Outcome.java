@@ -85,7 +85,7 @@ public record Outcome(
         json.put("total", total);
         json.put("seconds", seconds);
         json.put("step_seconds", step);
-        Tested.metrics(json.putObject("validation"), validation);
+        OutcomeJson.writeMetrics(json.putObject("validation"), validation);
         test.write(json);
         if (!elsewhere.isEmpty()) {
             ObjectNode others = json.putObject("elsewhere");
@@ -94,7 +94,7 @@ public record Outcome(
         json.set("config", config);
         json.set("experiment", experiment);
         json.set("machine", Machine.read().toJson());
-        Tested.numbers(json.putArray("losses"), losses);
+        OutcomeJson.writeNumbers(json.putArray("losses"), losses);
         return json;
     }
 
@@ -112,10 +112,10 @@ public record Outcome(
                 node(json, "config"),
                 (long) json.number("trainable"),
                 (long) json.number("total"),
-                Tested.metrics(json.object("validation")),
+                OutcomeJson.readMetrics(json.object("validation")),
                 Tested.of(json),
                 elsewhere,
-                Tested.numbers(json, "losses"),
+                OutcomeJson.readNumbers(json, "losses"),
                 json.number("seconds"),
                 json.number("step_seconds"),
                 json.stringOrNull("failure"));

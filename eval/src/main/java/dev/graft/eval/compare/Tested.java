@@ -4,10 +4,7 @@ import dev.graft.formats.Fields;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -54,51 +51,20 @@ public record Tested(Map<String, Double> metrics, List<Double> rows, List<Double
 
     /** Adds {@code test}, {@code test_rows} and, where they differ, {@code test_weights}. */
     void write(ObjectNode json) {
-        metrics(json.putObject("test"), metrics);
-        numbers(json.putArray("test_rows"), rows);
+        OutcomeJson.writeMetrics(json.putObject("test"), metrics);
+        OutcomeJson.writeNumbers(json.putArray("test_rows"), rows);
         if (weights.stream().anyMatch(weight -> weight != 1)) {
-            numbers(json.putArray("test_weights"), weights);
+            OutcomeJson.writeNumbers(json.putArray("test_weights"), weights);
         }
     }
 
     static Tested of(Fields json) {
-        List<Double> rows = numbers(json, "test_rows");
+        List<Double> rows = OutcomeJson.readNumbers(json, "test_rows");
         return new Tested(
-                metrics(json.object("test")),
+                OutcomeJson.readMetrics(json.object("test")),
                 rows,
-                json.has("test_weights") ? numbers(json, "test_weights") : Collections.nCopies(rows.size(), 1.0));
-    }
-
-    static void metrics(ObjectNode json, Map<String, Double> metrics) {
-        metrics.forEach((name, value) -> {
-            if (Double.isFinite(value)) {
-                json.put(name, value);
-            } else {
-                json.putNull(name);
-            }
-        });
-    }
-
-    static void numbers(ArrayNode array, List<Double> numbers) {
-        numbers.forEach(number -> {
-            if (number == Math.rint(number)) {
-                array.add(number.longValue());
-            } else {
-                array.add(Float.parseFloat(String.format(Locale.ROOT, "%.6g", number)));
-            }
-        });
-    }
-
-    static Map<String, Double> metrics(Fields json) {
-        Map<String, Double> metrics = new LinkedHashMap<>();
-        for (String name : json.names()) {
-            Double value = json.numberOrNull(name);
-            metrics.put(name, value == null ? Double.NaN : value);
-        }
-        return metrics;
-    }
-
-    static List<Double> numbers(Fields json, String name) {
-        return json.list(name).stream().map(JsonNode::doubleValue).toList();
+                json.has("test_weights")
+                        ? OutcomeJson.readNumbers(json, "test_weights")
+                        : Collections.nCopies(rows.size(), 1.0));
     }
 }

@@ -41,11 +41,8 @@ class InvestigationTest {
         for (Investigation each : Investigation.values()) {
             all.addAll(each.studies());
         }
-        all.forEach(study -> {
-            assertThat(names.add(study.name())).isTrue();
-            assertThat(names.addAll(study.elsewhere().keySet()))
-                    .isEqualTo(!study.elsewhere().isEmpty());
-        });
+        all.forEach(study -> study.names()
+                .forEach(name -> assertThat(names.add(name)).as(name).isTrue()));
         assertThat(names).hasSize(all.size() + 12);
         assertThatThrownBy(() -> Investigation.named("x"))
                 .hasMessageContaining("transfer, shots, shift, layers, calibration");

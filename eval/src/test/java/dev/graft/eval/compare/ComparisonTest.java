@@ -22,6 +22,7 @@ import dev.graft.train.data.Overflow;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Rows;
+import dev.graft.train.data.Splits;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -133,6 +134,16 @@ class ComparisonTest {
         });
         Comparison without = new Comparison(experiment(4), List.of(FROZEN), SEARCH, new Ledger(folder));
         assertThat(without.standings().get(0).scored()).isFalse();
+    }
+
+    @Test
+    void theDigestIsOfTheRowsElsewhereToo() {
+        Splits splits = new Splits(rows("train", 0, 4), null, rows("test", 4, 2), List.of());
+
+        String own = Experiment.digest(splits, List.of());
+        String more = Experiment.digest(splits, List.of(rows("more", 6, 2)));
+        assertThat(List.of(own, more, Experiment.digest(splits, List.of(rows("more", 8, 2)))))
+                .doesNotHaveDuplicates();
     }
 
     @Test
