@@ -210,8 +210,8 @@ class ToolCallsTest {
         for (String piece : text.split("(?<=\\s)")) {
             listener.token(new Token(1, Double.NaN, List.of()), piece);
         }
-        listener.ended(
-                new Listener.Ended(new Generated(new int[3], text, dev.graft.models.generate.FinishReason.END_TOKEN), 5, 0));
+        listener.ended(new Listener.Ended(
+                new Generated(new int[3], text, dev.graft.models.generate.FinishReason.END_TOKEN), 5, 0));
 
         AiMessage answer = whole.join().aiMessage();
         assertThat(String.join("", told).strip()).isEqualTo("Let me see.");
