@@ -76,15 +76,13 @@ record ClaimsRun(
                     err.println(study.name() + ": left out, give --vision-model");
                     continue;
                 }
+                Map<String, String> elsewhere = elsewhere(study);
                 err.println(study.name() + ": " + study.data() + (study.twin() ? " (twin)" : "")
-                        + (study.elsewhere().isEmpty()
-                                ? ""
-                                : ", scored on "
-                                        + String.join(", ", study.elsewhere().values()) + " too")
+                        + (elsewhere.isEmpty() ? "" : ", scored on " + String.join(", ", elsewhere.values()) + " too")
                         + (study.shots() == 0 ? "" : ", " + study.shots() + " rows of each class"));
-                List<Standing> own = run(study, pictures);
+                List<Standing> own = run(study, elsewhere, pictures);
                 standings.put(study.name(), own);
-                study.elsewhere()
+                elsewhere
                         .keySet()
                         .forEach(name -> standings.put(
                                 name,
@@ -98,9 +96,9 @@ record ClaimsRun(
         return 0;
     }
 
-    private List<Standing> run(Study study, boolean pictures) {
+    private List<Standing> run(Study study, Map<String, String> elsewhere, boolean pictures) {
         CompareConfig config = config(study, pictures);
-        Workbench bench = Workbench.of(config, study.elsewhere(), Version.current(), err);
+        Workbench bench = Workbench.of(config, elsewhere, Version.current(), err);
         Comparison comparison = new Comparison(
                 bench.experiment(),
                 contenders(study, bench),
@@ -108,6 +106,16 @@ record ClaimsRun(
                 new Ledger(folder().resolve(study.name())));
         comparison.run(new TrialLines(err), Interruption::requested);
         return comparison.standings();
+    }
+
+    /** A person's own test rows stand in place of those of all data sets. */
+    private Map<String, String> elsewhere(Study study) {
+        Map<String, String> sets = new LinkedHashMap<>(study.elsewhere());
+        overrides.stream()
+                .filter(option -> key(option).equals("data.test"))
+                .map(option -> option.substring(option.indexOf('=') + 1))
+                .forEach(own -> sets.replaceAll((name, set) -> own));
+        return sets;
     }
 
     /** Those that the recipe names; in the sweep over layers LoRA in each place, beside the frozen base and full fine-tuning. */
