@@ -241,6 +241,11 @@ public record ReftConfig(
         }
 
         @Override
+        public double rateFactor() {
+            return 3;
+        }
+
+        @Override
         public Method.Capabilities capabilities() {
             return new Method.Capabilities(false, false, true, true);
         }
