@@ -35,7 +35,6 @@ import dev.langchain4j.model.chat.request.json.JsonReferenceSchema;
 import dev.langchain4j.model.chat.request.json.JsonSchema;
 import dev.langchain4j.model.chat.request.json.JsonSchemaElement;
 import dev.langchain4j.model.chat.response.ChatResponse;
-import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.output.FinishReason;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -46,8 +45,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.bytedeco.pytorch.Scalar;
 import org.junit.jupiter.api.AfterAll;
@@ -127,29 +124,13 @@ class GraftModelsTest {
 
     @Test
     void aStreamTellsTheSameAnswerPieceByPiece() throws Exception {
-        List<String> pieces = new ArrayList<>();
-        CompletableFuture<ChatResponse> end = new CompletableFuture<>();
-        models.streamingChat("poet").chat(request().build(), new StreamingChatResponseHandler() {
-            @Override
-            public void onPartialResponse(String piece) {
-                pieces.add(piece);
-            }
-
-            @Override
-            public void onCompleteResponse(ChatResponse response) {
-                end.complete(response);
-            }
-
-            @Override
-            public void onError(Throwable failure) {
-                end.completeExceptionally(failure);
-            }
-        });
-        ChatResponse answer = end.get(30, TimeUnit.SECONDS);
+        Heard heard = new Heard();
+        models.streamingChat("poet").chat(request().build(), heard);
+        ChatResponse answer = heard.response();
         assertThat(answer.aiMessage())
                 .isEqualTo(models.chat("poet").chat(request().build()).aiMessage());
-        assertThat(pieces).hasSizeGreaterThan(1);
-        assertThat(String.join("", pieces)).isEqualTo(answer.aiMessage().text());
+        assertThat(heard.pieces).hasSizeGreaterThan(1);
+        assertThat(String.join("", heard.pieces)).isEqualTo(answer.aiMessage().text());
     }
 
     @Test

@@ -29,7 +29,6 @@ import dev.langchain4j.model.chat.request.ToolChoice;
 import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
 import dev.langchain4j.model.chat.request.json.JsonSchema;
 import dev.langchain4j.model.chat.response.ChatResponse;
-import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.openai.OpenAiChatModel;
 import dev.langchain4j.model.openai.OpenAiEmbeddingModel;
 import dev.langchain4j.model.openai.OpenAiStreamingChatModel;
@@ -37,8 +36,6 @@ import dev.langchain4j.model.output.FinishReason;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -117,8 +114,7 @@ class OpenAiClientTest {
 
     @Test
     void aStreamIsTheAnswerPieceByPiece() throws Exception {
-        StringBuilder pieces = new StringBuilder();
-        CompletableFuture<ChatResponse> whole = new CompletableFuture<>();
+        Heard heard = new Heard();
         OpenAiStreamingChatModel.builder()
                 .baseUrl(server.address() + "/v1")
                 .apiKey("none")
@@ -126,26 +122,12 @@ class OpenAiClientTest {
                 .temperature(0.0)
                 .maxTokens(20)
                 .build()
-                .chat("Hello", new StreamingChatResponseHandler() {
-                    @Override
-                    public void onPartialResponse(String piece) {
-                        pieces.append(piece);
-                    }
+                .chat("Hello", heard);
+        ChatResponse answer = heard.response();
 
-                    @Override
-                    public void onCompleteResponse(ChatResponse response) {
-                        whole.complete(response);
-                    }
-
-                    @Override
-                    public void onError(Throwable error) {
-                        whole.completeExceptionally(error);
-                    }
-                });
-        ChatResponse answer = whole.get(30, TimeUnit.SECONDS);
-
-        assertThat(pieces).hasToString(client("poet").chat("Hello"));
-        assertThat(answer.aiMessage().text()).isEqualTo(pieces.toString());
+        String told = String.join("", heard.pieces);
+        assertThat(told).isEqualTo(client("poet").chat("Hello"));
+        assertThat(answer.aiMessage().text()).isEqualTo(told);
         assertThat(answer.tokenUsage().outputTokenCount()).isPositive();
     }
 

@@ -26,14 +26,12 @@ import dev.langchain4j.model.chat.request.json.JsonEnumSchema;
 import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.langchain4j.model.chat.response.CompleteToolCall;
-import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.output.FinishReason;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -102,35 +100,13 @@ class ToolCallsTest {
 
     @Test
     void aStreamTellsWholeCalls() throws Exception {
-        List<String> pieces = new ArrayList<>();
-        List<CompleteToolCall> calls = new ArrayList<>();
-        CompletableFuture<ChatResponse> end = new CompletableFuture<>();
-        models.streamingChat("poet").chat(request(ToolChoice.REQUIRED).build(), new StreamingChatResponseHandler() {
-            @Override
-            public void onPartialResponse(String piece) {
-                pieces.add(piece);
-            }
-
-            @Override
-            public void onCompleteToolCall(CompleteToolCall call) {
-                calls.add(call);
-            }
-
-            @Override
-            public void onCompleteResponse(ChatResponse response) {
-                end.complete(response);
-            }
-
-            @Override
-            public void onError(Throwable failure) {
-                end.completeExceptionally(failure);
-            }
-        });
-        ChatResponse response = end.get(30, TimeUnit.SECONDS);
+        Heard heard = new Heard();
+        models.streamingChat("poet").chat(request(ToolChoice.REQUIRED).build(), heard);
+        ChatResponse response = heard.response();
 
         assertWeather(response);
-        assertThat(pieces).isEmpty();
-        assertThat(calls)
+        assertThat(heard.pieces).isEmpty();
+        assertThat(heard.calls)
                 .extracting(CompleteToolCall::toolExecutionRequest)
                 .isEqualTo(response.aiMessage().toolExecutionRequests());
     }
