@@ -134,6 +134,29 @@ class ImageCommandsTest {
         assertThat(asked.json().path("label").stringValue()).as(asked.err()).isEqualTo("red");
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"dinov2", "siglip-imgcls", "resnet", "swin"})
+    void methodsAreComparedBesideAProbeOfWhatTheHeadReads(String base) throws IOException {
+        picture(data.resolve("test/red/0.png"), new Color(200, 25, 20));
+        picture(data.resolve("test/blue/0.png"), new Color(20, 25, 200));
+        Path recipe = Files.writeString(folder.resolve("compare.yaml"), """
+                model: file:%s
+                dtype: fp32
+                data:
+                  train: %s
+                methods: [bitfit]
+                rates: [1]
+                seeds: 1
+                max_steps: 2
+                output_dir: %s
+                """.formatted(model(base), data, out));
+        Cli run = Cli.run("compare", recipe, "--json");
+
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.json().at("/methods/0/method").stringValue()).isEqualTo("frozen-base");
+        assertThat(run.json().at("/methods/0/score").doubleValue()).isEqualTo(1);
+    }
+
     @Test
     void aDryRunShowsThePictures() {
         Cli run = train(model, "--dry-run");

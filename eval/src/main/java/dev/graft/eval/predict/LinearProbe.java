@@ -56,13 +56,13 @@ public final class LinearProbe {
     }
 
     /**
-     * The rows that the base's head reads, {@code [rows, hidden]}, released from all scopes.
+     * The rows that the base's head reads, {@code [rows, width]}, released from all scopes.
      *
      * @param done is told the number of rows of each batch
      */
     public static Tensor features(Base base, Examples examples, IntConsumer done) {
-        int hidden = base.backbone().hiddenSize();
-        float[] features = new float[examples.size() * hidden];
+        float[] features = {};
+        int width = 0;
         for (int[] rows : new BatchPlan(examples.lengths(), BATCH, Order.LENGTH_SORTED, 0, false).epoch(0)) {
             try (NoGrad off = new NoGrad();
                     Scope scope = new Scope()) {
@@ -70,14 +70,18 @@ public final class LinearProbe {
                 Inputs inputs = Objective.inputs(examples.batch(rows, 0));
                 Hidden states = base.hidden(inputs, pass);
                 float[] pooled = Tensors.floats(base.head().rows(states, pass));
+                if (width == 0) {
+                    width = pooled.length / rows.length;
+                    features = new float[examples.size() * width];
+                }
                 for (int i = 0; i < rows.length; i++) {
-                    System.arraycopy(pooled, i * hidden, features, rows[i] * hidden, hidden);
+                    System.arraycopy(pooled, i * width, features, rows[i] * width, width);
                 }
             }
             done.accept(rows.length);
         }
         try (Scope scope = new Scope()) {
-            return scope.release(Tensors.of(features, examples.size(), hidden));
+            return scope.release(Tensors.of(features, examples.size(), width));
         }
     }
 
@@ -90,7 +94,7 @@ public final class LinearProbe {
         return classes;
     }
 
-    /** Trains on features {@code [rows, hidden]} and the class of each. */
+    /** Trains on features {@code [rows, width]} and the class of each. */
     public static LinearProbe train(Tensor features, int[] classes, int outputs, double learningRate) {
         try (Scope scope = new Scope()) {
             Tensor weight = scope.release(Tensors.zeros(ScalarType.Float, outputs, features.size(1)));
