@@ -52,7 +52,12 @@ public record Suite(String name, List<SuiteTask> tasks) {
             "glue", GlueTwin::write,
             "superglue", SuperGlueTwin::write,
             "squad", SquadTwin::write,
-            "conll2003", ConllTwin::write));
+            "conll2003", ConllTwin::write,
+            "e2e", DataToTextTwin::e2e,
+            "webnlg", DataToTextTwin::webNlg,
+            "dart", DataToTextTwin::dart,
+            "xsum", XsumTwin::write,
+            "gsm8k", Gsm8kTwin::write));
 
     public Suite {
         tasks = List.copyOf(tasks);
@@ -100,12 +105,22 @@ public record Suite(String name, List<SuiteTask> tasks) {
             }
             return folder;
         }
+        Twin twin = twin(name);
+        return hub.made("twin-" + name + "-2", folder -> twin.write(folder, 1, TWIN_ROWS));
+    }
+
+    /** Writes a suite's twin into an empty folder. */
+    static void writeTwin(String name, Path folder, long seed, int rows) {
+        twin(name).write(folder, seed, rows);
+    }
+
+    private static Twin twin(String name) {
         Twin twin = TWINS.get(name);
         if (twin == null) {
             throw new InputException("there is no twin of " + name + ", but of " + String.join(", ", TWINS.keySet())
                     + "; give the folder of its official files");
         }
-        return hub.made("twin-" + name + "-2", folder -> twin.write(folder, 1, TWIN_ROWS));
+        return twin;
     }
 
     /**

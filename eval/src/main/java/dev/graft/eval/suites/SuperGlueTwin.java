@@ -76,7 +76,8 @@ final class SuperGlueTwin {
         line.put("label", label);
     }
 
-    private static String bought(String person, String thing, TwinWords words) {
+    /** A sentence that somebody bought a thing. */
+    static String bought(String person, String thing, TwinWords words) {
         return person + " bought " + TwinWords.a(thing) + " at the " + words.any(TwinWords.PLACES) + ".";
     }
 

@@ -1,6 +1,7 @@
 package dev.graft.eval.suites;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.eval.suites.SuiteTask.Item;
 import dev.graft.train.data.Label;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class TwinsTest {
     @TempDir
@@ -74,6 +76,47 @@ class TwinsTest {
         }
         assertThat(names.get("train")).hasSize(72).doesNotContainAnyElementsOf(names.get("test"));
         assertThat(names.get("validation")).hasSize(36).doesNotContainAnyElementsOf(names.get("test"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"e2e", "webnlg", "dart", "xsum", "gsm8k"})
+    void writtenTasksHaveTestRowsOfOtherThings(String name) {
+        SuiteTask task = Suite.named(name).tasks().get(0);
+        Suite.writeTwin(name, folder, 3, 60);
+        assertThat(Suite.isTwin(folder)).isTrue();
+        Set<String> train = new HashSet<>();
+        List<Item> learnt = task.read(folder, "train");
+        learnt.forEach(item -> train.addAll(words(((Row.Completion) item.row()).prompt())));
+        List<Item> test = task.read(folder, "test");
+        assertThat(learnt).hasSizeGreaterThanOrEqualTo(60);
+        // E2E has equal meanings once.
+        assertThat(test).hasSizeBetween(180, 200).allSatisfy(item -> {
+            Set<String> unseen = words(((Row.Completion) item.row()).prompt());
+            unseen.removeAll(train);
+            assertThat(unseen).isNotEmpty();
+        });
+        if (task.validated() != null) {
+            assertThat(task.read(folder, task.validated())).isNotEqualTo(learnt).hasSizeBetween(180, 200);
+        }
+        // The gold texts are wholly right.
+        List<SuiteTask.Answer> right = test.stream()
+                .map(item -> new SuiteTask.Answer(item, ((Row.Completion) item.row()).completion(), 0))
+                .toList();
+        assertThat(task.score(right).get(task.counted().get(0))).isCloseTo(1, within(1e-9));
+    }
+
+    private static Set<String> words(String text) {
+        return new HashSet<>(List.of(text.split("[^A-Za-z]+")));
+    }
+
+    @Test
+    void someOfWebNlgsKindsAreUnseen() {
+        DataToTextTwin.webNlg(folder, 3, 60);
+        assertThat(new WebNlg()
+                        .read(folder, "test").stream()
+                                .map(WrittenTask.Pair::group)
+                                .distinct())
+                .containsExactlyInAnyOrder("seen", "unseen");
     }
 
     @Test
