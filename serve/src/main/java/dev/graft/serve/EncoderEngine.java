@@ -4,8 +4,11 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,7 +40,10 @@ public final class EncoderEngine implements Worker {
     private final Engine.Observer observer;
     private final FairQueue<WholeText> queue;
     private final List<WholeText> reading = new ArrayList<>();
-    private final Readers readers;
+    private final Cores cores = new Cores("graft-encoder");
+    /** One for each core, and one for what is read alone. */
+    private final List<WholePasses> passes = new ArrayList<>();
+
     private final Thread thread;
 
     /**
@@ -80,7 +86,9 @@ public final class EncoderEngine implements Worker {
         this.options = options;
         this.observer = observer;
         this.queue = new FairQueue<>(options.queue);
-        this.readers = new Readers(base, options.rows, observer);
+        for (int i = 0; i <= cores.count(); i++) {
+            passes.add(new WholePasses(base, options.rows, observer));
+        }
         this.thread = new Thread(this::run, "graft-encoder");
         thread.setDaemon(true);
         thread.start();
@@ -130,22 +138,40 @@ public final class EncoderEngine implements Worker {
     }
 
     private void run() {
-        readers.begin();
+        cores.begin();
         try {
             while (admit()) {
-                readers.read(WholeText.batches(reading, options.rows, tokens()), this::read);
+                read(WholeText.batches(reading, options.rows, tokens()));
             }
         } catch (RuntimeException | Error broken) {
             LOG.error("the engine stopped", broken);
             giveUp(new IllegalStateException("the engine stopped: " + broken.getMessage(), broken));
         }
-        readers.close();
+        cores.close();
+        passes.forEach(WholePasses::close);
     }
 
-    /** The most tokens of a pass, so that there is one for each reader. */
+    /** The most tokens of a pass, so that there is one for each core. */
     private int tokens() {
         int all = reading.stream().mapToInt(WholeText::width).sum();
-        return Math.min(options.tokens, (all + readers.count() - 1) / readers.count());
+        return Math.min(options.tokens, (all + cores.count() - 1) / cores.count());
+    }
+
+    private void read(List<List<WholeText>> batches) {
+        if (batches.size() == 1) {
+            read(batches.get(0), passes.get(cores.count()));
+            return;
+        }
+        // The longest first, so that the cores finish at about the same time.
+        Queue<List<WholeText>> left = new ConcurrentLinkedQueue<>(batches.stream()
+                .sorted(Comparator.comparingInt(
+                        (List<WholeText> batch) -> -batch.size() * batch.get(0).width()))
+                .toList());
+        cores.run(core -> {
+            for (List<WholeText> batch = left.poll(); batch != null; batch = left.poll()) {
+                read(batch, passes.get(core));
+            }
+        });
     }
 
     /** Waits for texts and takes those whose turn it is; false when there will be none. */
@@ -189,18 +215,18 @@ public final class EncoderEngine implements Worker {
         }
     }
 
-    private void read(List<WholeText> batch, WholePasses passes) {
+    private void read(List<WholeText> batch, WholePasses own) {
         List<WholeText> wanted =
                 batch.stream().filter(text -> !text.request().isGone()).toList();
         try {
             if (!wanted.isEmpty()) {
-                passes.read(wanted);
+                own.read(wanted);
             }
         } catch (RuntimeException failure) {
             if (wanted.size() > 1) {
                 LOG.error("a pass of {} texts failed; each is tried alone", wanted.size(), failure);
             }
-            wanted.forEach(text -> alone(text, failure, wanted.size() > 1 ? passes : null));
+            wanted.forEach(text -> alone(text, failure, wanted.size() > 1 ? own : null));
         }
         batch.forEach(this::leave);
     }
