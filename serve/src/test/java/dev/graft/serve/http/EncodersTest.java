@@ -3,6 +3,10 @@ package dev.graft.serve.http;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import com.openai.client.OpenAIClient;
+import com.openai.client.okhttp.OpenAIOkHttpClient;
+import com.openai.models.embeddings.Embedding;
+import com.openai.models.embeddings.EmbeddingCreateParams;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.serve.Adapters;
@@ -94,6 +98,29 @@ class EncodersTest {
                             .status())
                     .isEqualTo(404);
             assertThat(client.post("/v1/completions", "{}").status()).isEqualTo(404);
+        }
+    }
+
+    @Test
+    void openAisClientForJavaReadsEmbeddings() throws IOException {
+        try (Server server = serve("bert-base", Task.FEATURE_EXTRACTION, "bert-base")) {
+            OpenAIClient client = OpenAIOkHttpClient.builder()
+                    .baseUrl(server.address() + "/v1")
+                    .apiKey("none")
+                    .build();
+            List<Embedding> answer = client.embeddings()
+                    .create(EmbeddingCreateParams.builder()
+                            .model("bert")
+                            .inputOfArrayOfStrings(List.of("Hello you", "Hello"))
+                            .build())
+                    .data();
+            client.close();
+
+            assertThat(answer).hasSize(2);
+            double length = answer.get(1).embedding().stream()
+                    .mapToDouble(value -> (double) value * value)
+                    .sum();
+            assertThat(length).isCloseTo(1, within(1e-6));
         }
     }
 
