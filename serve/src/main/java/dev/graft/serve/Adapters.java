@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,6 +39,7 @@ public final class Adapters {
     private final Map<Place, Named> named = new HashMap<>();
     private final Map<String, Lease> pins = new HashMap<>();
     private final Map<String, String> added = new HashMap<>();
+    private final Map<String, VirtualAdapter> virtual = new HashMap<>();
     private final Map<String, Double> strengths = new HashMap<>();
     private final Set<String> removed = new TreeSet<>();
     private final Served alone;
@@ -127,7 +129,13 @@ public final class Adapters {
         TreeSet<String> names = new TreeSet<>(store.names());
         names.removeAll(removed);
         names.addAll(added.keySet());
+        names.addAll(virtual.keySet());
         return List.copyOf(names);
+    }
+
+    /** What an adapter without files is made of; null for one of the store. */
+    public synchronized @Nullable VirtualAdapter virtual(String name) {
+        return virtual.get(name);
     }
 
     /** What is in memory. */
@@ -196,8 +204,12 @@ public final class Adapters {
     private Lease take(String model, String name, @Nullable Canary canary) {
         AdapterStore.Found found;
         try {
-            found = store.find(canary == null ? reference(name) : canary.target());
+            found = canary == null ? find(name) : store.find(canary.target());
         } catch (UnknownAdapterException unknown) {
+            if (virtual(name) != null) {
+                throw new UnknownAdapterException("the model " + FolderStore.shown(model)
+                        + " is made of others, of which one is gone: " + unknown.getMessage());
+            }
             throw new UnknownAdapterException(
                     canary == null
                             ? "the model " + FolderStore.shown(model) + " does not exist; there are " + baseName
@@ -212,6 +224,11 @@ public final class Adapters {
             held.close();
             throw refused;
         }
+    }
+
+    private AdapterStore.Found find(String name) {
+        VirtualAdapter made = virtual(name);
+        return made == null ? store.find(reference(name)) : made.found(store);
     }
 
     private synchronized String reference(String name) {
@@ -294,17 +311,42 @@ public final class Adapters {
      * @throws InputException if the name is taken, or the adapter doesn't fit
      */
     public void add(String name, String path) {
+        boolean itself = path.equals(name) || path.endsWith("/" + name);
         synchronized (this) {
-            boolean itself = path.equals(name) || path.endsWith("/" + name);
-            if (name.equals(baseName)
-                    || named.containsKey(new Place(name, false))
-                    || names().contains(name) && !itself) {
+            if (isTaken(name) || names().contains(name) && !itself) {
                 throw isThere(name);
             }
         }
-        try (AdapterCache.Lease held = hold(name, store.find(path))) {
+        add(name, store.find(path), () -> added.putIfAbsent(name, path) == null);
+    }
+
+    /**
+     * Adds an adapter that is made of others.
+     *
+     * @throws UnknownAdapterException if one of them isn't there
+     * @throws InputException if the name is taken or none, or they can't be combined so
+     */
+    public void add(String name, VirtualAdapter made) {
+        if (!FolderStore.isName(name)) {
+            throw new InputException("the name is " + FolderStore.shown(name)
+                    + ", expected letters, digits, dots, hyphens and underscores");
+        }
+        synchronized (this) {
+            if (isTaken(name) || names().contains(name)) {
+                throw isThere(name);
+            }
+        }
+        add(name, made.found(store), () -> virtual.putIfAbsent(name, made) == null);
+    }
+
+    private boolean isTaken(String name) {
+        return name.equals(baseName) || named.containsKey(new Place(name, false));
+    }
+
+    private void add(String name, AdapterStore.Found found, BooleanSupplier isNew) {
+        try (AdapterCache.Lease held = hold(name, found)) {
             synchronized (this) {
-                if (added.putIfAbsent(name, path) != null) {
+                if (!isNew.getAsBoolean()) {
                     throw isThere(name);
                 }
                 removed.remove(name);
@@ -338,6 +380,7 @@ public final class Adapters {
             left.removeIf(loaded -> named.values().stream().anyMatch(other -> other.loaded == loaded));
             pin = pins.remove(name);
             added.remove(name);
+            virtual.remove(name);
             removed.add(name);
         }
         if (pin != null) {

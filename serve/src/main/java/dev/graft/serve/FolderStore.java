@@ -82,6 +82,11 @@ public final class FolderStore implements AdapterStore {
         }
     }
 
+    /** Whether an adapter may be called so. */
+    static boolean isName(String text) {
+        return NAME.matcher(text).matches();
+    }
+
     /** What a client sent, fit for a message. */
     static String shown(String text) {
         String plain = text.codePoints()

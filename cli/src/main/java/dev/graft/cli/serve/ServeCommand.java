@@ -10,6 +10,7 @@ import dev.graft.serve.EncoderEngine;
 import dev.graft.serve.Engine;
 import dev.graft.serve.FolderStore;
 import dev.graft.serve.VersionedStore;
+import dev.graft.serve.VirtualAdapter;
 import dev.graft.serve.http.AuditLog;
 import dev.graft.serve.http.Keys;
 import dev.graft.serve.http.Limits;
@@ -20,7 +21,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -44,6 +47,7 @@ import picocli.CommandLine.Spec;
             "    -d '{\"model\": \"smollm2\", \"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}'",
             "  graft serve smollm2 --adapters runs/adapters --keys keys.txt --add-key alice",
             "  graft serve smollm2 --adapters runs/adapters --host 0.0.0.0 --keys keys.txt",
+            "  graft serve smollm2 --adapters runs/adapters --compose both=sql:0.7,chat:0.3",
             "  graft serve minilm --task feature_extraction"
         })
 public final class ServeCommand implements Runnable {
@@ -91,6 +95,15 @@ public final class ServeCommand implements Runnable {
             paramLabel = "NAME",
             description = "Load this adapter at the start and keep it in memory; may be given several times.")
     private List<String> pins = new ArrayList<>();
+
+    @Option(
+            names = "--compose",
+            paramLabel = "NAME=ADAPTER:WEIGHT,…",
+            description = {
+                "Serve a weighted sum of adapters under this name, made in memory; may be given several times.",
+                "Other combinations: POST /v1/load_lora_adapter."
+            })
+    private Map<String, String> sums = new LinkedHashMap<>();
 
     @Option(
             names = "--encryption-key",
@@ -248,6 +261,7 @@ public final class ServeCommand implements Runnable {
                         name,
                         adapters == null ? AdapterStore.NONE : store(adapters),
                         (long) adapterMemory << 20,
+                        sums(),
                         pins,
                         head,
                         compute,
@@ -258,6 +272,24 @@ public final class ServeCommand implements Runnable {
                         out,
                         spec.commandLine().getErr())
                 .run();
+    }
+
+    private Map<String, VirtualAdapter> sums() {
+        Map<String, VirtualAdapter> made = new LinkedHashMap<>();
+        sums.forEach((own, parts) -> {
+            Map<String, Double> weights = new LinkedHashMap<>();
+            for (String part : parts.split(",")) {
+                int colon = part.lastIndexOf(':');
+                try {
+                    weights.put(part.substring(0, Math.max(colon, 0)), Double.valueOf(part.substring(colon + 1)));
+                } catch (NumberFormatException none) {
+                    throw new InputException("--compose " + own + ": \"" + part
+                            + "\" is no adapter with its weight; expected such as sql:0.7");
+                }
+            }
+            made.put(own, VirtualAdapter.sum(weights));
+        });
+        return made;
     }
 
     private AdapterStore store(Path folder) {

@@ -12,12 +12,14 @@ import dev.graft.serve.AdapterStore;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.EncoderEngine;
 import dev.graft.serve.Engine;
+import dev.graft.serve.VirtualAdapter;
 import dev.graft.serve.http.Metrics;
 import dev.graft.serve.http.Server;
 import dev.graft.tensor.Aside;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** One run of {@code graft serve}, until it is interrupted. */
@@ -26,6 +28,7 @@ record ServeRun(
         @Nullable String name,
         AdapterStore store,
         long adapterMemory,
+        Map<String, VirtualAdapter> virtual,
         List<String> pins,
         HeadOptions head,
         ComputeOptions compute,
@@ -39,6 +42,7 @@ record ServeRun(
     void run() {
         Loading loading = Aside.run(this::load);
         Adapters served = new Adapters(loading.base(), baseName(), store, adapterMemory);
+        virtual.forEach(served::add);
         pins.forEach(served::pin);
         Metrics metrics = new Metrics();
         try {

@@ -1,10 +1,20 @@
 package dev.graft.serve.http;
 
 import dev.graft.formats.Fields;
+import dev.graft.peft.composition.Coins;
+import dev.graft.peft.composition.Combination;
+import dev.graft.peft.composition.Combination.Election;
+import dev.graft.peft.composition.Combination.Settings;
 import dev.graft.serve.Adapters;
+import dev.graft.serve.VirtualAdapter;
 import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
-/** vLLM's {@code /v1/load_lora_adapter} and {@code /v1/unload_lora_adapter}, for adapters of any method. */
+/**
+ * vLLM's {@code /v1/load_lora_adapter} and {@code /v1/unload_lora_adapter}, for adapters of any method. In place of {@code lora_path} there may be
+ * {@code adapters} with their weights: a {@link VirtualAdapter}.
+ */
 final class LoadAdapter implements Route {
     private final Adapters adapters;
     private final boolean load;
@@ -18,7 +28,9 @@ final class LoadAdapter implements Route {
     public void answer(Exchange exchange) throws IOException {
         Fields fields = exchange.body();
         String name = fields.string("lora_name");
-        if (load) {
+        if (load && fields.has("adapters")) {
+            adapters.add(name, virtual(fields));
+        } else if (load) {
             String path = fields.string("lora_path");
             fields.refuseUnread("they are not supported; leave them out");
             adapters.add(name, path);
@@ -31,5 +43,28 @@ final class LoadAdapter implements Route {
                 200,
                 "text/plain; charset=utf-8",
                 "Success: LoRA adapter '" + name + "' " + (load ? "added" : "removed") + " successfully.");
+    }
+
+    private static VirtualAdapter virtual(Fields fields) {
+        Fields named = fields.object("adapters");
+        Map<String, Double> weights = new LinkedHashMap<>();
+        named.names().forEach(name -> weights.put(name, named.number(name)));
+        Combination combination = Combination.named(fields.string("combination", "linear"));
+        String title = combination.title();
+        boolean drops = title.startsWith("dare") || title.startsWith("della");
+        Settings usual = Settings.DEFAULT;
+        Settings settings = new Settings(
+                combination.isSparse() ? fields.number("density", usual.density()) : usual.density(),
+                title.startsWith("della") ? fields.number("epsilon", usual.epsilon()) : usual.epsilon(),
+                title.startsWith("breadcrumbs") ? fields.number("gamma", usual.gamma()) : usual.gamma(),
+                combination.isMean()
+                                && fields.choice("majority_sign_method", "total", "total", "frequency")
+                                        .equals("frequency")
+                        ? Election.FREQUENCY
+                        : Election.TOTAL,
+                drops ? Coins.of(fields.integer("seed", 0)) : usual.coins());
+        Integer rank = combination == Combination.AVERAGE ? null : fields.integerOrNull("rank", 1, Integer.MAX_VALUE);
+        fields.refuseUnread("they don't belong to the combination " + title + "; leave them out");
+        return new VirtualAdapter(weights, combination, settings, rank);
     }
 }

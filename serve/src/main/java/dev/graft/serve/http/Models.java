@@ -2,6 +2,7 @@ package dev.graft.serve.http;
 
 import dev.graft.peft.store.Canary;
 import dev.graft.serve.Adapters;
+import dev.graft.serve.VirtualAdapter;
 import java.io.IOException;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -55,6 +56,12 @@ final class Models implements Route {
         Canary canary = adapters.canary(name);
         if (canary != null) {
             model.putObject("canary").put("adapter", canary.target()).put("share", canary.share());
+        }
+        VirtualAdapter made = adapters.virtual(name);
+        if (made != null) {
+            ObjectNode parts =
+                    model.put("combination", made.combination().title()).putObject("adapters");
+            made.weights().forEach(parts::put);
         }
         if (loaded != null) {
             model.put("method", loaded.adapter().method().type().name());

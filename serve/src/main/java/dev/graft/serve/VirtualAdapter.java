@@ -1,0 +1,94 @@
+package dev.graft.serve;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.composition.Combination;
+import dev.graft.peft.composition.Combined;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An adapter without files: others combined in memory when it is first asked for, and again when the name of one of them means another version.
+ *
+ * <pre>{@code
+ * adapters.add("both", VirtualAdapter.sum(Map.of("sql", 0.7, "chat", 0.3)));
+ * }</pre>
+ */
+public final class VirtualAdapter {
+    private final Map<String, Double> weights;
+    private final Combination combination;
+    private final Combination.Settings settings;
+    private final @Nullable Integer rank;
+    private final UUID id = UUID.randomUUID();
+
+    /**
+     * A combination of adapters of a store.
+     *
+     * @param weights by their names there, in the order in which they are combined
+     * @param rank the most that the rank of an update may be, as for {@link Combined#of}
+     * @throws InputException if there is none
+     */
+    public VirtualAdapter(
+            Map<String, Double> weights,
+            Combination combination,
+            Combination.Settings settings,
+            @Nullable Integer rank) {
+        if (weights.isEmpty()) {
+            throw new InputException("there is no adapter to combine");
+        }
+        this.weights = new LinkedHashMap<>(weights);
+        this.combination = combination;
+        this.settings = settings;
+        this.rank = rank;
+    }
+
+    /** The exact sum of weighted updates. */
+    public static VirtualAdapter sum(Map<String, Double> weights) {
+        return new VirtualAdapter(weights, Combination.LINEAR, Combination.Settings.DEFAULT, null);
+    }
+
+    /** What it is made of, by name. */
+    public Map<String, Double> weights() {
+        return Collections.unmodifiableMap(weights);
+    }
+
+    public Combination combination() {
+        return combination;
+    }
+
+    /**
+     * What it is now.
+     *
+     * @throws dev.graft.peft.store.UnknownAdapterException if an adapter that it is made of isn't there
+     */
+    AdapterStore.Found found(AdapterStore store) {
+        Map<AdapterStore.Found, Double> parts = new LinkedHashMap<>();
+        weights.forEach((name, weight) -> parts.put(store.find(name), weight));
+        String title = combination.title() + "("
+                + parts.entrySet().stream()
+                        .map(part -> part.getValue() + " " + part.getKey().title())
+                        .collect(Collectors.joining(", "))
+                + ")";
+        String version = id + " "
+                + parts.keySet().stream().map(AdapterStore.Found::version).toList();
+        return new AdapterStore.Found(title, version, base -> combined(base, parts));
+    }
+
+    private Adapter combined(Base base, Map<AdapterStore.Found, Double> parts) {
+        List<Adapter> loaded = new ArrayList<>();
+        try {
+            parts.keySet().forEach(part -> loaded.add(part.load().apply(base)));
+            return Combined.of(loaded, List.copyOf(parts.values()), combination, settings, rank)
+                    .adapter();
+        } finally {
+            loaded.forEach(Adapter::close);
+        }
+    }
+}
