@@ -8,6 +8,7 @@ import dev.graft.models.KvCache;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.tokenizers.EncodeOptions;
+import dev.graft.peft.Adapter;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
@@ -119,6 +120,12 @@ public record Cartridge(int tokens, int frozen, @Nullable String text, PTuningV2
     /** {@code [1, heads, T, headDim]} as {@code [T, heads · headDim]}. */
     private static Tensor flat(Tensor cached, int dim) {
         return cached.select(0, 0).transpose(0, 1).reshape(cached.size(2), dim);
+    }
+
+    /** Without its small start, which is past and for which PEFT's configuration has no field. */
+    @Override
+    public Method saved(Adapter adapter) {
+        return new Cartridge(tokens, frozen, text, PTuningV2.Start.NORMAL);
     }
 
     @Override

@@ -78,6 +78,7 @@ class CartridgeTest extends MethodContract {
         Adapter.create(base, new Cartridge(4, 1, null), 1).save(folder.resolve("adapter"));
         Adapter loaded = Adapter.load(base, folder.resolve("adapter"));
 
+        assertThat(folder.resolve("adapter/adapter_config.json")).content().doesNotContain("init_weights");
         assertThat(loaded.trainableCount()).isEqualTo(3 * 2 * 2 * 16);
         assertThat(loaded.trainable().keySet()).containsExactly("prompt_encoder.trainable_embedding");
     }
