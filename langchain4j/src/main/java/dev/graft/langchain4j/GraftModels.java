@@ -35,7 +35,7 @@ public final class GraftModels implements AutoCloseable {
     }
 
     /**
-     * A base that continues texts.
+     * A base that continues texts. {@link Base#pack} before makes it about twice as fast, a quantised one several times.
      *
      * @param chat the base's chat template
      * @throws InputException if the base continues no texts

@@ -49,6 +49,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -410,15 +411,27 @@ public final class Base {
 
     /**
      * Makes inference faster, above all where few rows are calculated at once, as in the writing of texts: whole matrices of linear layers are
-     * copied in the order in which products read them ({@link dev.graft.tensor.Packed}), those of layers that are given the same input
-     * together. In bf16 the model gives the same to the last bit, in fp32 but for rounding. To be called before texts are read or written;
-     * parameters mustn't be changed in place afterwards.
+     * copied in the order in which products read them ({@link dev.graft.tensor.Packed}), and so are the codes of those in four bits, while
+     * those in eight are read where they are ({@link dev.graft.tensor.WeightOnly}); matrices of layers that are given the same input are
+     * copied together. In bf16 a whole model gives the same to the last bit, others give the same but for rounding. To be called before texts
+     * are read or written; parameters mustn't be changed in place afterwards.
      */
     public void pack() {
-        backbone.siblings().forEach(Together::pack);
+        pack(linear -> true);
+    }
+
+    /** The same for quantised matrices alone, which takes at most as much memory again as they do. */
+    public void packQuantized() {
+        pack(Linear::isQuantized);
+    }
+
+    private void pack(Predicate<Linear> chosen) {
+        backbone.siblings().stream()
+                .filter(siblings -> siblings.stream().allMatch(chosen))
+                .forEach(Together::pack);
         for (Site site : sites()) {
-            if (site instanceof Linear linear && linear.matrix() instanceof Dense matrix && matrix.together() == null) {
-                matrix.pack();
+            if (site instanceof Linear linear && chosen.test(linear)) {
+                linear.matrix().pack();
             }
         }
     }

@@ -2,6 +2,7 @@ package dev.graft.models;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.graft.models.matrices.Quantization;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
 import dev.graft.tensor.Cpu;
@@ -10,8 +11,10 @@ import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.Random;
+import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A base whose matrices are packed gives what it gave before: to the last bit in bf16, but for rounding in fp32. */
@@ -55,5 +58,41 @@ class PackedBaseTest {
             var after = base.logits(Inputs.of(ids), Pass.inference(Hooks.NONE));
             assertThat(Tensors.item(after.sub(before).abs().max())).isLessThan(1e-4);
         }
+    }
+
+    /** Where few rows are read; many are decoded as before. */
+    @ParameterizedTest
+    @CsvSource({"llama-gqa, INT4", "llama-gqa, INT8", "qwen2, INT4", "qwen2, INT8", "llama-gqa, NF4"})
+    void answersOfAQuantisedBaseAreTheSameButForRounding(String family, Quantization kind) {
+        Assumptions.assumeTrue(Cpu.hasBf16(), "no bf16 products in this processor");
+        Base.Options options = Base.Options.DEFAULT.withQuantization(kind);
+        Base exact = Base.load(Fixtures.folder(family), options);
+        Base base = Base.load(Fixtures.folder(family), options.withNumerics(Numerics.BF16));
+        long vocabulary = base.backbone().vocabSize();
+        long[][] few = {new Random(1).longs(9, 5, vocabulary).toArray()};
+        long[][] many = new long[9][];
+        for (int row = 0; row < many.length; row++) {
+            many[row] = new Random(row).longs(16, 5, vocabulary).toArray();
+        }
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            var expected = exact.logits(Inputs.of(few), Pass.inference(Hooks.NONE));
+            double before = distance(base.logits(Inputs.of(few), Pass.inference(Hooks.NONE)), expected);
+            var decoded = base.logits(Inputs.of(many), Pass.inference(Hooks.NONE));
+            base.pack();
+
+            assertThat(distance(base.logits(Inputs.of(few), Pass.inference(Hooks.NONE)), expected))
+                    .isLessThan(Math.max(1.5 * before, 0.005));
+            assertThat(base.logits(Inputs.of(many), Pass.inference(Hooks.NONE)).equal(decoded))
+                    .isTrue();
+        }
+        base.backbone().siblings().stream()
+                .filter(siblings -> siblings.size() > 1)
+                .forEach(siblings ->
+                        assertThat(Linear.together(siblings) != null).isEqualTo(kind == Quantization.INT4));
+    }
+
+    private static double distance(Tensor a, Tensor b) {
+        return Tensors.item(a.sub(b).norm().div(b.norm()));
     }
 }

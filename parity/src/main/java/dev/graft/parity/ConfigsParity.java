@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Predicate;
@@ -38,11 +39,17 @@ final class ConfigsParity implements Group {
             "modules_to_save",
             "peft_version");
 
-    /** Null until an adapter is made for a model, then what the model has. */
+    /** Null, or what some model has, until an adapter is made for a model; then what that has. */
     private static final Set<String> OF_THE_MODEL = Set.of(
-            "num_layers", "token_dim", "num_attention_heads", "num_transformer_submodules", "encoder_hidden_size");
+            "num_layers",
+            "token_dim",
+            "num_attention_heads",
+            "num_transformer_submodules",
+            "encoder_hidden_size",
+            "hidden_size");
 
-    private static final Pattern TABLE = Pattern.compile("TRANSFORMERS_MODELS_TO_(\\w+)_TARGET_MODULES_MAPPING");
+    private static final Pattern TABLE =
+            Pattern.compile("TRANSFORMERS_MODELS_TO_(\\w+?)_(TARGET|FEEDFORWARD)_MODULES_MAPPING");
 
     @Override
     public String name() {
@@ -80,10 +87,16 @@ final class ConfigsParity implements Group {
             });
             return;
         }
+        boolean ofInputs = type.group(2).equals("FEEDFORWARD");
         models.properties()
-                .forEach(model -> cases.run(
-                        id + "/" + model.getKey(),
-                        check -> targets(check, tree, peftType, model.getKey(), model.getValue())));
+                .forEach(model -> cases.run(id + "/" + model.getKey(), check -> {
+                    Chosen chosen = chosen(tree, peftType, model.getKey());
+                    if (ofInputs) {
+                        scaledInputs(check, chosen, model.getValue());
+                    } else {
+                        targets(check, chosen, model.getValue());
+                    }
+                }));
     }
 
     private static void defaults(Check check, Path tree, String peftType, JsonNode expected) {
@@ -96,8 +109,12 @@ final class ConfigsParity implements Group {
         for (String required : type.required()) {
             JsonNode value = expected.path("defaults").path(required);
             if (value.isObject() && value.isEmpty()) {
-                throw new NotCovered(
-                        "the reference's " + required + " are none, with which it makes no adapter either");
+                // With none the reference makes no adapter either; without the type they are settings and not folders.
+                ObjectNode held = given.putObject(required);
+                held.putObject("0");
+                held.putObject("1");
+                given.remove("peft_type");
+                except.add(required);
             }
             // A default that no adapter can have stands for "must be given".
             if (value.isNull()) {
@@ -105,19 +122,33 @@ final class ConfigsParity implements Group {
                 except.add(required);
             }
         }
-        Base base = base(tree, config -> true);
+        Base base = base(tree, any -> true).or(() -> FamilyBase.of("llama")).orElseThrow();
         ObjectNode ours = JsonNodeFactory.instance.objectNode();
         type.read(Fields.of("the configuration", given), base).write(ours, base);
         Configs.compare(check, peftType, ours, expected.path("defaults"), except);
     }
 
-    private static void targets(Check check, Path tree, String peftType, String modelType, JsonNode expected) {
+    /** An adapter without targets, and the base that it is for. */
+    private record Chosen(Base base, Adapter adapter) {
+        String name() {
+            return adapter.method().type().name();
+        }
+    }
+
+    private static Chosen chosen(Path tree, String peftType, String modelType) {
         ObjectNode given = small(tree, peftType);
         given.put("peft_type", peftType);
         Fields fields = Fields.of("the configuration", given);
         Method.Type type = MethodTypes.of(peftType, fields);
-        Base base = base(tree, modelType::equals);
-        Adapter adapter = Adapter.create(base, type.read(fields, base), 1);
+        Base base = base(tree, modelType::equals)
+                .or(() -> FamilyBase.of(modelType))
+                .orElseThrow(() -> new NotCovered("there is no family of the type " + modelType));
+        return new Chosen(base, Adapter.create(base, type.read(fields, base), 1));
+    }
+
+    private static void targets(Check check, Chosen chosen, JsonNode expected) {
+        Base base = chosen.base();
+        Adapter adapter = chosen.adapter();
         Targets stated = expected.isString()
                 ? Targets.regex(expected.asString())
                 : Targets.names(expected.valueStream().map(JsonNode::asString).toArray(String[]::new));
@@ -129,17 +160,42 @@ final class ConfigsParity implements Group {
                 wanted.add(site.name());
             }
         }
-        if (wanted.isEmpty()) {
-            throw new NotCovered(
-                    "the reference's table names " + expected + ", which choose nothing in " + base.name());
-        }
+        requireSome(wanted, expected, base);
         Set<String> got = new TreeSet<>();
         for (Site site : adapter.sites()) {
             if (!adapter.parameters().containsKey(site.name() + ".weight")) {
                 got.add(site.name());
             }
         }
-        check.same("the modules that " + type.name() + " chooses in " + base.name(), got, wanted);
+        check.same("the modules that " + chosen.name() + " chooses in " + base.name(), got, wanted);
+    }
+
+    /** Which of its modules (IA)³ scales where something comes in: their scales are rows. */
+    private static void scaledInputs(Check check, Chosen chosen, JsonNode expected) {
+        Set<String> wanted = new TreeSet<>();
+        Set<String> got = new TreeSet<>();
+        chosen.adapter().parameters().forEach((name, value) -> {
+            String module = name.substring(0, name.lastIndexOf('.'));
+            if (expected.valueStream().anyMatch(end -> module.endsWith(end.asString()))) {
+                wanted.add(module);
+            }
+            if (value.value().size(0) == 1) {
+                got.add(module);
+            }
+        });
+        requireSome(wanted, expected, chosen.base());
+        check.same(
+                "the modules whose input " + chosen.name() + " scales in "
+                        + chosen.base().name(),
+                got,
+                wanted);
+    }
+
+    private static void requireSome(Set<String> wanted, JsonNode expected, Base base) {
+        if (wanted.isEmpty()) {
+            throw new NotCovered(
+                    "the reference's table names " + expected + ", which choose nothing in " + base.name());
+        }
     }
 
     /** Sizes that fit the layers of the smallest base, where the defaults of a type are for large ones. */
@@ -166,7 +222,7 @@ final class ConfigsParity implements Group {
     }
 
     /** The first base of the tree whose type is wanted and there. */
-    private static Base base(Path tree, Predicate<String> wanted) {
+    private static Optional<Base> base(Path tree, Predicate<String> wanted) {
         List<Path> folders = List.of();
         if (Files.isDirectory(tree.resolve("bases"))) {
             try (Stream<Path> found = Files.list(tree.resolve("bases"))) {
@@ -180,9 +236,9 @@ final class ConfigsParity implements Group {
         for (Path folder : folders) {
             Path config = folder.resolve("config.json");
             if (wanted.test(Json.read(config).path("model_type").asString(""))) {
-                return NotCovered.unlessRefused(config, () -> Base.load(folder));
+                return Optional.of(NotCovered.unlessRefused(config, () -> Base.load(folder)));
             }
         }
-        throw new NotCovered("the tree has no base of that type");
+        return Optional.empty();
     }
 }

@@ -2,13 +2,17 @@ package dev.graft.parity;
 
 import dev.graft.models.Base;
 import dev.graft.models.Task;
+import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Example;
+import dev.graft.train.data.Goal;
 import dev.graft.train.data.Target;
+import dev.graft.train.data.Teacher;
 import dev.graft.train.loss.Loss;
 import dev.graft.train.loss.Objective;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.JsonNode;
@@ -53,6 +57,41 @@ final class LossParity {
         number(check, "mse", sequence(stored, 1, scores), stored);
     }
 
+    /** What a student's logits diverge from a teacher's, for tokens and for whole rows. */
+    static void distillation(Check check, JsonNode stored) {
+        int rows = stored.path("shape").path(0).intValue();
+        int classes = stored.path("shape").path(1).intValue();
+        double temperature = stored.path("temperature").doubleValue();
+        List<Target> labels = Collections.nCopies(rows, new Target.ClassId(0));
+        number(
+                check,
+                "distillation",
+                taught(
+                        stored,
+                        Task.TOKEN_CLS,
+                        temperature,
+                        batch(List.of(new Target.Tokens(new int[rows])), rows),
+                        1,
+                        rows,
+                        classes),
+                stored);
+        number(
+                check,
+                "distillation",
+                taught(stored, Task.SEQ_CLS, temperature, batch(labels, 1), rows, 1, classes),
+                stored);
+    }
+
+    private static double taught(JsonNode stored, Task task, double temperature, Batch batch, long... shape) {
+        Base base = GivenLogits.of(task, (int) shape[2]);
+        Teacher teacher = new Teacher(base, GivenLogits.hooks(values(stored, "teacher", shape)), "given logits");
+        Objective objective = Objective.of(base, new Goal.Distill(teacher, temperature, 1), 0);
+        Hooks student = GivenLogits.hooks(values(stored, "student", shape).set_requires_grad(true));
+        return objective
+                .backward(student, batch, objective.terms(student, batch))
+                .mean();
+    }
+
     private static double sequence(JsonNode stored, int classes, List<Target> targets) {
         Tensor logits = logits(stored, targets.size(), 1, classes);
         return Objective.of(GivenLogits.of(Task.SEQ_CLS, classes), 0)
@@ -69,7 +108,11 @@ final class LossParity {
     }
 
     private static Tensor logits(JsonNode stored, long... shape) {
-        double[] values = doubles(stored.path("logits"));
+        return values(stored, "logits", shape);
+    }
+
+    private static Tensor values(JsonNode stored, String name, long... shape) {
+        double[] values = doubles(stored.path(name));
         float[] floats = new float[values.length];
         for (int i = 0; i < floats.length; i++) {
             floats[i] = (float) values[i];

@@ -63,6 +63,7 @@ final class MathsParity implements Group {
             case "schedules/cases" -> MathsParity::schedule;
             case "losses/label_smoothing" -> LossParity::smoothed;
             case "losses/binary" -> LossParity::binary;
+            case "losses/distillation" -> LossParity::distillation;
             case "adalora_budget/cases" -> MathsParity::budget;
             case "classification/cases" -> MetricsParity::classification;
             case "classification/probabilistic" -> MetricsParity::probabilistic;

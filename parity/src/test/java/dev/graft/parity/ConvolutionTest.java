@@ -25,6 +25,7 @@ import dev.graft.peft.methods.Lokr;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.peft.methods.Lycoris;
+import dev.graft.peft.methods.Oft;
 import dev.graft.tensor.Dropout;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Rng;
@@ -191,6 +192,18 @@ class ConvolutionTest {
                 .isInstanceOf(InputException.class)
                 .hasMessage("target_modules: conv is a convolution in groups; HiRA acts on linear layers and on"
                         + " convolutions that aren't in groups");
+    }
+
+    @Test
+    void rotationsOfPatchesAreLoadedButNotMade() {
+        Oft oft = Oft.DEFAULT.withBlock(4).withTargets(CONVOLUTION);
+
+        assertThatThrownBy(() -> Adapter.create(base(1, 2), oft, 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("such adapters are loaded but not made");
+        assertThatThrownBy(() -> Adapter.create(base(2, 1), oft, 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("a kernel of [4, 4], dilated");
     }
 
     @Test

@@ -60,6 +60,7 @@ class ParityTest {
                         "adapters/llama-gqa/ia3",
                         "adapters/llama-gqa/prefix-tuning",
                         "adapters/llama-mha/lora-embedding",
+                        "layers/conv2d/oft",
                         "layers/embedding/dora",
                         "composition/bert-seqcls/lora-heads",
                         "composition/llama-gqa/weighted-cat",

@@ -1,6 +1,5 @@
 package dev.graft.peft;
 
-import dev.graft.models.matrices.Dense;
 import dev.graft.models.matrices.Together;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
@@ -249,7 +248,7 @@ public final class Slots implements AutoCloseable {
 
         private Pair empty(Linear site) {
             Tensor b = kept(Tensors.zeros(site.type(), filled.length, rank, site.out()));
-            Together together = site.matrix() instanceof Dense matrix ? matrix.together() : null;
+            Together together = site.matrix().together();
             if (together == null) {
                 return new Pair(narrows(site, rank), b);
             }

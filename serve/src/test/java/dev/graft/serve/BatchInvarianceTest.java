@@ -2,17 +2,27 @@ package dev.graft.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.Task;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.generate.Generated;
 import dev.graft.models.generate.Generator;
 import dev.graft.models.generate.TextListener;
+import dev.graft.models.matrices.Quantization;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Selection;
+import dev.graft.peft.Targets;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Numerics;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import org.bytedeco.pytorch.Scalar;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,6 +41,51 @@ class BatchInvarianceTest {
         List<String> names = new ArrayList<>(Tiny.adapters(family));
         Collections.shuffle(names, random);
         check(base, served(base, family, names.subList(0, Math.min(names.size(), 6))), 18, random);
+    }
+
+    /** Steps read the codes, prompts decode them; prompts of one chunk may do either. */
+    @ParameterizedTest
+    @CsvSource({
+        "llama-gqa, INT4, 31",
+        "llama-gqa, INT8, 32",
+        "qwen2, INT4, 33",
+        "gemma3, INT8, 34",
+        "mixtral, INT4, 35",
+        "llama-gqa, NF4, 36"
+    })
+    void someAnswersOfAQuantisedBaseAreTheSameAlone(String family, Quantization kind, long seed) {
+        Base base = Tiny.base(family, Numerics.BF16, kind);
+        base.pack();
+        Random random = new Random(seed);
+        List<String> names = new ArrayList<>(Tiny.adapters(family));
+        names.removeIf(name -> !loads(base, family, name));
+        Collections.shuffle(names, random);
+        check(base, served(base, family, names.subList(0, Math.min(names.size(), 6))), 18, random);
+    }
+
+    /** Some adapters need the base's whole weights. */
+    private static boolean loads(Base base, String family, String adapter) {
+        try {
+            Tiny.served(base, family, adapter, 1);
+            return true;
+        } catch (InputException refused) {
+            return false;
+        }
+    }
+
+    /** The blocks of a GGUF file. */
+    @Test
+    @Tag("slow")
+    void answersOfSmollm2InItsFilesBlocksAreTheSameAlone() {
+        Base base = Base.load(
+                "smollm2",
+                Base.Options.of(Task.CAUSAL_LM).withNumerics(Numerics.BF16).withQuantization(Quantization.KEEP));
+        base.pack();
+        Adapter adapter = Adapter.create(base, new Lora(LoraConfig.DEFAULT.withTargets(Targets.ALL_LINEAR)), 5);
+        try (NoGrad off = new NoGrad()) {
+            adapter.trainable().values().forEach(value -> value.add_(new Scalar(0.002)));
+        }
+        check(base, List.of(Served.base("base"), new Served("lora", 1, Selection.of(adapter))), 24, new Random(37));
     }
 
     @ParameterizedTest

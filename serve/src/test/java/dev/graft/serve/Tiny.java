@@ -1,6 +1,7 @@
 package dev.graft.serve;
 
 import dev.graft.models.Base;
+import dev.graft.models.matrices.Quantization;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
 import dev.graft.peft.methods.XLora;
@@ -26,7 +27,13 @@ final class Tiny {
     static final String MIXES_ROWS = "lily-stride";
 
     static Base base(String name, Numerics numerics) {
-        return Base.load(FIXTURES.resolve("bases").resolve(name), Base.Options.DEFAULT.withNumerics(numerics));
+        return base(name, numerics, Quantization.NONE);
+    }
+
+    static Base base(String name, Numerics numerics, Quantization quantization) {
+        return Base.load(
+                FIXTURES.resolve("bases").resolve(name),
+                Base.Options.DEFAULT.withNumerics(numerics).withQuantization(quantization));
     }
 
     static Served served(Base base, String family, String adapter, long revision) {

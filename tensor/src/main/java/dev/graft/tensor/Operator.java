@@ -19,6 +19,10 @@ final class Operator {
 
     private static final Operator LINEAR_PLUS = new Operator("mkldnn::_linear_pointwise", "binary");
 
+    private static final Operator INT4_PACK = new Operator("aten::_convert_weight_to_int4pack_for_cpu");
+    private static final Operator INT4_PRODUCT = new Operator("aten::_weight_int4pack_mm_for_cpu");
+    private static final Operator INT8_PRODUCT = new Operator("aten::_weight_int8pack_mm");
+
     private final OperatorHandle handle;
 
     private Operator(String name) {
@@ -70,6 +74,33 @@ final class Operator {
                 new IValue(matrix),
                 bias == null ? new IValue() : new IValue(bias),
                 new IValue("add"));
+    }
+
+    /** Codes from 0 to 15, int32 {@code [out, in]}, as {@link #int4Product} reads them. */
+    static Tensor int4Packed(Tensor codes) {
+        return INT4_PACK.call(new IValue(codes), new IValue(1L));
+    }
+
+    /**
+     * {@code x Wᵀ} in bf16, with sums in fp32.
+     *
+     * @param x bf16 {@code [n, in]}
+     * @param codes as {@link #int4Packed} gives them
+     * @param scalesAndZeros bf16 {@code [in / group, out, 2]}: W is {@code scale · (code - 8) + zero}
+     */
+    static Tensor int4Product(Tensor x, Tensor codes, long group, Tensor scalesAndZeros) {
+        return INT4_PRODUCT.call(new IValue(x), new IValue(codes), new IValue(group), new IValue(scalesAndZeros));
+    }
+
+    /**
+     * {@code x Wᵀ} in bf16, with sums in fp32.
+     *
+     * @param x bf16 {@code [n, in]}
+     * @param codes int8 {@code [out, in]}
+     * @param scales bf16 {@code [out]}
+     */
+    static Tensor int8Product(Tensor x, Tensor codes, Tensor scales) {
+        return INT8_PRODUCT.call(new IValue(x), new IValue(codes), new IValue(scales));
     }
 
     private Type argument(int index) {

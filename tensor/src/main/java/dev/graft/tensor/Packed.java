@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * OpenBLAS's without a copy, which are two to four times as slow; what they give differs by rounding. What a product with a copy gives for a row
  * depends neither on the other rows nor on their number.
  */
-public final class Packed {
+public final class Packed implements Product {
     private final Tensor matrix;
 
     private Packed(Tensor matrix) {
@@ -36,7 +36,13 @@ public final class Packed {
         return Operator.reorderedLinear(x, matrix, bias);
     }
 
-    /** {@code sum + x Wᵀ + b} rounded once, for which no gradient is recorded: sum {@code [..., out]} or null, x {@code [..., in]}. */
+    @Override
+    public boolean takes(Tensor x) {
+        return true;
+    }
+
+    /** Rounded once. */
+    @Override
     public Tensor linear(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum) {
         return sum == null ? linear(x, bias) : Operator.linearPlus(sum, x, matrix, bias);
     }

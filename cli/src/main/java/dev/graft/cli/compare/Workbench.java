@@ -4,6 +4,7 @@ import dev.graft.cli.config.CompareConfig;
 import dev.graft.cli.config.RunConfig;
 import dev.graft.cli.methods.ChosenMethod;
 import dev.graft.cli.model.Loading;
+import dev.graft.cli.train.ChosenTeacher;
 import dev.graft.cli.train.DataFiles;
 import dev.graft.cli.train.Prepared;
 import dev.graft.cli.train.Settings;
@@ -55,6 +56,7 @@ public record Workbench(Experiment experiment, List<Contender> contenders) {
             throw new InputException("data.task_field is " + run.data().taskField()
                     + ", but methods are compared on rows of one task; leave it out");
         }
+        ChosenTeacher.refuse(run, "methods are compared on the labels alone");
         DataFiles data = DataFiles.of(run.data(), run.goal());
         Splits splits = data.open();
         Prepared.Files files = Prepared.fetch(run.base(), err);

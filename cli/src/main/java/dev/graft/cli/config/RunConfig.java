@@ -19,6 +19,10 @@ public record RunConfig(
         @Topic(value = "Data", prefix = "data") Data data,
         @Topic("Task") Goal goal,
         @Topic(value = "Preferences", prefix = "preference") Preference preference,
+
+        @Topic(value = "Distillation", prefix = "distillation")
+        Distillation distillation,
+
         @Topic("Batches and duration") Schedule schedule,
         @Topic("Optimisation") Optimisation optimisation,
         @Topic("Memory and time") Economy economy,
@@ -348,6 +352,16 @@ public record RunConfig(
                 base.hiddenDropout,
                 base.attentionDropout);
         return new RunConfig(
-                kept, methodOptions, data, goal, preference, schedule, optimisation, economy, evaluation, output);
+                kept,
+                methodOptions,
+                data,
+                goal,
+                preference,
+                distillation,
+                schedule,
+                optimisation,
+                economy,
+                evaluation,
+                output);
     }
 }

@@ -73,7 +73,9 @@ final class Writer {
             SamplingOptions sampling,
             PrintWriter out,
             PrintWriter err) {
-        return new Writer(Loading.of(model, adapters, new HeadOptions(), compute, err), sampling.options(), out, err);
+        Loading loaded = Loading.of(model, adapters, new HeadOptions(), compute, err);
+        loaded.base().packQuantized();
+        return new Writer(loaded, sampling.options(), out, err);
     }
 
     Loading loaded() {

@@ -20,6 +20,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
+import java.util.function.Function;
 
 /**
  * A base with the adapters that act on it.
@@ -38,6 +39,22 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
     public static Loading of(
             String model, List<String> adapters, HeadOptions head, ComputeOptions compute, PrintWriter err) {
         useThreads(compute);
+        return of(model, adapters, headers -> options(head, headers, compute), err);
+    }
+
+    /** Loads a base for a task with adapters that were trained for it; its classes are those of the first that names some. */
+    public static Loading of(String model, List<String> adapters, Base.Options options, PrintWriter err) {
+        return of(model, adapters, headers -> labelled(options, headers), err);
+    }
+
+    private static Base.Options labelled(Base.Options options, List<AdapterHeader> headers) {
+        return headers.isEmpty() || headers.get(0).labels().isEmpty()
+                ? options
+                : options.withLabels(headers.get(0).labels());
+    }
+
+    private static Loading of(
+            String model, List<String> adapters, Function<List<AdapterHeader>, Base.Options> options, PrintWriter err) {
         long start = System.nanoTime();
         try (DownloadLine progress = new DownloadLine(err, Terminal.isLive())) {
             Hub hub = new Hub(progress);
@@ -48,19 +65,41 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
                 headers.add(AdapterHeader.read(AdapterHeader.folder(adapter, hub)));
             }
             String name = source instanceof Source.Local local ? local.path().toString() : model;
-            Base base = Base.load(name, files, options(head, headers, compute));
-            List<Adapter> loaded = new ArrayList<>();
-            for (int i = 0; i < adapters.size(); i++) {
-                AdapterTask chosen = AdapterTask.of(adapters.get(i));
-                loaded.add(chosen.of(
-                        Adapter.load(base, headers.get(i).folder()),
-                        headers.get(i).folder()));
-            }
-            // An adapter may have a deeper base than the one that was loaded.
-            Base own = loaded.isEmpty() ? base : loaded.get(0).base();
-            report(own, loaded, System.nanoTime() - start, err);
-            return new Loading(own, List.copyOf(loaded), files);
+            Base base = Base.load(name, files, options.apply(headers));
+            Loading loading = with(base, files, adapters, headers);
+            report(loading.base(), loading.adapters(), System.nanoTime() - start, err);
+            return loading;
         }
+    }
+
+    /**
+     * The same base with other adapters.
+     *
+     * @throws InputException if one isn't there, doesn't fit, or has other classes
+     */
+    public Loading with(List<String> others) {
+        Hub hub = new Hub();
+        List<AdapterHeader> headers = others.stream()
+                .map(adapter -> AdapterHeader.read(AdapterHeader.folder(adapter, hub)))
+                .toList();
+        for (AdapterHeader header : headers) {
+            if (!header.labels().isEmpty() && !header.labels().equals(base.labels())) {
+                throw new InputException(header.folder() + ": the adapter has the classes "
+                        + String.join(", ", header.labels()) + ", expected " + String.join(", ", base.labels()));
+            }
+        }
+        return with(base, files, others, headers);
+    }
+
+    private static Loading with(Base base, Path files, List<String> adapters, List<AdapterHeader> headers) {
+        List<Adapter> loaded = new ArrayList<>();
+        for (int i = 0; i < adapters.size(); i++) {
+            AdapterTask chosen = AdapterTask.of(adapters.get(i));
+            Path folder = headers.get(i).folder();
+            loaded.add(chosen.of(Adapter.load(base, folder), folder));
+        }
+        // An adapter may have a deeper base than the one that was loaded.
+        return new Loading(loaded.isEmpty() ? base : loaded.get(0).base(), List.copyOf(loaded), files);
     }
 
     private static Base.Options options(HeadOptions head, List<AdapterHeader> headers, ComputeOptions compute) {

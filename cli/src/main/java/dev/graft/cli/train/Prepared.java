@@ -123,7 +123,9 @@ public record Prepared(
         RowEncoder encoder = task.encoder(base, () -> chat(loading, notes, err), reading(config));
         int length = length(config, base, adapter == null || task.isImages() ? 0 : prompt(adapter));
         Overflow overflow = overflow(config, task);
-        Examples encoded = Examples.encode(splits.train(), tasks.encoder(encoder, splits.train()), length, overflow);
+        RowEncoder taught =
+                new ChosenTeacher(config).encoder(tasks.encoder(encoder, splits.train()), task, loading, length, err);
+        Examples encoded = Examples.encode(splits.train(), taught, length, overflow);
         err.println("training: " + encoded.summary().text());
         Examples train = config.schedule().packing() ? packed(encoded, adapter, err) : encoded;
         if (adapter == null) {

@@ -1,42 +1,18 @@
 package dev.graft.models.matrices;
 
 import dev.graft.tensor.Ops;
-import dev.graft.tensor.Packed;
+import dev.graft.tensor.Product;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /** A whole matrix. */
-public final class Dense implements Matrix {
+public final class Dense extends Matrix {
     private final Tensor values;
-    private volatile @Nullable Packed packed;
-    private volatile @Nullable Together together;
 
     public Dense(Tensor values) {
         this.values = values;
-    }
-
-    /** Keeps a copy that makes products at inference faster, in as many bytes again. */
-    public void pack() {
-        if (packed == null) {
-            packed = Packed.of(values);
-        }
-    }
-
-    /** Whether it has such a copy, by itself or with others. */
-    public boolean isPacked() {
-        return packed != null || together != null;
-    }
-
-    /** Says what it is part of. */
-    void join(Together others) {
-        together = others;
-    }
-
-    /** What it was put together with, or null. */
-    public @Nullable Together together() {
-        return together;
     }
 
     @Override
@@ -66,8 +42,8 @@ public final class Dense implements Matrix {
 
     @Override
     public Tensor times(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum) {
-        Packed copy = x.requires_grad() || (sum != null && sum.requires_grad()) ? null : packed;
-        return copy == null ? Ops.linear(x, values, bias, sum) : copy.linear(x, bias, sum);
+        Product packed = packed(x, sum);
+        return packed == null ? Ops.linear(x, values, bias, sum) : packed.linear(x, bias, sum);
     }
 
     @Override

@@ -10,14 +10,25 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
-/**
- * Eight bits to a value and a scale to a row. libtorch's own arithmetic decodes it, in pieces that stay in the processor's cache.
- *
- * @param codes int8 {@code [rows, columns]}
- * @param absmax fp32 {@code [rows]}; a code of 127 stands for it
- */
-public record EightBit(ScalarType type, Tensor codes, Tensor absmax) implements Quantized {
+/** Eight bits to a value and a scale to a row. libtorch's own arithmetic decodes it, in pieces that stay in the processor's cache. */
+public final class EightBit extends Quantized {
     private static final int PIECE = 1 << 17;
+
+    private final ScalarType type;
+    private final Tensor codes;
+    private final Tensor absmax;
+
+    /**
+     * A matrix for products in that type.
+     *
+     * @param codes int8 {@code [rows, columns]}
+     * @param absmax fp32 {@code [rows]}; a code of 127 stands for it
+     */
+    public EightBit(ScalarType type, Tensor codes, Tensor absmax) {
+        this.type = type;
+        this.codes = codes;
+        this.absmax = absmax;
+    }
 
     /** Quantises a matrix. */
     static EightBit of(Tensor values, ScalarType type) {
@@ -33,6 +44,21 @@ public record EightBit(ScalarType type, Tensor codes, Tensor absmax) implements 
     @Override
     public String kind() {
         return "int8";
+    }
+
+    @Override
+    public ScalarType type() {
+        return type;
+    }
+
+    /** As in the constructor. */
+    public Tensor codes() {
+        return codes;
+    }
+
+    /** As in the constructor. */
+    public Tensor absmax() {
+        return absmax;
     }
 
     @Override

@@ -14,27 +14,47 @@ import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
-/**
- * Four bits to a value, in blocks that run over the rows one after another: NF4 and FP4 as bitsandbytes packs them.
- *
- * @param codebook the sixteen levels
- * @param block the values that share an absolute maximum, a power of two
- * @param codes uint8, two codes each, the earlier one in the upper half
- */
-public record FourBit(
-        String kind,
-        long rows,
-        long columns,
-        ScalarType type,
-        Codebook codebook,
-        int block,
-        Tensor codes,
-        Scales scales)
-        implements Quantized {
+/** Four bits to a value, in blocks that run over the rows one after another: NF4 and FP4 as bitsandbytes packs them. */
+public final class FourBit extends Quantized {
     /** The block of QLoRA. */
     public static final int BLOCK = 64;
 
     private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+
+    private final String kind;
+    private final long rows;
+    private final long columns;
+    private final ScalarType type;
+    private final Codebook codebook;
+    private final int block;
+    private final Tensor codes;
+    private final Scales scales;
+
+    /**
+     * A matrix for products in that type.
+     *
+     * @param codebook the sixteen levels
+     * @param block the values that share an absolute maximum, a power of two
+     * @param codes uint8, two codes each, the earlier one in the upper half
+     */
+    public FourBit(
+            String kind,
+            long rows,
+            long columns,
+            ScalarType type,
+            Codebook codebook,
+            int block,
+            Tensor codes,
+            Scales scales) {
+        this.kind = kind;
+        this.rows = rows;
+        this.columns = columns;
+        this.type = type;
+        this.codebook = codebook;
+        this.block = block;
+        this.codes = codes;
+        this.scales = scales;
+    }
 
     /** Quantises a matrix in blocks of 64, its scales again in eight bits. */
     static FourBit of(String kind, Codebook codebook, Tensor values, ScalarType type) {
@@ -49,6 +69,46 @@ public record FourBit(
                 BLOCK,
                 Tensors.of(ByteBuffer.wrap(packed), ScalarType.Byte, packed.length),
                 Scales.Nested.of(NestedScales.of(blocks.absmax(), NestedScales.BLOCK)));
+    }
+
+    @Override
+    public String kind() {
+        return kind;
+    }
+
+    @Override
+    public long rows() {
+        return rows;
+    }
+
+    @Override
+    public long columns() {
+        return columns;
+    }
+
+    @Override
+    public ScalarType type() {
+        return type;
+    }
+
+    /** As in the constructor. */
+    public Codebook codebook() {
+        return codebook;
+    }
+
+    /** As in the constructor. */
+    public int block() {
+        return block;
+    }
+
+    /** As in the constructor. */
+    public Tensor codes() {
+        return codes;
+    }
+
+    /** The absolute maxima of the blocks. */
+    public Scales scales() {
+        return scales;
     }
 
     @Override

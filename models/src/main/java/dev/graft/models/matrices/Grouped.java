@@ -6,8 +6,6 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.nio.ByteBuffer;
 import java.util.List;
-import org.bytedeco.javacpp.BytePointer;
-import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -15,14 +13,29 @@ import org.jspecify.annotations.Nullable;
 /**
  * Four bits to a value and, for each group of neighbours in a row, a scale and a bias: {@code w = scale · code + bias}, as MLX packs them. The
  * bias takes up what is added to a whole group, so QA-LoRA merges into it and no code changes.
- *
- * @param codes uint8 {@code [rows, columns / 2]}, two codes each, the earlier one in the lower half
- * @param scales fp32 {@code [rows, columns / group]}
- * @param biases fp32 {@code [rows, columns / group]}
  */
-public record Grouped(ScalarType type, Tensor codes, Tensor scales, Tensor biases) implements Quantized {
+public final class Grouped extends Quantized {
     /** The group of QA-LoRA. */
     public static final int GROUP = 32;
+
+    private final ScalarType type;
+    private final Tensor codes;
+    private final Tensor scales;
+    private final Tensor biases;
+
+    /**
+     * A matrix for products in that type.
+     *
+     * @param codes uint8 {@code [rows, columns / 2]}, two codes each, the earlier one in the lower half
+     * @param scales fp32 {@code [rows, columns / group]}
+     * @param biases fp32 {@code [rows, columns / group]}
+     */
+    public Grouped(ScalarType type, Tensor codes, Tensor scales, Tensor biases) {
+        this.type = type;
+        this.codes = codes;
+        this.scales = scales;
+        this.biases = biases;
+    }
 
     /**
      * Quantises a matrix.
@@ -59,6 +72,26 @@ public record Grouped(ScalarType type, Tensor codes, Tensor scales, Tensor biase
         return 2 * codes.size(1);
     }
 
+    @Override
+    public ScalarType type() {
+        return type;
+    }
+
+    /** As in the constructor. */
+    public Tensor codes() {
+        return codes;
+    }
+
+    /** As in the constructor. */
+    public Tensor scales() {
+        return scales;
+    }
+
+    /** As in the constructor. */
+    public Tensor biases() {
+        return biases;
+    }
+
     /** How many values of a row share a scale and a bias. */
     public int group() {
         return Math.toIntExact(columns() / scales.size(1));
@@ -90,24 +123,13 @@ public record Grouped(ScalarType type, Tensor codes, Tensor scales, Tensor biase
 
     @Override
     public void decode(long from, Tensor into) {
-        Floats decoder = this::floats;
-        decoder.fill(into, from * columns());
+        AffineCodes.decode(this::affine, from, into);
     }
 
-    private void floats(long first, int count, float[] into) {
-        int group = group();
-        byte[] packed = new byte[count / 2];
-        float[] scale = new float[count / group];
-        float[] bias = new float[scale.length];
-        new BytePointer(codes.data_ptr()).position(first / 2).get(packed);
-        new FloatPointer(scales.data_ptr()).position(first / group).get(scale);
-        new FloatPointer(biases.data_ptr()).position(first / group).get(bias);
-        for (int g = 0; g < scale.length; g++) {
-            for (int i = g * group; i < (g + 1) * group; i += 2) {
-                int both = packed[i >> 1];
-                into[i] = scale[g] * (both & 15) + bias[g];
-                into[i + 1] = scale[g] * (both >> 4 & 15) + bias[g];
-            }
-        }
+    @Override
+    AffineCodes affine(long from, long count) {
+        Tensor some = AffineCodes.unpacked(codes.narrow(0, from, count), 2);
+        return new AffineCodes(
+                some.view(count, columns()), scales.narrow(0, from, count), biases.narrow(0, from, count));
     }
 }

@@ -1,35 +1,69 @@
 package dev.graft.models.matrices;
 
+import dev.graft.tensor.Product;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /** A frozen matrix W {@code [rows, columns]} of a linear layer. */
-public sealed interface Matrix permits Dense, Quantized {
-    long rows();
+public abstract sealed class Matrix permits Dense, Quantized {
+    private volatile @Nullable Product packed;
+    private volatile @Nullable Together together;
 
-    long columns();
+    public abstract long rows();
+
+    public abstract long columns();
 
     /** The type of its values and of the products with it. */
-    ScalarType type();
+    public abstract ScalarType type();
 
     /** Its values {@code [rows, columns]}: the tensor itself where it is whole, else a new one. */
-    Tensor values();
+    public abstract Tensor values();
 
-    /** What it consists of in memory. */
-    List<Tensor> parts();
+    /** What it consists of in memory, without what {@link #pack} adds. */
+    public abstract List<Tensor> parts();
+
+    /** Makes products at inference faster where it can ({@link Together#product}). */
+    public void pack() {
+        if (!isPacked()) {
+            packed = Together.product(List.of(this));
+        }
+    }
+
+    /** Whether products at inference are faster, by itself or with others. */
+    public boolean isPacked() {
+        return packed != null || together != null;
+    }
+
+    /** Says what it is part of. */
+    void join(Together others) {
+        together = others;
+    }
+
+    /** What it was put together with, or null. */
+    public @Nullable Together together() {
+        return together;
+    }
+
+    /** What calculates {@code sum + x Wᵀ} faster, or null. */
+    @Nullable
+    Product packed(Tensor x, @Nullable Tensor sum) {
+        Product product = packed;
+        boolean learns = x.requires_grad() || (sum != null && sum.requires_grad());
+        return product == null || learns || !product.takes(x) ? null : product;
+    }
 
     /** {@code x Wᵀ + b}: x {@code [..., columns]}, bias {@code [rows]} or null. */
-    default Tensor times(Tensor x, @Nullable Tensor bias) {
+    public Tensor times(Tensor x, @Nullable Tensor bias) {
         return times(x, bias, null);
     }
 
     /** {@code sum + x Wᵀ + b}, rounded once: x {@code [..., columns]}, bias {@code [rows]} or null, sum {@code [..., rows]} or null. */
-    Tensor times(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum);
+    public abstract Tensor times(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum);
 
     /** {@code sum + x Wᵀ} in place, rounded once: x {@code [n, columns]}, sum {@code [n, rows]}. */
-    Tensor addTimes(Tensor sum, Tensor x);
+    public abstract Tensor addTimes(Tensor sum, Tensor x);
 
     /**
      * {@code sum + g W}, the gradient of x in {@link #times}; no gradient of its own is recorded.
@@ -37,10 +71,10 @@ public sealed interface Matrix permits Dense, Quantized {
      * @param gradient g {@code [n, rows]}
      * @param sum {@code [n, columns]}, added to in place; null for nothing
      */
-    Tensor backward(Tensor gradient, @Nullable Tensor sum);
+    public abstract Tensor backward(Tensor gradient, @Nullable Tensor sum);
 
     /** How many bytes of memory it takes. */
-    default long bytes() {
+    public long bytes() {
         return parts().stream().mapToLong(Tensor::nbytes).sum();
     }
 }

@@ -1,6 +1,7 @@
 package dev.graft.models.matrices;
 
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Product;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import org.bytedeco.pytorch.Tensor;
@@ -8,35 +9,42 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A matrix kept in fewer bits. Its values are made again for every product, in tiles of rows, and freed at once: nothing keeps them but
- * the graph of autograd, where x needs a gradient that autograd must find.
+ * the graph of autograd, where x needs a gradient that autograd must find. Once it is packed, products of few rows at inference read the
+ * codes themselves.
  */
-public sealed interface Quantized extends Matrix permits FourBit, EightBit, Grouped, GgmlMatrix {
+public abstract sealed class Quantized extends Matrix permits FourBit, EightBit, Grouped, GgmlMatrix {
     /** The elements of a tile. Larger ones cost memory, smaller ones time; most layers are one tile. */
-    int TILE = 1 << 22;
+    static final int TILE = 1 << 22;
 
     /** The kind's name, for example {@code nf4}. */
-    String kind();
+    public abstract String kind();
 
     /** Writes the values of rows, {@code [n, columns]}, contiguous, from the given row on, a multiple of {@link #step}. */
-    void decode(long from, Tensor into);
+    public abstract void decode(long from, Tensor into);
 
     /**
      * Other values in the same kind; what it consists of lives as long as something refers to it.
      *
      * @throws dev.graft.formats.InputException if Graft only reads this kind
      */
-    Quantized again(Tensor values);
+    public abstract Quantized again(Tensor values);
 
     /** The sum with {@code [rows, columns]} in the same kind, where no value is rounded for it; else null. In the scope of the caller. */
-    default @Nullable Quantized plus(Tensor delta) {
+    public @Nullable Quantized plus(Tensor delta) {
         return null;
     }
 
     /** The number of rows that begin at the start of a block. */
-    long step();
+    public abstract long step();
+
+    /** Rows of it, where its codes have four bits, and scales and biases by groups; else null. In the scope of the caller. */
+    @Nullable
+    AffineCodes affine(long from, long count) {
+        return null;
+    }
 
     @Override
-    default Tensor values() {
+    public Tensor values() {
         return rows(0, rows());
     }
 
@@ -53,7 +61,11 @@ public sealed interface Quantized extends Matrix permits FourBit, EightBit, Grou
     }
 
     @Override
-    default Tensor times(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum) {
+    public Tensor times(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum) {
+        Product packed = packed(x, sum);
+        if (packed != null) {
+            return packed.linear(x, bias, sum);
+        }
         try (Scope scope = new Scope()) {
             if (x.requires_grad() || (sum != null && sum.requires_grad()) || tile() >= rows()) {
                 return scope.keep(Ops.linear(x, values(), bias, sum));
@@ -74,7 +86,7 @@ public sealed interface Quantized extends Matrix permits FourBit, EightBit, Grou
     }
 
     @Override
-    default Tensor addTimes(Tensor sum, Tensor x) {
+    public Tensor addTimes(Tensor sum, Tensor x) {
         for (long from = 0; from < rows(); from += tile()) {
             long count = Math.min(tile(), rows() - from);
             try (Scope once = new Scope()) {
@@ -85,7 +97,7 @@ public sealed interface Quantized extends Matrix permits FourBit, EightBit, Grou
     }
 
     @Override
-    default Tensor backward(Tensor gradient, @Nullable Tensor sum) {
+    public Tensor backward(Tensor gradient, @Nullable Tensor sum) {
         try (Scope scope = new Scope()) {
             if (tile() >= rows()) {
                 Tensor w = values();

@@ -10,6 +10,7 @@ import dev.graft.formats.quantized.AffineGroups;
 import dev.graft.formats.quantized.Codebook;
 import dev.graft.formats.quantized.Int8Rows;
 import dev.graft.formats.quantized.NestedScales;
+import dev.graft.tensor.Cpu;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
@@ -230,5 +231,38 @@ class QuantizedTest {
         Tensor some = Tensors.empty(ScalarType.Float, 2, columns);
         matrix.decode(7, some);
         assertThat(largest(some, matrix.values().narrow(0, 7, 2))).isZero();
+    }
+
+    /** x is rounded to bf16 in both; values are in fp32 for the exact product. */
+    @ParameterizedTest
+    @EnumSource(
+            value = GgmlType.class,
+            names = {"Q4_0", "Q4_1", "Q8_0"})
+    void packedBlocksOfGgufGiveTheProductsOfTheirValuesButForRounding(GgmlType type) {
+        int columns = 512;
+        int rows = 144;
+        byte[] blocks = new byte[rows * columns / type.blockElements() * type.blockBytes()];
+        new Random(6).nextBytes(blocks);
+        int scales = type == GgmlType.Q4_1 ? 4 : 2;
+        for (int i = 0; i < blocks.length; i++) {
+            if (i % type.blockBytes() < scales && i % 2 == 1) {
+                blocks[i] = (byte) (i % type.blockBytes() < 2 ? 0x24 : 0xb0); // about 0.016 and -0.125
+            }
+        }
+        GgmlMatrix matrix = new GgmlMatrix(
+                type,
+                rows,
+                columns,
+                ScalarType.BFloat16,
+                Tensors.of(ByteBuffer.wrap(blocks), ScalarType.Byte, blocks.length));
+        Tensor exact = Tensors.empty(ScalarType.Float, rows, columns);
+        matrix.decode(0, exact);
+        Tensor x = Ops.to(normal("few", 8, 1, columns), ScalarType.BFloat16);
+        Tensor expected = Ops.to(x, ScalarType.Double)
+                .matmul(Ops.to(exact, ScalarType.Double).t());
+        matrix.pack();
+        assertThat(matrix.isPacked()).isEqualTo(Cpu.hasBf16() && type != GgmlType.Q8_0);
+        Tensor y = Ops.to(matrix.times(x, null), ScalarType.Double);
+        assertThat(Tensors.item(y.sub(expected).norm().div(expected.norm()))).isLessThan(0.004);
     }
 }

@@ -8,6 +8,7 @@ import dev.graft.models.KvCache;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.tokenizers.EncodeOptions;
+import dev.graft.peft.Adapter;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
@@ -26,7 +27,7 @@ import tools.jackson.databind.node.ObjectNode;
  * text, one tensor {@code P [T, layers · 2 · heads · headDim]} as in {@link PTuningV2}. Its first F tokens stay frozen, as a sink for
  * attention. It starts from the keys and values that the base has for the first T tokens of a text; the text's positions start at T.
  *
- * <p>Trained: (T - F) · 2 · layers · heads · headDim. Without a text P starts as {@link PTuningV2}'s, which learns slowly. Files:
+ * <p>Trained: (T - F) · 2 · layers · heads · headDim. Without a text P starts as one of {@link PTuningV2}'s, which learns slowly. Files:
  * {@code prompt_embeddings}. Doesn't merge, and has no strength but 1. Use it to keep what a model reads again and again; train it on
  * questions and answers about the text.
  *
@@ -37,10 +38,16 @@ import tools.jackson.databind.node.ObjectNode;
  * @param tokens T
  * @param frozen F
  * @param text what a new adapter starts from, or null; files hold only what became of it
+ * @param start what P is before training where there is no text
  */
-public record Cartridge(int tokens, int frozen, @Nullable String text) implements Method {
+public record Cartridge(int tokens, int frozen, @Nullable String text, PTuningV2.Start start) implements Method {
     /** Twenty keys and values, the first of them frozen. */
     public static final Cartridge DEFAULT = new Cartridge(20, 1, null);
+
+    /** With a small start where there is no text. */
+    public Cartridge(int tokens, int frozen, @Nullable String text) {
+        this(tokens, frozen, text, PTuningV2.Start.SMALL);
+    }
 
     public Cartridge {
         VirtualTokens.positive(tokens);
@@ -82,7 +89,7 @@ public record Cartridge(int tokens, int frozen, @Nullable String text) implement
                     g.stored(VirtualTokens.KEY, tokens, table.width()).narrow(0, first, count);
         }
         return text == null
-                ? PTuningV2.Start.SMALL.initial()
+                ? start.initial()
                 : (rng, shape) -> ofText(g.base(), table, text).narrow(0, first, count);
     }
 
@@ -115,10 +122,19 @@ public record Cartridge(int tokens, int frozen, @Nullable String text) implement
         return cached.select(0, 0).transpose(0, 1).reshape(cached.size(2), dim);
     }
 
+    /** Without its small start, which is past and for which PEFT's configuration has no field. */
+    @Override
+    public Method saved(Adapter adapter) {
+        return new Cartridge(tokens, frozen, text, PTuningV2.Start.NORMAL);
+    }
+
     @Override
     public void write(ObjectNode json, Base base) {
         PrefixTable.of(base).write(json, tokens, base);
         json.put("num_frozen_tokens", frozen);
+        if (start.file() != null) {
+            json.put("init_weights", start.file());
+        }
         if (text != null) {
             json.put("init_text", text);
         }
@@ -178,7 +194,8 @@ public record Cartridge(int tokens, int frozen, @Nullable String text) implement
             return new Cartridge(
                     PrefixTable.of(base).read(f, base),
                     f.integer("num_frozen_tokens", 1, 0),
-                    f.stringOrNull("init_text"));
+                    f.stringOrNull("init_text"),
+                    PTuningV2.Start.read(f));
         }
     }
 }

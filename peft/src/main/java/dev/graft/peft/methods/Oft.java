@@ -20,9 +20,12 @@ import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -108,14 +111,34 @@ public record Oft(
             } else if (site instanceof Convolution kernels) {
                 boolean points = kernels.weight().flatten(1, -1).size(1) == kernels.in();
                 if (!points) {
-                    throw new InputException(
-                            "target_modules: " + site.name() + " is a convolution with a kernel of more than one point"
-                                    + " or in groups; OFT acts on linear layers, embeddings and convolutions with neither");
+                    requirePatches(kernels, g.loads());
                 }
-                graft(g, site, LINEAR, kernels.in());
+                graft(g, site, LINEAR, points ? kernels.in() : kernels.in() * area(kernels));
             }
         }
         bias.graft(g, sites);
+    }
+
+    private static long area(Convolution kernels) {
+        return Arrays.stream(kernels.kernel()).reduce(1, (a, b) -> a * b);
+    }
+
+    /** What PEFT trains on larger kernels is loaded; nothing new is, since it isn't the layer's own answer even with S = 0. */
+    private static void requirePatches(Convolution kernels, boolean loads) {
+        long[] sizes = kernels.kernel();
+        boolean square = sizes.length == 2 && sizes[0] == sizes[1];
+        boolean dilated = kernels.window().dilation().stream().anyMatch(step -> step > 1);
+        if (!square || dilated) {
+            throw new InputException("target_modules: " + kernels.name() + " is a convolution with a kernel of "
+                    + Arrays.toString(sizes) + (dilated ? ", dilated" : "")
+                    + "; of larger kernels OFT knows square ones of two dimensions without dilation");
+        }
+        if (!loads) {
+            throw new InputException(
+                    "target_modules: " + kernels.name() + " is a convolution with a kernel of more than one point"
+                            + " or in groups; there PEFT's OFT adds up overlapping patches, which changes what the layer gives before"
+                            + " anything is trained, so such adapters are loaded but not made. BOFT rotates kernels");
+        }
     }
 
     /** With coft S is cut to its bound after each step. */
@@ -147,7 +170,10 @@ public record Oft(
         if (coft) {
             g.export(site.name() + "." + suffix, () -> bounded(above));
         }
-        g.add(site, new Rotation(this, above, b, all, site instanceof Embedding, site instanceof Convolution));
+        Rotation rotation = new Rotation(this, above, b, all, site instanceof Embedding, site instanceof Convolution);
+        boolean patches = site instanceof Convolution kernels
+                && kernels.weight().flatten(1, -1).size(1) != kernels.in();
+        g.add(site, patches ? new Patches((Convolution) site, rotation) : rotation);
     }
 
     /** The nearest number to the wanted one that divides a size, the smaller of two as near. */
@@ -215,6 +241,36 @@ public record Oft(
 
         private static Tensor rotate(Tensor x, Tensor r) {
             return Ops.to(Cayley.rotate(Ops.to(x, r.scalar_type()), r), x.scalar_type());
+        }
+    }
+
+    /**
+     * The effect on a convolution with a larger kernel, as PEFT has it: the input is cut into patches of the kernel's size at every
+     * position, each is rotated, and they are added up. PEFT takes their values {@code [in, positions, points]} for
+     * {@code [in, points, positions]} there, so most land elsewhere, and so they must for an adapter that was trained like this. That is no
+     * change of the kernels, so it doesn't merge.
+     */
+    private record Patches(Convolution layer, Rotation rotation) implements Effect.Delta {
+        @Override
+        public Tensor apply(Tensor x, Pass pass) {
+            Tensor r = rotation.matrices(pass.isTraining());
+            long[] kernel = layer.kernel();
+            long[] ones = {1, 1};
+            long[] none = {0, 0};
+            Tensor wide = Ops.to(x, r.scalar_type());
+            Tensor cut = torch.im2col(wide, kernel, ones, none, ones);
+            Tensor turned = Cayley.rotate(cut.transpose(1, 2), r);
+            Tensor taken = turned.view(x.size(0), cut.size(2), layer.in(), -1)
+                    .transpose(1, 2)
+                    .reshape(x.size(0), cut.size(1), -1);
+            long[] size = {x.size(2), x.size(3)};
+            Tensor joined = torch.col2im(taken, size, kernel, ones, none, ones);
+            return layer.apply(Ops.to(joined.sub(wide), x.scalar_type()), layer.weight(), null);
+        }
+
+        @Override
+        public @Nullable Tensor weight() {
+            return null;
         }
     }
 

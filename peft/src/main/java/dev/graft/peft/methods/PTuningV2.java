@@ -52,6 +52,12 @@ public record PTuningV2(int tokens, Start start) implements Method {
             this.initial = initial;
         }
 
+        /** Its name in a file. */
+        @Nullable
+        String file() {
+            return file;
+        }
+
         Initial initial() {
             return initial;
         }

@@ -3,6 +3,7 @@ package dev.graft.peft.methods;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
@@ -10,6 +11,7 @@ import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
+import dev.graft.peft.Method;
 import dev.graft.peft.MethodContract;
 import dev.graft.peft.Selection;
 import dev.graft.tensor.Tensors;
@@ -20,6 +22,8 @@ import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
 
 class CartridgeTest extends MethodContract {
     private static final String TEXT = "12 40 7 33 21 5 18 60";
@@ -50,11 +54,31 @@ class CartridgeTest extends MethodContract {
     }
 
     @Test
+    void startsAsPeftDoesWhereAFileSaysNothingElse() {
+        Base base = Bases.load(Bases.LLAMA);
+        ObjectNode json = JsonNodeFactory.instance.objectNode().put("num_virtual_tokens", 50);
+        Method read = new Cartridge.Kind().read(Fields.of("a file", json), base);
+
+        assertThat(read).isEqualTo(new Cartridge(50, 1, null, PTuningV2.Start.NORMAL));
+        assertThat(deviation(base, read)).isBetween(0.95, 1.05);
+        assertThat(deviation(base, new Cartridge(50, 1, null))).isBetween(0.019, 0.021);
+    }
+
+    private static double deviation(Base base, Method method) {
+        return Tensors.item(Adapter.create(base, method, 1)
+                .trainable()
+                .get("prompt_encoder.trainable_embedding")
+                .detach()
+                .std());
+    }
+
+    @Test
     void keepsItsFirstTokensFrozenAfterLoadingToo(@TempDir Path folder) {
         Base base = Bases.load(Bases.LLAMA);
         Adapter.create(base, new Cartridge(4, 1, null), 1).save(folder.resolve("adapter"));
         Adapter loaded = Adapter.load(base, folder.resolve("adapter"));
 
+        assertThat(folder.resolve("adapter/adapter_config.json")).content().doesNotContain("init_weights");
         assertThat(loaded.trainableCount()).isEqualTo(3 * 2 * 2 * 16);
         assertThat(loaded.trainable().keySet()).containsExactly("prompt_encoder.trainable_embedding");
     }

@@ -2,12 +2,30 @@ package dev.graft.train.data;
 
 import dev.graft.formats.InputException;
 
-/** What is learnt from examples: their targets, or which of two answers is the better one. */
+/** What is learnt from examples: their targets, those and what a teacher says, or which of two answers is the better one. */
 public sealed interface Goal {
     /** The targets of the examples. */
     Goal TARGETS = new OfTargets();
 
     record OfTargets() implements Goal {}
+
+    /**
+     * Knowledge distillation (Hinton et al. 2015): {@code (1 - λ) CE + λ T² KL(softmax(t / T) ‖ softmax(s / T))} for each labelled token
+     * or row, with its logits s and the teacher's t. T² keeps the gradient's size whatever the temperature.
+     *
+     * @param temperature T, which softens both distributions
+     * @param weight λ, the share of what the teacher says; 1 learns from it alone
+     */
+    record Distill(Teacher teacher, double temperature, double weight) implements Goal {
+        public Distill {
+            if (!(temperature > 0)) {
+                throw new InputException("distillation.temperature is " + temperature + ", expected above 0");
+            }
+            if (!(weight > 0 && weight <= 1)) {
+                throw new InputException("distillation.weight is " + weight + ", expected above 0 and at most 1");
+            }
+        }
+    }
 
     /** What direct preference optimisation does with the margin {@code δ} between the log-ratios of two answers. */
     enum Form {

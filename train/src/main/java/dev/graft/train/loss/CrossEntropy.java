@@ -27,20 +27,42 @@ final class CrossEntropy {
     /**
      * Runs the backward pass of {@code factor Σ w loss} from the logits.
      *
-     * @param labels {@code [rows]}
-     * @param weights {@code [rows]}, fp32 or wider, as the softmax is made in
      * @return {@code Σ w loss}
      */
     static double backward(Tensor logits, Tensor labels, Tensor weights, double smoothing, double factor) {
+        return gradient(logits, labels, weights, smoothing, factor).backward(logits);
+    }
+
+    /**
+     * What the logits' backward pass starts with.
+     *
+     * @param sum {@code Σ w loss}
+     * @param values {@code [rows, classes]}, of {@code factor Σ w loss}
+     */
+    record Gradient(double sum, Tensor values) {
+        /** Runs the backward pass from the logits. */
+        double backward(Tensor logits) {
+            if (logits.requires_grad()) {
+                Backward.from(logits, Ops.to(values, logits.scalar_type()));
+            }
+            return sum;
+        }
+    }
+
+    /**
+     * The gradient of {@code factor Σ w loss} by the logits, in the type of the weights.
+     *
+     * @param labels {@code [rows]}
+     * @param weights {@code [rows]}, fp32 or wider, as the softmax is made in
+     */
+    static Gradient gradient(Tensor logits, Tensor labels, Tensor weights, double smoothing, double factor) {
         ScalarType type = weights.scalar_type();
-        double sum;
-        Tensor gradient;
         try (NoGrad off = new NoGrad()) {
             Tensor wide = Ops.to(logits, type);
             Tensor index = labels.unsqueeze(1);
             // Where the logits were cast their copy is what becomes the chances.
             Tensor chances = wide.equals(logits) ? wide.softmax(-1) : torch.softmax_out(wide, wide, -1);
-            sum = smoothing > 0
+            double sum = smoothing > 0
                     ? Double.POSITIVE_INFINITY
                     : Tensors.item(chances.gather(1, index)
                             .log()
@@ -57,11 +79,7 @@ final class CrossEntropy {
             if (smoothing > 0) {
                 chances.sub_(new Scalar(smoothing / logits.size(1)), new Scalar(1));
             }
-            gradient = Ops.to(chances.mul_(Ops.scale(weights, factor).unsqueeze(1)), logits.scalar_type());
+            return new Gradient(sum, chances.mul_(Ops.scale(weights, factor).unsqueeze(1)));
         }
-        if (logits.requires_grad()) {
-            Backward.from(logits, gradient);
-        }
-        return sum;
     }
 }

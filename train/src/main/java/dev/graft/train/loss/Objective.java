@@ -4,7 +4,6 @@ import dev.graft.models.Base;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.Routing;
-import dev.graft.models.Task;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
@@ -83,21 +82,19 @@ public interface Objective {
      * @param passes makes the pass of a training step: {@code (hooks, batch) -> Pass.training(hooks).checkpointed()}
      */
     static Objective of(Base base, double labelSmoothing, BiFunction<Hooks, Batch, Pass> passes) {
-        if (base.task() == Task.QUESTION_ANS) {
-            return new SpanLoss(base, labelSmoothing, passes);
-        }
-        if (base.task() == Task.SEMANTIC_SEG) {
-            return new PointLoss(base, labelSmoothing, passes);
-        }
-        if (base.task() == Task.CONTRASTIVE) {
-            return new ContrastiveLoss(base, labelSmoothing, passes);
-        }
-        return base.task() == Task.CAUSAL_LM
-                        || base.task() == Task.SEQ_2_SEQ_LM
-                        || base.task() == Task.TOKEN_CLS
-                        || base.task() == Task.MASKED_LM
-                ? new TokenLoss(base, labelSmoothing, passes)
-                : new SequenceLoss(base, labelSmoothing, passes);
+        return of(base, labelSmoothing, null, passes);
+    }
+
+    private static Objective of(
+            Base base, double labelSmoothing, Goal.@Nullable Distill goal, BiFunction<Hooks, Batch, Pass> passes) {
+        SoftTargets.requireFit(base, goal);
+        return switch (base.task()) {
+            case QUESTION_ANS -> new SpanLoss(base, labelSmoothing, passes);
+            case SEMANTIC_SEG -> new PointLoss(base, labelSmoothing, passes);
+            case CONTRASTIVE -> new ContrastiveLoss(base, labelSmoothing, passes);
+            case CAUSAL_LM, SEQ_2_SEQ_LM, TOKEN_CLS, MASKED_LM -> new TokenLoss(base, labelSmoothing, goal, passes);
+            default -> new SequenceLoss(base, labelSmoothing, goal, passes);
+        };
     }
 
     /** The objective for a goal. */
@@ -109,6 +106,9 @@ public interface Objective {
     static Objective of(Base base, Goal goal, double labelSmoothing, BiFunction<Hooks, Batch, Pass> passes) {
         if (goal instanceof Goal.OfTargets) {
             return new OfTasks(of(base, labelSmoothing, passes));
+        }
+        if (goal instanceof Goal.Distill distill) {
+            return new OfTasks(of(base, labelSmoothing, distill, passes));
         }
         return new OfTasks(
                 goal instanceof Goal.Reward reward

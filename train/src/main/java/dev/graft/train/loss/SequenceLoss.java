@@ -1,5 +1,6 @@
 package dev.graft.train.loss;
 
+import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
@@ -8,6 +9,7 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
+import dev.graft.train.data.Goal;
 import dev.graft.train.data.Target;
 import dev.graft.train.data.Targets;
 import java.util.Arrays;
@@ -16,10 +18,11 @@ import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The loss of whole sequences: cross-entropy for one class, or for one of several rows that are compared, binary cross-entropy averaged over the classes for several, the squared error
- * for a number.
+ * for a number. With a teacher, cross-entropy and the divergence from its classes.
  */
 final class SequenceLoss implements Objective {
     private static final int SUM = 2;
@@ -27,8 +30,11 @@ final class SequenceLoss implements Objective {
     private final Base base;
     private final double labelSmoothing;
     private final BiFunction<Hooks, Batch, Pass> passes;
+    private final Goal.@Nullable Distill goal;
 
-    SequenceLoss(Base base, double labelSmoothing, BiFunction<Hooks, Batch, Pass> passes) {
+    /** @param goal null without a teacher */
+    SequenceLoss(Base base, double labelSmoothing, Goal.@Nullable Distill goal, BiFunction<Hooks, Batch, Pass> passes) {
+        this.goal = goal;
         this.passes = passes;
         this.base = base;
         this.labelSmoothing = labelSmoothing;
@@ -41,17 +47,44 @@ final class SequenceLoss implements Objective {
 
     /** {@code [units, classes]}: where rows are compared, each has one score. */
     private Tensor logits(Batch batch, Pass pass) {
-        Tensor logits = base.logits(Objective.inputs(batch), pass);
+        return grouped(base.logits(Objective.inputs(batch), pass), batch);
+    }
+
+    private static Tensor grouped(Tensor logits, Batch batch) {
         return batch.group() == 1 ? logits : logits.view(batch.units(), batch.group());
     }
 
     @Override
     public Loss backward(Hooks hooks, Batch batch, double divisor) {
+        if (goal != null) {
+            return distilled(goal, hooks, batch, divisor);
+        }
         return Backward.of(
                 () -> passes.apply(hooks, batch),
                 pass -> loss(logits(batch, pass), batch, labelSmoothing),
                 divisor,
                 batch.units());
+    }
+
+    private Loss distilled(Goal.Distill goal, Hooks hooks, Batch batch, double divisor) {
+        if (!(batch.targets() instanceof Targets.ClassIds)) {
+            throw new InputException("distillation needs one label a row; these rows have numbers, or several labels");
+        }
+        double[] divergence = new double[1];
+        Loss loss = Backward.of(
+                () -> passes.apply(hooks, batch),
+                pass -> {
+                    SoftTargets soft = SoftTargets.of(goal, batch);
+                    Tensor logits = logits(batch, pass);
+                    Tensor said = soft.divergences(logits, grouped(soft.logits(), batch))
+                            .sum();
+                    divergence[0] = Tensors.item(said);
+                    return Ops.scale(loss(logits, batch, labelSmoothing), 1 - goal.weight())
+                            .add(Ops.scale(said, goal.weight()));
+                },
+                divisor,
+                batch.units());
+        return SoftTargets.beside(loss, divergence[0]);
     }
 
     @Override

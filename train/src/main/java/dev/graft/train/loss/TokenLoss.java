@@ -16,6 +16,7 @@ import dev.graft.tensor.Profile;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
+import dev.graft.train.data.Goal;
 import dev.graft.train.data.Target;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -29,7 +30,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Cross-entropy over labelled tokens: the next token of a causal model, the label of each token otherwise. Only rows with a label reach
  * the head, some at a time: their gradient is formed and their logits dropped before the next ones are made, so logits for a whole batch
- * never exist.
+ * never exist. A teacher's logits are made with those of the same rows.
  */
 final class TokenLoss implements Objective {
     private static final int CHUNK = 256;
@@ -41,8 +42,11 @@ final class TokenLoss implements Objective {
     private final double labelSmoothing;
     private final BiFunction<Hooks, Batch, Pass> passes;
     private final boolean shifted;
+    private final Goal.@Nullable Distill goal;
 
-    TokenLoss(Base base, double labelSmoothing, BiFunction<Hooks, Batch, Pass> passes) {
+    /** @param goal null without a teacher */
+    TokenLoss(Base base, double labelSmoothing, Goal.@Nullable Distill goal, BiFunction<Hooks, Batch, Pass> passes) {
+        this.goal = goal;
         this.passes = passes;
         this.base = base;
         this.labelSmoothing = labelSmoothing;
@@ -51,7 +55,9 @@ final class TokenLoss implements Objective {
 
     @Override
     public boolean packs(Hooks hooks) {
-        return base.task() == Task.CAUSAL_LM && base.packs(hooks);
+        return base.task() == Task.CAUSAL_LM
+                && base.packs(hooks)
+                && (goal == null || goal.teacher().base().packs(goal.teacher().hooks()));
     }
 
     @Override
@@ -104,33 +110,57 @@ final class TokenLoss implements Objective {
             }
             Tensor rows = labelled.rows(hidden);
             Tensor cut = rows.detach().set_requires_grad(true);
-            double sum = Profile.time("vocabulary head and loss", () -> head(cut, labelled, pass, divisor));
-            sum += balance(pass, labelled.labels.length, divisor, step);
+            SoftTargets soft = goal == null ? null : SoftTargets.of(goal, batch);
+            long[] places = soft == null ? new long[0] : places(batch, labelled, hidden.prompt(), soft.prompt());
+            SoftTargets.Sums sums =
+                    Profile.time("vocabulary head and loss", () -> head(cut, labelled, pass, soft, places, divisor));
+            double sum = sums.loss() + balance(pass, labelled.labels.length, divisor, step);
             if (rows.requires_grad()) {
                 Backward.from(rows, cut.grad());
             }
             pass.backward();
-            return new Loss(sum, labelled.labels.length);
+            Loss loss = new Loss(sum, labelled.labels.length);
+            return soft == null ? loss : SoftTargets.beside(loss, sums.divergence());
         }
     }
 
+    /** Where a teacher's hidden states predict the same labels: behind its own prompt. Negative where nothing of it does. */
+    private long[] places(Batch batch, Labelled labelled, long prompt, int before) {
+        long width = batch.targetWidth();
+        int offset = shifted ? 1 : 0;
+        return Arrays.stream(labelled.positions)
+                .map(position -> {
+                    long row = position / (prompt + width);
+                    long token = position % (prompt + width) + offset - prompt;
+                    long place = before + token - offset;
+                    return token < 0 || place < 0 ? -1 : row * (before + width) + place;
+                })
+                .toArray();
+    }
+
     /** The sum of the losses of the rows; their gradients are formed chunk by chunk. */
-    private double head(Tensor rows, Labelled labelled, Pass pass, double divisor) {
+    private SoftTargets.Sums head(
+            Tensor rows, Labelled labelled, Pass pass, @Nullable SoftTargets soft, long[] places, double divisor) {
         int most = pass.isCheckpointed() ? SMALL_CHUNK : CHUNK;
         double sum = 0;
+        double divergence = 0;
         for (int start = 0; start < labelled.labels.length; start += most) {
             int size = Math.min(most, labelled.labels.length - start);
             try (Scope chunk = new Scope()) {
                 Tensor labels = labelled.labels(start, size);
-                sum += CrossEntropy.backward(
-                        base.head().project(rows.narrow(0, start, size), labels, pass),
-                        labels,
-                        labelled.weights(start, size, base.numerics().small()),
-                        labelSmoothing,
-                        1 / divisor);
+                Tensor logits = base.head().project(rows.narrow(0, start, size), labels, pass);
+                Tensor weights = labelled.weights(start, size, base.numerics().small());
+                if (soft == null) {
+                    sum += CrossEntropy.backward(logits, labels, weights, labelSmoothing, 1 / divisor);
+                } else {
+                    long[] there = Arrays.copyOfRange(places, start, start + size);
+                    SoftTargets.Sums sums = soft.backward(logits, labels, weights, there, labelSmoothing, 1 / divisor);
+                    sum += sums.loss();
+                    divergence += sums.divergence();
+                }
             }
         }
-        return sum;
+        return new SoftTargets.Sums(sum, divergence);
     }
 
     /** The load-balance loss of a mixture of experts, counted once for each labelled token: it adds to the mean. */

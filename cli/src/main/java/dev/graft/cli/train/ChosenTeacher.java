@@ -1,0 +1,161 @@
+package dev.graft.cli.train;
+
+import dev.graft.cli.config.Distillation;
+import dev.graft.cli.config.RunConfig;
+import dev.graft.cli.model.Loading;
+import dev.graft.eval.run.RunData;
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Task;
+import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.peft.Adapter;
+import dev.graft.tensor.Numerics;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.data.Goal;
+import dev.graft.train.data.Label;
+import dev.graft.train.data.RowEncoder;
+import dev.graft.train.data.TaughtEncoder;
+import dev.graft.train.data.Teacher;
+import java.io.PrintWriter;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.zip.CRC32;
+import org.jspecify.annotations.Nullable;
+
+/** The teacher that a config names. */
+public record ChosenTeacher(RunConfig config) {
+    private static final double TEMPERATURE = 2;
+    private static final double WEIGHT = 0.5;
+    private static final Set<Task> TASKS = EnumSet.of(
+            Task.CAUSAL_LM,
+            Task.SEQ_2_SEQ_LM,
+            Task.MASKED_LM,
+            Task.TOKEN_CLS,
+            Task.SEQ_CLS,
+            Task.IMAGE_CLS,
+            Task.MULTIPLE_CHOICE);
+
+    /**
+     * An encoder of training rows from which the teacher's answers are learnt too, if there is a teacher.
+     *
+     * @param length tokens of the longest row
+     * @throws InputException if the teacher can't answer the rows
+     */
+    RowEncoder encoder(RowEncoder inner, RunData task, Loading student, int length, PrintWriter err) {
+        Distillation options = config.distillation();
+        String model = options.teacher();
+        String adapter = options.adapter();
+        if (model == null && adapter == null) {
+            refuse("temperature", options.temperature());
+            refuse("weight", options.weight());
+            return inner;
+        }
+        requireClasses(task);
+        Loading teacher = load(model, adapter, task.task(), student, err);
+        requireFit(teacher, student.base(), task, length);
+        return new TaughtEncoder(
+                inner,
+                new Goal.Distill(
+                        new Teacher(teacher.base(), teacher.hooks(), name(teacher)),
+                        Objects.requireNonNullElse(options.temperature(), TEMPERATURE),
+                        Objects.requireNonNullElse(options.weight(), WEIGHT)));
+    }
+
+    /** Refuses a teacher where nobody learns from it. */
+    public static void refuse(RunConfig config, String why) {
+        Distillation options = config.distillation();
+        if (options.teacher() != null || options.adapter() != null) {
+            throw new InputException("distillation." + (options.teacher() != null ? "teacher" : "adapter")
+                    + " is given, but " + why + "; leave it out");
+        }
+    }
+
+    private static void refuse(String option, @Nullable Object value) {
+        if (value != null) {
+            throw new InputException("distillation." + option + " is " + value
+                    + ", but there is no teacher; give distillation.teacher or distillation.adapter, or leave it out");
+        }
+    }
+
+    private void requireClasses(RunData task) {
+        if (!task.goal().equals(Goal.TARGETS)) {
+            refuse(config, "preferences are learnt without a teacher");
+        }
+        if (!TASKS.contains(task.task()) || task.kind() == Label.Kind.SCORE || task.kind() == Label.Kind.MANY) {
+            refuse(
+                    config,
+                    "a teacher's answers are tokens or one class a row, and these rows ("
+                            + task.shape().title() + ") have others");
+        }
+    }
+
+    private Loading load(
+            @Nullable String model, @Nullable String adapter, Task task, Loading student, PrintWriter err) {
+        List<String> adapters = adapter == null ? List.of() : List.of(adapter);
+        boolean own = model == null || model.equals(config.base().model());
+        err.println("Teacher: " + (own ? "the same base" : model) + (adapter == null ? "" : " with " + adapter));
+        return own
+                ? student.with(adapters)
+                : Loading.of(
+                        Objects.requireNonNull(model),
+                        adapters,
+                        Base.Options.of(task)
+                                .withNumerics(
+                                        Numerics.of(Prepared.name(config.base().dtype()))),
+                        err);
+    }
+
+    private static void requireFit(Loading teacher, Base student, RunData task, int length) {
+        Base base = teacher.base();
+        Set<String> random = new TreeSet<>(base.freshParameters());
+        teacher.adapters()
+                .forEach(adapter -> random.removeAll(adapter.parameters().keySet()));
+        if (!random.isEmpty()) {
+            throw new InputException("the teacher " + base.name() + " has no trained head for " + base.task() + ": "
+                    + String.join(", ", random) + " are random; give distillation.adapter, an adapter that has it");
+        }
+        if (base.backbone().maxPositions() < length) {
+            throw new InputException("the teacher " + base.name() + " takes at most "
+                    + base.backbone().maxPositions() + " tokens, but rows may have " + length
+                    + "; set max_seq_length to what both take");
+        }
+        if (task.kind() != null && !base.labels().equals(student.labels())) {
+            throw new InputException("the teacher " + base.name() + " has the classes "
+                    + String.join(", ", base.labels()) + ", but the rows have " + String.join(", ", student.labels())
+                    + "; both must be the same in the same order");
+        }
+        if (base != student && !task.isImages()) {
+            requireSameTokens(base, student);
+        }
+    }
+
+    /** A teacher reads the ids that the student's tokenizer gives. */
+    private static void requireSameTokens(Base teacher, Base student) {
+        Tokenizer theirs = teacher.tokenizer();
+        Tokenizer ours = student.tokenizer();
+        for (int id = 0; id < Math.max(ours.idLimit(), theirs.idLimit()); id++) {
+            String own = id < ours.idLimit() ? ours.token(id) : null;
+            String other = id < theirs.idLimit() ? theirs.token(id) : null;
+            if (!Objects.equals(own, other)) {
+                throw new InputException("the teacher " + teacher.name() + " has other tokens than " + student.name()
+                        + ": " + id + " is " + other + ", not " + own + "; both need one tokenizer");
+            }
+        }
+    }
+
+    /** What tells teachers apart: the weights of the base, and the values of the adapter. */
+    private static String name(Loading teacher) {
+        Map<String, String> adapters = new LinkedHashMap<>();
+        for (Adapter adapter : teacher.adapters()) {
+            CRC32 values = new CRC32();
+            adapter.parameters().forEach((key, parameter) -> values.update(Tensors.bytes(parameter.value())));
+            adapters.put(adapter.method().type().name(), Long.toHexString(values.getValue()));
+        }
+        return teacher.base().fingerprint() + " " + adapters;
+    }
+}

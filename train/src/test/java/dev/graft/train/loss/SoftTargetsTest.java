@@ -1,0 +1,234 @@
+package dev.graft.train.loss;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.offset;
+
+import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Pass;
+import dev.graft.models.Task;
+import dev.graft.models.sites.Hooks;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Method;
+import dev.graft.peft.Selection;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.PromptTuning;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import dev.graft.train.data.Batch;
+import dev.graft.train.data.Example;
+import dev.graft.train.data.Goal;
+import dev.graft.train.data.Target;
+import dev.graft.train.data.Teacher;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Learning from a teacher, against the formula by autograd over whole logits. */
+class SoftTargetsTest {
+    private static final Path BASES = Path.of("../parity/fixtures/bases");
+    private static final Base LLAMA = Base.load(BASES.resolve("llama-gqa"));
+    private static final Base LARGER = Base.load(BASES.resolve("llama-mha"));
+    private static final Base BERT =
+            Base.load(BASES.resolve("bert-base"), Base.Options.of(Task.SEQ_CLS).withLabels(List.of("a", "b", "c")));
+
+    private static Batch batch(Target... targets) {
+        List<Example> examples = new ArrayList<>();
+        for (int row = 0; row < targets.length; row++) {
+            int[] ids = new Random(row).ints(5 + row, 5, 60).toArray();
+            examples.add(new Example(row, ids, null, targets[row]));
+        }
+        return Batch.of(examples, 0);
+    }
+
+    private static Batch texts() {
+        return batch(
+                new Target.Tokens(new int[] {-100, 8, 3, -100, 9}), new Target.Tokens(new int[] {-100, 4, 5, 6, 7, 8}));
+    }
+
+    /** An adapter whose parameters have all moved. */
+    private static Adapter moved(Base base, Method method, String name) {
+        Adapter adapter = Adapter.create(base, method, 1);
+        adapter.trainable()
+                .forEach((key, value) ->
+                        value.detach().add_(Rng.of(1, name + key).normal(0, 0.2, Tensors.shape(value))));
+        return adapter;
+    }
+
+    private static Teacher teacher(Adapter adapter) {
+        return new Teacher(adapter.base(), Selection.of(adapter).hooks(), "teacher");
+    }
+
+    private static Map<String, double[]> gradients(Adapter adapter) {
+        Map<String, double[]> gradients = new TreeMap<>();
+        adapter.trainable().forEach((key, value) -> {
+            gradients.put(key, Tensors.doubles(value.grad()));
+            value.grad().zero_();
+        });
+        return gradients;
+    }
+
+    private static Tensor divergence(Tensor own, Tensor said, double temperature) {
+        Tensor log = Ops.scale(own, 1 / temperature).log_softmax(-1);
+        Tensor wanted = Ops.scale(said, 1 / temperature).log_softmax(-1);
+        return Ops.scale(wanted.exp().mul(wanted.sub(log)).sum(), temperature * temperature);
+    }
+
+    private static Tensor crossEntropy(Tensor logits, long[] labels) {
+        return torch.cross_entropy_loss(
+                logits, Tensors.of(labels, labels.length), new TensorOptional(), 2, Target.NONE, 0);
+    }
+
+    /** The loss of the labelled tokens of {@link #texts}, by logits of the whole batch. */
+    private static double whole(Adapter student, Teacher teacher, double temperature, double weight) {
+        Batch batch = texts();
+        Pass pass = Pass.training(Selection.of(student).hooks());
+        Tensor own = LLAMA.logits(Objective.inputs(batch), pass);
+        Tensor said = teacher.base().logits(Objective.inputs(batch), Pass.inference(teacher.hooks()));
+        Tensor at = Tensors.of(new long[] {0, 1, 3, 6, 7, 8, 9, 10}, 8);
+        Tensor rows = own.reshape(-1, own.size(2)).index_select(0, at);
+        Tensor sum = Ops.scale(crossEntropy(rows, new long[] {8, 3, 9, 4, 5, 6, 7, 8}), 1 - weight)
+                .add(Ops.scale(
+                        divergence(
+                                rows,
+                                said.reshape(-1, said.size(2))
+                                        .index_select(0, at)
+                                        .detach(),
+                                temperature),
+                        weight));
+        Ops.scale(sum, 1.0 / 8).backward();
+        pass.backward();
+        return Tensors.item(sum) / 8;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 0.5", "2, 0.3", "4, 1"})
+    void tokensGiveTheLossAndTheGradientsOfTheFormula(double temperature, double weight) {
+        try (Scope scope = new Scope()) {
+            Adapter student = moved(LLAMA, new Lora(LoraConfig.DEFAULT), "student");
+            Teacher teacher = teacher(moved(LARGER, new Lora(LoraConfig.DEFAULT), "teacher"));
+            Hooks hooks = Selection.of(student).hooks();
+            double expected = whole(student, teacher, temperature, weight);
+            Map<String, double[]> wanted = gradients(student);
+            Objective objective = Objective.of(LLAMA, new Goal.Distill(teacher, temperature, weight), 0);
+            Loss loss = objective.backward(hooks, texts(), objective.terms(hooks, texts()));
+
+            assertThat(loss.mean()).isCloseTo(expected, offset(1e-5));
+            assertThat(gradients(student))
+                    .allSatisfy(
+                            (key, values) -> assertThat(values).as(key).containsExactly(wanted.get(key), offset(1e-6)));
+        }
+    }
+
+    @Test
+    void whatTheTeacherSaysIsAFigureOfItsOwn() {
+        try (Scope scope = new Scope()) {
+            Adapter student = moved(LLAMA, new Lora(LoraConfig.DEFAULT), "student");
+            Teacher teacher = teacher(moved(LLAMA, new Lora(LoraConfig.DEFAULT), "teacher"));
+            Hooks hooks = Selection.of(student).hooks();
+            double plain = Objective.of(LLAMA, 0).backward(hooks, texts(), 8).mean();
+            Loss loss =
+                    Objective.of(LLAMA, new Goal.Distill(teacher, 2, 0.25), 0).backward(hooks, texts(), 8);
+
+            double divergence = loss.beside().get("distillation").mean();
+            assertThat(divergence).isPositive();
+            assertThat(loss.mean()).isCloseTo(0.75 * plain + 0.25 * divergence, offset(1e-5));
+        }
+    }
+
+    @Test
+    void aTeacherThatSaysTheSameLeavesTheCrossEntropyAlone() {
+        try (Scope scope = new Scope()) {
+            Adapter student = moved(LLAMA, new Lora(LoraConfig.DEFAULT), "student");
+            Hooks hooks = Selection.of(student).hooks();
+            Objective.of(LLAMA, 0).backward(hooks, texts(), 8);
+            Map<String, double[]> plain = gradients(student);
+            Objective.of(LLAMA, new Goal.Distill(teacher(student), 3, 0.5), 0).backward(hooks, texts(), 8);
+
+            assertThat(gradients(student)).allSatisfy((key, values) -> {
+                for (int i = 0; i < values.length; i++) {
+                    assertThat(values[i]).isCloseTo(plain.get(key)[i] / 2, offset(1e-6));
+                }
+            });
+        }
+    }
+
+    /** The same hidden states stand elsewhere behind a prompt; a token that only a prompt predicts has no teacher. */
+    @Test
+    void promptsOfStudentAndTeacherAreLeftOut() {
+        try (Scope scope = new Scope()) {
+            Adapter prompt = moved(LLAMA, new PromptTuning(3, PromptTuning.Start.SAMPLE_VOCAB, null, null), "prompt");
+            Hooks hooks = Selection.of(prompt).hooks();
+            Batch whole = batch(
+                    new Target.Tokens(new int[] {7, 8, 3, -100, 9}), new Target.Tokens(new int[] {5, 4, 5, 6, 7, 8}));
+            Objective toItself = Objective.of(LLAMA, new Goal.Distill(teacher(prompt), 2, 1), 0);
+            Loss same = toItself.backward(hooks, whole, 1);
+            assertThat(same.terms()).isEqualTo(10);
+            assertThat(same.sum()).isCloseTo(0, offset(1e-5));
+
+            Teacher plain = new Teacher(LLAMA, Hooks.NONE, "base");
+            Loss all = Objective.of(LLAMA, new Goal.Distill(plain, 2, 1), 0).backward(hooks, whole, 1);
+            Loss later = Objective.of(LLAMA, new Goal.Distill(plain, 2, 1), 0).backward(hooks, texts(), 1);
+            assertThat(all.sum()).isPositive().isCloseTo(later.sum(), offset(1e-5));
+        }
+    }
+
+    @Test
+    void rowsOfClassesGiveTheFormulaToo() {
+        try (Scope scope = new Scope()) {
+            Batch batch = batch(new Target.ClassId(2), new Target.ClassId(0));
+            Adapter student = moved(BERT, new Lora(LoraConfig.DEFAULT), "student");
+            Teacher teacher = teacher(moved(BERT, new Lora(LoraConfig.DEFAULT), "teacher"));
+            Hooks hooks = Selection.of(student).hooks();
+            Pass pass = Pass.training(hooks);
+            Tensor own = BERT.logits(Objective.inputs(batch), pass);
+            Tensor said = BERT.logits(Objective.inputs(batch), Pass.inference(teacher.hooks()))
+                    .detach();
+            Tensor sum =
+                    Ops.scale(crossEntropy(own, new long[] {2, 0}), 0.7).add(Ops.scale(divergence(own, said, 2), 0.3));
+            Ops.scale(sum, 0.5).backward();
+            pass.backward();
+            Map<String, double[]> wanted = gradients(student);
+
+            Loss loss = Objective.of(BERT, new Goal.Distill(teacher, 2, 0.3), 0).backward(hooks, batch, 2);
+            assertThat(loss.sum()).isCloseTo(Tensors.item(sum), offset(1e-5));
+            assertThat(gradients(student))
+                    .allSatisfy(
+                            (key, values) -> assertThat(values).as(key).containsExactly(wanted.get(key), offset(1e-6)));
+        }
+    }
+
+    @Test
+    void whatCanNotBeLearntFromATeacherIsRefused() {
+        Teacher llama = new Teacher(LLAMA, Hooks.NONE, "llama");
+        assertThatThrownBy(() -> Objective.of(BERT, new Goal.Distill(llama, 2, 0.5), 0))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("has a head for");
+        assertThatThrownBy(() -> new Goal.Distill(llama, 0, 0.5))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("distillation.temperature is 0.0");
+        assertThatThrownBy(() -> new Goal.Distill(llama, 1, 1.5))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("distillation.weight is 1.5");
+        Adapter student = Adapter.create(BERT, new Lora(LoraConfig.DEFAULT), 1);
+        Teacher bert = new Teacher(BERT, Hooks.NONE, "bert");
+        Batch hot = batch(new Target.MultiHot(new float[] {1, 0, 1}));
+        assertThatThrownBy(() -> Objective.of(BERT, new Goal.Distill(bert, 2, 0.5), 0)
+                        .backward(Selection.of(student).hooks(), hot, 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("one label a row");
+    }
+}
