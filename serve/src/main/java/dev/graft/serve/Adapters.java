@@ -15,7 +15,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,8 +37,7 @@ public final class Adapters {
     private final AtomicLong revisions = new AtomicLong();
     private final Map<Place, Named> named = new HashMap<>();
     private final Map<String, Lease> pins = new HashMap<>();
-    private final Map<String, String> added = new HashMap<>();
-    private final Map<String, VirtualAdapter> virtual = new HashMap<>();
+    private final Map<String, Source> added = new HashMap<>();
     private final Map<String, Double> strengths = new HashMap<>();
     private final Set<String> removed = new TreeSet<>();
     private final Served alone;
@@ -129,13 +127,12 @@ public final class Adapters {
         TreeSet<String> names = new TreeSet<>(store.names());
         names.removeAll(removed);
         names.addAll(added.keySet());
-        names.addAll(virtual.keySet());
         return List.copyOf(names);
     }
 
     /** What an adapter without files is made of; null for one of the store. */
     public synchronized @Nullable VirtualAdapter virtual(String name) {
-        return virtual.get(name);
+        return added.get(name) instanceof VirtualAdapter made ? made : null;
     }
 
     /** What is in memory. */
@@ -195,7 +192,7 @@ public final class Adapters {
     /** What a share of the requests for a name gets, or null. */
     public @Nullable Canary canary(String name) {
         try {
-            return store.canary(reference(name));
+            return source(name) instanceof Source.Stored stored ? store.canary(stored.path()) : null;
         } catch (UnknownAdapterException unknown) {
             return null;
         }
@@ -203,39 +200,40 @@ public final class Adapters {
 
     private Lease take(String model, String name, @Nullable Canary canary) {
         AdapterStore.Found found;
+        Source source;
         try {
-            found = canary == null ? find(name) : store.find(canary.target());
+            source = source(name);
+            found = canary == null ? find(source) : store.find(canary.target());
         } catch (UnknownAdapterException unknown) {
-            if (virtual(name) != null) {
-                throw new UnknownAdapterException("the model " + FolderStore.shown(model)
-                        + " is made of others, of which one is gone: " + unknown.getMessage());
-            }
             throw new UnknownAdapterException(
-                    canary == null
-                            ? "the model " + FolderStore.shown(model) + " does not exist; there are " + baseName
-                                    + " and its adapters " + names()
-                            : canary.target() + ", which a share of the requests for " + FolderStore.shown(model)
-                                    + " gets, does not exist; take the canary back or name another");
+                    canary != null
+                            ? canary.target() + ", which a share of the requests for " + FolderStore.shown(model)
+                                    + " gets, does not exist; take the canary back or name another"
+                            : virtual(name) != null
+                                    ? "the model " + FolderStore.shown(model)
+                                            + " is made of others, of which one is gone: " + unknown.getMessage()
+                                    : "the model " + FolderStore.shown(model) + " does not exist; there are " + baseName
+                                            + " and its adapters " + names());
         }
         AdapterCache.Lease held = hold(name, found);
         try {
-            return new Lease(served(name, canary != null, held.loaded()), found.title(), held);
+            return new Lease(served(name, canary != null, source, held.loaded()), found.title(), held);
         } catch (RuntimeException refused) {
             held.close();
             throw refused;
         }
     }
 
-    private AdapterStore.Found find(String name) {
-        VirtualAdapter made = virtual(name);
-        return made == null ? store.find(reference(name)) : made.found(store);
+    private AdapterStore.Found find(Source source) {
+        return source.found(store::find, this::source);
     }
 
-    private synchronized String reference(String name) {
-        if (!added.containsKey(name) && removed.contains(name)) {
-            throw new UnknownAdapterException("it was unloaded");
+    private synchronized Source source(String name) {
+        Source known = added.get(name);
+        if (known == null && removed.contains(name)) {
+            throw new UnknownAdapterException("the model " + FolderStore.shown(name) + " was unloaded");
         }
-        return added.getOrDefault(name, name);
+        return known == null ? new Source.Stored(name) : known;
     }
 
     private AdapterCache.Lease hold(String name, AdapterStore.Found found) {
@@ -254,7 +252,11 @@ public final class Adapters {
         });
     }
 
-    private synchronized Served served(String name, boolean canary, Loaded loaded) {
+    /** What answers to a name, unless that has come to stand for something else while it was loaded. */
+    private synchronized Served served(String name, boolean canary, Source source, Loaded loaded) {
+        if (!source(name).equals(source)) {
+            throw new UnknownAdapterException("the model " + FolderStore.shown(name) + " was unloaded");
+        }
         double strength = strength(name);
         Place place = new Place(name, canary);
         Named known = named.get(place);
@@ -312,12 +314,7 @@ public final class Adapters {
      */
     public void add(String name, String path) {
         boolean itself = path.equals(name) || path.endsWith("/" + name);
-        synchronized (this) {
-            if (isTaken(name) || names().contains(name) && !itself) {
-                throw isThere(name);
-            }
-        }
-        add(name, store.find(path), () -> added.putIfAbsent(name, path) == null);
+        add(name, new Source.Stored(path), itself);
     }
 
     /**
@@ -331,27 +328,28 @@ public final class Adapters {
             throw new InputException("the name is " + FolderStore.shown(name)
                     + ", expected letters, digits, dots, hyphens and underscores");
         }
-        synchronized (this) {
-            if (isTaken(name) || names().contains(name)) {
-                throw isThere(name);
-            }
-        }
-        add(name, made.found(store), () -> virtual.putIfAbsent(name, made) == null);
+        add(name, made, false);
     }
 
-    private boolean isTaken(String name) {
-        return name.equals(baseName) || named.containsKey(new Place(name, false));
-    }
-
-    private void add(String name, AdapterStore.Found found, BooleanSupplier isNew) {
+    private void add(String name, Source source, boolean itself) {
+        requireFree(name, itself);
+        AdapterStore.Found found = find(source);
         try (AdapterCache.Lease held = hold(name, found)) {
             synchronized (this) {
-                if (!isNew.getAsBoolean()) {
-                    throw isThere(name);
-                }
+                requireFree(name, itself);
+                added.put(name, source);
                 removed.remove(name);
+                served(name, false, source, held.loaded());
             }
-            served(name, false, held.loaded());
+        }
+    }
+
+    private synchronized void requireFree(String name, boolean itself) {
+        if (name.equals(baseName)
+                || added.containsKey(name)
+                || named.containsKey(new Place(name, false))
+                || names().contains(name) && !itself) {
+            throw isThere(name);
         }
     }
 
@@ -379,9 +377,9 @@ public final class Adapters {
             }
             left.removeIf(loaded -> named.values().stream().anyMatch(other -> other.loaded == loaded));
             pin = pins.remove(name);
-            added.remove(name);
-            virtual.remove(name);
-            removed.add(name);
+            if (!(added.remove(name) instanceof VirtualAdapter)) {
+                removed.add(name);
+            }
         }
         if (pin != null) {
             pin.close();

@@ -7,7 +7,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
 import java.util.function.IntConsumer;
 
 /**
@@ -15,12 +14,15 @@ import java.util.function.IntConsumer;
  * company is better run by the engine's own thread, which has all cores.
  */
 final class Cores implements AutoCloseable {
+    /** Each pass needs memory of its own. */
+    private static final int MOST = 8;
+
     private final int threads = Natives.threads();
     private final List<ExecutorService> each = new ArrayList<>();
 
-    /** As many as the caller's thread may use. */
+    /** As many as the caller's thread may use, at most eight. */
     Cores(String name) {
-        for (int i = 0; threads > 1 && i < threads; i++) {
+        for (int i = 0; threads > 1 && i < Math.min(threads, MOST); i++) {
             String own = name + "-" + i;
             each.add(Executors.newSingleThreadExecutor(work -> {
                 Thread thread = new Thread(work, own);
@@ -32,13 +34,18 @@ final class Cores implements AutoCloseable {
 
     /** Makes them ready, and the engine's thread, which calls this first. */
     void begin() {
-        run(core -> Natives.threads(1));
+        run(core -> {
+            // A thread takes the number that was set last when it is first asked for its own, whatever was set in it
+            // before.
+            Natives.threads();
+            Natives.threads(1);
+        });
         // Also for threads to come, which begin with what was set last.
         Natives.threads(threads);
     }
 
     int count() {
-        return threads;
+        return Math.max(1, each.size());
     }
 
     /** Has the task run on each core, which is told its number, and waits until all are done. */
@@ -53,30 +60,32 @@ final class Cores implements AutoCloseable {
             running.add(each.get(i).submit(() -> task.accept(core)));
         }
         Throwable failure = null;
+        boolean interrupted = false;
         for (Future<?> future : running) {
-            try {
-                future.get();
-            } catch (ExecutionException thrown) {
-                failure = thrown.getCause();
-            } catch (InterruptedException interrupted) {
-                Thread.currentThread().interrupt();
-                throw new IllegalStateException("interrupted while passes ran", interrupted);
+            for (boolean waits = true; waits; ) {
+                try {
+                    future.get();
+                    waits = false;
+                } catch (ExecutionException thrown) {
+                    failure = thrown.getCause();
+                    waits = false;
+                } catch (InterruptedException later) {
+                    // What the passes use is freed afterwards.
+                    interrupted = true;
+                }
             }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
         }
         if (failure != null) {
             throw new IllegalStateException("a pass failed: " + failure.getMessage(), failure);
         }
     }
 
+    /** To be called when no task runs. */
     @Override
     public void close() {
         each.forEach(ExecutorService::shutdown);
-        try {
-            for (ExecutorService core : each) {
-                core.awaitTermination(1, TimeUnit.MINUTES);
-            }
-        } catch (InterruptedException interrupted) {
-            Thread.currentThread().interrupt();
-        }
     }
 }

@@ -35,13 +35,19 @@ public final class EncoderEngine implements Worker {
     private static final Set<Task> TASKS =
             Set.of(Task.FEATURE_EXTRACTION, Task.MASKED_LM, Task.SEQ_CLS, Task.TOKEN_CLS);
 
+    /** Tokens of a text up to which a second core gains little. */
+    private static final int SHORT = 32;
+
+    /** The least texts that a pass takes where there are more. */
+    private static final int FEW = 8;
+
     private final Base base;
     private final Options options;
     private final Engine.Observer observer;
     private final FairQueue<WholeText> queue;
     private final List<WholeText> reading = new ArrayList<>();
     private final Cores cores = new Cores("graft-encoder");
-    /** One for each core, and one for what is read alone. */
+    private final int rows;
     private final List<WholePasses> passes = new ArrayList<>();
 
     private final Thread thread;
@@ -86,8 +92,9 @@ public final class EncoderEngine implements Worker {
         this.options = options;
         this.observer = observer;
         this.queue = new FairQueue<>(options.queue);
-        for (int i = 0; i <= cores.count(); i++) {
-            passes.add(new WholePasses(base, options.rows, observer));
+        this.rows = Math.max(Math.min(FEW, options.rows), (options.rows + cores.count() - 1) / cores.count());
+        for (int i = 0; i < cores.count(); i++) {
+            passes.add(new WholePasses(base, rows, observer));
         }
         this.thread = new Thread(this::run, "graft-encoder");
         thread.setDaemon(true);
@@ -138,10 +145,16 @@ public final class EncoderEngine implements Worker {
     }
 
     private void run() {
-        cores.begin();
         try {
+            cores.begin();
             while (admit()) {
-                read(WholeText.batches(reading, options.rows, tokens()));
+                List<WholeText> texts =
+                        reading.stream().filter(EncoderEngine::isShort).toList();
+                if (!texts.isEmpty()) {
+                    readShort(texts);
+                }
+                // What is left of them; on all cores.
+                WholeText.batches(reading, rows, options.tokens).forEach(batch -> read(batch, passes.get(0)));
             }
         } catch (RuntimeException | Error broken) {
             LOG.error("the engine stopped", broken);
@@ -151,19 +164,19 @@ public final class EncoderEngine implements Worker {
         passes.forEach(WholePasses::close);
     }
 
-    /** The most tokens of a pass, so that there is one for each core. */
-    private int tokens() {
-        int all = reading.stream().mapToInt(WholeText::width).sum();
-        return Math.min(options.tokens, (all + cores.count() - 1) / cores.count());
+    private static boolean isShort(WholeText text) {
+        return text.width() <= SHORT;
     }
 
-    private void read(List<List<WholeText>> batches) {
-        if (batches.size() == 1) {
-            read(batches.get(0), passes.get(cores.count()));
-            return;
-        }
+    /**
+     * Reads short texts by passes on single cores, several at once. A text's length alone says whether it is read so, since how many cores
+     * work on a product might show in its last bits.
+     */
+    private void readShort(List<WholeText> texts) {
+        int all = texts.stream().mapToInt(WholeText::width).sum();
+        int share = Math.min(options.tokens, (all + cores.count() - 1) / cores.count());
         // The longest first, so that the cores finish at about the same time.
-        Queue<List<WholeText>> left = new ConcurrentLinkedQueue<>(batches.stream()
+        Queue<List<WholeText>> left = new ConcurrentLinkedQueue<>(WholeText.batches(texts, rows, share).stream()
                 .sorted(Comparator.comparingInt(
                         (List<WholeText> batch) -> -batch.size() * batch.get(0).width()))
                 .toList());

@@ -11,17 +11,19 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An adapter without files: others combined in memory when it is first asked for, and again when the name of one of them means another version.
+ * An adapter without files: others combined in memory when it is added, and again when it is asked for after it has left memory or the name of
+ * one of them means another version.
  *
  * <pre>{@code
  * adapters.add("both", VirtualAdapter.sum(Map.of("sql", 0.7, "chat", 0.3)));
  * }</pre>
  */
-public final class VirtualAdapter {
+public final class VirtualAdapter implements Source {
     private final Map<String, Double> weights;
     private final Combination combination;
     private final Combination.Settings settings;
@@ -29,9 +31,9 @@ public final class VirtualAdapter {
     private final UUID id = UUID.randomUUID();
 
     /**
-     * A combination of adapters of a store.
+     * A combination of adapters.
      *
-     * @param weights by their names there, in the order in which they are combined
+     * @param weights by their names on the server, in the order in which they are combined
      * @param rank the most that the rank of an update may be, as for {@link Combined#of}
      * @throws InputException if there is none
      */
@@ -63,14 +65,15 @@ public final class VirtualAdapter {
         return combination;
     }
 
-    /**
-     * What it is now.
-     *
-     * @throws dev.graft.peft.store.UnknownAdapterException if an adapter that it is made of isn't there
-     */
-    AdapterStore.Found found(AdapterStore store) {
+    @Override
+    public AdapterStore.Found found(Function<String, AdapterStore.Found> stored, Function<String, Source> named) {
         Map<AdapterStore.Found, Double> parts = new LinkedHashMap<>();
-        weights.forEach((name, weight) -> parts.put(store.find(name), weight));
+        weights.forEach((name, weight) -> {
+            if (!(named.apply(name) instanceof Stored part)) {
+                throw new InputException(FolderStore.shown(name) + " is made of others itself; name those");
+            }
+            parts.put(part.found(stored, named), weight);
+        });
         String title = combination.title() + "("
                 + parts.entrySet().stream()
                         .map(part -> part.getValue() + " " + part.getKey().title())

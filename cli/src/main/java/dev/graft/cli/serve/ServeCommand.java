@@ -276,20 +276,28 @@ public final class ServeCommand implements Runnable {
 
     private Map<String, VirtualAdapter> sums() {
         Map<String, VirtualAdapter> made = new LinkedHashMap<>();
-        sums.forEach((own, parts) -> {
-            Map<String, Double> weights = new LinkedHashMap<>();
-            for (String part : parts.split(",")) {
-                int colon = part.lastIndexOf(':');
-                try {
-                    weights.put(part.substring(0, Math.max(colon, 0)), Double.valueOf(part.substring(colon + 1)));
-                } catch (NumberFormatException none) {
-                    throw new InputException("--compose " + own + ": \"" + part
-                            + "\" is no adapter with its weight; expected such as sql:0.7");
-                }
-            }
-            made.put(own, VirtualAdapter.sum(weights));
-        });
+        sums.forEach((own, parts) -> made.put(own, VirtualAdapter.sum(weights(own, parts))));
         return made;
+    }
+
+    private static Map<String, Double> weights(String own, String parts) {
+        Map<String, Double> weights = new LinkedHashMap<>();
+        for (String part : parts.split(",", -1)) {
+            int colon = part.lastIndexOf(':');
+            try {
+                String adapter = part.substring(0, Math.max(colon, 0));
+                Double weight = Double.valueOf(part.substring(colon + 1));
+                if (!adapter.isEmpty() && weights.put(adapter, weight) == null) {
+                    continue;
+                }
+            } catch (NumberFormatException none) {
+                // Said below.
+            }
+            throw new InputException(
+                    "--compose " + own + ": \"" + part
+                            + "\" is no adapter with its weight, or one that was named before; expected such as sql:0.7,chat:0.3");
+        }
+        return weights;
     }
 
     private AdapterStore store(Path folder) {

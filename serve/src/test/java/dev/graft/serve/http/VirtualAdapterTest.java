@@ -104,6 +104,25 @@ class VirtualAdapterTest {
     }
 
     @Test
+    void itsPartsAreNamesOfTheServer() throws IOException {
+        try (TinyChat tiny = new TinyChat(folder, ENGINE, TinyChat.options())) {
+            Client client = new Client(tiny.server.address());
+            assertThat(load(client, "{\"lora_name\": \"writer\", \"lora_path\": \"clerk\"}"))
+                    .isEqualTo(200);
+            assertThat(load(client, "{\"lora_name\": \"both\", \"adapters\": {\"poet\": 1, \"writer\": 1}}"))
+                    .isEqualTo(200);
+            assertThat(load(client, "{\"lora_name\": \"more\", \"adapters\": {\"poet\": 1, \"both\": 1}}"))
+                    .isEqualTo(400);
+            answer(client, "both");
+
+            client.post("/v1/unload_lora_adapter", "{\"lora_name\": \"writer\"}");
+            Client.Reply gone = client.post("/v1/completions", "{\"model\": \"both\", \"prompt\": \"Hello\"}");
+            assertThat(gone.status()).isEqualTo(404);
+            assertThat(gone.body()).contains("writer");
+        }
+    }
+
+    @Test
     void followsTheVersionsOfItsParts() throws IOException {
         Path root = folder.resolve("store");
         Store store = Store.create(root, null);
