@@ -3,7 +3,10 @@ package dev.graft.eval.suites;
 import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.Json;
 import java.nio.file.Path;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.function.Function;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -23,10 +26,8 @@ final class DataToTextTwin {
     /** Writes E2E's into an empty folder. */
     static void e2e(Path folder, long seed, int train) {
         for (String part : List.of("train", "validation", "test")) {
-            TwinWords words = words(seed, part);
             StringBuilder csv = new StringBuilder("mr,ref\n");
-            for (int i = 0; i < rows(part, train); i++) {
-                TwinDeed deed = TwinDeed.any(words);
+            for (TwinDeed deed : deeds(seed, part, train, TwinWords::kind)) {
                 for (String text : deed.texts()) {
                     csv.append("\"name[" + deed.person() + "], thing[" + deed.thing() + "], area[" + deed.place()
                             + "]\"," + text + "\n");
@@ -40,12 +41,11 @@ final class DataToTextTwin {
     /** Writes WebNLG's into an empty folder. */
     static void webNlg(Path folder, long seed, int train) {
         for (String part : List.of("train", "dev", "test")) {
-            TwinWords words = words(seed, part);
             StringBuilder xml = new StringBuilder("<benchmark>\n<entries>\n");
-            for (int i = 0; i < rows(part, train); i++) {
-                String kind = part.equals("test") ? words.kind() : words.otherThan(UNSEEN);
-                TwinDeed deed = TwinDeed.with(kind, words);
-                xml.append("<entry category=\"" + kind + "\" eid=\"Id" + (i + 1) + "\"><modifiedtripleset>");
+            int number = 0;
+            for (TwinDeed deed :
+                    deeds(seed, part, train, words -> part.equals("test") ? words.kind() : words.otherThan(UNSEEN))) {
+                xml.append("<entry category=\"" + deed.kind() + "\" eid=\"Id" + ++number + "\"><modifiedtripleset>");
                 xml.append("<mtriple>" + deed.person() + " | thing | " + deed.thing() + "</mtriple>");
                 xml.append(
                         "<mtriple>" + deed.person() + " | place | " + deed.place() + "</mtriple></modifiedtripleset>");
@@ -62,10 +62,8 @@ final class DataToTextTwin {
     /** Writes DART's into an empty folder. */
     static void dart(Path folder, long seed, int train) {
         for (String part : List.of("train", "validation", "test")) {
-            TwinWords words = words(seed, part);
             ArrayNode entries = JsonNodeFactory.instance.arrayNode();
-            for (int i = 0; i < rows(part, train); i++) {
-                TwinDeed deed = TwinDeed.any(words);
+            for (TwinDeed deed : deeds(seed, part, train, TwinWords::kind)) {
                 ObjectNode entry = entries.addObject();
                 ArrayNode triples = entry.putArray("tripleset");
                 triples.addArray().add(deed.person()).add("THING").add(deed.thing());
@@ -79,14 +77,16 @@ final class DataToTextTwin {
         TwinWords.mark(folder, "DART", seed);
     }
 
-    /** Validation rows are of the words of the training rows, but others. */
-    private static TwinWords words(long seed, String part) {
-        return part.equals("train") || part.equals("test")
-                ? new TwinWords(seed, part.equals("test"))
-                : new TwinWords(seed, false, 1);
-    }
-
-    private static int rows(String part, int train) {
-        return part.equals("train") ? train : TEST;
+    /** Those of a part, none twice; what validates is of the words of the training rows. */
+    private static List<TwinDeed> deeds(long seed, String part, int train, Function<TwinWords, String> kind) {
+        boolean isTest = part.equals("test");
+        int first = isTest || part.equals("train") ? 0 : train;
+        int last = part.equals("train") ? train : first + TEST;
+        TwinWords words = new TwinWords(seed, isTest);
+        Set<TwinDeed> deeds = new LinkedHashSet<>();
+        while (deeds.size() < last) {
+            deeds.add(TwinDeed.of(kind.apply(words), words));
+        }
+        return List.copyOf(deeds).subList(first, last);
     }
 }

@@ -18,11 +18,8 @@ record TwinDeed(String person, String kind, String thing, String place) {
             "instrument", "plays",
             "garment", "wears");
 
-    static TwinDeed any(TwinWords words) {
-        return with(words.kind(), words);
-    }
-
-    static TwinDeed with(String kind, TwinWords words) {
+    /** One with a thing of a kind. */
+    static TwinDeed of(String kind, TwinWords words) {
         return new TwinDeed(words.any(TwinWords.PEOPLE), kind, words.of(kind), words.any(TwinWords.PLACES));
     }
 

@@ -67,14 +67,9 @@ final class TwinWords {
      * @param isTest whether to take the words kept for tests, a third, or the others
      */
     TwinWords(long seed, boolean isTest) {
-        this(seed, isTest, 0);
-    }
-
-    /** @param draw another one draws other rows from the same words */
-    TwinWords(long seed, boolean isTest, int draw) {
         this.seed = seed;
         this.isTest = isTest;
-        this.random = new Random(seed * 2 + (isTest ? 1 : 0) + 31L * draw);
+        this.random = new Random(seed * 2 + (isTest ? 1 : 0));
         KINDS.forEach((kind, words) -> kinds.put(kind, part(words(words), seed, isTest)));
         this.good = part(GOOD, seed, isTest);
         this.bad = part(BAD, seed, isTest);

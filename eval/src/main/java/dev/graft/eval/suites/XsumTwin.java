@@ -22,18 +22,21 @@ final class XsumTwin {
 
     /** Writes it into an empty folder. */
     static void write(Path folder, long seed, int train) {
-        for (String part : List.of("train", "val", "test")) {
-            boolean isTest = part.equals("test");
-            TwinWords words = part.equals("val") ? new TwinWords(seed, false, 1) : new TwinWords(seed, isTest);
-            StringBuilder sources = new StringBuilder();
-            StringBuilder targets = new StringBuilder();
-            for (int i = 0; i < (part.equals("train") ? train : TEST); i++) {
-                pair(sources, targets, words);
-            }
-            AtomicWrite.text(folder.resolve(part + ".source"), sources.toString());
-            AtomicWrite.text(folder.resolve(part + ".target"), targets.toString());
-        }
+        TwinWords words = new TwinWords(seed, false);
+        write(folder, "train", words, train);
+        write(folder, "val", words, TEST);
+        write(folder, "test", new TwinWords(seed, true), TEST);
         TwinWords.mark(folder, "XSum", seed);
+    }
+
+    private static void write(Path folder, String part, TwinWords words, int rows) {
+        StringBuilder sources = new StringBuilder();
+        StringBuilder targets = new StringBuilder();
+        for (int i = 0; i < rows; i++) {
+            pair(sources, targets, words);
+        }
+        AtomicWrite.text(folder.resolve(part + ".source"), sources.toString());
+        AtomicWrite.text(folder.resolve(part + ".target"), targets.toString());
     }
 
     private static void pair(StringBuilder source, StringBuilder target, TwinWords words) {

@@ -55,7 +55,7 @@ class TwinsNeedPretrainingTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"e2e, 40", "webnlg, 40", "dart, 40", "xsum, 40", "gsm8k, 40"})
+    @CsvSource({"webnlg, 40", "gsm8k, 40"})
     @Tag("slow")
     void soItWritesTexts(String task, int steps) {
         try (Splits splits = Suite.open(task, "twin", new Hub())) {
@@ -63,8 +63,7 @@ class TwinsNeedPretrainingTest {
             Base base = Base.load("smollm2", data.options(Base.Options.DEFAULT).withNumerics(Numerics.auto()));
             double lora = score(base, new Lora(LoraConfig.DEFAULT), 1e-3, steps, splits, data, "token_accuracy");
             double random = score(random(base), FullFineTuning.DEFAULT, 1e-3, steps, splits, data, "token_accuracy");
-            System.out.println("TWIN " + task + " " + lora + " " + random);
-            assertThat(lora).as("from random weights %s", random).isGreaterThan(random + 0.1);
+            assertThat(lora).as("from random weights %s", random).isGreaterThan(random + 0.3);
         }
     }
 
