@@ -7,6 +7,7 @@ import dev.graft.models.Pass;
 import dev.graft.models.Task;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Goal;
@@ -36,11 +37,14 @@ final class SoftTargets {
         this.hidden = hidden;
     }
 
-    /** Lets the teacher read a batch. */
+    /** Lets the teacher read a batch; of what its layers give only the last outlives this. */
     static SoftTargets of(Goal.Distill goal, Batch batch) {
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
             Pass pass = Pass.inference(goal.teacher().hooks(batch));
-            return new SoftTargets(goal, pass, goal.teacher().base().hidden(Objective.inputs(batch), pass));
+            Hidden hidden = goal.teacher().base().hidden(Objective.inputs(batch), pass);
+            pass.keep(scope);
+            return new SoftTargets(goal, pass, hidden.keep(scope));
         }
     }
 
