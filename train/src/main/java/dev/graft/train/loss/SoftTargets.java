@@ -80,12 +80,15 @@ final class SoftTargets {
         }
     }
 
-    /** The teacher's logits at places of its flattened hidden states; where there is none, those of any place. */
-    private Tensor logits(long[] places, ScalarType type) {
+    /**
+     * The teacher's logits at places of its flattened hidden states, as its head gives them to a loss; where there is none, those of any
+     * place.
+     */
+    private Tensor logits(long[] places, Tensor labels, ScalarType type) {
         Tensor last = hidden.last();
         long[] known = Arrays.stream(places).map(place -> Math.max(0, place)).toArray();
         Tensor rows = last.reshape(-1, last.size(2)).index_select(0, Tensors.of(known, known.length));
-        return Ops.to(goal.teacher().base().head().project(rows, pass), type);
+        return Ops.to(goal.teacher().base().head().project(rows, labels, pass), type);
     }
 
     /**
@@ -103,7 +106,7 @@ final class SoftTargets {
         try (NoGrad off = new NoGrad()) {
             ScalarType type = weights.scalar_type();
             Tensor counted = weights.mul(Ops.to(Tensors.of(known(places), places.length), type));
-            Tensor said = logits(places, type);
+            Tensor said = logits(places, labels, type);
             long shared = Math.min(said.size(1), logits.size(1));
             Tensor own = softened(Ops.to(logits, type).narrow(1, 0, shared), temperature);
             Tensor wanted = softened(said.narrow(1, 0, shared), temperature);
