@@ -24,6 +24,9 @@ import org.jspecify.annotations.Nullable;
  * are asked for reach its vocabulary head.
  */
 final class SoftTargets {
+    /** Where the two sides must name the same classes. */
+    private static final Set<Task> CLASSES = EnumSet.of(Task.SEQ_CLS, Task.TOKEN_CLS, Task.IMAGE_CLS);
+
     /** What isn't learnt from logits of classes or tokens. */
     private static final Set<Task> OTHERS = EnumSet.of(Task.QUESTION_ANS, Task.SEMANTIC_SEG, Task.CONTRASTIVE);
 
@@ -51,7 +54,7 @@ final class SoftTargets {
     /**
      * Refuses a teacher that answers something else.
      *
-     * @throws InputException if the heads differ
+     * @throws InputException if the heads differ, or their classes
      */
     static void requireFit(Base base, Goal.@Nullable Distill goal) {
         if (goal == null) {
@@ -65,6 +68,11 @@ final class SoftTargets {
         if (teacher.task() != base.task()) {
             throw new InputException("the teacher " + teacher.name() + " has a head for " + teacher.task() + ", but "
                     + base.name() + " learns " + base.task());
+        }
+        if (CLASSES.contains(base.task()) && !teacher.labels().equals(base.labels())) {
+            throw new InputException("the teacher " + teacher.name() + " has the classes "
+                    + String.join(", ", teacher.labels()) + ", but " + base.name() + " learns "
+                    + String.join(", ", base.labels()) + "; both must be the same in the same order");
         }
     }
 

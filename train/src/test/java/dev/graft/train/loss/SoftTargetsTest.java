@@ -247,6 +247,12 @@ class SoftTargetsTest {
         assertThatThrownBy(() -> Objective.of(BERT, new Goal.Distill(llama, 2, 0.5), 0))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("has a head for");
+        Base others = Base.load(
+                BASES.resolve("bert-base"), Base.Options.of(Task.SEQ_CLS).withLabels(List.of("a", "c", "b")));
+        assertThatThrownBy(() ->
+                        Objective.of(BERT, new Goal.Distill(new Teacher(others, Hooks.NONE, "bert"), 2, 0.5), 0))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("has the classes a, c, b");
         assertThatThrownBy(() -> new Goal.Distill(llama, 0, 0.5))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("distillation.temperature is 0.0");
