@@ -69,10 +69,16 @@ public record ChosenTeacher(RunConfig config) {
     /** Refuses a teacher where nobody learns from it. */
     public static void refuse(RunConfig config, String why) {
         Distillation options = config.distillation();
-        if (options.teacher() != null || options.adapter() != null) {
-            throw new InputException("distillation." + (options.teacher() != null ? "teacher" : "adapter")
-                    + " is given, but " + why + "; leave it out");
-        }
+        Map<String, @Nullable Object> given = new LinkedHashMap<>();
+        given.put("teacher", options.teacher());
+        given.put("adapter", options.adapter());
+        given.put("temperature", options.temperature());
+        given.put("weight", options.weight());
+        given.forEach((option, value) -> {
+            if (value != null) {
+                throw new InputException("distillation." + option + " is given, but " + why + "; leave it out");
+            }
+        });
     }
 
     private static void refuse(String option, @Nullable Object value) {
