@@ -110,6 +110,14 @@ class DistillationTest {
     }
 
     @Test
+        Path settings = adapter("teacher").resolve("adapter_config.json");
+        String written = Files.readString(settings);
+        String stronger = written.replaceFirst("\"lora_alpha\" *: *[0-9.]+", "\"lora_alpha\": 3");
+        assertThat(stronger).isNotEqualTo(written);
+        Files.writeString(settings, stronger);
+        Cli changed = train(llama, chat, "run", "epochs=2", teacher);
+        assertThat(changed.code()).isEqualTo(2);
+        assertThat(changed.err()).contains("goal");
     void anotherClassifierTeachesItsClasses() throws IOException {
         assertThat(train(BERT, classes, "teacher", "epochs=2").code()).isZero();
         Cli run = train(

@@ -28,6 +28,8 @@ import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
 
 /** The teacher that a config names. */
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
 public record ChosenTeacher(RunConfig config) {
     private static final double TEMPERATURE = 2;
     private static final double WEIGHT = 0.5;
@@ -154,13 +156,15 @@ public record ChosenTeacher(RunConfig config) {
         }
     }
 
-    /** What tells teachers apart: the weights of the base, and the values of the adapter. */
+    /** What tells teachers apart: the weights of the base, the adapter's settings and its values. */
     private static String name(Loading teacher) {
         Map<String, String> adapters = new LinkedHashMap<>();
         for (Adapter adapter : teacher.adapters()) {
             CRC32 values = new CRC32();
             adapter.parameters().forEach((key, parameter) -> values.update(Tensors.bytes(parameter.value())));
-            adapters.put(adapter.method().type().name(), Long.toHexString(values.getValue()));
+            ObjectNode settings = JsonNodeFactory.instance.objectNode();
+            adapter.method().write(settings, adapter.base());
+            adapters.put(adapter.method().type().name() + " " + settings, Long.toHexString(values.getValue()));
         }
         return teacher.base().fingerprint() + " " + adapters;
     }
