@@ -110,9 +110,6 @@ class DistillationTest {
         Cli other = train(llama, chat, "run", "epochs=2", "distillation.adapter=" + adapter("run"));
         assertThat(other.code()).isEqualTo(2);
         assertThat(other.err()).contains("goal");
-    }
-
-    @Test
         Path settings = adapter("teacher").resolve("adapter_config.json");
         String written = Files.readString(settings);
         String stronger = written.replaceFirst("\"lora_alpha\" *: *[0-9.]+", "\"lora_alpha\": 3");
@@ -121,6 +118,9 @@ class DistillationTest {
         Cli changed = train(llama, chat, "run", "epochs=2", teacher);
         assertThat(changed.code()).isEqualTo(2);
         assertThat(changed.err()).contains("goal");
+    }
+
+    @Test
     void anotherClassifierTeachesItsClasses() throws IOException {
         assertThat(train(BERT, classes, "teacher", "epochs=2").code()).isZero();
         Cli run = train(
