@@ -183,6 +183,16 @@ class CompareCommandTest {
     }
 
     @Test
+    void methodsAreComparedWithoutATeacher() {
+        for (String given : List.of("teacher=file:larger", "adapter=larger", "temperature=3", "weight=0.3")) {
+            Cli run = compare("distillation." + given);
+            assertThat(run.code()).as(run.err()).isEqualTo(2);
+            assertThat(run.err())
+                    .contains("distillation." + given.substring(0, given.indexOf('=')) + " is given, but methods");
+        }
+    }
+
+    @Test
     void rowsToChooseByAndToScoreOnMustBeThere() {
         assertThat(compare("data.valid_fraction=0").err()).contains("there are no validation rows");
         assertThat(compare("data.test=null").err()).contains("there are no test rows");

@@ -1,5 +1,6 @@
 package dev.graft.models;
 
+import dev.graft.tensor.Scope;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -26,5 +27,21 @@ public record Hidden(
     /** Hidden states of a model that isn't a dual encoder, with no text around a prompt. */
     public Hidden(Tensor last, Tensor mask, long prompt, List<Tensor> all) {
         this(last, mask, prompt, null, all, null);
+    }
+
+    /** The same without {@code all}, which outlives a scope; what it was made of does not. */
+    public Hidden keep(Scope scope) {
+        return new Hidden(
+                scope.keep(last.detach()),
+                scope.keep(mask.detach()),
+                prompt,
+                kept(begins, scope),
+                List.of(),
+                kept(images, scope));
+    }
+
+    /** Values that outlive a scope, wherever they were made. */
+    static @Nullable Tensor kept(@Nullable Tensor values, Scope scope) {
+        return values == null ? null : scope.keep(values.detach());
     }
 }

@@ -722,6 +722,15 @@ public final class Pass {
         return routings.isEmpty() ? null : Routing.load(routings, mask());
     }
 
+    /** Lets what a head may ask of a pass of inference outlive a scope; what its layers gave does not. */
+    public void keep(Scope scope) {
+        mask = Hidden.kept(mask, scope);
+        segments = Hidden.kept(segments, scope);
+        tokens = Hidden.kept(tokens, scope);
+        notes.replaceAll((key, value) -> scope.keep(value.detach()));
+        attentionInput = null;
+    }
+
     /** Keeps a layer's output if the pass collects them. */
     public void collect(Tensor hidden) {
         if (hiddenStates != null) {

@@ -201,6 +201,10 @@ class ConvolutionTest {
         assertThatThrownBy(() -> Adapter.create(base(1, 2), oft, 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("such adapters are loaded but not made");
+        // As many weights for an output as there are channels, but no single point
+        assertThatThrownBy(() -> Adapter.create(base(1, 16), oft, 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("such adapters are loaded but not made");
         assertThatThrownBy(() -> Adapter.create(base(2, 1), oft, 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("a kernel of [4, 4], dilated");

@@ -7,6 +7,7 @@ import dev.graft.eval.run.RunData;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
+import dev.graft.models.images.ImageProcessor;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.peft.Adapter;
 import dev.graft.tensor.Numerics;
@@ -14,6 +15,7 @@ import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Goal;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.RowEncoder;
+import dev.graft.train.data.RowShape;
 import dev.graft.train.data.TaughtEncoder;
 import dev.graft.train.data.Teacher;
 import java.io.PrintWriter;
@@ -26,6 +28,8 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
 
 /** The teacher that a config names. */
 public record ChosenTeacher(RunConfig config) {
@@ -57,7 +61,13 @@ public record ChosenTeacher(RunConfig config) {
         }
         requireClasses(task);
         Loading teacher = load(model, adapter, task.task(), student, err);
-        requireFit(teacher, student.base(), task, length);
+        requireHead(teacher, student.base(), task);
+        if (task.isImages()) {
+            requireSamePictures(teacher.base(), student.base());
+        } else {
+            requireLength(teacher, length);
+            requireSameInputs(teacher.base(), student.base(), task);
+        }
         return new TaughtEncoder(
                 inner,
                 new Goal.Distill(
@@ -69,10 +79,16 @@ public record ChosenTeacher(RunConfig config) {
     /** Refuses a teacher where nobody learns from it. */
     public static void refuse(RunConfig config, String why) {
         Distillation options = config.distillation();
-        if (options.teacher() != null || options.adapter() != null) {
-            throw new InputException("distillation." + (options.teacher() != null ? "teacher" : "adapter")
-                    + " is given, but " + why + "; leave it out");
-        }
+        Map<String, @Nullable Object> given = new LinkedHashMap<>();
+        given.put("teacher", options.teacher());
+        given.put("adapter", options.adapter());
+        given.put("temperature", options.temperature());
+        given.put("weight", options.weight());
+        given.forEach((option, value) -> {
+            if (value != null) {
+                throw new InputException("distillation." + option + " is given, but " + why + "; leave it out");
+            }
+        });
     }
 
     private static void refuse(String option, @Nullable Object value) {
@@ -110,7 +126,7 @@ public record ChosenTeacher(RunConfig config) {
                         err);
     }
 
-    private static void requireFit(Loading teacher, Base student, RunData task, int length) {
+    private static void requireHead(Loading teacher, Base student, RunData task) {
         Base base = teacher.base();
         Set<String> random = new TreeSet<>(base.freshParameters());
         teacher.adapters()
@@ -119,18 +135,63 @@ public record ChosenTeacher(RunConfig config) {
             throw new InputException("the teacher " + base.name() + " has no trained head for " + base.task() + ": "
                     + String.join(", ", random) + " are random; give distillation.adapter, an adapter that has it");
         }
-        if (base.backbone().maxPositions() < length) {
-            throw new InputException("the teacher " + base.name() + " takes at most "
-                    + base.backbone().maxPositions() + " tokens, but rows may have " + length
-                    + "; set max_seq_length to what both take");
-        }
         if (task.kind() != null && !base.labels().equals(student.labels())) {
             throw new InputException("the teacher " + base.name() + " has the classes "
                     + String.join(", ", base.labels()) + ", but the rows have " + String.join(", ", student.labels())
                     + "; both must be the same in the same order");
         }
-        if (base != student && !task.isImages()) {
-            requireSameTokens(base, student);
+    }
+
+    private void requireLength(Loading teacher, int length) {
+        int prompt = teacher.adapters().stream().mapToInt(Prepared::prompt).sum();
+        if (prompt > 0 && config.schedule().packing()) {
+            throw new InputException("packing is true, but the teacher's adapter "
+                    + config.distillation().adapter()
+                    + " puts a prompt before each row, which packed rows would share; leave packing out");
+        }
+        int most = teacher.base().backbone().maxPositions() - prompt;
+        if (most < length) {
+            throw new InputException("the teacher " + teacher.base().name() + " takes at most " + most + " tokens"
+                    + (prompt == 0 ? "" : " beside its prompt") + ", but rows may have " + length
+                    + "; set max_seq_length to what both take");
+        }
+    }
+
+    private static void requireSameInputs(Base teacher, Base student, RunData task) {
+        if (teacher == student) {
+            return;
+        }
+        if (task.shape() == RowShape.TOKENS || task.shape() == RowShape.LABELLED_TOKENS) {
+            requireVocabulary(teacher, student);
+            return;
+        }
+        if (task.shape() == RowShape.SPEECH && !teacher.logMel().equals(student.logMel())) {
+            throw new InputException("the teacher " + teacher.name() + " hears recordings by " + teacher.logMel()
+                    + ", but " + student.name() + " by " + student.logMel() + "; both must be the same");
+        }
+        requireSameTokens(teacher, student);
+    }
+
+    /** Where rows are ids, nobody's tokenizer is asked. */
+    private static void requireVocabulary(Base teacher, Base student) {
+        int theirs = teacher.backbone().vocabSize();
+        int ours = student.backbone().vocabSize();
+        if (theirs < ours) {
+            throw new InputException("the teacher " + teacher.name() + " knows " + theirs + " tokens, but the rows may"
+                    + " have the ids of " + student.name() + ", which knows " + ours);
+        }
+    }
+
+    /** A teacher sees the pictures as they are made for the student. */
+    private static void requireSamePictures(Base teacher, Base student) {
+        if (teacher == student) {
+            return;
+        }
+        ImageProcessor theirs = teacher.imageProcessor();
+        ImageProcessor ours = student.imageProcessor();
+        if (!theirs.equals(ours)) {
+            throw new InputException("the teacher " + teacher.name() + " has another preprocessor_config.json than "
+                    + student.name() + ": " + theirs + ", not " + ours + "; both must make the same of a picture");
         }
     }
 
@@ -148,13 +209,15 @@ public record ChosenTeacher(RunConfig config) {
         }
     }
 
-    /** What tells teachers apart: the weights of the base, and the values of the adapter. */
+    /** What tells teachers apart: the weights of the base, the adapter's settings and its values. */
     private static String name(Loading teacher) {
         Map<String, String> adapters = new LinkedHashMap<>();
         for (Adapter adapter : teacher.adapters()) {
             CRC32 values = new CRC32();
             adapter.parameters().forEach((key, parameter) -> values.update(Tensors.bytes(parameter.value())));
-            adapters.put(adapter.method().type().name(), Long.toHexString(values.getValue()));
+            ObjectNode settings = JsonNodeFactory.instance.objectNode();
+            adapter.method().write(settings, adapter.base());
+            adapters.put(adapter.method().type().name() + " " + settings, Long.toHexString(values.getValue()));
         }
         return teacher.base().fingerprint() + " " + adapters;
     }

@@ -14,6 +14,7 @@ import dev.graft.train.TrainingEvent.Saved;
 import dev.graft.train.TrainingEvent.Stepped;
 import dev.graft.train.TrainingListener;
 import dev.graft.train.data.Examples;
+import dev.graft.train.data.Goal;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -57,9 +58,12 @@ final class MemoryLimit implements TrainingListener {
 
     private String advice(Prepared prepared, MemoryEstimate estimate) {
         Base base = prepared.adapter().base();
+        String teacher = teacher(prepared);
+        String smallerTeacher = teacher == null ? "" : ", a smaller teacher than " + teacher;
         if (estimate.loaded() > bytes) {
-            return "To load the base alone took " + Figures.bytes(estimate.loaded())
-                    + ": take a smaller base, or a higher limit" + lessForTheBase(base);
+            return "To load the base" + (teacher == null ? "" : " and the teacher " + teacher) + " alone took "
+                    + Figures.bytes(estimate.loaded()) + ": take a smaller base" + smallerTeacher
+                    + ", or a higher limit" + lessForTheBase(base);
         }
         TrainSettings settings = prepared.settings();
         Economy economy = settings.economy();
@@ -90,8 +94,18 @@ final class MemoryLimit implements TrainingListener {
         }
         return "Even one row with gradient_checkpointing would take about "
                 + Figures.bytes(least.withRows(1).total())
-                + ": take a shorter max_seq_length, a smaller base, a smaller rank, or a higher limit"
+                + ": take a shorter max_seq_length, a smaller base" + smallerTeacher
+                + ", a smaller rank, or a higher limit"
                 + lessForTheBase(base);
+    }
+
+    /** The name of a base that stands in memory beside the run's own. */
+    private static @Nullable String teacher(Prepared prepared) {
+        if (!(prepared.train().goal() instanceof Goal.Distill goal)) {
+            return null;
+        }
+        Base base = goal.teacher().base();
+        return base == prepared.adapter().base() ? null : base.name();
     }
 
     /** Tries one row at a time, ever shorter, until it fits. */

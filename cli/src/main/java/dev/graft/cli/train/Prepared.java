@@ -319,7 +319,8 @@ public record Prepared(
         return wanted == null ? Math.min(USUAL_LENGTH, most) : wanted;
     }
 
-    private static int prompt(Adapter adapter) {
+    /** The rows that an adapter puts before each text. */
+    static int prompt(Adapter adapter) {
         Base base = adapter.base();
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {

@@ -5,6 +5,8 @@ import dev.graft.formats.InputException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What Whisper hears (Radford et al., 2022): the energies of a recording in bands that are even on the mel scale, as
@@ -107,6 +109,29 @@ public final class LogMel {
     /** The longest recording that it hears whole. */
     public int seconds() {
         return seconds;
+    }
+
+    /** Whether another hears the same of every recording. */
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof LogMel ears
+                && bands == ears.bands
+                && rate == ears.rate
+                && hop == ears.hop
+                && window == ears.window
+                && seconds == ears.seconds;
+    }
+
+    @Override
+    public int hashCode() {
+        return Objects.hash(bands, rate, hop, window, seconds);
+    }
+
+    /** Its settings by their names in {@code preprocessor_config.json}. */
+    @Override
+    public String toString() {
+        return "feature_size " + bands + ", sampling_rate " + rate + ", hop_length " + hop + ", n_fft " + window
+                + ", chunk_length " + seconds;
     }
 
     /** The spectrogram of a recording of any rate, {@code [bands, frames]}, row-major. */

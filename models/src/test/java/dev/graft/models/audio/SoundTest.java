@@ -76,6 +76,16 @@ class SoundTest {
     }
 
     @Test
+    void earsAreAlikeWhereTheirSettingsAre() {
+        assertThat(LogMel.whisper(80))
+                .isEqualTo(LogMel.whisper(80))
+                .hasSameHashCodeAs(LogMel.whisper(80))
+                .isNotEqualTo(LogMel.whisper(128))
+                .isNotEqualTo(new LogMel(80, 16_000, 160, 400, 20))
+                .hasToString("feature_size 80, sampling_rate 16000, hop_length 160, n_fft 400, chunk_length 30");
+    }
+
+    @Test
     void aRecordingOfFullLengthIsMirroredAtItsEnd() {
         float[] samples = new float[480_000];
         float[] end = reference("end.samples");

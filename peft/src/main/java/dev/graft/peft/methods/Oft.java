@@ -109,7 +109,7 @@ public record Oft(
             } else if (site instanceof Embedding table) {
                 graft(g, site, TABLE, table.hidden());
             } else if (site instanceof Convolution kernels) {
-                boolean points = kernels.weight().flatten(1, -1).size(1) == kernels.in();
+                boolean points = isPoint(kernels);
                 if (!points) {
                     requirePatches(kernels, g.loads());
                 }
@@ -117,6 +117,11 @@ public record Oft(
             }
         }
         bias.graft(g, sites);
+    }
+
+    /** Whether every kernel is one point that sees all channels, so that they are rotated as a linear layer's inputs. */
+    private static boolean isPoint(Convolution kernels) {
+        return area(kernels) == 1 && kernels.window().groups() == 1;
     }
 
     private static long area(Convolution kernels) {
@@ -171,8 +176,7 @@ public record Oft(
             g.export(site.name() + "." + suffix, () -> bounded(above));
         }
         Rotation rotation = new Rotation(this, above, b, all, site instanceof Embedding, site instanceof Convolution);
-        boolean patches = site instanceof Convolution kernels
-                && kernels.weight().flatten(1, -1).size(1) != kernels.in();
+        boolean patches = site instanceof Convolution kernels && !isPoint(kernels);
         g.add(site, patches ? new Patches((Convolution) site, rotation) : rotation);
     }
 

@@ -7,6 +7,7 @@ import dev.graft.models.Pass;
 import dev.graft.models.Task;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Goal;
@@ -23,6 +24,9 @@ import org.jspecify.annotations.Nullable;
  * are asked for reach its vocabulary head.
  */
 final class SoftTargets {
+    /** Where the two sides must name the same classes. */
+    private static final Set<Task> CLASSES = EnumSet.of(Task.SEQ_CLS, Task.TOKEN_CLS, Task.IMAGE_CLS);
+
     /** What isn't learnt from logits of classes or tokens. */
     private static final Set<Task> OTHERS = EnumSet.of(Task.QUESTION_ANS, Task.SEMANTIC_SEG, Task.CONTRASTIVE);
 
@@ -36,18 +40,21 @@ final class SoftTargets {
         this.hidden = hidden;
     }
 
-    /** Lets the teacher read a batch. */
+    /** Lets the teacher read a batch; of what its layers give only the last outlives this. */
     static SoftTargets of(Goal.Distill goal, Batch batch) {
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
             Pass pass = Pass.inference(goal.teacher().hooks(batch));
-            return new SoftTargets(goal, pass, goal.teacher().base().hidden(Objective.inputs(batch), pass));
+            Hidden hidden = goal.teacher().base().hidden(Objective.inputs(batch), pass);
+            pass.keep(scope);
+            return new SoftTargets(goal, pass, hidden.keep(scope));
         }
     }
 
     /**
      * Refuses a teacher that answers something else.
      *
-     * @throws InputException if the heads differ
+     * @throws InputException if the heads differ, or their classes
      */
     static void requireFit(Base base, Goal.@Nullable Distill goal) {
         if (goal == null) {
@@ -61,6 +68,11 @@ final class SoftTargets {
         if (teacher.task() != base.task()) {
             throw new InputException("the teacher " + teacher.name() + " has a head for " + teacher.task() + ", but "
                     + base.name() + " learns " + base.task());
+        }
+        if (CLASSES.contains(base.task()) && !teacher.labels().equals(base.labels())) {
+            throw new InputException("the teacher " + teacher.name() + " has the classes "
+                    + String.join(", ", teacher.labels()) + ", but " + base.name() + " learns "
+                    + String.join(", ", base.labels()) + "; both must be the same in the same order");
         }
     }
 
@@ -76,12 +88,15 @@ final class SoftTargets {
         }
     }
 
-    /** The teacher's logits at places of its flattened hidden states; where there is none, those of any place. */
-    private Tensor logits(long[] places, ScalarType type) {
+    /**
+     * The teacher's logits at places of its flattened hidden states, as its head gives them to a loss; where there is none, those of any
+     * place.
+     */
+    private Tensor logits(long[] places, Tensor labels, ScalarType type) {
         Tensor last = hidden.last();
         long[] known = Arrays.stream(places).map(place -> Math.max(0, place)).toArray();
         Tensor rows = last.reshape(-1, last.size(2)).index_select(0, Tensors.of(known, known.length));
-        return Ops.to(goal.teacher().base().head().project(rows, pass), type);
+        return Ops.to(goal.teacher().base().head().project(rows, labels, pass), type);
     }
 
     /**
@@ -99,7 +114,7 @@ final class SoftTargets {
         try (NoGrad off = new NoGrad()) {
             ScalarType type = weights.scalar_type();
             Tensor counted = weights.mul(Ops.to(Tensors.of(known(places), places.length), type));
-            Tensor said = logits(places, type);
+            Tensor said = logits(places, labels, type);
             long shared = Math.min(said.size(1), logits.size(1));
             Tensor own = softened(Ops.to(logits, type).narrow(1, 0, shared), temperature);
             Tensor wanted = softened(said.narrow(1, 0, shared), temperature);

@@ -102,6 +102,8 @@ final class TokenLoss implements Objective {
     @Override
     public Loss backward(Hooks hooks, Batch batch, double divisor, @Nullable Load step) {
         try (Scope scope = new Scope()) {
+            // The teacher reads before the student has anything to keep.
+            SoftTargets soft = goal == null ? null : SoftTargets.of(goal, batch);
             Pass pass = passes.apply(hooks, batch);
             Hidden hidden = base.hidden(Objective.inputs(batch), pass);
             Labelled labelled = labelled(batch, hidden.prompt(), pass.promptTargets());
@@ -110,7 +112,6 @@ final class TokenLoss implements Objective {
             }
             Tensor rows = labelled.rows(hidden);
             Tensor cut = rows.detach().set_requires_grad(true);
-            SoftTargets soft = goal == null ? null : SoftTargets.of(goal, batch);
             long[] places = soft == null ? new long[0] : places(batch, labelled, hidden.prompt(), soft.prompt());
             SoftTargets.Sums sums =
                     Profile.time("vocabulary head and loss", () -> head(cut, labelled, pass, soft, places, divisor));

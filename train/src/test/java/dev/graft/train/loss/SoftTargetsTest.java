@@ -15,6 +15,7 @@ import dev.graft.peft.Selection;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.peft.methods.PromptTuning;
+import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
@@ -26,6 +27,7 @@ import dev.graft.train.data.Target;
 import dev.graft.train.data.Teacher;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -186,6 +188,34 @@ class SoftTargetsTest {
         }
     }
 
+    /** In bf16 both sides read the head alike, so that its rounding isn't learnt. */
+    @Test
+    void aTeacherThatSaysTheSameInBf16IsAlmostSilent() {
+        try (Scope scope = new Scope()) {
+            Base small = Base.load(
+                    BASES.resolve("llama-gqa"), Base.Options.of(Task.CAUSAL_LM).withNumerics(Numerics.BF16));
+            // Logits of tens, which bf16 tells apart by eighths
+            long[] shape = Tensors.shape(small.head().output().weight());
+            Base base = small.with(Map.of("lm_head.weight", Rng.of(1, "head").normal(0, 4, shape)));
+            Adapter student = moved(base, new Lora(LoraConfig.DEFAULT), "student");
+            Hooks hooks = Selection.of(student).hooks();
+            Objective.of(base, 0).backward(hooks, texts(), 8);
+            double plain = size(gradients(student));
+            Loss same = Objective.of(base, new Goal.Distill(teacher(student), 1, 1), 0)
+                    .backward(hooks, texts(), 8);
+
+            assertThat(same.mean()).isCloseTo(0, offset(1e-6));
+            assertThat(size(gradients(student))).isLessThan(plain / 1000);
+        }
+    }
+
+    private static double size(Map<String, double[]> gradients) {
+        return Math.sqrt(gradients.values().stream()
+                .flatMapToDouble(Arrays::stream)
+                .map(value -> value * value)
+                .sum());
+    }
+
     @Test
     void rowsOfClassesGiveTheFormulaToo() {
         try (Scope scope = new Scope()) {
@@ -217,6 +247,12 @@ class SoftTargetsTest {
         assertThatThrownBy(() -> Objective.of(BERT, new Goal.Distill(llama, 2, 0.5), 0))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("has a head for");
+        Base others = Base.load(
+                BASES.resolve("bert-base"), Base.Options.of(Task.SEQ_CLS).withLabels(List.of("a", "c", "b")));
+        assertThatThrownBy(() ->
+                        Objective.of(BERT, new Goal.Distill(new Teacher(others, Hooks.NONE, "bert"), 2, 0.5), 0))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("has the classes a, c, b");
         assertThatThrownBy(() -> new Goal.Distill(llama, 0, 0.5))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("distillation.temperature is 0.0");
