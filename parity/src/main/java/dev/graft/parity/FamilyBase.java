@@ -2,7 +2,6 @@ package dev.graft.parity;
 
 import dev.graft.formats.DType;
 import dev.graft.formats.Fields;
-import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
@@ -13,13 +12,11 @@ import dev.graft.tensor.Tensors;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -28,6 +25,7 @@ import tools.jackson.databind.JsonNode;
  */
 final class FamilyBase {
     private static final String FILE = "families.json";
+    private static final double DEVIATION = 0.5;
 
     private FamilyBase() {}
 
@@ -38,9 +36,7 @@ final class FamilyBase {
             return Optional.empty();
         }
         Checkpoint checkpoint = new Checkpoint(
-                Fields.of(modelType, family.required("config")),
-                new DrawnTensors(family.required("tensors")),
-                Path.of(modelType));
+                Fields.of(modelType, family.required("config")), drawn(family.required("tensors")), Path.of(modelType));
         return Optional.of(Base.of("a tiny " + modelType, checkpoint, Base.Options.DEFAULT));
     }
 
@@ -53,53 +49,21 @@ final class FamilyBase {
     }
 
     /** Values that depend on their name alone, so that decompositions of them are as those of any matrix. */
-    private record DrawnTensors(Map<String, TensorInfo> infos) implements TensorSource {
-        private static final double DEVIATION = 0.5;
-
-        DrawnTensors(JsonNode shapes) {
-            this(new LinkedHashMap<>());
-            shapes.properties()
-                    .forEach(tensor -> infos.put(
-                            tensor.getKey(),
-                            new TensorInfo(
-                                    tensor.getKey(),
-                                    DType.F32,
-                                    tensor.getValue()
-                                            .valueStream()
-                                            .mapToLong(JsonNode::longValue)
-                                            .toArray())));
-        }
-
-        @Override
-        public Set<String> names() {
-            return infos.keySet();
-        }
-
-        @Override
-        public TensorInfo info(String name) {
-            TensorInfo info = infos.get(name);
-            if (info == null) {
-                throw new InputException("there is no tensor " + name);
-            }
-            return info;
-        }
-
-        @Override
-        public ByteBuffer bytes(String name) {
-            return Tensors.bytes(Rng.of(1, name).normal(0, DEVIATION, info(name).shape()));
-        }
-
-        @Override
-        public Map<String, String> metadata() {
-            return Map.of();
-        }
-
-        @Override
-        public Path path() {
-            return Path.of(FILE);
-        }
-
-        @Override
-        public void close() {}
+    private static TensorSource drawn(JsonNode shapes) {
+        Map<String, TensorInfo> infos = new LinkedHashMap<>();
+        shapes.properties()
+                .forEach(tensor -> infos.put(
+                        tensor.getKey(),
+                        new TensorInfo(
+                                tensor.getKey(),
+                                DType.F32,
+                                tensor.getValue()
+                                        .valueStream()
+                                        .mapToLong(JsonNode::longValue)
+                                        .toArray())));
+        return new DescribedTensors(
+                Path.of(FILE),
+                infos,
+                info -> Tensors.bytes(Rng.of(1, info.name()).normal(0, DEVIATION, info.shape())));
     }
 }

@@ -38,7 +38,7 @@ final class GivenLogits implements Architecture {
         config.put("num_labels", classes);
         return Base.of(
                 "given logits",
-                new Checkpoint(Fields.of("given logits", config), new BlankTensors(Map.of()), Path.of("given logits")),
+                new Checkpoint(Fields.of("given logits", config), BlankTensors.of(Map.of()), Path.of("given logits")),
                 new GivenLogits(),
                 Base.Options.of(task));
     }

@@ -51,7 +51,7 @@ final class MatchingParity implements Group {
     private static void run(Check check, JsonNode one, Map<String, String> modules, String head) {
         JsonNode matched = one.path("matched");
         Map<String, ModuleTree.Kind> kinds = kinds(modules, matched);
-        Base base = ModuleTree.of("the model", kinds, head, new BlankTensors(kinds));
+        Base base = ModuleTree.of("the model", kinds, head, BlankTensors.of(kinds));
         String peftType = one.path("peft_type").asString();
         ObjectNode config = ((ObjectNode) one.path("config")).deepCopy();
         config.put("peft_type", peftType);

@@ -45,7 +45,7 @@ class ConvolutionTest {
         Convolution.Window window =
                 new Convolution.Window(List.of(2L, 1L), List.of(1L, 3L), List.of(dilation, dilation), groups);
         Base blank = ModuleTree.of(
-                "a convolution", "conv", ModuleTree.Kind.CONVOLUTION_2D, window, new BlankTensors(modules));
+                "a convolution", "conv", ModuleTree.Kind.CONVOLUTION_2D, window, BlankTensors.of(modules));
         return blank.with(Map.of("conv.weight", Rng.of(1, "kernels").normal(0, 1, 4, 4, 4, 4)));
     }
 

@@ -6,6 +6,7 @@ import dev.graft.tensor.Tensors;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
@@ -30,7 +31,7 @@ record AffineCodes(Tensor codes, Tensor scales, Tensor biases) {
     static Tensor unpacked(Tensor bytes, long dim) {
         Tensor lower = bytes.bitwise_and(new Scalar(15L));
         Tensor upper = bytes.__rshift__(new Scalar(4L));
-        return torch.stack(new org.bytedeco.pytorch.TensorVector(lower, upper), dim);
+        return torch.stack(new TensorVector(lower, upper), dim);
     }
 
     /** Matrices with groups of one length, one under another. */

@@ -33,7 +33,7 @@ class ObjectiveTest {
     private static final Base BERT =
             Base.load(BASES.resolve("bert-base"), Base.Options.of(Task.SEQ_CLS).withLabels(List.of("a", "b", "c")));
 
-    private static Batch batch(Target... targets) {
+    static Batch batch(Target... targets) {
         List<Example> examples = new ArrayList<>();
         for (int row = 0; row < targets.length; row++) {
             int[] ids = new Random(row).ints(5 + row, 5, 60).toArray();

@@ -21,16 +21,13 @@ import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
-import dev.graft.train.data.Example;
 import dev.graft.train.data.Goal;
 import dev.graft.train.data.Target;
 import dev.graft.train.data.Teacher;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.TreeMap;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -47,17 +44,8 @@ class SoftTargetsTest {
     private static final Base BERT =
             Base.load(BASES.resolve("bert-base"), Base.Options.of(Task.SEQ_CLS).withLabels(List.of("a", "b", "c")));
 
-    private static Batch batch(Target... targets) {
-        List<Example> examples = new ArrayList<>();
-        for (int row = 0; row < targets.length; row++) {
-            int[] ids = new Random(row).ints(5 + row, 5, 60).toArray();
-            examples.add(new Example(row, ids, null, targets[row]));
-        }
-        return Batch.of(examples, 0);
-    }
-
     private static Batch texts() {
-        return batch(
+        return ObjectiveTest.batch(
                 new Target.Tokens(new int[] {-100, 8, 3, -100, 9}), new Target.Tokens(new int[] {-100, 4, 5, 6, 7, 8}));
     }
 
@@ -174,7 +162,7 @@ class SoftTargetsTest {
         try (Scope scope = new Scope()) {
             Adapter prompt = moved(LLAMA, new PromptTuning(3, PromptTuning.Start.SAMPLE_VOCAB, null, null), "prompt");
             Hooks hooks = Selection.of(prompt).hooks();
-            Batch whole = batch(
+            Batch whole = ObjectiveTest.batch(
                     new Target.Tokens(new int[] {7, 8, 3, -100, 9}), new Target.Tokens(new int[] {5, 4, 5, 6, 7, 8}));
             Objective toItself = Objective.of(LLAMA, new Goal.Distill(teacher(prompt), 2, 1), 0);
             Loss same = toItself.backward(hooks, whole, 1);
@@ -219,7 +207,7 @@ class SoftTargetsTest {
     @Test
     void rowsOfClassesGiveTheFormulaToo() {
         try (Scope scope = new Scope()) {
-            Batch batch = batch(new Target.ClassId(2), new Target.ClassId(0));
+            Batch batch = ObjectiveTest.batch(new Target.ClassId(2), new Target.ClassId(0));
             Adapter student = moved(BERT, new Lora(LoraConfig.DEFAULT), "student");
             Teacher teacher = teacher(moved(BERT, new Lora(LoraConfig.DEFAULT), "teacher"));
             Hooks hooks = Selection.of(student).hooks();
@@ -261,7 +249,7 @@ class SoftTargetsTest {
                 .hasMessageContaining("distillation.weight is 1.5");
         Adapter student = Adapter.create(BERT, new Lora(LoraConfig.DEFAULT), 1);
         Teacher bert = new Teacher(BERT, Hooks.NONE, "bert");
-        Batch hot = batch(new Target.MultiHot(new float[] {1, 0, 1}));
+        Batch hot = ObjectiveTest.batch(new Target.MultiHot(new float[] {1, 0, 1}));
         assertThatThrownBy(() -> Objective.of(BERT, new Goal.Distill(bert, 2, 0.5), 0)
                         .backward(Selection.of(student).hooks(), hot, 1))
                 .isInstanceOf(InputException.class)
