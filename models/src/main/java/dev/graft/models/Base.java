@@ -1,24 +1,15 @@
 package dev.graft.models;
 
-import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.DType;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
-import dev.graft.formats.Json;
-import dev.graft.formats.Safetensors;
-import dev.graft.formats.TensorData;
-import dev.graft.formats.TensorInfo;
-import dev.graft.formats.TensorSource;
 import dev.graft.hub.Hub;
 import dev.graft.models.audio.LogMel;
-import dev.graft.models.checkpoints.Bitsandbytes;
 import dev.graft.models.checkpoints.Checkpoint;
 import dev.graft.models.checkpoints.GgufExport;
-import dev.graft.models.checkpoints.Mlx;
 import dev.graft.models.checkpoints.QuantizedTensors;
 import dev.graft.models.images.ImageProcessor;
 import dev.graft.models.matrices.Dense;
-import dev.graft.models.matrices.Grouped;
 import dev.graft.models.matrices.Quantization;
 import dev.graft.models.matrices.Quantized;
 import dev.graft.models.matrices.Together;
@@ -32,30 +23,19 @@ import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.tensor.Cpu;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
-import dev.graft.tensor.Scope;
-import dev.graft.tensor.Tensors;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.function.Predicate;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.node.JsonNodeFactory;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * A frozen pretrained model with a head. It never changes after loading, so any number of threads and adapters can use it at once.
@@ -590,43 +570,14 @@ public final class Base {
      */
     public synchronized String fingerprint() {
         if (fingerprint == null) {
-            MessageDigest sha = sha256();
-            TensorSource tensors = checkpoint.tensors();
-            for (String tensor : new TreeSet<>(tensors.names())) {
-                TensorInfo info = tensors.info(tensor);
-                sha.update(info.toString().getBytes(StandardCharsets.UTF_8));
-                // Not in the Java heap, which would keep for good what the largest tensor takes.
-                try (Scope scope = new Scope()) {
-                    ByteBuffer copy = Tensors.buffer(Tensors.empty(ScalarType.Byte, info.bytes()));
-                    tensors.read(tensor, copy);
-                    sha.update(copy.flip());
-                }
-            }
-            fingerprint = HexFormat.of().formatHex(sha.digest());
+            fingerprint = Sha256.of(checkpoint.tensors());
         }
         return fingerprint;
     }
 
     /** SHA-256 of the parameters in memory: equal before and after whatever is done with this base. */
     public String checksum() {
-        MessageDigest sha = sha256();
-        new TreeMap<>(parameters()).forEach((parameter, value) -> {
-            sha.update(parameter.getBytes(StandardCharsets.UTF_8));
-            sha.update(Tensors.bytes(value));
-        });
-        new TreeMap<>(quantized()).forEach((parameter, matrix) -> {
-            sha.update(parameter.getBytes(StandardCharsets.UTF_8));
-            matrix.parts().forEach(part -> sha.update(Tensors.bytes(part)));
-        });
-        return HexFormat.of().formatHex(sha.digest());
-    }
-
-    private static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException everyJdkHasIt) {
-            throw new IllegalStateException(everyJdkHasIt);
-        }
+        return Sha256.of(parameters(), quantized());
     }
 
     /**
@@ -660,91 +611,6 @@ public final class Base {
         if (order != null) {
             throw new InputException(name + " has layers that share tensors: a checkpoint can't say that");
         }
-        Quantized example = quantizedAlike();
-        AtomicWrite.folder(folder, temporary -> {
-            List<TensorData> tensors = new ArrayList<>();
-            weights.storedQuantized()
-                    .forEach((parameter, matrix) -> tensors.addAll(
-                            matrix instanceof Grouped grouped
-                                    ? Mlx.store(parameter, grouped)
-                                    : Bitsandbytes.store(parameter, matrix)));
-            weights.stored().forEach((parameter, value) -> {
-                Tensor kept = dtype == null || !Weights.dtype(value).isFloat()
-                        ? value
-                        : Ops.to(value, Weights.type(new TensorInfo(parameter, dtype, Tensors.shape(value))));
-                tensors.add(new TensorData(
-                        new TensorInfo(parameter, Weights.dtype(kept), Tensors.shape(kept)), Tensors.bytes(kept)));
-            });
-            Safetensors.write(temporary.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
-            Files.writeString(temporary.resolve("config.json"), Json.pretty(savedConfig(example, dtype)) + "\n");
-            checkpoint.writeTokenizer(temporary);
-        });
-    }
-
-    /** As config.json names it, unless the task is another one. */
-    private String className() {
-        List<String> names = config().strings("architectures", List.of());
-        boolean same =
-                !names.isEmpty() && task() != Task.FEATURE_EXTRACTION && architecture.task(names.get(0)) == task();
-        return same ? names.get(0) : architecture.className(task());
-    }
-
-    /** One of the quantised matrices, of which all are of one kind and in groups of one length; null where there are none. */
-    private @Nullable Quantized quantizedAlike() {
-        Set<String> kinds = new TreeSet<>();
-        Set<Integer> groups = new TreeSet<>();
-        for (Quantized matrix : quantized().values()) {
-            kinds.add(matrix.kind());
-            groups.add(matrix instanceof Grouped grouped ? grouped.group() : 0);
-        }
-        boolean written = kinds.equals(Set.of("int4")) && groups.size() == 1
-                || kinds.size() == 1 && Bitsandbytes.KINDS.containsAll(kinds);
-        if (!kinds.isEmpty() && !written) {
-            throw new InputException(name + " has matrices in " + String.join(", ", kinds)
-                    + ": a folder holds one of nf4, fp4, int8, int4; dequantise, or load the base with one of these");
-        }
-        return kinds.isEmpty() ? null : quantized().values().iterator().next();
-    }
-
-    private ObjectNode savedConfig(@Nullable Quantized example, @Nullable DType dtype) {
-        Fields config = checkpoint.config();
-        ObjectNode saved = JsonNodeFactory.instance.objectNode();
-        for (String field : config.names()) {
-            saved.set(field, config.node(field));
-        }
-        saved.remove("quantization_config");
-        saved.remove("quantization");
-        if (example instanceof Grouped grouped) {
-            saved.set("quantization", Mlx.config(grouped.group()));
-        } else if (example != null) {
-            List<String> whole = sites().stream()
-                    .filter(site -> site instanceof Linear linear && !linear.isQuantized())
-                    .map(Site::name)
-                    .toList();
-            saved.set(
-                    "quantization_config",
-                    Bitsandbytes.config(example.kind(), numerics().base(), whole));
-        }
-        if (weights.isOverridden("lm_head.weight")) {
-            saved.put("tie_word_embeddings", false);
-        }
-        DType own = numerics().base().toString().equals("BFloat16") ? DType.BF16 : DType.F32;
-        saved.put(
-                "dtype",
-                switch (dtype == null ? own : dtype) {
-                    case BF16 -> "bfloat16";
-                    case F16 -> "float16";
-                    default -> "float32";
-                });
-        saved.putArray("architectures").add(className());
-        if (task().classifies()) {
-            ObjectNode names = saved.putObject("id2label");
-            ObjectNode ids = saved.putObject("label2id");
-            for (int i = 0; i < labels().size(); i++) {
-                names.put(Integer.toString(i), labels().get(i));
-                ids.put(labels().get(i), i);
-            }
-        }
-        return saved;
+        new BaseFolder(this, checkpoint, weights, dtype).write(folder);
     }
 }

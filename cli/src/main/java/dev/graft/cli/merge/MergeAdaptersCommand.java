@@ -232,7 +232,7 @@ public final class MergeAdaptersCommand implements Runnable {
         if (data == null) {
             throw new InputException("--choose " + choose + " needs --data, a few rows of what the result is for");
         }
-        if (!chosen.title().matches("linear|cat|svd|average")) {
+        if (!chosen.isSum()) {
             throw new InputException(
                     "--choose finds the weights of a sum, --combination linear, cat, svd or average, not of "
                             + chosen.title());
@@ -276,11 +276,11 @@ public final class MergeAdaptersCommand implements Runnable {
 
     /** An option that the combination doesn't have would change nothing. */
     private void refuseUnused(Combination chosen) {
-        refuse("--density", chosen.isSparse());
-        refuse("--epsilon", combination.startsWith("della"));
-        refuse("--gamma", combination.startsWith("breadcrumbs"));
+        refuse("--density", !chosen.isSum());
+        refuse("--epsilon", chosen.isRanked());
+        refuse("--gamma", chosen.dropsOutliers());
         refuse("--majority-sign", chosen.isMean());
-        refuse("--seed", combination.startsWith("dare") || combination.startsWith("della") || choose == Choice.lorahub);
+        refuse("--seed", chosen.isRandom() || choose == Choice.lorahub);
         refuse("--rank", chosen != Combination.AVERAGE);
         refuse("--top-k", false);
         refuse("--temperature", false);

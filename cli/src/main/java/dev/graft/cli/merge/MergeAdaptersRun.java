@@ -132,7 +132,7 @@ record MergeAdaptersRun(
         adapters.forEach(from::add);
         ArrayNode weighted = report.putArray("weights");
         weights.forEach(weighted::add);
-        if (combination.isSparse()) {
+        if (!combination.isSum()) {
             report.put("density", settings.density()).put("seed", seed);
         }
         if (combined.adapter().method() instanceof Lora lora) {

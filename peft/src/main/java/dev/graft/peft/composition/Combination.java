@@ -147,24 +147,34 @@ public enum Combination {
         return elects;
     }
 
-    /** Whether it is the weighted sum and nothing else. */
-    boolean isSum() {
+    /** Whether it is the weighted sum and nothing else; another one keeps only the {@code density} of an update. */
+    public boolean isSum() {
         return sparsification == Sparsification.NONE;
     }
 
-    /** Whether it keeps only the {@code density} of an update. */
-    public boolean isSparse() {
-        return sparsification != Sparsification.NONE;
+    /** Whether it draws what it drops, by {@code coins}. */
+    public boolean isRandom() {
+        return sparsification == Sparsification.RANDOM || sparsification == Sparsification.RANKED;
+    }
+
+    /** Whether {@code epsilon} belongs to it. */
+    public boolean isRanked() {
+        return sparsification == Sparsification.RANKED;
+    }
+
+    /** Whether {@code gamma} belongs to it. */
+    public boolean dropsOutliers() {
+        return sparsification == Sparsification.OUTLIERS;
     }
 
     /** Refuses settings that leave nothing, or no probabilities. */
     void check(Settings settings) {
-        if (sparsification == Sparsification.RANKED
+        if (isRanked()
                 && !(settings.density() - settings.epsilon() > 0 && settings.density() + settings.epsilon() <= 1)) {
             throw new InputException(title() + ": density " + settings.density() + " ± epsilon " + settings.epsilon()
                     + " must be probabilities, more than 0 and at most 1");
         }
-        if (sparsification == Sparsification.OUTLIERS && settings.density() + settings.gamma() > 1) {
+        if (dropsOutliers() && settings.density() + settings.gamma() > 1) {
             throw new InputException(title() + ": density " + settings.density() + " and gamma " + settings.gamma()
                     + " are more than 1 together");
         }

@@ -50,21 +50,19 @@ final class LoadAdapter implements Route {
         Map<String, Double> weights = new LinkedHashMap<>();
         named.names().forEach(name -> weights.put(name, named.number(name)));
         Combination combination = Combination.named(fields.string("combination", "linear"));
-        String title = combination.title();
-        boolean drops = title.startsWith("dare") || title.startsWith("della");
         Settings usual = Settings.DEFAULT;
         Settings settings = new Settings(
-                combination.isSparse() ? fields.number("density", usual.density()) : usual.density(),
-                title.startsWith("della") ? fields.number("epsilon", usual.epsilon()) : usual.epsilon(),
-                title.startsWith("breadcrumbs") ? fields.number("gamma", usual.gamma()) : usual.gamma(),
+                combination.isSum() ? usual.density() : fields.number("density", usual.density()),
+                combination.isRanked() ? fields.number("epsilon", usual.epsilon()) : usual.epsilon(),
+                combination.dropsOutliers() ? fields.number("gamma", usual.gamma()) : usual.gamma(),
                 combination.isMean()
                                 && fields.choice("majority_sign_method", "total", "total", "frequency")
                                         .equals("frequency")
                         ? Election.FREQUENCY
                         : Election.TOTAL,
-                drops ? Coins.of(fields.integer("seed", 0)) : usual.coins());
+                combination.isRandom() ? Coins.of(fields.integer("seed", 0)) : usual.coins());
         Integer rank = combination == Combination.AVERAGE ? null : fields.integerOrNull("rank", 1, Integer.MAX_VALUE);
-        fields.refuseUnread("they don't belong to the combination " + title + "; leave them out");
+        fields.refuseUnread("they don't belong to the combination " + combination.title() + "; leave them out");
         return new VirtualAdapter(weights, combination, settings, rank);
     }
 }

@@ -1,0 +1,68 @@
+package dev.graft.models;
+
+import dev.graft.formats.TensorInfo;
+import dev.graft.formats.TensorSource;
+import dev.graft.models.matrices.Quantized;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/** SHA-256 of named tensors in the order of their names, as 64 hexadecimal digits. */
+final class Sha256 {
+    private final MessageDigest digest;
+
+    private Sha256() {
+        try {
+            digest = MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException everyJdkHasIt) {
+            throw new IllegalStateException(everyJdkHasIt);
+        }
+    }
+
+    /** Of names, types, shapes and bytes as they are stored. */
+    static String of(TensorSource tensors) {
+        Sha256 sha = new Sha256();
+        for (String tensor : new TreeSet<>(tensors.names())) {
+            TensorInfo info = tensors.info(tensor);
+            sha.add(info.toString());
+            // Not in the Java heap, which would keep for good what the largest tensor takes.
+            try (Scope scope = new Scope()) {
+                ByteBuffer copy = Tensors.buffer(Tensors.empty(ScalarType.Byte, info.bytes()));
+                tensors.read(tensor, copy);
+                sha.digest.update(copy.flip());
+            }
+        }
+        return sha.hex();
+    }
+
+    /** Of names and bytes in memory. */
+    static String of(Map<String, Tensor> parameters, Map<String, Quantized> matrices) {
+        Sha256 sha = new Sha256();
+        new TreeMap<>(parameters).forEach((parameter, value) -> {
+            sha.add(parameter);
+            sha.digest.update(Tensors.bytes(value));
+        });
+        new TreeMap<>(matrices).forEach((parameter, matrix) -> {
+            sha.add(parameter);
+            matrix.parts().forEach(part -> sha.digest.update(Tensors.bytes(part)));
+        });
+        return sha.hex();
+    }
+
+    private void add(String text) {
+        digest.update(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private String hex() {
+        return HexFormat.of().formatHex(digest.digest());
+    }
+}
