@@ -174,6 +174,15 @@ public final class Adapter implements AutoCloseable {
         return new Adapter(base, as, shared, forTask, null);
     }
 
+    /**
+     * Says that its parameters change no more, until it is trained: no gradients are formed for them, and what its method makes of them
+     * before it acts, such as DoRA's norms or OFT's rotations, is made once.
+     */
+    public Adapter freeze() {
+        parameters.values().forEach(parameter -> parameter.value().set_requires_grad(false));
+        return this;
+    }
+
     /** How many tasks it knows; with more than one a {@link Selection} takes the adapter of one {@link #task}. */
     public int tasks() {
         return tasks;

@@ -292,6 +292,19 @@ public abstract class MethodContract {
         assertThat(files(folder.resolve("two"))).containsExactlyInAnyOrderElementsOf(files);
     }
 
+    @ParameterizedTest
+    @MethodSource("variants")
+    void isTheSameWhenItIsFrozen(Case c) {
+        Adapter adapter = trained(c, 8);
+        Tensor before = logits(adapter.base(), Selection.of(adapter));
+        adapter.freeze();
+        Tensor frozen = logits(adapter.base(), Selection.of(adapter));
+
+        assertThat(frozen.requires_grad()).isFalse();
+        assertThat(difference(frozen, before)).isLessThan(CLOSE);
+        assertThat(logits(adapter.base(), Selection.of(adapter)).equal(frozen)).isTrue();
+    }
+
     private static List<Path> files(Path folder) throws Exception {
         try (Stream<Path> files = Files.walk(folder)) {
             return files.filter(Files::isRegularFile).map(folder::relativize).toList();

@@ -109,7 +109,7 @@ final class AdapterCache {
     private void load(String version, Entry entry, Supplier<Adapter> load) {
         try {
             long start = System.nanoTime();
-            Adapter adapter = load.get();
+            Adapter adapter = load.get().freeze();
             long nanos = System.nanoTime() - start;
             long size = adapter.parameters().values().stream()
                     .mapToLong(parameter -> parameter.value().nbytes())

@@ -96,7 +96,7 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
         for (int i = 0; i < adapters.size(); i++) {
             AdapterTask chosen = AdapterTask.of(adapters.get(i));
             Path folder = headers.get(i).folder();
-            loaded.add(chosen.of(Adapter.load(base, folder), folder));
+            loaded.add(chosen.of(Adapter.load(base, folder), folder).freeze());
         }
         // An adapter may have a deeper base than the one that was loaded.
         return new Loading(loaded.isEmpty() ? base : loaded.get(0).base(), List.copyOf(loaded), files);

@@ -97,7 +97,8 @@ final class FootprintRun {
                 Math.max(0, peak - before - 3 * gradients));
         Base merged = merged(adapter);
         List<Answering> ways = new ArrayList<>(List.of(
-                frozen, new Answering(adapter.base(), Selection.of(adapter).hooks())));
+                frozen,
+                new Answering(adapter.base(), Selection.of(adapter.freeze()).hooks())));
         if (merged != null) {
             ways.add(new Answering(merged, Hooks.NONE));
         }

@@ -91,7 +91,7 @@ public record Boft(
                     startAtIdentity ? Initial.ONES : (rng, shape) -> rng.normal(1, 0.1, shape),
                     kernels == null ? site.out() : 1,
                     kernels == null ? 1 : site.out());
-            g.add(site, new Butterfly(a, scale, permutations(m, n, b), dropout, kernels));
+            g.add(site, Butterfly.of(a, scale, permutations(m, n, b), dropout, kernels));
         }
         bias.graft(g, sites);
     }
@@ -147,18 +147,25 @@ public record Boft(
     /**
      * The effect on one layer.
      *
+     * @param factors the blocks of R₁ … Rₘ, {@code [m, n, b, b]}
      * @param order of each factor; empty for one factor, which needs none
      * @param kernels the convolution, whose patches of inputs are rotated; null for a linear layer
      */
     record Butterfly(
-            Tensor a,
+            Derived factors,
             Tensor scale,
             List<Permutation> order,
             double dropout,
             @Nullable Convolution kernels) implements Effect.Reweight {
+        /** @param a {@code [m, n, b, b]} */
+        static Butterfly of(
+                Tensor a, Tensor scale, List<Permutation> order, double dropout, @Nullable Convolution kernels) {
+            Derived factors = new Derived(List.of(a), () -> Cayley.exact(Ops.scale(a.sub(a.transpose(2, 3)), 0.5)));
+            return new Butterfly(factors, scale, order, dropout, kernels);
+        }
+
         private Tensor matrices(boolean training) {
-            Tensor skew = Ops.scale(a.sub(a.transpose(2, 3)), 0.5);
-            return Cayley.drop(Cayley.exact(skew), dropout, training);
+            return Cayley.drop(factors.value(), dropout, training);
         }
 
         /** {@code x R} for {@code R = Rₘ … R₂ R₁}. */
@@ -198,7 +205,7 @@ public record Boft(
         }
 
         private Tensor changed(Tensor weight, boolean training) {
-            Tensor rows = Ops.to(weight, a.scalar_type()).flatten(1, -1);
+            Tensor rows = Ops.to(weight, scale.scalar_type()).flatten(1, -1);
             return rotateBack(rows, matrices(training)).mul(scale.view(-1, 1)).view(Tensors.shape(weight));
         }
 
@@ -209,10 +216,10 @@ public record Boft(
                 Tensor y = kernels.apply(
                         x,
                         changed(inner.weight(), pass.isTraining()),
-                        bias == null ? null : Ops.to(bias, a.scalar_type()));
+                        bias == null ? null : Ops.to(bias, scale.scalar_type()));
                 return Ops.to(y, inner.weight().scalar_type());
             }
-            Tensor rotated = rotate(Ops.to(x, a.scalar_type()), matrices(pass.isTraining()));
+            Tensor rotated = rotate(Ops.to(x, scale.scalar_type()), matrices(pass.isTraining()));
             Tensor y = inner.apply(Ops.to(rotated, x.scalar_type()), pass);
             Tensor factor = Ops.to(scale.view(-1), y.scalar_type());
             Tensor bias = inner.bias();

@@ -15,6 +15,7 @@ import dev.graft.peft.Method;
 import dev.graft.peft.inits.Loftq;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -49,7 +50,7 @@ public record Dora(LoraConfig config) implements LoraVariant {
         }
         LowRank update = LowRank.of(g, site, config);
         Tensor m = g.parameter(site, MAGNITUDE, (rng, shape) -> norms(site.weight(), update), site.out());
-        return new Weighted(update, m, site, config.dropout());
+        return Weighted.of(update, m, site, config.dropout());
     }
 
     @Override
@@ -63,14 +64,16 @@ public record Dora(LoraConfig config) implements LoraVariant {
                 MAGNITUDE,
                 (rng, shape) -> norms(site.weight(), update).reshape(shape),
                 site.shape(1, site.out()));
-        return new Weighted(update, m, site, config.dropout());
+        return Weighted.of(update, m, site, config.dropout());
     }
 
     @Override
     public Effect at(Grafter g, Embedding site) {
         LowRank update = LowRank.of(g, site, config);
         Tensor m = g.parameter(site, MAGNITUDE, (rng, shape) -> columnNorms(site.weight(), update), site.hidden());
-        return new WeightedTable(update, m, site.weight());
+        return new WeightedTable(
+                update,
+                new Derived(List.of(update.a(), update.b(), m), () -> m.div(columnNorms(site.weight(), update))));
     }
 
     private static final String MAGNITUDE = "lora_magnitude_vector";
@@ -88,11 +91,17 @@ public record Dora(LoraConfig config) implements LoraVariant {
         }
     }
 
-    /** The effect on one layer. On top of other adapters the norm stays that of the frozen weight with this update, as in PEFT. */
-    private record Weighted(LowRank update, Tensor magnitude, Projection frozen, double dropout)
+    /**
+     * The effect on one layer. On top of other adapters the norm stays that of the frozen weight with this update, as in PEFT.
+     *
+     * @param factor {@code m / ‖W + s · B A‖}, {@code [out]}
+     */
+    private record Weighted(LowRank update, Derived factor, Projection frozen, double dropout)
             implements Effect.Reweight {
-        private Tensor factor() {
-            return magnitude.reshape(-1).div(norms(frozen.weight(), update));
+        static Weighted of(LowRank update, Tensor m, Projection frozen, double dropout) {
+            Derived factor = new Derived(
+                    List.of(update.a(), update.b(), m), () -> m.reshape(-1).div(norms(frozen.weight(), update)));
+            return new Weighted(update, factor, frozen, dropout);
         }
 
         @Override
@@ -102,13 +111,13 @@ public record Dora(LoraConfig config) implements LoraVariant {
                 throw new InputException(frozen.name()
                         + ": a DoRA on a convolution in groups can't be merged; use the adapter beside the base");
             }
-            return change.add(weight).mul(frozen.onRows(factor()));
+            return change.add(weight).mul(frozen.onRows(factor.value()));
         }
 
         @Override
         public Tensor apply(Affine inner, Tensor x, Pass pass) {
-            Tensor factor = frozen.onFeatures(Ops.to(factor(), frozen.weight().scalar_type()));
             Tensor y = inner.apply(x, pass);
+            Tensor factor = frozen.onFeatures(Ops.to(this.factor.value(), y.scalar_type()));
             boolean drops = pass.isTraining() && dropout > 0;
             if (drops) {
                 // With dropout PEFT scales the base's answer for the dropped input and leaves the whole one as it is.
@@ -125,20 +134,16 @@ public record Dora(LoraConfig config) implements LoraVariant {
     }
 
     /** The effect on one embedding. */
-    private record WeightedTable(LowRank update, Tensor magnitude, Tensor frozen) implements Effect.Reweight {
-        private Tensor factor() {
-            return magnitude.div(columnNorms(frozen, update));
-        }
-
+    private record WeightedTable(LowRank update, Derived factor) implements Effect.Reweight {
         @Override
         public Tensor weight(Tensor weight) {
-            return update.product().add(weight).mul(factor());
+            return update.product().add(weight).mul(factor.value());
         }
 
         @Override
         public Tensor apply(Affine inner, Tensor ids, Pass pass) {
             Tensor y = inner.apply(ids, pass);
-            Tensor factor = Ops.to(factor(), y.scalar_type());
+            Tensor factor = Ops.to(this.factor.value(), y.scalar_type());
             return y.add(Ops.to(update.apply(ids, pass), y.scalar_type())).mul(factor);
         }
     }

@@ -4,6 +4,7 @@ import dev.graft.formats.InputException;
 import dev.graft.peft.Grafter;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
+import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -12,11 +13,8 @@ import org.bytedeco.pytorch.global.torch;
  * A matrix R of orthonormal rows as {@code torch.nn.utils.parametrizations.orthogonal} has it: {@code Rᵀ = B · H₀ ⋯ H_{r-1}[:, :r] · D} with
  * a fixed orthogonal {@code B [hidden, hidden]}, {@code Hᵢ = I - τᵢ vᵢ vᵢᵀ}, vᵢ one at i and row i of the trained
  * {@code original [r, hidden]} right of its diagonal, τᵢ = 2 / ‖vᵢ‖², and D that diagonal, -1 and never trained.
- *
- * @param v {@code [r, hidden]}
- * @param basis {@code [hidden, hidden]}
  */
-record Householder(Tensor v, Tensor basis) implements ReftConfig.Rotation {
+record Householder(Derived r) implements ReftConfig.Rotation {
     /** Declares {@code original} and {@code 0.base}: R starts as the first rows of a random orthogonal matrix. */
     static Householder of(Grafter g, ReftConfig.Declaration declare, String at, int r, long hidden) {
         String original = at + "original";
@@ -37,7 +35,7 @@ record Householder(Tensor v, Tensor basis) implements ReftConfig.Rotation {
                 () -> v.triu(1)
                         .add(Ops.to(identity(r, hidden), v.scalar_type())
                                 .mul(v.diagonal().sign().unsqueeze(1))));
-        return new Householder(v, basis);
+        return new Householder(new Derived(List.of(v), () -> matrix(v, basis)));
     }
 
     private static Tensor identity(long rows, long columns) {
@@ -46,6 +44,10 @@ record Householder(Tensor v, Tensor basis) implements ReftConfig.Rotation {
 
     @Override
     public Tensor matrix() {
+        return r.value();
+    }
+
+    private static Tensor matrix(Tensor v, Tensor basis) {
         Tensor reflectors = v.t().tril(-1);
         Tensor tau = Ops.plus(Ops.sum(reflectors.mul(reflectors), 0, false), 1)
                 .reciprocal()

@@ -175,7 +175,9 @@ public record Oft(
         if (coft) {
             g.export(site.name() + "." + suffix, () -> bounded(above));
         }
-        Rotation rotation = new Rotation(this, above, b, all, site instanceof Embedding, site instanceof Convolution);
+        Derived blocks = new Derived(List.of(above), () -> blocks(above, b, all));
+        Rotation rotation =
+                new Rotation(blocks, share ? 0 : dropout, site instanceof Embedding, site instanceof Convolution);
         boolean patches = site instanceof Convolution kernels && !isPoint(kernels);
         g.add(site, patches ? new Patches((Convolution) site, rotation) : rotation);
     }
@@ -203,28 +205,34 @@ public record Oft(
         return above.mul(norm.reciprocal().mul(new Scalar(most)).clamp_max(new Scalar(1)));
     }
 
+    /** R {@code [blocks, b, b]}. */
+    private Tensor blocks(Tensor above, int b, long blocks) {
+        Tensor used = above;
+        if (coft) {
+            // What leads out of the bound is cut off after each step rather than held back by the gradient.
+            Tensor cut;
+            try (NoGrad off = new NoGrad()) {
+                cut = bounded(above).sub(above);
+            }
+            used = above.add(cut);
+        }
+        Tensor skew = Cayley.skew(used, b);
+        Tensor r = neumann ? Cayley.neumann(skew, terms) : Cayley.exact(skew);
+        return share ? r.expand(blocks, b, b) : r;
+    }
+
     /**
      * The effect on one layer.
      *
-     * @param above what is above the diagonals of S
+     * @param blocks R
+     * @param dropout the probability that a block is left out
      * @param table whether the layer is an embedding
      * @param channels whether it is a convolution, whose inputs have their features in the second dimension
      */
-    private record Rotation(Oft config, Tensor above, int b, long blocks, boolean table, boolean channels)
+    private record Rotation(Derived blocks, double dropout, boolean table, boolean channels)
             implements Effect.Reweight {
         private Tensor matrices(boolean training) {
-            Tensor used = above;
-            if (config.coft) {
-                // What leads out of the bound is cut off after each step rather than held back by the gradient.
-                Tensor cut;
-                try (NoGrad off = new NoGrad()) {
-                    cut = config.bounded(above).sub(above);
-                }
-                used = above.add(cut);
-            }
-            Tensor skew = Cayley.skew(used, b);
-            Tensor r = config.neumann ? Cayley.neumann(skew, config.terms) : Cayley.exact(skew);
-            return config.share ? r.expand(blocks, b, b) : Cayley.drop(r, config.dropout, training);
+            return Cayley.drop(blocks.value(), dropout, training);
         }
 
         @Override

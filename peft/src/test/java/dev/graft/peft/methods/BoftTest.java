@@ -49,7 +49,7 @@ class BoftTest extends MethodContract {
             String prefix = size + "-" + block + "-" + factors + ".";
             Linear site =
                     new Linear("layer", Role.OUTPUT, -1, read(file, prefix + "weight"), read(file, prefix + "bias"));
-            Boft.Butterfly effect = new Boft.Butterfly(
+            Boft.Butterfly effect = Boft.Butterfly.of(
                     read(file, prefix + "boft_R"),
                     read(file, prefix + "boft_s"),
                     Boft.permutations(factors, size / block, block),

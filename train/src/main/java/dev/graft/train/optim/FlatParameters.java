@@ -104,6 +104,9 @@ public final class FlatParameters {
         if (parameters.isEmpty()) {
             throw new IllegalArgumentException("there is nothing to train");
         }
+        if (parameters.values().stream().noneMatch(Tensor::requires_grad)) {
+            throw new IllegalArgumentException("the parameters are frozen: no gradient is formed for any of them");
+        }
         Map<Pace, List<String>> byPace = new LinkedHashMap<>();
         parameters
                 .keySet()
