@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -77,59 +78,74 @@ public record Hra(int r, boolean orthonormal, Targets targets, Bias bias, boolea
                             .repeat_interleave(2, new LongOptional(1), new LongOptional())
                     : Initial.KAIMING;
             Tensor u = g.parameter(site, "hra_u", start, width, r);
-            g.add(site, new Reflections(u, orthonormal, site instanceof Convolution kernels ? kernels : null));
+            Derived factors = new Derived(List.of(u), () -> factors(u));
+            g.add(site, new Reflections(factors, site instanceof Convolution kernels ? kernels : null));
         }
         bias.graft(g, sites);
+    }
+
+    private static Tensor unit(Tensor u) {
+        return u.div(Ops.norm(u, 0, true));
+    }
+
+    private static Tensor orthonormal(Tensor u) {
+        List<Tensor> vectors = new ArrayList<>();
+        for (int i = 0; i < u.size(1); i++) {
+            Tensor v = u.narrow(1, i, 1);
+            for (Tensor earlier : vectors) {
+                v = v.sub(earlier.mul(earlier.t().matmul(v)));
+            }
+            vectors.add(unit(v));
+        }
+        return Ops.cat(1, vectors.toArray(Tensor[]::new));
+    }
+
+    /**
+     * V, whose columns are the unit vectors, and L with {@code H = I - L Vᵀ}, {@code [2, in, r]}: L is V T for the T whose inverse has halves on its
+     * diagonal and {@code Vᵀ V} above it (Schreiber and Van Loan, 1989).
+     */
+    private Tensor factors(Tensor u) {
+        if (orthonormal) {
+            Tensor v = orthonormal(u);
+            return both(v, Ops.scale(v, 2));
+        }
+        Tensor v = unit(u);
+        Tensor half = Ops.scale(torch.eye(v.size(1), v.options()), 0.5);
+        Tensor inverse = v.t().matmul(v).triu(1).add(half);
+        return both(v, torch.linalg_solve_triangular(inverse, v, true, false, false));
+    }
+
+    private static Tensor both(Tensor v, Tensor l) {
+        return Ops.cat(0, v.unsqueeze(0), l.unsqueeze(0));
     }
 
     /**
      * The effect on one layer.
      *
+     * @param factors V and L, {@code [2, in, r]}
      * @param kernels the convolution, whose patches of inputs are reflected; null for a linear layer
      */
-    private record Reflections(
-            Tensor u, boolean orthonormal, @Nullable Convolution kernels) implements Effect.Reweight {
-        /** The unit vectors {@code [in, 1]}. */
-        private List<Tensor> vectors() {
-            List<Tensor> vectors = new ArrayList<>();
-            for (int i = 0; i < u.size(1); i++) {
-                Tensor v = u.narrow(1, i, 1);
-                if (orthonormal) {
-                    for (Tensor earlier : vectors) {
-                        v = v.sub(earlier.mul(earlier.t().matmul(v)));
-                    }
-                }
-                vectors.add(v.div(Ops.norm(v, 0, true)));
-            }
-            return vectors;
-        }
-
-        private static Tensor reflect(Tensor rows, Tensor v) {
-            return Ops.addScaled(rows, rows.matmul(v).matmul(v.t()), -2);
-        }
-
+    private record Reflections(Derived factors, @Nullable Convolution kernels) implements Effect.Reweight {
         @Override
         public Tensor weight(Tensor weight) {
-            Tensor changed = Ops.to(weight, u.scalar_type()).flatten(1, -1);
-            for (Tensor v : vectors()) {
-                changed = reflect(changed, v);
-            }
-            return changed.view(Tensors.shape(weight));
+            Tensor both = factors.value();
+            Tensor rows = Ops.to(weight, both.scalar_type()).flatten(1, -1);
+            Tensor narrow = rows.matmul(both.select(0, 1));
+            return rows.sub(narrow.matmul(both.select(0, 0).t())).view(Tensors.shape(weight));
         }
 
         @Override
         public Tensor apply(Affine inner, Tensor x, Pass pass) {
+            Tensor both = factors.value();
             if (kernels != null) {
                 Tensor bias = inner.bias();
-                Tensor y =
-                        kernels.apply(x, weight(inner.weight()), bias == null ? null : Ops.to(bias, u.scalar_type()));
+                Tensor y = kernels.apply(
+                        x, weight(inner.weight()), bias == null ? null : Ops.to(bias, both.scalar_type()));
                 return Ops.to(y, inner.weight().scalar_type());
             }
-            Tensor reflected = Ops.to(x, u.scalar_type());
-            List<Tensor> vectors = vectors();
-            for (int i = vectors.size() - 1; i >= 0; i--) {
-                reflected = reflect(reflected, vectors.get(i));
-            }
+            Tensor wide = Ops.to(x, both.scalar_type());
+            Tensor narrow = wide.matmul(both.select(0, 0));
+            Tensor reflected = wide.sub(narrow.matmul(both.select(0, 1).t()));
             return inner.apply(Ops.to(reflected, x.scalar_type()), pass);
         }
     }
