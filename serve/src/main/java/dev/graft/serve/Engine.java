@@ -31,7 +31,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Continues many texts over one base at once, each with its own adapter (continuous batching: Yu et al., Orca, OSDI 2022). Between two steps
- * texts come and go; prompts are read in chunks, one chunk between two steps.
+ * texts come and go; prompts are read in chunks, a few between two steps.
  *
  * <p>An answer is the same to the last bit whatever its neighbours are. A text's prompt is read by passes of its own. Tokens are written by
  * passes of a fixed number of rows, a part of which may be idle: so each matrix product has the same shape at any load, and what a product
@@ -290,21 +290,33 @@ public final class Engine implements Worker {
         }
     }
 
-    /** Reads a chunk of the prompt of the next row that has some left, from this turn on; returns the turn after it. */
+    /**
+     * Reads chunks of prompts, one each of the next rows that have some left, from this turn on; returns the turn after them. As many are read
+     * as rows wait for each that is written, at least one: a pass that writes costs the same for few rows as for all.
+     */
     private int read(int turn) {
-        for (int i = 0; i < rows.length; i++) {
+        int waiting = 0;
+        int written = 0;
+        for (Row row : rows) {
+            waiting += row != null && !row.isRead() ? 1 : 0;
+            written += row != null && row.isRead() ? 1 : 0;
+        }
+        int left = Math.max(1, waiting / Math.max(1, written));
+        int next = turn;
+        for (int i = 0; i < rows.length && left > 0; i++) {
             int place = (turn + i) % rows.length;
             Row row = rows[place];
             if (row != null && !row.isRead()) {
+                left--;
+                next = place + 1;
                 try (Scope scope = new Scope()) {
                     read(place, row);
                 } catch (RuntimeException failure) {
                     leave(place, listener -> listener.failed(failure));
                 }
-                return place + 1;
             }
         }
-        return turn;
+        return next;
     }
 
     private void read(int place, Row row) {

@@ -9,10 +9,12 @@ import dev.graft.models.generate.FinishReason;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.tensor.Numerics;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -57,6 +59,25 @@ class EngineTest {
         assertThat(ended.generated().reason()).isEqualTo(FinishReason.LENGTH);
         assertThat(ended.promptTokens()).isEqualTo(10);
         assertThat(heard.tokens).hasSize(7);
+    }
+
+    @Test
+    void textsThatComeTogetherAreWrittenTogether() {
+        List<Integer> written = new ArrayList<>();
+        Engine.Observer observer = new Engine.Observer() {
+            @Override
+            public void wrote(int texts, long nanos) {
+                written.add(texts);
+            }
+        };
+        try (Engine engine = new Engine(BASE, null, new Engine.Options(8, 8, 4, 0), observer)) {
+            List<Heard> heard = Stream.generate(Heard::new).limit(8).toList();
+            engine.submit(Collections.nCopies(8, Ask.of(PROMPT, tokens(4), ALONE)), new ArrayList<>(heard));
+            heard.forEach(Heard::await);
+            assertThat(engine.drain(0)).isTrue();
+        }
+
+        assertThat(written).containsExactly(8, 8, 8);
     }
 
     @Test
