@@ -13,11 +13,13 @@ import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
 import dev.graft.peft.Targets;
 import dev.graft.tensor.Ops;
-import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.math.BigInteger;
 import java.util.List;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.StringViewOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -28,7 +30,7 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * <p>Trained: out · in / b for a layer. Files: {@code <module>.c3a_kernel [out / b, in / b, b]}. Merges: W + ΔW. Use it where LoRA's rank is the
  * limit; b divides all sizes, and the larger it is the fewer numbers are trained. The division by in makes the update small: it wants
- * learning rates about a hundred times LoRA's. Every call makes ΔW. Not on embeddings.
+ * learning rates about a hundred times LoRA's. Not on embeddings.
  *
  * <pre>{@code
  * Adapter adapter = Adapter.create(base, C3a.DEFAULT.withBlock(64), 42);
@@ -88,7 +90,7 @@ public record C3a(ByModule<Integer> block, Targets targets, Bias bias, Init init
                         + site.in() + " in and " + site.out() + " out");
             }
             Tensor kernel = g.parameter(site, "c3a_kernel", init.of(site), site.out() / b, site.in() / b, b);
-            g.add(site, new Circulant(kernel, places(b)));
+            g.add(site, Circulant.of(kernel, b));
         }
         bias.graft(g, sites);
     }
@@ -118,15 +120,36 @@ public record C3a(ByModule<Integer> block, Targets targets, Bias bias, Init init
                 places[t * b + j] = Math.floorMod(j - t, b);
             }
         }
-        try (Scope scope = new Scope()) {
-            return scope.release(Tensors.of(places, places.length));
-        }
+        return Tensors.of(places, places.length);
     }
 
-    private record Circulant(Tensor kernel, Tensor places) implements Effect.Delta {
+    /**
+     * The effect on one layer. A product with a circulant block is a circular correlation, so ΔW x is made of products of spectra, and ΔW is not made.
+     *
+     * @param spectra of the blocks' kernels, conjugate, {@code [b / 2 + 1, in / b, out / b]}
+     */
+    private record Circulant(Tensor kernel, Derived spectra) implements Effect.Delta {
+        static Circulant of(Tensor kernel, int b) {
+            double share = 1.0 / (kernel.size(1) * b);
+            Derived spectra = new Derived(
+                    List.of(kernel),
+                    () -> torch.fft_rfft(Ops.scale(kernel, share))
+                            .conj()
+                            .permute(2, 1, 0)
+                            .resolve_conj()
+                            .contiguous());
+            return new Circulant(kernel, spectra);
+        }
+
         @Override
         public Tensor apply(Tensor x, Pass pass) {
-            return Ops.linear(x, Ops.to(weight(), x.scalar_type()), null);
+            long b = kernel.size(2);
+            long[] shape = Tensors.shape(x);
+            shape[shape.length - 1] = kernel.size(0) * b;
+            Tensor pieces = Ops.to(x, kernel.scalar_type()).reshape(-1, kernel.size(1), b);
+            Tensor sums = torch.fft_rfft(pieces).permute(2, 0, 1).bmm(spectra.value());
+            Tensor y = torch.fft_irfft(sums.permute(1, 2, 0), new LongOptional(b), -1, new StringViewOptional());
+            return Ops.to(y.reshape(shape), x.scalar_type());
         }
 
         @Override
@@ -134,7 +157,7 @@ public record C3a(ByModule<Integer> block, Targets targets, Bias bias, Init init
             long rows = kernel.size(0);
             long columns = kernel.size(1);
             long b = kernel.size(2);
-            Tensor blocks = kernel.index_select(2, places).view(rows, columns, b, b);
+            Tensor blocks = kernel.index_select(2, places((int) b)).view(rows, columns, b, b);
             return Ops.scale(blocks.transpose(1, 2).reshape(rows * b, columns * b), 1.0 / (columns * b));
         }
     }

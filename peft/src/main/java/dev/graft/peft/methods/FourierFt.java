@@ -11,6 +11,7 @@ import dev.graft.peft.Initial;
 import dev.graft.peft.Method;
 import dev.graft.peft.Targets;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
@@ -24,8 +25,8 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * <p>Trained: n for a layer, whatever its size. Files: {@code <module>.fourierft_spectrum [n]}; PEFT's file has no places, it draws them
  * again from {@code random_loc_seed} with torch's generator, as is done here ({@link dev.graft.tensor.TorchRng}); they are also written
- * beside it. Merges: W + ΔW. Use it where an adapter must be very small and yet change whole matrices; it wants high learning rates, and
- * every call makes ΔW, a transform of out · in numbers. Not on embeddings.
+ * beside it. Merges: W + ΔW. Use it where an adapter must be very small and yet change whole matrices; it wants high learning rates. Not
+ * on embeddings.
  *
  * <pre>{@code
  * Adapter adapter = Adapter.create(base, FourierFt.DEFAULT.withFrequencies(500), 42);
@@ -75,10 +76,15 @@ public record FourierFt(
         bias.graft(g, sites);
     }
 
+    /** The effect on one layer. Of the transform in both dimensions one acts on x and one on the output, so ΔW is not made. */
     private record Spectral(Tensor spectrum, Places places, double scaling) implements Effect.Delta {
         @Override
         public Tensor apply(Tensor x, Pass pass) {
-            return Ops.linear(x, Ops.to(weight(), x.scalar_type()), null);
+            long[] shape = Tensors.shape(x);
+            Tensor rows = Ops.to(x, spectrum.scalar_type()).reshape(-1, places.columns());
+            shape[shape.length - 1] = places.rows();
+            Tensor y = torch.fft_ifft(places.times(spectrum, torch.fft_ifft(rows)));
+            return Ops.to(Ops.scale(torch.real(y), scaling).reshape(shape), x.scalar_type());
         }
 
         @Override

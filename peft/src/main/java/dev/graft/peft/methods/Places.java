@@ -106,6 +106,13 @@ record Places(Tensor flat, long rows, long columns) {
         }
     }
 
+    /** The matrix with these values times the rows of x {@code [m, columns]}, without making it: {@code [m, rows]}. */
+    Tensor times(Tensor values, Tensor x) {
+        Scalar width = new Scalar(columns);
+        Tensor taken = x.index_select(1, flat.remainder(width)).mul(values);
+        return torch.zeros(new long[] {x.size(0), rows}, taken.options()).index_add(1, flat.floor_divide(width), taken);
+    }
+
     /** The matrix with these values. */
     Tensor scatter(Tensor values) {
         return Tensors.zeros(values.scalar_type(), rows * columns)
