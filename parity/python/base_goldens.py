@@ -128,11 +128,19 @@ BASES = {
     "falcon-new": ("FalconForCausalLM", {**NEW_FALCON, "bias": True, "tie_word_embeddings": False}),
     # RW 1B but for its linear biases.
     "falcon-serial": ("FalconForCausalLM", {"parallel_attn": False, "multi_query": False, "bias": True}),
+    "refined-web": ("FalconForCausalLM", {}),
+    "refined-web-large": ("FalconForCausalLM", {"new_decoder_architecture": True, "num_kv_heads": 2}),
     "falcon-seqcls": ("FalconForSequenceClassification", {**NEW_FALCON, "num_ln_in_parallel_attn": 1, "num_labels": 3}),
     "falcon-tokcls": ("FalconForTokenClassification", {"ffn_hidden_size": 24, "num_labels": 3, "classifier_dropout": 0.0}),
     "falcon-qa": ("FalconForQuestionAnswering", {"ffn_hidden_size": 24}),
     "gpt-neox-serial": ("GPTNeoXForCausalLM", {"use_parallel_residual": False, "tie_word_embeddings": True}),
 }
+
+# Falcon's files from before transformers had the family: other fields, the same modules.
+REFINED_WEB = {"refined-web": "RefinedWebModel", "refined-web-large": "RefinedWeb"}
+COUNTS = {"num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "num_kv_heads": "n_head_kv"}
+NEWER = ["activation", "ffn_hidden_size", "intermediate_size", "max_position_embeddings", "new_decoder_architecture",
+         "num_ln_in_parallel_attn", "rope_parameters"]
 
 
 def build(name):
@@ -269,8 +277,17 @@ def make(name, folder):
         stored = reference(model)
     model.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
+    if name in REFINED_WEB:
+        as_refined_web(folder / "config.json", REFINED_WEB[name])
     save_file(stored, folder / "reference.safetensors")
     write_manifest(model, folder)
+
+
+def as_refined_web(file, model_type):
+    fields = json.loads(file.read_text())
+    config = {COUNTS.get(key, key): value for key, value in fields.items() if key not in NEWER}
+    config |= {"architectures": ["RWForCausalLM"], "model_type": model_type}
+    file.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def write_manifest(model, folder):

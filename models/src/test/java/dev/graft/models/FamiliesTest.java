@@ -175,6 +175,7 @@ class FamiliesTest {
                 "falcon-new | parallel_attn | false",
                 "falcon-new | num_kv_heads | 3",
                 "falcon-serial | num_kv_heads | 2",
+                "refined-web-large | n_head_kv | 3",
                 "gptj | rotary_dim | 10",
                 "gptj | rotary_dim | 3",
                 "codegen | n_head | 5",

@@ -10,13 +10,58 @@ import dev.graft.models.Rope;
  * RW) all queries share one key head if {@code multi_query} is true, and the blocks read one norm if {@code parallel_attn} is. Dropout is
  * of each block's output, where transformers drops the sum of parallel ones.
  */
-public final class Falcon extends PreNormFamily {
+public class Falcon extends PreNormFamily {
     private static final PreNormDecoder.Names NAMES = new PreNormDecoder.Names(
             "word_embeddings", "h", "self_attention", "dense", "dense_h_to_4h", "dense_4h_to_h", "ln_f");
 
+    private final Counts counts;
+
+    /** What config.json calls the numbers of layers, of heads and of key heads. */
+    private record Counts(String layers, String heads, String keyHeads) {}
+
     /** Reads {@code model_type: falcon}. */
     public Falcon() {
-        super("falcon", "Falcon", "transformer.");
+        this("falcon", "Falcon", new Counts("num_hidden_layers", "num_attention_heads", "num_kv_heads"));
+    }
+
+    private Falcon(String modelType, String stem, Counts counts) {
+        super(modelType, stem, "transformer.");
+        this.counts = counts;
+    }
+
+    /** The files of 7B and RW from before transformers had the family. */
+    public static class RefinedWeb extends Falcon {
+        /** Reads {@code model_type: RefinedWebModel}. */
+        public RefinedWeb() {
+            this("RefinedWebModel");
+        }
+
+        private RefinedWeb(String modelType) {
+            super(modelType, "RW", new Counts("n_layer", "n_head", "n_head_kv"));
+        }
+
+        @Override
+        boolean newer(Fields f) {
+            return false;
+        }
+    }
+
+    /** Those of 40B. */
+    public static final class LargeRefinedWeb extends RefinedWeb {
+        /** Reads {@code model_type: RefinedWeb}. */
+        public LargeRefinedWeb() {
+            super("RefinedWeb");
+        }
+
+        @Override
+        boolean newer(Fields f) {
+            return true;
+        }
+    }
+
+    /** Whether it has the architecture of 40B. */
+    boolean newer(Fields f) {
+        return f.bool("new_decoder_architecture", false);
     }
 
     @Override
@@ -34,9 +79,9 @@ public final class Falcon extends PreNormFamily {
         if (f.bool("alibi", false)) {
             throw f.wrong("alibi", "false: Falcon's linear biases aren't supported, only rotary positions");
         }
-        PreNormDecoder.Size size = PreNormDecoder.size(f, 2048);
+        PreNormDecoder.Size size = size(f);
         int dim = size.hidden() / size.heads();
-        boolean newer = f.bool("new_decoder_architecture", false);
+        boolean newer = newer(f);
         boolean bias = f.bool("bias", false);
         int keyValues = keyValues(f, size, newer);
         Integer inner = f.integerOrNull("ffn_hidden_size");
@@ -65,18 +110,30 @@ public final class Falcon extends PreNormFamily {
                 Rope.read(f, dim));
     }
 
-    private static int keyValues(Fields f, PreNormDecoder.Size size, boolean newer) {
-        Integer given = f.integerOrNull("num_kv_heads");
+    private PreNormDecoder.Size size(Fields f) {
+        String hidden = f.integerOrNull("n_embed") == null ? "hidden_size" : "n_embed";
+        return new PreNormDecoder.Size(
+                f.integer("vocab_size"),
+                f.integer(hidden),
+                f.integer(counts.layers),
+                Encoder.heads(f, counts.heads, hidden),
+                Rope.positions(f, 2048));
+    }
+
+    private int keyValues(Fields f, PreNormDecoder.Size size, boolean newer) {
+        Integer given = f.integerOrNull(counts.keyHeads);
         int keyValues = given == null ? size.heads() : given;
-        boolean single = f.bool("multi_query", true) && !newer;
-        if (single) {
+        if (newer && (keyValues < 1 || size.heads() % keyValues != 0)) {
+            throw f.wrong(counts.keyHeads, "a divisor of " + counts.heads + " " + size.heads());
+        }
+        if (newer) {
+            return keyValues;
+        }
+        if (f.bool("multi_query", true)) {
             return 1;
         }
-        if (newer && (keyValues < 1 || size.heads() % keyValues != 0)) {
-            throw f.wrong("num_kv_heads", "a divisor of num_attention_heads " + size.heads());
-        }
-        if (!newer && keyValues != size.heads()) {
-            throw f.wrong("num_kv_heads", size.heads() + ", as num_attention_heads, where multi_query is false");
+        if (keyValues != size.heads()) {
+            throw f.wrong(counts.keyHeads, size.heads() + ", as " + counts.heads + ", where multi_query is false");
         }
         return keyValues;
     }
@@ -84,15 +141,16 @@ public final class Falcon extends PreNormFamily {
     private static PreNormDecoder.Norms norms(Fields f, boolean newer) {
         boolean parallel = f.bool("parallel_attn", true);
         Integer given = f.integerOrNull("num_ln_in_parallel_attn");
-        int count = given == null ? newer ? 2 : 1 : given;
+        int most = newer ? 2 : 1;
+        int count = given == null ? most : given;
         double eps = f.number("layer_norm_epsilon", 1e-5);
         if (newer && !parallel) {
-            throw f.wrong("parallel_attn", "true, as new_decoder_architecture has it");
+            throw f.wrong("parallel_attn", "true, as the architecture of 40B has it");
         }
         if (!parallel) {
             return new PreNormDecoder.Norms("input_layernorm", "post_attention_layernorm", false, eps);
         }
-        if (count < 1 || count > (newer ? 2 : 1)) {
+        if (count < 1 || count > most) {
             throw f.wrong("num_ln_in_parallel_attn", newer ? "1 or 2" : "1 where new_decoder_architecture is false");
         }
         return count == 2
