@@ -35,6 +35,10 @@ BART = {
     "decoder_attention_heads": 2, "dropout": 0.0, "decoder_start_token_id": 2,
 }
 
+STABLELM = {**GROUPED, "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}
+GPTJ = {"n_inner": 24, "num_attention_heads": 2, "rotary_dim": 4}
+NEW_FALCON = {"new_decoder_architecture": True, "num_kv_heads": 2, "ffn_hidden_size": 24}
+
 # name: class, configuration; positions are counted from pad_token_id + 1 where it is 1
 BASES = {
     "roberta-mlm": ("RobertaForMaskedLM", {**ENCODER, "pad_token_id": 1, "type_vocab_size": 1}),
@@ -105,8 +109,38 @@ BASES = {
     "whisper": ("WhisperForConditionalGeneration", {
         **BART, "num_mel_bins": 6, "max_source_positions": 9, "max_target_positions": 20, "decoder_start_token_id": 1,
         "begin_suppress_tokens": [5], "suppress_tokens": [7, 9]}),
+    "phi": ("PhiForCausalLM", {"num_attention_heads": 2}),
+    "phi-seqcls": ("PhiForSequenceClassification", {
+        "num_attention_heads": 2, "num_key_value_heads": 1, "qk_layernorm": True, "num_labels": 3,
+        "rope_parameters": {"rope_type": "linear", "rope_theta": 100.0, "partial_rotary_factor": 0.75, "factor": 2.5}}),
+    "phi-tokcls": ("PhiForTokenClassification", {"num_labels": 3, "classifier_dropout": 0.0}),
+    "stablelm": ("StableLmForCausalLM", {"num_attention_heads": 2, "num_key_value_heads": 1, "use_qkv_bias": True}),
+    "stablelm-parallel": ("StableLmForCausalLM", {
+        **STABLELM, "use_parallel_residual": True, "qk_layernorm": True, "tie_word_embeddings": True}),
+    "stablelm-seqcls": ("StableLmForSequenceClassification", {**STABLELM, "num_labels": 3}),
+    "stablelm-tokcls": ("StableLmForTokenClassification", {**STABLELM, "num_labels": 3, "classifier_dropout": 0.0}),
+    "gptj": ("GPTJForCausalLM", {**GPTJ}),
+    "gptj-seqcls": ("GPTJForSequenceClassification", {**GPTJ, "n_inner": None, "num_labels": 3}),
+    "gptj-qa": ("GPTJForQuestionAnswering", {**GPTJ, "rotary_dim": 8}),
+    "codegen": ("CodeGenForCausalLM", {**GPTJ, "hidden_size": 32, "num_attention_heads": 8}),
+    # 7B: all queries share one key head.
+    "falcon": ("FalconForCausalLM", {"ffn_hidden_size": 24}),
+    "falcon-new": ("FalconForCausalLM", {**NEW_FALCON, "bias": True, "tie_word_embeddings": False}),
+    # RW 1B but for its linear biases.
+    "falcon-serial": ("FalconForCausalLM", {"parallel_attn": False, "multi_query": False, "bias": True}),
+    "refined-web": ("FalconForCausalLM", {}),
+    "refined-web-large": ("FalconForCausalLM", {"new_decoder_architecture": True, "num_kv_heads": 2}),
+    "falcon-seqcls": ("FalconForSequenceClassification", {**NEW_FALCON, "num_ln_in_parallel_attn": 1, "num_labels": 3}),
+    "falcon-tokcls": ("FalconForTokenClassification", {"ffn_hidden_size": 24, "num_labels": 3, "classifier_dropout": 0.0}),
+    "falcon-qa": ("FalconForQuestionAnswering", {"ffn_hidden_size": 24}),
     "gpt-neox-serial": ("GPTNeoXForCausalLM", {"use_parallel_residual": False, "tie_word_embeddings": True}),
 }
+
+# Falcon's files from before transformers had the family: other fields, the same modules.
+REFINED_WEB = {"refined-web": "RefinedWebModel", "refined-web-large": "RefinedWeb"}
+COUNTS = {"num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "num_kv_heads": "n_head_kv"}
+NEWER = ["activation", "ffn_hidden_size", "intermediate_size", "max_position_embeddings", "new_decoder_architecture",
+         "num_ln_in_parallel_attn", "rope_parameters"]
 
 
 def build(name):
@@ -147,7 +181,7 @@ def inputs(model):
 
 def labels(model, ids, mask):
     name = type(model).__name__
-    if name.endswith("ForQuestionAnswering") and name.startswith(("Llama", "Mistral", "GPT")):
+    if name.endswith("ForQuestionAnswering") and name.startswith(("Llama", "Mistral", "GPT", "Falcon")):
         return {}  # a loss over all positions would have those of padding, at which causal models compute nothing that counts
     if name.endswith("ForQuestionAnswering"):
         return {"start_positions": torch.tensor([1, 2, 4]), "end_positions": torch.tensor([5, 6, 8])}
@@ -243,8 +277,17 @@ def make(name, folder):
         stored = reference(model)
     model.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
+    if name in REFINED_WEB:
+        as_refined_web(folder / "config.json", REFINED_WEB[name])
     save_file(stored, folder / "reference.safetensors")
     write_manifest(model, folder)
+
+
+def as_refined_web(file, model_type):
+    fields = json.loads(file.read_text())
+    config = {COUNTS.get(key, key): value for key, value in fields.items() if key not in NEWER}
+    config |= {"architectures": ["RWForCausalLM"], "model_type": model_type}
+    file.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def write_manifest(model, folder):

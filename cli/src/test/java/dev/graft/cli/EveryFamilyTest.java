@@ -11,6 +11,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.ServiceLoader;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -18,20 +21,28 @@ import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** One command trains LoRA on a model of every registered family that classifies texts. */
+/** One command trains LoRA on a model of every registered family that classifies or writes texts. */
 class EveryFamilyTest {
     private static final List<String> WORDS = List.of("cat", "dog", "red", "one", "two", "six");
 
     @TempDir
     private Path folder;
 
-    static List<String> families() {
+    private static List<String> families(Predicate<Set<Task>> wanted) {
         return ServiceLoader.load(Architecture.class).stream()
                 .map(ServiceLoader.Provider::get)
-                .filter(family -> family.tasks().contains(Task.SEQ_CLS))
+                .filter(family -> wanted.test(family.tasks()))
                 .map(Architecture::modelType)
                 .sorted()
                 .toList();
+    }
+
+    static List<String> classifying() {
+        return families(tasks -> tasks.contains(Task.SEQ_CLS));
+    }
+
+    static List<String> writing() {
+        return families(tasks -> tasks.contains(Task.CAUSAL_LM) && !tasks.contains(Task.SEQ_CLS));
     }
 
     /** A tiny model of that type, with a tokenizer of a few words. */
@@ -70,13 +81,23 @@ class EveryFamilyTest {
     }
 
     @ParameterizedTest
-    @MethodSource("families")
+    @MethodSource("classifying")
     void loraTrains(String type) throws IOException {
+        trains(type, word -> ", \"label\": \"" + word + "\"");
+    }
+
+    @ParameterizedTest
+    @MethodSource("writing")
+    void loraTrainsWhatOnlyWrites(String type) throws IOException {
+        trains(type, word -> "");
+    }
+
+    private void trains(String type, UnaryOperator<String> label) throws IOException {
         StringBuilder rows = new StringBuilder();
         for (int i = 0; i < 12; i++) {
             String word = WORDS.get(i % 2);
-            rows.append("{\"text\": \"%s %s\", \"label\": \"%s\"}%n"
-                    .formatted((word + " ").repeat(1 + i / 4), WORDS.get(2 + i % 4), word));
+            rows.append("{\"text\": \"%s %s\"%s}%n"
+                    .formatted((word + " ").repeat(1 + i / 4), WORDS.get(2 + i % 4), label.apply(word)));
         }
         Path data = Files.writeString(folder.resolve("rows.jsonl"), rows);
         Path out = folder.resolve("out");

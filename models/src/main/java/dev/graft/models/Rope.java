@@ -12,18 +12,28 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Rotary position embedding (Su et al., 2021), in the half-split form of Hugging Face's Llama: pair i of a head is
- * (x[i], x[i + d/2]), turned by position · frequency[i].
+ * Rotary position embedding (Su et al., 2021): pair i of a head is turned by position · frequency[i]. A pair is (x[i], x[i + d/2]), the
+ * half-split form of Hugging Face's Llama, or two neighbours (x[2i], x[2i + 1]), as in GPT-J.
  *
  * @param frequencies {@code [headDim / 2]}, or fewer where only the first values of a head are turned
  * @param scale what turned values are multiplied by
  * @param beyond what holds for longer texts, or null
+ * @param neighbours whether pairs are neighbours
  */
 public record Rope(
-        double[] frequencies, double scale, @Nullable Beyond beyond) {
+        double[] frequencies, double scale, @Nullable Beyond beyond, boolean neighbours) {
     /** Positions that are turned alike in texts of any length. */
     public Rope(double[] frequencies) {
         this(frequencies, 1, null);
+    }
+
+    Rope(double[] frequencies, double scale, @Nullable Beyond beyond) {
+        this(frequencies, scale, beyond, false);
+    }
+
+    /** The plain frequencies of the first so many values of each head, in pairs of neighbours. */
+    public static Rope ofNeighbours(double theta, int turned) {
+        return new Rope(RopeScaling.frequencies(theta, turned), 1, null, true);
     }
 
     /**
@@ -134,10 +144,10 @@ public record Rope(
         Tensor cos = eachAlone(angles, Tensor::cos);
         Tensor sin = eachAlone(angles, Tensor::sin);
         if (scale == 1) {
-            return new Angles(cos, sin);
+            return new Angles(cos, sin, neighbours);
         }
         Scalar factor = new Scalar(scale);
-        return new Angles(cos.mul(factor), sin.mul(factor));
+        return new Angles(cos.mul(factor), sin.mul(factor), neighbours);
     }
 
     /**
@@ -155,16 +165,20 @@ public record Rope(
         return Ops.cat(0, rows);
     }
 
-    /** Cosines and sines of a pass's positions, each {@code [batch or 1, 1, seq, headDim / 2]}. */
-    public record Angles(Tensor cos, Tensor sin) {
+    /**
+     * Cosines and sines of a pass's positions, each {@code [batch or 1, 1, seq, headDim / 2]}.
+     *
+     * @param neighbours whether they turn pairs of neighbours
+     */
+    public record Angles(Tensor cos, Tensor sin, boolean neighbours) {
         /** The same in another type. */
         public Angles to(ScalarType type) {
-            return new Angles(Ops.to(cos, type), Ops.to(sin, type));
+            return new Angles(Ops.to(cos, type), Ops.to(sin, type), neighbours);
         }
 
         /** The angles that turn back; a scale stays. */
         Angles inverse() {
-            return new Angles(cos, sin.neg());
+            return new Angles(cos, sin.neg(), neighbours);
         }
 
         /** Turns x {@code [batch, heads, seq, headDim]}, or the first values of each head where there are angles for those alone. */
@@ -173,13 +187,18 @@ public record Rope(
             if (turned < x.size(3)) {
                 return Ops.cat(3, rotate(x.narrow(3, 0, turned)), x.narrow(3, turned, x.size(3) - turned));
             }
-            TensorVector halves = x.unflatten(3, 2, x.size(3) / 2).unbind(3);
-            Tensor first = halves.get(0);
-            Tensor second = halves.get(1);
-            return Ops.cat(
-                    3,
-                    first.mul(cos).addcmul_(second, sin, new Scalar(-1.0)),
-                    second.mul(cos).addcmul_(first, sin, new Scalar(1.0)));
+            long pairs = x.size(3) / 2;
+            TensorVector sides = neighbours
+                    ? x.unflatten(3, pairs, 2).unbind(4)
+                    : x.unflatten(3, 2, pairs).unbind(3);
+            Tensor first = sides.get(0);
+            Tensor second = sides.get(1);
+            Tensor turnedFirst = first.mul(cos).addcmul_(second, sin, new Scalar(-1.0));
+            Tensor turnedSecond = second.mul(cos).addcmul_(first, sin, new Scalar(1.0));
+            return neighbours
+                    ? Ops.cat(4, turnedFirst.unsqueeze(4), turnedSecond.unsqueeze(4))
+                            .flatten(3, 4)
+                    : Ops.cat(3, turnedFirst, turnedSecond);
         }
     }
 }

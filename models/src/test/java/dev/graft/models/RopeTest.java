@@ -2,8 +2,10 @@ package dev.graft.models;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 
@@ -28,6 +30,26 @@ class RopeTest {
                         .as("sines of position %d", positions[row])
                         .isEqualTo(Tensors.floats(alone.sin()));
             }
+        }
+    }
+
+    /** Turning neighbours is turning halves in another order, and the inverse turns back. */
+    @Test
+    void neighboursTurnAsTheTwoHalvesOfAHeadDo() {
+        try (Scope scope = new Scope()) {
+            Tensor x = Rng.of(1, "heads").normal(0, 1, 2, 3, 5, 12);
+            Tensor positions = Tensors.of(new long[] {0, 1, 2, 7, 30}, 1, 5);
+            Rope.Angles angles = Rope.ofNeighbours(10_000, 8).at(positions, ScalarType.Float, null);
+            Tensor turned = angles.rotate(x);
+
+            Tensor halves = x.narrow(3, 0, 8).unflatten(3, 4, 2).transpose(3, 4).flatten(3, 4);
+            Tensor expected = ROPE.at(positions, ScalarType.Float, null).rotate(halves);
+            assertThat(Tensors.floats(turned.narrow(3, 0, 8)))
+                    .isEqualTo(Tensors.floats(
+                            expected.unflatten(3, 2, 4).transpose(3, 4).flatten(3, 4)));
+            assertThat(Tensors.floats(turned.narrow(3, 8, 4))).isEqualTo(Tensors.floats(x.narrow(3, 8, 4)));
+            assertThat(Tensors.item(angles.inverse().rotate(turned).sub(x).abs().max()))
+                    .isLessThan(1e-5);
         }
     }
 }

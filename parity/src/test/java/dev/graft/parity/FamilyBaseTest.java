@@ -98,7 +98,7 @@ class FamilyBaseTest {
                     assertThat(base.sites()).isNotEmpty();
                     assertThat(base.unusedTensors()).isEmpty();
                 });
-        assertThat(FamilyBase.of("gptj")).isEmpty();
+        assertThat(FamilyBase.of("mamba")).isEmpty();
     }
 
     @Test

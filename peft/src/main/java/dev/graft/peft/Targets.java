@@ -45,10 +45,16 @@ public record Targets(
         List<String> layersPattern) {
     private static final Set<Role> USUAL = EnumSet.of(Role.QUERY, Role.VALUE, Role.QUERY_KEY_VALUE, Role.CONVOLUTION);
 
+    /** What PEFT chooses beside them in some families. */
+    private static final Map<String, Set<Role>> MORE = Map.of("phi", EnumSet.of(Role.UP, Role.DOWN));
+
     /** Every linear layer except the head, and the convolutions inside a network of them. */
     public static final Targets ALL_LINEAR = regex("all-linear");
 
-    /** The query and value projections, which PEFT chooses where nothing is given, or the convolutions of a network of them. */
+    /**
+     * The query and value projections, which PEFT chooses where nothing is given, in Phi the feed-forward layers too; the convolutions of a network
+     * of them.
+     */
     public static final Targets DEFAULT = new Targets(List.of(), null, List.of(), null, null, List.of());
 
     /** Modules with these names or suffixes. */
@@ -257,9 +263,10 @@ public record Targets(
             return withNames(linears);
         }
         if (isDefault()) {
+            Set<Role> more = MORE.getOrDefault(base.architecture().modelType(), Set.of());
             List<String> projections = new ArrayList<>();
             for (Site site : candidates) {
-                if (site instanceof Projection layer && USUAL.contains(layer.role())) {
+                if (site instanceof Projection layer && (USUAL.contains(layer.role()) || more.contains(layer.role()))) {
                     projections.add(site.name());
                 }
             }

@@ -21,10 +21,22 @@ final class CausalHeads {
 
     private CausalHeads() {}
 
+    /** The head of a decoder whose vocabulary head has no bias. */
+    static Head of(
+            Weights w,
+            Architecture.HeadSpec spec,
+            Embedding tokens,
+            boolean tied,
+            String tokenClassifier,
+            double dropout) {
+        return of(w, spec, tokens, tied, false, tokenClassifier, dropout);
+    }
+
     /**
      * The head of a decoder.
      *
      * @param tied whether the vocabulary head's weight is that of the embeddings
+     * @param bias whether the vocabulary head has a bias
      * @param tokenClassifier what the family calls the classifier of tokens
      * @param dropout before the classifier of tokens
      */
@@ -33,12 +45,13 @@ final class CausalHeads {
             Architecture.HeadSpec spec,
             Embedding tokens,
             boolean tied,
+            boolean bias,
             String tokenClassifier,
             double dropout) {
         long hidden = tokens.hidden();
         return switch (spec.task()) {
             case FEATURE_EXTRACTION -> new Head.None(List.of());
-            case CAUSAL_LM -> new Head.PerToken(vocabulary(w, tokens, tied && !w.isOverridden("lm_head.weight")));
+            case CAUSAL_LM -> new Head.PerToken(vocabulary(w, tokens, tied && !w.isOverridden("lm_head.weight"), bias));
             case SEQ_CLS ->
                 new Head.Sequence(
                         Head.Pooling.LAST, null, 0, w.headLinear("score", spec.labels(), hidden, false, spec.seed()));
@@ -57,12 +70,12 @@ final class CausalHeads {
         return classifier != null ? classifier : hidden != null ? hidden : 0.1;
     }
 
-    private static Linear vocabulary(Weights w, Embedding tokens, boolean tied) {
+    private static Linear vocabulary(Weights w, Embedding tokens, boolean tied, boolean bias) {
         if (!tied && !w.has("lm_head.weight")) {
             throw new FormatException(
                     "config.json", "tie_word_embeddings is false, but the checkpoint has no lm_head.weight", null);
         }
         Tensor weight = tied ? tokens.weight() : w.matrix("lm_head.weight", tokens.rows(), tokens.hidden());
-        return new Linear("lm_head", Role.HEAD, -1, weight, null);
+        return new Linear("lm_head", Role.HEAD, -1, weight, bias ? w.bias("lm_head.bias", tokens.rows()) : null);
     }
 }

@@ -82,12 +82,7 @@ final class Decoder implements Backbone {
 
         /** The same where the family has its own default for the size of a head. */
         static Heads read(Fields f, Size size, int absentKeyValues, int absentDim) {
-            int keyValues = f.has("num_key_value_heads") && f.integerOrNull("num_key_value_heads") == null
-                    ? size.heads()
-                    : f.integer("num_key_value_heads", absentKeyValues);
-            if (keyValues < 1 || size.heads() % keyValues != 0) {
-                throw f.wrong("num_key_value_heads", "a divisor of num_attention_heads " + size.heads());
-            }
+            int keyValues = keyValues(f, size, absentKeyValues);
             Integer given = f.integerOrNull("head_dim");
             int dim = given == null ? absentDim : given;
             boolean bias = f.bool("attention_bias", false);
@@ -100,6 +95,17 @@ final class Decoder implements Backbone {
                     bias,
                     false,
                     HeadNorm.NONE);
+        }
+
+        /** How many heads keys and values have; null for as many as queries. */
+        static int keyValues(Fields f, Size size, int absent) {
+            int keyValues = f.has("num_key_value_heads") && f.integerOrNull("num_key_value_heads") == null
+                    ? size.heads()
+                    : f.integer("num_key_value_heads", absent);
+            if (keyValues < 1 || size.heads() % keyValues != 0) {
+                throw f.wrong("num_key_value_heads", "a divisor of num_attention_heads " + size.heads());
+            }
+            return keyValues;
         }
 
         Heads withBias(boolean newBias, boolean newOutputBias) {

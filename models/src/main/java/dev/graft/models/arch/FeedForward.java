@@ -11,8 +11,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
-/** What a decoder's layer does with each position on its own: a gated block, or a mixture of them. */
-sealed interface FeedForward permits FeedForward.Gated, Mixture {
+/** What a decoder's layer does with each position on its own: a plain block, a gated one, or a mixture of those. */
+sealed interface FeedForward permits FeedForward.Plain, FeedForward.Gated, Mixture {
     /**
      * The block's answer for the residual stream h {@code [batch, seq, hidden]}.
      *
@@ -23,6 +23,19 @@ sealed interface FeedForward permits FeedForward.Gated, Mixture {
 
     /** Its sites, in the order of its modules. */
     List<Site> sites();
+
+    /** {@code down(activation(up(x)))}. */
+    record Plain(Linear up, Linear down, Activation activation) implements FeedForward {
+        @Override
+        public Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass) {
+            return pass.linear(down, pass.activate(activation, pass.linears(norm, h, base, up)[0]));
+        }
+
+        @Override
+        public List<Site> sites() {
+            return List.of(up, down);
+        }
+    }
 
     /**
      * {@code down(activation(gate(x)) ⊙ up(x))} (Shazeer, 2020).

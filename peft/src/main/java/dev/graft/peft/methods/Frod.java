@@ -85,7 +85,7 @@ public record Frod(
 
     @Override
     public void graft(Grafter g) {
-        List<Linear> sites = g.linears(targets, "FRoD");
+        List<Linear> sites = g.linears(targets.orBy(g.base(), Vera.TARGETS), "FRoD");
         // The places of one kind of layer are drawn behind those of the kind before.
         TorchRng rng = new TorchRng(key);
         for (SharedBasis basis : SharedBasis.of(sites)) {
@@ -207,7 +207,7 @@ public record Frod(
         json.put("runtime_offload_base_weight", offloads);
         json.put("fan_in_fan_out", false);
         bias.write(json, "frod_only");
-        targets.writeWithoutExclusions(json, base);
+        targets.orBy(base, Vera.TARGETS).writeWithoutExclusions(json, base);
     }
 
     /** Registers {@code frod}. */

@@ -82,7 +82,7 @@ public record Pvera(
 
     @Override
     public void graft(Grafter g) {
-        List<Linear> sites = g.linears(targets, "PVeRA");
+        List<Linear> sites = g.linears(targets.orBy(g.base(), Vera.TARGETS), "PVeRA");
         long in = sites.stream().mapToLong(Linear::in).max().orElseThrow();
         long out = sites.stream().mapToLong(Linear::out).max().orElseThrow();
         boolean saved = projection.saved();
@@ -160,7 +160,7 @@ public record Pvera(
         json.put("sample_at_inference", false);
         json.put("generator_seed", generatorSeed);
         bias.write(json, "pvera_only");
-        targets.writeWithoutExclusions(json, base);
+        targets.orBy(base, Vera.TARGETS).writeWithoutExclusions(json, base);
     }
 
     /** Registers {@code pvera}. */

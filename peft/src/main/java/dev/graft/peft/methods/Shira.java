@@ -61,7 +61,7 @@ public record Shira(int r, String mask, @Nullable Integer seed, Targets targets,
         if (!mask.equals("random") && !g.loads()) {
             throw new InputException("mask_type is \"" + mask + "\", expected \"random\" for a new adapter");
         }
-        for (Linear site : g.linears(targets, "SHiRA")) {
+        for (Linear site : g.linears(targets.orBy(g.base(), Vera.TARGETS), "SHiRA")) {
             int n = Math.toIntExact(r * (site.in() + site.out()));
             Places.require("r " + r, n, site);
             Places places = Places.of(g, site, "shira_indices", Place.FILE, mask(site, n), n);
@@ -81,7 +81,7 @@ public record Shira(int r, String mask, @Nullable Integer seed, Targets targets,
 
     @Override
     public void write(ObjectNode json, Base base) {
-        targets.spelledOut(base).write(json);
+        targets.orBy(base, Vera.TARGETS).spelledOut(base).write(json);
         json.remove(List.of("exclude_modules", "layers_to_transform", "layers_pattern"));
         json.put("r", r);
         json.put("mask_type", mask);

@@ -13,6 +13,7 @@ import dev.graft.peft.Targets;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.TorchRng;
 import java.util.List;
+import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import tools.jackson.databind.node.ObjectNode;
@@ -48,6 +49,9 @@ public record Vera(
     public static final Vera DEFAULT =
             new Vera(256, 0.1, 0, SharedProjection.SAVED, Bias.NONE, Targets.ALL_LINEAR, true);
 
+    /** Where PEFT chooses query and value for this method and more for others. */
+    static final Map<String, List<String>> TARGETS = Map.of("phi", List.of("q_proj", "v_proj"));
+
     public Vera {
         if (r < 1) {
             throw new InputException("r is " + r + ", expected at least 1");
@@ -70,7 +74,7 @@ public record Vera(
 
     @Override
     public void graft(Grafter g) {
-        List<Linear> sites = g.linears(targets, "VeRA");
+        List<Linear> sites = g.linears(targets.orBy(g.base(), TARGETS), "VeRA");
         long in = sites.stream().mapToLong(Linear::in).max().orElseThrow();
         long out = sites.stream().mapToLong(Linear::out).max().orElseThrow();
         Tensor a = g.buffer(
@@ -125,7 +129,7 @@ public record Vera(
         json.put("fan_in_fan_out", false);
         json.put("init_weights", startAtZero);
         bias.write(json, "vera_only");
-        targets.writeWithoutExclusions(json, base);
+        targets.orBy(base, TARGETS).writeWithoutExclusions(json, base);
     }
 
     /** Registers {@code vera}. */
