@@ -156,6 +156,12 @@ class FamiliesTest {
             value = {
                 "gpt2 | add_cross_attention | true",
                 "gpt2 | activation_function | \"mish\"",
+                "gpt-bigcode | add_cross_attention | true",
+                "gpt-neo | attention_types | [[[\"global\"], 1]]",
+                "gpt-neo | attention_types | [[[\"global\", \"linear\", \"local\"], 1]]",
+                "opt | num_attention_heads | 5",
+                "opt | layerdrop | 0.1",
+                "opt | layer_norm_elementwise_affine | false",
                 "roberta-seqcls | pad_token_id | null",
                 "roberta-seqcls | position_embedding_type | \"relative_key\"",
                 "distilbert-seqcls | n_heads | 5",

@@ -49,7 +49,19 @@ class GeneratorTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama-gqa", "llama-mha", "llama3-rope", "phi3-longrope", "qwen3-yarn", "gpt-neox"})
+    @ValueSource(
+            strings = {
+                "llama-gqa",
+                "llama-mha",
+                "llama3-rope",
+                "phi3-longrope",
+                "qwen3-yarn",
+                "gpt-neox",
+                "gpt-bigcode",
+                "gpt-neo",
+                "opt",
+                "opt-behind"
+            })
     void greedyTokensAreThoseOfTheReference(String name) {
         Fixtures reference = Fixtures.of(name);
         int[][] ids = reference.ints("generate.input_ids");
