@@ -105,6 +105,14 @@ BASES = {
     "gpt-bigcode-tokcls": ("GPTBigCodeForTokenClassification", {**GPT2, "scale_attn_weights": False, "num_labels": 3}),
     "gpt-neo": ("GPTNeoForCausalLM", {**GPT_NEO}),
     "gpt-neo-seqcls": ("GPTNeoForSequenceClassification", {**GPT_NEO, "num_labels": 3}),
+    "bloom": ("BloomForCausalLM", {}),
+    # Slopes of heads that aren't a power of two.
+    "bloom-tokcls": ("BloomForTokenClassification", {
+        "hidden_size": 12, "num_attention_heads": 3, "apply_residual_connection_post_layernorm": True, "num_labels": 3}),
+    "bloom-qa": ("BloomForQuestionAnswering", {}),
+    "mpt": ("MptForCausalLM", {"max_seq_len": 48, "attn_config": {"clip_qkv": 1.0}}),
+    "mpt-seqcls": ("MptForSequenceClassification", {
+        "hidden_size": 12, "num_attention_heads": 3, "max_seq_len": 48, "attn_config": {"softmax_scale": 0.3}, "num_labels": 3}),
     "opt": ("OPTForCausalLM", {**OPT}),
     # What the one of 350 million parameters has.
     "opt-behind": ("OPTForCausalLM", {**OPT, "do_layer_norm_before": False, "word_embed_proj_dim": 12}),

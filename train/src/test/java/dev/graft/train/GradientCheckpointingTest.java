@@ -75,6 +75,8 @@ class GradientCheckpointingTest {
                 "gpt-neo",
                 "opt",
                 "opt-behind",
+                "bloom",
+                "mpt",
                 "gpt-neox",
                 "qwen3",
                 "gemma3",

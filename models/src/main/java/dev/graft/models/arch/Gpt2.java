@@ -30,7 +30,7 @@ public final class Gpt2 extends GptFamily {
         // The same product in another order, for fp16.
         f.bool("reorder_and_upcast_attn", false);
         GptDecoder.Heads heads =
-                new GptDecoder.Heads(size.heads(), QueryKeyValue.PARTS, true, true, f.number("attn_pdrop", 0.1), kinds);
+                GptDecoder.Heads.own(size, QueryKeyValue.PARTS, true, true, f.number("attn_pdrop", 0.1), kinds);
         return config(f, size, heads, "gelu_new", true);
     }
 
@@ -58,7 +58,8 @@ public final class Gpt2 extends GptFamily {
                 size.hidden(),
                 -1,
                 transposed,
-                new GptDecoder.Positions(0, false),
+                new GptDecoder.Positions("wpe", 0, false),
+                null,
                 heads,
                 new GptDecoder.Mlp(
                         intermediate(f, "n_inner", size), true, Activation.read(f, "activation_function", activation)),

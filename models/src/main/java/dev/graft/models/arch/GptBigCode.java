@@ -33,6 +33,7 @@ public final class GptBigCode extends GptFamily {
                 shared ? QueryKeyValue.PARTS : QueryKeyValue.HEADS,
                 true,
                 true,
+                Double.POSITIVE_INFINITY,
                 f.number("attn_pdrop", 0.1),
                 GptDecoder.Kind.same(size, Gpt2.scale(f, size)));
         return Gpt2.config(f, size, heads, "gelu_pytorch_tanh", false);

@@ -1,6 +1,7 @@
 package dev.graft.models.arch;
 
 import dev.graft.models.Activation;
+import dev.graft.models.Alibi;
 import dev.graft.models.Attend;
 import dev.graft.models.AttentionMask;
 import dev.graft.models.Backbone;
@@ -21,18 +22,20 @@ import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Ops;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What GPT-2 (Radford et al., 2019) and its descendants have in common: a decoder with learned positions, layer norms and a feed-forward block
- * without a gate. A family says by its {@link Config} how it differs. With h the residual stream {@code [batch, seq, hidden]} a layer is
+ * What GPT-2 (Radford et al., 2019) and its descendants have in common: a decoder with learned positions or ALiBi, layer norms and a feed-forward
+ * block without a gate. A family says by its {@link Config} how it differs. With h the residual stream {@code [batch, seq, hidden]} a layer is
  *
  * <pre>{@code
  * h = h + output(attend(q, k, v))   with q, k, v of norm(h)
@@ -42,7 +45,8 @@ import org.jspecify.annotations.Nullable;
 final class GptDecoder implements Backbone {
     private final Config config;
     private final Embedding tokens;
-    private final Embedding positions;
+    private final @Nullable Embedding positions;
+    private final @Nullable Norm embeddingNorm;
     private final @Nullable Linear projectIn;
     private final @Nullable Linear projectOut;
     private final Stream stream;
@@ -59,7 +63,6 @@ final class GptDecoder implements Backbone {
     record Names(
             String root,
             String tokens,
-            String positions,
             String layer,
             String attentionNorm,
             String attention,
@@ -72,7 +75,6 @@ final class GptDecoder implements Backbone {
         static final Names GPT2 = new Names(
                 "",
                 "wte",
-                "wpe",
                 "h.",
                 "ln_1",
                 "attn",
@@ -87,7 +89,6 @@ final class GptDecoder implements Backbone {
             return new Names(
                     root,
                     tokens,
-                    positions,
                     layer,
                     attentionNorm,
                     newAttention,
@@ -107,10 +108,23 @@ final class GptDecoder implements Backbone {
      * @param layout of what one layer gives
      * @param bias whether queries, keys and values have biases
      * @param outputBias whether the output has one
+     * @param clip the largest size of queries, keys and values; infinite for any
      * @param kinds one for each layer
      */
     record Heads(
-            int keyValues, QueryKeyValue layout, boolean bias, boolean outputBias, double dropout, List<Kind> kinds) {}
+            int keyValues,
+            QueryKeyValue layout,
+            boolean bias,
+            boolean outputBias,
+            double clip,
+            double dropout,
+            List<Kind> kinds) {
+        /** Heads of which each has its own keys and values, of any size. */
+        static Heads own(
+                Size size, QueryKeyValue layout, boolean bias, boolean outputBias, double dropout, List<Kind> kinds) {
+            return new Heads(size.heads(), layout, bias, outputBias, Double.POSITIVE_INFINITY, dropout, kinds);
+        }
+    }
 
     /**
      * How layers differ from one another.
@@ -133,26 +147,37 @@ final class GptDecoder implements Backbone {
     /** The feed-forward block. */
     record Mlp(int intermediate, boolean bias, Activation activation) {}
 
+    /** Where a layer normalises. */
+    enum Place {
+        /** Before its blocks. */
+        BEFORE,
+        /** Before its blocks, whose answers are added to what is normalised. */
+        RESIDUAL,
+        /** The residual stream behind its blocks. */
+        BEHIND
+    }
+
     /**
      * Where and how it normalises.
      *
-     * @param behind whether a layer normalises the stream behind its blocks in place of what they read
+     * @param bias whether norms have biases
+     * @param first whether the embeddings are normalised
      * @param last whether there is a norm behind the last layer
      */
-    record Norms(boolean behind, boolean last, double eps) {
+    record Norms(Place place, boolean bias, boolean first, boolean last, double eps) {
         /** Before the blocks, and behind the last layer. */
         static Norms before(double eps) {
-            return new Norms(false, true, eps);
+            return new Norms(Place.BEFORE, true, false, true, eps);
         }
     }
 
     /**
-     * How positions are looked up.
+     * A table of positions.
      *
      * @param offset the row of the first one
      * @param counted whether padding has none, where nothing else is said
      */
-    record Positions(int offset, boolean counted) {}
+    record Positions(String name, int offset, boolean counted) {}
 
     /**
      * A family's shape.
@@ -160,6 +185,8 @@ final class GptDecoder implements Backbone {
      * @param embedding the size of a token's embedding
      * @param padding as in {@link Embedding}
      * @param transposed whether checkpoints hold matrices as {@code [in, out]}
+     * @param positions null where there is ALiBi
+     * @param alibi null where there is a table of positions
      * @param embeddingDropout of the embeddings
      * @param residualDropout of what blocks add
      */
@@ -169,7 +196,8 @@ final class GptDecoder implements Backbone {
             int embedding,
             int padding,
             boolean transposed,
-            Positions positions,
+            @Nullable Positions positions,
+            @Nullable Alibi alibi,
             Heads heads,
             Mlp mlp,
             Norms norms,
@@ -201,7 +229,9 @@ final class GptDecoder implements Backbone {
         String p = prefix + names.root;
         int h = size.hidden();
         tokens = w.tokens(p + names.tokens, size.vocab(), config.embedding, config.padding);
-        positions = w.embedding(p + names.positions, size.positions() + config.positions.offset, h);
+        Positions table = config.positions;
+        positions = table == null ? null : w.embedding(p + table.name, size.positions() + table.offset, h);
+        embeddingNorm = config.norms.first ? norm(w, p + names.tokens + "_layernorm", -1) : null;
         boolean projects = config.embedding != h;
         projectOut = projects ? w.linear(p + "project_out", Role.PROJECTION, -1, config.embedding, h, false) : null;
         projectIn = projects ? w.linear(p + "project_in", Role.PROJECTION, -1, h, config.embedding, false) : null;
@@ -209,7 +239,11 @@ final class GptDecoder implements Backbone {
         for (int i = 0; i < size.layers(); i++) {
             layers.add(layer(w, p + names.layer + i, i));
         }
-        norm = config.norms.last ? w.layerNorm(p + names.norm, -1, h, true, config.norms.eps) : null;
+        norm = config.norms.last ? norm(w, p + names.norm, -1) : null;
+    }
+
+    private Norm norm(Weights w, String name, int layer) {
+        return w.layerNorm(name, layer, config.size.hidden(), config.norms.bias, config.norms.eps);
     }
 
     private DecoderLayer layer(Weights w, String name, int i) {
@@ -219,9 +253,9 @@ final class GptDecoder implements Backbone {
         Names names = config.names;
         Heads heads = config.heads;
         Mlp mlp = config.mlp;
-        Norm attentionNorm = w.layerNorm(l + names.attentionNorm, i, h, true, config.norms.eps);
-        Norm feedForwardNorm = w.layerNorm(l + names.feedForwardNorm, i, h, true, config.norms.eps);
-        boolean behind = config.norms.behind;
+        Norm attentionNorm = norm(w, l + names.attentionNorm, i);
+        Norm feedForwardNorm = norm(w, l + names.feedForwardNorm, i);
+        boolean behind = config.norms.place == Place.BEHIND;
         Kind kind = heads.kinds.get(i);
         return new DecoderLayer(
                 kind,
@@ -281,17 +315,11 @@ final class GptDecoder implements Backbone {
             Embedded embedded = Embedded.of(tokens, in, small(), pass);
             return new Tensor[] {embedded.rows(), places(embedded, in, pass)};
         });
-        AttentionMask mask = AttentionMask.of(layers.get(0).attention, true, base(), pass);
-        Tensor shift = mask.shift();
-        Tensor places = (shift == null ? start[1] : start[1].add(shift)).expand(in.rows(), -1);
-        Tensor rows = projectIn == null ? start[0] : projected(projectIn, start[0], pass);
-        Tensor[] sums = pass.piece(() -> {
-            Tensor sum = rows.add(Ops.to(pass.hooks().embedding(positions, places, pass), small()));
-            return new Tensor[] {Ops.dropout(sum, config.embeddingDropout, pass.isTraining())};
-        });
+        AttentionMask whole = AttentionMask.of(layers.get(0).attention, true, base(), pass);
+        AttentionMask mask = config.alibi == null ? whole : whole.with(config.alibi);
         Map<Integer, AttentionMask> masks = new HashMap<>(Map.of(0, mask));
         config.heads.kinds.forEach(kind -> masks.computeIfAbsent(kind.window, mask::within));
-        Tensor h = pass.enter(stream, sums[0]);
+        Tensor h = pass.enter(stream, embedded(start[0], start[1], mask.shift(), pass));
         for (DecoderLayer layer : layers) {
             pass.collect(h);
             Tensor input = h;
@@ -305,11 +333,29 @@ final class GptDecoder implements Backbone {
         return pass.result(h);
     }
 
-    /** The rows of the table of positions, {@code [batch or 1, seq]}. */
+    /** Where tokens stand, {@code [batch or 1, seq]}: the rows of a table of positions. */
     private Tensor places(Embedded embedded, Inputs in, Pass pass) {
-        Positions how = config.positions;
-        Tensor places = how.counted && in.positions() == null ? embedded.counted(pass) : embedded.positions();
-        return how.offset == 0 ? places : places.add(new Scalar((long) how.offset));
+        Positions table = config.positions;
+        if (table == null) {
+            return embedded.positions();
+        }
+        Tensor places = table.counted && in.positions() == null ? embedded.counted(pass) : embedded.positions();
+        return table.offset == 0 ? places : places.add(new Scalar((long) table.offset));
+    }
+
+    /** What enters the first layer, of tokens' embeddings. */
+    private Tensor embedded(Tensor rows, Tensor places, @Nullable Tensor shift, Pass pass) {
+        Tensor wide = projectIn == null ? rows : projected(projectIn, rows, pass);
+        Tensor h = embeddingNorm == null ? wide : pass.norm(embeddingNorm, wide, small());
+        Embedding table = positions;
+        if (table == null) {
+            return pass.dropout(h, config.embeddingDropout);
+        }
+        Tensor moved = (shift == null ? places : places.add(shift)).expand(rows.size(0), -1);
+        return pass.piece(() -> {
+            Tensor sum = h.add(Ops.to(pass.hooks().embedding(table, moved, pass), small()));
+            return new Tensor[] {Ops.dropout(sum, config.embeddingDropout, pass.isTraining())};
+        })[0];
     }
 
     private Tensor projected(Linear projection, Tensor x, Pass pass) {
@@ -324,23 +370,39 @@ final class GptDecoder implements Backbone {
         return pass.leave(layer.layer, result);
     }
 
-    /** The residual stream with a block's answer, normalised before or behind. */
+    /** The residual stream with a block's answer. */
     private Tensor add(Block site, Norm norm, Tensor h, Answer answer, Pass pass) {
-        return config.norms.behind
-                ? PostNorm.add(site, norm, h, answer.of(null, h), config.residualDropout, pass)
-                : pass.add(site, h, pass.dropout(answer.of(norm, h), config.residualDropout));
+        double dropout = config.residualDropout;
+        return switch (config.norms.place) {
+            case BEFORE -> pass.add(site, h, pass.dropout(answer.of(norm, h), dropout));
+            case RESIDUAL -> {
+                Tensor normed = pass.norm(norm, h, small());
+                yield pass.add(site, normed, pass.dropout(answer.of(null, normed), dropout));
+            }
+            case BEHIND -> PostNorm.add(site, norm, h, answer.of(null, h), dropout, pass);
+        };
     }
 
     private Tensor attended(DecoderLayer layer, @Nullable Norm norm, Tensor h, AttentionMask mask, Pass pass) {
         Heads heads = config.heads;
         int queries = config.size.heads();
-        Tensor[] projected = pass.linears(norm, h, base(), layer.projections.toArray(Linear[]::new));
+        Tensor[] projected = clipped(pass.linears(norm, h, base(), layer.projections.toArray(Linear[]::new)), pass);
         Tensor[] qkv =
                 projected.length == 1 ? heads.layout.split(projected[0], queries, heads.keyValues, pass) : projected;
         Tensor q = pass.heads(qkv[0], queries, null);
         Tensor k = pass.heads(qkv[1], heads.keyValues, null);
         Tensor v = pass.heads(qkv[2], heads.keyValues, null);
         return pass.linear(layer.output, Attend.attend(layer.attention, q, k, v, mask, heads.dropout, pass));
+    }
+
+    private Tensor[] clipped(Tensor[] projected, Pass pass) {
+        double most = config.heads.clip;
+        return Double.isInfinite(most)
+                ? projected
+                : pass.piece(() -> Arrays.stream(projected)
+                        .map(each ->
+                                each.clamp(new ScalarOptional(new Scalar(-most)), new ScalarOptional(new Scalar(most))))
+                        .toArray(Tensor[]::new));
     }
 
     private Tensor forwarded(DecoderLayer layer, @Nullable Norm norm, Tensor h, Pass pass) {
@@ -354,7 +416,13 @@ final class GptDecoder implements Backbone {
 
     @Override
     public List<Site> sites() {
-        List<Site> sites = new ArrayList<>(List.of(tokens, positions));
+        List<Site> sites = new ArrayList<>(List.of(tokens));
+        if (positions != null) {
+            sites.add(positions);
+        }
+        if (embeddingNorm != null) {
+            sites.add(embeddingNorm);
+        }
         if (projectOut != null && projectIn != null) {
             sites.addAll(List.of(projectOut, projectIn));
         }

@@ -47,9 +47,9 @@ public final class GptNeo extends GptFamily {
                 size.hidden(),
                 -1,
                 false,
-                new GptDecoder.Positions(0, false),
-                new GptDecoder.Heads(
-                        size.heads(), QueryKeyValue.PARTS, false, true, f.number("attention_dropout", 0), kinds),
+                new GptDecoder.Positions("wpe", 0, false),
+                null,
+                GptDecoder.Heads.own(size, QueryKeyValue.PARTS, false, true, f.number("attention_dropout", 0), kinds),
                 new GptDecoder.Mlp(
                         intermediate(f, "intermediate_size", size),
                         true,

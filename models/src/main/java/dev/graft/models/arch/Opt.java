@@ -17,7 +17,6 @@ public final class Opt extends GptFamily {
     private static final GptDecoder.Names NAMES = new GptDecoder.Names(
             "decoder.",
             "embed_tokens",
-            "embed_positions",
             "layers.",
             "self_attn_layer_norm",
             "self_attn",
@@ -70,16 +69,22 @@ public final class Opt extends GptFamily {
                 embedding == null ? size.hidden() : embedding,
                 Embedding.padding(f, 1),
                 false,
-                new GptDecoder.Positions(2, true),
-                new GptDecoder.Heads(
-                        size.heads(),
+                new GptDecoder.Positions("embed_positions", 2, true),
+                null,
+                GptDecoder.Heads.own(
+                        size,
                         QueryKeyValue.PARTS,
                         bias,
                         bias,
                         f.number("attention_dropout", 0),
                         GptDecoder.Kind.same(size, GptDecoder.Kind.usual(size))),
                 new GptDecoder.Mlp(f.integer("ffn_dim", 3072), bias, Activation.read(f, "activation_function", "relu")),
-                new GptDecoder.Norms(!before, before && !f.bool("_remove_final_layer_norm", false), 1e-5),
+                new GptDecoder.Norms(
+                        before ? GptDecoder.Place.BEFORE : GptDecoder.Place.BEHIND,
+                        true,
+                        false,
+                        before && !f.bool("_remove_final_layer_norm", false),
+                        1e-5),
                 0,
                 f.number("dropout", 0.1));
     }

@@ -60,7 +60,9 @@ class GeneratorTest {
                 "gpt-bigcode",
                 "gpt-neo",
                 "opt",
-                "opt-behind"
+                "opt-behind",
+                "bloom",
+                "mpt"
             })
     void greedyTokensAreThoseOfTheReference(String name) {
         Fixtures reference = Fixtures.of(name);
