@@ -149,6 +149,19 @@ class FamiliesTest {
         }
     }
 
+    /** As the published checkpoints say them. */
+    @Test
+    void bloomReadsTheOlderNamesOfItsSizes(@TempDir Path folder) {
+        Fixtures.copy("bloom", folder, config -> {
+            config.put("n_embed", config.remove("hidden_size").intValue());
+            config.set("num_attention_heads", config.remove("n_head"));
+            config.set("num_hidden_layers", config.remove("n_layer"));
+        });
+
+        assertThat(Base.load(folder).backbone().size())
+                .isEqualTo(Base.load(Fixtures.folder("bloom")).backbone().size());
+    }
+
     /** What a config.json may ask for that no code here does. */
     @ParameterizedTest
     @CsvSource(

@@ -37,11 +37,12 @@ public final class Bloom extends GptFamily {
 
     @Override
     GptDecoder.Config config(Fields f) {
+        Integer older = f.integerOrNull("n_embed");
         String heads = f.has("n_head") ? "n_head" : "num_attention_heads";
         Backbone.Size size = size(
                 f,
                 f.integer("vocab_size", 250880),
-                f.has("n_embed") ? f.integer("n_embed") : f.integer("hidden_size", 64),
+                older == null ? f.integer("hidden_size", 64) : older,
                 heads,
                 f.integer(heads, 8),
                 f.has("n_layer") ? f.integer("n_layer") : f.integer("num_hidden_layers", 2),

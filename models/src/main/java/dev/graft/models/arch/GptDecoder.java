@@ -429,7 +429,8 @@ final class GptDecoder implements Backbone {
         sites.add(stream);
         for (DecoderLayer l : layers) {
             sites.add(l.attentionNorm);
-            sites.addAll(l.projections);
+            List<Linear> p = l.projections;
+            sites.addAll(p.size() == 1 ? p : List.of(p.get(1), p.get(2), p.get(0)));
             sites.addAll(List.of(
                     l.attention,
                     l.output,
@@ -449,5 +450,10 @@ final class GptDecoder implements Backbone {
     @Override
     public Size size() {
         return config.size;
+    }
+
+    @Override
+    public int outputSize() {
+        return config.embedding;
     }
 }
