@@ -37,7 +37,7 @@ class RefusedCheckpointsTest {
                         "llama-gqa",
                         c -> c.put("model_type", "gpt_nix"),
                         "model_type is \"gpt_nix\"",
-                        "bart, bert, clip, deberta-v2"),
+                        "bart, bert, bloom, clip, deberta-v2"),
                 config("llama-gqa", c -> c.remove("model_type"), "model_type is missing"),
                 config(
                         "llama-gqa",
