@@ -34,6 +34,11 @@ BART = {
     "d_model": 16, "encoder_layers": 2, "decoder_layers": 3, "encoder_ffn_dim": 24, "decoder_ffn_dim": 20, "encoder_attention_heads": 4,
     "decoder_attention_heads": 2, "dropout": 0.0, "decoder_start_token_id": 2,
 }
+GPT2 = {
+    "n_embd": 16, "n_inner": 24, "n_layer": 2, "n_head": 4, "n_positions": 48, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0,
+}
+OPT = {"ffn_dim": 24, "pad_token_id": 1, "bos_token_id": 2, "dropout": 0.0}
+GPT_NEO = {"num_hidden_layers": 3, "attention_types": [[["global", "local"], 1], [["local"], 1]], "window_size": 3}
 
 STABLELM = {**GROUPED, "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}
 GPTJ = {"n_inner": 24, "num_attention_heads": 2, "rotary_dim": 4}
@@ -97,12 +102,27 @@ BASES = {
     "llama-qa": ("LlamaForQuestionAnswering", {**GROUPED}),
     "mistral-qa": ("MistralForQuestionAnswering", {**GROUPED, "sliding_window": None}),
     "gpt-neox-qa": ("GPTNeoXForQuestionAnswering", {}),
-    "gpt2-qa": ("GPT2ForQuestionAnswering", {
-        "n_embd": 16, "n_inner": 24, "n_layer": 2, "n_head": 4, "n_positions": 48, "resid_pdrop": 0.0, "embd_pdrop": 0.0,
-        "attn_pdrop": 0.0}),
-    "gpt2-seqcls": ("GPT2ForSequenceClassification", {
-        "n_embd": 16, "n_inner": 24, "n_layer": 2, "n_head": 4, "n_positions": 48, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0,
-        "scale_attn_by_inverse_layer_idx": True, "num_labels": 3}),
+    "gpt2-qa": ("GPT2ForQuestionAnswering", {**GPT2}),
+    "gpt2-seqcls": ("GPT2ForSequenceClassification", {**GPT2, "scale_attn_by_inverse_layer_idx": True, "num_labels": 3}),
+    "gpt-bigcode": ("GPTBigCodeForCausalLM", {**GPT2}),
+    "gpt-bigcode-seqcls": ("GPTBigCodeForSequenceClassification", {**GPT2, "multi_query": False, "num_labels": 3}),
+    "gpt-bigcode-tokcls": ("GPTBigCodeForTokenClassification", {**GPT2, "scale_attn_weights": False, "num_labels": 3}),
+    "gpt-neo": ("GPTNeoForCausalLM", {**GPT_NEO}),
+    "gpt-neo-seqcls": ("GPTNeoForSequenceClassification", {**GPT_NEO, "num_labels": 3}),
+    "bloom": ("BloomForCausalLM", {}),
+    # Slopes of heads that aren't a power of two.
+    "bloom-tokcls": ("BloomForTokenClassification", {
+        "hidden_size": 12, "num_attention_heads": 3, "apply_residual_connection_post_layernorm": True, "num_labels": 3}),
+    "bloom-qa": ("BloomForQuestionAnswering", {}),
+    "mpt": ("MptForCausalLM", {"max_seq_len": 48, "attn_config": {"clip_qkv": 1.0}}),
+    "mpt-seqcls": ("MptForSequenceClassification", {
+        "hidden_size": 12, "num_attention_heads": 3, "max_seq_len": 48, "attn_config": {"softmax_scale": 0.3}, "num_labels": 3}),
+    "opt": ("OPTForCausalLM", {**OPT}),
+    # What the one of 350 million parameters has.
+    "opt-behind": ("OPTForCausalLM", {**OPT, "do_layer_norm_before": False, "word_embed_proj_dim": 12}),
+    "opt-qa": ("OPTForQuestionAnswering", {**OPT, "word_embed_proj_dim": 12}),
+    "opt-seqcls": ("OPTForSequenceClassification", {
+        **OPT, "enable_bias": False, "_remove_final_layer_norm": True, "num_labels": 3}),
     "gpt-neox": ("GPTNeoXForCausalLM", {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}),
     "bart": ("BartForConditionalGeneration", {**BART, "scale_embedding": True}),
     "bart-seqcls": ("BartForSequenceClassification", {**BART, "num_labels": 3}),
@@ -181,7 +201,7 @@ def inputs(model):
 
 def labels(model, ids, mask):
     name = type(model).__name__
-    if name.endswith("ForQuestionAnswering") and name.startswith(("Llama", "Mistral", "GPT", "Falcon")):
+    if name.endswith("ForQuestionAnswering") and name.startswith(("Llama", "Mistral", "GPT", "Falcon", "OPT", "Bloom", "Mpt")):
         return {}  # a loss over all positions would have those of padding, at which causal models compute nothing that counts
     if name.endswith("ForQuestionAnswering"):
         return {"start_positions": torch.tensor([1, 2, 4]), "end_positions": torch.tensor([5, 6, 8])}

@@ -73,7 +73,7 @@ public final class GraftEmbeddingModel implements EmbeddingModel {
 
     @Override
     public int dimension() {
-        return adapters.base().backbone().hiddenSize();
+        return adapters.base().backbone().outputSize();
     }
 
     @Override

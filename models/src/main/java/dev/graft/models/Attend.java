@@ -48,23 +48,19 @@ public final class Attend {
             Attention site, Tensor q, Tensor own, Tensor ownValues, AttentionMask mask, double dropout, Pass pass) {
         Tensor attended = mask.rows().isEmpty()
                 ? frozen(site, q, own, ownValues, mask.at(site, pass), dropout, pass)
-                : ragged(site, q, own, ownValues, mask.rows(), pass.ragged());
+                : ragged(site, q, own, ownValues, mask, pass.ragged());
         return adapted(site, q, attended, pass);
     }
 
     /** Each row's one query: rows that see all keys of a tile together, others alone. What a row is given doesn't depend on the other rows. */
     private static Tensor ragged(
-            Attention site,
-            Tensor q,
-            Tensor own,
-            Tensor ownValues,
-            List<@Nullable AttentionMask> masks,
-            @Nullable Ragged together) {
+            Attention site, Tensor q, Tensor own, Tensor ownValues, AttentionMask whole, @Nullable Ragged together) {
+        List<@Nullable AttentionMask> masks = whole.rows();
         if (together == null) {
             throw new IllegalStateException("rows have masks of their own in a ragged pass alone");
         }
         KvTile.Step step = together.step();
-        Tensor all = step == null ? null : step.attend(site, q, own, ownValues);
+        Tensor all = step == null ? null : step.attend(site, q, own, ownValues, whole.alibi());
         Tensor[] rows = new Tensor[masks.size()];
         boolean allTogether = all != null;
         for (int row = 0; row < rows.length; row++) {
@@ -89,7 +85,7 @@ public final class Attend {
     }
 
     private static Tensor alone(Attention site, Tensor query, Tensor key, Tensor value, AttentionMask mask, Pass pass) {
-        if (mask.additive() != null) {
+        if (mask.additive() != null || mask.alibi() != null) {
             return frozen(site, query, key, value, mask, 0, pass);
         }
         Tensor[] seen = seen(site, key, value, pass);
@@ -165,7 +161,8 @@ public final class Attend {
             long from,
             long keys,
             @Nullable Tensor additive,
-            @Nullable Tensor sees) {
+            @Nullable Tensor sees,
+            Alibi.@Nullable Bias alibi) {
         Tensor queriesOf(Tensor x) {
             return x.narrow(0, first, rows).narrow(2, start, queries);
         }
@@ -203,7 +200,7 @@ public final class Attend {
                         long keys = later == null ? seen : Math.min(lanes(seen), mask.queries() - first);
                         Tensor hides =
                                 later == null ? null : later.narrow(2, 0, count).narrow(3, 0, count + keys - seen);
-                        chunks.add(new Chunk(row, 1, first + start, count, first, keys, hides, null));
+                        chunks.add(new Chunk(row, 1, first + start, count, first, keys, hides, null, mask.alibi()));
                     }
                 }
                 first = end;
@@ -242,7 +239,7 @@ public final class Attend {
                 long seen = mask.causal() ? keys - queries + end : keys - padding;
                 if (end > start) {
                     long wide = widens ? lanes(seen) : seen;
-                    chunks.add(chunk(additive, mask.sees(), first, count, start, end - start, wide));
+                    chunks.add(chunk(additive, mask, first, count, start, end - start, wide));
                 }
             }
         }
@@ -262,24 +259,18 @@ public final class Attend {
     }
 
     private static Chunk chunk(
-            @Nullable Tensor mask,
-            @Nullable Tensor seeing,
-            long first,
-            long rows,
-            long start,
-            long queries,
-            long keys) {
-        Tensor additive = mask;
+            @Nullable Tensor hiding, AttentionMask mask, long first, long rows, long start, long queries, long keys) {
+        Tensor additive = hiding;
         if (additive != null) {
             additive = additive.size(0) == 1 ? additive : additive.narrow(0, first, rows);
             additive = additive.size(2) == 1 ? additive : additive.narrow(2, start, queries);
             additive = additive.narrow(3, 0, keys);
         }
-        Tensor sees = seeing;
+        Tensor sees = mask.sees();
         if (sees != null) {
             sees = sees.narrow(0, first, rows).narrow(2, start, queries);
         }
-        return new Chunk(first, rows, start, queries, 0, keys, additive, sees);
+        return new Chunk(first, rows, start, queries, 0, keys, additive, sees, mask.alibi());
     }
 
     /** @param drawn where the generator stood before each chunk's mask, for the backward pass */
@@ -336,6 +327,9 @@ public final class Attend {
     private static Tensor probabilities(Tensor folded, Tensor k, Chunk chunk) {
         long group = folded.size(2) / chunk.queries;
         Tensor scores = folded.matmul(chunk.keysOf(k).transpose(2, 3));
+        if (chunk.alibi != null) {
+            chunk.alibi.addTo(scores.unflatten(2, group, chunk.queries), chunk.first, chunk.start, chunk.from);
+        }
         Tensor additive = chunk.additive;
         if (additive != null) {
             long last = additive.size(3);

@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param window how many positions away a query sees nothing
  * @param segments {@code [batch, queries]} int64, the text of each position where several stand in a row; null for one text a row
  * @param texts where each text of each row ends, where that alone says who sees whom, with {@code causal}; else null
+ * @param alibi what is added to scores by the distance of the keys, or null for nothing
  * @param rows the mask of each row alone in a pass of {@link Pass#ragged} texts, null for rows without a text; empty in others
  */
 @SuppressWarnings("ArrayRecordComponent") // made once for one pass, never shared
@@ -45,6 +46,7 @@ public record AttentionMask(
         long window,
         @Nullable Tensor segments,
         int @Nullable [][] texts,
+        Alibi.@Nullable Bias alibi,
         List<@Nullable AttentionMask> rows) {
     static final double HIDDEN = -1e30;
 
@@ -98,6 +100,7 @@ public record AttentionMask(
                 Long.MAX_VALUE,
                 segments,
                 ends(Tensors.longs(segments), width),
+                null,
                 List.of());
     }
 
@@ -117,7 +120,7 @@ public record AttentionMask(
     private AttentionMask whole() {
         return texts == null
                 ? this
-                : of(keys, queries, causal, type, shift, ahead).apart(segments);
+                : of(keys, queries, causal, type, shift, ahead).apart(segments).like(this);
     }
 
     private static AttentionMask ragged(Attention first, boolean causal, ScalarType type, Pass pass, Ragged ragged) {
@@ -137,7 +140,8 @@ public record AttentionMask(
 
     private AttentionMask over(List<@Nullable AttentionMask> newRows) {
         return new AttentionMask(
-                additive, sees, keys, shift, ahead, padding, causal, queries, type, window, segments, texts, newRows);
+                additive, sees, keys, shift, ahead, padding, causal, queries, type, window, segments, texts, alibi,
+                newRows);
     }
 
     /**
@@ -154,7 +158,10 @@ public record AttentionMask(
         }
         long rest = keys.size(1) - prefix.length();
         Tensor own = Ops.cat(1, prefix.mask(), keys.narrow(1, prefix.length(), rest));
-        return of(own, queries, causal, type, shift, ahead).apart(segments).within(window);
+        return of(own, queries, causal, type, shift, ahead)
+                .apart(segments)
+                .within(window)
+                .like(this);
     }
 
     private static AttentionMask of(
@@ -195,6 +202,7 @@ public record AttentionMask(
                 Long.MAX_VALUE,
                 null,
                 null,
+                null,
                 List.of());
     }
 
@@ -211,7 +219,7 @@ public record AttentionMask(
         Tensor near = additive == null ? Tensors.zeros(type, 1, 1, 1, keys.size(1)) : additive;
         Tensor apart = near.expand(own.size(0), -1, queries, -1).masked_fill(other, new Scalar(HIDDEN));
         return new AttentionMask(
-                apart, sees, keys, shift, ahead, padding, causal, queries, type, window, own, null, rows);
+                apart, sees, keys, shift, ahead, padding, causal, queries, type, window, own, null, alibi, rows);
     }
 
     /** The same, where a query doesn't see keys that are so many positions away or more; counted are all keys, padding too. */
@@ -239,7 +247,36 @@ public record AttentionMask(
         Tensor far = away.ge(new Scalar(distance)).unsqueeze(0).unsqueeze(0);
         Tensor windowed = near.expand(-1, -1, queries, -1).masked_fill(far, new Scalar(HIDDEN));
         return new AttentionMask(
-                windowed, sees, keys, shift, ahead, padding, causal, queries, type, distance, segments, null, rows);
+                windowed, sees, keys, shift, ahead, padding, causal, queries, type, distance, segments, null, alibi,
+                rows);
+    }
+
+    /** The same, where scores fall with the distance of the keys. */
+    public AttentionMask with(Alibi newAlibi) {
+        List<@Nullable AttentionMask> own = new ArrayList<>();
+        for (AttentionMask row : rows) {
+            own.add(row == null ? null : row.with(newAlibi));
+        }
+        return new AttentionMask(
+                additive,
+                sees,
+                keys,
+                shift,
+                ahead,
+                padding,
+                causal,
+                queries,
+                type,
+                window,
+                segments,
+                texts,
+                newAlibi.over(keys, queries),
+                own);
+    }
+
+    /** The same, where scores fall as they do with another mask. */
+    private AttentionMask like(AttentionMask other) {
+        return other.alibi == null ? this : with(other.alibi.alibi());
     }
 
     /** The same with numbers {@code [1, heads, queries, queries]} added to the scores of its own keys; for attention without grouped queries. */
@@ -252,7 +289,7 @@ public record AttentionMask(
                 prefix == 0 ? bias : Ops.cat(3, Tensors.zeros(type, 1, bias.size(1), bias.size(2), prefix), bias);
         Tensor sum = additive == null ? whole : additive.add(whole);
         return new AttentionMask(
-                sum, sees, keys, shift, ahead, padding, causal, queries, type, window, segments, null, rows);
+                sum, sees, keys, shift, ahead, padding, causal, queries, type, window, segments, null, alibi, rows);
     }
 
     /** What hides padding from a decoder's queries, {@code [batch, 1, 1, keys]}, for a mask {@code [batch, keys]}. */

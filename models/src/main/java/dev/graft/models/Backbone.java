@@ -17,9 +17,14 @@ public interface Backbone {
     /** How large it is. */
     Size size();
 
-    /** The size of a hidden state. */
+    /** The size of a hidden state, but for the last one where {@link #outputSize} is another. */
     default int hiddenSize() {
         return size().hidden;
+    }
+
+    /** The size of a last hidden state. */
+    default int outputSize() {
+        return hiddenSize();
     }
 
     /** How many transformer layers it has. */

@@ -67,6 +67,15 @@ public record Embedded(
         return new Embedded(rows, positions, typeIds);
     }
 
+    /** The positions where padding has none: how many tokens before each count, {@code [batch, prompt + seq]}. */
+    public Tensor counted(Pass pass) {
+        KvCache cache = pass.cache();
+        if (pass.ragged() != null) {
+            return positions;
+        }
+        return cache == null ? Inputs.positionsFromMask(pass.mask()) : cache.positions(pass.mask());
+    }
+
     /** The next position of each text, {@code [rows, 1]}. */
     private static Tensor behind(List<@Nullable Pass> rows) {
         long[] next = new long[rows.size()];

@@ -120,7 +120,7 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
         boolean plain = f.has("activation_function") && f.stringOrNull("activation_function") == null;
         Activation activation = plain ? null : Activation.read(f, "activation_function", "tanh");
         int layers = f.integer("layers", 1, 1);
-        int hidden = backbone.hiddenSize();
+        int hidden = backbone.outputSize();
         boolean vocabulary =
                 Set.of(Task.MASKED_LM, Task.CAUSAL_LM, Task.SEQ_2_SEQ_LM).contains(task());
         if (vocabulary) {
@@ -160,7 +160,7 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
 
     private Head vocabulary(Weights w, Backbone backbone, Fields config, @Nullable Activation activation, int layers) {
         Fields f = fields();
-        int hidden = backbone.hiddenSize();
+        int hidden = backbone.outputSize();
         if (f.integer("embedding_size", hidden) != hidden) {
             throw f.wrong("embedding_size", hidden + ", the base's hidden size");
         }

@@ -145,7 +145,7 @@ public final class KvTile {
         for (Tensor store : keys) {
             flat.computeIfAbsent(store.size(1), heads -> flat(places, heads));
         }
-        return new Step(Ops.to(Tensors.of(hidden, rows.length, 1, 1, width), type), flat);
+        return new Step(Ops.to(Tensors.of(hidden, rows.length, 1, 1, width), type), flat, places);
     }
 
     /** Where a position is among those of all rows and heads, {@code [rows · heads]} int64. */
@@ -161,16 +161,19 @@ public final class KvTile {
     final class Step {
         private final Tensor hidden;
         private final Map<Long, Tensor> flat;
+        private final long[] places;
 
         /**
          * A position of each row.
          *
          * @param hidden what is added to the scores of the positions, {@code [rows, 1, 1, width]}
          * @param flat where it is, by the number of heads
+         * @param places behind how many others it is
          */
-        private Step(Tensor hidden, Map<Long, Tensor> flat) {
+        private Step(Tensor hidden, Map<Long, Tensor> flat, long[] places) {
             this.hidden = hidden;
             this.flat = flat;
+            this.places = places;
         }
 
         /**
@@ -179,14 +182,18 @@ public final class KvTile {
          * @param q {@code [rows, heads, 1, headDim]}
          * @param key of the position, {@code [rows, kvHeads, 1, headDim]}
          * @param value likewise
+         * @param alibi what is added to scores by the distance of the keys, or null for nothing
          * @return {@code [rows, 1, heads · headDim]}
          */
-        Tensor attend(Attention site, Tensor q, Tensor key, Tensor value) {
+        Tensor attend(Attention site, Tensor q, Tensor key, Tensor value, Alibi.@Nullable Bias alibi) {
             Tensor k = added(keys.get(site.layer()), key);
             Tensor v = added(values.get(site.layer()), value);
             long kvHeads = key.size(1);
             Tensor queries = Ops.scale(q, site.scale()).reshape(q.size(0), kvHeads, q.size(1) / kvHeads, q.size(3));
             Tensor scores = queries.matmul(k.transpose(2, 3)).add_(hidden);
+            if (alibi != null) {
+                alibi.addTo(scores, places);
+            }
             return scores.softmax(-1).matmul(v).reshape(q.size(0), 1, q.size(1) * q.size(3));
         }
 

@@ -66,6 +66,7 @@ class BasesTest {
             Hidden hidden = base.hidden(reference.inputs(), pass);
 
             assertThat(hidden.all()).hasSize(base.backbone().layers() + 1);
+            assertThat(hidden.last().size(-1)).isEqualTo(base.backbone().outputSize());
             for (int i = 0; i < hidden.all().size(); i++) {
                 reference.assertMatches("hidden_states." + i, hidden.all().get(i));
             }

@@ -149,6 +149,19 @@ class FamiliesTest {
         }
     }
 
+    /** As the published checkpoints say them. */
+    @Test
+    void bloomReadsTheOlderNamesOfItsSizes(@TempDir Path folder) {
+        Fixtures.copy("bloom", folder, config -> {
+            config.put("n_embed", config.remove("hidden_size").intValue());
+            config.set("num_attention_heads", config.remove("n_head"));
+            config.set("num_hidden_layers", config.remove("n_layer"));
+        });
+
+        assertThat(Base.load(folder).backbone().size())
+                .isEqualTo(Base.load(Fixtures.folder("bloom")).backbone().size());
+    }
+
     /** What a config.json may ask for that no code here does. */
     @ParameterizedTest
     @CsvSource(
@@ -156,6 +169,21 @@ class FamiliesTest {
             value = {
                 "gpt2 | add_cross_attention | true",
                 "gpt2 | activation_function | \"mish\"",
+                "gpt-bigcode | add_cross_attention | true",
+                "gpt-neo | attention_types | [[[\"global\"], 1]]",
+                "gpt-neo | attention_types | [[[\"global\", \"linear\", \"local\"], 1]]",
+                "bloom | n_head | 3",
+                "bloom | n_inner | 24",
+                "mpt | n_heads | 3",
+                "mpt | no_bias | false",
+                "mpt | logit_scale | \"inv_sqrt_d_model\"",
+                "mpt | norm_type | \"rmsnorm\"",
+                "mpt | attn_config.attn_type | \"multiquery_attention\"",
+                "mpt | attn_config.alibi | false",
+                "mpt | attn_config.qk_ln | true",
+                "opt | num_attention_heads | 5",
+                "opt | layerdrop | 0.1",
+                "opt | layer_norm_elementwise_affine | false",
                 "roberta-seqcls | pad_token_id | null",
                 "roberta-seqcls | position_embedding_type | \"relative_key\"",
                 "distilbert-seqcls | n_heads | 5",

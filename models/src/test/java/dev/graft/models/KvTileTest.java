@@ -30,12 +30,15 @@ class KvTileTest {
     private static final Base BASE = Base.load(Fixtures.folder("llama-gqa"));
     private static final Base BF16 =
             Base.load(Fixtures.folder("llama-gqa"), Base.Options.DEFAULT.withNumerics(Numerics.BF16));
+    private static final Base BLOOM = Base.load(Fixtures.folder("bloom"));
+    private static final Base BLOOM_BF16 =
+            Base.load(Fixtures.folder("bloom"), Base.Options.DEFAULT.withNumerics(Numerics.BF16));
     private static final int[] LENGTHS = {3, 60, 0, 70};
     private static final int NEW = 9;
 
     private static int[] text(int row) {
         return new Random(row)
-                .ints(LENGTHS[row] + NEW, 1, BASE.backbone().vocabSize())
+                .ints(LENGTHS[row] + NEW, 1, BLOOM.backbone().vocabSize())
                 .toArray();
     }
 
@@ -85,7 +88,11 @@ class KvTileTest {
     }
 
     private static Stream<Arguments> bases() {
-        return Stream.of(Arguments.of(BASE, 2e-5f), Arguments.of(BF16, 0.02f));
+        return Stream.of(
+                Arguments.of(BASE, 2e-5f),
+                Arguments.of(BF16, 0.02f),
+                Arguments.of(BLOOM, 2e-5f),
+                Arguments.of(BLOOM_BF16, 0.02f));
     }
 
     @ParameterizedTest
@@ -155,7 +162,8 @@ class KvTileTest {
                             site,
                             normal("queries", type, lengths.length, 6, 1, 64),
                             normal("key", type, lengths.length, 2, 1, 64),
-                            normal("value", type, lengths.length, 2, 1, 64));
+                            normal("value", type, lengths.length, 2, 1, 64),
+                            null);
             for (int row = 0; row < lengths.length; row++) {
                 each[row] = Tensors.floats(Ops.to(all.select(0, row), ScalarType.Float));
             }

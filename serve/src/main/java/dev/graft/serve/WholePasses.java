@@ -71,7 +71,7 @@ final class WholePasses implements AutoCloseable {
         int before = (int) own.prompt();
         if (base.task() == Task.FEATURE_EXTRACTION || base.task() == Task.MASKED_LM) {
             float[] states = Tensors.floats(Ops.to(own.last(), ScalarType.Float));
-            return mean(states, before + length, base.backbone().hiddenSize());
+            return mean(states, before + length, base.backbone().outputSize());
         }
         float[] logits = Tensors.floats(base.logits(own, pass));
         if (base.task() == Task.SEQ_CLS) {

@@ -69,7 +69,20 @@ class GradientCheckpointingTest {
     @Test
     void every_architecture_of_text_can_do_it() {
         Examples counting = Tiny.counting(6, 3);
-        for (String name : List.of("gpt2", "gpt-neox", "stablelm-parallel", "qwen3", "gemma3", "phi3", "olmo2")) {
+        for (String name : List.of(
+                "gpt2",
+                "gpt-bigcode",
+                "gpt-neo",
+                "opt",
+                "opt-behind",
+                "bloom",
+                "mpt",
+                "gpt-neox",
+                "stablelm-parallel",
+                "qwen3",
+                "gemma3",
+                "phi3",
+                "olmo2")) {
             sameBits(Base.load(Tiny.BASES.resolve(name)), new Lora(LORA), counting);
         }
         Examples labelled = Tiny.labelled(6, 3);

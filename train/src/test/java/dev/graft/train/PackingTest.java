@@ -10,6 +10,10 @@ import dev.graft.models.Task;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Methods;
 import dev.graft.peft.Selection;
+import dev.graft.peft.Targets;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -31,9 +35,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
+import org.bytedeco.pytorch.Scalar;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class PackingTest {
     private static final Path FIXTURES = Path.of("../parity/fixtures");
@@ -84,7 +90,20 @@ class PackingTest {
         "llama3-rope, llama3-rope/lora"
     })
     void packed_rows_have_the_loss_and_the_gradients_of_rows_alone(String base, String adapter) {
-        Adapter own = Adapter.load(base(base), FIXTURES.resolve("adapters").resolve(adapter));
+        areAsAlone(Adapter.load(base(base), FIXTURES.resolve("adapters").resolve(adapter)));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gpt-bigcode", "gpt-neo", "opt", "bloom", "mpt"})
+    void packed_rows_of_other_families_do_too(String base) {
+        Adapter own = Adapter.create(base(base), new Lora(LoraConfig.DEFAULT.withTargets(Targets.ALL_LINEAR)), 5);
+        try (NoGrad off = new NoGrad()) {
+            own.trainable().values().forEach(value -> value.add_(new Scalar(0.02)));
+        }
+        areAsAlone(own);
+    }
+
+    private static void areAsAlone(Adapter own) {
         Examples alone = rows(9, 24);
         Examples packed = alone.packed();
         assertThat(packed.size()).isLessThan(5);

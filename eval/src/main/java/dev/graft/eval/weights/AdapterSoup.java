@@ -72,7 +72,7 @@ public record AdapterSoup(int size) {
 
     /** The mean of the texts, {@code [hidden]}. */
     private static double[] centred(Base base, Examples texts, int batchSize) {
-        double[] sum = new double[base.backbone().hiddenSize()];
+        double[] sum = new double[base.backbone().outputSize()];
         for (int start = 0; start < texts.size(); start += batchSize) {
             int[] some = IntStream.range(start, Math.min(start + batchSize, texts.size()))
                     .toArray();

@@ -60,7 +60,13 @@ class GeneratorTest {
                 "gptj",
                 "codegen",
                 "falcon",
-                "stablelm-parallel"
+                "stablelm-parallel",
+                "gpt-bigcode",
+                "gpt-neo",
+                "opt",
+                "opt-behind",
+                "bloom",
+                "mpt"
             })
     void greedyTokensAreThoseOfTheReference(String name) {
         Fixtures reference = Fixtures.of(name);

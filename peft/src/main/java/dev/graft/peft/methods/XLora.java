@@ -131,7 +131,7 @@ public record XLora(XLoraConfig config, List<LoraExpert> experts) implements Met
 
     /** C, whose result is {@code [batch, seq, layers or 1, experts]}. */
     private Preview classifier(Grafter g, int layers) {
-        long hidden = g.base().backbone().hiddenSize();
+        long hidden = g.base().backbone().outputSize();
         long out = (long) experts.size() * (config.layerwise() ? layers : 1);
         int step = config.dropout() > 0 ? 3 : 2;
         List<Tensor> weights = new ArrayList<>();
@@ -224,7 +224,7 @@ public record XLora(XLoraConfig config, List<LoraExpert> experts) implements Met
     @Override
     public void write(ObjectNode c, Base base) {
         config.write(c);
-        c.put("hidden_size", base.backbone().hiddenSize());
+        c.put("hidden_size", base.backbone().outputSize());
         ObjectNode adapters = c.putObject("adapters");
         for (int i = 0; i < experts.size(); i++) {
             String name = String.valueOf(i);
@@ -319,9 +319,9 @@ public record XLora(XLoraConfig config, List<LoraExpert> experts) implements Met
         @Override
         public Method read(Fields f, Base base) {
             XLoraConfig config = XLoraConfig.read(f);
-            int hidden = f.integer("hidden_size", base.backbone().hiddenSize());
-            if (hidden != base.backbone().hiddenSize()) {
-                throw f.wrong("hidden_size", base.backbone().hiddenSize() + ", the base's");
+            int hidden = f.integer("hidden_size", base.backbone().outputSize());
+            if (hidden != base.backbone().outputSize()) {
+                throw f.wrong("hidden_size", base.backbone().outputSize() + ", the base's");
             }
             return new XLora(config, experts(f, base));
         }

@@ -82,9 +82,9 @@ final class Encoders implements Route {
             base64 =
                     fields.choice("encoding_format", "float", "float", "base64").equals("base64");
             Integer dimensions = fields.integerOrNull("dimensions");
-            if (dimensions != null && dimensions != adapters.base().backbone().hiddenSize()) {
+            if (dimensions != null && dimensions != adapters.base().backbone().outputSize()) {
                 throw new InputException("the request: dimensions is " + dimensions + ", the model has "
-                        + adapters.base().backbone().hiddenSize() + " and they can't be cut");
+                        + adapters.base().backbone().outputSize() + " and they can't be cut");
             }
         }
         List<Encoding> texts = texts(fields);

@@ -1,0 +1,93 @@
+package dev.graft.models;
+
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * Attention with linear biases (Press et al., 2022): in place of positions, each head's scores fall by its slope for every position that a
+ * key is before its query.
+ *
+ * @param slopes one for each head
+ * @param counted whether padding has no positions
+ */
+public record Alibi(List<Double> slopes, boolean counted) {
+    public Alibi {
+        slopes = List.copyOf(slopes);
+    }
+
+    /**
+     * The slopes {@code 2^(-most · k / n)} for k from 1 to n, the largest power of two that isn't above the number of heads; the heads beyond
+     * have every other of those of 2 n heads.
+     *
+     * @param most the exponent of the flattest slope, 8 in the paper
+     */
+    public static Alibi of(int heads, double most, boolean counted) {
+        int n = Integer.highestOneBit(heads);
+        List<Double> slopes = new ArrayList<>();
+        for (int head = 0; head < heads; head++) {
+            double share = head < n ? (head + 1.0) / n : (2 * (head - n) + 1) / (2.0 * n);
+            slopes.add(Math.pow(2, -most * share));
+        }
+        return new Alibi(slopes, counted);
+    }
+
+    /**
+     * What it adds in a pass.
+     *
+     * @param keys {@code [batch, keys]} int64, 0 for padding
+     * @param queries how many of the last keys are those of queries
+     */
+    Bias over(Tensor keys, long queries) {
+        Tensor places = counted ? keys.cumsum(1) : Tensors.arange(keys.size(1)).unsqueeze(0);
+        float[] each = new float[slopes.size()];
+        for (int head = 0; head < each.length; head++) {
+            each[head] = slopes.get(head).floatValue();
+        }
+        return new Bias(this, Tensors.of(each, each.length), Ops.to(places, ScalarType.Float), queries);
+    }
+
+    /**
+     * The numbers added to the scores of a pass, made where they are needed: they are as many as the scores.
+     *
+     * @param slopes {@code [heads]} fp32
+     * @param places where keys stand, {@code [batch or 1, keys]} fp32
+     * @param queries how many of the last of them are queries
+     */
+    record Bias(Alibi alibi, Tensor slopes, Tensor places, long queries) {
+        /**
+         * Adds them to some scores.
+         *
+         * @param scores {@code [rows, kvHeads, group, queries, keys]}; there may be more keys than places, which nobody sees
+         * @param row the first row of the batch
+         * @param query the first query
+         * @param key the first key
+         */
+        void addTo(Tensor scores, long row, long query, long key) {
+            long all = places.size(1);
+            long seen = Math.min(scores.size(4), all - key);
+            Tensor own = places.size(0) == 1 ? places : places.narrow(0, row, scores.size(0));
+            Tensor from = own.narrow(1, all - queries + query, scores.size(3)).unsqueeze(2);
+            add(scores.narrow(4, 0, seen), own.narrow(1, key, seen).unsqueeze(1).sub(from));
+        }
+
+        /**
+         * Adds them to the scores of one query in each row, behind as many keys as are said.
+         *
+         * @param scores {@code [rows, kvHeads, group, keys]}
+         */
+        void addTo(Tensor scores, long... behind) {
+            Tensor from = Ops.to(Tensors.of(behind, behind.length, 1, 1), ScalarType.Float);
+            add(scores.unsqueeze(3), Tensors.arange(scores.size(3)).sub(from));
+        }
+
+        /** @param away how far keys are from queries, {@code [rows or 1, queries, keys]} */
+        private void add(Tensor scores, Tensor away) {
+            Tensor each = slopes.view(scores.size(1), scores.size(2), 1, 1);
+            scores.add_(Ops.to(away.unsqueeze(1).unsqueeze(1).mul(each), scores.scalar_type()));
+        }
+    }
+}

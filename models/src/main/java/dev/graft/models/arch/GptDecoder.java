@@ -1,0 +1,459 @@
+package dev.graft.models.arch;
+
+import dev.graft.models.Activation;
+import dev.graft.models.Alibi;
+import dev.graft.models.Attend;
+import dev.graft.models.AttentionMask;
+import dev.graft.models.Backbone;
+import dev.graft.models.Embedded;
+import dev.graft.models.Hidden;
+import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
+import dev.graft.models.PostNorm;
+import dev.graft.models.Weights;
+import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.Block;
+import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Layer;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Norm;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
+import dev.graft.models.sites.Stream;
+import dev.graft.tensor.Ops;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What GPT-2 (Radford et al., 2019) and its descendants have in common: a decoder with learned positions or ALiBi, layer norms and a feed-forward
+ * block without a gate. A family says by its {@link Config} how it differs. With h the residual stream {@code [batch, seq, hidden]} a layer is
+ *
+ * <pre>{@code
+ * h = h + output(attend(q, k, v))   with q, k, v of norm(h)
+ * h = h + down(gelu(up(norm(h))))
+ * }</pre>
+ */
+final class GptDecoder implements Backbone {
+    private final Config config;
+    private final Embedding tokens;
+    private final @Nullable Embedding positions;
+    private final @Nullable Norm embeddingNorm;
+    private final @Nullable Linear projectIn;
+    private final @Nullable Linear projectOut;
+    private final Stream stream;
+    private final List<DecoderLayer> layers = new ArrayList<>();
+    private final @Nullable Norm norm;
+
+    /**
+     * What a family calls its modules.
+     *
+     * @param root before all of them
+     * @param layer before the number of a layer
+     * @param projections in a layer: what gives queries, keys and values together, or each of them
+     */
+    record Names(
+            String root,
+            String tokens,
+            String layer,
+            String attentionNorm,
+            String attention,
+            List<String> projections,
+            String output,
+            String feedForwardNorm,
+            String up,
+            String down,
+            String norm) {
+        static final Names GPT2 = new Names(
+                "",
+                "wte",
+                "h.",
+                "ln_1",
+                "attn",
+                List.of("attn.c_attn"),
+                "attn.c_proj",
+                "ln_2",
+                "mlp.c_fc",
+                "mlp.c_proj",
+                "ln_f");
+
+        Names withAttention(String newAttention, List<String> newProjections, String newOutput) {
+            return new Names(
+                    root,
+                    tokens,
+                    layer,
+                    attentionNorm,
+                    newAttention,
+                    newProjections,
+                    newOutput,
+                    feedForwardNorm,
+                    up,
+                    down,
+                    norm);
+        }
+    }
+
+    /**
+     * How layers attend.
+     *
+     * @param keyValues the number of heads of keys and values
+     * @param layout of what one layer gives
+     * @param bias whether queries, keys and values have biases
+     * @param outputBias whether the output has one
+     * @param clip the largest size of queries, keys and values; infinite for any
+     * @param kinds one for each layer
+     */
+    record Heads(
+            int keyValues,
+            QueryKeyValue layout,
+            boolean bias,
+            boolean outputBias,
+            double clip,
+            double dropout,
+            List<Kind> kinds) {
+        /** Heads of which each has its own keys and values, of any size. */
+        static Heads own(
+                Size size, QueryKeyValue layout, boolean bias, boolean outputBias, double dropout, List<Kind> kinds) {
+            return new Heads(size.heads(), layout, bias, outputBias, Double.POSITIVE_INFINITY, dropout, kinds);
+        }
+    }
+
+    /**
+     * How layers differ from one another.
+     *
+     * @param scale what the products of queries and keys are multiplied by
+     * @param window how many positions up to its own a query sees; 0 for all
+     */
+    record Kind(double scale, int window) {
+        /** Layers that are all alike, without windows. */
+        static List<Kind> same(Size size, double scale) {
+            return Collections.nCopies(size.layers(), new Kind(scale, 0));
+        }
+
+        /** One by the root of a head's size. */
+        static double usual(Size size) {
+            return 1 / Math.sqrt((double) size.hidden() / size.heads());
+        }
+    }
+
+    /** The feed-forward block. */
+    record Mlp(int intermediate, boolean bias, Activation activation) {}
+
+    /** Where a layer normalises. */
+    enum Place {
+        /** Before its blocks. */
+        BEFORE,
+        /** Before its blocks, whose answers are added to what is normalised. */
+        RESIDUAL,
+        /** The residual stream behind its blocks. */
+        BEHIND
+    }
+
+    /**
+     * Where and how it normalises.
+     *
+     * @param bias whether norms have biases
+     * @param first whether the embeddings are normalised
+     * @param last whether there is a norm behind the last layer
+     */
+    record Norms(Place place, boolean bias, boolean first, boolean last, double eps) {
+        /** Before the blocks, and behind the last layer. */
+        static Norms before(double eps) {
+            return new Norms(Place.BEFORE, true, false, true, eps);
+        }
+    }
+
+    /**
+     * A table of positions.
+     *
+     * @param offset the row of the first one
+     * @param counted whether padding has none, where nothing else is said
+     */
+    record Positions(String name, int offset, boolean counted) {}
+
+    /**
+     * A family's shape.
+     *
+     * @param embedding the size of a token's embedding
+     * @param padding as in {@link Embedding}
+     * @param transposed whether checkpoints hold matrices as {@code [in, out]}
+     * @param positions null where there is ALiBi
+     * @param alibi null where there is a table of positions
+     * @param embeddingDropout of the embeddings
+     * @param residualDropout of what blocks add
+     */
+    record Config(
+            Size size,
+            Names names,
+            int embedding,
+            int padding,
+            boolean transposed,
+            @Nullable Positions positions,
+            @Nullable Alibi alibi,
+            Heads heads,
+            Mlp mlp,
+            Norms norms,
+            double embeddingDropout,
+            double residualDropout) {}
+
+    private record DecoderLayer(
+            Kind kind,
+            Norm attentionNorm,
+            Attention attention,
+            List<Linear> projections,
+            Linear output,
+            Block attentionBlock,
+            Norm feedForwardNorm,
+            Linear up,
+            Linear down,
+            Block feedForwardBlock,
+            Layer layer) {}
+
+    /** A block's answer for the residual stream, behind a norm unless that is null. */
+    private interface Answer {
+        Tensor of(@Nullable Norm norm, Tensor h);
+    }
+
+    GptDecoder(Config config, Weights w, String prefix) {
+        this.config = config;
+        Size size = config.size;
+        Names names = config.names;
+        String p = prefix + names.root;
+        int h = size.hidden();
+        tokens = w.tokens(p + names.tokens, size.vocab(), config.embedding, config.padding);
+        Positions table = config.positions;
+        positions = table == null ? null : w.embedding(p + table.name, size.positions() + table.offset, h);
+        embeddingNorm = config.norms.first ? norm(w, p + names.tokens + "_layernorm", -1) : null;
+        boolean projects = config.embedding != h;
+        projectOut = projects ? w.linear(p + "project_out", Role.PROJECTION, -1, config.embedding, h, false) : null;
+        projectIn = projects ? w.linear(p + "project_in", Role.PROJECTION, -1, h, config.embedding, false) : null;
+        stream = Stream.of(p, h);
+        for (int i = 0; i < size.layers(); i++) {
+            layers.add(layer(w, p + names.layer + i, i));
+        }
+        norm = config.norms.last ? norm(w, p + names.norm, -1) : null;
+    }
+
+    private Norm norm(Weights w, String name, int layer) {
+        return w.layerNorm(name, layer, config.size.hidden(), config.norms.bias, config.norms.eps);
+    }
+
+    private DecoderLayer layer(Weights w, String name, int i) {
+        int h = config.size.hidden();
+        int dim = h / config.size.heads();
+        String l = name + ".";
+        Names names = config.names;
+        Heads heads = config.heads;
+        Mlp mlp = config.mlp;
+        Norm attentionNorm = norm(w, l + names.attentionNorm, i);
+        Norm feedForwardNorm = norm(w, l + names.feedForwardNorm, i);
+        boolean behind = config.norms.place == Place.BEHIND;
+        Kind kind = heads.kinds.get(i);
+        return new DecoderLayer(
+                kind,
+                attentionNorm,
+                new Attention(l + names.attention, i, heads.keyValues, dim, kind.scale),
+                projections(w, l, i),
+                linear(w, l + names.output, Role.OUTPUT, i, h, h, heads.outputBias),
+                new Block(l + "attention_adapters", i, Block.Kind.ATTENTION, h, behind ? attentionNorm : null),
+                feedForwardNorm,
+                linear(w, l + names.up, Role.UP, i, mlp.intermediate, h, mlp.bias),
+                linear(w, l + names.down, Role.DOWN, i, h, mlp.intermediate, mlp.bias),
+                new Block(l + "output_adapters", i, Block.Kind.FEED_FORWARD, h, behind ? feedForwardNorm : null),
+                new Layer(name, i, h));
+    }
+
+    private List<Linear> projections(Weights w, String l, int i) {
+        int h = config.size.hidden();
+        int keys = config.heads.keyValues * (h / config.size.heads());
+        boolean bias = config.heads.bias;
+        List<String> names = config.names.projections;
+        return names.size() == 1
+                ? List.of(linear(w, l + names.get(0), Role.QUERY_KEY_VALUE, i, h + 2L * keys, h, bias))
+                : List.of(
+                        linear(w, l + names.get(0), Role.QUERY, i, h, h, bias),
+                        linear(w, l + names.get(1), Role.KEY, i, keys, h, bias),
+                        linear(w, l + names.get(2), Role.VALUE, i, keys, h, bias));
+    }
+
+    private Linear linear(Weights w, String name, Role role, int i, long out, long in, boolean bias) {
+        return config.transposed ? w.transposedLinear(name, role, i, out, in) : w.linear(name, role, i, out, in, bias);
+    }
+
+    @Override
+    public List<List<Linear>> siblings() {
+        return layers.stream()
+                .map(DecoderLayer::projections)
+                .filter(each -> each.size() > 1)
+                .toList();
+    }
+
+    @Override
+    public boolean packs() {
+        return true;
+    }
+
+    private ScalarType small() {
+        return layers.get(0).feedForwardNorm.weight().scalar_type();
+    }
+
+    private ScalarType base() {
+        return layers.get(0).output.type();
+    }
+
+    @Override
+    public Hidden hidden(Inputs in, Pass pass) {
+        Tensor[] start = pass.piece(() -> {
+            Embedded embedded = Embedded.of(tokens, in, small(), pass);
+            return new Tensor[] {embedded.rows(), places(embedded, in, pass)};
+        });
+        AttentionMask whole = AttentionMask.of(layers.get(0).attention, true, base(), pass);
+        AttentionMask mask = config.alibi == null ? whole : whole.with(config.alibi);
+        Map<Integer, AttentionMask> masks = new HashMap<>(Map.of(0, mask));
+        config.heads.kinds.forEach(kind -> masks.computeIfAbsent(kind.window, mask::within));
+        Tensor h = pass.enter(stream, embedded(start[0], start[1], mask.shift(), pass));
+        for (DecoderLayer layer : layers) {
+            pass.collect(h);
+            Tensor input = h;
+            AttentionMask seen = masks.getOrDefault(layer.kind.window, mask);
+            h = pass.layer(() -> forward(layer, input, seen, pass));
+        }
+        h = norm == null ? h : pass.hooks().norm(norm, h, pass);
+        h = projectOut == null ? h : projected(projectOut, h, pass);
+        pass.collect(h);
+        pass.end(mask);
+        return pass.result(h);
+    }
+
+    /** Where tokens stand, {@code [batch or 1, seq]}: the rows of a table of positions. */
+    private Tensor places(Embedded embedded, Inputs in, Pass pass) {
+        Positions table = config.positions;
+        if (table == null) {
+            return embedded.positions();
+        }
+        Tensor places = table.counted && in.positions() == null ? embedded.counted(pass) : embedded.positions();
+        return table.offset == 0 ? places : places.add(new Scalar((long) table.offset));
+    }
+
+    /** What enters the first layer, of tokens' embeddings. */
+    private Tensor embedded(Tensor rows, Tensor places, @Nullable Tensor shift, Pass pass) {
+        Tensor wide = projectIn == null ? rows : projected(projectIn, rows, pass);
+        Tensor h = embeddingNorm == null ? wide : pass.norm(embeddingNorm, wide, small());
+        Embedding table = positions;
+        if (table == null) {
+            return pass.dropout(h, config.embeddingDropout);
+        }
+        Tensor moved = (shift == null ? places : places.add(shift)).expand(rows.size(0), -1);
+        return pass.piece(() -> {
+            Tensor sum = h.add(Ops.to(pass.hooks().embedding(table, moved, pass), small()));
+            return new Tensor[] {Ops.dropout(sum, config.embeddingDropout, pass.isTraining())};
+        })[0];
+    }
+
+    private Tensor projected(Linear projection, Tensor x, Pass pass) {
+        return pass.cast(pass.linear(projection, pass.cast(x, base())), small());
+    }
+
+    private Tensor forward(DecoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {
+        Tensor middle =
+                add(layer.attentionBlock, layer.attentionNorm, h, (n, x) -> attended(layer, n, x, mask, pass), pass);
+        Tensor result = add(
+                layer.feedForwardBlock, layer.feedForwardNorm, middle, (n, x) -> forwarded(layer, n, x, pass), pass);
+        return pass.leave(layer.layer, result);
+    }
+
+    /** The residual stream with a block's answer. */
+    private Tensor add(Block site, Norm norm, Tensor h, Answer answer, Pass pass) {
+        double dropout = config.residualDropout;
+        return switch (config.norms.place) {
+            case BEFORE -> pass.add(site, h, pass.dropout(answer.of(norm, h), dropout));
+            case RESIDUAL -> {
+                Tensor normed = pass.norm(norm, h, small());
+                yield pass.add(site, normed, pass.dropout(answer.of(null, normed), dropout));
+            }
+            case BEHIND -> PostNorm.add(site, norm, h, answer.of(null, h), dropout, pass);
+        };
+    }
+
+    private Tensor attended(DecoderLayer layer, @Nullable Norm norm, Tensor h, AttentionMask mask, Pass pass) {
+        Heads heads = config.heads;
+        int queries = config.size.heads();
+        Tensor[] projected = clipped(pass.linears(norm, h, base(), layer.projections.toArray(Linear[]::new)), pass);
+        Tensor[] qkv =
+                projected.length == 1 ? heads.layout.split(projected[0], queries, heads.keyValues, pass) : projected;
+        Tensor q = pass.heads(qkv[0], queries, null);
+        Tensor k = pass.heads(qkv[1], heads.keyValues, null);
+        Tensor v = pass.heads(qkv[2], heads.keyValues, null);
+        return pass.linear(layer.output, Attend.attend(layer.attention, q, k, v, mask, heads.dropout, pass));
+    }
+
+    private Tensor[] clipped(Tensor[] projected, Pass pass) {
+        double most = config.heads.clip;
+        return Double.isInfinite(most)
+                ? projected
+                : pass.piece(() -> Arrays.stream(projected)
+                        .map(each ->
+                                each.clamp(new ScalarOptional(new Scalar(-most)), new ScalarOptional(new Scalar(most))))
+                        .toArray(Tensor[]::new));
+    }
+
+    private Tensor forwarded(DecoderLayer layer, @Nullable Norm norm, Tensor h, Pass pass) {
+        Tensor up = pass.linears(norm, h, base(), layer.up)[0];
+        return pass.down(layer.down, config.mlp.activation, up, null);
+    }
+
+    Embedding tokens() {
+        return tokens;
+    }
+
+    @Override
+    public List<Site> sites() {
+        List<Site> sites = new ArrayList<>(List.of(tokens));
+        if (positions != null) {
+            sites.add(positions);
+        }
+        if (embeddingNorm != null) {
+            sites.add(embeddingNorm);
+        }
+        if (projectOut != null && projectIn != null) {
+            sites.addAll(List.of(projectOut, projectIn));
+        }
+        sites.add(stream);
+        for (DecoderLayer l : layers) {
+            sites.add(l.attentionNorm);
+            List<Linear> p = l.projections;
+            sites.addAll(p.size() == 1 ? p : List.of(p.get(1), p.get(2), p.get(0)));
+            sites.addAll(List.of(
+                    l.attention,
+                    l.output,
+                    l.attentionBlock,
+                    l.feedForwardNorm,
+                    l.up,
+                    l.down,
+                    l.feedForwardBlock,
+                    l.layer));
+        }
+        if (norm != null) {
+            sites.add(norm);
+        }
+        return sites;
+    }
+
+    @Override
+    public Size size() {
+        return config.size;
+    }
+
+    @Override
+    public int outputSize() {
+        return config.embedding;
+    }
+}

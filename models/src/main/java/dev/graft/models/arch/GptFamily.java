@@ -1,0 +1,75 @@
+package dev.graft.models.arch;
+
+import dev.graft.formats.Fields;
+import dev.graft.formats.FormatException;
+import dev.graft.models.Architecture;
+import dev.graft.models.Backbone;
+import dev.graft.models.Task;
+import dev.graft.models.Weights;
+import java.util.Set;
+
+/** A descendant of GPT-2: a {@link GptDecoder} in the shape that its config.json says, with a head that shares the embeddings' weight. */
+abstract class GptFamily implements Architecture {
+    private final String modelType;
+    private final String stem;
+
+    GptFamily(String modelType, String stem) {
+        this.modelType = modelType;
+        this.stem = stem;
+    }
+
+    /** Reads its fields, with the defaults of the family. */
+    abstract GptDecoder.Config config(Fields f);
+
+    /** Before the classifier of tokens. */
+    double classifierDropout(Fields f) {
+        return CausalHeads.dropout(f);
+    }
+
+    @Override
+    public String modelType() {
+        return modelType;
+    }
+
+    @Override
+    public String stem() {
+        return stem;
+    }
+
+    @Override
+    public String prefix() {
+        return "transformer.";
+    }
+
+    @Override
+    public Set<Task> tasks() {
+        return CausalHeads.TASKS;
+    }
+
+    @Override
+    public Model build(Fields f, Weights weights, HeadSpec spec) {
+        if (f.bool("add_cross_attention", false)) {
+            throw new FormatException(
+                    f.source(), "add_cross_attention is true: only decoders alone are supported", null);
+        }
+        GptDecoder decoder = new GptDecoder(config(f), weights, spec.task() == Task.FEATURE_EXTRACTION ? "" : prefix());
+        boolean tied = f.bool("tie_word_embeddings", true);
+        return new Model(
+                decoder, CausalHeads.of(weights, spec, decoder.tokens(), tied, "classifier", classifierDropout(f)));
+    }
+
+    /** The sizes, whose number of heads must divide the size of a hidden state. */
+    static Backbone.Size size(
+            Fields f, int vocab, int hidden, String headsField, int heads, int layers, int positions) {
+        if (heads < 1 || hidden % heads != 0) {
+            throw f.wrong(headsField, "a divisor of the size of a hidden state, " + hidden);
+        }
+        return new Backbone.Size(vocab, hidden, layers, heads, positions);
+    }
+
+    /** An inner size that is four times that of hidden states where config.json says none. */
+    static int intermediate(Fields f, String field, Backbone.Size size) {
+        Integer given = f.integerOrNull(field);
+        return given == null ? 4 * size.hidden() : given;
+    }
+}
