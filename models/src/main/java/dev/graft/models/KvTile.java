@@ -186,8 +186,10 @@ public final class KvTile {
             Tensor v = added(values.get(site.layer()), value);
             long kvHeads = key.size(1);
             Tensor queries = Ops.scale(q, site.scale()).reshape(q.size(0), kvHeads, q.size(1) / kvHeads, q.size(3));
-            Tensor scores = queries.matmul(k.transpose(2, 3)).add_(hidden);
-            return scores.softmax(-1).matmul(v).reshape(q.size(0), 1, q.size(1) * q.size(3));
+            Tensor products = queries.matmul(k.transpose(2, 3));
+            SoftCap cap = site.cap();
+            Tensor scores = cap == null ? products : cap.apply(products);
+            return scores.add_(hidden).softmax(-1).matmul(v).reshape(q.size(0), 1, q.size(1) * q.size(3));
         }
 
         /** The positions up to this one, which is put there. */

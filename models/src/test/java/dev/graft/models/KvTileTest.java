@@ -30,6 +30,8 @@ class KvTileTest {
     private static final Base BASE = Base.load(Fixtures.folder("llama-gqa"));
     private static final Base BF16 =
             Base.load(Fixtures.folder("llama-gqa"), Base.Options.DEFAULT.withNumerics(Numerics.BF16));
+    private static final Base CAPPED =
+            Base.load(Fixtures.folder("gemma2"), Base.Options.DEFAULT.withNumerics(Numerics.BF16));
     private static final int[] LENGTHS = {3, 60, 0, 70};
     private static final int NEW = 9;
 
@@ -85,7 +87,7 @@ class KvTileTest {
     }
 
     private static Stream<Arguments> bases() {
-        return Stream.of(Arguments.of(BASE, 2e-5f), Arguments.of(BF16, 0.02f));
+        return Stream.of(Arguments.of(BASE, 2e-5f), Arguments.of(BF16, 0.02f), Arguments.of(CAPPED, 0.02f));
     }
 
     @ParameterizedTest
