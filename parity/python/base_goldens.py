@@ -72,6 +72,11 @@ BASES = {
     "deberta-mlm": ("DebertaForMaskedLM", {**DEBERTA_1}),
     "deberta-seqcls": ("DebertaForSequenceClassification", {
         **DEBERTA_1, "pos_att_type": ["c2p"], "position_biased_input": False, "max_relative_positions": 4, "num_labels": 3}),
+    "layoutlm-mlm": ("LayoutLMForMaskedLM", {**ENCODER, "type_vocab_size": 2, "max_2d_position_embeddings": 8}),
+    "layoutlm-tokcls": ("LayoutLMForTokenClassification", {
+        **ENCODER, "type_vocab_size": 2, "max_2d_position_embeddings": 8, "num_labels": 3}),
+    "layoutlm-seqcls": ("LayoutLMForSequenceClassification", {
+        **ENCODER, "type_vocab_size": 2, "max_2d_position_embeddings": 8, "num_labels": 3}),
     "phi3": ("Phi3ForCausalLM", {**GROUPED, "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}),
     "phi3-longrope": ("Phi3ForCausalLM", {
         **GROUPED, "original_max_position_embeddings": 9, "rope_parameters": {
