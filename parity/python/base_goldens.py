@@ -30,6 +30,13 @@ DEBERTA = {
     **ENCODER, "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_biased_input": False, "type_vocab_size": 0,
     "pooler_hidden_size": 16, "pooler_dropout": 0.0, "hidden_act": "gelu",
 }
+DEBERTA_1 = {**DEBERTA, "type_vocab_size": 2, "position_biased_input": True}
+MT5 = {
+    "d_model": 16, "d_kv": 4, "d_ff": 24, "num_layers": 2, "num_decoder_layers": 3, "num_heads": 4, "dropout_rate": 0.0,
+    "relative_attention_num_buckets": 8, "relative_attention_max_distance": 20, "decoder_start_token_id": 0,
+}
+# Caps that bend the scores and logits of models as small as these.
+CAPPED = {**GROUPED, "head_dim": 8, "query_pre_attn_scalar": 4, "sliding_window": 3, "attn_logit_softcapping": 0.5, "final_logit_softcapping": 0.75}
 BART = {
     "d_model": 16, "encoder_layers": 2, "decoder_layers": 3, "encoder_ffn_dim": 24, "decoder_ffn_dim": 20, "encoder_attention_heads": 4,
     "decoder_attention_heads": 2, "dropout": 0.0, "decoder_start_token_id": 2,
@@ -71,6 +78,14 @@ BASES = {
     "deberta-v2-seqcls": ("DebertaV2ForSequenceClassification", {**DEBERTA, "conv_kernel_size": 3, "conv_act": "gelu", "num_labels": 3}),
     "deberta-v3-mlm": ("DebertaV2ForMaskedLM", {
         **DEBERTA, "share_att_key": True, "position_buckets": 4, "norm_rel_ebd": "layer_norm", "type_vocab_size": 2}),
+    "deberta-mlm": ("DebertaForMaskedLM", {**DEBERTA_1}),
+    "deberta-seqcls": ("DebertaForSequenceClassification", {
+        **DEBERTA_1, "pos_att_type": ["c2p"], "position_biased_input": False, "max_relative_positions": 4, "num_labels": 3}),
+    "layoutlm-mlm": ("LayoutLMForMaskedLM", {**ENCODER, "type_vocab_size": 2, "max_2d_position_embeddings": 8}),
+    "layoutlm-tokcls": ("LayoutLMForTokenClassification", {
+        **ENCODER, "type_vocab_size": 2, "max_2d_position_embeddings": 8, "num_labels": 3}),
+    "layoutlm-seqcls": ("LayoutLMForSequenceClassification", {
+        **ENCODER, "type_vocab_size": 2, "max_2d_position_embeddings": 8, "num_labels": 3}),
     "phi3": ("Phi3ForCausalLM", {**GROUPED, "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}),
     "phi3-longrope": ("Phi3ForCausalLM", {
         **GROUPED, "original_max_position_embeddings": 9, "rope_parameters": {
@@ -98,6 +113,14 @@ BASES = {
     "gemma3-seqcls": ("Gemma3TextForSequenceClassification", {
         **GROUPED, "head_dim": 4, "query_pre_attn_scalar": 8, "sliding_window": 3, "num_labels": 3,
         "layer_types": ["full_attention", "sliding_attention"]}),
+    "gemma3-cap": ("Gemma3ForCausalLM", {
+        **GROUPED, "head_dim": 4, "query_pre_attn_scalar": 8, "sliding_window": 3, "final_logit_softcapping": 0.75,
+        "layer_types": ["sliding_attention", "full_attention"]}),
+    "gemma": ("GemmaForCausalLM", {**GROUPED, "head_dim": 8, "hidden_act": "gelu"}),
+    "gemma-tokcls": ("GemmaForTokenClassification", {"num_key_value_heads": 1, "head_dim": 8, "num_labels": 3, "classifier_dropout": 0.0}),
+    "gemma2": ("Gemma2ForCausalLM", {**CAPPED, "num_hidden_layers": 3}),
+    "gemma2-seqcls": ("Gemma2ForSequenceClassification", {
+        **CAPPED, "layer_types": ["full_attention", "sliding_attention"], "attention_bias": True, "num_labels": 3}),
     "qwen3-tokcls": ("Qwen3ForTokenClassification", {**GROUPED, "head_dim": 4, "num_labels": 3, "classifier_dropout": 0.0}),
     "llama-qa": ("LlamaForQuestionAnswering", {**GROUPED}),
     "mistral-qa": ("MistralForQuestionAnswering", {**GROUPED, "sliding_window": None}),
@@ -126,6 +149,7 @@ BASES = {
     "gpt-neox": ("GPTNeoXForCausalLM", {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}),
     "bart": ("BartForConditionalGeneration", {**BART, "scale_embedding": True}),
     "bart-seqcls": ("BartForSequenceClassification", {**BART, "num_labels": 3}),
+    "mt5": ("MT5ForConditionalGeneration", {**MT5}),
     "whisper": ("WhisperForConditionalGeneration", {
         **BART, "num_mel_bins": 6, "max_source_positions": 9, "max_target_positions": 20, "decoder_start_token_id": 1,
         "begin_suppress_tokens": [5], "suppress_tokens": [7, 9]}),

@@ -17,7 +17,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Scaled dot-product attention with grouped queries, prefixes and a cache: {@code softmax(s · q kᵀ + mask) v}.
+ * Scaled dot-product attention with grouped queries, prefixes and a cache: {@code softmax(s · q kᵀ + mask) v}, where the scores
+ * may have a {@link SoftCap}.
  *
  * <p>The query heads that share a key head are folded into rows, so that keys and values are never repeated. A few rows of the batch are
  * done at a time, cut to their own length, so that their scores stay in the processor's cache; on a tape neither scores nor dropout masks are
@@ -85,7 +86,7 @@ public final class Attend {
     }
 
     private static Tensor alone(Attention site, Tensor query, Tensor key, Tensor value, AttentionMask mask, Pass pass) {
-        if (mask.additive() != null || mask.alibi() != null) {
+        if (mask.additive() != null || mask.alibi() != null || site.cap() != null) {
             return frozen(site, query, key, value, mask, 0, pass);
         }
         Tensor[] seen = seen(site, key, value, pass);
@@ -128,14 +129,14 @@ public final class Attend {
         long[] drawn = new long[chunks.size()];
         Tape tape = pass.tape();
         if (tape == null || !(q.requires_grad() || k.requires_grad() || v.requires_grad())) {
-            return all(q, k, v, chunks, site.scale(), p, drawn);
+            return all(site, q, k, v, chunks, p, drawn);
         }
         Tensor keys = k;
         Tensor values = v;
         Profile.at(site.layer(), () -> "attention");
         return tape.run(
-                () -> new Tensor[] {all(q, keys, values, chunks, site.scale(), p, drawn)},
-                (gradient, kept) -> backward(q, keys, values, chunks, site.scale(), p, drawn, gradient));
+                () -> new Tensor[] {all(site, q, keys, values, chunks, p, drawn)},
+                (gradient, kept) -> backward(site, q, keys, values, chunks, p, drawn, gradient));
     }
 
     private static Tensor[] prefixed(Attention site, Tensor k, Tensor v, Pass pass) {
@@ -275,9 +276,9 @@ public final class Attend {
 
     /** @param drawn where the generator stood before each chunk's mask, for the backward pass */
     private static Tensor all(
-            Tensor q, Tensor k, Tensor v, List<Chunk> chunks, double scale, double dropout, long[] drawn) {
+            Attention site, Tensor q, Tensor k, Tensor v, List<Chunk> chunks, double dropout, long[] drawn) {
         long width = q.size(1) * q.size(3);
-        Tensor scaled = Ops.scale(q, scale).contiguous();
+        Tensor scaled = Ops.scale(q, site.scale()).contiguous();
         Tensor keys = widened(k, chunks);
         Tensor values = widened(v, chunks);
         List<Tensor> rows = new ArrayList<>();
@@ -285,7 +286,8 @@ public final class Attend {
         for (int i = 0; i < chunks.size(); i++) {
             Chunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
-                Tensor weights = probabilities(folded(scaled, chunk, k.size(1)), keys, chunk);
+                Tensor scores = scores(site.cap(), folded(scaled, chunk, k.size(1)), keys, chunk);
+                Tensor weights = probabilities(scores, chunk);
                 if (dropout > 0) {
                     drawn[i] = Dropout.state();
                     weights.mul_(Dropout.mask(weights.scalar_type(), dropout, Tensors.shape(weights)));
@@ -323,10 +325,15 @@ public final class Attend {
         return parts.size() == 1 ? parts.get(0) : Ops.cat(dim, parts.toArray(Tensor[]::new));
     }
 
-    /** The softmax of a chunk's scores, {@code [rows, kvHeads, group · queries, keys]}; summed in fp32 or wider. */
-    private static Tensor probabilities(Tensor folded, Tensor k, Chunk chunk) {
-        long group = folded.size(2) / chunk.queries;
-        Tensor scores = folded.matmul(chunk.keysOf(k).transpose(2, 3));
+    /** A chunk's scores before they are masked, {@code [rows, kvHeads, group · queries, keys]}. */
+    private static Tensor scores(@Nullable SoftCap cap, Tensor folded, Tensor k, Chunk chunk) {
+        Tensor products = folded.matmul(chunk.keysOf(k).transpose(2, 3));
+        return cap == null ? products : cap.apply(products);
+    }
+
+    /** The softmax of a chunk's scores, which are masked in place; summed in fp32 or wider. */
+    private static Tensor probabilities(Tensor scores, Chunk chunk) {
+        long group = scores.size(2) / chunk.queries;
         if (chunk.alibi != null) {
             chunk.alibi.addTo(scores.unflatten(2, group, chunk.queries), chunk.first, chunk.start, chunk.from);
         }
@@ -352,22 +359,23 @@ public final class Attend {
 
     /**
      * With P the weights, D the dropout and O = (P ⊙ D) V: {@code dV = (P ⊙ D)ᵀ dO}, {@code dP = (dO Vᵀ) ⊙ D},
-     * {@code dS = P ⊙ (dP - Σ P ⊙ dP)}, {@code dQ = s · dS K}, {@code dK = s · dSᵀ Q}.
+     * {@code dS = P ⊙ (dP - Σ P ⊙ dP)}, times the slope of the cap where there is one, {@code dQ = s · dS K}, {@code dK = s · dSᵀ Q}.
      */
     private static void backward(
+            Attention site,
             Tensor q,
             Tensor k,
             Tensor v,
             List<Chunk> chunks,
-            double scale,
             double dropout,
             long[] drawn,
             Tensor gradient) {
+        SoftCap cap = site.cap();
         long heads = q.size(1);
         long dim = q.size(3);
         long kvHeads = k.size(1);
         long[] split = {q.size(0), q.size(2), heads, dim};
-        Tensor scaled = Ops.scale(q, scale).contiguous();
+        Tensor scaled = Ops.scale(q, site.scale()).contiguous();
         Tensor keys = widened(k, chunks);
         Tensor values = widened(v, chunks);
         Tensor dout = gradient.view(split).transpose(1, 2).contiguous();
@@ -381,7 +389,9 @@ public final class Attend {
                 long folded = heads / kvHeads * chunk.queries;
                 Tensor dpart = chunk.queriesOf(dout).reshape(chunk.rows, kvHeads, folded, dim);
                 Tensor queries = folded(scaled, chunk, kvHeads);
-                Tensor probabilities = probabilities(queries, keys, chunk);
+                Tensor scores = scores(cap, queries, keys, chunk);
+                Tensor slope = cap == null ? null : cap.slope(scores);
+                Tensor probabilities = probabilities(scores, chunk);
                 Tensor applied = probabilities;
                 Tensor dweights = dpart.matmul(chunk.keysOf(values).transpose(2, 3));
                 if (dropout > 0) {
@@ -392,7 +402,10 @@ public final class Attend {
                 }
                 chunk.keysOf(dv).add_(applied.transpose(2, 3).matmul(dpart));
                 Tensor dscores = Ops.softmaxBackward(dweights, probabilities);
-                Tensor part = dscores.matmul(chunk.keysOf(keys)).mul_(new Scalar(scale));
+                if (slope != null) {
+                    dscores.mul_(slope);
+                }
+                Tensor part = dscores.matmul(chunk.keysOf(keys)).mul_(new Scalar(site.scale()));
                 chunk.queriesOf(dq).copy_(part.view(chunk.rows, heads, chunk.queries, dim));
                 chunk.keysOf(dk).add_(dscores.transpose(2, 3).matmul(queries));
             }

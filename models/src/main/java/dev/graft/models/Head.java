@@ -246,6 +246,29 @@ public sealed interface Head {
         }
     }
 
+    /** Another head's logits, capped: no row's label can be taken off before that. */
+    record Capped(Head head, SoftCap cap) implements Head {
+        @Override
+        public List<Site> sites() {
+            return head.sites();
+        }
+
+        @Override
+        public Tensor rows(Hidden hidden, Pass pass) {
+            return head.rows(hidden, pass);
+        }
+
+        @Override
+        public Tensor project(Tensor rows, Pass pass) {
+            return cap.apply(head.project(rows, pass));
+        }
+
+        @Override
+        public @Nullable Linear output() {
+            return head.output();
+        }
+    }
+
     /**
      * Several dense layers, then a linear map: AdapterHub's heads.
      *

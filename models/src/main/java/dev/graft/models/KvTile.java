@@ -190,7 +190,9 @@ public final class KvTile {
             Tensor v = added(values.get(site.layer()), value);
             long kvHeads = key.size(1);
             Tensor queries = Ops.scale(q, site.scale()).reshape(q.size(0), kvHeads, q.size(1) / kvHeads, q.size(3));
-            Tensor scores = queries.matmul(k.transpose(2, 3)).add_(hidden);
+            Tensor products = queries.matmul(k.transpose(2, 3));
+            SoftCap cap = site.cap();
+            Tensor scores = (cap == null ? products : cap.apply(products)).add_(hidden);
             if (alibi != null) {
                 alibi.addTo(scores, places);
             }

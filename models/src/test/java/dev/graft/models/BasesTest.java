@@ -29,6 +29,7 @@ class BasesTest {
     private static final Set<String> OTHERS = Set.of(
             "t5",
             "t5-gated",
+            "mt5",
             "bart",
             "bart-seqcls",
             "whisper",

@@ -12,6 +12,7 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -42,6 +43,29 @@ class HeadTest {
                     .isLessThan(0.2);
             Tensor whole = Ops.to(head.project(rows, Pass.inference(Hooks.NONE)), ScalarType.Float);
             assertThat(largest(less.log_softmax(-1).sub(whole.log_softmax(-1)))).isLessThan(0.2);
+        }
+    }
+
+    /** A row's label can't be taken off before a cap: that would be another loss. */
+    @Test
+    void aCapComesLast() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor weight = Ops.to(Rng.of(7, "w").normal(0, 1, 20, 8), ScalarType.BFloat16);
+            Head plain = new Head.PerToken(new Linear("head", Role.HEAD, -1, weight, null));
+            Head capped = new Head.Capped(plain, new SoftCap(1.5));
+            Tensor rows = Ops.to(Rng.of(7, "x").normal(0, 1, 5, 8), ScalarType.BFloat16);
+            Pass pass = Pass.inference(Hooks.NONE);
+            Tensor exact = Ops.to(plain.project(rows, pass), ScalarType.Float);
+            Tensor expected = Ops.scale(Ops.scale(exact, 1 / 1.5).tanh(), 1.5);
+
+            assertThat(largest(exact)).isGreaterThan(3);
+            assertThat(largest(
+                            Ops.to(capped.project(rows, pass), ScalarType.Float).sub(expected)))
+                    .isLessThan(0.02);
+            assertThat(largest(Ops.to(capped.project(rows, Tensors.arange(5), pass), ScalarType.Float)
+                            .sub(expected)))
+                    .isLessThan(0.02);
         }
     }
 

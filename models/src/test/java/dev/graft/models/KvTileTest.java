@@ -33,6 +33,8 @@ class KvTileTest {
     private static final Base BLOOM = Base.load(Fixtures.folder("bloom"));
     private static final Base BLOOM_BF16 =
             Base.load(Fixtures.folder("bloom"), Base.Options.DEFAULT.withNumerics(Numerics.BF16));
+    private static final Base CAPPED =
+            Base.load(Fixtures.folder("gemma2"), Base.Options.DEFAULT.withNumerics(Numerics.BF16));
     private static final int[] LENGTHS = {3, 60, 0, 70};
     private static final int NEW = 9;
 
@@ -92,7 +94,8 @@ class KvTileTest {
                 Arguments.of(BASE, 2e-5f),
                 Arguments.of(BF16, 0.02f),
                 Arguments.of(BLOOM, 2e-5f),
-                Arguments.of(BLOOM_BF16, 0.02f));
+                Arguments.of(BLOOM_BF16, 0.02f),
+                Arguments.of(CAPPED, 0.02f));
     }
 
     @ParameterizedTest

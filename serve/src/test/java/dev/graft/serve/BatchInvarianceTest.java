@@ -33,7 +33,14 @@ class BatchInvarianceTest {
     private static final Engine.Options SMALL = new Engine.Options(16, 512, 8, 1 << 20);
 
     @ParameterizedTest
-    @CsvSource({"llama-gqa, fp32, 1", "llama-gqa, bf16, 2", "gpt2, fp32, 3", "gemma3, bf16, 4", "mixtral, fp32, 5"})
+    @CsvSource({
+        "llama-gqa, fp32, 1",
+        "llama-gqa, bf16, 2",
+        "gpt2, fp32, 3",
+        "gemma3, bf16, 4",
+        "mixtral, fp32, 5",
+        "gemma2, bf16, 6"
+    })
     void someAnswersAreTheSameAlone(String family, String numerics, long seed) {
         Base base = Tiny.base(family, Numerics.of(numerics));
         base.pack();
@@ -107,6 +114,7 @@ class BatchInvarianceTest {
         "llama-gqa, bf16, 12",
         "llama-mha, fp32, 13",
         "gpt2, bf16, 14",
+        "gemma2, fp32, 20",
         "gemma3, fp32, 15",
         "mistral, fp32, 16",
         "mixtral, bf16, 17",

@@ -80,13 +80,16 @@ class GradientCheckpointingTest {
                 "gpt-neox",
                 "stablelm-parallel",
                 "qwen3",
+                "gemma",
+                "gemma2",
                 "gemma3",
                 "phi3",
                 "olmo2")) {
             sameBits(Base.load(Tiny.BASES.resolve(name)), new Lora(LORA), counting);
         }
         Examples labelled = Tiny.labelled(6, 3);
-        for (String name : List.of("deberta-v3-mlm", "modernbert-mlm", "roberta-mlm", "distilbert-mlm", "mpnet-mlm")) {
+        for (String name : List.of(
+                "deberta-mlm", "deberta-v3-mlm", "modernbert-mlm", "roberta-mlm", "distilbert-mlm", "mpnet-mlm")) {
             Base.Options options = Base.Options.of(Task.SEQ_CLS).withLabels(List.of("large", "small"));
             sameBits(Base.load(Tiny.BASES.resolve(name), options), new Lora(LORA), labelled);
         }

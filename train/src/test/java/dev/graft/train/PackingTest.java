@@ -86,6 +86,7 @@ class PackingTest {
         "gpt2, gpt2/lora-bias-all",
         "mistral, mistral/lora",
         "qwen3, qwen3/lora",
+        "gemma2, gemma2/lora",
         "gemma3, gemma3/lora",
         "llama3-rope, llama3-rope/lora"
     })

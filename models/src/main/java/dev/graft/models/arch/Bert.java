@@ -6,10 +6,14 @@ import dev.graft.models.Task;
 import dev.graft.models.Weights;
 
 /** BERT (Devlin et al., 2019), and sentence encoders with its {@code model_type} such as MiniLM and BGE. */
-public final class Bert extends EncoderFamily {
+public class Bert extends EncoderFamily {
     /** Reads {@code model_type: bert}. */
     public Bert() {
-        super("bert", "Bert", "bert.");
+        this("bert", "Bert", "bert.");
+    }
+
+    Bert(String modelType, String stem, String prefix) {
+        super(modelType, stem, prefix);
     }
 
     @Override

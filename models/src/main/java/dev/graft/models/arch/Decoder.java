@@ -10,6 +10,7 @@ import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.Rope;
+import dev.graft.models.SoftCap;
 import dev.graft.models.Weights;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
@@ -64,6 +65,7 @@ final class Decoder implements Backbone {
      * @param scale what the products of queries and keys are multiplied by
      * @param bias whether the queries, keys and values have biases
      * @param outputBias whether the output has one
+     * @param cap of the scores, or null
      * @param fused whether one layer gives queries, keys and values
      */
     record Heads(
@@ -74,7 +76,8 @@ final class Decoder implements Backbone {
             boolean bias,
             boolean outputBias,
             boolean fused,
-            HeadNorm norm) {
+            HeadNorm norm,
+            @Nullable SoftCap cap) {
         /** Heads as Llama has them, with what config.json says of biases. */
         static Heads read(Fields f, Size size, int absentKeyValues) {
             return read(f, size, absentKeyValues, size.hidden() / size.heads());
@@ -94,7 +97,8 @@ final class Decoder implements Backbone {
                     bias,
                     bias,
                     false,
-                    HeadNorm.NONE);
+                    HeadNorm.NONE,
+                    null);
         }
 
         /** How many heads keys and values have; null for as many as queries. */
@@ -109,19 +113,23 @@ final class Decoder implements Backbone {
         }
 
         Heads withBias(boolean newBias, boolean newOutputBias) {
-            return new Heads(keyValues, dim, scale, dropout, newBias, newOutputBias, fused, norm);
+            return new Heads(keyValues, dim, scale, dropout, newBias, newOutputBias, fused, norm, cap);
         }
 
         Heads withScale(double newScale) {
-            return new Heads(keyValues, dim, newScale, dropout, bias, outputBias, fused, norm);
+            return new Heads(keyValues, dim, newScale, dropout, bias, outputBias, fused, norm, cap);
         }
 
         Heads withNorm(HeadNorm newNorm) {
-            return new Heads(keyValues, dim, scale, dropout, bias, outputBias, fused, newNorm);
+            return new Heads(keyValues, dim, scale, dropout, bias, outputBias, fused, newNorm, cap);
+        }
+
+        Heads withCap(@Nullable SoftCap newCap) {
+            return new Heads(keyValues, dim, scale, dropout, bias, outputBias, fused, norm, newCap);
         }
 
         Heads asFused() {
-            return new Heads(keyValues, dim, scale, dropout, bias, outputBias, true, norm);
+            return new Heads(keyValues, dim, scale, dropout, bias, outputBias, true, norm, cap);
         }
     }
 
@@ -249,7 +257,8 @@ final class Decoder implements Backbone {
         return new DecoderLayer(
                 config.kinds.get(i),
                 before ? norm(w, name + ".input_layernorm", i) : null,
-                new Attention(name + ".self_attn", i, heads.keyValues, heads.dim, heads.scale),
+                new Attention(
+                        name + ".self_attn", i, Attention.Kind.OWN, heads.keyValues, heads.dim, heads.scale, heads.cap),
                 projections,
                 normed ? norm(w, a + "q_norm", i, each ? heads.dim : queries) : null,
                 normed ? norm(w, a + "k_norm", i, each ? heads.dim : keys) : null,

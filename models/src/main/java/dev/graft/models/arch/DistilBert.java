@@ -51,7 +51,8 @@ public final class DistilBert extends EncoderFamily {
                 0,
                 f.number("dropout", 0.1),
                 NAMES,
-                false);
+                false,
+                0);
     }
 
     @Override

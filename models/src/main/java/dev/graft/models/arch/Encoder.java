@@ -45,6 +45,7 @@ final class Encoder implements Backbone {
     private final Embedding words;
     private final Embedding positions;
     private final @Nullable Embedding types;
+    private final List<Embedding> boxes;
     private final Norm norm;
     private final @Nullable Linear projection;
     private final Stream stream;
@@ -92,6 +93,7 @@ final class Encoder implements Backbone {
      * @param attentionOutputDropout of what attention adds
      * @param dropout of the embeddings and of what the feed-forward block adds
      * @param distances whether scores depend on {@link Distances}
+     * @param coordinates how many places a side of a page has, or 0 where tokens have no boxes
      */
     record Config(
             Size size,
@@ -106,7 +108,8 @@ final class Encoder implements Backbone {
             double attentionOutputDropout,
             double dropout,
             Names names,
-            boolean distances) {
+            boolean distances,
+            int coordinates) {
         /** The fields that BERT and its descendants have in common, with BERT's defaults. */
         static Config read(Fields f, int types, int absentPadding, boolean countsTokens) {
             f.choice("position_embedding_type", "absolute", "absolute");
@@ -138,22 +141,27 @@ final class Encoder implements Backbone {
                     dropout,
                     dropout,
                     Names.BERT,
-                    false);
+                    false,
+                    0);
         }
 
         Config withEmbedding(int newEmbedding) {
-            return with(newEmbedding, names, distances);
+            return with(newEmbedding, names, distances, coordinates);
         }
 
         Config withNames(Names newNames) {
-            return with(embedding, newNames, distances);
+            return with(embedding, newNames, distances, coordinates);
         }
 
         Config withDistances() {
-            return with(embedding, names, true);
+            return with(embedding, names, true, coordinates);
         }
 
-        private Config with(int newEmbedding, Names newNames, boolean newDistances) {
+        Config withCoordinates(int newCoordinates) {
+            return with(embedding, names, distances, newCoordinates);
+        }
+
+        private Config with(int newEmbedding, Names newNames, boolean newDistances, int newCoordinates) {
             return new Config(
                     size,
                     intermediate,
@@ -167,7 +175,8 @@ final class Encoder implements Backbone {
                     attentionOutputDropout,
                     dropout,
                     newNames,
-                    newDistances);
+                    newDistances,
+                    newCoordinates);
         }
     }
 
@@ -207,6 +216,10 @@ final class Encoder implements Backbone {
         String p = e + "position_embeddings";
         positions = new Embedding(p, w.matrix(p + ".weight", rows, config.embedding), false, padded);
         types = config.types == 0 ? null : w.embedding(e + "token_type_embeddings", config.types, config.embedding);
+        List<String> sides = config.coordinates == 0 ? List.of() : List.of("x", "y", "h", "w");
+        boxes = sides.stream()
+                .map(side -> w.embedding(e + side + "_position_embeddings", config.coordinates, config.embedding))
+                .toList();
         norm = w.layerNorm(e + "LayerNorm", -1, config.embedding, true, config.eps);
         projection = config.embedding == h
                 ? null
@@ -270,6 +283,12 @@ final class Encoder implements Backbone {
             }
             sum = sum.add(Ops.to(hooks.embedding(types, typeIds, pass), type));
         }
+        // The box of a token without one has its corners at 0: left and right are in one table, and top and bottom.
+        for (int i = 0; i < boxes.size(); i++) {
+            Tensor zeros = Tensors.zeros(ScalarType.Long, in.rows(), sum.size(1));
+            Tensor corner = Ops.to(hooks.embedding(boxes.get(i), zeros, pass), type);
+            sum = sum.add(i < 2 ? Ops.scale(corner, 2) : corner);
+        }
         Tensor h = Ops.dropout(hooks.norm(norm, sum, pass), config.dropout, pass.isTraining());
         return projection == null ? h : Ops.to(hooks.linear(projection, h, pass), type);
     }
@@ -321,6 +340,7 @@ final class Encoder implements Backbone {
         if (types != null) {
             sites.add(types);
         }
+        sites.addAll(boxes);
         sites.add(norm);
         if (projection != null) {
             sites.add(projection);

@@ -2,18 +2,18 @@ package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
 import dev.graft.models.Rope;
+import dev.graft.models.SoftCap;
 import dev.graft.models.Task;
-import dev.graft.models.sites.Embedding;
-import dev.graft.models.sites.Norm;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Gemma 3's text models (Gemma Team, 2025): a {@link Decoder} with norms before and behind its blocks, norms of each head, scaled embeddings, and
  * layers that see a window, with rotary positions of their own, between layers that see everything.
  */
-public final class Gemma3 extends DecoderFamily {
+public final class Gemma3 extends GemmaFamily {
     /** Reads {@code model_type: gemma3_text}. */
     public Gemma3() {
         super("gemma3_text", "Gemma3");
@@ -33,35 +33,20 @@ public final class Gemma3 extends DecoderFamily {
     }
 
     @Override
-    boolean tied() {
-        return true;
+    @Nullable
+    SoftCap logitCap(Fields f) {
+        return SoftCap.read(f, "final_logit_softcapping", null);
     }
 
     @Override
     Decoder.Config config(Fields f) {
-        for (String cap : List.of("attn_logit_softcapping", "final_logit_softcapping")) {
-            if (f.numberOrNull(cap) != null) {
-                throw f.wrong(cap, "null: soft caps aren't supported");
-            }
-        }
-        if (Boolean.TRUE.equals(f.boolOrNull("use_bidirectional_attention"))) {
-            throw f.wrong("use_bidirectional_attention", "false");
+        if (f.numberOrNull("attn_logit_softcapping") != null) {
+            throw f.wrong("attn_logit_softcapping", "null: Gemma 3 has norms of each head in place of a cap");
         }
         Decoder.Size size = Decoder.size(f, 131_072);
-        double scalar = f.number("query_pre_attn_scalar", 256);
-        Decoder.Heads heads = Decoder.Heads.read(f, size, 4, 256)
-                .withNorm(Decoder.HeadNorm.EACH)
-                .withScale(1 / Math.sqrt(scalar));
-        return new Decoder.Config(
-                size,
-                heads,
-                Decoder.Mlp.read(f, "hidden_activation", "gelu_pytorch_tanh"),
-                new Decoder.Norms(Decoder.Place.BOTH, Norm.Kind.RMS_PLUS_ONE, f.number("rms_norm_eps", 1e-6)),
-                Embedding.padding(f, 0),
-                Math.sqrt(size.hidden()),
-                0,
-                0,
-                kinds(f, size, heads.dim()));
+        Decoder.Heads heads = heads(f, size, 4).withNorm(Decoder.HeadNorm.EACH).withScale(scale(f));
+        Decoder.Mlp mlp = Decoder.Mlp.read(f, "hidden_activation", "gelu_pytorch_tanh");
+        return config(f, size, heads, mlp, Decoder.Place.BOTH, kinds(f, size, heads.dim()));
     }
 
     private static List<Decoder.Kind> kinds(Fields f, Decoder.Size size, int dim) {

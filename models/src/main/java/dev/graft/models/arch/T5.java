@@ -34,7 +34,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * T5 (Raffel et al., 2020), also version 1.1 and Flan: a pre-norm encoder and a decoder that attends to it, with relative positions in
+ * T5 (Raffel et al., 2020), also version 1.1, Flan and mT5: a pre-norm encoder and a decoder that attends to it, with relative positions in
  * place of embedded ones and scores that aren't scaled. With h the residual stream and e the encoder's output, a layer is
  *
  * <pre>{@code
@@ -307,10 +307,33 @@ public final class T5 implements Backbone {
     }
 
     /** Reads {@code model_type: t5}. */
-    public static final class Family implements Architecture {
+    public static class Family implements Architecture {
+        private final String modelType;
+        private final String stem;
+
+        /** T5 and Flan. */
+        public Family() {
+            this("t5", "T5");
+        }
+
+        private Family(String modelType, String stem) {
+            this.modelType = modelType;
+            this.stem = stem;
+        }
+
         @Override
         public String modelType() {
-            return "t5";
+            return modelType;
+        }
+
+        /** Whether the decoder's output is made smaller before the head: version 1.1 unties the head and doesn't; newer files have a field. */
+        boolean scales(Fields config) {
+            return config.bool("scale_decoder_outputs", config.bool("tie_word_embeddings", true));
+        }
+
+        /** The feed-forward block where config.json doesn't say. */
+        String absentActivation() {
+            return "relu";
         }
 
         @Override
@@ -325,17 +348,14 @@ public final class T5 implements Backbone {
 
         @Override
         public String stem() {
-            return "T5";
+            return stem;
         }
 
         @Override
         public Model build(Fields config, Weights weights, HeadSpec spec) {
-            Config c = read(config);
+            Config c = read(config, absentActivation());
             boolean generates = spec.task() == Task.SEQ_2_SEQ_LM;
-            // Version 1.1 unties the head and doesn't scale; newer files say so by a field of its own.
-            boolean scaled =
-                    config.bool("scale_decoder_outputs", config.bool("tie_word_embeddings", true)) && generates;
-            T5 t5 = new T5(c, weights, scaled ? 1 / Math.sqrt(c.width) : 1);
+            T5 t5 = new T5(c, weights, generates && scales(config) ? 1 / Math.sqrt(c.width) : 1);
             if (!generates) {
                 return new Model(t5, new Head.None(List.of()));
             }
@@ -345,8 +365,8 @@ public final class T5 implements Backbone {
             return new Model(t5, new Head.PerToken(new Linear("lm_head", Role.HEAD, -1, weight, null)));
         }
 
-        private static Config read(Fields f) {
-            String activation = f.string("feed_forward_proj", "relu");
+        private static Config read(Fields f, String absentActivation) {
+            String activation = f.string("feed_forward_proj", absentActivation);
             boolean gated = activation.startsWith("gated-");
             String name = gated ? activation.substring("gated-".length()) : activation;
             int layers = f.integer("num_layers");
@@ -369,6 +389,24 @@ public final class T5 implements Backbone {
                             ? Activation.GELU_TANH
                             : Activation.named(f, "feed_forward_proj", name),
                     gated);
+        }
+    }
+
+    /** mT5 (Xue et al., 2021): version 1.1 in a hundred languages. */
+    public static final class Multilingual extends Family {
+        /** Reads {@code model_type: mt5}. */
+        public Multilingual() {
+            super("mt5", "MT5");
+        }
+
+        @Override
+        boolean scales(Fields config) {
+            return false;
+        }
+
+        @Override
+        String absentActivation() {
+            return "gated-gelu";
         }
     }
 }

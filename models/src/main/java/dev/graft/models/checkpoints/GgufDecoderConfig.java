@@ -10,9 +10,6 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** The config.json that a GGUF file of a decoder was made from, by its keys and the shapes of its tensors. */
 record GgufDecoderConfig(Gguf file, GgufFamily family) {
-    /** Gemma 3 of 27 billion parameters alone scales its queries by the width of a head's share; it is known by its depth. */
-    private static final int LAYERS_OF_27B = 62;
-
     /** Two quantisations of a matrix differ by less than this part of its size; matrices that were trained apart by more than all of it. */
     private static final double SAME = 0.5;
 
@@ -49,11 +46,13 @@ record GgufDecoderConfig(Gguf file, GgufFamily family) {
         config.put("rms_norm_eps", decimal(fields.number(family.key("attention.layer_norm_rms_epsilon"))));
         config.put("tie_word_embeddings", isTied());
         ObjectNode rope = rope(headDim);
-        if (family.architecture().equals("gemma3")) {
-            gemma(config, rope, headDim);
-        } else {
-            config.put("hidden_act", "silu");
-            config.set("rope_parameters", rope);
+        switch (family.architecture()) {
+            case "gemma3" -> gemma3(config, rope, headDim);
+            case "gemma2" -> gemma2(config, rope, headDim);
+            default -> {
+                config.put("hidden_act", family.architecture().equals("gemma") ? "gelu_pytorch_tanh" : "silu");
+                config.set("rope_parameters", rope);
+            }
         }
         if (family.architecture().equals("llama")) {
             config.put("attention_bias", file.names().contains("blk.0.attn_q.bias"));
@@ -63,18 +62,32 @@ record GgufDecoderConfig(Gguf file, GgufFamily family) {
         return config;
     }
 
+    private void gemma2(ObjectNode config, ObjectNode rope, long headDim) {
+        gemma(config, headDim, 46);
+        config.put("sliding_window", positive("attention.sliding_window", 4096L));
+        config.set("rope_parameters", rope);
+    }
+
     /** Gemma 3's layers with a window have a base of their own, which isn't in the file. */
-    private void gemma(ObjectNode config, ObjectNode rope, long headDim) {
-        config.put("hidden_activation", "gelu_pytorch_tanh");
-        boolean largest = config.get("num_hidden_layers").asInt() == LAYERS_OF_27B;
-        long share = config.get("hidden_size").asLong()
-                / config.get("num_attention_heads").asLong();
-        config.put("query_pre_attn_scalar", largest ? share : headDim);
+    private void gemma3(ObjectNode config, ObjectNode rope, long headDim) {
+        gemma(config, headDim, 62);
         config.put("sliding_window", positive("attention.sliding_window", null));
         config.put("sliding_window_pattern", integer("attention.sliding_window_pattern", 6));
         config.put("rope_local_base_freq", decimal(number("rope.freq_base_swa", 10_000)));
         config.set("rope_theta", rope.remove("rope_theta"));
         config.set("rope_scaling", rope);
+    }
+
+    /**
+     * What both have.
+     *
+     * @param largest how many layers the model of 27 billion parameters has, which alone scales its queries by the width of a head's share
+     */
+    private void gemma(ObjectNode config, long headDim, int largest) {
+        config.put("hidden_activation", "gelu_pytorch_tanh");
+        long share = config.get("hidden_size").asLong()
+                / config.get("num_attention_heads").asLong();
+        config.put("query_pre_attn_scalar", config.get("num_hidden_layers").asInt() == largest ? share : headDim);
         for (String cap : new String[] {"attn_logit_softcapping", "final_logit_softcapping"}) {
             if (file.fields().has(family.key(cap))) {
                 config.put(cap, file.fields().number(family.key(cap)));

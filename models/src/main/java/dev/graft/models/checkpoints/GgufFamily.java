@@ -35,17 +35,19 @@ record GgufFamily(
     private static final Map<String, String> HEAD_NORMS =
             Map.of("attn_q_norm", "self_attn.q_norm", "attn_k_norm", "self_attn.k_norm");
 
-    private static final GgufFamily GEMMA3 = of("gemma3", "gemma3_text", "Gemma3", false, true, HEAD_NORMS)
-            .with(Map.of(
-                    "post_attention_norm", "post_attention_layernorm",
-                    "ffn_norm", "pre_feedforward_layernorm",
-                    "post_ffw_norm", "post_feedforward_layernorm"));
+    /** Norms before and behind the blocks. */
+    private static final Map<String, String> FOUR_NORMS = Map.of(
+            "post_attention_norm", "post_attention_layernorm",
+            "ffn_norm", "pre_feedforward_layernorm",
+            "post_ffw_norm", "post_feedforward_layernorm");
 
     static final List<GgufFamily> ALL = List.of(
             of("llama", "llama", "Llama", true, false, Map.of()),
             of("qwen2", "qwen2", "Qwen2", false, false, Map.of()),
             of("qwen3", "qwen3", "Qwen3", false, false, HEAD_NORMS),
-            GEMMA3);
+            of("gemma", "gemma", "Gemma", false, true, Map.of()),
+            of("gemma2", "gemma2", "Gemma2", false, true, FOUR_NORMS),
+            of("gemma3", "gemma3_text", "Gemma3", false, true, HEAD_NORMS).with(FOUR_NORMS));
 
     private static GgufFamily of(
             String architecture,

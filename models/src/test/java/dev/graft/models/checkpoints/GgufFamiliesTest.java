@@ -3,6 +3,7 @@ package dev.graft.models.checkpoints;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorData;
@@ -15,6 +16,7 @@ import dev.graft.tensor.Scope;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,40 +42,56 @@ class GgufFamiliesTest {
     @TempDir
     private Path folder;
 
-    private static GgufFile gguf(String base, String architecture, int headDim) {
+    private static GgufFile gguf(String base, String architecture) {
         GgufFile gguf = new GgufFile();
         gguf.fields.put("general.architecture", architecture);
-        Map<String, Object> keys = Map.of(
-                "block_count", 2,
-                "context_length", 64,
-                "embedding_length", 32,
-                "feed_forward_length", 64,
-                "attention.head_count", 4,
-                "attention.head_count_kv", 2,
-                "attention.key_length", headDim,
-                "attention.layer_norm_rms_epsilon", 1e-6f);
-        keys.forEach((key, value) -> gguf.fields.put(architecture + "." + key, value));
-        boolean gemma = architecture.equals("gemma3");
-        gguf.fields.put(architecture + ".rope.freq_base", gemma ? 1e6f : 1e4f);
-        if (gemma) {
-            gguf.fields.put("gemma3.attention.sliding_window", 4);
+        Fields config = Fields.read(Fixtures.folder(base).resolve("config.json"));
+        Map<String, String> keys = Map.of(
+                "block_count", "num_hidden_layers",
+                "context_length", "max_position_embeddings",
+                "embedding_length", "hidden_size",
+                "feed_forward_length", "intermediate_size",
+                "attention.head_count", "num_attention_heads",
+                "attention.head_count_kv", "num_key_value_heads");
+        keys.forEach((key, field) -> gguf.fields.put(architecture + "." + key, config.integer(field)));
+        gguf.fields.put(architecture + ".attention.key_length", headDim(config));
+        gguf.fields.put(architecture + ".attention.layer_norm_rms_epsilon", 1e-6f);
+        gguf.fields.put(architecture + ".rope.freq_base", architecture.equals("gemma3") ? 1e6f : 1e4f);
+        if (architecture.equals("gemma3")) {
             gguf.fields.put("gemma3.attention.sliding_window_pattern", 2);
         }
+        if (config.has("attn_logit_softcapping")) {
+            gguf.fields.put(architecture + ".attention.sliding_window", config.integer("sliding_window"));
+            for (String cap : List.of("attn_logit_softcapping", "final_logit_softcapping")) {
+                Double value = config.numberOrNull(cap);
+                if (value != null) {
+                    gguf.fields.put(architecture + "." + cap, value.floatValue());
+                }
+            }
+        }
         gguf.fields.put("tokenizer.ggml.eos_token_id", 2);
+        boolean plusOne = architecture.startsWith("gemma");
+        boolean fourNorms = plusOne && !architecture.equals("gemma");
         TensorSource source = Safetensors.open(Fixtures.folder(base).resolve("model.safetensors"));
         for (String name : source.names()) {
             TensorData tensor = source.tensor(name);
-            gguf.tensors.put(name(name, gemma), gemma && name.endsWith("norm.weight") ? plusOne(tensor) : tensor);
+            gguf.tensors.put(name(name, fourNorms), plusOne && name.endsWith("norm.weight") ? plusOne(tensor) : tensor);
         }
         return gguf;
     }
 
-    private static String name(String name, boolean gemma) {
+    private static int headDim(Fields config) {
+        return config.has("head_dim")
+                ? config.integer("head_dim")
+                : config.integer("hidden_size") / config.integer("num_attention_heads");
+    }
+
+    private static String name(String name, boolean fourNorms) {
         String other = name.replaceFirst("^model\\.embed_tokens", "token_embd")
                 .replaceFirst("^model\\.norm", "output_norm")
                 .replaceFirst("^lm_head", "output")
                 .replaceFirst("^model\\.layers", "blk")
-                .replace("post_attention_layernorm", gemma ? "post_attention_norm" : "ffn_norm");
+                .replace("post_attention_layernorm", fourNorms ? "post_attention_norm" : "ffn_norm");
         for (Map.Entry<String, String> part : NAMES.entrySet()) {
             other = other.replace("." + part.getKey() + ".", "." + part.getValue() + ".");
         }
@@ -94,15 +112,16 @@ class GgufFamiliesTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"qwen2, qwen2, 8", "qwen3, qwen3, 12", "gemma3, gemma3, 8"})
-    void logitsAreThoseOfTheHuggingFaceFolder(String name, String architecture, int headDim) throws IOException {
+    @CsvSource({"qwen2, qwen2", "qwen3, qwen3", "gemma, gemma", "gemma2, gemma2", "gemma3, gemma3", "gemma3-cap, gemma3"
+    })
+    void logitsAreThoseOfTheHuggingFaceFolder(String name, String architecture) throws IOException {
         Path plain = Files.createDirectory(folder.resolve("plain"));
         Base expected = Base.load(Fixtures.copy(name, plain, config -> {
-            if (name.equals("gemma3")) {
-                config.put("query_pre_attn_scalar", headDim);
+            if (config.has("query_pre_attn_scalar")) {
+                config.put("query_pre_attn_scalar", config.get("head_dim").intValue());
             }
         }));
-        Base base = load(gguf(name, architecture, headDim));
+        Base base = load(gguf(name, architecture));
 
         assertThat(base.architecture().modelType())
                 .isEqualTo(expected.architecture().modelType());
@@ -119,7 +138,7 @@ class GgufFamiliesTest {
 
     @Test
     void anotherQuantisationOfTheEmbeddingsIsNoHeadOfItsOwn() throws IOException {
-        GgufFile gguf = gguf("qwen2", "qwen2", 8);
+        GgufFile gguf = gguf("qwen2", "qwen2");
         TensorData embeddings = gguf.tensors.get("token_embd.weight");
         float[] coarse = embeddings.floats();
         for (int i = 0; i < coarse.length; i++) {
@@ -135,13 +154,14 @@ class GgufFamiliesTest {
         assertThat(base.unusedTensors()).isEmpty();
     }
 
+    /** Gemma 3 has none of scores, and the file may not say otherwise. */
     @Test
-    void softCapsAreRefusedByName() {
-        GgufFile gguf = gguf("gemma3", "gemma3", 8);
-        gguf.fields.put("gemma3.final_logit_softcapping", 30f);
+    void aCapThatTheFamilyLacksIsRefusedByName() {
+        GgufFile gguf = gguf("gemma3", "gemma3");
+        gguf.fields.put("gemma3.attn_logit_softcapping", 50f);
 
         assertThatThrownBy(() -> load(gguf))
                 .isInstanceOf(FormatException.class)
-                .hasMessageContaining("final_logit_softcapping");
+                .hasMessageContaining("attn_logit_softcapping");
     }
 }

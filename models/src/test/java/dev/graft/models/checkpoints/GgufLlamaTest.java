@@ -136,7 +136,7 @@ class GgufLlamaTest {
 
     @Test
     void variantsThatAreNoLlamaAreRefused() {
-        refused(g -> g.fields.put("general.architecture", "gemma2"), "general.architecture is \"gemma2\"", "\"llama\"");
+        refused(g -> g.fields.put("general.architecture", "mamba"), "general.architecture is \"mamba\"", "\"llama\"");
         refused(g -> g.fields.put("llama.expert_count", 8), "llama.expert_count");
         refused(g -> g.fields.put("llama.rope.scaling.type", "yarn"), "llama.rope.scaling.type is \"yarn\"");
         refused(g -> g.fields.put("llama.rope.dimension_count", 4), "llama.rope.dimension_count is 4", "8");

@@ -103,14 +103,16 @@ public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean st
         List<String> names = switch (base.architecture().modelType()) {
             case "bert", "roberta" -> List.of("key", "value", "output.dense");
             case "deberta-v2" -> List.of("key_proj", "value_proj", "output.dense");
+            case "deberta" -> List.of("in_proj", "output.dense");
             case "gpt2" -> List.of("c_attn", "mlp.c_proj");
+            case "mt5" -> List.of("k", "v", "wi_1");
             case "bart" -> List.of("q_proj", "v_proj", "fc2");
             case "phi" -> List.of("q_proj", "v_proj", "fc2");
             case "gptj" -> List.of("q_proj", "v_proj", "fc_out");
             case "opt" -> List.of("q_proj", "k_proj", "fc2");
             case "gpt_neo" -> List.of("q_proj", "v_proj", "c_proj");
             case "llama", "mistral" -> List.of("k_proj", "v_proj", "down_proj");
-            case "qwen2", "qwen3", "gemma3_text" -> List.of("q_proj", "v_proj", "down_proj");
+            case "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text" -> List.of("q_proj", "v_proj", "down_proj");
             default -> named(base, Role.KEY, Role.VALUE, Role.QUERY_KEY_VALUE, Role.DOWN);
         };
         return new Targets(
@@ -124,7 +126,8 @@ public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean st
 
     private static FeedForward defaultFeedForward(Base base) {
         return switch (base.architecture().modelType()) {
-            case "bert", "roberta", "deberta-v2" -> new FeedForward(List.of("output.dense"), null);
+            case "bert", "roberta", "deberta", "deberta-v2" -> new FeedForward(List.of("output.dense"), null);
+            case "mt5" -> new FeedForward(List.of(), null);
             case "gpt2" -> new FeedForward(List.of("mlp.c_proj"), null);
             default -> new FeedForward(named(base, Role.DOWN), null);
         };

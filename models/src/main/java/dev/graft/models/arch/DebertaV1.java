@@ -1,0 +1,34 @@
+package dev.graft.models.arch;
+
+import dev.graft.formats.Fields;
+import dev.graft.models.Task;
+import java.util.EnumSet;
+import java.util.Set;
+
+/** The first {@link Deberta}. */
+public final class DebertaV1 extends DebertaFamily {
+    @Override
+    public String modelType() {
+        return "deberta";
+    }
+
+    @Override
+    public String stem() {
+        return "Deberta";
+    }
+
+    @Override
+    public Set<Task> tasks() {
+        Set<Task> tasks = EnumSet.copyOf(EncoderFamily.TASKS);
+        tasks.remove(Task.MULTIPLE_CHOICE);
+        return tasks;
+    }
+
+    @Override
+    Deberta.Config config(Fields f) {
+        if (f.bool("talking_head", false)) {
+            throw f.wrong("talking_head", "false");
+        }
+        return config(f, true, Deberta.Later.NONE);
+    }
+}
