@@ -106,7 +106,7 @@ public record Suite(String name, List<SuiteTask> tasks) {
             return folder;
         }
         Twin twin = twin(name);
-        return hub.made("twin-" + name + "-2", folder -> twin.write(folder, 1, TWIN_ROWS));
+        return hub.made("twin-" + name + "-3", folder -> twin.write(folder, 1, TWIN_ROWS));
     }
 
     /** Writes a suite's twin into an empty folder. */

@@ -104,6 +104,13 @@ final class TwinWords {
         return any(kinds.getOrDefault(kind, List.of()));
     }
 
+    /** Some of a kind, none twice. */
+    List<String> several(String kind, int count) {
+        List<String> shuffled = new ArrayList<>(kinds.getOrDefault(kind, List.of()));
+        Collections.shuffle(shuffled, random);
+        return shuffled.subList(0, count);
+    }
+
     String good() {
         return any(good);
     }
