@@ -48,16 +48,19 @@ public record Suite(String name, List<SuiteTask> tasks) {
         void write(Path folder, long seed, int rows);
     }
 
-    private static final Map<String, Twin> TWINS = new TreeMap<>(Map.of(
-            "glue", GlueTwin::write,
-            "superglue", SuperGlueTwin::write,
-            "squad", SquadTwin::write,
-            "conll2003", ConllTwin::write,
-            "e2e", DataToTextTwin::e2e,
-            "webnlg", DataToTextTwin::webNlg,
-            "dart", DataToTextTwin::dart,
-            "xsum", XsumTwin::write,
-            "gsm8k", Gsm8kTwin::write));
+    private static final Map<String, Twin> TWINS = new TreeMap<>(Map.ofEntries(
+            Map.entry("glue", GlueTwin::write),
+            Map.entry("superglue", SuperGlueTwin::write),
+            Map.entry("squad", SquadTwin::write),
+            Map.entry("conll2003", ConllTwin::write),
+            Map.entry("e2e", DataToTextTwin::e2e),
+            Map.entry("webnlg", DataToTextTwin::webNlg),
+            Map.entry("dart", DataToTextTwin::dart),
+            Map.entry("xsum", XsumTwin::write),
+            Map.entry("gsm8k", Gsm8kTwin::write),
+            Map.entry("cifar", PictureTwin::cifar),
+            Map.entry("imagenet", PictureTwin::imageNet),
+            Map.entry("vtab", PictureTwin::vtab)));
 
     public Suite {
         tasks = List.copyOf(tasks);

@@ -6,12 +6,17 @@ import static org.assertj.core.api.Assertions.within;
 import dev.graft.eval.suites.SuiteTask.Item;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Row;
+import java.awt.Color;
+import java.awt.image.BufferedImage;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Random;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -114,6 +119,50 @@ class TwinsTest {
 
     private static Set<String> words(String text) {
         return new HashSet<>(List.of(text.split("[^A-Za-z]+")));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"cifar", "imagenet", "vtab"})
+    void picturesOfEachShapeAreReadFromTheOfficialFiles(String name) {
+        Suite.writeTwin(name, folder, 3, 100);
+        for (SuiteTask task : Suite.named(name).tasks()) {
+            List<Item> learnt = task.read(folder, Objects.requireNonNull(task.trained()));
+            List<Item> test = task.read(folder, task.scored().get(0));
+            assertThat(learnt).hasSize(task.validated() == null ? 100 : 80);
+            assertThat(test).hasSize(200);
+            assertThat(classes(learnt)).as(task.title()).hasSizeGreaterThanOrEqualTo(4);
+            assertThat(classes(test)).hasSizeGreaterThanOrEqualTo(4);
+        }
+    }
+
+    private static Set<Label> classes(List<Item> items) {
+        Set<Label> classes = new HashSet<>();
+        items.forEach(item -> classes.add(item.row().label()));
+        return classes;
+    }
+
+    @Test
+    void coloursOfTestPicturesAreNewAndOtherwiseTheyDifferInShapeAlone() {
+        TwinDrawing disk = TwinDrawing.of(0, 1, false, new Random(1));
+        TwinDrawing star = TwinDrawing.of(3, 1, true, new Random(1));
+        assertThat(disk.hue()).isBetween(0.0, 0.5);
+        assertThat(star.hue()).isEqualTo(disk.hue() + 0.5);
+        assertThat(star.place()).isEqualTo(disk.place());
+        assertThat(star.turn()).isEqualTo(disk.turn());
+        assertThat(figure(disk)).isGreaterThan(2 * figure(star));
+    }
+
+    /** How many points of a picture aren't of its grey ground. */
+    private static long figure(TwinDrawing drawing) {
+        BufferedImage picture = drawing.drawn(64, new Random(2));
+        return IntStream.range(0, 64 * 64)
+                .filter(point -> {
+                    Color colour = new Color(picture.getRGB(point % 64, point / 64));
+                    return Math.max(colour.getRed(), Math.max(colour.getGreen(), colour.getBlue()))
+                                    - Math.min(colour.getRed(), Math.min(colour.getGreen(), colour.getBlue()))
+                            > 60;
+                })
+                .count();
     }
 
     @Test
