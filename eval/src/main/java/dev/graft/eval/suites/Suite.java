@@ -8,7 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
+import java.util.Objects;
 import java.util.stream.Collectors;
 
 /**
@@ -48,7 +48,8 @@ public record Suite(String name, List<SuiteTask> tasks) {
         void write(Path folder, long seed, int rows);
     }
 
-    private static final Map<String, Twin> TWINS = new TreeMap<>(Map.ofEntries(
+    /** Of every suite. */
+    private static final Map<String, Twin> TWINS = Map.ofEntries(
             Map.entry("glue", GlueTwin::write),
             Map.entry("superglue", SuperGlueTwin::write),
             Map.entry("squad", SquadTwin::write),
@@ -58,9 +59,12 @@ public record Suite(String name, List<SuiteTask> tasks) {
             Map.entry("dart", DataToTextTwin::dart),
             Map.entry("xsum", XsumTwin::write),
             Map.entry("gsm8k", Gsm8kTwin::write),
+            Map.entry("lama", (folder, seed, rows) -> LamaTwin.write(folder, seed)),
+            Map.entry("bbh", (folder, seed, rows) -> BbhTwin.write(folder, seed)),
+            Map.entry(WMT, WmtTwin::write),
             Map.entry("cifar", PictureTwin::cifar),
             Map.entry("imagenet", PictureTwin::imageNet),
-            Map.entry("vtab", PictureTwin::vtab)));
+            Map.entry("vtab", PictureTwin::vtab));
 
     public Suite {
         tasks = List.copyOf(tasks);
@@ -98,7 +102,7 @@ public record Suite(String name, List<SuiteTask> tasks) {
      * The folder of the official files.
      *
      * @param data its path, or {@code twin} for one that is generated
-     * @throws InputException if it isn't there, or there is no twin
+     * @throws InputException if it isn't there
      */
     public Path folder(String data, Hub hub) {
         if (!data.equals("twin")) {
@@ -108,22 +112,12 @@ public record Suite(String name, List<SuiteTask> tasks) {
             }
             return folder;
         }
-        Twin twin = twin(name);
-        return hub.made("twin-" + name + "-3", folder -> twin.write(folder, 1, TWIN_ROWS));
+        return hub.made("twin-" + name + "-3", folder -> writeTwin(name, folder, 1, TWIN_ROWS));
     }
 
     /** Writes a suite's twin into an empty folder. */
     static void writeTwin(String name, Path folder, long seed, int rows) {
-        twin(name).write(folder, seed, rows);
-    }
-
-    private static Twin twin(String name) {
-        Twin twin = TWINS.get(name);
-        if (twin == null) {
-            throw new InputException("there is no twin of " + name + ", but of " + String.join(", ", TWINS.keySet())
-                    + "; give the folder of its official files");
-        }
-        return twin;
+        Objects.requireNonNull(TWINS.get(name)).write(folder, seed, rows);
     }
 
     /**

@@ -84,10 +84,10 @@ class TwinsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"e2e", "webnlg", "dart", "xsum", "gsm8k"})
+    @ValueSource(strings = {"e2e", "webnlg", "dart", "xsum", "gsm8k", "wmt"})
     void writtenTasksHaveTestRowsOfOtherThings(String name) {
-        SuiteTask task = Suite.named(name).tasks().get(0);
         Suite.writeTwin(name, folder, 3, 60);
+        SuiteTask task = Suite.named(name).in(folder).tasks().get(0);
         assertThat(Suite.isTwin(folder)).isTrue();
         Set<String> train = new HashSet<>();
         List<Item> learnt = task.read(folder, "train");
@@ -133,6 +133,45 @@ class TwinsTest {
             assertThat(classes(learnt)).as(task.title()).hasSizeGreaterThanOrEqualTo(4);
             assertThat(classes(test)).hasSizeGreaterThanOrEqualTo(4);
         }
+    }
+
+    @Test
+    void factsOfLamaAreOfTheWordsKeptForTests() {
+        Suite.writeTwin("lama", folder.resolve("twin"), 3, 1);
+        LamaTwin.write(folder.resolve("other"), new TwinWords(3, false));
+        for (Lama corpus : List.of(Lama.TREX, Lama.CONCEPTNET, Lama.SQUAD)) {
+            Set<String> other = texts(corpus.read(folder.resolve("other"), "test"));
+            List<Item> facts = corpus.read(folder.resolve("twin"), "test");
+            assertThat(texts(facts)).hasSizeGreaterThan(40).doesNotContainAnyElementsOf(other);
+        }
+        assertThat(Lama.TREX.read(folder.resolve("twin"), "test"))
+                .extracting(Item::group)
+                .contains("P36 of type 1-1", "P31 of type N-M", "P279 of type N-1");
+    }
+
+    @Test
+    void bigBenchHardHasQuestionsOfEachForm() {
+        Suite.writeTwin("bbh", folder, 3, 1);
+        assertThat(Suite.named("bbh").tasks()).hasSize(27).allSatisfy(task -> {
+            List<Item> items = task.read(folder, "test");
+            assertThat(items).hasSize(100);
+            Map<String, Integer> targets = new HashMap<>();
+            items.forEach(item -> targets.merge(item.gold().get(0), 1, Integer::sum));
+            assertThat(targets).hasSizeGreaterThanOrEqualTo(2);
+            assertThat(targets.values()).as("none is always right").allMatch(count -> count <= 70);
+        });
+        Row.Choice seven = (Row.Choice) Suite.named("bbh")
+                .task("tracking_shuffled_objects_seven_objects")
+                .read(folder, "test")
+                .get(0)
+                .row();
+        assertThat(seven.choices()).containsExactly("(A)", "(B)", "(C)", "(D)", "(E)", "(F)", "(G)");
+    }
+
+    private static Set<String> texts(List<Item> items) {
+        Set<String> texts = new HashSet<>();
+        items.forEach(item -> texts.add(((Row.Text) item.row()).text()));
+        return texts;
     }
 
     private static Set<Label> classes(List<Item> items) {
