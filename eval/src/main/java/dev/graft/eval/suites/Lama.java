@@ -14,6 +14,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.Predicate;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
@@ -22,7 +23,7 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * A corpus of LAMA (Petroni et al., 2019): which word stands behind the mask of a sentence. P@1 and P@10 are means over relations, of which
- * ConceptNet and Squad count as one. As LAMA's scripts have it, a fact is asked once where a template asks for it, and left out are facts
+ * ConceptNet and Squad count as one; P@1 also over the relations of each type (1-1, N-1, N-M) that the templates' file states. As LAMA's scripts have it, a fact is asked once where a template asks for it, and left out are facts
  * that more judges denied than affirmed, those that name no subject or object, sentences of over a hundred words, and facts whose object is
  * no single token of the model. Only words of {@code common_vocab_cased.txt} are admitted where that file is there.
  */
@@ -62,11 +63,15 @@ enum Lama implements SuiteTask {
     static final String MASK = "[MASK]";
 
     /** Templates that LAMA's code has, not its files. */
-    private static final Map<String, String> GOOGLE_TEMPLATES = Map.of(
-            "place_of_birth", "[X] was born in [Y] .",
-            "date_of_birth", "[X] (born [Y]).",
-            "place_of_death", "[X] died in [Y] .");
+    private static final Map<String, Relation> GOOGLE_RELATIONS = Map.of(
+            "place_of_birth", new Relation("[X] was born in [Y] .", ""),
+            "date_of_birth", new Relation("[X] (born [Y]).", ""),
+            "place_of_death", new Relation("[X] died in [Y] .", ""));
 
+    /** Stands before a relation's type in the group of its items. */
+    private static final String TYPE = " of type ";
+
+    private static final ToDoubleFunction<Answer> FIRST = answer -> answer.value() == 1 ? 1 : 0;
     private static final int SHOWN = 10;
 
     /** Words of a sentence that is asked as it stands. */
@@ -105,26 +110,32 @@ enum Lama implements SuiteTask {
         return benchmark.resolve(folder);
     }
 
-    /** Templates by relation, of the file beside the corpora. */
-    private static Map<String, String> relations(Path corpus) {
-        Map<String, String> templates = new LinkedHashMap<>();
+    /** How facts of a relation are asked, and what stands behind its name in the group of its items. */
+    private record Relation(String template, String type) {}
+
+    /** By name, of the file beside the corpora. */
+    private static Map<String, Relation> relations(Path corpus) {
+        Map<String, Relation> relations = new LinkedHashMap<>();
         OfficialLines.json(corpus.resolveSibling("relations.jsonl"), (line, place, number) -> {
             Fields fields = Fields.of(place, line);
-            templates.put(fields.string("relation"), fields.string("template"));
+            String type = fields.has("type") ? TYPE + fields.string("type") : "";
+            relations.put(fields.string("relation"), new Relation(fields.string("template"), type));
         });
-        return templates;
+        return relations;
     }
 
     @Override
     public List<Item> read(Path benchmark, String part) {
         Path corpus = file(benchmark, part);
-        Map<String, String> templates =
-                this == TREX ? relations(corpus) : this == GOOGLE_RE ? GOOGLE_TEMPLATES : Map.of();
+        Map<String, Relation> relations =
+                this == TREX ? relations(corpus) : this == GOOGLE_RE ? GOOGLE_RELATIONS : Map.of();
         List<Item> items = new ArrayList<>();
         for (Path file : facts(corpus)) {
             String relation =
                     Objects.requireNonNull(file.getFileName()).toString().replaceAll("(_test)?\\.jsonl$", "");
-            String template = templates.get(relation);
+            Relation known = relations.get(relation);
+            String template = known == null ? null : known.template;
+            String group = known == null ? relation : relation + known.type;
             Set<Item> asked = new HashSet<>();
             OfficialLines.json(file, (line, place, number) -> {
                 Fields fact = Fields.of(place, line);
@@ -132,8 +143,7 @@ enum Lama implements SuiteTask {
                     return;
                 }
                 String text = text(fact, template);
-                Item item =
-                        new Item(new Row.Text(text, null, (Label) null), relation, List.of(fact.string("obj_label")));
+                Item item = new Item(new Row.Text(text, null, (Label) null), group, List.of(fact.string("obj_label")));
                 if (template == null ? text.split("\\s+").length <= LONGEST : asked.add(item)) {
                     items.add(item);
                 }
@@ -179,9 +189,18 @@ enum Lama implements SuiteTask {
     @Override
     public Map<String, Double> score(List<Answer> answers) {
         Map<String, Double> values = new LinkedHashMap<>();
-        values.put("p@1", mean(answers, answer -> answer.value() == 1 ? 1 : 0));
+        values.put("p@1", mean(answers, FIRST));
         values.put("p@10", mean(answers, answer -> answer.value() <= SHOWN ? 1 : 0));
         values.put("mrr", mean(answers, answer -> 1 / answer.value()));
+        Map<String, List<Answer>> types = new TreeMap<>();
+        for (Answer answer : answers) {
+            int type = answer.item().group().indexOf(TYPE);
+            if (type >= 0) {
+                types.computeIfAbsent(answer.item().group().substring(type + TYPE.length()), each -> new ArrayList<>())
+                        .add(answer);
+            }
+        }
+        types.forEach((type, own) -> values.put("p@1_" + type, mean(own, FIRST)));
         return values;
     }
 

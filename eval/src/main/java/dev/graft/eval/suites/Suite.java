@@ -8,7 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
+import java.util.Objects;
 import java.util.stream.Collectors;
 
 /**
@@ -48,16 +48,23 @@ public record Suite(String name, List<SuiteTask> tasks) {
         void write(Path folder, long seed, int rows);
     }
 
-    private static final Map<String, Twin> TWINS = new TreeMap<>(Map.of(
-            "glue", GlueTwin::write,
-            "superglue", SuperGlueTwin::write,
-            "squad", SquadTwin::write,
-            "conll2003", ConllTwin::write,
-            "e2e", DataToTextTwin::e2e,
-            "webnlg", DataToTextTwin::webNlg,
-            "dart", DataToTextTwin::dart,
-            "xsum", XsumTwin::write,
-            "gsm8k", Gsm8kTwin::write));
+    /** Of every suite. */
+    private static final Map<String, Twin> TWINS = Map.ofEntries(
+            Map.entry("glue", GlueTwin::write),
+            Map.entry("superglue", SuperGlueTwin::write),
+            Map.entry("squad", SquadTwin::write),
+            Map.entry("conll2003", ConllTwin::write),
+            Map.entry("e2e", DataToTextTwin::e2e),
+            Map.entry("webnlg", DataToTextTwin::webNlg),
+            Map.entry("dart", DataToTextTwin::dart),
+            Map.entry("xsum", XsumTwin::write),
+            Map.entry("gsm8k", Gsm8kTwin::write),
+            Map.entry("lama", (folder, seed, rows) -> LamaTwin.write(folder, seed)),
+            Map.entry("bbh", (folder, seed, rows) -> BbhTwin.write(folder, seed)),
+            Map.entry(WMT, WmtTwin::write),
+            Map.entry("cifar", PictureTwin::cifar),
+            Map.entry("imagenet", PictureTwin::imageNet),
+            Map.entry("vtab", PictureTwin::vtab));
 
     public Suite {
         tasks = List.copyOf(tasks);
@@ -95,7 +102,7 @@ public record Suite(String name, List<SuiteTask> tasks) {
      * The folder of the official files.
      *
      * @param data its path, or {@code twin} for one that is generated
-     * @throws InputException if it isn't there, or there is no twin
+     * @throws InputException if it isn't there
      */
     public Path folder(String data, Hub hub) {
         if (!data.equals("twin")) {
@@ -105,22 +112,12 @@ public record Suite(String name, List<SuiteTask> tasks) {
             }
             return folder;
         }
-        Twin twin = twin(name);
-        return hub.made("twin-" + name + "-2", folder -> twin.write(folder, 1, TWIN_ROWS));
+        return hub.made("twin-" + name + "-3", folder -> writeTwin(name, folder, 1, TWIN_ROWS));
     }
 
     /** Writes a suite's twin into an empty folder. */
     static void writeTwin(String name, Path folder, long seed, int rows) {
-        twin(name).write(folder, seed, rows);
-    }
-
-    private static Twin twin(String name) {
-        Twin twin = TWINS.get(name);
-        if (twin == null) {
-            throw new InputException("there is no twin of " + name + ", but of " + String.join(", ", TWINS.keySet())
-                    + "; give the folder of its official files");
-        }
-        return twin;
+        Objects.requireNonNull(TWINS.get(name)).write(folder, seed, rows);
     }
 
     /**

@@ -70,9 +70,13 @@ final class SuperGlueTwin {
     private static void yesOrNo(ObjectNode line, TwinWords words) {
         String kind = words.kind();
         boolean label = words.coin();
-        String person = words.any(TwinWords.PEOPLE);
-        line.put("question", "did " + person + " buy " + TwinWords.a(kind));
-        line.put("passage", bought(person, words.of(label ? kind : words.otherThan(kind)), words));
+        String place = words.any(TwinWords.PLACES);
+        List<String> things = words.several(label ? kind : words.otherThan(kind), 3);
+        line.put("question", "are there " + kind + "s in the " + place);
+        line.put(
+                "passage",
+                "In the " + place + " there are " + TwinWords.a(things.get(0)) + ", " + TwinWords.a(things.get(1))
+                        + " and " + TwinWords.a(things.get(2)) + ".");
         line.put("label", label);
     }
 

@@ -36,7 +36,7 @@ final class TwinSenses {
 
     /** A row of WiC: whether a word means the same in two sentences. */
     static void pair(ObjectNode line, TwinWords words) {
-        String[] parts = words.sense(WORDS).split("\\|");
+        String[] parts = words.any(words.own(WORDS)).split("\\|");
         boolean same = words.coin();
         int meaning = words.below(2);
         int first = 1 + 2 * meaning + words.below(2);

@@ -101,7 +101,14 @@ final class TwinWords {
     }
 
     String of(String kind) {
-        return any(kinds.getOrDefault(kind, List.of()));
+        return any(all(kind));
+    }
+
+    /** Some of a kind, none twice. */
+    List<String> several(String kind, int count) {
+        List<String> shuffled = new ArrayList<>(all(kind));
+        Collections.shuffle(shuffled, random);
+        return shuffled.subList(0, count);
     }
 
     String good() {
@@ -112,9 +119,14 @@ final class TwinWords {
         return any(bad);
     }
 
-    /** Any of its part of some other words. */
-    String sense(List<String> words) {
-        return any(part(words, seed, isTest));
+    /** All of a kind. */
+    List<String> all(String kind) {
+        return kinds.getOrDefault(kind, List.of());
+    }
+
+    /** Its part of some other words. */
+    List<String> own(List<String> words) {
+        return part(words, seed, isTest);
     }
 
     String any(List<String> words) {

@@ -4,6 +4,7 @@ import dev.graft.eval.metrics.Metric;
 import dev.graft.eval.metrics.text.Bleu;
 import dev.graft.eval.metrics.text.ChrF;
 import dev.graft.eval.metrics.text.Cider;
+import dev.graft.eval.metrics.text.Meteor;
 import dev.graft.eval.metrics.text.Nist;
 import dev.graft.eval.metrics.text.Rouge;
 import dev.graft.eval.metrics.text.Ter;
@@ -19,7 +20,8 @@ import java.util.Set;
 
 /**
  * A task whose answers are texts, compared with references over the whole part: BLEU and chrF2 as sacreBLEU's defaults have them, TER,
- * ROUGE with stems; of data to be said in words also NIST and CIDEr as the metrics of the E2E challenge have them.
+ * ROUGE with stems; of data to be said in words also METEOR without synonyms, and NIST and CIDEr as the metrics of the E2E challenge have
+ * them.
  *
  * @param source what reads its files
  * @param scoring which metrics are stated
@@ -141,6 +143,8 @@ record WrittenTask(String title, Source source, Scoring scoring) implements Suit
             values.putAll(rouge.values());
         }
         if (scoring == Scoring.DATA_TO_TEXT) {
+            Meteor meteor = new Meteor();
+            values.put(meteor.name(), value(meteor, answers));
             values.put(NIST, value(new Nist(), answers));
             values.put(CIDER, value(new Cider(), answers));
         }

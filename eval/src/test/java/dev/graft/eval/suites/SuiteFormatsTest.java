@@ -183,7 +183,7 @@ class SuiteFormatsTest {
         write(
                 "relations.jsonl",
                 "{\"relation\": \"P19\", \"template\": \"[X] was born in [Y] .\"}",
-                "{\"relation\": \"P36\", \"template\": \"The capital of [X] is [Y] .\"}");
+                "{\"relation\": \"P36\", \"template\": \"The capital of [X] is [Y] .\", \"type\": \"1-1\"}");
         write(
                 "TREx/P19.jsonl",
                 "{\"sub_label\": \"Ada\", \"obj_label\": \"London\"}",
@@ -198,6 +198,11 @@ class SuiteFormatsTest {
             answers.add(new Answer(items.get(i), List.of("x"), ranks[i]));
         }
         assertThat(Lama.TREX.score(answers)).contains(entry("p@1", (0.5 + 0) / 2), entry("p@10", (0.5 + 1) / 2));
+        assertThat(Lama.TREX.score(answers)).containsEntry("p@1_1-1", 0.0).doesNotContainKey("p@1_N-1");
+        answers.set(3, new Answer(items.get(3), List.of("x"), 1));
+        assertThat(Lama.TREX.score(answers))
+                .as("of relations whose type the file states")
+                .containsEntry("p@1_1-1", 1.0);
         assertThat(Lama.TREX.notes(answers).get(0)).startsWith("1 of 4 facts are left out");
 
         write(

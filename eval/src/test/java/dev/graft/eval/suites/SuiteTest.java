@@ -214,6 +214,19 @@ class SuiteTest {
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("RTE/train.tsv");
         assertThatThrownBy(() -> Suite.open("glue/xyz", "x", hub)).hasMessageContaining("there is no task xyz in glue");
-        assertThatThrownBy(() -> Suite.named("lama").folder("twin", hub)).hasMessageContaining("there is no twin");
+    }
+
+    @Test
+    void everySuiteHasATwinOfAllItsTasks() {
+        for (String name : Suite.names()) {
+            Path twin = folder.resolve(name);
+            Suite.writeTwin(name, twin, 3, 10);
+            assertThat(Suite.isTwin(twin)).as(name).isTrue();
+            assertThat(Suite.named(name).in(twin).tasks()).isNotEmpty().allSatisfy(task -> {
+                if (task != Lama.GOOGLE_RE) {
+                    assertThat(task.file(twin, task.scored().get(0))).exists();
+                }
+            });
+        }
     }
 }

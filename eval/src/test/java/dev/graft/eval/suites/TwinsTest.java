@@ -6,12 +6,17 @@ import static org.assertj.core.api.Assertions.within;
 import dev.graft.eval.suites.SuiteTask.Item;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Row;
+import java.awt.Color;
+import java.awt.image.BufferedImage;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Random;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -79,10 +84,10 @@ class TwinsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"e2e", "webnlg", "dart", "xsum", "gsm8k"})
+    @ValueSource(strings = {"e2e", "webnlg", "dart", "xsum", "gsm8k", "wmt"})
     void writtenTasksHaveTestRowsOfOtherThings(String name) {
-        SuiteTask task = Suite.named(name).tasks().get(0);
         Suite.writeTwin(name, folder, 3, 60);
+        SuiteTask task = Suite.named(name).in(folder).tasks().get(0);
         assertThat(Suite.isTwin(folder)).isTrue();
         Set<String> train = new HashSet<>();
         List<Item> learnt = task.read(folder, "train");
@@ -114,6 +119,89 @@ class TwinsTest {
 
     private static Set<String> words(String text) {
         return new HashSet<>(List.of(text.split("[^A-Za-z]+")));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"cifar", "imagenet", "vtab"})
+    void picturesOfEachShapeAreReadFromTheOfficialFiles(String name) {
+        Suite.writeTwin(name, folder, 3, 100);
+        for (SuiteTask task : Suite.named(name).tasks()) {
+            List<Item> learnt = task.read(folder, Objects.requireNonNull(task.trained()));
+            List<Item> test = task.read(folder, task.scored().get(0));
+            assertThat(learnt).hasSize(task.validated() == null ? 100 : 80);
+            assertThat(test).hasSize(200);
+            assertThat(classes(learnt)).as(task.title()).hasSizeGreaterThanOrEqualTo(4);
+            assertThat(classes(test)).hasSizeGreaterThanOrEqualTo(4);
+        }
+    }
+
+    @Test
+    void factsOfLamaAreOfTheWordsKeptForTests() {
+        Suite.writeTwin("lama", folder.resolve("twin"), 3, 1);
+        LamaTwin.write(folder.resolve("other"), new TwinWords(3, false));
+        for (Lama corpus : List.of(Lama.TREX, Lama.CONCEPTNET, Lama.SQUAD)) {
+            Set<String> other = texts(corpus.read(folder.resolve("other"), "test"));
+            List<Item> facts = corpus.read(folder.resolve("twin"), "test");
+            assertThat(texts(facts)).hasSizeGreaterThan(40).doesNotContainAnyElementsOf(other);
+        }
+        assertThat(Lama.TREX.read(folder.resolve("twin"), "test"))
+                .extracting(Item::group)
+                .contains("P36 of type 1-1", "P31 of type N-M", "P279 of type N-1");
+    }
+
+    @Test
+    void bigBenchHardHasQuestionsOfEachForm() {
+        Suite.writeTwin("bbh", folder, 3, 1);
+        assertThat(Suite.named("bbh").tasks()).hasSize(27).allSatisfy(task -> {
+            List<Item> items = task.read(folder, "test");
+            assertThat(items).hasSize(100);
+            Map<String, Integer> targets = new HashMap<>();
+            items.forEach(item -> targets.merge(item.gold().get(0), 1, Integer::sum));
+            assertThat(targets).hasSizeGreaterThanOrEqualTo(2);
+            assertThat(targets.values()).as("none is always right").allMatch(count -> count <= 70);
+        });
+        Row.Choice seven = (Row.Choice) Suite.named("bbh")
+                .task("tracking_shuffled_objects_seven_objects")
+                .read(folder, "test")
+                .get(0)
+                .row();
+        assertThat(seven.choices()).containsExactly("(A)", "(B)", "(C)", "(D)", "(E)", "(F)", "(G)");
+    }
+
+    private static Set<String> texts(List<Item> items) {
+        Set<String> texts = new HashSet<>();
+        items.forEach(item -> texts.add(((Row.Text) item.row()).text()));
+        return texts;
+    }
+
+    private static Set<Label> classes(List<Item> items) {
+        Set<Label> classes = new HashSet<>();
+        items.forEach(item -> classes.add(item.row().label()));
+        return classes;
+    }
+
+    @Test
+    void coloursOfTestPicturesAreNewAndOtherwiseTheyDifferInShapeAlone() {
+        TwinDrawing disk = TwinDrawing.of(0, 1, false, new Random(1));
+        TwinDrawing star = TwinDrawing.of(3, 1, true, new Random(1));
+        assertThat(disk.hue()).isBetween(0.0, 0.5);
+        assertThat(star.hue()).isEqualTo(disk.hue() + 0.5);
+        assertThat(star.place()).isEqualTo(disk.place());
+        assertThat(star.turn()).isEqualTo(disk.turn());
+        assertThat(figure(disk)).isGreaterThan(2 * figure(star));
+    }
+
+    /** How many points of a picture aren't of its grey ground. */
+    private static long figure(TwinDrawing drawing) {
+        BufferedImage picture = drawing.drawn(64, new Random(2));
+        return IntStream.range(0, 64 * 64)
+                .filter(point -> {
+                    Color colour = new Color(picture.getRGB(point % 64, point / 64));
+                    return Math.max(colour.getRed(), Math.max(colour.getGreen(), colour.getBlue()))
+                                    - Math.min(colour.getRed(), Math.min(colour.getGreen(), colour.getBlue()))
+                            > 60;
+                })
+                .count();
     }
 
     @Test
