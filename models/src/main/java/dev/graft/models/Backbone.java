@@ -57,6 +57,14 @@ public interface Backbone {
         return true;
     }
 
+    /**
+     * Whether a layer that gives queries, keys and values together has those of one head, or of some, after those of the one before; else all queries
+     * come first, then all keys.
+     */
+    default boolean fusesByHead() {
+        return false;
+    }
+
     /** Whether training adds a loss that balances how often experts are chosen. */
     default boolean balances() {
         return false;

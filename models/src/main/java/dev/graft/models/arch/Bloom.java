@@ -64,7 +64,7 @@ public final class Bloom extends GptFamily {
                 Alibi.of(size.heads(), 8, true),
                 GptDecoder.Heads.own(
                         size,
-                        QueryKeyValue.HEADS,
+                        new QueryKeyValue(size.heads()),
                         true,
                         true,
                         f.number("attention_dropout", 0),

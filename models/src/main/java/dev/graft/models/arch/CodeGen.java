@@ -10,7 +10,7 @@ import java.util.Set;
  * another, as four machines trained them.
  */
 public final class CodeGen extends PreNormFamily {
-    private static final PreNormDecoder.Fused FUSED = new PreNormDecoder.Fused("qkv_proj", 4, true);
+    private static final PreNormDecoder.Fused FUSED = new PreNormDecoder.Fused("qkv_proj", new QueryKeyValue(4, true));
 
     /** Reads {@code model_type: codegen}. */
     public CodeGen() {
@@ -30,8 +30,8 @@ public final class CodeGen extends PreNormFamily {
     @Override
     PreNormDecoder.Config config(Fields f) {
         PreNormDecoder.Config config = GptJ.config(f, FUSED);
-        if (config.size().hidden() % FUSED.groups() != 0) {
-            throw f.wrong("n_embd", "a multiple of " + FUSED.groups());
+        if (config.size().hidden() % FUSED.layout().groups() != 0) {
+            throw f.wrong("n_embd", "a multiple of " + FUSED.layout().groups());
         }
         return config;
     }

@@ -351,6 +351,11 @@ final class Deberta implements Backbone {
     }
 
     @Override
+    public boolean fusesByHead() {
+        return config.fused;
+    }
+
+    @Override
     public List<Site> sites() {
         List<Site> sites = new ArrayList<>();
         add(sites, words, positions, types, norm, stream);

@@ -94,7 +94,7 @@ public class Falcon extends PreNormFamily {
                 new PreNormDecoder.Heads(
                         keyValues,
                         dim,
-                        new PreNormDecoder.Fused("query_key_value", keyValues, false),
+                        new PreNormDecoder.Fused("query_key_value", new QueryKeyValue(keyValues)),
                         bias,
                         bias,
                         PreNormDecoder.HeadNorm.NONE),

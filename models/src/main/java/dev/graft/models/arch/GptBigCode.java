@@ -30,7 +30,7 @@ public final class GptBigCode extends GptFamily {
         f.bool("scale_attention_softmax_in_fp32", true);
         GptDecoder.Heads heads = new GptDecoder.Heads(
                 shared ? 1 : size.heads(),
-                shared ? QueryKeyValue.PARTS : QueryKeyValue.HEADS,
+                shared ? QueryKeyValue.PARTS : new QueryKeyValue(size.heads()),
                 true,
                 true,
                 Double.POSITIVE_INFINITY,

@@ -301,6 +301,11 @@ final class GptDecoder implements Backbone {
         return true;
     }
 
+    @Override
+    public boolean fusesByHead() {
+        return config.heads.layout.groups() > 1;
+    }
+
     private ScalarType small() {
         return layers.get(0).feedForwardNorm.weight().scalar_type();
     }

@@ -51,7 +51,7 @@ public final class GptNeoX extends PreNormFamily {
                 new PreNormDecoder.Heads(
                         size.heads(),
                         dim,
-                        new PreNormDecoder.Fused("query_key_value", size.heads(), false),
+                        new PreNormDecoder.Fused("query_key_value", new QueryKeyValue(size.heads())),
                         bias,
                         bias,
                         PreNormDecoder.HeadNorm.NONE),

@@ -64,13 +64,8 @@ final class PreNormDecoder implements Backbone {
         EACH
     }
 
-    /**
-     * One layer that gives queries, keys and values.
-     *
-     * @param groups into how many groups its rows fall, each of which has queries, then keys and values
-     * @param valuesFirst whether the values of a group stand before its keys
-     */
-    record Fused(String name, int groups, boolean valuesFirst) {}
+    /** One layer that gives queries, keys and values. */
+    record Fused(String name, QueryKeyValue layout) {}
 
     /**
      * How a layer attends.
@@ -223,6 +218,12 @@ final class PreNormDecoder implements Backbone {
     }
 
     @Override
+    public boolean fusesByHead() {
+        Fused fused = config.heads.fused;
+        return fused != null && fused.layout.groups() > 1;
+    }
+
+    @Override
     public Hidden hidden(Inputs in, Pass pass) {
         ScalarType small = norm.weight().scalar_type();
         ScalarType base = layers.get(0).output.type();
@@ -263,7 +264,9 @@ final class PreNormDecoder implements Backbone {
             DecoderLayer layer, Tensor x, AttentionMask mask, Rope.Angles angles, ScalarType base, Pass pass) {
         Heads heads = config.heads;
         Tensor[] projected = pass.linears(x, layer.projections.toArray(Linear[]::new));
-        Tensor[] qkv = heads.fused == null ? projected : parted(projected[0], heads.fused, pass);
+        Tensor[] qkv = heads.fused == null
+                ? projected
+                : heads.fused.layout.split(projected[0], config.size.heads(), heads.keyValues, pass);
         return Attend.attend(
                 layer.attention,
                 pass.heads(normed(layer.queryNorms, qkv[0], base, pass), config.size.heads(), angles),
@@ -272,19 +275,6 @@ final class PreNormDecoder implements Backbone {
                 mask,
                 config.dropouts.weights,
                 pass);
-    }
-
-    /** Queries, keys and values, each with all its heads together, of what has those of one group after those of another. */
-    private Tensor[] parted(Tensor x, Fused fused, Pass pass) {
-        long queries = (long) config.size.heads() * config.heads.dim / fused.groups;
-        long keys = (long) config.heads.keyValues * config.heads.dim / fused.groups;
-        return pass.piece(() -> {
-            Tensor groups = x.unflatten(2, fused.groups, queries + 2 * keys);
-            Tensor second = groups.narrow(3, queries, keys).flatten(2, 3);
-            Tensor third = groups.narrow(3, queries + keys, keys).flatten(2, 3);
-            Tensor first = groups.narrow(3, 0, queries).flatten(2, 3);
-            return new Tensor[] {first, fused.valuesFirst ? third : second, fused.valuesFirst ? second : third};
-        });
     }
 
     /** Queries or keys {@code [batch, seq, heads · headDim]}, each head normalised. */

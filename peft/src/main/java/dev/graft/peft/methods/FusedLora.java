@@ -25,9 +25,9 @@ final class FusedLora {
     private FusedLora() {}
 
     static Effect of(Grafter g, Linear site, AdapterHubLora method) {
-        if (site.out() != 3 * site.in()) {
-            throw new InputException(site.name() + " doesn't make queries, keys and values of one size, so AdapterHub's"
-                    + " LoRA has no names for its parts; use lora");
+        if (site.out() != 3 * site.in() || g.base().backbone().fusesByHead()) {
+            throw new InputException(site.name() + " doesn't make all queries, then as many keys and values, so"
+                    + " AdapterHub's LoRA has no names for its parts; use lora");
         }
         if (method.dora() || method.vera() != null) {
             throw new InputException("use_dora or vera_d is set, but " + site.name()

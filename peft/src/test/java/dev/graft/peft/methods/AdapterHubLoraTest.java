@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -126,6 +127,14 @@ class AdapterHubLoraTest extends MethodContract {
         options.put("r", 1).put("alpha", 1).put("composition_mode", mode);
         options.putArray("attn_matrices").add("q");
         return options;
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gpt-neox", "codegen", "bloom", "falcon", "deberta-mlm"})
+    void refusesLayersThatGiveOneHeadAfterAnother(String base) {
+        assertThatThrownBy(() -> Adapter.create(Bases.load(base), lora(List.of("q", "v"), false, false), 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("doesn't make all queries, then as many keys and values");
     }
 
     @Test
