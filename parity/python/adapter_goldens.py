@@ -20,7 +20,11 @@ from base_goldens import STEPS, VOCAB, WIDTH, answer, greedy, visible
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-CASES = {"gemma": ["adapters"], "gemma2": ["adapters", "training"], "mt5": ["adapters"], "deberta-seqcls": ["adapters", "training"]}
+CASES = {
+    "gemma": ["adapters"], "gemma2": ["adapters", "training"], "mt5": ["adapters"], "umt5": ["adapters"],
+    "deberta-seqcls": ["adapters", "training"],
+}
+TARGETS = {"umt5": ["q", "v"]}  # for which PEFT has no defaults
 TASKS = {"ForCausalLM": "CAUSAL_LM", "ForConditionalGeneration": "SEQ_2_SEQ_LM", "ForSequenceClassification": "SEQ_CLS"}
 ADAMW = {"lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.01}
 BATCHES, ROWS, TRAINED_STEPS, AMPLITUDE = 5, 4, 20, 0.1
@@ -31,7 +35,7 @@ def load(folder, name):
     task = next(task for suffix, task in TASKS.items() if architecture.endswith(suffix))
     model = getattr(transformers, architecture).from_pretrained(folder, attn_implementation="eager").eval()
     torch.manual_seed(sum(map(ord, name)) + 1)
-    adapted = peft.get_peft_model(model, peft.LoraConfig(r=4, lora_alpha=6, task_type=task))
+    adapted = peft.get_peft_model(model, peft.LoraConfig(r=4, lora_alpha=6, task_type=task, target_modules=TARGETS.get(name)))
     adapted.peft_config["default"].base_model_name_or_path = "bases/" + name
     return adapted.eval(), task
 

@@ -150,6 +150,7 @@ BASES = {
     "bart": ("BartForConditionalGeneration", {**BART, "scale_embedding": True}),
     "bart-seqcls": ("BartForSequenceClassification", {**BART, "num_labels": 3}),
     "mt5": ("MT5ForConditionalGeneration", {**MT5}),
+    "umt5": ("UMT5ForConditionalGeneration", {**MT5}),
     "whisper": ("WhisperForConditionalGeneration", {
         **BART, "num_mel_bins": 6, "max_source_positions": 9, "max_target_positions": 20, "decoder_start_token_id": 1,
         "begin_suppress_tokens": [5], "suppress_tokens": [7, 9]}),

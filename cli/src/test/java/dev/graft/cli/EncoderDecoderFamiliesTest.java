@@ -11,11 +11,13 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** BART and Whisper of fixture's size, each trained by one command, then asked with what was learnt. */
+/** BART, mT5 and Whisper of fixture's size, each trained by one command, then asked with what was learnt. */
 class EncoderDecoderFamiliesTest {
     private static final List<String> WORDS =
             List.of("<pad>", "<s>", "</s>", "<unk>", "cat", "dog", "red", "big", "sun", "sea");
@@ -78,9 +80,10 @@ class EncoderDecoderFamiliesTest {
         return run;
     }
 
-    @Test
-    void bartLearnsToAnswerWithTheSecondWord() throws IOException {
-        Path model = base("bart");
+    @ParameterizedTest
+    @ValueSource(strings = {"bart", "mt5"})
+    void theyLearnToAnswerWithTheSecondWord(String family) throws IOException {
+        Path model = base(family);
         List<String> rows = new ArrayList<>();
         for (int i = 0; i < 36; i++) {
             String second = WORDS.get(4 + i / 6);

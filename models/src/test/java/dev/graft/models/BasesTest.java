@@ -30,6 +30,7 @@ class BasesTest {
             "t5",
             "t5-gated",
             "mt5",
+            "umt5",
             "bart",
             "bart-seqcls",
             "whisper",

@@ -34,7 +34,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * T5 (Raffel et al., 2020), also version 1.1, Flan and mT5: a pre-norm encoder and a decoder that attends to it, with relative positions in
+ * T5 (Raffel et al., 2020), also version 1.1, Flan, mT5 and umT5: a pre-norm encoder and a decoder that attends to it, with relative positions in
  * place of embedded ones and scores that aren't scaled. With h the residual stream and e the encoder's output, a layer is
  *
  * <pre>{@code
@@ -65,14 +65,17 @@ public final class T5 implements Backbone {
             double dropout,
             int padding,
             Activation activation,
-            boolean gated) {}
+            boolean gated,
+            boolean biasedLayers) {}
 
-    private record Stack(List<StackLayer> layers, RelativeBias bias, Norm norm) {}
+    private record Stack(List<StackLayer> layers, Norm norm) {}
 
     private record Projections(Norm norm, Linear q, Linear k, Linear v, Linear o) {}
 
+    /** @param bias by the distance from query to key, or null where it is that of the layer before */
     private record StackLayer(
             Projections self,
+            @Nullable RelativeBias bias,
             Attention attention,
             Block attentionBlock,
             @Nullable Projections cross,
@@ -102,6 +105,7 @@ public final class T5 implements Backbone {
             String dense = last + ".DenseReluDense.";
             layers.add(new StackLayer(
                     projections(w, block + "layer.0", "SelfAttention", i),
+                    i == 0 || config.biasedLayers ? bias(w, block + "layer.0.SelfAttention", !decodes) : null,
                     attention(
                             block + "layer.0.SelfAttention", i, decodes ? Attention.Kind.OWN : Attention.Kind.ENCODER),
                     new Block(block + "layer.0", i, Block.Kind.ATTENTION, config.width, null),
@@ -115,12 +119,13 @@ public final class T5 implements Backbone {
                     new Block(last, i, Block.Kind.FEED_FORWARD, config.width, null),
                     new Layer(prefix + "block." + i, i, config.width)));
         }
-        String table = prefix + "block.0.layer.0.SelfAttention.relative_attention_bias";
+        return new Stack(layers, norm(w, prefix + "final_layer_norm", -1));
+    }
+
+    private RelativeBias bias(Weights w, String attention, boolean bothWays) {
+        String table = attention + ".relative_attention_bias";
         Embedding distances = new Embedding(table, w.matrix(table + ".weight", config.buckets, config.heads), false);
-        return new Stack(
-                layers,
-                new RelativeBias(distances, !decodes, config.farthest),
-                norm(w, prefix + "final_layer_norm", -1));
+        return new RelativeBias(distances, bothWays, config.farthest);
     }
 
     private Attention attention(String name, int layer, Attention.Kind kind) {
@@ -161,13 +166,15 @@ public final class T5 implements Backbone {
             return new Tensor[] {drop(rows, pass)};
         })[0];
         AttentionMask mask = AttentionMask.of(decoder.layers.get(0).attention, true, small, pass);
-        Tensor bias = biased(decoder.bias, target.width(), mask, pass);
         Tensor hiding = AttentionMask.hiding(source.mask, small);
+        Tensor bias = null;
         for (StackLayer layer : decoder.layers) {
             pass.collect(h);
             Tensor input = h;
+            Tensor own = biased(layer, bias, target.width(), mask, pass);
+            bias = own;
             h = pass.layer(() -> {
-                Tensor attended = attended(layer, input, bias, pass);
+                Tensor attended = attended(layer, input, own, pass);
                 Tensor crossed = crossed(layer, attended, source.states, hiding, pass);
                 return pass.leave(layer.layer, feedForward(layer, crossed, pass));
             });
@@ -192,24 +199,32 @@ public final class T5 implements Backbone {
                 pass.piece(() ->
                         new Tensor[] {drop(Embedded.of(shared, in, small, pass).rows(), pass)})[0]);
         AttentionMask mask = AttentionMask.of(encoder.layers.get(0).attention, false, small, pass);
-        Tensor bias = biased(encoder.bias, h.size(1), mask, pass);
+        Tensor bias = null;
         for (StackLayer layer : encoder.layers) {
             pass.collect(h);
             Tensor input = h;
-            h = pass.layer(() -> pass.leave(layer.layer, feedForward(layer, attended(layer, input, bias, pass), pass)));
+            Tensor own = biased(layer, bias, h.size(1), mask, pass);
+            bias = own;
+            h = pass.layer(() -> pass.leave(layer.layer, feedForward(layer, attended(layer, input, own, pass), pass)));
         }
         h = last(encoder, h, pass);
         pass.collect(h);
         return new Source(h, pass.mask());
     }
 
-    private Tensor biased(RelativeBias bias, long queries, AttentionMask mask, Pass pass) {
+    /** What is added to a layer's scores, given what was added to those of the layer before. */
+    private static @Nullable Tensor biased(
+            StackLayer layer, @Nullable Tensor before, long queries, AttentionMask mask, Pass pass) {
+        RelativeBias bias = layer.bias;
+        if (bias == null) {
+            return before;
+        }
         Tensor distances = bias.of(queries, mask, pass);
         Tensor hidden = mask.additive();
         return hidden == null ? distances : pass.piece(() -> new Tensor[] {distances.add(hidden)})[0];
     }
 
-    private Tensor attended(StackLayer layer, Tensor h, Tensor bias, Pass pass) {
+    private Tensor attended(StackLayer layer, Tensor h, @Nullable Tensor bias, Pass pass) {
         Projections p = layer.self;
         Tensor x = pass.norm(p.norm, h, p.q.type());
         Tensor q = pass.heads(pass.linear(p.q, x), config.heads, null);
@@ -273,8 +288,8 @@ public final class T5 implements Backbone {
     private static void add(List<Site> sites, Stack stack) {
         for (StackLayer l : stack.layers) {
             add(sites, l.self);
-            if (l == stack.layers.get(0)) {
-                sites.add(stack.bias.table());
+            if (l.bias != null) {
+                sites.add(l.bias.table());
             }
             sites.add(l.attention);
             sites.add(l.attentionBlock);
@@ -331,6 +346,11 @@ public final class T5 implements Backbone {
             return config.bool("scale_decoder_outputs", config.bool("tie_word_embeddings", true));
         }
 
+        /** Whether each layer has a bias of its own, not the first one's. */
+        boolean biasesLayers() {
+            return false;
+        }
+
         /** The feed-forward block where config.json doesn't say. */
         String absentActivation() {
             return "relu";
@@ -353,7 +373,7 @@ public final class T5 implements Backbone {
 
         @Override
         public Model build(Fields config, Weights weights, HeadSpec spec) {
-            Config c = read(config, absentActivation());
+            Config c = read(config);
             boolean generates = spec.task() == Task.SEQ_2_SEQ_LM;
             T5 t5 = new T5(c, weights, generates && scales(config) ? 1 / Math.sqrt(c.width) : 1);
             if (!generates) {
@@ -365,8 +385,8 @@ public final class T5 implements Backbone {
             return new Model(t5, new Head.PerToken(new Linear("lm_head", Role.HEAD, -1, weight, null)));
         }
 
-        private static Config read(Fields f, String absentActivation) {
-            String activation = f.string("feed_forward_proj", absentActivation);
+        private Config read(Fields f) {
+            String activation = f.string("feed_forward_proj", absentActivation());
             boolean gated = activation.startsWith("gated-");
             String name = gated ? activation.substring("gated-".length()) : activation;
             int layers = f.integer("num_layers");
@@ -388,7 +408,8 @@ public final class T5 implements Backbone {
                     activation.equals("gated-gelu")
                             ? Activation.GELU_TANH
                             : Activation.named(f, "feed_forward_proj", name),
-                    gated);
+                    gated,
+                    biasesLayers());
         }
     }
 
@@ -402,6 +423,24 @@ public final class T5 implements Backbone {
         @Override
         boolean scales(Fields config) {
             return false;
+        }
+
+        @Override
+        String absentActivation() {
+            return "gated-gelu";
+        }
+    }
+
+    /** umT5 (Chung et al., 2023): version 1.1 in a hundred languages, each layer with a bias of its own. */
+    public static final class UniMax extends Family {
+        /** Reads {@code model_type: umt5}. */
+        public UniMax() {
+            super("umt5", "UMT5");
+        }
+
+        @Override
+        boolean biasesLayers() {
+            return true;
         }
 
         @Override
