@@ -54,7 +54,6 @@ import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -267,6 +266,22 @@ public final class Base {
                 overrides(weights.loaded()),
                 quantized(),
                 new LayerOrder(layers));
+    }
+
+    /**
+     * A smaller network of this model's family without a head, in fp32 or wider, whose parameters somebody else has. Their names are those
+     * of a bare model.
+     *
+     * @param made gives each of them
+     */
+    public Backbone mirror(Mirror shape, Weights.Maker made) {
+        Numerics whole = new Numerics(numerics().small());
+        return architecture
+                .build(
+                        shape.of(checkpoint.config(), backbone.size(), architecture),
+                        new Weights(checkpoint.tensors(), whole, made),
+                        new Architecture.HeadSpec(Task.FEATURE_EXTRACTION, 0, options.pooling(), options.seed()))
+                .backbone();
     }
 
     /** A new base with the same values whose matrices are whole, but for those given. */
@@ -707,11 +722,7 @@ public final class Base {
     }
 
     private ObjectNode savedConfig(@Nullable Quantized example, @Nullable DType dtype) {
-        Fields config = checkpoint.config();
-        ObjectNode saved = JsonNodeFactory.instance.objectNode();
-        for (String field : config.names()) {
-            saved.set(field, config.node(field));
-        }
+        ObjectNode saved = checkpoint.config().copy();
         saved.remove("quantization_config");
         saved.remove("quantization");
         if (example instanceof Grouped grouped) {
