@@ -1,9 +1,10 @@
-"""What PEFT's ShadowPEFT computes on tiny decoders of several families: outputs, loss with that of the shadow, gradients, texts.
+"""What PEFT's ShadowPEFT computes on tiny decoders of several families: outputs, loss with that of the shadow, gradients, texts; a short training.
 
     pip install peft==0.21.2 torch transformers safetensors==0.8.0
-    python shadow_goldens.py ../fixtures [BASE/CASE ...]
+    python shadow_goldens.py ../fixtures [BASE/CASE ...] [training]
 
-Writes adapters/BASE/CASE: the folder that PEFT saves, whose configuration names the base by its folder in the tree, and reference.safetensors.
+Writes adapters/BASE/CASE: the folder that PEFT saves, whose configuration names the base by its folder in the tree, and reference.safetensors;
+and training/llama-gqa/shadow-adamw, on the batches of lora-adamw.
 """
 
 import json
@@ -48,6 +49,21 @@ def moved(model):
                 value.add_(0.1 * torch.randn(value.shape, generator=generator))
 
 
+def save(model, folder, base):
+    model.save_pretrained(str(folder), save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = f"bases/{base}"
+    if isinstance(config["target_modules"], list):
+        config["target_modules"].sort()
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def described(folder):
+    stored = load_file(folder / "adapter_model.safetensors")
+    return [{"name": key, "shape": list(value.shape), "dtype": "F32"} for key, value in sorted(stored.items())]
+
+
 def case(name, settings):
     base = name.split("/")[0]
     folder = pathlib.Path("adapters") / name
@@ -57,13 +73,7 @@ def case(name, settings):
     model = get_peft_model(loaded(base), ShadowConfig(task_type=task, shadow_dropout=0.0, **settings))
     moved(model)
     model.eval()
-    model.save_pretrained(str(folder), save_embedding_layers=False)
-    (folder / "README.md").unlink(missing_ok=True)
-    config = json.loads((folder / "adapter_config.json").read_text())
-    config["base_model_name_or_path"] = f"bases/{base}"
-    config["target_modules"] = sorted(config["target_modules"]) if isinstance(config["target_modules"], list) else config["target_modules"]
-    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-
+    save(model, folder, base)
     given = load_file(f"bases/{base}/reference.safetensors")
     ids, mask = given["input_ids"], given["attention_mask"]
     out = model(input_ids=ids, attention_mask=mask, labels=given["labels"], use_cache=False)
@@ -85,7 +95,6 @@ def case(name, settings):
         tensors["generate.last_logits"] = texts.logits[-1].contiguous()
     save_file(tensors, folder / "reference.safetensors")
     trained, total = model.get_nb_trainable_parameters()
-    stored = load_file(folder / "adapter_model.safetensors")
     wrapped = sorted(key.removeprefix("base_model.model.") for key, module in model.named_modules() if type(module).__name__ == "ShadowLayer")
     manifest = {
         "about": "a small network beside the decoder",
@@ -99,7 +108,7 @@ def case(name, settings):
         "peft_type": "SHADOW",
         "reload": {"max_difference": reload},
         "task_type": task,
-        "tensors": [{"name": key, "shape": list(value.shape), "dtype": "F32"} for key, value in sorted(stored.items())],
+        "tensors": described(folder),
         "tolerance": {"atol": 1e-5, "rtol": 1e-4},
         "trainable_parameters": trained,
     }
@@ -107,6 +116,59 @@ def case(name, settings):
     print(name, "loss", out.loss.item(), "reload", reload, "trained", trained)
 
 
+def training(steps, rate):
+    base = "llama-gqa"
+    folder = pathlib.Path(f"training/{base}/shadow-adamw")
+    shutil.rmtree(folder, ignore_errors=True)
+    batches = load_file(f"training/{base}/lora-adamw/reference.safetensors")
+    batches = {key: value for key, value in batches.items() if key.startswith("batch.")}
+    torch.manual_seed(2)
+    model = get_peft_model(loaded(base), ShadowConfig(task_type="CAUSAL_LM", r=4, shadow_alpha=0.5, shadow_dropout=0.0))
+    save(model, folder / "initial", base)
+    named = [(key, value) for key, value in model.named_parameters() if value.requires_grad]
+    # Without decay: torch leaves alone what has no gradient, as the last layer's update has none.
+    optimizer = torch.optim.AdamW([value for _, value in named], lr=rate, weight_decay=0.0)
+    log = []
+    for step in range(steps):
+        number = step % 5
+        batch = {key: batches[f"batch.{number}.{key}"] for key in ("input_ids", "attention_mask", "labels")}
+        optimizer.zero_grad()
+        loss = model.train()(**batch, use_cache=False).loss
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_([value for _, value in named], float("inf")).item()
+        optimizer.step()
+        log.append({"step": step, "batch": number, "loss": loss.item(), "grad_norm_before_clipping": norm, "lr": [rate]})
+    save(model.eval(), folder / "final", base)
+    with torch.no_grad():
+        first = {key: batches[f"batch.0.{key}"] for key in ("input_ids", "attention_mask", "labels")}
+        out = model(**first, use_cache=False)
+    alone = out.loss - 0.05 * out.shadow_loss
+    batches["final.logits_on_batch_0"] = out.logits.contiguous()
+    batches["final.loss_on_batch_0"] = alone.reshape(1)
+    save_file(batches, folder / "reference.safetensors")
+    trained, total = model.get_nb_trainable_parameters()
+    adamw = {"accumulation": 1, "betas": [0.9, 0.999], "eps": 1e-8, "lr": rate, "max_grad_norm": None, "optimizer": "AdamW", "schedule": None}
+    manifest = {
+        "about": "ShadowPEFT, AdamW",
+        "all_parameters": total,
+        "base": f"bases/{base}",
+        "case": "shadow-adamw",
+        "hyper_parameters": {**adamw, "weight_decay": 0.0},
+        "log": log,
+        "notes": ["each step's loss has the shadow's, that at the end is the adapted model's alone"],
+        "parameter_groups": [{"lr": rate, "weight_decay": 0.0, "names": [key for key, _ in named]}],
+        "peft_type": "SHADOW",
+        "steps": steps,
+        "tensors": described(folder / "final"),
+        "tolerance": {"grad_norm": {"atol": 1e-4, "rtol": 1e-3}, "loss": {"atol": 1e-4, "rtol": 1e-4}, "tensors": {"atol": 1e-3, "rtol": 1e-3}},
+        "trainable_parameters": trained,
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    print("training", log[0]["loss"], log[-1]["loss"])
+
+
 for name, settings in CASES.items():
     if name in sys.argv[2:] or len(sys.argv) == 2:
         case(name, settings)
+if len(sys.argv) == 2 or "training" in sys.argv[2:]:
+    training(20, 0.01)

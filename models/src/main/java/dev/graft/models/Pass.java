@@ -60,7 +60,7 @@ public final class Pass {
     private long dropoutAtStart;
     private final List<Routing> routings = new ArrayList<>();
     private @Nullable Ragged ragged;
-    private final List<Aside> asides = new ArrayList<>();
+    private final List<Auxiliary> auxiliaries = new ArrayList<>();
     private Notes notes = new Notes();
 
     private Pass(
@@ -192,13 +192,13 @@ public final class Pass {
     }
 
     /** Has a loss count, beside the answer for the last hidden states, that for others. */
-    public void aside(Aside aside) {
-        asides.add(aside);
+    public void auxiliary(Auxiliary auxiliary) {
+        auxiliaries.add(auxiliary);
     }
 
     /** What a loss counts beside the answer for the last hidden states. */
-    public List<Aside> asides() {
-        return List.copyOf(asides);
+    public List<Auxiliary> auxiliaries() {
+        return List.copyOf(auxiliaries);
     }
 
     /** Whether earlier passes have read the beginnings of the texts. */

@@ -1,6 +1,6 @@
 package dev.graft.parity;
 
-import dev.graft.models.Aside;
+import dev.graft.models.Auxiliary;
 import dev.graft.models.Base;
 import dev.graft.models.Head;
 import dev.graft.models.Hidden;
@@ -111,9 +111,11 @@ final class ReferenceBase implements AutoCloseable {
     /** The loss of the stored labels, as the reference library defines it for each head. */
     Tensor loss(Base of, Hidden hidden, Pass pass) {
         Tensor loss = loss(of.logits(hidden, pass), hidden, pass);
-        for (Aside aside : pass.asides()) {
+        for (Auxiliary auxiliary : pass.auxiliaries()) {
             loss = Ops.addScaled(
-                    loss, loss(aside.head(of).logits(aside.hidden(), pass), aside.hidden(), pass), aside.weight());
+                    loss,
+                    loss(auxiliary.head(of).logits(auxiliary.hidden(), pass), auxiliary.hidden(), pass),
+                    auxiliary.weight());
         }
         Tensor balance = base.task() == Task.CAUSAL_LM ? pass.balance() : null;
         return balance == null ? loss : loss.add(balance);

@@ -1,7 +1,7 @@
 package dev.graft.peft;
 
 import dev.graft.formats.InputException;
-import dev.graft.models.Aside;
+import dev.graft.models.Auxiliary;
 import dev.graft.models.Backbone;
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
@@ -124,9 +124,9 @@ final class Grafted implements Hooks {
                     : reader.read(in, pass, row -> entry.getValue().contains((long) row));
             Tensor result = pass.piece(() -> new Tensor[] {preview.of(hidden, pass)})[0];
             pass.note(preview, result);
-            Aside aside = preview.aside(result, in);
-            if (aside != null) {
-                pass.aside(aside);
+            Auxiliary auxiliary = preview.auxiliary(result, in);
+            if (auxiliary != null) {
+                pass.auxiliary(auxiliary);
             }
         }
     }

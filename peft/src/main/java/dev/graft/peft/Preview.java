@@ -1,6 +1,6 @@
 package dev.graft.peft;
 
-import dev.graft.models.Aside;
+import dev.graft.models.Auxiliary;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import org.bytedeco.pytorch.Tensor;
@@ -31,7 +31,7 @@ public interface Preview {
      *
      * @param result of {@link #of}
      */
-    default @Nullable Aside aside(Tensor result, Inputs in) {
+    default @Nullable Auxiliary auxiliary(Tensor result, Inputs in) {
         return null;
     }
 }

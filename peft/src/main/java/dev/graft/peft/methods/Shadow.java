@@ -3,7 +3,7 @@ package dev.graft.peft.methods;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Activation;
-import dev.graft.models.Aside;
+import dev.graft.models.Auxiliary;
 import dev.graft.models.Base;
 import dev.graft.models.Head;
 import dev.graft.models.Hidden;
@@ -66,7 +66,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param intermediate the inner size of its feed-forward blocks, null for the base's
  * @param sharesEmbeddings whether S reads the base's token embeddings where they have its size
  * @param inner u, null for r
- * @param asideWeight λ, 0 for no loss of s₀
+ * @param auxiliaryWeight λ, 0 for no loss of s₀
  */
 public record Shadow(
         Targets targets,
@@ -80,7 +80,7 @@ public record Shadow(
         @Nullable Integer intermediate,
         boolean sharesEmbeddings,
         @Nullable Integer inner,
-        double asideWeight)
+        double auxiliaryWeight)
         implements Method {
     /** PEFT's defaults: every layer, rank 8, a shadow of one layer as wide as the base. */
     public static final Shadow DEFAULT =
@@ -92,8 +92,8 @@ public record Shadow(
         if (r < 1) {
             throw new InputException("r is " + r + ", expected at least 1");
         }
-        if (!(asideWeight >= 0)) {
-            throw new InputException("auxiliary_loss_weight is " + asideWeight + ", expected 0 or more");
+        if (!(auxiliaryWeight >= 0)) {
+            throw new InputException("auxiliary_loss_weight is " + auxiliaryWeight + ", expected 0 or more");
         }
         AdapterHubFields.requireDropout("shadow_dropout", dropout);
     }
@@ -144,9 +144,9 @@ public record Shadow(
         int d = base.backbone().hiddenSize();
         Network network = network(g, d);
         Tensor projection = projection(g, d);
-        Head head = asideHead(g);
+        Head head = auxiliaryHead(g);
         boolean answers = head != null || base.task() == Task.CAUSAL_LM;
-        Start start = new Start(network, projection, head, answers ? asideWeight : 0);
+        Start start = new Start(network, projection, head, answers ? auxiliaryWeight : 0);
         g.preview(start);
         Object state = start;
         for (int i = 0; i < chosen.size(); i++) {
@@ -183,11 +183,11 @@ public record Shadow(
     }
 
     /** The head of s₀ for classes, a copy of the base's that is trained by itself; null for others, of which that of the next token is the base's. */
-    private @Nullable Head asideHead(Grafter g) {
+    private @Nullable Head auxiliaryHead(Grafter g) {
         if (!(g.base().head() instanceof Head.Sequence head) || g.base().task() != Task.SEQ_CLS) {
             return null;
         }
-        ReftConfig.Declaration declare = asideWeight == 0 ? g::idle : g::parameter;
+        ReftConfig.Declaration declare = auxiliaryWeight == 0 ? g::idle : g::parameter;
         Tensor weight = head.output().weight();
         Tensor own = declare.of("shadow_head.default.weight", Initial.copy(weight), Tensors.shape(weight));
         return new Head.Sequence(head.pooling(), null, 0, new Linear("shadow_head", Role.HEAD, -1, own, null));
@@ -215,8 +215,8 @@ public record Shadow(
         }
 
         @Override
-        public @Nullable Aside aside(Tensor result, Inputs in) {
-            return weight == 0 ? null : new Aside(new Hidden(result, in.mask(), 0, List.of()), head, weight);
+        public @Nullable Auxiliary auxiliary(Tensor result, Inputs in) {
+            return weight == 0 ? null : new Auxiliary(new Hidden(result, in.mask(), 0, List.of()), head, weight);
         }
     }
 
@@ -308,7 +308,7 @@ public record Shadow(
         json.put("shadow_intermediate_size", intermediate);
         json.put("share_embeddings", sharesEmbeddings);
         json.put("update_hidden_size", inner);
-        json.put("auxiliary_loss_weight", asideWeight);
+        json.put("auxiliary_loss_weight", auxiliaryWeight);
     }
 
     /** Registers {@code shadow}. */

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
-import dev.graft.models.Aside;
+import dev.graft.models.Auxiliary;
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
@@ -118,11 +118,11 @@ class ShadowTest extends MethodContract {
         Pass pass = Pass.training(Selection.of(shadow).hooks());
         base.hidden(Bases.batch(), pass);
 
-        assertThat(pass.asides()).hasSize(1);
-        Aside aside = pass.asides().get(0);
-        assertThat(aside.weight()).isEqualTo(0.05);
-        assertThat(aside.head(base)).isSameAs(base.head());
-        Tensor logits = aside.head(base).logits(aside.hidden(), pass);
+        assertThat(pass.auxiliaries()).hasSize(1);
+        Auxiliary auxiliary = pass.auxiliaries().get(0);
+        assertThat(auxiliary.weight()).isEqualTo(0.05);
+        assertThat(auxiliary.head(base)).isSameAs(base.head());
+        Tensor logits = auxiliary.head(base).logits(auxiliary.hidden(), pass);
         Pass plain = Pass.inference(Selection.of(shadow).hooks());
         assertThat(Bases.difference(
                         logits, base.logits(Bases.batch(), plain), Bases.batch().mask()))
@@ -157,7 +157,7 @@ class ShadowTest extends MethodContract {
                 Base.Options.of(Task.TOKEN_CLS).withLabels(List.of("a", "b")));
         Pass pass = Pass.training(Selection.of(Adapter.create(tags, EXACT, 1)).hooks());
         tags.hidden(Bases.batch(), pass);
-        assertThat(pass.asides()).isEmpty();
+        assertThat(pass.auxiliaries()).isEmpty();
     }
 
     @Test

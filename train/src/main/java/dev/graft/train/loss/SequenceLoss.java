@@ -1,7 +1,7 @@
 package dev.graft.train.loss;
 
 import dev.graft.formats.InputException;
-import dev.graft.models.Aside;
+import dev.graft.models.Auxiliary;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
@@ -52,11 +52,12 @@ final class SequenceLoss implements Objective {
     }
 
     /** With the losses of what a pass has beside its last hidden states. */
-    private Tensor withAsides(Tensor loss, Batch batch, Pass pass) {
+    private Tensor withAuxiliaries(Tensor loss, Batch batch, Pass pass) {
         Tensor sum = loss;
-        for (Aside aside : pass.asides()) {
-            Tensor logits = grouped(Ops.to(aside.head(base).logits(aside.hidden(), pass), loss.scalar_type()), batch);
-            sum = Ops.addScaled(sum, loss(logits, batch, labelSmoothing), aside.weight());
+        for (Auxiliary auxiliary : pass.auxiliaries()) {
+            Tensor logits =
+                    grouped(Ops.to(auxiliary.head(base).logits(auxiliary.hidden(), pass), loss.scalar_type()), batch);
+            sum = Ops.addScaled(sum, loss(logits, batch, labelSmoothing), auxiliary.weight());
         }
         return sum;
     }
@@ -72,7 +73,7 @@ final class SequenceLoss implements Objective {
         }
         return Backward.of(
                 () -> passes.apply(hooks, batch),
-                pass -> withAsides(loss(logits(batch, pass), batch, labelSmoothing), batch, pass),
+                pass -> withAuxiliaries(loss(logits(batch, pass), batch, labelSmoothing), batch, pass),
                 divisor,
                 batch.units());
     }
@@ -92,7 +93,7 @@ final class SequenceLoss implements Objective {
                     divergence[0] = Tensors.item(said);
                     Tensor both = Ops.scale(loss(logits, batch, labelSmoothing), 1 - goal.weight())
                             .add(Ops.scale(said, goal.weight()));
-                    return withAsides(both, batch, pass);
+                    return withAuxiliaries(both, batch, pass);
                 },
                 divisor,
                 batch.units());

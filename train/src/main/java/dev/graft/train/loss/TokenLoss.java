@@ -1,6 +1,6 @@
 package dev.graft.train.loss;
 
-import dev.graft.models.Aside;
+import dev.graft.models.Auxiliary;
 import dev.graft.models.Base;
 import dev.graft.models.Head;
 import dev.graft.models.Hidden;
@@ -115,11 +115,11 @@ final class TokenLoss implements Objective {
             long[] places = soft == null ? new long[0] : places(batch, labelled, hidden.prompt(), soft.prompt());
             SoftTargets.Sums sums = head(base.head(), labelled.rows(hidden), labelled, pass, soft, places, divisor);
             double sum = sums.loss() + balance(pass, labelled.labels.length, divisor, step);
-            for (Aside aside : pass.asides()) {
-                Tensor rows = labelled.rows(aside.hidden());
-                double once = divisor / aside.weight();
-                sum += aside.weight()
-                        * head(aside.head(base), rows, labelled, pass, null, places, once)
+            for (Auxiliary auxiliary : pass.auxiliaries()) {
+                Tensor rows = labelled.rows(auxiliary.hidden());
+                double once = divisor / auxiliary.weight();
+                sum += auxiliary.weight()
+                        * head(auxiliary.head(base), rows, labelled, pass, null, places, once)
                                 .loss();
             }
             pass.backward();

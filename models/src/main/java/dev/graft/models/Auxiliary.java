@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * @param head null for that of the base
  * @param weight how many times their loss counts beside that of the last hidden states
  */
-public record Aside(Hidden hidden, @Nullable Head head, double weight) {
+public record Auxiliary(Hidden hidden, @Nullable Head head, double weight) {
     /** The head that answers. */
     public Head head(Base base) {
         return head == null ? base.head() : head;

@@ -3,7 +3,7 @@ package dev.graft.train.loss;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.offset;
 
-import dev.graft.models.Aside;
+import dev.graft.models.Auxiliary;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
@@ -21,7 +21,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 
 /** The shadow of ShadowPEFT answers by itself too, and that counts. */
-class AsideTest {
+class AuxiliaryTest {
     private static final Path FIXTURES = Path.of("../parity/fixtures");
 
     private static void sameAsAutograd(String name, Batch batch, long terms, Function<Tensor, Tensor> sum) {
@@ -32,9 +32,9 @@ class AsideTest {
         Hooks hooks = Selection.of(adapter).hooks();
         Pass pass = Pass.inference(hooks);
         Tensor last = sum.apply(base.logits(Objective.inputs(batch), pass));
-        Aside aside = pass.asides().get(0);
-        Tensor beside = sum.apply(aside.head(base).logits(aside.hidden(), pass));
-        Ops.scale(Ops.addScaled(last, beside, aside.weight()), 1.0 / terms).backward();
+        Auxiliary auxiliary = pass.auxiliaries().get(0);
+        Tensor beside = sum.apply(auxiliary.head(base).logits(auxiliary.hidden(), pass));
+        Ops.scale(Ops.addScaled(last, beside, auxiliary.weight()), 1.0 / terms).backward();
         float[] expected = Tensors.floats(parameters.gradients().clone());
         parameters.zeroGradients();
 
