@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Strict access to the fields of a JSON object, for configuration files. A field of the wrong type or out of range is refused with its
@@ -72,6 +73,12 @@ public final class Fields {
     public @Nullable JsonNode node(String name) {
         asked.add(name);
         return object.get(name);
+    }
+
+    /** A copy of the whole object, which counts as read, to be changed. */
+    public ObjectNode copy() {
+        asked.addAll(names());
+        return (ObjectNode) object.deepCopy();
     }
 
     /** A required integer. */

@@ -54,6 +54,11 @@ public interface Architecture {
         return stem() + task.suffix();
     }
 
+    /** Whether transformers' configuration remembers the size of a head that follows from others, so that a change of those leaves it. */
+    default boolean keepsHeadSize() {
+        return false;
+    }
+
     /** What files call a tensor of a module, where modules have newer names. */
     default String stored(String name) {
         return name;

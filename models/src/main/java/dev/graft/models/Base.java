@@ -249,6 +249,22 @@ public final class Base {
                 new LayerOrder(layers));
     }
 
+    /**
+     * A smaller network of this model's family without a head, in fp32 or wider, whose parameters somebody else has. Their names are those
+     * of a bare model.
+     *
+     * @param made gives each of them
+     */
+    public Backbone mirror(Mirror shape, Weights.Maker made) {
+        Numerics whole = new Numerics(numerics().small());
+        return architecture
+                .build(
+                        shape.of(checkpoint.config(), backbone.size(), architecture),
+                        new Weights(checkpoint.tensors(), whole, made),
+                        new Architecture.HeadSpec(Task.FEATURE_EXTRACTION, 0, options.pooling(), options.seed()))
+                .backbone();
+    }
+
     /** A new base with the same values whose matrices are whole, but for those given. */
     public Base dequantized(Map<String, Tensor> parameters) {
         Map<String, Tensor> whole = new LinkedHashMap<>(parameters);

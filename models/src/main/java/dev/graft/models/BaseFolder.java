@@ -2,7 +2,6 @@ package dev.graft.models;
 
 import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.DType;
-import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
@@ -26,7 +25,6 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -88,11 +86,7 @@ record BaseFolder(
     }
 
     private ObjectNode config(@Nullable Quantized example) {
-        Fields config = checkpoint.config();
-        ObjectNode saved = JsonNodeFactory.instance.objectNode();
-        for (String field : config.names()) {
-            saved.set(field, config.node(field));
-        }
+        ObjectNode saved = checkpoint.config().copy();
         saved.remove("quantization_config");
         saved.remove("quantization");
         if (example instanceof Grouped grouped) {

@@ -3,7 +3,9 @@ package dev.graft.models;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -35,7 +37,7 @@ public final class KvCache implements AutoCloseable {
     private long reach;
     private long prefix;
     private long prompt;
-    private @Nullable KvCache frozen;
+    private final Map<Backbone, KvCache> beside = new IdentityHashMap<>();
     private final @Nullable KvTile tile;
     private final int row;
 
@@ -71,9 +73,7 @@ public final class KvCache implements AutoCloseable {
             return;
         }
         tokens = most;
-        if (frozen != null) {
-            frozen.reserve(most);
-        }
+        beside.values().forEach(other -> other.reserve(most));
         for (List<Tensor> stores : tile == null ? List.of(keys, values) : List.<List<Tensor>>of()) {
             for (int layer = 0; layer < stores.size(); layer++) {
                 Tensor old = stores.get(layer);
@@ -86,17 +86,15 @@ public final class KvCache implements AutoCloseable {
         }
     }
 
-    /** The cache of the frozen model's own reading of the same tokens, for what looks at that first. */
-    KvCache frozen() {
-        if (frozen == null) {
-            frozen = new KvCache(tokens);
-        }
-        if (frozen.length != length - virtual()) {
-            throw new IllegalStateException("the frozen model has read " + frozen.length + " tokens of the "
+    /** The cache of another reading of the same tokens: by the model without what acts in it, or by a network beside it. */
+    KvCache beside(Backbone reader) {
+        KvCache other = beside.computeIfAbsent(reader, fresh -> new KvCache(tokens));
+        if (other.length != length - virtual()) {
+            throw new IllegalStateException("what reads beside the model has read " + other.length + " tokens of the "
                     + (length - virtual()) + " in the cache: other adapters have filled it");
         }
-        frozen.reach = reach;
-        return frozen;
+        other.reach = reach;
+        return other;
     }
 
     /**
@@ -119,9 +117,7 @@ public final class KvCache implements AutoCloseable {
         length = virtual() + common;
         mask = first(mask, length);
         ids = first(ids, prompt + common);
-        if (frozen != null) {
-            frozen.keepBeginning(text);
-        }
+        beside.values().forEach(other -> other.keepBeginning(text));
         return common;
     }
 
@@ -134,9 +130,7 @@ public final class KvCache implements AutoCloseable {
             ids = first(ids, positions - prefix);
         }
         length = Math.min(length, positions);
-        if (frozen != null) {
-            frozen.cut(positions - virtual());
-        }
+        beside.values().forEach(other -> other.cut(positions - virtual()));
     }
 
     /** A copy of what it holds of some tokens of its one row, before which there is neither a prefix nor a prompt. */
@@ -152,7 +146,7 @@ public final class KvCache implements AutoCloseable {
         keys.forEach(key -> copy.keys.add(retained(key.narrow(2, from, count).clone())));
         values.forEach(
                 value -> copy.values.add(retained(value.narrow(2, from, count).clone())));
-        copy.frozen = frozen == null ? null : frozen.part(from, count);
+        beside.forEach((reader, other) -> copy.beside.put(reader, other.part(from, count)));
         return copy;
     }
 
@@ -166,17 +160,13 @@ public final class KvCache implements AutoCloseable {
             tokens(part.ids);
             advance(mask == null ? part.mask : Ops.cat(1, mask, part.mask));
         }
-        if (part.frozen != null) {
-            if (frozen == null) {
-                frozen = new KvCache(tokens);
-            }
-            frozen.read(part.frozen);
-        }
+        part.beside.forEach((reader, other) ->
+                beside.computeIfAbsent(reader, fresh -> new KvCache(tokens)).read(other));
     }
 
     /** The bytes of the memory that it has taken. */
     public long bytes() {
-        long bytes = frozen == null ? 0 : frozen.bytes();
+        long bytes = beside.values().stream().mapToLong(KvCache::bytes).sum();
         for (List<Tensor> stores : List.of(keys, values)) {
             for (Tensor store : stores) {
                 bytes += store.numel() * store.element_size();
@@ -361,9 +351,7 @@ public final class KvCache implements AutoCloseable {
         source = source == null ? null : reselected(source, index);
         shift = shift == null ? null : reselected(shift, index);
         ahead = ahead == null ? null : reselected(ahead, index);
-        if (frozen != null) {
-            frozen.select(rows);
-        }
+        beside.values().forEach(other -> other.select(rows));
     }
 
     private static Tensor reselected(Tensor old, Tensor index) {
@@ -410,10 +398,8 @@ public final class KvCache implements AutoCloseable {
             ahead.releaseReference();
             ahead = null;
         }
-        if (frozen != null) {
-            frozen.close();
-            frozen = null;
-        }
+        beside.values().forEach(KvCache::close);
+        beside.clear();
         length = 0;
         reach = 0;
         prefix = 0;

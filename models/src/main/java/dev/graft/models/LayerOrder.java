@@ -5,7 +5,6 @@ import dev.graft.formats.InputException;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -38,10 +37,7 @@ record LayerOrder(List<Integer> layers) {
                         + " layers, 0 to " + (depth - 1));
             }
         }
-        ObjectNode deeper = JsonNodeFactory.instance.objectNode();
-        for (String field : config.names()) {
-            deeper.set(field, config.node(field));
-        }
+        ObjectNode deeper = config.copy();
         deeper.put(DEPTH, layers.size());
         return Fields.of(config.source(), deeper);
     }

@@ -22,7 +22,6 @@ import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.IntPredicate;
@@ -61,7 +60,8 @@ public final class Pass {
     private long dropoutAtStart;
     private final List<Routing> routings = new ArrayList<>();
     private @Nullable Ragged ragged;
-    private IdentityHashMap<Object, Tensor> notes = new IdentityHashMap<>();
+    private final List<Auxiliary> auxiliaries = new ArrayList<>();
+    private Notes notes = new Notes();
 
     private Pass(
             Hooks hooks,
@@ -152,25 +152,53 @@ public final class Pass {
      *
      * @param wanted the rows of a ragged pass that it reads, too; all rows of another
      */
-    public Pass frozen(IntPredicate wanted) {
-        if (cache != null) {
-            return cached(Hooks.NONE, cache.frozen());
-        }
-        return ragged == null ? inference(Hooks.NONE) : ragged.frozen(wanted);
+    public Pass frozen(Backbone model, IntPredicate wanted) {
+        return new Beside(model, Hooks.NONE, false).pass(this, wanted);
     }
 
-    /** Leaves something for the sites of this pass, a row for each of the batch. */
+    /**
+     * The pass of a network that is trained beside the model over what this pass reads, with a cache of its own where this one has a cache.
+     *
+     * @param itsHooks what acts in the network
+     * @param wanted the rows of a ragged pass that it reads, too; all rows of another
+     */
+    public Pass beside(Backbone network, Hooks itsHooks, IntPredicate wanted) {
+        return new Beside(network, itsHooks, true).pass(this, wanted);
+    }
+
+    /** @param learns whether it is part of what this pass trains */
+    private record Beside(Backbone network, Hooks hooks, boolean learns) {
+        Pass pass(Pass main, IntPredicate wanted) {
+            if (main.cache != null) {
+                return cached(hooks, main.cache.beside(network));
+            }
+            if (main.ragged != null) {
+                return Pass.ragged(hooks, main.ragged.each(wanted, own -> pass(own, wanted)));
+            }
+            Pass pass = new Pass(hooks, learns && main.training, null, null, learns ? main.tape : null);
+            pass.repeats = main.repeats;
+            return pass;
+        }
+    }
+
+    /** Leaves something for the sites of this pass, a row for each of the batch that it sees. */
     public void note(Object key, Tensor value) {
-        notes.put(key, value);
+        notes.put(key, value, rows, rows == null || mask == null ? 0 : mask.size(0));
     }
 
     /** What was left under a key for the rows that this pass sees. */
     public Tensor noted(Object key) {
-        Tensor value = notes.get(key);
-        if (value == null) {
-            throw new IllegalStateException("nothing was left in this pass: run it by Base.hidden");
-        }
-        return rows == null ? value : value.index_select(0, rows);
+        return notes.get(key, rows);
+    }
+
+    /** Has a loss count, beside the answer for the last hidden states, that for others. */
+    public void auxiliary(Auxiliary auxiliary) {
+        auxiliaries.add(auxiliary);
+    }
+
+    /** What a loss counts beside the answer for the last hidden states. */
+    public List<Auxiliary> auxiliaries() {
+        return List.copyOf(auxiliaries);
     }
 
     /** Whether earlier passes have read the beginnings of the texts. */
@@ -232,7 +260,7 @@ public final class Pass {
         return tape;
     }
 
-    /** Runs a piece of the network; what it makes on the way is freed, but for the mask if the piece sets it. */
+    /** Runs a piece of the network; what it makes on the way is freed, but for the mask if the piece sets it and for its notes. */
     public Tensor[] piece(Tape.Forward forward) {
         Profile.at("other");
         Tensor known = mask;
@@ -245,7 +273,7 @@ public final class Pass {
             more[outputs.length] = mask;
             return more;
         };
-        Tensor[] outputs = tape == null ? untaped(withMask) : tape.run(withMask);
+        Tensor[] outputs = notes.outputs(withMask, piece -> tape == null ? untaped(piece) : tape.run(piece));
         if (mask != known) {
             mask = outputs[outputs.length - 1];
         }
@@ -266,7 +294,7 @@ public final class Pass {
     /** Runs a layer; without a tape, or where it runs again in the backward pass, what it makes on the way is freed. */
     public Tensor layer(Supplier<Tensor> body) {
         if (tape == null) {
-            return untaped(() -> new Tensor[] {body.get()})[0];
+            return notes.outputs(() -> new Tensor[] {body.get()}, Pass::untaped)[0];
         }
         int index = layersRun++;
         if (prefix == null || index >= prefix.layers()) {
@@ -289,14 +317,17 @@ public final class Pass {
 
     private Tensor recorded(Supplier<Tensor> body) {
         Profile.at("other");
-        return repeats && tape != null ? tape.again(own -> on(own, body)) : body.get();
+        Tape whole = tape;
+        return repeats && whole != null
+                ? notes.outputs(() -> new Tensor[] {body.get()}, part -> whole.again(own -> on(own, part)))[0]
+                : body.get();
     }
 
-    private Tensor on(@Nullable Tape other, Supplier<Tensor> body) {
+    private Tensor[] on(Tape other, Tape.Forward part) {
         Tape whole = tape;
         tape = other;
         try {
-            return body.get();
+            return part.run();
         } finally {
             tape = whole;
         }
@@ -404,7 +435,7 @@ public final class Pass {
         Profile.at(site.layer(), () -> operation(site));
         if (site.isQuantized()) {
             // The graph of autograd would keep the whole matrix until the backward pass.
-            return tape.again(same -> hooks.linear(site, x, this));
+            return tape.again(same -> new Tensor[] {hooks.linear(site, x, this)})[0];
         }
         return tape.run(() -> new Tensor[] {hooks.linear(site, x, this)})[0];
     }
@@ -586,10 +617,7 @@ public final class Pass {
 
     /** The hidden states that go to the next layer. */
     public Tensor leave(Layer site, Tensor h) {
-        if (hooks.isFrozen(site)) {
-            return h;
-        }
-        return tape == null ? hooks.layer(site, h, this) : tape.run(() -> new Tensor[] {hooks.layer(site, h, this)})[0];
+        return hooks.isFrozen(site) ? h : piece(() -> new Tensor[] {hooks.layer(site, h, this)})[0];
     }
 
     /** After the backward pass of a loss: carries the gradient on from the last layer to the trained parameters. */
@@ -727,7 +755,7 @@ public final class Pass {
         mask = Hidden.kept(mask, scope);
         segments = Hidden.kept(segments, scope);
         tokens = Hidden.kept(tokens, scope);
-        notes.replaceAll((key, value) -> scope.keep(value.detach()));
+        notes.keep(scope);
         attentionInput = null;
     }
 

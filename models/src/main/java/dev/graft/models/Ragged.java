@@ -1,12 +1,12 @@
 package dev.graft.models;
 
-import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.PromptTargets;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntPredicate;
+import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -64,14 +64,14 @@ public final class Ragged {
         return tile == null ? null : tile.next(written, type);
     }
 
-    /** The frozen model's own pass over what the wanted rows read. */
-    Pass frozen(IntPredicate wanted) {
-        List<@Nullable Pass> frozen = new ArrayList<>();
+    /** What is made of the passes of the wanted rows; null for others. */
+    List<@Nullable Pass> each(IntPredicate wanted, UnaryOperator<Pass> made) {
+        List<@Nullable Pass> passes = new ArrayList<>();
         for (int row = 0; row < rows.size(); row++) {
             Pass own = rows.get(row);
-            frozen.add(own == null || !wanted.test(row) ? null : own.frozen(wanted));
+            passes.add(own == null || !wanted.test(row) ? null : made.apply(own));
         }
-        return Pass.ragged(Hooks.NONE, frozen);
+        return passes;
     }
 
     /** Ends the passes of the rows, each of which has read what its mask says. */

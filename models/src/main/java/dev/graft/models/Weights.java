@@ -61,6 +61,14 @@ public final class Weights {
     private boolean replacesHead;
     private UnaryOperator<String> toStored = UnaryOperator.identity();
     private String other = "";
+    private @Nullable Maker maker;
+
+    /** Makes tensors that no checkpoint has. */
+    @FunctionalInterface
+    public interface Maker {
+        /** The tensor of that name, in fp32 or wider: the very one that the model is to hold. */
+        Tensor make(String name, long... shape);
+    }
 
     /**
      * Weights of a file.
@@ -90,13 +98,19 @@ public final class Weights {
         this.overrides = overrides;
     }
 
+    /** Weights that are made as they are asked for, none of which is the file's. */
+    Weights(TensorSource source, Numerics numerics, Maker maker) {
+        this(source, "", numerics, Map.of());
+        this.maker = maker;
+    }
+
     public Numerics numerics() {
         return numerics;
     }
 
     /** Whether there is such a tensor. */
     public boolean has(String name) {
-        return overrides.containsKey(stored(name)) || locate(stored(name)) != null;
+        return maker != null || overrides.containsKey(stored(name)) || locate(stored(name)) != null;
     }
 
     /** Whether the tensor was given in place of the file's. */
@@ -282,6 +296,11 @@ public final class Weights {
         if (already != null) {
             return already;
         }
+        if (maker != null) {
+            Tensor made = maker.make(name, shape);
+            loaded.put(name, made);
+            return made;
+        }
         Tensor override = overrides.get(name);
         if (override != null) {
             expect(name, Tensors.shape(override), shape);
@@ -372,7 +391,7 @@ public final class Weights {
      */
     public Tensor stacked(String name, IntFunction<List<String>> parts, int experts, long rows, long columns) {
         storedNames.put(name, parts);
-        if (overrides.containsKey(name) || loaded.containsKey(name) || locate(name, false) != null) {
+        if (maker != null || overrides.containsKey(name) || loaded.containsKey(name) || locate(name, false) != null) {
             return get(name, numerics.base(), experts, rows, columns);
         }
         try (Scope scope = new Scope()) {

@@ -82,8 +82,11 @@ final class Gradients {
     static Map<String, Tensor> trained(Adapter adapter) {
         Map<String, Tensor> byName = new LinkedHashMap<>();
         adapter.trainable()
-                .forEach((name, value) ->
-                        byName.put(name.equals("prompt_embeddings") ? "prompt_encoder.embedding.weight" : name, value));
+                .forEach((name, value) -> byName.put(
+                        name.equals("prompt_embeddings")
+                                ? "prompt_encoder.embedding.weight"
+                                : name.replace(".default.", "."),
+                        value));
         return byName;
     }
 

@@ -1,5 +1,6 @@
 package dev.graft.parity;
 
+import dev.graft.models.Auxiliary;
 import dev.graft.models.Base;
 import dev.graft.models.Head;
 import dev.graft.models.Hidden;
@@ -109,7 +110,18 @@ final class ReferenceBase implements AutoCloseable {
 
     /** The loss of the stored labels, as the reference library defines it for each head. */
     Tensor loss(Base of, Hidden hidden, Pass pass) {
-        Tensor logits = of.logits(hidden, pass);
+        Tensor loss = loss(of.logits(hidden, pass), hidden, pass);
+        for (Auxiliary auxiliary : pass.auxiliaries()) {
+            loss = Ops.addScaled(
+                    loss,
+                    loss(auxiliary.head(of).logits(auxiliary.hidden(), pass), auxiliary.hidden(), pass),
+                    auxiliary.weight());
+        }
+        Tensor balance = base.task() == Task.CAUSAL_LM ? pass.balance() : null;
+        return balance == null ? loss : loss.add(balance);
+    }
+
+    private Tensor loss(Tensor logits, Hidden hidden, Pass pass) {
         if (base.task() == Task.QUESTION_ANS) {
             // With a prompt the reference counts these positions from the prompt's first row.
             Tensor starts = torch.cross_entropy_loss(logits.select(2, 0), reference.get("start_positions"));
@@ -150,9 +162,7 @@ final class ReferenceBase implements AutoCloseable {
         long counted = Arrays.stream(Tensors.longs(flat))
                 .filter(label -> label != PromptTargets.NONE)
                 .count();
-        Tensor mean = Ops.scale(each.mul(weights.reshape(-1)).sum(), 1.0 / counted);
-        Tensor balance = base.task() == Task.CAUSAL_LM ? pass.balance() : null;
-        return balance == null ? mean : mean.add(balance);
+        return Ops.scale(each.mul(weights.reshape(-1)).sum(), 1.0 / counted);
     }
 
     @Override

@@ -1,6 +1,7 @@
 package dev.graft.peft;
 
 import dev.graft.formats.InputException;
+import dev.graft.models.Auxiliary;
 import dev.graft.models.Backbone;
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
@@ -25,12 +26,11 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.HashSet;
-import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
@@ -104,35 +104,51 @@ final class Grafted implements Hooks {
 
     @Override
     public void before(Backbone backbone, Inputs in, Pass pass) {
-        Set<Preview> previews = Collections.newSetFromMap(new IdentityHashMap<>());
-        Set<Long> rows = new HashSet<>();
+        Map<Preview, Set<Long>> rows = previews();
+        Set<Long> frozen = new HashSet<>();
+        rows.forEach((preview, own) -> frozen.addAll(preview.reader() == null ? own : Set.of()));
+        Tensor seen = null;
+        for (Map.Entry<Preview, Set<Long>> entry : rows.entrySet()) {
+            Preview preview = entry.getKey();
+            Network reader = preview.reader();
+            if (reader == null && seen == null) {
+                seen = pass.piece(() -> {
+                    try (NoGrad off = new NoGrad()) {
+                        Pass own = pass.frozen(backbone, row -> frozen.contains((long) row));
+                        return new Tensor[] {backbone.hidden(in, own).last()};
+                    }
+                })[0];
+            }
+            Tensor hidden = reader == null
+                    ? Objects.requireNonNull(seen)
+                    : reader.read(in, pass, row -> entry.getValue().contains((long) row));
+            Tensor result = pass.piece(() -> new Tensor[] {preview.of(hidden, pass)})[0];
+            pass.note(preview, result);
+            Auxiliary auxiliary = preview.auxiliary(result, in);
+            if (auxiliary != null) {
+                pass.auxiliary(auxiliary);
+            }
+        }
+    }
+
+    /** What must be known before a pass, with the rows of a ragged one that it is for. */
+    private Map<Preview, Set<Long>> previews() {
+        Map<Preview, Set<Long>> rows = new LinkedHashMap<>();
         for (RowGroup group : groups) {
             for (Selection.Active active : group.stack()) {
                 if (!active.previews().isEmpty()
                         && group.stack().stream().anyMatch(a -> a.adapter().hasPrompt())) {
                     throw new InputException(active.adapter().method().type().name()
-                            + " reads the text without adapters first, which it can't together with a prompt");
+                            + " reads the text first, which it can't together with a prompt");
                 }
-                previews.addAll(active.previews());
-                if (!active.previews().isEmpty() && group.rows() != null) {
-                    for (long row : Tensors.longs(group.rows())) {
-                        rows.add(row);
-                    }
+                for (Preview preview : active.previews()) {
+                    Set<Long> own = rows.computeIfAbsent(preview, fresh -> new HashSet<>());
+                    Arrays.stream(group.rows() == null ? new long[0] : Tensors.longs(group.rows()))
+                            .forEach(own::add);
                 }
             }
         }
-        if (previews.isEmpty()) {
-            return;
-        }
-        Tensor hidden = pass.piece(() -> {
-            try (NoGrad off = new NoGrad()) {
-                return new Tensor[] {
-                    backbone.hidden(in, pass.frozen(row -> rows.contains((long) row)))
-                            .last()
-                };
-            }
-        })[0];
-        previews.forEach(preview -> pass.note(preview, pass.piece(() -> new Tensor[] {preview.of(hidden, pass)})[0]));
+        return rows;
     }
 
     @Override
@@ -469,12 +485,13 @@ final class Grafted implements Hooks {
                 Tensor mask = group.of(pass.mask());
                 Tensor read = pass.earlier();
                 Tensor earlier = read == null ? null : group.of(read);
+                Pass own = group.rows() == null ? pass : pass.of(group.rows());
                 Tensor after = each(
                         site,
                         group,
                         Effect.Intervene.class,
                         group.of(hidden),
-                        (effect, h) -> effect.apply(h, mask, earlier, pass));
+                        (effect, h) -> effect.apply(h, mask, earlier, own));
                 result = group.into(result, after);
             }
         }

@@ -228,7 +228,7 @@ public final class Selection {
         return new Selection(List.copyOf(rows), true);
     }
 
-    /** Whether the frozen model reads a batch before it acts, as for X-LoRA. */
+    /** Whether a batch is read before it acts, by the frozen model as for X-LoRA or by a network of its own. */
     public boolean looksAhead() {
         return rows.stream()
                 .flatMap(List::stream)

@@ -292,9 +292,7 @@ public record Targets(
 
     /** Whether a module of that name is chosen. */
     public boolean matches(String module, List<String> modulesToSave) {
-        if (excludedRegex != null
-                ? PythonRegex.fullMatch("exclude_modules", excludedRegex, module)
-                : excludedNames.stream().anyMatch(name -> isOrEndsWith(module, name))) {
+        if (excludes(module)) {
             return false;
         }
         for (String saved : modulesToSave) {
@@ -309,6 +307,13 @@ public record Targets(
             return true;
         }
         return names.stream().anyMatch(name -> module.endsWith("." + name)) && inLayers(module);
+    }
+
+    /** Whether a module of that name is left out. */
+    public boolean excludes(String module) {
+        return excludedRegex != null
+                ? PythonRegex.fullMatch("exclude_modules", excludedRegex, module)
+                : excludedNames.stream().anyMatch(name -> isOrEndsWith(module, name));
     }
 
     private boolean inLayers(String module) {

@@ -156,11 +156,12 @@ class BatchInvarianceTest {
         check(List.of("lora-all-linear", "dora", "ia3", "prefix-tuning", "prompt-tuning", "lora-alora", "boft"), 14);
     }
 
-    /** X-LoRA's frozen model has a cache of its own, which chunks of prompts share too. */
+    /** X-LoRA's frozen model and the shadow have caches of their own, which chunks of prompts share too. */
     @Test
-    void answersOfRoutersAreTheSameAloneAndTheGenerators() {
+    void answersOfWhatReadsFirstAreTheSameAloneAndTheGenerators() {
         Base base = Tiny.base("llama-gqa", Numerics.FP32);
-        List<Served> served = new ArrayList<>(served(base, "llama-gqa", List.of("lora", "ia3")));
+        List<Served> served =
+                new ArrayList<>(served(base, "llama-gqa", List.of("lora", "ia3", "shadow", "shadow-narrow")));
         served.addAll(Tiny.routers(base));
         check(base, served, 20, new Random(21));
         checkGenerator(base, served, 12);

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.function.Function;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
@@ -66,7 +65,7 @@ public final class Tape {
             @Nullable Object place) implements Piece {}
 
     /** @param dropout where the masks stood before it ran */
-    private record Again(Tensor leaf, Function<Tape, Tensor> part, long dropout) implements Piece {
+    private record Again(List<Tensor> leaves, Function<Tape, Tensor[]> part, long dropout) implements Piece {
         @Override
         public @Nullable Object place() {
             return null;
@@ -89,7 +88,8 @@ public final class Tape {
                 // Others, a mask for example, may be the caller's own tensors: those are not the tape's to keep or to
                 // free.
                 if (needed) {
-                    recorded.add(scope.keep(outputs[i]));
+                    // By a handle of its own: a piece may pass on what it was given.
+                    recorded.add(scope.keep(new Tensor(outputs[i])));
                     theirs.add(leaves[i]);
                 }
             }
@@ -140,42 +140,44 @@ public final class Tape {
     }
 
     /**
-     * Runs a part of the network and keeps its result alone. The backward pass runs it again, with the same dropout, for what its own
+     * Runs a part of the network and keeps its results alone. The backward pass runs it again, with the same dropout, for what its own
      * backward pass needs.
      *
      * @param part records its pieces on the tape that it is given
      */
-    public Tensor again(Function<Tape, Tensor> part) {
+    public Tensor[] again(Function<Tape, Tensor[]> part) {
         try (Scope scope = new Scope()) {
             long dropout = Dropout.state();
-            Tensor result = part.apply(new Tape());
-            if (!result.requires_grad()) {
-                return scope.keep(new Tensor(result));
+            Tensor[] results = part.apply(new Tape());
+            List<Tensor> leaves = new ArrayList<>();
+            boolean needed = false;
+            for (Tensor result : results) {
+                needed |= result.requires_grad();
+                leaves.add(scope.keep(
+                        result.requires_grad() ? result.detach().set_requires_grad(true) : new Tensor(result)));
             }
-            Tensor leaf = scope.keep(result.detach().set_requires_grad(true));
-            pieces.push(new Again(leaf, part, dropout));
-            return leaf;
+            if (needed) {
+                pieces.push(new Again(leaves, part, dropout));
+            }
+            return leaves.toArray(Tensor[]::new);
         }
     }
 
     private static void backward(Again again) {
-        Tensor gradient = gradient(again.leaf);
-        if (gradient != null) {
+        List<@Nullable Tensor> gradients = new ArrayList<>();
+        again.leaves.forEach(leaf -> gradients.add(gradient(leaf)));
+        if (gradients.stream().anyMatch(gradient -> gradient != null)) {
             long dropout = Dropout.state();
             Dropout.state(again.dropout);
             Tape tape = new Tape();
             Profile.again(true);
-            Tensor result = again.part.apply(tape);
+            Tensor[] results = again.part.apply(tape);
             Profile.again(false);
             Dropout.state(dropout);
-            if (result.is_leaf()) {
-                accumulate(result, gradient);
-            } else {
-                result.backward(gradient, new BoolOptional(), false, new TensorArrayRefOptional());
-            }
+            backward(List.of(results), gradients);
             tape.backward();
         }
-        again.leaf.close();
+        again.leaves.stream().filter(Tensor::requires_grad).forEach(Tensor::close);
     }
 
     /** Frees the values of an output that only its gradient is needed of any more. */
@@ -210,20 +212,32 @@ public final class Tape {
     }
 
     private static void backward(Graph graph) {
-        TensorVector outputs = new TensorVector();
-        TensorVector gradients = new TensorVector();
-        for (int i = 0; i < graph.outputs.size(); i++) {
-            Tensor gradient = gradient(graph.leaves.get(i));
-            if (gradient != null) {
-                outputs.push_back(graph.outputs.get(i));
-                gradients.push_back(gradient);
-            }
-        }
-        if (!outputs.empty()) {
-            torch.backward(outputs, gradients, new BoolOptional(), false, new TensorVector());
-        }
+        List<@Nullable Tensor> gradients = new ArrayList<>();
+        graph.leaves.forEach(leaf -> gradients.add(gradient(leaf)));
+        backward(graph.outputs, gradients);
         graph.outputs.forEach(Tensor::close);
         graph.leaves.forEach(Tensor::close);
+    }
+
+    /** From outputs that have a gradient, those of another tape among them. */
+    private static void backward(List<Tensor> outputs, List<@Nullable Tensor> gradients) {
+        TensorVector roots = new TensorVector();
+        TensorVector theirs = new TensorVector();
+        for (int i = 0; i < outputs.size(); i++) {
+            Tensor gradient = gradients.get(i);
+            if (gradient == null) {
+                continue;
+            }
+            if (outputs.get(i).is_leaf()) {
+                accumulate(outputs.get(i), gradient);
+            } else {
+                roots.push_back(outputs.get(i));
+                theirs.push_back(gradient);
+            }
+        }
+        if (!roots.empty()) {
+            torch.backward(roots, theirs, new BoolOptional(), false, new TensorVector());
+        }
     }
 
     /** Adds to the gradient of a leaf. */

@@ -11,12 +11,14 @@ import dev.graft.models.Task;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Method;
+import dev.graft.peft.Targets;
 import dev.graft.peft.methods.Dora;
 import dev.graft.peft.methods.Ia3;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.peft.methods.Pfeiffer;
 import dev.graft.peft.methods.PrefixTuning;
+import dev.graft.peft.methods.Shadow;
 import dev.graft.tensor.Profile;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.TrainSettings.Economy;
@@ -58,8 +60,13 @@ class GradientCheckpointingTest {
     void the_gradients_are_the_same_to_the_last_bit_with_dropout_and_for_every_kind_of_effect() {
         Base llama = Tiny.llama();
         Examples counting = Tiny.counting(6, 3);
-        for (Method method :
-                List.of(new Lora(LORA), new Dora(LORA), Ia3.DEFAULT, Pfeiffer.DEFAULT, PrefixTuning.DEFAULT)) {
+        for (Method method : List.of(
+                new Lora(LORA),
+                new Dora(LORA),
+                Ia3.DEFAULT,
+                Pfeiffer.DEFAULT,
+                PrefixTuning.DEFAULT,
+                new Shadow(Targets.DEFAULT, 4, 0.5, 0.2, false, null, null, null, null, true, null, 0.05))) {
             sameBits(llama, method, counting);
         }
         Examples labelled = Tiny.labelled(6, 3);

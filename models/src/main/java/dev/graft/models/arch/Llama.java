@@ -20,6 +20,11 @@ public final class Llama extends DecoderFamily {
     }
 
     @Override
+    public boolean keepsHeadSize() {
+        return true;
+    }
+
+    @Override
     Decoder.Config config(Fields f) {
         if (f.integer("pretraining_tp", 1) != 1) {
             throw f.wrong("pretraining_tp", "1");

@@ -12,6 +12,11 @@ public final class Mistral extends DecoderFamily {
     }
 
     @Override
+    public boolean keepsHeadSize() {
+        return true;
+    }
+
+    @Override
     Decoder.Config config(Fields f) {
         if (f.has("layer_types")) {
             throw f.wrong(

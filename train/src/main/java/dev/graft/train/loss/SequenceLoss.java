@@ -1,6 +1,7 @@
 package dev.graft.train.loss;
 
 import dev.graft.formats.InputException;
+import dev.graft.models.Auxiliary;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
@@ -50,6 +51,17 @@ final class SequenceLoss implements Objective {
         return grouped(base.logits(Objective.inputs(batch), pass), batch);
     }
 
+    /** With the losses of what a pass has beside its last hidden states. */
+    private Tensor withAuxiliaries(Tensor loss, Batch batch, Pass pass) {
+        Tensor sum = loss;
+        for (Auxiliary auxiliary : pass.auxiliaries()) {
+            Tensor logits =
+                    grouped(Ops.to(auxiliary.head(base).logits(auxiliary.hidden(), pass), loss.scalar_type()), batch);
+            sum = Ops.addScaled(sum, loss(logits, batch, labelSmoothing), auxiliary.weight());
+        }
+        return sum;
+    }
+
     private static Tensor grouped(Tensor logits, Batch batch) {
         return batch.group() == 1 ? logits : logits.view(batch.units(), batch.group());
     }
@@ -61,7 +73,7 @@ final class SequenceLoss implements Objective {
         }
         return Backward.of(
                 () -> passes.apply(hooks, batch),
-                pass -> loss(logits(batch, pass), batch, labelSmoothing),
+                pass -> withAuxiliaries(loss(logits(batch, pass), batch, labelSmoothing), batch, pass),
                 divisor,
                 batch.units());
     }
@@ -79,8 +91,9 @@ final class SequenceLoss implements Objective {
                     Tensor said = soft.divergences(logits, grouped(soft.logits(), batch))
                             .sum();
                     divergence[0] = Tensors.item(said);
-                    return Ops.scale(loss(logits, batch, labelSmoothing), 1 - goal.weight())
+                    Tensor both = Ops.scale(loss(logits, batch, labelSmoothing), 1 - goal.weight())
                             .add(Ops.scale(said, goal.weight()));
+                    return withAuxiliaries(both, batch, pass);
                 },
                 divisor,
                 batch.units());

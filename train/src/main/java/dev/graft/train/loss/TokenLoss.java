@@ -1,6 +1,8 @@
 package dev.graft.train.loss;
 
+import dev.graft.models.Auxiliary;
 import dev.graft.models.Base;
+import dev.graft.models.Head;
 import dev.graft.models.Hidden;
 import dev.graft.models.Pass;
 import dev.graft.models.Routing;
@@ -110,14 +112,15 @@ final class TokenLoss implements Objective {
             if (labelled.labels.length == 0) {
                 return step == null ? Loss.NONE : alone(pass, divisor, step);
             }
-            Tensor rows = labelled.rows(hidden);
-            Tensor cut = rows.detach().set_requires_grad(true);
             long[] places = soft == null ? new long[0] : places(batch, labelled, hidden.prompt(), soft.prompt());
-            SoftTargets.Sums sums =
-                    Profile.time("vocabulary head and loss", () -> head(cut, labelled, pass, soft, places, divisor));
+            SoftTargets.Sums sums = head(base.head(), labelled.rows(hidden), labelled, pass, soft, places, divisor);
             double sum = sums.loss() + balance(pass, labelled.labels.length, divisor, step);
-            if (rows.requires_grad()) {
-                Backward.from(rows, cut.grad());
+            for (Auxiliary auxiliary : pass.auxiliaries()) {
+                Tensor rows = labelled.rows(auxiliary.hidden());
+                double once = divisor / auxiliary.weight();
+                sum += auxiliary.weight()
+                        * head(auxiliary.head(base), rows, labelled, pass, null, places, once)
+                                .loss();
             }
             pass.backward();
             Loss loss = new Loss(sum, labelled.labels.length);
@@ -139,9 +142,33 @@ final class TokenLoss implements Objective {
                 .toArray();
     }
 
-    /** The sum of the losses of the rows; their gradients are formed chunk by chunk. */
+    /** The sum of the losses of rows, whose gradient goes on from them. */
     private SoftTargets.Sums head(
-            Tensor rows, Labelled labelled, Pass pass, @Nullable SoftTargets soft, long[] places, double divisor) {
+            Head head,
+            Tensor rows,
+            Labelled labelled,
+            Pass pass,
+            @Nullable SoftTargets soft,
+            long[] places,
+            double divisor) {
+        Tensor cut = rows.detach().set_requires_grad(true);
+        SoftTargets.Sums sums = Profile.time(
+                "vocabulary head and loss", () -> chunks(head, cut, labelled, pass, soft, places, divisor));
+        if (rows.requires_grad()) {
+            Backward.from(rows, cut.grad());
+        }
+        return sums;
+    }
+
+    /** The sum of the losses of the rows; their gradients are formed chunk by chunk. */
+    private SoftTargets.Sums chunks(
+            Head head,
+            Tensor rows,
+            Labelled labelled,
+            Pass pass,
+            @Nullable SoftTargets soft,
+            long[] places,
+            double divisor) {
         int most = pass.isCheckpointed() ? SMALL_CHUNK : CHUNK;
         double sum = 0;
         double divergence = 0;
@@ -149,7 +176,7 @@ final class TokenLoss implements Objective {
             int size = Math.min(most, labelled.labels.length - start);
             try (Scope chunk = new Scope()) {
                 Tensor labels = labelled.labels(start, size);
-                Tensor logits = base.head().project(rows.narrow(0, start, size), labels, pass);
+                Tensor logits = head.project(rows.narrow(0, start, size), labels, pass);
                 Tensor weights = labelled.weights(start, size, base.numerics().small());
                 if (soft == null) {
                     sum += CrossEntropy.backward(logits, labels, weights, labelSmoothing, 1 / divisor);
