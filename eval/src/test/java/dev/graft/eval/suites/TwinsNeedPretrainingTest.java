@@ -124,7 +124,7 @@ class TwinsNeedPretrainingTest {
     }
 
     /** The same network with weights as BERT begins with: a normal distribution, norms that change nothing. */
-    private static Base random(Base base) {
+    static Base random(Base base) {
         Random random = new Random(1);
         Map<String, Tensor> weights = new HashMap<>();
         base.parameters().forEach((name, tensor) -> {
