@@ -73,7 +73,7 @@ class TwinsNeedPretrainingTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"webnlg, 40", "gsm8k, 40"})
+    @CsvSource({"webnlg, 40", "gsm8k, 40", "wmt/fr-en, 40"})
     @Tag("slow")
     void soItWritesTexts(String task, int steps) {
         try (Splits splits = Suite.open(task, "twin", new Hub())) {
