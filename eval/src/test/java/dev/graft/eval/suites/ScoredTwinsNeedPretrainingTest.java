@@ -19,13 +19,16 @@ import dev.graft.peft.Targets;
 import dev.graft.peft.methods.FullFineTuning;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
+import dev.graft.tensor.Numerics;
 import dev.graft.train.Resume;
 import dev.graft.train.TrainSettings;
 import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.TrainSettings.Saving;
 import dev.graft.train.Trainer;
+import dev.graft.train.data.CausalEncoder;
 import dev.graft.train.data.Example;
 import dev.graft.train.data.Examples;
+import dev.graft.train.data.LossOn;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.RowEncoder;
@@ -60,12 +63,43 @@ class ScoredTwinsNeedPretrainingTest {
         RowEncoder encoder = cloze(base.tokenizer(), learnt);
         Method lora = new Lora(LoraConfig.DEFAULT.withTargets(Targets.ALL_LINEAR));
         double known =
-                score(Lama.TREX, trained(base, lora, 2e-3, learnt, encoder)).get("p@1");
+                score(Lama.TREX, trained(base, lora, 2e-3, 80, learnt, encoder)).get("p@1");
         double random = score(
                         Lama.TREX,
-                        trained(TwinsNeedPretrainingTest.random(base), FullFineTuning.DEFAULT, 1e-3, learnt, encoder))
+                        trained(
+                                TwinsNeedPretrainingTest.random(base),
+                                FullFineTuning.DEFAULT,
+                                1e-3,
+                                80,
+                                learnt,
+                                encoder))
                 .get("p@1");
         assertThat(known).as("from random weights %s", random).isGreaterThan(random + 0.2);
+    }
+
+    @Test
+    @Tag("slow")
+    void listsOfBigBenchHardThatTheirKindCompletes() {
+        BbhTwin.write(folder.resolve("other"), new TwinWords(1, false), 250);
+        BbhTwin.write(folder.resolve("twin"), 1);
+        SuiteTask task = Suite.named("bbh").task("dyck_languages");
+        List<Item> learnt = task.read(folder.resolve("other"), "test");
+        Base base = Base.load("smollm2", Base.Options.DEFAULT.withNumerics(Numerics.auto()));
+        RowEncoder encoder = new CausalEncoder(
+                base.tokenizer(), null, LossOn.COMPLETION, base.backbone().vocabSize());
+        double known = score(task, trained(base, new Lora(LoraConfig.DEFAULT), 1e-3, 40, learnt, encoder))
+                .get("accuracy");
+        double random = score(
+                        task,
+                        trained(
+                                TwinsNeedPretrainingTest.random(base),
+                                FullFineTuning.DEFAULT,
+                                1e-3,
+                                40,
+                                learnt,
+                                encoder))
+                .get("accuracy");
+        assertThat(known).as("from random weights %s", random).isGreaterThan(random + 0.4);
     }
 
     private Map<String, Double> score(SuiteTask task, Adapter adapter) {
@@ -74,10 +108,11 @@ class ScoredTwinsNeedPretrainingTest {
                 .answers(task, twin, task.read(twin, "test")));
     }
 
-    private static Adapter trained(Base base, Method method, double rate, List<Item> items, RowEncoder encoder) {
+    private static Adapter trained(
+            Base base, Method method, double rate, int steps, List<Item> items, RowEncoder encoder) {
         Adapter adapter = Adapter.create(base, method, 1);
         TrainSettings settings = TrainSettings.DEFAULT
-                .withMaxSteps(80)
+                .withMaxSteps(steps)
                 .withBatchSize(8)
                 .withLearningRate(rate)
                 .with(new Saving(Every.NEVER, 0));
