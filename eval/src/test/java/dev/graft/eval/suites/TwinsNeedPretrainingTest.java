@@ -73,7 +73,7 @@ class TwinsNeedPretrainingTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"webnlg, 40", "gsm8k, 40"})
+    @CsvSource({"webnlg, 40", "gsm8k, 40", "wmt/fr-en, 40"})
     @Tag("slow")
     void soItWritesTexts(String task, int steps) {
         try (Splits splits = Suite.open(task, "twin", new Hub())) {
@@ -124,7 +124,7 @@ class TwinsNeedPretrainingTest {
     }
 
     /** The same network with weights as BERT begins with: a normal distribution, norms that change nothing. */
-    private static Base random(Base base) {
+    static Base random(Base base) {
         Random random = new Random(1);
         Map<String, Tensor> weights = new HashMap<>();
         base.parameters().forEach((name, tensor) -> {
