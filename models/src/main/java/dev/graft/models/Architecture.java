@@ -4,6 +4,7 @@ import dev.graft.formats.Fields;
 import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.TreeSet;
+import tools.jackson.databind.node.ObjectNode;
 
 /** A family of models; found by the {@code model_type} of config.json through {@link java.util.ServiceLoader}. */
 public interface Architecture {
@@ -57,6 +58,11 @@ public interface Architecture {
     /** Whether transformers' configuration remembers the size of a head that follows from others, so that a change of those leaves it. */
     default boolean keepsHeadSize() {
         return false;
+    }
+
+    /** Has a configuration say that the head of the vocabulary isn't the matrix of token embeddings any more, and nothing else. */
+    default void untie(ObjectNode config) {
+        config.put("tie_word_embeddings", false);
     }
 
     /** What files call a tensor of a module, where modules have newer names. */

@@ -3,7 +3,8 @@ package dev.graft.models;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Other hidden states of the tokens that a head answers for too while a model is trained: their loss is that of the task.
+ * Other hidden states of the tokens that a head answers for too while a model is trained on tokens or on labels of whole rows: their loss is
+ * that of the task. Preferences, rewards, points and spans have none.
  *
  * @param hidden no prompt stands before the tokens
  * @param head null for that of the base

@@ -257,12 +257,14 @@ public final class Base {
      */
     public Backbone mirror(Mirror shape, Weights.Maker made) {
         Numerics whole = new Numerics(numerics().small());
-        return architecture
+        Backbone mirror = architecture
                 .build(
                         shape.of(checkpoint.config(), backbone.size(), architecture),
                         new Weights(checkpoint.tensors(), whole, made),
                         new Architecture.HeadSpec(Task.FEATURE_EXTRACTION, 0, options.pooling(), options.seed()))
                 .backbone();
+        shape.require(mirror, architecture);
+        return mirror;
     }
 
     /** A new base with the same values whose matrices are whole, but for those given. */

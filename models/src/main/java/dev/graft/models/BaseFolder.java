@@ -101,7 +101,7 @@ record BaseFolder(
                     Bitsandbytes.config(example.kind(), base.numerics().base(), whole));
         }
         if (weights.isOverridden("lm_head.weight")) {
-            saved.put("tie_word_embeddings", false);
+            base.architecture().untie(saved);
         }
         DType own = base.numerics().base().toString().equals("BFloat16") ? DType.BF16 : DType.F32;
         saved.put(

@@ -2,10 +2,14 @@ package dev.graft.models;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Role;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -21,7 +25,7 @@ public record Mirror(
         @Nullable Integer hidden,
         @Nullable Integer heads,
         @Nullable Integer intermediate) {
-    /** Lists with a value for each layer. */
+    /** Lists with a value for each layer; {@code attention_types} of GPT-Neo says how often kinds follow one another. */
     private static final List<String> BY_LAYER = List.of("layer_types", "no_rope_layers");
 
     /** The configuration of such a network, of which transformers' class would make it. */
@@ -31,13 +35,13 @@ public record Mirror(
                     + " layers, expected 1 to " + model.layers() + " as the model");
         }
         ObjectNode smaller = config.copy();
-        put(smaller, layers, "num_hidden_layers", "n_layer");
+        put(smaller, layers, "num_hidden_layers", "n_layer", "num_layers", "n_layers");
         if (family.keepsHeadSize() && config.integerOrNull("head_dim") == null) {
             smaller.put("head_dim", model.hidden() / model.heads());
         }
-        put(smaller, hidden, "hidden_size", "n_embd");
-        put(smaller, heads, "num_attention_heads", "n_head");
-        put(smaller, intermediate, "intermediate_size", "n_inner");
+        put(smaller, hidden, "hidden_size", "n_embd", "n_embed", "d_model");
+        put(smaller, heads, "num_attention_heads", "n_head", "num_heads", "n_heads");
+        put(smaller, intermediate, "intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size");
         for (String field : BY_LAYER) {
             JsonNode all = smaller.get(field);
             if (all != null && all.isArray()) {
@@ -45,13 +49,50 @@ public record Mirror(
                 all.valueStream().limit(layers).forEach(first::add);
             }
         }
+        JsonNode kinds = smaller.get("attention_types");
+        if (kinds != null && kinds.isArray()) {
+            ArrayNode first = JsonNodeFactory.instance.arrayNode();
+            for (JsonNode part : kinds) {
+                for (int i = 0; i < part.path(1).asInt(0); i++) {
+                    part.path(0).forEach(kind -> {
+                        if (first.size() < layers) {
+                            first.add(kind);
+                        }
+                    });
+                }
+            }
+            smaller.putArray("attention_types").addArray().add(first).add(1);
+        }
         return Fields.of(config.source(), smaller);
     }
 
-    /** Under the name that the configuration has, the first where it has none of them. */
-    private static void put(ObjectNode config, @Nullable Integer value, String name, String gpt2s) {
+    /**
+     * Refuses what another network came of: a family that names these sizes otherwise.
+     *
+     * @throws InputException naming the family
+     */
+    void require(Backbone made, Architecture family) {
+        Backbone.Size size = made.size();
+        boolean asAsked = size.layers() == layers
+                && (hidden == null || size.hidden() == hidden)
+                && (heads == null || size.heads() == heads)
+                && (intermediate == null
+                        || made.sites().stream()
+                                .allMatch(site -> !(site instanceof Linear linear)
+                                        || linear.role() != Role.UP
+                                        || linear.out() == intermediate));
+        if (!asAsked) {
+            throw new InputException(
+                    "a smaller network of a " + family.modelType()
+                            + " can't be made with other sizes: its config.json names layers, sizes or heads in a way of its own");
+        }
+    }
+
+    /** Under those names that the configuration has, the first where it has none of them. */
+    private static void put(ObjectNode config, @Nullable Integer value, String... names) {
         if (value != null) {
-            config.put(config.has(gpt2s) ? gpt2s : name, value);
+            List<String> there = Stream.of(names).filter(config::has).toList();
+            (there.isEmpty() ? List.of(names[0]) : there).forEach(name -> config.put(name, value));
         }
     }
 }

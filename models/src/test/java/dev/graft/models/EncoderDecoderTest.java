@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
@@ -116,5 +117,18 @@ class EncoderDecoderTest {
         Tensor again = Base.load(folder.resolve("saved")).logits(in, Pass.inference(Hooks.NONE));
 
         assertThat(Tensors.floats(again)).isEqualTo(Tensors.floats(T5.logits(in, Pass.inference(Hooks.NONE))));
+    }
+
+    /** The head was the matrix of token embeddings, before which this model scales. */
+    @Test
+    void isTheSameWithAnotherHeadAfterSavingAndLoading(@TempDir Path folder) {
+        Inputs in = Inputs.of(new long[][] {{5, 9, 12, 1}}).answeredBy(Inputs.of(new long[][] {{0, 4}}));
+        Tensor table = T5.parameters().get("shared.weight");
+        Base other = T5.with(Map.of("lm_head.weight", Ops.scale(table, 2)));
+        other.save(folder.resolve("saved"));
+
+        Tensor again = Base.load(folder.resolve("saved")).logits(in, Pass.inference(Hooks.NONE));
+
+        assertThat(Tensors.floats(again)).isEqualTo(Tensors.floats(other.logits(in, Pass.inference(Hooks.NONE))));
     }
 }

@@ -49,6 +49,8 @@ public final class Adapter implements AutoCloseable {
     private final int task;
     private final Map<String, Tensor> aliases;
     private final List<Preview> previews;
+    private final List<Derived> derived;
+    private boolean frozen;
 
     Adapter(Base base, AdapterConfig config, Grafter.Values values) {
         this(base, config, values, -1, null);
@@ -73,6 +75,7 @@ public final class Adapter implements AutoCloseable {
         this.tasks = grafter.tasks();
         this.aliases = grafter.aliases();
         this.previews = List.copyOf(grafter.previews());
+        this.derived = List.copyOf(grafter.derived());
         this.effects = new IdentityHashMap<>();
         grafter.effects().forEach((site, list) -> {
             // Other values for the base's own parameters come first: what is trained beside them acts on those.
@@ -116,7 +119,7 @@ public final class Adapter implements AutoCloseable {
     public Adapter twin() {
         return again(task, value -> {
             try (Scope scope = new Scope()) {
-                return scope.release(value.detach());
+                return scope.release(value.detach().set_requires_grad(value.requires_grad()));
             }
         });
     }
@@ -166,21 +169,37 @@ public final class Adapter implements AutoCloseable {
             }
 
             @Override
+            public boolean areShared() {
+                return true;
+            }
+
+            @Override
             public long @Nullable [] storedShape(String key) {
                 Parameter parameter = parameters.get(before + key);
                 return parameter == null ? null : Tensors.shape(parameter.value());
             }
         };
-        return new Adapter(base, as, shared, forTask, null);
+        Adapter same = new Adapter(base, as, shared, forTask, null);
+        return frozen ? same.freeze() : same;
     }
 
     /**
-     * Says that its parameters change no more, until it is trained: no gradients are formed for them, and what its method makes of them
-     * before it acts, such as DoRA's norms or OFT's rotations, is made once.
+     * Says that its parameters change no more, so that it can't be trained from now on: what its method makes of them before it acts, such as
+     * DoRA's norms or OFT's rotations, is made now and not in every pass.
      */
     public Adapter freeze() {
         parameters.values().forEach(parameter -> parameter.value().set_requires_grad(false));
+        derived.forEach(Derived::keep);
+        frozen = true;
         return this;
+    }
+
+    /** The memory that its tensors take, with what is {@linkplain #freeze made of them}, in bytes. */
+    public long bytes() {
+        return parameters.values().stream()
+                        .mapToLong(parameter -> parameter.value().nbytes())
+                        .sum()
+                + derived.stream().mapToLong(Derived::bytes).sum();
     }
 
     /** How many tasks it knows; with more than one a {@link Selection} takes the adapter of one {@link #task}. */
@@ -340,7 +359,7 @@ public final class Adapter implements AutoCloseable {
         return effects.getOrDefault(site, List.of());
     }
 
-    /** What it works out of the frozen model's reading before it acts. */
+    /** What it works out of the reading of another pass before it acts. */
     List<Preview> previews() {
         return previews;
     }
@@ -391,5 +410,6 @@ public final class Adapter implements AutoCloseable {
     @Override
     public void close() {
         parameters.values().forEach(parameter -> parameter.value().close());
+        derived.forEach(Derived::close);
     }
 }

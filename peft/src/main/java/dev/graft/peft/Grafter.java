@@ -45,6 +45,11 @@ public final class Grafter {
             return false;
         }
 
+        /** Whether they are another adapter's own tensors, whose gradients are that one's concern. */
+        default boolean areShared() {
+            return false;
+        }
+
         /** The shape that a file has under a key; null where there is none. */
         default long @Nullable [] storedShape(String key) {
             return null;
@@ -64,6 +69,7 @@ public final class Grafter {
     private int tasks = 1;
     private final Map<String, Tensor> aliases = new LinkedHashMap<>();
     private final List<Preview> previews = new ArrayList<>();
+    private final List<Derived> derived = new ArrayList<>();
     private @Nullable Tensor firstLayer;
 
     /**
@@ -319,7 +325,21 @@ public final class Grafter {
         return new Grafter(base, modulesToSave, values, task, statistics, of);
     }
 
-    /** Has the frozen model read each batch first, and something worked out of what it makes of it. */
+    /** What is made of parameters before an effect acts; once for a frozen adapter. */
+    public Derived derived(Supplier<Tensor> formula) {
+        if (part != null) {
+            return part.whole.derived(formula);
+        }
+        Derived one = new Derived(formula);
+        derived.add(one);
+        return one;
+    }
+
+    List<Derived> derived() {
+        return derived;
+    }
+
+    /** Has a model read each batch first, and something worked out of what it makes of it. */
     public void preview(Preview preview) {
         previews.add(preview);
     }
@@ -364,7 +384,9 @@ public final class Grafter {
         // What the tool's files don't hold is made again of what they do hold.
         boolean made = place != Place.FILE && (!counted || values.areStored());
         Tensor value = made ? values.derived(key, initial, type, shape) : values.get(key, initial, type, shape);
-        value.set_requires_grad(trainable);
+        if (!values.areShared()) {
+            value.set_requires_grad(trainable);
+        }
         parameters.put(key, new Parameter(key, value, trainable, place, counted));
         return value;
     }

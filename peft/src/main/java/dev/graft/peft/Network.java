@@ -12,7 +12,6 @@ import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Site;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.IntPredicate;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -24,8 +23,11 @@ import org.jspecify.annotations.Nullable;
  * @param parameters by their names in the network
  */
 public record Network(Backbone backbone, @Nullable Embedding shared, Map<String, Tensor> parameters) {
-    /** Names of families' token embeddings that transformers' classes keep where the base's are taken in their place. */
-    private static final Set<String> KEPT = Set.of("wte.weight", "embed_in.weight");
+    /** The only name of a table that transformers' class lets go where the base's is taken in its place. */
+    private static final String LEFT_OUT = "embed_tokens.weight";
+
+    /** What OPT has a decoder alone in. */
+    private static final String DECODER = "decoder.";
 
     /**
      * Declares the parameters of a network, which start as those of a new model: matrices normal, norms without effect.
@@ -42,16 +44,17 @@ public record Network(Backbone backbone, @Nullable Embedding shared, Map<String,
                 .anyMatch(site -> site instanceof Norm norm && norm.kind() == Norm.Kind.RMS_PLUS_ONE);
         Map<String, Tensor> parameters = new HashMap<>();
         Backbone backbone = base.mirror(shape, (key, size) -> {
+            String own = before + (key.startsWith(DECODER) ? key.substring(DECODER.length()) : key);
             Initial start = size.length > 1
                     ? Initial.normal(deviation)
                     : key.endsWith(".bias") || plusOne ? Initial.ZEROS : Initial.ONES;
             if (table == null || !key.equals(name)) {
-                Tensor parameter = g.parameter(before + key, start, size);
+                Tensor parameter = g.parameter(own, start, size);
                 parameters.put(key, parameter);
                 return parameter;
             }
-            if (KEPT.contains(key)) {
-                g.idle(before + key, start, size);
+            if (!key.endsWith(LEFT_OUT)) {
+                g.idle(own, start, size);
             }
             return table.weight();
         });

@@ -111,9 +111,7 @@ final class AdapterCache {
             long start = System.nanoTime();
             Adapter adapter = load.get().freeze();
             long nanos = System.nanoTime() - start;
-            long size = adapter.parameters().values().stream()
-                    .mapToLong(parameter -> parameter.value().nbytes())
-                    .sum();
+            long size = adapter.bytes();
             synchronized (this) {
                 evict(size);
                 if (bytes + size > budget) {

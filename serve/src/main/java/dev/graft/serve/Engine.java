@@ -291,23 +291,19 @@ public final class Engine implements Worker {
     }
 
     /**
-     * Reads chunks of prompts, one each of the next rows that have some left, from this turn on; returns the turn after them. As many are read
-     * as rows wait for each that is written, at least one: a pass that writes costs the same for few rows as for all.
+     * Reads chunks of prompts, one each of the next rows that have some left, from this turn on; returns the turn after them. Where no text is
+     * written yet all rows have their chunk, since a pass that writes costs the same for few rows as for all; else until they have as many
+     * tokens as one chunk.
      */
     private int read(int turn) {
-        int waiting = 0;
-        int written = 0;
-        for (Row row : rows) {
-            waiting += row != null && !row.isRead() ? 1 : 0;
-            written += row != null && row.isRead() ? 1 : 0;
-        }
-        int left = Math.max(1, waiting / Math.max(1, written));
+        boolean writes = Arrays.stream(rows).anyMatch(row -> row != null && row.isRead());
+        int left = writes ? options.chunk : Integer.MAX_VALUE;
         int next = turn;
         for (int i = 0; i < rows.length && left > 0; i++) {
             int place = (turn + i) % rows.length;
             Row row = rows[place];
-            if (row != null && !row.isRead()) {
-                left--;
+            if (row != null && !row.isRead() && !row.ticket.isCancelled()) {
+                left -= row.ask.prompt().length - row.read;
                 next = place + 1;
                 try (Scope scope = new Scope()) {
                     read(place, row);

@@ -81,6 +81,40 @@ class EngineTest {
     }
 
     @Test
+    void promptsHoldUpWhatIsWrittenForOneChunkAtATime() {
+        List<Integer> events = new ArrayList<>();
+        CountDownLatch waiting = new CountDownLatch(1);
+        Engine.Observer observer = new Engine.Observer() {
+            @Override
+            public void read(Served adapter, int tokens) {
+                events.add(tokens);
+            }
+
+            @Override
+            public void wrote(int texts, long nanos) {
+                events.add(0);
+            }
+        };
+        try (Engine engine = new Engine(BASE, null, new Engine.Options(8, 8, 4, 0), observer)) {
+            Heard first = holding(waiting);
+            engine.submit(Ask.of(new int[] {5, 6}, tokens(20), ALONE), first);
+            first.first.join();
+            List<Heard> others = Stream.generate(Heard::new).limit(7).toList();
+            engine.submit(Collections.nCopies(7, Ask.of(PROMPT, tokens(1), ALONE)), new ArrayList<>(others));
+            waiting.countDown();
+            first.await();
+            others.forEach(Heard::await);
+            assertThat(engine.drain(0)).isTrue();
+        }
+
+        int between = 0;
+        for (int tokens : events) {
+            between = tokens == 0 ? 0 : between + tokens;
+            assertThat(between).isLessThanOrEqualTo(4 + 4);
+        }
+    }
+
+    @Test
     void aTextEndsWhereTheModelCanTakeNoMore() {
         int longest = BASE.backbone().maxPositions();
         Heard heard = new Heard();

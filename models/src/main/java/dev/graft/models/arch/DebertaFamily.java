@@ -9,6 +9,8 @@ import dev.graft.models.Task;
 import dev.graft.models.Weights;
 import dev.graft.models.sites.Embedding;
 import java.util.List;
+import java.util.Locale;
+import tools.jackson.databind.JsonNode;
 
 /** A version of {@link Deberta} in the shape that its config.json says. */
 abstract class DebertaFamily implements Architecture {
@@ -107,10 +109,15 @@ abstract class DebertaFamily implements Architecture {
 
     /** A list, or in old files names with bars between. */
     private static List<String> kinds(Fields f) {
-        var node = f.node("pos_att_type");
+        JsonNode node = f.node("pos_att_type");
         List<String> kinds = node == null || node.isNull()
                 ? List.of()
-                : node.isString() ? List.of(f.string("pos_att_type").split("\\|")) : f.strings("pos_att_type");
+                : node.isString()
+                        ? List.of(f.string("pos_att_type")
+                                .toLowerCase(Locale.ROOT)
+                                .strip()
+                                .split("\\s*\\|\\s*"))
+                        : f.strings("pos_att_type");
         if (!List.of("c2p", "p2c").containsAll(kinds)) {
             throw f.wrong("pos_att_type", "c2p, p2c or both");
         }

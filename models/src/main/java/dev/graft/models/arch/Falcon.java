@@ -41,6 +41,11 @@ public class Falcon extends PreNormFamily {
         }
 
         @Override
+        boolean usual() {
+            return false;
+        }
+
+        @Override
         boolean newer(Fields f) {
             return false;
         }
@@ -54,9 +59,19 @@ public class Falcon extends PreNormFamily {
         }
 
         @Override
+        boolean usual() {
+            return true;
+        }
+
+        @Override
         boolean newer(Fields f) {
             return true;
         }
+    }
+
+    /** What {@code multi_query} and {@code parallel_attn} are where config.json doesn't say. */
+    boolean usual() {
+        return true;
     }
 
     /** Whether it has the architecture of 40B. */
@@ -129,7 +144,7 @@ public class Falcon extends PreNormFamily {
         if (newer) {
             return keyValues;
         }
-        if (f.bool("multi_query", true)) {
+        if (f.bool("multi_query", usual())) {
             return 1;
         }
         if (keyValues != size.heads()) {
@@ -138,8 +153,8 @@ public class Falcon extends PreNormFamily {
         return keyValues;
     }
 
-    private static PreNormDecoder.Norms norms(Fields f, boolean newer) {
-        boolean parallel = f.bool("parallel_attn", true);
+    private PreNormDecoder.Norms norms(Fields f, boolean newer) {
+        boolean parallel = f.bool("parallel_attn", usual());
         Integer given = f.integerOrNull("num_ln_in_parallel_attn");
         int most = newer ? 2 : 1;
         int count = given == null ? most : given;

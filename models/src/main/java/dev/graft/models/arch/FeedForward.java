@@ -28,7 +28,7 @@ sealed interface FeedForward permits FeedForward.Plain, FeedForward.Gated, Mixtu
     record Plain(Linear up, Linear down, Activation activation) implements FeedForward {
         @Override
         public Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass) {
-            return pass.linear(down, pass.activate(activation, pass.linears(norm, h, base, up)[0]));
+            return pass.down(down, activation, pass.linears(norm, h, base, up)[0], null);
         }
 
         @Override

@@ -212,8 +212,7 @@ final class GptDecoder implements Backbone {
             Linear output,
             Block attentionBlock,
             Norm feedForwardNorm,
-            Linear up,
-            Linear down,
+            FeedForward.Plain feedForward,
             Block feedForwardBlock,
             Layer layer) {}
 
@@ -265,8 +264,10 @@ final class GptDecoder implements Backbone {
                 linear(w, l + names.output, Role.OUTPUT, i, h, h, heads.outputBias),
                 new Block(l + "attention_adapters", i, Block.Kind.ATTENTION, h, behind ? attentionNorm : null),
                 feedForwardNorm,
-                linear(w, l + names.up, Role.UP, i, mlp.intermediate, h, mlp.bias),
-                linear(w, l + names.down, Role.DOWN, i, h, mlp.intermediate, mlp.bias),
+                new FeedForward.Plain(
+                        linear(w, l + names.up, Role.UP, i, mlp.intermediate, h, mlp.bias),
+                        linear(w, l + names.down, Role.DOWN, i, h, mlp.intermediate, mlp.bias),
+                        mlp.activation),
                 new Block(l + "output_adapters", i, Block.Kind.FEED_FORWARD, h, behind ? feedForwardNorm : null),
                 new Layer(name, i, h));
     }
@@ -371,7 +372,11 @@ final class GptDecoder implements Backbone {
         Tensor middle =
                 add(layer.attentionBlock, layer.attentionNorm, h, (n, x) -> attended(layer, n, x, mask, pass), pass);
         Tensor result = add(
-                layer.feedForwardBlock, layer.feedForwardNorm, middle, (n, x) -> forwarded(layer, n, x, pass), pass);
+                layer.feedForwardBlock,
+                layer.feedForwardNorm,
+                middle,
+                (n, x) -> layer.feedForward.apply(n, x, base(), pass),
+                pass);
         return pass.leave(layer.layer, result);
     }
 
@@ -410,11 +415,6 @@ final class GptDecoder implements Backbone {
                         .toArray(Tensor[]::new));
     }
 
-    private Tensor forwarded(DecoderLayer layer, @Nullable Norm norm, Tensor h, Pass pass) {
-        Tensor up = pass.linears(norm, h, base(), layer.up)[0];
-        return pass.down(layer.down, config.mlp.activation, up, null);
-    }
-
     Embedding tokens() {
         return tokens;
     }
@@ -441,8 +441,8 @@ final class GptDecoder implements Backbone {
                     l.output,
                     l.attentionBlock,
                     l.feedForwardNorm,
-                    l.up,
-                    l.down,
+                    l.feedForward.up(),
+                    l.feedForward.down(),
                     l.feedForwardBlock,
                     l.layer));
         }

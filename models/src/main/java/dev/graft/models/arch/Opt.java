@@ -52,10 +52,10 @@ public final class Opt extends GptFamily {
                 f.integer("num_attention_heads", 12),
                 f.integer("num_hidden_layers", 12),
                 f.integer("max_position_embeddings", 2048));
-        for (String field : List.of("layerdrop", "activation_dropout")) {
-            if (f.number(field, 0) != 0) {
-                throw f.wrong(field, "0: that isn't dropped in training; set it so");
-            }
+        // Older files say so, and transformers drops nothing there.
+        f.number("activation_dropout", 0);
+        if (f.number("layerdrop", 0) != 0) {
+            throw f.wrong("layerdrop", "0: whole layers aren't dropped in training; set it so");
         }
         if (!f.bool("layer_norm_elementwise_affine", true)) {
             throw f.wrong("layer_norm_elementwise_affine", "true: only norms with parameters are supported");

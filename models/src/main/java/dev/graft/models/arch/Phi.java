@@ -45,7 +45,7 @@ public final class Phi extends PreNormFamily {
                         null,
                         true,
                         true,
-                        f.bool("qk_layernorm", false) ? PreNormDecoder.HeadNorm.SHARED : PreNormDecoder.HeadNorm.NONE),
+                        f.bool("qk_layernorm", false) ? PreNormDecoder.HeadNorm.EACH : PreNormDecoder.HeadNorm.NONE),
                 new PreNormDecoder.Mlp(
                         f.integer("intermediate_size"), false, true, Activation.read(f, "hidden_act", "gelu_new")),
                 new PreNormDecoder.Norms("input_layernorm", null, true, f.number("layer_norm_eps", 1e-5)),

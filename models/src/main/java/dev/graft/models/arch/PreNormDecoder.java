@@ -57,11 +57,13 @@ final class PreNormDecoder implements Backbone {
      */
     record Names(String tokens, String layers, String attention, String output, String up, String down, String norm) {}
 
-    /** Whether queries and keys are normalised before they are turned: by one norm for all heads, or by one for each. */
+    /** How queries and keys are normalised before they are turned. */
     enum HeadNorm {
         NONE,
-        SHARED,
-        EACH
+        /** Each head by the same norm. */
+        EACH,
+        /** Each head by a norm of its own. */
+        OWN
     }
 
     /** One layer that gives queries, keys and values. */
@@ -170,8 +172,8 @@ final class PreNormDecoder implements Backbone {
         double eps = config.norms.eps;
         return switch (config.heads.norm) {
             case NONE -> List.of();
-            case SHARED -> List.of(w.layerNorm(name, i, dim, true, eps));
-            case EACH ->
+            case EACH -> List.of(w.layerNorm(name, i, dim, true, eps));
+            case OWN ->
                 IntStream.range(0, heads)
                         .mapToObj(head -> w.layerNorm(name + ".norms." + head, i, dim, false, eps))
                         .toList();
@@ -231,7 +233,7 @@ final class PreNormDecoder implements Backbone {
             Embedded embedded = Embedded.of(tokens, in, small, pass);
             return new Tensor[] {embedded.rows(), embedded.positions()};
         });
-        AttentionMask mask = AttentionMask.of(layers.get(0).attention, true, small, pass);
+        AttentionMask mask = AttentionMask.of(layers.get(0).attention, true, base, pass);
         Tensor shift = mask.shift();
         Rope.Angles angles = config.rope
                 .at(shift == null ? start[1] : start[1].add(shift), small, pass.cache())

@@ -40,7 +40,7 @@ public final class StableLm extends PreNormFamily {
                         null,
                         f.bool("use_qkv_bias", false),
                         false,
-                        f.bool("qk_layernorm", false) ? PreNormDecoder.HeadNorm.EACH : PreNormDecoder.HeadNorm.NONE),
+                        f.bool("qk_layernorm", false) ? PreNormDecoder.HeadNorm.OWN : PreNormDecoder.HeadNorm.NONE),
                 new PreNormDecoder.Mlp(
                         f.integer("intermediate_size"), true, false, Activation.read(f, "hidden_act", "silu")),
                 new PreNormDecoder.Norms(

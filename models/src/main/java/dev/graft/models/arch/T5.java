@@ -32,6 +32,7 @@ import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * T5 (Raffel et al., 2020), also version 1.1, Flan, mT5 and umT5: a pre-norm encoder and a decoder that attends to it, with relative positions in
@@ -167,14 +168,14 @@ public final class T5 implements Backbone {
         })[0];
         AttentionMask mask = AttentionMask.of(decoder.layers.get(0).attention, true, small, pass);
         Tensor hiding = AttentionMask.hiding(source.mask, small);
-        Tensor bias = null;
+        long width = target.width();
+        Tensor shared = shared(decoder, width, mask, pass);
         for (StackLayer layer : decoder.layers) {
             pass.collect(h);
             Tensor input = h;
-            Tensor own = biased(layer, bias, target.width(), mask, pass);
-            bias = own;
             h = pass.layer(() -> {
-                Tensor attended = attended(layer, input, own, pass);
+                Tensor bias = shared == null ? biased(layer, width, mask, pass) : shared;
+                Tensor attended = attended(layer, input, bias, pass);
                 Tensor crossed = crossed(layer, attended, source.states, hiding, pass);
                 return pass.leave(layer.layer, feedForward(layer, crossed, pass));
             });
@@ -199,25 +200,32 @@ public final class T5 implements Backbone {
                 pass.piece(() ->
                         new Tensor[] {drop(Embedded.of(shared, in, small, pass).rows(), pass)})[0]);
         AttentionMask mask = AttentionMask.of(encoder.layers.get(0).attention, false, small, pass);
-        Tensor bias = null;
+        long width = h.size(1);
+        Tensor shared = shared(encoder, width, mask, pass);
         for (StackLayer layer : encoder.layers) {
             pass.collect(h);
             Tensor input = h;
-            Tensor own = biased(layer, bias, h.size(1), mask, pass);
-            bias = own;
-            h = pass.layer(() -> pass.leave(layer.layer, feedForward(layer, attended(layer, input, own, pass), pass)));
+            h = pass.layer(() -> {
+                Tensor bias = shared == null ? biased(layer, width, mask, pass) : shared;
+                return pass.leave(layer.layer, feedForward(layer, attended(layer, input, bias, pass), pass));
+            });
         }
         h = last(encoder, h, pass);
         pass.collect(h);
         return new Source(h, pass.mask());
     }
 
-    /** What is added to a layer's scores, given what was added to those of the layer before. */
-    private static @Nullable Tensor biased(
-            StackLayer layer, @Nullable Tensor before, long queries, AttentionMask mask, Pass pass) {
+    /** What is added to the scores of all layers; null where each has its own. */
+    private static @Nullable Tensor shared(Stack stack, long queries, AttentionMask mask, Pass pass) {
+        boolean own = stack.layers.stream().allMatch(layer -> layer.bias != null);
+        return own ? null : biased(stack.layers.get(0), queries, mask, pass);
+    }
+
+    /** What is added to a layer's scores. */
+    private static Tensor biased(StackLayer layer, long queries, AttentionMask mask, Pass pass) {
         RelativeBias bias = layer.bias;
         if (bias == null) {
-            return before;
+            throw new IllegalStateException(layer.layer.name() + " has no bias of its own");
         }
         Tensor distances = bias.of(queries, mask, pass);
         Tensor hidden = mask.additive();
@@ -339,6 +347,13 @@ public final class T5 implements Backbone {
         @Override
         public String modelType() {
             return modelType;
+        }
+
+        /** Whether hidden states are scaled before the head follows from this where it isn't said. */
+        @Override
+        public void untie(ObjectNode config) {
+            config.put("scale_decoder_outputs", scales(Fields.of("config.json", config)));
+            Architecture.super.untie(config);
         }
 
         /** Whether the decoder's output is made smaller before the head: version 1.1 unties the head and doesn't; newer files have a field. */

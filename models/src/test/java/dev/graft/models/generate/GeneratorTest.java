@@ -20,6 +20,7 @@ import dev.graft.models.sites.Site;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.models.tokenizers.Tokenizers;
 import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -91,6 +92,38 @@ class GeneratorTest {
             assertThat(texts.get(row).ids())
                     .isEqualTo(Arrays.copyOfRange(sequences[row], ids[row].length, sequences[row].length));
             assertThat(texts.get(row).reason()).isEqualTo(FinishReason.LENGTH);
+        }
+    }
+
+    /** Shorter texts are padded before their first token. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "llama-gqa",
+                "gemma2",
+                "gpt2",
+                "opt",
+                "bloom",
+                "mpt",
+                "gpt-neox",
+                "phi",
+                "stablelm",
+                "gptj",
+                "codegen",
+                "falcon"
+            })
+    void textsOfDifferentLengthsAreWrittenTogetherInBf16(String name) {
+        Base base = Base.load(Fixtures.folder(name), Base.Options.DEFAULT.withNumerics(Numerics.BF16));
+        Tensor ids = Tensors.of(new long[][] {{0, 0, 5, 9, 12}, {7, 7, 21, 40, 3}});
+        Tensor mask = Tensors.of(new long[][] {{0, 0, 1, 1, 1}, {1, 1, 1, 1, 1}});
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor together = base.logits(Inputs.of(ids, mask).withPositionsFromMask(), Pass.inference(Hooks.NONE));
+            Tensor alone = base.logits(Inputs.of(new long[][] {{5, 9, 12}}), Pass.inference(Hooks.NONE));
+
+            Tensor difference = together.select(0, 0).narrow(0, 2, 3).sub(alone.select(0, 0));
+            double size = Tensors.item(alone.abs().amax());
+            assertThat(Tensors.item(difference.abs().amax())).isLessThan(0.03 * size);
         }
     }
 

@@ -7,6 +7,7 @@ import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Projection;
+import dev.graft.peft.Derived;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
@@ -91,7 +92,10 @@ public record Boft(
                     startAtIdentity ? Initial.ONES : (rng, shape) -> rng.normal(1, 0.1, shape),
                     kernels == null ? site.out() : 1,
                     kernels == null ? 1 : site.out());
-            g.add(site, Butterfly.of(a, scale, permutations(m, n, b), dropout, kernels));
+            g.add(
+                    site,
+                    new Butterfly(
+                            g.derived(() -> Butterfly.blocks(a)), scale, permutations(m, n, b), dropout, kernels));
         }
         bias.graft(g, sites);
     }
@@ -157,11 +161,9 @@ public record Boft(
             List<Permutation> order,
             double dropout,
             @Nullable Convolution kernels) implements Effect.Reweight {
-        /** @param a {@code [m, n, b, b]} */
-        static Butterfly of(
-                Tensor a, Tensor scale, List<Permutation> order, double dropout, @Nullable Convolution kernels) {
-            Derived factors = new Derived(List.of(a), () -> Cayley.exact(Ops.scale(a.sub(a.transpose(2, 3)), 0.5)));
-            return new Butterfly(factors, scale, order, dropout, kernels);
+        /** @param a {@code [m, n, b, b]}, made skew */
+        static Tensor blocks(Tensor a) {
+            return Cayley.exact(Ops.scale(a.sub(a.transpose(2, 3)), 0.5));
         }
 
         private Tensor matrices(boolean training) {

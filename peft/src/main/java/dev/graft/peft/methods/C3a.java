@@ -7,6 +7,7 @@ import dev.graft.models.Pass;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.ByModule;
+import dev.graft.peft.Derived;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
@@ -90,7 +91,7 @@ public record C3a(ByModule<Integer> block, Targets targets, Bias bias, Init init
                         + site.in() + " in and " + site.out() + " out");
             }
             Tensor kernel = g.parameter(site, "c3a_kernel", init.of(site), site.out() / b, site.in() / b, b);
-            g.add(site, Circulant.of(kernel, b));
+            g.add(site, Circulant.of(g, kernel, b));
         }
         bias.graft(g, sites);
     }
@@ -129,15 +130,13 @@ public record C3a(ByModule<Integer> block, Targets targets, Bias bias, Init init
      * @param spectra of the blocks' kernels, conjugate, {@code [b / 2 + 1, in / b, out / b]}
      */
     private record Circulant(Tensor kernel, Derived spectra) implements Effect.Delta {
-        static Circulant of(Tensor kernel, int b) {
+        static Circulant of(Grafter g, Tensor kernel, int b) {
             double share = 1.0 / (kernel.size(1) * b);
-            Derived spectra = new Derived(
-                    List.of(kernel),
-                    () -> torch.fft_rfft(Ops.scale(kernel, share))
-                            .conj()
-                            .permute(2, 1, 0)
-                            .resolve_conj()
-                            .contiguous());
+            Derived spectra = g.derived(() -> torch.fft_rfft(Ops.scale(kernel, share))
+                    .conj()
+                    .permute(2, 1, 0)
+                    .resolve_conj()
+                    .contiguous());
             return new Circulant(kernel, spectra);
         }
 

@@ -9,13 +9,13 @@ import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Projection;
+import dev.graft.peft.Derived;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
 import dev.graft.peft.inits.Loftq;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
-import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -50,7 +50,7 @@ public record Dora(LoraConfig config) implements LoraVariant {
         }
         LowRank update = LowRank.of(g, site, config);
         Tensor m = g.parameter(site, MAGNITUDE, (rng, shape) -> norms(site.weight(), update), site.out());
-        return Weighted.of(update, m, site, config.dropout());
+        return Weighted.of(g, update, m, site, config.dropout());
     }
 
     @Override
@@ -64,16 +64,14 @@ public record Dora(LoraConfig config) implements LoraVariant {
                 MAGNITUDE,
                 (rng, shape) -> norms(site.weight(), update).reshape(shape),
                 site.shape(1, site.out()));
-        return Weighted.of(update, m, site, config.dropout());
+        return Weighted.of(g, update, m, site, config.dropout());
     }
 
     @Override
     public Effect at(Grafter g, Embedding site) {
         LowRank update = LowRank.of(g, site, config);
         Tensor m = g.parameter(site, MAGNITUDE, (rng, shape) -> columnNorms(site.weight(), update), site.hidden());
-        return new WeightedTable(
-                update,
-                new Derived(List.of(update.a(), update.b(), m), () -> m.div(columnNorms(site.weight(), update))));
+        return new WeightedTable(update, g.derived(() -> m.div(columnNorms(site.weight(), update))));
     }
 
     private static final String MAGNITUDE = "lora_magnitude_vector";
@@ -98,9 +96,8 @@ public record Dora(LoraConfig config) implements LoraVariant {
      */
     private record Weighted(LowRank update, Derived factor, Projection frozen, double dropout)
             implements Effect.Reweight {
-        static Weighted of(LowRank update, Tensor m, Projection frozen, double dropout) {
-            Derived factor = new Derived(
-                    List.of(update.a(), update.b(), m), () -> m.reshape(-1).div(norms(frozen.weight(), update)));
+        static Weighted of(Grafter g, LowRank update, Tensor m, Projection frozen, double dropout) {
+            Derived factor = g.derived(() -> m.reshape(-1).div(norms(frozen.weight(), update)));
             return new Weighted(update, factor, frozen, dropout);
         }
 

@@ -76,10 +76,16 @@ public record FourierFt(
         bias.graft(g, sites);
     }
 
-    /** The effect on one layer. Of the transform in both dimensions one acts on x and one on the output, so ΔW is not made. */
+    /**
+     * The effect on one layer. Of the transform in both dimensions one acts on x and one on the output, so ΔW is made in training alone, where the n
+     * numbers of each position would have to be kept for the gradient.
+     */
     private record Spectral(Tensor spectrum, Places places, double scaling) implements Effect.Delta {
         @Override
         public Tensor apply(Tensor x, Pass pass) {
+            if (pass.isTraining()) {
+                return Ops.linear(x, Ops.to(weight(), x.scalar_type()), null);
+            }
             long[] shape = Tensors.shape(x);
             Tensor rows = Ops.to(x, spectrum.scalar_type()).reshape(-1, places.columns());
             shape[shape.length - 1] = places.rows();

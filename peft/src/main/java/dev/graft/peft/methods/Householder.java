@@ -1,10 +1,10 @@
 package dev.graft.peft.methods;
 
 import dev.graft.formats.InputException;
+import dev.graft.peft.Derived;
 import dev.graft.peft.Grafter;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
-import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -35,7 +35,7 @@ record Householder(Derived r) implements ReftConfig.Rotation {
                 () -> v.triu(1)
                         .add(Ops.to(identity(r, hidden), v.scalar_type())
                                 .mul(v.diagonal().sign().unsqueeze(1))));
-        return new Householder(new Derived(List.of(v), () -> matrix(v, basis)));
+        return new Householder(g.derived(() -> matrix(v, basis)));
     }
 
     private static Tensor identity(long rows, long columns) {

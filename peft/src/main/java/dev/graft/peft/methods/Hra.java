@@ -7,6 +7,7 @@ import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Projection;
+import dev.graft.peft.Derived;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
@@ -78,7 +79,7 @@ public record Hra(int r, boolean orthonormal, Targets targets, Bias bias, boolea
                             .repeat_interleave(2, new LongOptional(1), new LongOptional())
                     : Initial.KAIMING;
             Tensor u = g.parameter(site, "hra_u", start, width, r);
-            Derived factors = new Derived(List.of(u), () -> factors(u));
+            Derived factors = g.derived(() -> factors(u));
             g.add(site, new Reflections(factors, site instanceof Convolution kernels ? kernels : null));
         }
         bias.graft(g, sites);

@@ -10,6 +10,7 @@ import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.Derived;
 import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Initial;
@@ -175,7 +176,7 @@ public record Oft(
         if (coft) {
             g.export(site.name() + "." + suffix, () -> bounded(above));
         }
-        Derived blocks = new Derived(List.of(above), () -> blocks(above, b, all));
+        Derived blocks = g.derived(() -> blocks(above, b, all));
         Rotation rotation =
                 new Rotation(blocks, share ? 0 : dropout, site instanceof Embedding, site instanceof Convolution);
         boolean patches = site instanceof Convolution kernels && !isPoint(kernels);

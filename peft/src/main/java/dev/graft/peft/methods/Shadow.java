@@ -46,7 +46,7 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * <p>Trained: {@code L (2 r d + 4 d u + 2 u + 2 d)} for L layers of d hidden values, and S, by default one layer of the base and its last norm
  * without embeddings; P and the classes' head where they are. B starts at zero, so a new adapter changes nothing; A, T, G and P start as
- * {@code nn.Linear}, S as a new model. T and G of the last layer have nothing to learn from. Files:
+ * {@code nn.Linear}, S as a new model, its matrices all with one deviation. T and G of the last layer have nothing to learn from. Files:
  * {@code <layer>.shadow_down.default.weight}, {@code shadow_up}, {@code shadow_update_transform.default.0} and {@code .2},
  * {@code shadow_update_gate} likewise, and {@code shadow_backbone.default.*}, {@code shadow_projection.default.weight},
  * {@code shadow_head.default.weight}. Doesn't merge: what is added depends on the text. With a cache S has one of its own. Use it where a small
@@ -65,7 +65,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param heads its attention heads, null for the base's number
  * @param intermediate the inner size of its feed-forward blocks, null for the base's
  * @param sharesEmbeddings whether S reads the base's token embeddings where they have its size
- * @param inner u, null for r
+ * @param inner u, null or 0 for r
  * @param auxiliaryWeight λ, 0 for no loss of s₀
  */
 public record Shadow(
@@ -142,6 +142,11 @@ public record Shadow(
         Base base = g.base();
         List<Layer> chosen = layers(base);
         int d = base.backbone().hiddenSize();
+        if (base.backbone().outputSize() != d) {
+            throw new InputException(base.name() + " has last hidden states of "
+                    + base.backbone().outputSize() + " numbers behind layers of " + d
+                    + ", as OPT with another word_embed_proj_dim; shadow needs one size");
+        }
         Network network = network(g, d);
         Tensor projection = projection(g, d);
         Head head = auxiliaryHead(g);
@@ -367,7 +372,7 @@ public record Shadow(
                     f.integerOrNull("shadow_num_attention_heads", 1, Integer.MAX_VALUE),
                     f.integerOrNull("shadow_intermediate_size", 1, Integer.MAX_VALUE),
                     f.bool("share_embeddings", true),
-                    f.integerOrNull("update_hidden_size", 1, Integer.MAX_VALUE),
+                    f.integerOrNull("update_hidden_size", 0, Integer.MAX_VALUE),
                     f.number("auxiliary_loss_weight", 0.05));
         }
     }

@@ -14,6 +14,7 @@ import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
+import dev.graft.peft.Derived;
 import dev.graft.peft.MethodContract;
 import dev.graft.peft.Targets;
 import dev.graft.tensor.Tensors;
@@ -49,8 +50,9 @@ class BoftTest extends MethodContract {
             String prefix = size + "-" + block + "-" + factors + ".";
             Linear site =
                     new Linear("layer", Role.OUTPUT, -1, read(file, prefix + "weight"), read(file, prefix + "bias"));
-            Boft.Butterfly effect = Boft.Butterfly.of(
-                    read(file, prefix + "boft_R"),
+            Tensor blocks = Boft.Butterfly.blocks(read(file, prefix + "boft_R"));
+            Boft.Butterfly effect = new Boft.Butterfly(
+                    new Derived(() -> blocks),
                     read(file, prefix + "boft_s"),
                     Boft.permutations(factors, size / block, block),
                     0,
