@@ -68,9 +68,6 @@ enum Lama implements SuiteTask {
             "date_of_birth", new Relation("[X] (born [Y]).", ""),
             "place_of_death", new Relation("[X] died in [Y] .", ""));
 
-    /** Stands before a relation's type in the group of its items. */
-    private static final String TYPE = " of type ";
-
     private static final ToDoubleFunction<Answer> FIRST = answer -> answer.value() == 1 ? 1 : 0;
     private static final int SHOWN = 10;
 
@@ -110,7 +107,7 @@ enum Lama implements SuiteTask {
         return benchmark.resolve(folder);
     }
 
-    /** How facts of a relation are asked, and what stands behind its name in the group of its items. */
+    /** How facts of a relation are asked, and its type, empty where none is stated. */
     private record Relation(String template, String type) {}
 
     /** By name, of the file beside the corpora. */
@@ -118,8 +115,8 @@ enum Lama implements SuiteTask {
         Map<String, Relation> relations = new LinkedHashMap<>();
         OfficialLines.json(corpus.resolveSibling("relations.jsonl"), (line, place, number) -> {
             Fields fields = Fields.of(place, line);
-            String type = fields.has("type") ? TYPE + fields.string("type") : "";
-            relations.put(fields.string("relation"), new Relation(fields.string("template"), type));
+            relations.put(
+                    fields.string("relation"), new Relation(fields.string("template"), fields.string("type", "")));
         });
         return relations;
     }
@@ -135,7 +132,7 @@ enum Lama implements SuiteTask {
                     Objects.requireNonNull(file.getFileName()).toString().replaceAll("(_test)?\\.jsonl$", "");
             Relation known = relations.get(relation);
             String template = known == null ? null : known.template;
-            String group = known == null ? relation : relation + known.type;
+            String type = known == null ? "" : known.type;
             Set<Item> asked = new HashSet<>();
             OfficialLines.json(file, (line, place, number) -> {
                 Fields fact = Fields.of(place, line);
@@ -143,7 +140,8 @@ enum Lama implements SuiteTask {
                     return;
                 }
                 String text = text(fact, template);
-                Item item = new Item(new Row.Text(text, null, (Label) null), group, List.of(fact.string("obj_label")));
+                Item item = new Item(
+                        new Row.Text(text, null, (Label) null), relation, type, List.of(fact.string("obj_label")));
                 if (template == null ? text.split("\\s+").length <= LONGEST : asked.add(item)) {
                     items.add(item);
                 }
@@ -194,12 +192,10 @@ enum Lama implements SuiteTask {
         values.put("mrr", mean(answers, answer -> 1 / answer.value()));
         Map<String, List<Answer>> types = new TreeMap<>();
         for (Answer answer : answers) {
-            int type = answer.item().group().indexOf(TYPE);
-            if (type >= 0) {
-                types.computeIfAbsent(answer.item().group().substring(type + TYPE.length()), each -> new ArrayList<>())
-                        .add(answer);
-            }
+            types.computeIfAbsent(answer.item().kind(), kind -> new ArrayList<>())
+                    .add(answer);
         }
+        types.remove("");
         types.forEach((type, own) -> values.put("p@1_" + type, mean(own, FIRST)));
         return values;
     }

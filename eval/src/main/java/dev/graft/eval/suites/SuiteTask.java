@@ -109,11 +109,16 @@ public interface SuiteTask {
      * A row to answer.
      *
      * @param group of rows that are judged together: a question with several answers, a relation, texts of known domains
+     * @param kind of the group, whose score is stated apart; empty for none
      * @param gold what is right for the group, where that is more than the row's label
      */
-    record Item(Row row, String group, List<String> gold) {
+    record Item(Row row, String group, String kind, List<String> gold) {
         public Item {
             gold = List.copyOf(gold);
+        }
+
+        Item(Row row, String group, List<String> gold) {
+            this(row, group, "", gold);
         }
 
         Item(Row row) {

@@ -145,8 +145,8 @@ class TwinsTest {
             assertThat(texts(facts)).hasSizeGreaterThan(40).doesNotContainAnyElementsOf(other);
         }
         assertThat(Lama.TREX.read(folder.resolve("twin"), "test"))
-                .extracting(Item::group)
-                .contains("P36 of type 1-1", "P31 of type N-M", "P279 of type N-1");
+                .extracting(item -> item.group() + " " + item.kind())
+                .contains("P36 1-1", "P31 N-M", "P279 N-1");
     }
 
     @Test
