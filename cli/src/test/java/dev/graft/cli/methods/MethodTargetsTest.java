@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.graft.cli.config.RunConfig.Compat;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.sites.Layer;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Method;
@@ -23,9 +24,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 class MethodTargetsTest {
     private static final Base LLAMA = ProbeBase.of(2, 256);
 
-    /** Their targets are attention layers, norms, embeddings, and what trained experts act on. */
+    /** Their targets are attention layers, norms, embeddings, what trained experts act on, and whole layers. */
     private static final List<String> OTHER_TARGETS =
-            List.of("adaption-prompt", "ln-tuning", "trainable-tokens", "arrow");
+            List.of("adaption-prompt", "ln-tuning", "trainable-tokens", "arrow", "shadow");
 
     /** The methods whose targets can be any linear layers. */
     static Stream<Method.Type> targeting() {
@@ -119,6 +120,9 @@ class MethodTargetsTest {
             assertThat(refused).hasMessageContaining("layers");
             return;
         }
-        assertThat(adapter.sites()).isNotEmpty().allMatch(site -> site.layer() != 0);
+        // What shadow adds to the input of a layer it adds to the output of the one before.
+        assertThat(adapter.sites())
+                .isNotEmpty()
+                .allMatch(site -> site.layer() != 0 || type.name().equals("shadow") && site instanceof Layer);
     }
 }
