@@ -127,7 +127,7 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
             modes.put("base", List.of(Served.base("base")));
             modes.put("one", served.subList(0, 1));
             modes.put("mixed", served);
-            modes.values().forEach(who -> run(engine, base, who, 4, null));
+            modes.values().forEach(who -> run(engine, base, who, work.fresh, null));
             for (int round = 0; round < work.repeats; round++) {
                 modes.forEach((mode, who) -> {
                     double seconds = run(engine, base, who, work.fresh, mode.equals("mixed") ? firsts : null);
