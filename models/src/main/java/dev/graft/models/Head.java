@@ -214,18 +214,28 @@ public sealed interface Head {
         }
     }
 
+    /** Another head, but for its logits. */
+    sealed interface Around extends Head {
+        Head head();
+
+        @Override
+        default List<Site> sites() {
+            return head().sites();
+        }
+
+        @Override
+        default Tensor rows(Hidden hidden, Pass pass) {
+            return head().rows(hidden, pass);
+        }
+
+        @Override
+        default @Nullable Linear output() {
+            return head().output();
+        }
+    }
+
     /** Another head's logits with numbers {@code [1, out]} added that nothing trains. */
-    record Biased(Head head, Tensor bias) implements Head {
-        @Override
-        public List<Site> sites() {
-            return head.sites();
-        }
-
-        @Override
-        public Tensor rows(Hidden hidden, Pass pass) {
-            return head.rows(hidden, pass);
-        }
-
+    record Biased(Head head, Tensor bias) implements Around {
         @Override
         public Tensor project(Tensor rows, Pass pass) {
             return shifted(head.project(rows, pass));
@@ -239,33 +249,13 @@ public sealed interface Head {
         private Tensor shifted(Tensor logits) {
             return logits.add(Ops.to(bias, logits.scalar_type()));
         }
-
-        @Override
-        public @Nullable Linear output() {
-            return head.output();
-        }
     }
 
     /** Another head's logits, capped: no row's label can be taken off before that. */
-    record Capped(Head head, SoftCap cap) implements Head {
-        @Override
-        public List<Site> sites() {
-            return head.sites();
-        }
-
-        @Override
-        public Tensor rows(Hidden hidden, Pass pass) {
-            return head.rows(hidden, pass);
-        }
-
+    record Capped(Head head, SoftCap cap) implements Around {
         @Override
         public Tensor project(Tensor rows, Pass pass) {
             return cap.apply(head.project(rows, pass));
-        }
-
-        @Override
-        public @Nullable Linear output() {
-            return head.output();
         }
     }
 

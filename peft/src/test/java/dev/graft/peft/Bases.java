@@ -6,6 +6,7 @@ import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
 import dev.graft.models.Task;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Rng;
@@ -16,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -152,5 +154,17 @@ public final class Bases {
             difference = difference.mul(mask.unsqueeze(-1));
         }
         return Tensors.item(difference.amax());
+    }
+
+    /** The tokens that whole passes give, one after the other. */
+    public static int[] greedy(Base base, Selection selection, int[] prompt, int count) {
+        List<Integer> ids = new ArrayList<>(Arrays.stream(prompt).boxed().toList());
+        for (int i = 0; i < count; i++) {
+            Tensor logits = base.logits(
+                    Inputs.of(new long[][] {ids.stream().mapToLong(id -> id).toArray()}),
+                    Pass.inference(selection.hooks()));
+            ids.add((int) Tensors.item(logits.select(1, ids.size() - 1).argmax()));
+        }
+        return ids.stream().skip(prompt.length).mapToInt(id -> id).toArray();
     }
 }

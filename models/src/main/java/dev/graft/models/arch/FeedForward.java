@@ -24,6 +24,11 @@ sealed interface FeedForward permits FeedForward.Plain, FeedForward.Gated, Mixtu
     /** Its sites, in the order of its modules. */
     List<Site> sites();
 
+    /** Linear layers of its own that are given the same input. */
+    default List<Linear> siblings() {
+        return List.of();
+    }
+
     /** {@code down(activation(up(x)))}. */
     record Plain(Linear up, Linear down, Activation activation) implements FeedForward {
         @Override
@@ -48,6 +53,11 @@ sealed interface FeedForward permits FeedForward.Plain, FeedForward.Gated, Mixtu
             Tensor[] projected = pass.linears(norm, h, base, in.toArray(Linear[]::new));
             Tensor[] gateUp = in.size() == 1 ? pass.split(projected[0], down.in(), down.in()) : projected;
             return pass.down(down, activation, gateUp[0], gateUp[1]);
+        }
+
+        @Override
+        public List<Linear> siblings() {
+            return in;
         }
 
         @Override

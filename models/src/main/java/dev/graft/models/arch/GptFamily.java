@@ -2,20 +2,13 @@ package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
-import dev.graft.models.Architecture;
 import dev.graft.models.Backbone;
-import dev.graft.models.Task;
 import dev.graft.models.Weights;
-import java.util.Set;
 
 /** A descendant of GPT-2: a {@link GptDecoder} in the shape that its config.json says, with a head that shares the embeddings' weight. */
-abstract class GptFamily implements Architecture {
-    private final String modelType;
-    private final String stem;
-
+abstract class GptFamily extends CausalFamily {
     GptFamily(String modelType, String stem) {
-        this.modelType = modelType;
-        this.stem = stem;
+        super(modelType, stem, "transformer.");
     }
 
     /** Reads its fields, with the defaults of the family. */
@@ -27,32 +20,12 @@ abstract class GptFamily implements Architecture {
     }
 
     @Override
-    public String modelType() {
-        return modelType;
-    }
-
-    @Override
-    public String stem() {
-        return stem;
-    }
-
-    @Override
-    public String prefix() {
-        return "transformer.";
-    }
-
-    @Override
-    public Set<Task> tasks() {
-        return CausalHeads.TASKS;
-    }
-
-    @Override
     public Model build(Fields f, Weights weights, HeadSpec spec) {
         if (f.bool("add_cross_attention", false)) {
             throw new FormatException(
                     f.source(), "add_cross_attention is true: only decoders alone are supported", null);
         }
-        GptDecoder decoder = new GptDecoder(config(f), weights, spec.task() == Task.FEATURE_EXTRACTION ? "" : prefix());
+        GptDecoder decoder = new GptDecoder(config(f), weights, before(spec));
         boolean tied = f.bool("tie_word_embeddings", true);
         return new Model(
                 decoder, CausalHeads.of(weights, spec, decoder.tokens(), tied, "classifier", classifierDropout(f)));

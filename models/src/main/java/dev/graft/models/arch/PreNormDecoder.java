@@ -204,14 +204,10 @@ final class PreNormDecoder implements Backbone {
 
     @Override
     public List<List<Linear>> siblings() {
-        List<List<Linear>> siblings = new ArrayList<>();
-        for (DecoderLayer layer : layers) {
-            siblings.add(layer.projections);
-            if (layer.feedForward instanceof FeedForward.Gated gated) {
-                siblings.add(gated.in());
-            }
-        }
-        return siblings;
+        return layers.stream()
+                .flatMap(layer -> List.of(layer.projections, layer.feedForward.siblings()).stream())
+                .filter(each -> !each.isEmpty())
+                .toList();
     }
 
     @Override

@@ -1,21 +1,12 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Architecture;
-import dev.graft.models.Task;
 import dev.graft.models.Weights;
-import java.util.Set;
 
 /** A relative of GPT-J and GPT-NeoX: a {@link PreNormDecoder} in the shape that its config.json says. */
-abstract class PreNormFamily implements Architecture {
-    private final String modelType;
-    private final String stem;
-    private final String prefix;
-
+abstract class PreNormFamily extends CausalFamily {
     PreNormFamily(String modelType, String stem, String prefix) {
-        this.modelType = modelType;
-        this.stem = stem;
-        this.prefix = prefix;
+        super(modelType, stem, prefix);
     }
 
     /** Reads its fields, with the defaults of the family. */
@@ -42,28 +33,8 @@ abstract class PreNormFamily implements Architecture {
     }
 
     @Override
-    public String modelType() {
-        return modelType;
-    }
-
-    @Override
-    public String stem() {
-        return stem;
-    }
-
-    @Override
-    public String prefix() {
-        return prefix;
-    }
-
-    @Override
-    public Set<Task> tasks() {
-        return CausalHeads.TASKS;
-    }
-
-    @Override
     public Model build(Fields f, Weights w, HeadSpec spec) {
-        PreNormDecoder decoder = new PreNormDecoder(config(f), w, spec.task() == Task.FEATURE_EXTRACTION ? "" : prefix);
+        PreNormDecoder decoder = new PreNormDecoder(config(f), w, before(spec));
         boolean tied = f.bool("tie_word_embeddings", tied());
         return new Model(
                 decoder, CausalHeads.of(w, spec, decoder.tokens(), tied, biased(), tokenClassifier(), dropout(f)));

@@ -8,7 +8,6 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.models.Auxiliary;
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.Task;
 import dev.graft.models.generate.GenerateOptions;
@@ -24,8 +23,6 @@ import dev.graft.peft.Targets;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.LongStream;
@@ -91,24 +88,12 @@ class ShadowTest extends MethodContract {
                         .map(generated -> generated.ids())
                         .toList();
         for (int row = 0; row < rows.size(); row++) {
-            assertThat(together.get(row)).isEqualTo(greedy(base, rows.get(row), prompts.get(row), 10));
+            assertThat(together.get(row)).isEqualTo(Bases.greedy(base, rows.get(row), prompts.get(row), 10));
         }
         Tensor logits =
                 base.logits(Bases.batch(), Pass.inference(Selection.of(shadow).hooks()));
         Tensor plain = base.logits(Bases.batch(), Pass.inference(Hooks.NONE));
         assertThat(Bases.difference(logits, plain, Bases.batch().mask())).isGreaterThan(0.1);
-    }
-
-    /** The tokens that whole passes give, one after the other. */
-    private static int[] greedy(Base base, Selection selection, int[] prompt, int count) {
-        List<Integer> ids = new ArrayList<>(Arrays.stream(prompt).boxed().toList());
-        for (int i = 0; i < count; i++) {
-            Tensor logits = base.logits(
-                    Inputs.of(new long[][] {ids.stream().mapToLong(id -> id).toArray()}),
-                    Pass.inference(selection.hooks()));
-            ids.add((int) Tensors.item(logits.select(1, ids.size() - 1).argmax()));
-        }
-        return ids.stream().skip(prompt.length).mapToInt(id -> id).toArray();
     }
 
     @Test

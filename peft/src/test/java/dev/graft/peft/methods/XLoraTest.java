@@ -22,7 +22,6 @@ import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -148,20 +147,10 @@ class XLoraTest extends MethodContract {
                     .generate(List.of(prompts.get(row)), options, rows.get(row).hooks(), TextListener.SILENT)
                     .get(0)
                     .ids();
-            assertThat(together.get(row)).isEqualTo(alone).isEqualTo(greedy(base, rows.get(row), prompts.get(row), 10));
+            assertThat(together.get(row))
+                    .isEqualTo(alone)
+                    .isEqualTo(Bases.greedy(base, rows.get(row), prompts.get(row), 10));
         }
-    }
-
-    /** The tokens that whole passes give, one after the other. */
-    private static int[] greedy(Base base, Selection selection, int[] prompt, int count) {
-        List<Integer> ids = new ArrayList<>(Arrays.stream(prompt).boxed().toList());
-        for (int i = 0; i < count; i++) {
-            Tensor logits = base.logits(
-                    Inputs.of(new long[][] {ids.stream().mapToLong(id -> id).toArray()}),
-                    Pass.inference(selection.hooks()));
-            ids.add((int) Tensors.item(logits.select(1, ids.size() - 1).argmax()));
-        }
-        return ids.stream().skip(prompt.length).mapToInt(id -> id).toArray();
     }
 
     @Test
