@@ -49,7 +49,7 @@ public final class Attend {
             Attention site, Tensor q, Tensor own, Tensor ownValues, AttentionMask mask, double dropout, Pass pass) {
         Tensor attended = mask.rows().isEmpty()
                 ? frozen(site, q, own, ownValues, mask.at(site, pass), dropout, pass)
-                : ragged(site, q, own, ownValues, mask, pass.ragged());
+                : ragged(site, q, own, ownValues, mask, pass.context().ragged());
         return adapted(site, q, attended, pass);
     }
 
@@ -104,10 +104,10 @@ public final class Attend {
 
     /** The keys and values that a pass attends to: what its cache holds or a prefix, then its own. */
     static Tensor[] seen(Attention site, Tensor own, Tensor ownValues, Pass pass) {
-        KvCache cache = pass.cache();
+        KvCache cache = pass.context().cache();
         Tensor k = own;
         Tensor v = ownValues;
-        if (!pass.continues() && !pass.hooks().isFrozen(site)) {
+        if (!pass.context().continues() && !pass.hooks().isFrozen(site)) {
             Tensor[] prefixed = pass.piece(() -> prefixed(site, own, ownValues, pass));
             k = prefixed[0];
             v = prefixed[1];
@@ -176,7 +176,9 @@ public final class Attend {
     /** Chunks in the order of rows, then of queries. */
     private static List<Chunk> chunks(Tensor q, Tensor k, AttentionMask mask, Pass pass) {
         int[][] texts = mask.texts();
-        return texts == null ? ofRows(q, k, mask, pass.cache() == null, pass.tape() == null) : ofTexts(texts, mask);
+        return texts == null
+                ? ofRows(q, k, mask, pass.context().cache() == null, pass.tape() == null)
+                : ofTexts(texts, mask);
     }
 
     private static long lanes(long keys) {

@@ -52,12 +52,13 @@ public record AttentionMask(
 
     /** The mask of a pass whose embeddings exist. */
     public static AttentionMask of(Attention first, boolean causal, ScalarType type, Pass pass) {
-        Ragged ragged = pass.ragged();
+        Context context = pass.context();
+        Ragged ragged = context.ragged();
         if (ragged != null) {
             return ragged(first, causal, type, pass, ragged);
         }
-        Tensor own = pass.mask();
-        KvCache cache = pass.cache();
+        Tensor own = context.mask();
+        KvCache cache = context.cache();
         Tensor past = cache == null ? null : cache.mask();
         Tensor keys = past == null ? own : Ops.cat(1, past, own);
         Prefix prefix = past == null ? pass.hooks().prefix(first, own.size(0), pass) : null;
@@ -69,9 +70,9 @@ public record AttentionMask(
             ahead = Ops.sum(prefix.mask(), 1, true).sub(shift).clamp_min(new Scalar(0L));
         }
         if (cache != null && past == null) {
-            cache.begin(prefix == null ? 0 : prefix.length(), pass.prompt(), shift, ahead);
+            cache.begin(prefix == null ? 0 : prefix.length(), context.prompt(), shift, ahead);
         }
-        Tensor segments = pass.segments();
+        Tensor segments = context.segments();
         if (segments != null && keys.size(1) == own.size(1)) {
             return ofTexts(keys, causal, type, shift, ahead, segments);
         }
@@ -124,7 +125,7 @@ public record AttentionMask(
     }
 
     private static AttentionMask ragged(Attention first, boolean causal, ScalarType type, Pass pass, Ragged ragged) {
-        pass.shareOut(type);
+        pass.context().shareOut(type);
         List<@Nullable AttentionMask> rows = new ArrayList<>();
         long[] shifts = new long[ragged.rows().size()];
         for (Pass own : ragged.rows()) {
@@ -135,7 +136,7 @@ public record AttentionMask(
             rows.add(its);
         }
         Tensor shift = Arrays.stream(shifts).allMatch(row -> row == 0) ? null : Tensors.of(shifts, shifts.length, 1);
-        return of(pass.mask(), 1, causal, type, shift, null).over(rows);
+        return of(pass.context().mask(), 1, causal, type, shift, null).over(rows);
     }
 
     private AttentionMask over(List<@Nullable AttentionMask> newRows) {

@@ -30,13 +30,14 @@ public record Embedded(
 
     /** The same with the tokens' embeddings, but not the prompt, multiplied by a scale. */
     public static Embedded of(Embedding table, Inputs in, double scale, ScalarType type, Pass pass) {
-        KvCache cache = pass.cache();
+        Context context = pass.context();
+        KvCache cache = context.cache();
         Tensor rows = Ops.to(pass.hooks().embedding(table, in.ids(), pass), type);
         rows = scale == 1 ? rows : Ops.scale(rows, scale);
         Tensor mask = in.mask();
         Tensor typeIds = in.typeIds();
         Tensor positions = in.positions();
-        Prompt prompt = pass.continues() ? null : pass.hooks().prompt(table, in.rows(), pass);
+        Prompt prompt = context.continues() ? null : pass.hooks().prompt(table, in.rows(), pass);
         long promptRows = prompt == null ? 0 : prompt.length();
         if (prompt != null) {
             rows = Ops.cat(1, Ops.to(prompt.rows(), type), rows);
@@ -54,7 +55,7 @@ public record Embedded(
                         .clamp_min(new Scalar(0L));
             }
         }
-        Ragged ragged = pass.ragged();
+        Ragged ragged = context.ragged();
         if (positions == null && ragged != null) {
             positions = behind(ragged.rows());
         } else if (positions == null) {
@@ -62,18 +63,19 @@ public record Embedded(
             positions =
                     Ops.plusLong(Tensors.arange(promptRows + in.width()), past).unsqueeze(0);
         }
-        pass.packs(in.segments());
-        pass.sees(in.ids(), mask, promptRows, prompt == null ? PromptTargets.none(0) : prompt.targets());
+        context.sees(
+                in.ids(), mask, in.segments(), promptRows, prompt == null ? PromptTargets.none(0) : prompt.targets());
         return new Embedded(rows, positions, typeIds);
     }
 
     /** The positions where padding has none: how many tokens before each count, {@code [batch, prompt + seq]}. */
     public Tensor counted(Pass pass) {
-        KvCache cache = pass.cache();
-        if (pass.ragged() != null) {
+        Context context = pass.context();
+        KvCache cache = context.cache();
+        if (context.ragged() != null) {
             return positions;
         }
-        return cache == null ? Inputs.positionsFromMask(pass.mask()) : cache.positions(pass.mask());
+        return cache == null ? Inputs.positionsFromMask(context.mask()) : cache.positions(context.mask());
     }
 
     /** The next position of each text, {@code [rows, 1]}. */
@@ -81,7 +83,7 @@ public record Embedded(
         long[] next = new long[rows.size()];
         for (int row = 0; row < next.length; row++) {
             Pass own = rows.get(row);
-            KvCache cache = own == null ? null : own.cache();
+            KvCache cache = own == null ? null : own.context().cache();
             next[row] = cache == null ? 0 : cache.counted();
         }
         return Tensors.of(next, next.length, 1);

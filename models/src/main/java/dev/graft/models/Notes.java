@@ -20,14 +20,15 @@ final class Notes {
     private final Map<Object, Tensor> values = new IdentityHashMap<>();
     private List<Object> fresh = new ArrayList<>();
 
-    /**
-     * Leaves something.
-     *
-     * @param rows those that it is for, of a batch of that many; null for all
-     */
-    void put(Object key, Tensor value, @Nullable Tensor rows, long batch) {
-        values.put(key, rows == null ? value : all(value, rows, batch, values.get(key)));
+    /** Leaves something for all rows. */
+    void put(Object key, Tensor value) {
+        values.put(key, value);
         fresh.add(key);
+    }
+
+    /** Leaves something for some rows of a batch of that many. */
+    void put(Object key, Tensor value, Tensor rows, long batch) {
+        put(key, all(value, rows, batch, values.get(key)));
     }
 
     private static Tensor all(Tensor value, Tensor rows, long batch, @Nullable Tensor others) {
@@ -37,13 +38,19 @@ final class Notes {
         return whole.index_copy(0, rows, value);
     }
 
-    /** What was left for some rows; null for all. */
-    Tensor get(Object key, @Nullable Tensor rows) {
-        Tensor value = values.get(key);
+    /** What was left for all rows; null for nothing. */
+    @Nullable
+    Tensor find(Object key) {
+        return values.get(key);
+    }
+
+    /** What was left for all rows. */
+    Tensor get(Object key) {
+        Tensor value = find(key);
         if (value == null) {
             throw new IllegalStateException("nothing was left in this pass: run it by Base.hidden");
         }
-        return rows == null ? value : value.index_select(0, rows);
+        return value;
     }
 
     /** Runs a piece of the network with its notes as further outputs; gives its own. */
@@ -55,7 +62,7 @@ final class Notes {
             List<Tensor> all = new ArrayList<>(Arrays.asList(piece.run()));
             keys.clear();
             keys.addAll(fresh);
-            keys.forEach(key -> all.add(get(key, null)));
+            keys.forEach(key -> all.add(get(key)));
             outer.addAll(fresh);
             fresh = outer;
             return all.toArray(Tensor[]::new);

@@ -36,7 +36,7 @@ public final class Ragged {
         for (int row = 0; row < rows.size(); row++) {
             Pass own = rows.get(row);
             if (own != null) {
-                own.sees(tokens.narrow(0, row, 1), mask.narrow(0, row, 1), 0, targets);
+                own.context().sees(tokens.narrow(0, row, 1), mask.narrow(0, row, 1), null, 0, targets);
             }
         }
     }
@@ -53,7 +53,7 @@ public final class Ragged {
             if (own == null) {
                 continue;
             }
-            KvCache cache = own.cache();
+            KvCache cache = own.context().cache();
             KvTile its = cache == null ? null : cache.tile();
             if (its == null || (tile != null && its != tile)) {
                 return null;
@@ -89,7 +89,7 @@ public final class Ragged {
     Tensor earlier() {
         List<Tensor> counts = new ArrayList<>();
         for (Pass own : rows) {
-            Tensor count = own == null ? null : own.earlier();
+            Tensor count = own == null ? null : own.context().earlier();
             counts.add(count == null ? Tensors.zeros(ScalarType.Long, 1, 1) : count);
         }
         return Ops.cat(0, counts.toArray(Tensor[]::new));
@@ -99,13 +99,13 @@ public final class Ragged {
     Tensor tokens() {
         List<Tensor> texts = new ArrayList<>();
         for (Pass own : rows) {
-            texts.add(own == null ? Pass.noTokens(1, 1) : own.tokens());
+            texts.add(own == null ? Context.noTokens(1, 1) : own.context().tokens());
         }
         long width = texts.stream().mapToLong(text -> text.size(1)).max().orElse(0);
         return Ops.cat(
                 0,
                 texts.stream()
-                        .map(text -> Ops.cat(1, Pass.noTokens(1, width - text.size(1)), text))
+                        .map(text -> Ops.cat(1, Context.noTokens(1, width - text.size(1)), text))
                         .toArray(Tensor[]::new));
     }
 

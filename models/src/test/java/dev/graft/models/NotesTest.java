@@ -22,15 +22,17 @@ class NotesTest {
         Object second = new Object();
         Tensor x = row(3, 5);
         Tensor h1 = pass.layer(() -> pass.piece(() -> {
-            pass.note(first, w.mul(x));
+            pass.context().note(first, w.mul(x));
             return new Tensor[] {w.add(new Scalar(0))};
         })[0]);
         Tensor h2 = pass.layer(() -> pass.piece(() -> {
-            Tensor s = pass.noted(first);
-            pass.note(second, w.mul(s));
+            Tensor s = pass.context().noted(first);
+            pass.context().note(second, w.mul(s));
             return new Tensor[] {h1.mul(s)};
         })[0]);
-        pass.piece(() -> new Tensor[] {h2.add(pass.noted(second))})[0].sum().backward();
+        pass.piece(() -> new Tensor[] {h2.add(pass.context().noted(second))})[0]
+                .sum()
+                .backward();
         pass.backward();
         return Tensors.item(w.grad().sum());
     }
@@ -49,13 +51,13 @@ class NotesTest {
     void areOfTheRowsThatTheyAreLeftFor() {
         Object key = new Object();
         Pass pass = Pass.inference(Hooks.NONE);
-        pass.sees(Inputs.of(new long[][] {{1}, {2}, {3}}));
+        pass.context().sees(Inputs.of(new long[][] {{1}, {2}, {3}}));
         Pass some = pass.of(Tensors.of(new long[] {2, 0}, 2));
-        some.note(key, Tensors.of(new float[] {5, 6}, 2, 1));
-        pass.of(Tensors.of(new long[] {1}, 1)).note(key, Tensors.of(new float[] {9}, 1, 1));
+        some.context().note(key, Tensors.of(new float[] {5, 6}, 2, 1));
+        pass.of(Tensors.of(new long[] {1}, 1)).context().note(key, Tensors.of(new float[] {9}, 1, 1));
 
-        assertThat(Tensors.doubles(pass.noted(key))).containsExactly(6, 9, 5);
-        assertThat(Tensors.doubles(some.noted(key))).containsExactly(5, 6);
-        assertThatThrownBy(() -> pass.noted(new Object())).hasMessageContaining("nothing was left");
+        assertThat(Tensors.doubles(pass.context().noted(key))).containsExactly(6, 9, 5);
+        assertThat(Tensors.doubles(some.context().noted(key))).containsExactly(5, 6);
+        assertThatThrownBy(() -> pass.context().noted(new Object())).hasMessageContaining("nothing was left");
     }
 }

@@ -117,7 +117,7 @@ final class ReferenceBase implements AutoCloseable {
                     loss(auxiliary.head(of).logits(auxiliary.hidden(), pass), auxiliary.hidden(), pass),
                     auxiliary.weight());
         }
-        Tensor balance = base.task() == Task.CAUSAL_LM ? pass.balance() : null;
+        Tensor balance = base.task() == Task.CAUSAL_LM ? pass.loadBalance().loss() : null;
         return balance == null ? loss : loss.add(balance);
     }
 
@@ -142,7 +142,7 @@ final class ReferenceBase implements AutoCloseable {
         }
         Tensor weights = Tensors.ones(ScalarType.Float, Tensors.shape(labels));
         if (hidden.prompt() > 0) {
-            PromptTargets targets = pass.promptTargets();
+            PromptTargets targets = pass.context().promptTargets();
             float[] factors = new float[targets.weights().length];
             for (int i = 0; i < factors.length; i++) {
                 factors[i] = (float) targets.weights()[i];

@@ -38,10 +38,10 @@ record Divided(List<List<Selection.Active>> members, List<Integer> lengths) impl
         @Override
         public Tensor apply(Tensor residual, Tensor output, UnaryOperator<Tensor> norm, Pass pass) {
             int sum = of.lengths.stream().mapToInt(Integer::intValue).sum();
-            if (pass.continues() || output.size(1) != sum) {
+            if (pass.context().continues() || output.size(1) != sum) {
                 throw new InputException("a split into " + of.lengths + " positions acts on texts of " + sum
                         + " that are read at once, these have " + output.size(1)
-                        + (pass.continues() ? " more behind those in a cache" : ""));
+                        + (pass.context().continues() ? " more behind those in a cache" : ""));
             }
             Tensor[] parts = new Tensor[of.lengths.size()];
             long from = 0;

@@ -123,7 +123,7 @@ final class Grafted implements Hooks {
                     ? Objects.requireNonNull(seen)
                     : reader.read(in, pass, row -> entry.getValue().contains((long) row));
             Tensor result = pass.piece(() -> new Tensor[] {preview.of(hidden, pass)})[0];
-            pass.note(preview, result);
+            pass.context().note(preview, result);
             Auxiliary auxiliary = preview.auxiliary(result, in);
             if (auxiliary != null) {
                 pass.auxiliary(auxiliary);
@@ -482,8 +482,8 @@ final class Grafted implements Hooks {
         Tensor result = hidden;
         for (RowGroup group : groups) {
             if (group.actsOn(site)) {
-                Tensor mask = group.of(pass.mask());
-                Tensor read = pass.earlier();
+                Tensor mask = group.of(pass.context().mask());
+                Tensor read = pass.context().earlier();
                 Tensor earlier = read == null ? null : group.of(read);
                 Pass own = group.rows() == null ? pass : pass.of(group.rows());
                 Tensor after = each(

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What an adapter works out of a reading of a batch before the pass in which it acts: by the frozen model, or by a network of its own. Its
- * effects find the result by {@link Pass#noted}.
+ * effects find the result by {@link dev.graft.models.Context#noted}.
  */
 @FunctionalInterface
 public interface Preview {

@@ -95,7 +95,7 @@ public final class Bart implements Backbone {
         Inputs target = answer == null ? shifted(in) : answer;
         Tensor last = decoder.hidden(target, () -> encode(in, pass.encoder()), pass);
         if (answer == null) {
-            pass.sees(in.mask());
+            pass.context().sees(in.mask());
         }
         return pass.result(last);
     }
@@ -115,7 +115,8 @@ public final class Bart implements Backbone {
             return new Tensor[] {Ops.dropout(pass.hooks().norm(norm, sum, pass), dropout, pass.isTraining())};
         })[0];
         AttentionMask mask = AttentionMask.of(encoder.first(), false, encoder.base(), pass);
-        return new BartDecoder.Encoded(encoder.run(h, mask, null, pass), pass.mask());
+        return new BartDecoder.Encoded(
+                encoder.run(h, mask, null, pass), pass.context().mask());
     }
 
     @Override

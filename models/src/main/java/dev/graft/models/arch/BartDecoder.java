@@ -38,9 +38,9 @@ record BartDecoder(
      * @param encoder asked once where there is a cache
      */
     Tensor hidden(Inputs in, Supplier<Encoded> encoder, Pass pass) {
-        KvCache cache = pass.cache();
+        KvCache cache = pass.context().cache();
         BartStack.Source source = source(cache, encoder);
-        pass.sees(in);
+        pass.context().sees(in);
         AttentionMask mask = AttentionMask.of(stack.first(), true, stack.base(), pass);
         Tensor places = places(in, mask.shift(), cache);
         Tensor h = pass.piece(() -> new Tensor[] {embedded(in, places, pass)})[0];

@@ -220,7 +220,7 @@ final class BartStack {
     private Tensor crossed(Cross cross, Tensor x, @Nullable Source source, Pass pass) {
         Projections p = cross.projections;
         Tensor q = pass.heads(pass.linear(p.q, x), config.heads, null);
-        Tensor[] seen = KvCache.source(pass.cache(), cross.attention.layer(), () -> {
+        Tensor[] seen = KvCache.source(pass.context().cache(), cross.attention.layer(), () -> {
             Tensor states = source == null ? null : source.states;
             if (states == null) {
                 throw new IllegalStateException("there is no encoder output");

@@ -106,7 +106,9 @@ public final class Clip implements Backbone {
                     : Ops.to(in.ids().eq(new Scalar((long) end)), ScalarType.Long)
                             .argmax(new LongOptional(1), false);
             return pass.piece(() -> {
-                Tensor index = Ops.plusLong(ends, pass.prompt()).view(-1, 1, 1).expand(last.size(0), 1, last.size(2));
+                Tensor index = Ops.plusLong(ends, pass.context().prompt())
+                        .view(-1, 1, 1)
+                        .expand(last.size(0), 1, last.size(2));
                 return new Tensor[] {
                     unit(pass.hooks().linear(projection, last.gather(1, index).squeeze(1), pass))
                 };
@@ -159,7 +161,7 @@ public final class Clip implements Backbone {
                 Tensor rows = Ops.to(cut.flatten(2, 3).transpose(1, 2), small);
                 Tensor first = classToken.view(1, 1, -1).expand(rows.size(0), 1, rows.size(2));
                 Tensor all = Ops.cat(1, first, rows);
-                pass.sees(Tensors.ones(ScalarType.Long, all.size(0), all.size(1)));
+                pass.context().sees(Tensors.ones(ScalarType.Long, all.size(0), all.size(1)));
                 Tensor places = Tensors.arange(all.size(1)).unsqueeze(0).expand(all.size(0), -1);
                 return new Tensor[] {all.add(Ops.to(pass.hooks().embedding(positions, places, pass), small))};
             })[0];

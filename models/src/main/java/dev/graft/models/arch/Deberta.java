@@ -183,7 +183,7 @@ final class Deberta implements Backbone {
         if (pass.hooks().prefix(first, in.rows(), pass) != null) {
             throw new InputException("DeBERTa's attention has no place for a prefix; use prompt tuning or LoRA");
         }
-        Tensor hidden = hidden(pass.mask());
+        Tensor hidden = hidden(pass.context().mask());
         Tensor buckets = buckets(embedded.size(1));
         Tensor relative = pass.piece(() -> {
             Tensor table = distances.weight();
@@ -228,7 +228,7 @@ final class Deberta implements Backbone {
             Tensor segments = typeIds == null ? Tensors.zeros(ScalarType.Long, in.rows(), sum.size(1)) : typeIds;
             sum = sum.add(Ops.to(pass.hooks().embedding(types, segments, pass), type));
         }
-        Tensor seen = Ops.to(pass.mask().unsqueeze(-1), type);
+        Tensor seen = Ops.to(pass.context().mask().unsqueeze(-1), type);
         return Ops.dropout(pass.hooks().norm(norm, sum, pass).mul(seen), config.dropout, pass.isTraining());
     }
 
@@ -334,7 +334,7 @@ final class Deberta implements Backbone {
     }
 
     private Tensor convolved(Convolution c, Tensor embedded, Tensor output, Pass pass) {
-        Tensor seen = Ops.to(pass.mask().unsqueeze(-1), embedded.scalar_type());
+        Tensor seen = Ops.to(pass.context().mask().unsqueeze(-1), embedded.scalar_type());
         Tensor y = torch.conv1d(
                         embedded.transpose(1, 2),
                         c.weight,

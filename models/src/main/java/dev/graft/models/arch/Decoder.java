@@ -330,7 +330,8 @@ final class Decoder implements Backbone {
             if (kind.rope != null) {
                 angles.computeIfAbsent(
                         kind.rope,
-                        rope -> rope.at(positions, small, pass.cache()).to(base));
+                        rope -> rope.at(positions, small, pass.context().cache())
+                                .to(base));
             }
         }
         Tensor h = pass.enter(stream, pass.dropout(start[0], config.embeddingDropout));

@@ -102,7 +102,7 @@ final class Mixture implements FeedForward {
     @Override
     public Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass) {
         Tensor x = pass.norm(norm, h, base);
-        Ragged ragged = pass.ragged();
+        Ragged ragged = pass.context().ragged();
         if (ragged != null) {
             // How many positions meet at an expert depends on all rows, so each row goes alone.
             return pass.piece(() -> new Tensor[] {ragged.each(x, (row, own) -> mixed(row, routed(row, own), own))})[0];

@@ -87,7 +87,7 @@ record PatchEmbeddings(
             }
             all[tokens.size()] = rows;
             Tensor entering = Ops.cat(1, all);
-            pass.sees(Tensors.ones(ScalarType.Long, entering.size(0), entering.size(1)));
+            pass.context().sees(Tensors.ones(ScalarType.Long, entering.size(0), entering.size(1)));
             Tensor placed = entering.add(positions(cut.size(2), cut.size(3)));
             return new Tensor[] {Ops.dropout(placed, dropout, pass.isTraining())};
         })[0];

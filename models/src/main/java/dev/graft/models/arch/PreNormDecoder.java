@@ -232,7 +232,10 @@ final class PreNormDecoder implements Backbone {
         AttentionMask mask = AttentionMask.of(layers.get(0).attention, true, base, pass);
         Tensor shift = mask.shift();
         Rope.Angles angles = config.rope
-                .at(shift == null ? start[1] : start[1].add(shift), small, pass.cache())
+                .at(
+                        shift == null ? start[1] : start[1].add(shift),
+                        small,
+                        pass.context().cache())
                 .to(base);
         Tensor h = pass.enter(stream, pass.dropout(start[0], config.dropouts.embeddings));
         for (DecoderLayer layer : layers) {

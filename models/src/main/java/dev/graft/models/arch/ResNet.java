@@ -174,7 +174,7 @@ public final class ResNet implements Backbone {
         Tensor last = h;
         return pass.result(pass.piece(() -> {
             Tensor points = last.flatten(2, 3).transpose(1, 2);
-            pass.sees(Tensors.ones(ScalarType.Long, points.size(0), points.size(1)));
+            pass.context().sees(Tensors.ones(ScalarType.Long, points.size(0), points.size(1)));
             return new Tensor[] {points};
         })[0]);
     }

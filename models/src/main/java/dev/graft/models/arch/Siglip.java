@@ -130,7 +130,7 @@ public final class Siglip implements Backbone {
             Tensor cut = pass.convolution(patches, in.image(patches.in(), image, image));
             Tensor start = pass.piece(() -> {
                 Tensor rows = Ops.to(cut.flatten(2, 3).transpose(1, 2), small);
-                pass.sees(Tensors.ones(ScalarType.Long, rows.size(0), rows.size(1)));
+                pass.context().sees(Tensors.ones(ScalarType.Long, rows.size(0), rows.size(1)));
                 Tensor places = Tensors.arange(rows.size(1)).unsqueeze(0).expand(rows.size(0), -1);
                 return new Tensor[] {rows.add(Ops.to(pass.hooks().embedding(positions, places, pass), small))};
             })[0];

@@ -198,7 +198,7 @@ public final class Swin implements Backbone {
             }
             pass.collect(h);
         }
-        pass.sees(Tensors.ones(ScalarType.Long, h.size(0), h.size(1)));
+        pass.context().sees(Tensors.ones(ScalarType.Long, h.size(0), h.size(1)));
         return pass.result(pass.norm(norm, h, small));
     }
 

@@ -154,7 +154,7 @@ public final class T5 implements Backbone {
 
     @Override
     public Hidden hidden(Inputs in, Pass pass) {
-        KvCache cache = pass.cache();
+        KvCache cache = pass.context().cache();
         ScalarType small = encoder.norm.weight().scalar_type();
         Source source = cache == null || cache.length() == 0 ? encode(in, pass) : new Source(null, cache.source());
         if (cache != null && source.states != null) {
@@ -162,7 +162,7 @@ public final class T5 implements Backbone {
         }
         Inputs target = in.target();
         Tensor h = pass.piece(() -> {
-            pass.sees(target);
+            pass.context().sees(target);
             Tensor rows = Ops.to(pass.hooks().embedding(shared, target.ids(), pass), small);
             return new Tensor[] {drop(rows, pass)};
         })[0];
@@ -212,7 +212,7 @@ public final class T5 implements Backbone {
         }
         h = last(encoder, h, pass);
         pass.collect(h);
-        return new Source(h, pass.mask());
+        return new Source(h, pass.context().mask());
     }
 
     /** What is added to the scores of all layers; null where each has its own. */
@@ -249,7 +249,7 @@ public final class T5 implements Backbone {
         }
         ScalarType base = p.q.type();
         Tensor q = pass.heads(pass.linear(p.q, pass.norm(p.norm, h, base)), config.heads, null);
-        Tensor[] seen = KvCache.source(pass.cache(), layer.attention.layer(), () -> {
+        Tensor[] seen = KvCache.source(pass.context().cache(), layer.attention.layer(), () -> {
             if (source == null) {
                 throw new IllegalStateException("there is no encoder output");
             }

@@ -99,7 +99,7 @@ public final class Whisper implements Backbone {
             Tensor sum = rows.add(Ops.to(pass.hooks().embedding(positions, places, pass), encoder.small()));
             return new Tensor[] {Ops.dropout(sum, dropout, pass.isTraining())};
         })[0];
-        pass.sees(Tensors.ones(ScalarType.Long, spectrogram.size(0), heard));
+        pass.context().sees(Tensors.ones(ScalarType.Long, spectrogram.size(0), heard));
         AttentionMask mask = AttentionMask.of(encoder.first(), false, encoder.base(), pass);
         return new BartDecoder.Encoded(encoder.run(h, mask, null, pass), null);
     }

@@ -82,7 +82,7 @@ public record Alora(LoraConfig config, List<Integer> invocation) implements Lora
 
         /** 1 from the invocation on, for the last {@code now} positions: {@code [batch, now]}. */
         private Tensor active(Pass pass, int now) {
-            Tensor ids = pass.tokens();
+            Tensor ids = pass.context().tokens();
             int rows = (int) ids.size(0);
             int seen = (int) ids.size(1);
             long[] tokens = Tensors.longs(ids);

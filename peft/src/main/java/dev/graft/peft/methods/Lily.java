@@ -145,7 +145,7 @@ public record Lily(int r, int stride, int experts, double scaling, Targets targe
         }
 
         private static void requireWhole(Pass pass) {
-            if (pass.isTraining() || pass.ragged() != null) {
+            if (pass.isTraining() || pass.context().ragged() != null) {
                 throw new InputException("this Lily adapter is PEFT's, whose router takes the mean over all tokens of a"
                         + " batch: it can't be trained on or served, where a batch is cut into parts; train a new one");
             }

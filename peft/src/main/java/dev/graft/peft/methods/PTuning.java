@@ -211,7 +211,7 @@ public record PTuning(
         @Override
         public Tensor apply(Affine inner, Tensor ids, Pass pass) {
             Tensor embedded = inner.apply(ids, pass);
-            if (pass.continues()) {
+            if (pass.context().continues()) {
                 return embedded;
             }
             Tensor pseudo = ids.eq(new Scalar((long) pseudoToken));

@@ -238,7 +238,7 @@ public record Shadow(
             implements Effect.Intervene {
         @Override
         public Tensor apply(Tensor hidden, Tensor mask, @Nullable Tensor earlier, Pass pass) {
-            Tensor s = pass.noted(state);
+            Tensor s = pass.context().noted(state);
             if (s.size(1) != hidden.size(1)) {
                 throw new InputException(layer.name() + " is given " + hidden.size(1)
                         + " positions and shadow has read " + s.size(1)
@@ -287,9 +287,9 @@ public record Shadow(
         @Override
         public Tensor apply(Tensor hidden, Tensor mask, @Nullable Tensor earlier, Pass pass) {
             if (!last) {
-                Tensor s = pass.noted(before);
+                Tensor s = pass.context().noted(before);
                 Tensor change = transform.of(hidden).sub(s);
-                pass.note(this, s.add(gate.of(hidden).sigmoid().mul(change)));
+                pass.context().note(this, s.add(gate.of(hidden).sigmoid().mul(change)));
             }
             return hidden;
         }

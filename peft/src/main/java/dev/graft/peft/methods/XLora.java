@@ -160,10 +160,10 @@ public record XLora(XLoraConfig config, List<LoraExpert> experts) implements Met
             implements Effect.Delta {
         @Override
         public Tensor apply(Tensor x, Pass pass) {
-            Tensor all = pass.noted(shares);
+            Tensor all = pass.context().noted(shares);
             Tensor own = config.chosen(all.select(2, all.size(2) == 1 ? 0 : layer));
             if (!(site instanceof Embedding) && x.dim() == 2) {
-                own = mean(own, pass.mask());
+                own = mean(own, pass.context().mask());
             } else if (x.size(0) != own.size(0) || x.size(1) != own.size(1)) {
                 throw new InputException(site.name() + " is given " + x.size(0) + " × " + x.size(1)
                         + " positions, X-LoRA knows shares for " + own.size(0) + " × " + own.size(1));

@@ -2,8 +2,8 @@ package dev.graft.train.loss;
 
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
+import dev.graft.models.LoadBalance;
 import dev.graft.models.Pass;
-import dev.graft.models.Routing;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
@@ -52,7 +52,7 @@ public interface Objective {
      *
      * @param terms the {@link #terms} of the same batches
      */
-    record Load(Routing.Load routing, long terms) {
+    record Load(LoadBalance.Load routing, long terms) {
         /** Of two parts of a step together. */
         public Load plus(Load other) {
             return new Load(routing.plus(other.routing), terms + other.terms);

@@ -106,7 +106,7 @@ final class PreferenceLoss implements Objective {
         try (Scope scope = new Scope()) {
             Pass pass = passes.apply(hooks, batch);
             Hidden hidden = base.hidden(Objective.inputs(batch), pass);
-            if (Arrays.stream(pass.promptTargets().labels()).anyMatch(label -> label != Target.NONE)) {
+            if (Arrays.stream(pass.context().promptTargets().labels()).anyMatch(label -> label != Target.NONE)) {
                 throw new IllegalStateException("a prompt with labels of its own can't learn preferences");
             }
             AnswerTokens tokens = AnswerTokens.of(batch, (int) hidden.prompt(), whole(batch));

@@ -4,8 +4,8 @@ import dev.graft.models.Auxiliary;
 import dev.graft.models.Base;
 import dev.graft.models.Head;
 import dev.graft.models.Hidden;
+import dev.graft.models.LoadBalance;
 import dev.graft.models.Pass;
-import dev.graft.models.Routing;
 import dev.graft.models.Task;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Hooks;
@@ -91,7 +91,7 @@ final class TokenLoss implements Objective {
                 Scope scope = new Scope()) {
             Pass pass = Pass.inference(hooks);
             base.hidden(Objective.inputs(batch), pass);
-            Routing.Load routing = pass.load();
+            LoadBalance.Load routing = pass.loadBalance().load();
             return routing == null ? null : new Load(routing, terms(hooks, batch));
         }
     }
@@ -108,7 +108,7 @@ final class TokenLoss implements Objective {
             SoftTargets soft = goal == null ? null : SoftTargets.of(goal, batch);
             Pass pass = passes.apply(hooks, batch);
             Hidden hidden = base.hidden(Objective.inputs(batch), pass);
-            Labelled labelled = labelled(batch, hidden.prompt(), pass.promptTargets());
+            Labelled labelled = labelled(batch, hidden.prompt(), pass.context().promptTargets());
             if (labelled.labels.length == 0) {
                 return step == null ? Loss.NONE : alone(pass, divisor, step);
             }
@@ -193,7 +193,8 @@ final class TokenLoss implements Objective {
 
     /** The load-balance loss of a mixture of experts, counted once for each labelled token: it adds to the mean. */
     private double balance(Pass pass, long own, double divisor, @Nullable Load step) {
-        Tensor balance = step != null ? pass.balance(step.routing()) : shifted ? pass.balance() : null;
+        LoadBalance routing = pass.loadBalance();
+        Tensor balance = step != null ? routing.loss(step.routing()) : shifted ? routing.loss() : null;
         long terms = step == null ? own : step.terms();
         if (balance == null) {
             return 0;
