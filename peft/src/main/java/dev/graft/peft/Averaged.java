@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param members their stacks
  * @param weights wᵢ
  */
-record Averaged(List<List<Selection.Active>> members, List<Double> weights) implements Several {
+record Averaged(List<Stack> members, List<Double> weights) implements Several {
     Averaged {
         members = List.copyOf(members);
         weights = List.copyOf(weights);
@@ -46,7 +46,7 @@ record Averaged(List<List<Selection.Active>> members, List<Double> weights) impl
                 + " choose them by rows or put one behind the other");
     }
 
-    private Tensor sum(Function<List<Selection.Active>, Tensor> each) {
+    private Tensor sum(Function<Stack, Tensor> each) {
         Tensor sum = null;
         for (int i = 0; i < weights.size(); i++) {
             Tensor part = Ops.scale(each.apply(members.get(i)), weights.get(i));
@@ -61,20 +61,16 @@ record Averaged(List<List<Selection.Active>> members, List<Double> weights) impl
     private record Blocks(Averaged of, Site site) implements Effect.Bottleneck {
         @Override
         public Tensor apply(Tensor residual, Tensor output, UnaryOperator<Tensor> norm, Pass pass) {
-            return of.sum(stack -> Grafted.each(
-                    site,
-                    stack,
-                    Effect.Bottleneck.class,
-                    output,
-                    (effect, h) -> effect.apply(residual, h, norm, pass)));
+            return of.sum(stack -> stack.each(
+                    site, Effect.Bottleneck.class, output, (effect, h) -> effect.apply(residual, h, norm, pass)));
         }
     }
 
     private record States(Averaged of, Site site) implements Effect.Intervene {
         @Override
         public Tensor apply(Tensor hidden, Tensor mask, @Nullable Tensor earlier, Pass pass) {
-            return of.sum(stack -> Grafted.each(
-                    site, stack, Effect.Intervene.class, hidden, (effect, h) -> effect.apply(h, mask, earlier, pass)));
+            return of.sum(stack -> stack.each(
+                    site, Effect.Intervene.class, hidden, (effect, h) -> effect.apply(h, mask, earlier, pass)));
         }
     }
 
@@ -89,23 +85,21 @@ record Averaged(List<List<Selection.Active>> members, List<Double> weights) impl
 
         @Override
         public Tensor weight(Tensor weight) {
-            return of.sum(stack ->
-                    Grafted.compose(site, new Plain(weight, null), stack).weight());
+            return of.sum(stack -> stack.layer(site, new Plain(weight, null)).weight());
         }
 
         @Override
         public Tensor bias(Tensor bias) {
             Tensor weight = ((Affine) site).weight();
             return of.sum(stack -> {
-                Tensor own =
-                        Grafted.compose(site, new Plain(weight, bias), stack).bias();
+                Tensor own = stack.layer(site, new Plain(weight, bias)).bias();
                 return own == null ? bias : own;
             });
         }
 
         @Override
         public Tensor apply(Affine inner, Tensor x, Pass pass) {
-            return of.sum(stack -> Grafted.compose(site, inner, stack).apply(x, pass));
+            return of.sum(stack -> stack.layer(site, inner).apply(x, pass));
         }
     }
 }

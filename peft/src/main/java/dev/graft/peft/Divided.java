@@ -15,7 +15,7 @@ import org.bytedeco.pytorch.Tensor;
  * @param members their stacks
  * @param lengths for each of them, on how many positions it acts
  */
-record Divided(List<List<Selection.Active>> members, List<Integer> lengths) implements Several {
+record Divided(List<Stack> members, List<Integer> lengths) implements Several {
     Divided {
         members = List.copyOf(members);
         lengths = List.copyOf(lengths);
@@ -48,12 +48,13 @@ record Divided(List<List<Selection.Active>> members, List<Integer> lengths) impl
             for (int i = 0; i < parts.length; i++) {
                 long length = of.lengths.get(i);
                 Tensor own = residual.narrow(1, from, length);
-                parts[i] = Grafted.each(
-                        site,
-                        of.members.get(i),
-                        Effect.Bottleneck.class,
-                        output.narrow(1, from, length),
-                        (effect, h) -> effect.apply(own, h, norm, pass));
+                parts[i] = of.members
+                        .get(i)
+                        .each(
+                                site,
+                                Effect.Bottleneck.class,
+                                output.narrow(1, from, length),
+                                (effect, h) -> effect.apply(own, h, norm, pass));
                 from += length;
             }
             return Ops.cat(1, parts);

@@ -1,7 +1,6 @@
 package dev.graft.peft;
 
 import dev.graft.formats.InputException;
-import dev.graft.models.Auxiliary;
 import dev.graft.models.Backbone;
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
@@ -21,17 +20,13 @@ import dev.graft.models.sites.Prefix;
 import dev.graft.models.sites.Prompt;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
-import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
@@ -60,7 +55,7 @@ final class Grafted implements Hooks {
         List<RowGroup> groups = new ArrayList<>();
         for (int row = 0; row < rows.size(); row++) {
             if (!rows.get(row).isEmpty()) {
-                groups.add(RowGroup.of(rows.get(row), new long[] {row}));
+                groups.add(RowGroup.of(new Stack(rows.get(row)), new long[] {row}));
             }
         }
         return groups.isEmpty() && slots == null ? Hooks.NONE : new Grafted(List.copyOf(groups), slots);
@@ -71,7 +66,7 @@ final class Grafted implements Hooks {
             return Hooks.NONE;
         }
         if (!perRow) {
-            return new Grafted(List.of(new RowGroup(rows.get(0), null, 0)));
+            return new Grafted(List.of(new RowGroup(new Stack(rows.get(0)), null, 0)));
         }
         Map<List<Selection.Active>, List<Long>> byStack = new LinkedHashMap<>();
         for (int i = 0; i < rows.size(); i++) {
@@ -81,7 +76,8 @@ final class Grafted implements Hooks {
         byStack.forEach((stack, members) -> {
             if (!stack.isEmpty()) {
                 groups.add(RowGroup.of(
-                        stack, members.stream().mapToLong(Long::longValue).toArray()));
+                        new Stack(stack),
+                        members.stream().mapToLong(Long::longValue).toArray()));
             }
         });
         return new Grafted(List.copyOf(groups));
@@ -90,7 +86,7 @@ final class Grafted implements Hooks {
     @Override
     public void requireFit(Backbone backbone) {
         for (RowGroup group : groups) {
-            for (Selection.Active active : group.stack()) {
+            for (Selection.Active active : group.stack().adapters()) {
                 Base own = active.adapter().base();
                 if (own.backbone() != backbone) {
                     throw new InputException(
@@ -104,51 +100,7 @@ final class Grafted implements Hooks {
 
     @Override
     public void before(Backbone backbone, Inputs in, Pass pass) {
-        Map<Preview, Set<Long>> rows = previews();
-        Set<Long> frozen = new HashSet<>();
-        rows.forEach((preview, own) -> frozen.addAll(preview.reader() == null ? own : Set.of()));
-        Tensor seen = null;
-        for (Map.Entry<Preview, Set<Long>> entry : rows.entrySet()) {
-            Preview preview = entry.getKey();
-            Network reader = preview.reader();
-            if (reader == null && seen == null) {
-                seen = pass.piece(() -> {
-                    try (NoGrad off = new NoGrad()) {
-                        Pass own = pass.frozen(backbone, row -> frozen.contains((long) row));
-                        return new Tensor[] {backbone.hidden(in, own).last()};
-                    }
-                })[0];
-            }
-            Tensor hidden = reader == null
-                    ? Objects.requireNonNull(seen)
-                    : reader.read(in, pass, row -> entry.getValue().contains((long) row));
-            Tensor result = pass.piece(() -> new Tensor[] {preview.of(hidden, pass)})[0];
-            pass.context().note(preview, result);
-            Auxiliary auxiliary = preview.auxiliary(result, in);
-            if (auxiliary != null) {
-                pass.auxiliary(auxiliary);
-            }
-        }
-    }
-
-    /** What must be known before a pass, with the rows of a ragged one that it is for. */
-    private Map<Preview, Set<Long>> previews() {
-        Map<Preview, Set<Long>> rows = new LinkedHashMap<>();
-        for (RowGroup group : groups) {
-            for (Selection.Active active : group.stack()) {
-                if (!active.previews().isEmpty()
-                        && group.stack().stream().anyMatch(a -> a.adapter().hasPrompt())) {
-                    throw new InputException(active.adapter().method().type().name()
-                            + " reads the text first, which it can't together with a prompt");
-                }
-                for (Preview preview : active.previews()) {
-                    Set<Long> own = rows.computeIfAbsent(preview, fresh -> new HashSet<>());
-                    Arrays.stream(group.rows() == null ? new long[0] : Tensors.longs(group.rows()))
-                            .forEach(own::add);
-                }
-            }
-        }
-        return rows;
+        Previews.of(groups).read(backbone, in, pass);
     }
 
     @Override
@@ -254,11 +206,11 @@ final class Grafted implements Hooks {
     public Tensor expert(Experts site, int expert, Tensor x, long[] batchRows, Pass pass) {
         Tensor y = null;
         for (RowGroup group : groups) {
-            if (!group.actsOn(site)) {
+            if (!group.stack().actsOn(site)) {
                 continue;
             }
             if (group.rows() == null) {
-                return compose(site, expert, group.stack()).apply(x, pass);
+                return group.stack().expert(site, expert).apply(x, pass);
             }
             y = y == null ? site.at(expert).apply(x, pass) : y;
             long[] own = Tensors.longs(group.rows());
@@ -268,7 +220,7 @@ final class Grafted implements Hooks {
                     .toArray();
             if (places.length > 0) {
                 Tensor index = Tensors.of(places, places.length);
-                Tensor part = compose(site, expert, group.stack()).apply(x.index_select(0, index), pass);
+                Tensor part = group.stack().expert(site, expert).apply(x.index_select(0, index), pass);
                 y = y.index_copy(0, index, Ops.to(part, y.scalar_type()));
             }
         }
@@ -279,11 +231,13 @@ final class Grafted implements Hooks {
     private Tensor rest(Site site, Affine frozen, Tensor x, Pass pass) {
         Tensor y = null;
         for (RowGroup group : groups) {
-            if (site instanceof Linear ? group.onlyAdds(site) : !group.actsOn(site)) {
+            if (site instanceof Linear
+                    ? group.stack().onlyAdds(site)
+                    : !group.stack().actsOn(site)) {
                 continue;
             }
             if (group.rows() == null) {
-                return compose(site, frozen, group).apply(x, pass);
+                return group.stack().layer(site, frozen).apply(x, pass);
             }
             if (y == null) {
                 y = frozen.apply(x, pass);
@@ -291,7 +245,9 @@ final class Grafted implements Hooks {
             Tensor part = group.of(x);
             y = group.into(
                     y,
-                    compose(site, new Known(frozen, part, group.of(y)), group).apply(part, pass.of(group.rows())));
+                    group.stack()
+                            .layer(site, new Known(frozen, part, group.of(y)))
+                            .apply(part, pass.of(group.rows())));
         }
         return y == null ? frozen.apply(x, pass) : y;
     }
@@ -314,51 +270,17 @@ final class Grafted implements Hooks {
         }
     }
 
-    private static Affine compose(Site site, Affine frozen, RowGroup group) {
-        return compose(site, frozen, group.stack());
-    }
-
-    /** The layer with all effects of a stack of adapters. */
-    static Affine compose(Site site, Affine frozen, List<Selection.Active> stack) {
-        return compose(site, frozen, stack, UnaryOperator.identity());
-    }
-
-    /** One expert's layer with all effects of a stack of adapters. */
-    static Affine compose(Experts site, int expert, List<Selection.Active> stack) {
-        return compose(
-                site,
-                site.at(expert),
-                stack,
-                effect -> effect instanceof Effect.EachExpert each ? each.of().apply(expert) : effect);
-    }
-
-    private static Affine compose(Site site, Affine frozen, List<Selection.Active> stack, UnaryOperator<Effect> seen) {
-        Affine layer = frozen;
-        for (Selection.Active active : stack) {
-            Affine before = layer;
-            for (Effect effect : active.effects(site)) {
-                if (!(effect instanceof Effect.Prompt)) {
-                    layer = Composed.of(site, layer, seen.apply(effect));
-                }
-            }
-            if (active.strength() != 1 && layer != before) {
-                layer = new Composed.Blend(before, layer, active.strength());
-            }
-        }
-        return layer;
-    }
-
     @Override
     public Tensor norm(Norm site, Tensor x, Pass pass) {
         Tensor y = null;
         for (RowGroup group : groups) {
-            if (!group.actsOn(site)) {
+            if (!group.stack().actsOn(site)) {
                 continue;
             }
             if (group.rows() == null) {
-                return normalised(site, group.stack(), x);
+                return group.stack().normalised(site, x);
             }
-            y = group.into(y == null ? site.apply(x) : y, normalised(site, group.stack(), group.of(x)));
+            y = group.into(y == null ? site.apply(x) : y, group.stack().normalised(site, group.of(x)));
         }
         return y == null ? site.apply(x) : y;
     }
@@ -369,75 +291,39 @@ final class Grafted implements Hooks {
             return site;
         }
         return slots == null && groups.size() == 1 && groups.get(0).rows() == null
-                ? compose(site, site, groups.get(0))
+                ? groups.get(0).stack().layer(site, site)
                 : null;
     }
 
     @Override
     public boolean readAttentionInput() {
         return groups.stream()
-                .flatMap(group -> group.stack().stream())
+                .flatMap(group -> group.stack().adapters().stream())
                 .anyMatch(active -> active.adapter().readsAttentionInput());
     }
 
     @Override
     public boolean isFrozen(Site site) {
-        return groups.stream().noneMatch(group -> group.actsOn(site)) && (slots == null || !slots.actOn(site));
-    }
-
-    private static Tensor normalised(Norm site, List<Selection.Active> stack, Tensor x) {
-        Tensor y = replaced(site, stack).apply(x);
-        for (Selection.Active active : stack) {
-            if (active.effects(site).stream().anyMatch(Effect.Skip.class::isInstance)) {
-                y = blend(y, x, active.strength());
-            }
-        }
-        return y;
-    }
-
-    /** The norm with the parameters that a stack of adapters gives it. */
-    static Norm replaced(Norm site, List<Selection.Active> stack) {
-        Norm norm = site;
-        for (Selection.Active active : stack) {
-            for (Effect effect : active.effects(site)) {
-                if (effect instanceof Effect.Skip) {
-                    continue;
-                }
-                if (!(effect instanceof Effect.Replace replace)) {
-                    throw new IllegalStateException(site.name() + " can't have the effect " + effect);
-                }
-                norm = norm.with(
-                        blend(norm.weight(), replace.weight(), active.strength()),
-                        norm.bias() == null ? null : blend(norm.bias(), replace.bias(), active.strength()));
-            }
-        }
-        return norm;
-    }
-
-    private static Tensor blend(Tensor from, @Nullable Tensor to, double strength) {
-        if (to == null) {
-            return from;
-        }
-        return strength == 1 ? to : Ops.addScaled(from, to.sub(from), strength);
+        return groups.stream().noneMatch(group -> group.stack().actsOn(site)) && (slots == null || !slots.actOn(site));
     }
 
     @Override
     public Tensor block(Block site, Tensor residual, Tensor output, Pass pass) {
         Tensor result = output;
         for (RowGroup group : groups) {
-            if (!group.actsOn(site)) {
+            if (!group.stack().actsOn(site)) {
                 continue;
             }
-            Norm norm = site.norm() == null ? null : replaced(site.norm(), group.stack());
+            Norm norm = site.norm() == null ? null : group.stack().norm(site.norm());
             UnaryOperator<Tensor> normalise = norm == null ? UnaryOperator.identity() : norm::apply;
             Tensor stream = group.of(residual);
             Tensor before = Ops.to(group.of(output), residual.scalar_type());
-            Tensor after = each(
-                    site,
-                    group,
-                    Effect.Bottleneck.class,
-                    before,
-                    (effect, h) -> effect.apply(stream, h, normalise, pass));
+            Tensor after = group.stack()
+                    .each(
+                            site,
+                            Effect.Bottleneck.class,
+                            before,
+                            (effect, h) -> effect.apply(stream, h, normalise, pass));
             result = group.into(result, after);
         }
         return result;
@@ -457,23 +343,14 @@ final class Grafted implements Hooks {
     public Tensor undo(Stream site, Tensor rows) {
         Tensor result = rows;
         for (RowGroup group : groups) {
-            if (!group.actsOn(site)) {
+            if (!group.stack().actsOn(site)) {
                 continue;
             }
             if (group.rows() != null && rows.dim() < 3) {
                 throw new InputException(
                         "a head that undoes an invertible adapter reads one selection for all rows in training");
             }
-            Tensor h = group.of(rows);
-            for (int i = group.stack().size() - 1; i >= 0; i--) {
-                Selection.Active active = group.stack().get(i);
-                for (Effect effect : active.effects(site)) {
-                    if (active.strength() == 1 && effect instanceof Effect.Intervene intervene) {
-                        h = intervene.undo(h);
-                    }
-                }
-            }
-            result = group.into(result, h);
+            result = group.into(result, group.stack().undone(site, group.of(rows)));
         }
         return result;
     }
@@ -481,17 +358,17 @@ final class Grafted implements Hooks {
     private Tensor intervened(Site site, Tensor hidden, Pass pass) {
         Tensor result = hidden;
         for (RowGroup group : groups) {
-            if (group.actsOn(site)) {
+            if (group.stack().actsOn(site)) {
                 Tensor mask = group.of(pass.context().mask());
                 Tensor read = pass.context().earlier();
                 Tensor earlier = read == null ? null : group.of(read);
                 Pass own = group.rows() == null ? pass : pass.of(group.rows());
-                Tensor after = each(
-                        site,
-                        group,
-                        Effect.Intervene.class,
-                        group.of(hidden),
-                        (effect, h) -> effect.apply(h, mask, earlier, own));
+                Tensor after = group.stack()
+                        .each(
+                                site,
+                                Effect.Intervene.class,
+                                group.of(hidden),
+                                (effect, h) -> effect.apply(h, mask, earlier, own));
                 result = group.into(result, after);
             }
         }
@@ -502,44 +379,18 @@ final class Grafted implements Hooks {
     public Tensor attended(Attention site, Tensor queries, Tensor attended, Pass pass) {
         Tensor result = attended;
         for (RowGroup group : groups) {
-            if (group.actsOn(site)) {
+            if (group.stack().actsOn(site)) {
                 Tensor own = group.of(queries);
-                Tensor after = each(
-                        site,
-                        group,
-                        Effect.Attend.class,
-                        group.of(attended),
-                        (effect, h) -> h.add(Ops.to(effect.apply(own, pass), h.scalar_type())));
+                Tensor after = group.stack()
+                        .each(
+                                site,
+                                Effect.Attend.class,
+                                group.of(attended),
+                                (effect, h) -> h.add(Ops.to(effect.apply(own, pass), h.scalar_type())));
                 result = group.into(result, after);
             }
         }
         return result;
-    }
-
-    /** What one effect makes of hidden states. */
-    interface Step<E> {
-        Tensor apply(E effect, Tensor h);
-    }
-
-    private static <E extends Effect> Tensor each(
-            Site site, RowGroup group, Class<E> kind, Tensor start, Step<E> step) {
-        return each(site, group.stack(), kind, start, step);
-    }
-
-    /** What a stack of adapters makes of hidden states by its effects of a kind, in their order. */
-    static <E extends Effect> Tensor each(
-            Site site, List<Selection.Active> stack, Class<E> kind, Tensor start, Step<E> step) {
-        Tensor h = start;
-        for (Selection.Active active : stack) {
-            for (Effect effect : active.effects(site)) {
-                if (!kind.isInstance(effect)) {
-                    continue;
-                }
-                Tensor changed = step.apply(kind.cast(effect), h);
-                h = active.strength() == 1 ? changed : Ops.addScaled(h, changed.sub(h), active.strength());
-            }
-        }
-        return h;
     }
 
     @Override

@@ -65,15 +65,15 @@ public final class Merge {
 
     /** The same, also into quantised matrices. */
     public static Merged merge(Base base, Selection selection, Quantised quantised) {
-        List<Selection.Active> stack = selection.stack();
+        Stack stack = new Stack(selection.stack());
         refuseOthers(base, stack);
         Map<String, Tensor> changed = new LinkedHashMap<>();
         Map<String, Quantized> moved = new LinkedHashMap<>();
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             for (Site site : base.sites()) {
-                boolean untouched =
-                        stack.stream().allMatch(active -> active.effects(site).isEmpty());
+                boolean untouched = stack.adapters().stream()
+                        .allMatch(active -> active.effects(site).isEmpty());
                 if (untouched) {
                     continue;
                 }
@@ -87,14 +87,14 @@ public final class Merge {
                     refuseQuantized(site);
                 }
                 if (site instanceof Projection layer) {
-                    put(base, site, layer, Grafted.compose(site, layer, stack), changed, scope);
+                    put(base, site, layer, stack.layer(site, layer), changed, scope);
                 } else if (site instanceof Embedding embedding) {
                     refusePrompt(site, stack);
-                    put(base, site, embedding, Grafted.compose(site, embedding, stack), changed, scope);
+                    put(base, site, embedding, stack.layer(site, embedding), changed, scope);
                 } else if (site instanceof Experts experts) {
                     put(base, experts.weight(), merged(experts, stack), changed, scope);
                 } else if (site instanceof Norm norm) {
-                    Norm replaced = Grafted.replaced(norm, stack);
+                    Norm replaced = stack.norm(norm);
                     put(base, norm.weight(), replaced.weight(), changed, scope);
                     if (norm.bias() != null && replaced.bias() != null) {
                         put(base, norm.bias(), replaced.bias(), changed, scope);
@@ -111,8 +111,8 @@ public final class Merge {
     }
 
     /** The quantised matrix with updates that it takes up without rounding, or null. */
-    private static @Nullable Quantized sum(Site site, List<Selection.Active> stack, Scope scope) {
-        boolean updates = stack.stream()
+    private static @Nullable Quantized sum(Site site, Stack stack, Scope scope) {
+        boolean updates = stack.adapters().stream()
                 .flatMap(active -> active.effects(site).stream())
                 .allMatch(effect -> effect instanceof Effect.Delta delta && delta.bias() == null);
         if (!updates || !(site instanceof Linear linear && linear.matrix() instanceof Grouped matrix)) {
@@ -120,7 +120,7 @@ public final class Merge {
         }
         Dense nothing = new Dense(Tensors.zeros(ScalarType.Float, linear.out(), linear.in()));
         Linear beside = new Linear(linear.name(), linear.role(), linear.layer(), nothing, null, linear.transposed());
-        Quantized sum = matrix.plus(Grafted.compose(site, beside, stack).weight());
+        Quantized sum = matrix.plus(stack.layer(site, beside).weight());
         if (sum != null) {
             sum.parts().forEach(scope::release);
         }
@@ -155,8 +155,8 @@ public final class Merge {
         }
     }
 
-    private static void refuseOthers(Base base, List<Selection.Active> stack) {
-        for (Selection.Active active : stack) {
+    private static void refuseOthers(Base base, Stack stack) {
+        for (Selection.Active active : stack.adapters()) {
             String method = active.adapter().method().type().name();
             if (active.adapter().base() != base) {
                 throw new InputException("the adapter (" + method + ") was made for another base object than this one");
@@ -194,10 +194,10 @@ public final class Merge {
         store(base.nameOf(old), old, bias, changed, scope);
     }
 
-    private static Tensor merged(Experts site, List<Selection.Active> stack) {
+    private static Tensor merged(Experts site, Stack stack) {
         Tensor[] each = new Tensor[Math.toIntExact(site.count())];
         for (int expert = 0; expert < each.length; expert++) {
-            each[expert] = Grafted.compose(site, expert, stack).weight().unsqueeze(0);
+            each[expert] = stack.expert(site, expert).weight().unsqueeze(0);
         }
         return Ops.cat(0, each);
     }
@@ -243,19 +243,19 @@ public final class Merge {
         }
     }
 
-    private static void refusePrompt(Site site, List<Selection.Active> stack) {
-        for (Selection.Active active : stack) {
+    private static void refusePrompt(Site site, Stack stack) {
+        for (Selection.Active active : stack.adapters()) {
             if (active.effects(site).stream().anyMatch(Effect.Prompt.class::isInstance)) {
                 throw unmergeable(site, stack);
             }
         }
     }
 
-    private static void refuseNonlinear(Site site, List<Selection.Active> stack) {
-        for (Selection.Active active : stack) {
+    private static void refuseNonlinear(Site site, Stack stack) {
+        for (Selection.Active active : stack.adapters()) {
             for (Effect effect : active.effects(site)) {
                 if (effect instanceof Effect.Delta delta && delta.weight() == null) {
-                    throw unmergeable(site, List.of(active));
+                    throw unmergeable(site, new Stack(List.of(active)));
                 }
             }
         }
@@ -269,8 +269,8 @@ public final class Merge {
         }
     }
 
-    private static InputException unmergeable(Site site, List<Selection.Active> stack) {
-        String method = stack.stream()
+    private static InputException unmergeable(Site site, Stack stack) {
+        String method = stack.adapters().stream()
                 .filter(active -> !active.effects(site).isEmpty())
                 .map(active -> active.adapter().method().type().name())
                 .findFirst()

@@ -33,7 +33,7 @@ final class Prefixes {
         for (RowGroup group : groups) {
             for (long row : group.indices(batch)) {
                 int at = Math.toIntExact((row + 1) * longest - length(group, site));
-                for (Selection.Active active : group.stack()) {
+                for (Selection.Active active : group.stack().adapters()) {
                     int length = Math.toIntExact(active.prefixLength(site));
                     Arrays.fill(mask, at, at + length, prefixes(active, site).isEmpty() ? 0 : 1);
                     at += length;
@@ -49,7 +49,7 @@ final class Prefixes {
     }
 
     private static long length(RowGroup group, Attention site) {
-        return group.stack().stream()
+        return group.stack().adapters().stream()
                 .mapToLong(active -> active.prefixLength(site))
                 .sum();
     }
@@ -70,7 +70,7 @@ final class Prefixes {
         for (RowGroup group : groups) {
             List<Tensor> parts = new ArrayList<>();
             long rows = group.size(batch);
-            for (Selection.Active active : group.stack()) {
+            for (Selection.Active active : group.stack().adapters()) {
                 List<Effect.Prefix> prefixes = prefixes(active, site);
                 for (Effect.Prefix prefix : prefixes) {
                     parts.add(keysAndValues(prefix, group, rows, pass));

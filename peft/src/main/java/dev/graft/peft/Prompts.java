@@ -23,7 +23,7 @@ final class Prompts {
         long longest = 0;
         Tensor any = null;
         for (RowGroup group : groups) {
-            List<Tensor> found = group.effects(site, Effect.Prompt.class).stream()
+            List<Tensor> found = group.stack().effects(site, Effect.Prompt.class).stream()
                     .map(effect -> effect.rows().apply(pass))
                     .toList();
             Tensor part = found.isEmpty()
@@ -62,7 +62,7 @@ final class Prompts {
     }
 
     private static boolean isInside(RowGroup group, Site site) {
-        List<Effect.Prompt> prompts = group.effects(site, Effect.Prompt.class);
+        List<Effect.Prompt> prompts = group.stack().effects(site, Effect.Prompt.class);
         boolean inside = prompts.get(0).inside();
         if (prompts.stream().anyMatch(prompt -> prompt.inside() != inside)) {
             throw new InputException(
@@ -82,7 +82,7 @@ final class Prompts {
             int end = Math.toIntExact((row + 1) * longest);
             int at = Math.toIntExact(end - length);
             Arrays.fill(mask, at, end, 1);
-            for (Effect.Prompt prompt : group.effects(site, Effect.Prompt.class)) {
+            for (Effect.Prompt prompt : group.stack().effects(site, Effect.Prompt.class)) {
                 prompt.targets().copyInto(all, at);
                 at += prompt.length();
             }

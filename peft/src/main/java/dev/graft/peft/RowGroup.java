@@ -1,14 +1,10 @@
 package dev.graft.peft;
 
 import dev.graft.models.Pass;
-import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Linear;
-import dev.graft.models.sites.Site;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
-import java.util.ArrayList;
-import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -18,8 +14,8 @@ import org.jspecify.annotations.Nullable;
  * @param rows their indices, int64; null for all rows
  * @param count how many they are; 0 for all
  */
-record RowGroup(List<Selection.Active> stack, @Nullable Tensor rows, int count) {
-    static RowGroup of(List<Selection.Active> stack, long[] indices) {
+record RowGroup(Stack stack, @Nullable Tensor rows, int count) {
+    static RowGroup of(Stack stack, long[] indices) {
         try (Scope scope = new Scope()) {
             return new RowGroup(stack, scope.release(Tensors.of(indices, indices.length)), indices.length);
         }
@@ -33,36 +29,19 @@ record RowGroup(List<Selection.Active> stack, @Nullable Tensor rows, int count) 
         return rows == null ? changed : batch.index_copy(0, rows, Ops.to(changed, batch.scalar_type()));
     }
 
-    /** Whether anything happens at a site. Where one attention layer has a prefix all of its kind have room for it. */
-    boolean actsOn(Site site) {
-        for (Selection.Active active : stack) {
-            if (!active.effects(site).isEmpty()
-                    || site instanceof Attention attention && active.prefixLength(attention) > 0) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    /** Whether all that its adapters do at a site, if anything, is to add to a layer's answer. */
-    boolean onlyAdds(Site site) {
-        return stack.stream()
-                .allMatch(active -> active.effects(site).stream().allMatch(Effect.Delta.class::isInstance));
-    }
-
     /**
      * What its adapters add to the answer of a linear layer for their rows of x {@code [batch, ..., in]}; null where they do nothing or something
      * else.
      */
     @Nullable
     Tensor added(Linear site, Tensor x, Pass pass) {
-        if (!onlyAdds(site) || !actsOn(site)) {
+        if (!stack.onlyAdds(site) || !stack.actsOn(site)) {
             return null;
         }
         Tensor part = Ops.to(of(x), site.type());
         Pass own = rows == null ? pass : pass.of(rows);
         Tensor sum = null;
-        for (Selection.Active active : stack) {
+        for (Selection.Active active : stack.adapters()) {
             for (Effect effect : active.effects(site)) {
                 Tensor change = Ops.to(((Effect.Delta) effect).apply(part, own), site.type());
                 Tensor scaled = active.strength() == 1 ? change : Ops.scale(change, active.strength());
@@ -70,19 +49,6 @@ record RowGroup(List<Selection.Active> stack, @Nullable Tensor rows, int count) 
             }
         }
         return sum;
-    }
-
-    /** What its adapters do at a site that is of a kind, in order. */
-    <E extends Effect> List<E> effects(Site site, Class<E> kind) {
-        List<E> effects = new ArrayList<>();
-        for (Selection.Active active : stack) {
-            for (Effect effect : active.effects(site)) {
-                if (kind.isInstance(effect)) {
-                    effects.add(kind.cast(effect));
-                }
-            }
-        }
-        return effects;
     }
 
     long size(long batch) {

@@ -117,7 +117,7 @@ public final class Selection {
         if (!weights.stream().allMatch(Double::isFinite)) {
             throw new InputException("the weights of an average are " + weights + ", expected numbers");
         }
-        List<List<Active>> members = members("averaged", selections, weights.size(), "weights");
+        List<Stack> members = members("averaged", selections, weights.size(), "weights");
         return several(new Averaged(members, weights));
     }
 
@@ -132,9 +132,9 @@ public final class Selection {
         if (!lengths.stream().allMatch(length -> length > 0)) {
             throw new InputException("the lengths of a split are " + lengths + ", expected positive numbers");
         }
-        List<List<Active>> members = members("split", selections, lengths.size(), "lengths");
-        for (List<Active> member : members) {
-            for (Active active : member) {
+        List<Stack> members = members("split", selections, lengths.size(), "lengths");
+        for (Stack member : members) {
+            for (Active active : member.adapters()) {
                 requireOneText(active.adapter.base());
             }
         }
@@ -151,12 +151,12 @@ public final class Selection {
     }
 
     /** The stacks of selections that act in one adapter's place. */
-    private static List<List<Active>> members(String how, List<Selection> selections, int count, String what) {
+    private static List<Stack> members(String how, List<Selection> selections, int count, String what) {
         if (selections.isEmpty() || selections.size() != count) {
             throw new InputException("there are " + selections.size() + " selections and " + count + " " + what
                     + ", expected as many of both, at least one");
         }
-        List<List<Active>> members = new ArrayList<>();
+        List<Stack> members = new ArrayList<>();
         Set<Base> bases = new HashSet<>();
         for (Selection selection : selections) {
             if (selection.perRow) {
@@ -169,7 +169,7 @@ public final class Selection {
                 }
                 bases.add(active.adapter.base());
             }
-            members.add(selection.rows.get(0));
+            members.add(new Stack(selection.rows.get(0)));
         }
         if (bases.size() > 1) {
             throw new InputException(
@@ -183,7 +183,7 @@ public final class Selection {
 
     private static Selection several(Several several) {
         Adapter first = several.members().stream()
-                .flatMap(List::stream)
+                .flatMap(stack -> stack.adapters().stream())
                 .findFirst()
                 .orElseThrow()
                 .adapter();

@@ -6,7 +6,7 @@ import java.util.List;
 /** Several selections that act in one adapter's place: at each site they are one effect. */
 sealed interface Several permits Averaged, Divided {
     /** Their stacks. */
-    List<List<Selection.Active>> members();
+    List<Stack> members();
 
     /** All of them as one effect; none where none of them acts. */
     List<Effect> effects(Site site);
@@ -14,13 +14,13 @@ sealed interface Several permits Averaged, Divided {
     /** Whether one of them does something at a site. */
     default boolean actOn(Site site) {
         return members().stream()
-                .flatMap(List::stream)
+                .flatMap(stack -> stack.adapters().stream())
                 .anyMatch(active -> !active.effects(site).isEmpty());
     }
 
     default List<Preview> previews() {
         return members().stream()
-                .flatMap(List::stream)
+                .flatMap(stack -> stack.adapters().stream())
                 .flatMap(active -> active.previews().stream())
                 .toList();
     }

@@ -103,7 +103,7 @@ public record WeightUpdate(
             throw new InputException("the base is in bf16, which is too coarse to tell the update of " + name(adapter)
                     + ": load it in fp32");
         }
-        Affine adapted = Grafted.compose(site, frozen, List.of(new Selection.Active(adapter, 1)));
+        Affine adapted = new Stack(List.of(new Selection.Active(adapter, 1))).layer(site, frozen);
         Tensor weight = precise(adapted.weight()).sub(precise(frozen.weight())).flatten(1, -1);
         Tensor old = frozen.bias();
         Tensor fresh = adapted.bias();
