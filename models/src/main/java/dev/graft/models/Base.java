@@ -24,13 +24,11 @@ import dev.graft.tensor.Cpu;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.function.Predicate;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Tensor;
@@ -126,15 +124,16 @@ public final class Base {
         this.order = order;
         Fields config = order == null ? checkpoint.config() : order.of(checkpoint.config());
         this.architecture = architecture;
-        Task task = options.task() == null ? declaredTask(config) : options.task();
+        DeclaredHead declared =
+                DeclaredHead.of(config, architecture, checkpoint.tensors().names());
+        Task task = options.task() == null ? declared.task() : options.task();
         if (options.head() == null && !architecture.tasks().contains(task)) {
             throw new InputException(name + ": " + architecture.modelType() + " has no head for " + task + ", it has "
                     + architecture.tasks());
         }
-        List<String> declared = declaredLabels(config);
         List<String> labels = task == Task.MULTIPLE_CHOICE
                 ? List.of("LABEL_0")
-                : options.labels().isEmpty() ? declared : options.labels();
+                : options.labels().isEmpty() ? declared.labels() : options.labels();
         FlexibleHead own = options.head();
         Quantization kept = options.quantization() != null
                 ? options.quantization()
@@ -145,7 +144,7 @@ public final class Base {
         this.weights = new Weights(
                 checkpoint.tensors(), architecture.prefix(task), options.numerics(), overrides, order, kept, matrices);
         weights.orUnder(architecture.prefix());
-        if (labels.size() != declared.size() || task != declaredTask(config)) {
+        if (labels.size() != declared.labels().size() || task != declared.task()) {
             weights.replaceHead();
         }
         Architecture.Model model = architecture.build(
@@ -293,36 +292,6 @@ public final class Base {
         }
         overrides.putAll(parameters);
         return overrides;
-    }
-
-    private Task declaredTask(Fields config) {
-        List<String> names = config.strings("architectures", List.of());
-        Task task = names.isEmpty() ? Task.FEATURE_EXTRACTION : architecture.task(names.get(0));
-        // Encoders of sentences keep the class that they were pretrained as, and their files the encoder alone.
-        boolean bare = task == Task.MASKED_LM
-                && checkpoint.tensors().names().stream().noneMatch(name -> name.startsWith(architecture.prefix()));
-        return bare ? Task.FEATURE_EXTRACTION : task;
-    }
-
-    private static List<String> declaredLabels(Fields config) {
-        Fields map = config.objectOrNull("id2label");
-        if (map == null) {
-            int count = config.integer("num_labels", 2, 1);
-            List<String> labels = new ArrayList<>();
-            for (int i = 0; i < count; i++) {
-                labels.add("LABEL_" + i);
-            }
-            return labels;
-        }
-        TreeMap<Integer, String> ordered = new TreeMap<>();
-        for (String id : map.names()) {
-            try {
-                ordered.put(Integer.valueOf(id), map.string(id));
-            } catch (NumberFormatException notANumber) {
-                throw map.wrong(id, "a label's number as key");
-            }
-        }
-        return List.copyOf(ordered.values());
     }
 
     /** The name it was loaded under. */

@@ -59,11 +59,11 @@ record BaseFolder(
                                 ? Mlx.store(parameter, grouped)
                                 : Bitsandbytes.store(parameter, matrix)));
         weights.stored().forEach((parameter, value) -> {
-            Tensor kept = dtype == null || !Weights.dtype(value).isFloat()
+            Tensor kept = dtype == null || !StoredTensors.dtype(value).isFloat()
                     ? value
-                    : Ops.to(value, Weights.type(new TensorInfo(parameter, dtype, Tensors.shape(value))));
+                    : Ops.to(value, StoredTensors.type(new TensorInfo(parameter, dtype, Tensors.shape(value))));
             tensors.add(new TensorData(
-                    new TensorInfo(parameter, Weights.dtype(kept), Tensors.shape(kept)), Tensors.bytes(kept)));
+                    new TensorInfo(parameter, StoredTensors.dtype(kept), Tensors.shape(kept)), Tensors.bytes(kept)));
         });
         return tensors;
     }

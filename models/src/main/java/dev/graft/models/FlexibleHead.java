@@ -60,7 +60,8 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
                 try (Scope scope = new Scope()) {
                     TensorInfo info = tensors.info(tensor);
                     values.put(
-                            tensor, scope.release(Tensors.of(tensors.bytes(tensor), Weights.type(info), info.shape())));
+                            tensor,
+                            scope.release(Tensors.of(tensors.bytes(tensor), StoredTensors.type(info), info.shape())));
                 }
             }
         }

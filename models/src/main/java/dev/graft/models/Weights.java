@@ -1,8 +1,6 @@
 package dev.graft.models;
 
-import dev.graft.formats.DType;
 import dev.graft.formats.FormatException;
-import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.checkpoints.QuantizedTensors;
@@ -21,8 +19,6 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.nio.ByteOrder;
 import java.util.Arrays;
-import java.util.Comparator;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -44,7 +40,7 @@ public final class Weights {
     private static final long GIVE_BACK = 1 << 23;
 
     private final TensorSource source;
-    private final String prefix;
+    private final TensorNames names;
     private final Numerics numerics;
     private final Map<String, Tensor> overrides;
     private final @Nullable LayerOrder order;
@@ -56,11 +52,7 @@ public final class Weights {
     private final Map<String, Tensor> buffers = new LinkedHashMap<>();
     private final TreeSet<String> fresh = new TreeSet<>();
     private final TreeSet<String> read = new TreeSet<>();
-    private final Map<String, IntFunction<List<String>>> storedNames = new HashMap<>();
-    private final Map<String, Part> parts = new HashMap<>();
     private boolean replacesHead;
-    private UnaryOperator<String> toStored = UnaryOperator.identity();
-    private String other = "";
     private @Nullable Maker maker;
 
     /** Makes tensors that no checkpoint has. */
@@ -93,7 +85,7 @@ public final class Weights {
         this.order = order;
         this.quantization = quantization;
         this.source = source;
-        this.prefix = prefix;
+        names = new TensorNames(source.names(), prefix);
         this.numerics = numerics;
         this.overrides = overrides;
     }
@@ -110,7 +102,7 @@ public final class Weights {
 
     /** Whether there is such a tensor. */
     public boolean has(String name) {
-        return maker != null || overrides.containsKey(stored(name)) || locate(stored(name)) != null;
+        return maker != null || overrides.containsKey(stored(name)) || names.locate(stored(name)) != null;
     }
 
     /** Whether the tensor was given in place of the file's. */
@@ -152,7 +144,7 @@ public final class Weights {
     }
 
     private boolean isForOthers(String name, long... shape) {
-        String found = overrides.containsKey(stored(name)) ? null : locate(stored(name));
+        String found = overrides.containsKey(stored(name)) ? null : names.locate(stored(name));
         return replacesHead
                 && found != null
                 && !Arrays.equals(source.info(found).shape(), shape);
@@ -175,19 +167,22 @@ public final class Weights {
 
     /** A linear layer, quantised if the base's are and it isn't of a head. */
     public Linear linear(String name, Role role, int layer, long out, long in, boolean bias) {
+        return linear(name, role, layer, out, in, bias, false);
+    }
+
+    /** The same where the checkpoint stores the weight as {@code [in, out]}. */
+    public Linear transposedLinear(String name, Role role, int layer, long out, long in, boolean bias) {
+        return linear(name, role, layer, out, in, bias, true);
+    }
+
+    private Linear linear(String name, Role role, int layer, long out, long in, boolean bias, boolean transposed) {
         return new Linear(
                 name,
                 role,
                 layer,
-                frozen(name + ".weight", role, out, in, false),
+                frozen(name + ".weight", role, out, in, transposed),
                 bias ? bias(name + ".bias", out) : null,
-                false);
-    }
-
-    /** A linear layer with a bias whose weight the checkpoint stores as {@code [in, out]}. */
-    public Linear transposedLinear(String name, Role role, int layer, long out, long in) {
-        return new Linear(
-                name, role, layer, frozen(name + ".weight", role, out, in, true), bias(name + ".bias", out), true);
+                transposed);
     }
 
     private Matrix frozen(String asked, Role role, long out, long in, boolean transposed) {
@@ -210,7 +205,7 @@ public final class Weights {
                 Tensor values = values(name, transposed ? new long[] {in, out} : new long[] {out, in});
                 return quantization.quantize(transposed ? values.t() : values, numerics.base());
             }
-            String stored = locate(name);
+            String stored = names.locate(name);
             if (quantization == Quantization.NONE || stored == null || !(source instanceof QuantizedTensors tensors)) {
                 return null;
             }
@@ -317,8 +312,8 @@ public final class Weights {
 
     /** The tensor in the type that the checkpoint has it in. */
     private Tensor values(String name, long... shape) {
-        Part part = parts.get(name);
-        String stored = locate(name);
+        TensorNames.Part part = names.part(name);
+        String stored = names.locate(name);
         if (stored == null && part != null) {
             return part(part, shape);
         }
@@ -330,7 +325,7 @@ public final class Weights {
         read.add(stored);
         TensorInfo info = source.info(stored);
         expect(name, info.shape(), shape);
-        Tensor raw = Tensors.empty(type(info), shape);
+        Tensor raw = Tensors.empty(StoredTensors.type(info), shape);
         if (raw.nbytes() > 0) {
             source.read(
                     stored,
@@ -348,27 +343,25 @@ public final class Weights {
      * @param whole the larger one, as this model would call it
      */
     public void part(String name, String whole, int index, int count) {
-        parts.put(name, new Part(whole, index, count));
+        names.part(name, new TensorNames.Part(whole, index, count));
     }
 
-    private record Part(String whole, int index, int count) {}
-
-    private Tensor part(Part part, long... shape) {
+    private Tensor part(TensorNames.Part part, long... shape) {
         long[] all = shape.clone();
-        all[0] *= part.count;
-        return values(part.whole, all)
-                .narrow(0, part.index * shape[0], shape[0])
+        all[0] *= part.count();
+        return values(part.whole(), all)
+                .narrow(0, part.index() * shape[0], shape[0])
                 .clone();
     }
 
     /** Says what checkpoints call the parameters of a model whose own names are newer; those are looked for first. */
-    public void rename(UnaryOperator<String> names) {
-        toStored = names;
+    public void rename(UnaryOperator<String> older) {
+        names.rename(older);
     }
 
     /** Says under which other prefix checkpoints of the architecture have the backbone; that is where they are looked for last. */
     void orUnder(String otherPrefix) {
-        other = otherPrefix;
+        names.orUnder(otherPrefix);
     }
 
     /** The kernels of a convolution, in the type of the base. */
@@ -379,7 +372,7 @@ public final class Weights {
     /** A matrix that the checkpoint holds under another name. */
     public Tensor renamed(String name, String storedName, long rows, long columns) {
         if (!storedName.equals(name)) {
-            storedNames.put(name, expert -> List.of(storedName));
+            names.alias(name, expert -> List.of(storedName));
         }
         return matrix(name, rows, columns);
     }
@@ -390,19 +383,22 @@ public final class Weights {
      * @param parts the names of an expert's matrices in the checkpoint, which are put one under another
      */
     public Tensor stacked(String name, IntFunction<List<String>> parts, int experts, long rows, long columns) {
-        storedNames.put(name, parts);
-        if (maker != null || overrides.containsKey(name) || loaded.containsKey(name) || locate(name, false) != null) {
+        names.alias(name, parts);
+        if (maker != null
+                || overrides.containsKey(name)
+                || loaded.containsKey(name)
+                || names.locateWhole(name) != null) {
             return get(name, numerics.base(), experts, rows, columns);
         }
         try (Scope scope = new Scope()) {
             Tensor all = Tensors.empty(numerics.base(), experts, rows, columns);
             for (int expert = 0; expert < experts; expert++) {
-                List<String> names = parts.apply(expert);
-                long each = rows / names.size();
-                for (int i = 0; i < names.size(); i++) {
-                    Tensor part = get(names.get(i), numerics.base(), each, columns);
+                List<String> own = parts.apply(expert);
+                long each = rows / own.size();
+                for (int i = 0; i < own.size(); i++) {
+                    Tensor part = get(own.get(i), numerics.base(), each, columns);
                     all.select(0, expert).narrow(0, i * each, each).copy_(part);
-                    loaded.remove(names.get(i));
+                    loaded.remove(own.get(i));
                     part.releaseReference();
                 }
             }
@@ -412,40 +408,9 @@ public final class Weights {
 
     /** Everything asked for, as checkpoints hold it. */
     Map<String, Tensor> stored() {
-        Map<String, Tensor> stored = new LinkedHashMap<>();
-        loaded.forEach((name, value) -> {
-            IntFunction<List<String>> names = storedNames.get(name);
-            Part own = parts.get(name);
-            if (own != null) {
-                if (own.index == 0) {
-                    stored.put(own.whole, whole(own.whole));
-                }
-                return;
-            }
-            if (names == null || value.dim() == 2) {
-                stored.put(names == null ? toStored.apply(name) : names.apply(0).get(0), value);
-                return;
-            }
-            for (int expert = 0; expert < value.size(0); expert++) {
-                List<String> parts = names.apply(expert);
-                long each = value.size(1) / parts.size();
-                for (int i = 0; i < parts.size(); i++) {
-                    Tensor part = value.select(0, expert).narrow(0, i * each, each);
-                    stored.put(parts.get(i), part.contiguous());
-                }
-            }
-        });
+        Map<String, Tensor> stored = names.stored(loaded);
         stored.putAll(buffers);
         return stored;
-    }
-
-    private Tensor whole(String name) {
-        Tensor[] pieces = parts.entrySet().stream()
-                .filter(part -> part.getValue().whole.equals(name))
-                .sorted(Comparator.comparing(part -> part.getValue().index))
-                .map(part -> loaded.get(part.getKey()))
-                .toArray(Tensor[]::new);
-        return Ops.cat(0, pieces);
     }
 
     /** Everything asked for so far, by name. */
@@ -462,9 +427,7 @@ public final class Weights {
 
     /** The quantised matrices asked for so far, as checkpoints name them. */
     Map<String, Quantized> storedQuantized() {
-        Map<String, Quantized> stored = new LinkedHashMap<>();
-        quantized.forEach((name, matrix) -> stored.put(toStored.apply(name), matrix));
-        return stored;
+        return names.renamed(quantized);
     }
 
     /** The quantised matrices asked for so far, by name. */
@@ -479,46 +442,15 @@ public final class Weights {
 
     /** The checkpoint's tensors that the architecture did not ask for. */
     public TreeSet<String> unused() {
-        TreeSet<String> names = new TreeSet<>(source.names());
-        names.removeAll(read);
-        return names;
+        TreeSet<String> unused = new TreeSet<>(source.names());
+        unused.removeAll(read);
+        return unused;
     }
 
     private Tensor keep(String name, Tensor tensor, Scope scope) {
         scope.release(tensor);
         loaded.put(name, tensor);
         return tensor;
-    }
-
-    private @Nullable String locate(String name) {
-        return locate(name, true);
-    }
-
-    private @Nullable String locate(String name, boolean renamed) {
-        IntFunction<List<String>> others = storedNames.get(name);
-        if (renamed && others != null) {
-            String found = locate(others.apply(0).get(0));
-            if (found != null) {
-                return found;
-            }
-        }
-        String own = find(name);
-        String older = toStored.apply(name);
-        return own == null && !older.equals(name) ? find(older) : own;
-    }
-
-    private @Nullable String find(String name) {
-        if (source.names().contains(name)) {
-            return name;
-        }
-        if (source.names().contains(prefix + name)) {
-            return prefix + name;
-        }
-        if (!name.startsWith(prefix)) {
-            return null;
-        }
-        String bare = name.substring(prefix.length());
-        return source.names().contains(bare) ? bare : source.names().contains(other + bare) ? other + bare : null;
     }
 
     private void expect(String name, long[] found, long... shape) {
@@ -528,48 +460,5 @@ public final class Weights {
                     name + " has shape " + Arrays.toString(found) + ", expected " + Arrays.toString(shape)
                             + " by its configuration");
         }
-    }
-
-    /** The libtorch type that holds a stored type. */
-    public static ScalarType type(TensorInfo info) {
-        return switch (info.dtype()) {
-            case F64 -> ScalarType.Double;
-            case F32 -> ScalarType.Float;
-            case F16 -> ScalarType.Half;
-            case BF16 -> ScalarType.BFloat16;
-            case F8_E4M3 -> ScalarType.Float8_e4m3fn;
-            case F8_E5M2 -> ScalarType.Float8_e5m2;
-            case I64 -> ScalarType.Long;
-            case I32 -> ScalarType.Int;
-            case I16 -> ScalarType.Short;
-            case I8 -> ScalarType.Char;
-            case U32 -> ScalarType.UInt32;
-            case U8 -> ScalarType.Byte;
-            case BOOL -> ScalarType.Bool;
-        };
-    }
-
-    /** The stored type that holds a libtorch type. */
-    public static DType dtype(Tensor tensor) {
-        return switch (tensor.scalar_type().intern()) {
-            case Double -> DType.F64;
-            case Float -> DType.F32;
-            case Half -> DType.F16;
-            case BFloat16 -> DType.BF16;
-            case Long -> DType.I64;
-            case Int -> DType.I32;
-            case Short -> DType.I16;
-            case Char -> DType.I8;
-            case Byte -> DType.U8;
-            case Bool -> DType.BOOL;
-            default -> throw new IllegalArgumentException("no stored type for " + tensor.scalar_type());
-        };
-    }
-
-    /** A tensor as a file holds it, to be written while it lives: its own memory where its values stand one after another, else a copy. */
-    public static TensorData data(String name, Tensor value) {
-        return new TensorData(
-                new TensorInfo(name, dtype(value), Tensors.shape(value)),
-                value.is_contiguous() ? Tensors.memory(value) : Tensors.bytes(value));
     }
 }

@@ -42,7 +42,7 @@ public final class Fixtures {
     public Tensor tensor(String name) {
         return Tensors.of(
                 reference.bytes(name),
-                Weights.type(reference.info(name)),
+                StoredTensors.type(reference.info(name)),
                 reference.info(name).shape());
     }
 

@@ -1,6 +1,6 @@
 package dev.graft.parity;
 
-import dev.graft.models.Weights;
+import dev.graft.models.StoredTensors;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -28,7 +28,7 @@ final class Check {
                     + Arrays.toString(Tensors.shape(expected)));
             return;
         }
-        if (!Weights.dtype(expected).isFloat()) {
+        if (!StoredTensors.dtype(expected).isFloat()) {
             same(what, Arrays.toString(Tensors.longs(got)), Arrays.toString(Tensors.longs(expected)));
             return;
         }

@@ -174,7 +174,7 @@ final class ModuleTree implements Architecture {
                 List.of(new Linear(name, role, -1, weights.matrix(weight, rows, columns), weights.bias(bias, rows)));
             case LINEAR_WITHOUT_BIAS ->
                 List.of(new Linear(name, role, -1, weights.matrix(weight, rows, columns), null));
-            case CONV1D -> List.of(weights.transposedLinear(name, role, -1, columns, rows));
+            case CONV1D -> List.of(weights.transposedLinear(name, role, -1, columns, rows, true));
             case CONVOLUTION_1D, CONVOLUTION_2D, CONVOLUTION_3D ->
                 List.of(new Convolution(
                         name,

@@ -3,7 +3,7 @@ package dev.graft.parity;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
-import dev.graft.models.Weights;
+import dev.graft.models.StoredTensors;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
 import java.util.List;
@@ -32,7 +32,7 @@ final class Reference implements AutoCloseable {
     Tensor get(String name) {
         TensorInfo info = source.info(name);
         unread.remove(name);
-        return Tensors.of(source.bytes(name), Weights.type(info), info.shape());
+        return Tensors.of(source.bytes(name), StoredTensors.type(info), info.shape());
     }
 
     @Nullable

@@ -10,7 +10,7 @@ import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
-import dev.graft.models.Weights;
+import dev.graft.models.StoredTensors;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -136,16 +136,17 @@ final class AdapterFolder {
         try (Scope scope = new Scope()) {
             adapter.saved().forEach((name, value) -> {
                 String key = layout.toFile(adapter.config(), name);
-                (layout.isOfHead(key) ? head : tensors).add(Weights.data(key, value));
+                (layout.isOfHead(key) ? head : tensors).add(StoredTensors.data(key, value));
                 for (String twin : layout.twins(adapter, name)) {
-                    tensors.add(Weights.data(twin, value));
+                    tensors.add(StoredTensors.data(twin, value));
                 }
             });
-            adapter.beside().forEach((name, value) -> beside.add(Weights.data(name, value)));
+            adapter.beside().forEach((name, value) -> beside.add(StoredTensors.data(name, value)));
             adapter.aliases()
-                    .forEach((name, value) -> tensors.add(Weights.data(layout.toFile(adapter.config(), name), value)));
+                    .forEach((name, value) ->
+                            tensors.add(StoredTensors.data(layout.toFile(adapter.config(), name), value)));
             if (layout.writesBaseCopies()) {
-                layout.baseCopies(adapter).forEach((key, value) -> tensors.add(Weights.data(key, value)));
+                layout.baseCopies(adapter).forEach((key, value) -> tensors.add(StoredTensors.data(key, value)));
             }
             AtomicWrite.folder(folder, temporary -> {
                 Files.writeString(temporary.resolve(CONFIG), Json.pretty(config));
@@ -184,7 +185,7 @@ final class AdapterFolder {
         Tensor value(ScalarType type) {
             try (Scope scope = new Scope()) {
                 TensorInfo info = info();
-                Tensor stored = Tensors.empty(Weights.type(info), info.shape());
+                Tensor stored = Tensors.empty(StoredTensors.type(info), info.shape());
                 // By read calls: pages of a mapped file would count as memory of ours until the mapping is collected.
                 file.read(name, Tensors.buffer(stored));
                 Tensor value = Ops.to(stored, type);

@@ -10,8 +10,8 @@ import dev.graft.models.Base;
 import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
+import dev.graft.models.StoredTensors;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
 import org.bytedeco.pytorch.Tensor;
@@ -25,7 +25,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ReferenceAdaptersTest {
     private static Tensor read(TensorSource file, String name) {
         return Tensors.of(
-                file.bytes(name), Weights.type(file.info(name)), file.info(name).shape());
+                file.bytes(name),
+                StoredTensors.type(file.info(name)),
+                file.info(name).shape());
     }
 
     private static Inputs inputs(TensorSource file) {

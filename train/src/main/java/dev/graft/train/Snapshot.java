@@ -6,7 +6,7 @@ import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
-import dev.graft.models.Weights;
+import dev.graft.models.StoredTensors;
 import dev.graft.peft.Adapter;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
@@ -61,7 +61,7 @@ final class Snapshot {
 
     private static void write(Path file, Map<String, Tensor> tensors, Map<String, String> metadata) {
         List<TensorData> data = new ArrayList<>();
-        tensors.forEach((name, value) -> data.add(Weights.data(name, value)));
+        tensors.forEach((name, value) -> data.add(StoredTensors.data(name, value)));
         Safetensors.write(file, data, metadata);
     }
 
@@ -120,11 +120,11 @@ final class Snapshot {
 
     private static void copy(TensorSource file, String name, Tensor into) {
         TensorInfo info = file.info(name);
-        if (!Arrays.equals(info.shape(), Tensors.shape(into)) || info.dtype() != Weights.dtype(into)) {
+        if (!Arrays.equals(info.shape(), Tensors.shape(into)) || info.dtype() != StoredTensors.dtype(into)) {
             throw new FormatException(
                     file.path(),
                     name + " is " + info.dtype() + " " + Arrays.toString(info.shape()) + ", the adapter has "
-                            + Weights.dtype(into) + " " + Arrays.toString(Tensors.shape(into)));
+                            + StoredTensors.dtype(into) + " " + Arrays.toString(Tensors.shape(into)));
         }
         try (NoGrad off = new NoGrad()) {
             into.copy_(read(file, name));
@@ -133,6 +133,6 @@ final class Snapshot {
 
     private static Tensor read(TensorSource file, String name) {
         TensorInfo info = file.info(name);
-        return Tensors.of(file.bytes(name), Weights.type(info), info.shape());
+        return Tensors.of(file.bytes(name), StoredTensors.type(info), info.shape());
     }
 }

@@ -286,7 +286,9 @@ final class GptDecoder implements Backbone {
     }
 
     private Linear linear(Weights w, String name, Role role, int i, long out, long in, boolean bias) {
-        return config.transposed ? w.transposedLinear(name, role, i, out, in) : w.linear(name, role, i, out, in, bias);
+        return config.transposed
+                ? w.transposedLinear(name, role, i, out, in, bias)
+                : w.linear(name, role, i, out, in, bias);
     }
 
     @Override

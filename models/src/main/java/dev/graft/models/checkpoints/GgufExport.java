@@ -6,7 +6,7 @@ import dev.graft.formats.GgufWriter;
 import dev.graft.formats.InputException;
 import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
-import dev.graft.models.Weights;
+import dev.graft.models.StoredTensors;
 import dev.graft.models.tokenizers.Tokenizers;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -55,7 +55,7 @@ public final class GgufExport {
                 Tensor ordered =
                         Ops.to(names.ordered(tensor, value.detach()), type).contiguous();
                 written.add(new TensorData(
-                        new TensorInfo(names.name(tensor), Weights.dtype(ordered), Tensors.shape(ordered)),
+                        new TensorInfo(names.name(tensor), StoredTensors.dtype(ordered), Tensors.shape(ordered)),
                         Tensors.bytes(ordered)));
             });
         }

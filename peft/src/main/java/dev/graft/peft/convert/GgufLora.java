@@ -5,7 +5,7 @@ import dev.graft.formats.GgufWriter;
 import dev.graft.formats.InputException;
 import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
-import dev.graft.models.Weights;
+import dev.graft.models.StoredTensors;
 import dev.graft.models.checkpoints.GgufNames;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
@@ -94,6 +94,7 @@ public final class GgufLora {
         ScalarType type =
                 dtype == DType.F32 ? ScalarType.Float : dtype == DType.F16 ? ScalarType.Half : ScalarType.BFloat16;
         Tensor kept = Ops.to(values, type).contiguous();
-        return new TensorData(new TensorInfo(name, Weights.dtype(kept), Tensors.shape(kept)), Tensors.bytes(kept));
+        return new TensorData(
+                new TensorInfo(name, StoredTensors.dtype(kept), Tensors.shape(kept)), Tensors.bytes(kept));
     }
 }

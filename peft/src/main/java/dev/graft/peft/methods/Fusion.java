@@ -5,7 +5,7 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorInfo;
 import dev.graft.models.Base;
-import dev.graft.models.Weights;
+import dev.graft.models.StoredTensors;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
@@ -188,7 +188,7 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
                     throw new InputException(path + ": " + name + " " + Arrays.toString(info.shape())
                             + " is not what the fusion's configuration and the base call for");
                 }
-                value.copy_(Tensors.of(file.bytes(name), Weights.type(info), info.shape()));
+                value.copy_(Tensors.of(file.bytes(name), StoredTensors.type(info), info.shape()));
             }
         }
         if (!wanted.isEmpty()) {

@@ -8,7 +8,7 @@ import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
-import dev.graft.models.Weights;
+import dev.graft.models.StoredTensors;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
@@ -70,7 +70,9 @@ class BoftTest extends MethodContract {
 
     private static Tensor read(Safetensors file, String name) {
         return Tensors.of(
-                file.bytes(name), Weights.type(file.info(name)), file.info(name).shape());
+                file.bytes(name),
+                StoredTensors.type(file.info(name)),
+                file.info(name).shape());
     }
 
     /** PEFT saves one factor where it lacks its extension, whatever the configuration says. */

@@ -6,8 +6,8 @@ import dev.graft.formats.Safetensors;
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
+import dev.graft.models.StoredTensors;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
 import dev.graft.peft.Selection;
@@ -42,6 +42,8 @@ final class Goldens {
 
     private static Tensor read(Safetensors file, String name) {
         return Tensors.of(
-                file.bytes(name), Weights.type(file.info(name)), file.info(name).shape());
+                file.bytes(name),
+                StoredTensors.type(file.info(name)),
+                file.info(name).shape());
     }
 }
