@@ -94,7 +94,10 @@ public interface Backbone {
      * @param heads the number of attention heads of a layer
      * @param positions the longest sequence, prompts included
      */
-    record Size(int vocab, int hidden, int layers, int heads, int positions) {}
+    record Size(int vocab, int hidden, int layers, int heads, int positions) {
+        /** The positions of a model that knows distances alone, which have no end. */
+        public static final int ENDLESS = 1 << 24;
+    }
 
     /** The hidden states of a batch. */
     Hidden hidden(Inputs in, Pass pass);

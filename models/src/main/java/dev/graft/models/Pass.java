@@ -10,7 +10,6 @@ import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Prompt;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Stream;
-import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Profile;
 import dev.graft.tensor.Scope;
@@ -20,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.BiFunction;
 import java.util.function.IntPredicate;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -256,6 +256,21 @@ public final class Pass {
         return pieces.layer(body);
     }
 
+    /**
+     * Runs layers one after the other on h {@code [batch, seq, hidden]}, and collects what goes into each.
+     *
+     * @param run gives what a layer makes of its input
+     */
+    public <L> Tensor layers(List<L> layers, Tensor h, BiFunction<L, Tensor, Tensor> run) {
+        Tensor x = h;
+        for (L layer : layers) {
+            Tensor input = x;
+            collect(input);
+            x = layer(() -> run.apply(layer, input));
+        }
+        return x;
+    }
+
     /** x in another type. */
     public Tensor cast(Tensor x, ScalarType type) {
         Tape tape = tape();
@@ -429,39 +444,7 @@ public final class Pass {
 
     /** The residual stream h {@code [batch, seq, hidden]} with a block's output added. On a tape the output's values are gone afterwards. */
     public Tensor add(Block site, Tensor h, Tensor output) {
-        Tape tape = tape();
-        if (tape == null) {
-            return h.add(hooks.block(site, h, output, this));
-        }
-        Profile.at(site.layer(), () -> "residual");
-        if (passed != null && passed.test(site)) {
-            return past(tape, site, h, output);
-        }
-        if (!hooks.isFrozen(site) || !h.requires_grad() || !output.requires_grad()) {
-            return tape.run(() -> new Tensor[] {h.add(hooks.block(site, h, output, this))})[0];
-        }
-        boolean same = output.scalar_type().value == h.scalar_type().value;
-        Tensor sum = tape.run(
-                () -> new Tensor[] {
-                    same ? h.add(output) : Ops.to(output, h.scalar_type()).add_(h)
-                },
-                (gradient, kept) -> {
-                    Tape.accumulate(output, same ? gradient.clone() : gradient);
-                    Tape.accumulate(h, gradient);
-                });
-        Tape.forget(output);
-        return sum;
-    }
-
-    private Tensor past(Tape tape, Block site, Tensor h, Tensor output) {
-        Tape.Forward forward = () -> {
-            try (NoGrad off = new NoGrad()) {
-                return new Tensor[] {h.add(hooks.block(site, h, output, this))};
-            }
-        };
-        return h.requires_grad()
-                ? tape.run(forward, (gradient, kept) -> Tape.accumulate(h, gradient))
-                : piece(forward)[0];
+        return Residual.add(site, h, output, passed != null && passed.test(site), this);
     }
 
     /** The hidden states that enter the first layer; a prompt there makes the pass longer. */

@@ -174,12 +174,7 @@ final class BartStack {
 
     /** Runs h {@code [batch, seq, width]} through all layers. */
     Tensor run(Tensor h, AttentionMask mask, @Nullable Source source, Pass pass) {
-        Tensor x = h;
-        for (StackLayer layer : layers) {
-            pass.collect(x);
-            Tensor input = x;
-            x = pass.layer(() -> forward(layer, input, mask, source, pass));
-        }
+        Tensor x = pass.layers(layers, h, (layer, input) -> forward(layer, input, mask, source, pass));
         x = last == null ? x : pass.norm(last, x, small());
         pass.collect(x);
         return x;

@@ -21,9 +21,6 @@ public final class Bloom extends GptFamily {
             "mlp.dense_4h_to_h",
             "ln_f");
 
-    /** Distances have no end. */
-    private static final int ENDLESS = 1 << 24;
-
     /** Reads {@code model_type: bloom}. */
     public Bloom() {
         super("bloom", "Bloom");
@@ -46,7 +43,7 @@ public final class Bloom extends GptFamily {
                 heads,
                 f.integer(heads, 8),
                 f.has("n_layer") ? f.integer("n_layer") : f.integer("num_hidden_layers", 2),
-                ENDLESS);
+                Backbone.Size.ENDLESS);
         if (intermediate(f, "n_inner", size) != 4 * size.hidden()) {
             throw f.wrong("n_inner", "null or four times the size of a hidden state, " + size.hidden());
         }

@@ -335,13 +335,11 @@ final class Decoder implements Backbone {
             }
         }
         Tensor h = pass.enter(stream, pass.dropout(start[0], config.embeddingDropout));
-        for (DecoderLayer layer : layers) {
-            pass.collect(h);
-            Tensor input = h;
+        h = pass.layers(layers, h, (layer, x) -> {
             AttentionMask seen = masks.getOrDefault(layer.kind.window, mask);
             Rope.Angles turned = layer.kind.rope == null ? null : angles.get(layer.kind.rope);
-            h = pass.layer(() -> forward(layer, input, seen, turned, base, pass));
-        }
+            return forward(layer, x, seen, turned, base, pass);
+        });
         h = pass.hooks().norm(norm, h, pass);
         pass.collect(h);
         pass.end(mask);

@@ -260,15 +260,11 @@ final class Encoder implements Backbone {
     public Hidden hidden(Inputs in, Pass pass) {
         ScalarType type = norm.weight().scalar_type();
         Tensor h = pass.enter(stream, pass.piece(() -> new Tensor[] {embed(in, type, pass)})[0]);
-        pass.collect(h);
         ScalarType base = layers.get(0).query.type();
         AttentionMask padding = AttentionMask.of(layers.get(0).attention, false, base, pass);
         AttentionMask mask = distances == null ? padding : padding.plus(distances.bias(h.size(1), base));
-        for (EncoderLayer layer : layers) {
-            Tensor input = h;
-            h = pass.layer(() -> forward(layer, input, mask, pass));
-            pass.collect(h);
-        }
+        h = pass.layers(layers, h, (layer, x) -> forward(layer, x, mask, pass));
+        pass.collect(h);
         return pass.result(h);
     }
 

@@ -328,12 +328,7 @@ final class GptDecoder implements Backbone {
         Map<Integer, AttentionMask> masks = new HashMap<>(Map.of(0, mask));
         config.heads.kinds.forEach(kind -> masks.computeIfAbsent(kind.window, mask::within));
         Tensor h = pass.enter(stream, embedded(start[0], start[1], mask.shift(), pass));
-        for (DecoderLayer layer : layers) {
-            pass.collect(h);
-            Tensor input = h;
-            AttentionMask seen = masks.getOrDefault(layer.kind.window, mask);
-            h = pass.layer(() -> forward(layer, input, seen, pass));
-        }
+        h = pass.layers(layers, h, (layer, x) -> forward(layer, x, masks.getOrDefault(layer.kind.window, mask), pass));
         h = norm == null ? h : pass.hooks().norm(norm, h, pass);
         h = projectOut == null ? h : projected(projectOut, h, pass);
         pass.collect(h);

@@ -124,13 +124,12 @@ public final class ModernBert implements Backbone {
         Rope.Angles everywhere = config.everywhere.at(start[1], small, null).to(base);
         Rope.Angles nearby = config.nearby.at(start[1], small, null).to(base);
         Tensor h = pass.enter(stream, start[0]);
-        for (EncoderLayer layer : layers) {
-            pass.collect(h);
-            Tensor input = h;
-            h = pass.layer(() -> layer.seesAll
-                    ? forward(layer, input, all, everywhere, base, pass)
-                    : forward(layer, input, near, nearby, base, pass));
-        }
+        h = pass.layers(
+                layers,
+                h,
+                (layer, x) -> layer.seesAll
+                        ? forward(layer, x, all, everywhere, base, pass)
+                        : forward(layer, x, near, nearby, base, pass));
         h = pass.norm(last, h, small);
         pass.collect(h);
         return pass.result(h);

@@ -100,14 +100,10 @@ final class PreNormDecoder implements Backbone {
     record Config(
             Size size, Names names, Heads heads, Mlp mlp, Norms norms, Dropouts dropouts, int padding, Rope rope) {}
 
-    /** The sizes, with what a family takes for the number of positions where config.json says nothing. */
+    /** The sizes, of which the heads divide that of a hidden state, with what a family takes for the number of positions where config.json says nothing. */
     static Size size(Fields f, int absentPositions) {
-        return new Size(
-                f.integer("vocab_size"),
-                f.integer("hidden_size"),
-                f.integer("num_hidden_layers"),
-                Encoder.heads(f, "num_attention_heads", "hidden_size"),
-                Rope.positions(f, absentPositions));
+        Encoder.heads(f, "num_attention_heads", "hidden_size");
+        return Decoder.size(f, absentPositions);
     }
 
     private record DecoderLayer(
@@ -238,11 +234,7 @@ final class PreNormDecoder implements Backbone {
                         pass.context().cache())
                 .to(base);
         Tensor h = pass.enter(stream, pass.dropout(start[0], config.dropouts.embeddings));
-        for (DecoderLayer layer : layers) {
-            pass.collect(h);
-            Tensor input = h;
-            h = pass.layer(() -> forward(layer, input, mask, angles, base, pass));
-        }
+        h = pass.layers(layers, h, (layer, x) -> forward(layer, x, mask, angles, base, pass));
         h = pass.hooks().norm(norm, h, pass);
         pass.collect(h);
         pass.end(mask);

@@ -3,10 +3,13 @@ package dev.graft.models.arch;
 import dev.graft.models.Activation;
 import dev.graft.models.Attend;
 import dev.graft.models.AttentionMask;
+import dev.graft.models.Embedded;
+import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.Weights;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
+import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Layer;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
@@ -144,17 +147,20 @@ final class PreNormEncoder {
         return w.linear(name, role, layer, out, in, bias);
     }
 
+    /** Texts' tokens with a learnt embedding of each position added, {@code [batch, seq, hidden]}. */
+    static Tensor embedded(Embedding tokens, Embedding positions, Inputs in, ScalarType type, Pass pass) {
+        return pass.piece(() -> {
+            Embedded embedded = Embedded.of(tokens, in, type, pass);
+            Tensor places = embedded.positions().expand(in.rows(), -1);
+            return new Tensor[] {embedded.rows().add(Ops.to(pass.hooks().embedding(positions, places, pass), type))};
+        })[0];
+    }
+
     /** Runs all layers on h {@code [batch, seq, hidden]}, whose mask the pass knows; collects what goes into each. */
     Tensor forward(Tensor start, boolean causal, Pass pass) {
         ScalarType small = start.scalar_type();
         AttentionMask mask = AttentionMask.of(layers.get(0).attention, causal, small, pass);
-        Tensor h = start;
-        for (EncoderLayer layer : layers) {
-            pass.collect(h);
-            Tensor input = h;
-            h = pass.layer(() -> forward(layer, input, mask, pass));
-        }
-        return h;
+        return pass.layers(layers, start, (layer, h) -> forward(layer, h, mask, pass));
     }
 
     private Tensor forward(EncoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {

@@ -4,7 +4,6 @@ import dev.graft.formats.Fields;
 import dev.graft.models.Activation;
 import dev.graft.models.Architecture;
 import dev.graft.models.Backbone;
-import dev.graft.models.Embedded;
 import dev.graft.models.Head;
 import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
@@ -87,12 +86,7 @@ public final class Siglip implements Backbone {
 
         Tensor rows(Inputs in, Pass pass) {
             ScalarType small = norm.weight().scalar_type();
-            Tensor start = pass.piece(() -> {
-                Embedded embedded = Embedded.of(tokens, in, small, pass);
-                Tensor places = embedded.positions().expand(in.rows(), -1);
-                return new Tensor[] {embedded.rows().add(Ops.to(pass.hooks().embedding(positions, places, pass), small))
-                };
-            })[0];
+            Tensor start = PreNormEncoder.embedded(tokens, positions, in, small, pass);
             Tensor h = layers.forward(start, false, pass);
             pass.collect(h);
             Tensor last = pass.norm(norm, h, small);

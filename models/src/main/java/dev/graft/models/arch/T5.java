@@ -326,7 +326,7 @@ public final class T5 implements Backbone {
     /** Relative positions have no end. */
     @Override
     public Size size() {
-        return new Size(config.vocab, config.width, config.encoderLayers, config.heads, 1 << 24);
+        return new Size(config.vocab, config.width, config.encoderLayers, config.heads, Size.ENDLESS);
     }
 
     /** Reads {@code model_type: t5}. */
