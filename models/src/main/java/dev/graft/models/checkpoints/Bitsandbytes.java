@@ -17,7 +17,6 @@ import dev.graft.tensor.Tensors;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -35,7 +34,7 @@ import tools.jackson.databind.node.ObjectNode;
  * Weights as bitsandbytes 0.4x and 0.5x store them: beside a four-bit {@code weight} its scales and a {@code quant_state}, beside an
  * eight-bit one its {@code SCB}. Shown as F32 matrices.
  */
-public final class Bitsandbytes implements QuantizedTensors {
+public final class Bitsandbytes implements QuantizedTensors, ConvertedTensors {
     /** The kinds of quantised matrices that it stores. */
     public static final Set<String> KINDS = Set.of("nf4", "fp4", "int8");
 
@@ -320,17 +319,7 @@ public final class Bitsandbytes implements QuantizedTensors {
     }
 
     @Override
-    public Map<String, String> metadata() {
-        return file.metadata();
-    }
-
-    @Override
-    public Path path() {
-        return file.path();
-    }
-
-    @Override
-    public void close() {
-        file.close();
+    public TensorSource file() {
+        return file;
     }
 }

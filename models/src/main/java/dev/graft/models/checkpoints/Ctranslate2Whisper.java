@@ -22,7 +22,7 @@ import tools.jackson.databind.node.ObjectNode;
  * keys and values one under another, and what config.json would say is read from shapes, from the specials of tokenizer.json and from
  * CTranslate2's own config.json.
  */
-final class Ctranslate2Whisper implements TensorSource {
+final class Ctranslate2Whisper implements ConvertedTensors {
     /**
      * Where a tensor is.
      *
@@ -209,17 +209,7 @@ final class Ctranslate2Whisper implements TensorSource {
     }
 
     @Override
-    public Map<String, String> metadata() {
-        return file.metadata();
-    }
-
-    @Override
-    public Path path() {
-        return file.path();
-    }
-
-    @Override
-    public void close() {
-        file.close();
+    public TensorSource file() {
+        return file;
     }
 }

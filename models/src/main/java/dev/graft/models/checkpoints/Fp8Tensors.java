@@ -8,7 +8,6 @@ import dev.graft.formats.TensorSource;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -24,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * there is one for the matrix, for each row, or for each block. The methods {@code fp8} (DeepSeek's blocks), {@code fbgemm_fp8} and
  * {@code compressed-tensors} of {@code quantization_config} write them. Activations are not quantised here.
  */
-final class Fp8Tensors implements TensorSource {
+final class Fp8Tensors implements ConvertedTensors {
     private static final String FIELD = "quantization_config";
     private static final Set<DType> SMALL = Set.of(DType.F8_E4M3, DType.F8_E5M2);
     private static final List<String> SCALES = List.of("_scale_inv", "_scale");
@@ -177,17 +176,7 @@ final class Fp8Tensors implements TensorSource {
     }
 
     @Override
-    public Map<String, String> metadata() {
-        return file.metadata();
-    }
-
-    @Override
-    public Path path() {
-        return file.path();
-    }
-
-    @Override
-    public void close() {
-        file.close();
+    public TensorSource file() {
+        return file;
     }
 }

@@ -6,6 +6,7 @@ import dev.graft.formats.FormatException;
 import dev.graft.formats.GgmlType;
 import dev.graft.formats.Gguf;
 import dev.graft.formats.TensorInfo;
+import dev.graft.formats.TensorSource;
 import dev.graft.models.matrices.GgmlMatrix;
 import dev.graft.models.matrices.Quantized;
 import dev.graft.tensor.Tensors;
@@ -28,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  * <p>llama.cpp turns pairs of neighbouring rows where Hugging Face turns the two halves of a head, so its converter reorders the rows
  * of the query and key projections ({@code LlamaModel.permute} of {@code convert_hf_to_gguf.py}); here they are put back.
  */
-final class GgufDecoder implements QuantizedTensors {
+final class GgufDecoder implements QuantizedTensors, ConvertedTensors {
     private static final Pattern BLOCK = Pattern.compile("blk\\.(\\d+)\\.(\\w+)\\.(weight|bias)");
     static final String EMBEDDINGS = "token_embd.weight";
     static final String HEAD = "output.weight";
@@ -190,17 +191,7 @@ final class GgufDecoder implements QuantizedTensors {
     }
 
     @Override
-    public Map<String, String> metadata() {
-        return file.metadata();
-    }
-
-    @Override
-    public Path path() {
-        return file.path();
-    }
-
-    @Override
-    public void close() {
-        file.close();
+    public TensorSource file() {
+        return file;
     }
 }

@@ -11,7 +11,6 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -28,7 +27,7 @@ import tools.jackson.databind.node.ObjectNode;
  * Weights as MLX stores them in four bits: beside a {@code weight} of packed codes its {@code scales} and {@code biases}, one for each
  * group of a row. Shown as F32 matrices.
  */
-public final class Mlx implements QuantizedTensors {
+public final class Mlx implements QuantizedTensors, ConvertedTensors {
     private static final String WEIGHT = ".weight";
     private static final int CODES_IN_A_WORD = 8;
 
@@ -183,17 +182,7 @@ public final class Mlx implements QuantizedTensors {
     }
 
     @Override
-    public Map<String, String> metadata() {
-        return file.metadata();
-    }
-
-    @Override
-    public Path path() {
-        return file.path();
-    }
-
-    @Override
-    public void close() {
-        file.close();
+    public TensorSource file() {
+        return file;
     }
 }

@@ -27,7 +27,7 @@ import tools.jackson.databind.node.ObjectNode;
  * stored {@code [in, out]}; the learned positions are cut in two, those of the class token and of the grid, by the exporter's folding of
  * constants. What the graph does with the backbone's answer is left out.
  */
-final class OnnxDinov2 implements TensorSource {
+final class OnnxDinov2 implements ConvertedTensors {
     private static final String PREFIX = "backbone.";
     private static final String CLASS_TOKEN = "embeddings.cls_token";
     private static final String PATCHES = "embeddings.patch_embeddings.projection.weight";
@@ -216,17 +216,7 @@ final class OnnxDinov2 implements TensorSource {
     }
 
     @Override
-    public Map<String, String> metadata() {
-        return file.metadata();
-    }
-
-    @Override
-    public Path path() {
-        return file.path();
-    }
-
-    @Override
-    public void close() {
-        file.close();
+    public TensorSource file() {
+        return file;
     }
 }

@@ -5,13 +5,12 @@ import dev.graft.formats.Onnx;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import java.nio.ByteBuffer;
-import java.nio.file.Path;
 import java.util.Collections;
 import java.util.Map;
 import java.util.Set;
 
 /** Initialisers of ONNX graphs under their Hugging Face names. */
-abstract class OnnxTensors implements TensorSource {
+abstract class OnnxTensors implements ConvertedTensors {
     /** By their Hugging Face names. */
     final Map<String, OnnxMatrix> stored;
 
@@ -59,17 +58,7 @@ abstract class OnnxTensors implements TensorSource {
     }
 
     @Override
-    public Map<String, String> metadata() {
-        return file.metadata();
-    }
-
-    @Override
-    public Path path() {
-        return file.path();
-    }
-
-    @Override
-    public void close() {
-        file.close();
+    public TensorSource file() {
+        return file;
     }
 }
