@@ -16,4 +16,14 @@ public class InputException extends RuntimeException {
     public InputException(String message, @Nullable Throwable cause) {
         super(message, cause);
     }
+
+    /** A text from outside, fit for a message: in quotes, its first 64 characters, what can't be seen as {@code ?}. */
+    public static String shown(String text) {
+        String plain = text.codePoints()
+                .limit(64)
+                .map(c -> Character.isISOControl(c) || Character.getType(c) == Character.FORMAT ? '?' : c)
+                .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
+                .toString();
+        return "\"" + plain + (plain.length() < text.length() ? "…" : "") + "\"";
+    }
 }

@@ -57,6 +57,13 @@ public final class Json {
         return JsonText.pretty(value);
     }
 
+    /** A text as a value, in quotes; what isn't ASCII is escaped where {@code ascii} is set and stays as it is elsewhere. */
+    public static String quoted(String text, boolean ascii) {
+        StringBuilder out = new StringBuilder();
+        JsonText.string(out, text, ascii);
+        return out.toString();
+    }
+
     /** One line without spaces, keys in the order of the object. */
     public static String compact(JsonNode value) {
         return JsonText.compact(value);

@@ -1,16 +1,15 @@
 package dev.graft.parity;
 
+import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.Json;
 import dev.graft.peft.Adapter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.stream.Stream;
 
 /** Adapter folders: loading one, and what saving it again gives. */
 final class AdapterFiles {
@@ -45,20 +44,9 @@ final class AdapterFiles {
         } catch (IOException e) {
             throw new UncheckedIOException("cannot use a temporary folder: " + e.getMessage(), e);
         } finally {
-            delete(temporary);
-        }
-    }
-
-    private static void delete(@org.jspecify.annotations.Nullable Path folder) {
-        if (folder == null) {
-            return;
-        }
-        try (Stream<Path> all = Files.walk(folder)) {
-            for (Path path : all.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(path);
+            if (temporary != null) {
+                AtomicWrite.delete(temporary);
             }
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot delete " + folder + ": " + e.getMessage(), e);
         }
     }
 

@@ -207,13 +207,13 @@ public final class Adapters {
         } catch (UnknownAdapterException unknown) {
             throw new UnknownAdapterException(
                     canary != null
-                            ? canary.target() + ", which a share of the requests for " + FolderStore.shown(model)
+                            ? canary.target() + ", which a share of the requests for " + InputException.shown(model)
                                     + " gets, does not exist; take the canary back or name another"
                             : virtual(name) != null
-                                    ? "the model " + FolderStore.shown(model)
+                                    ? "the model " + InputException.shown(model)
                                             + " is made of others, of which one is gone: " + unknown.getMessage()
-                                    : "the model " + FolderStore.shown(model) + " does not exist; there are " + baseName
-                                            + " and its adapters " + names());
+                                    : "the model " + InputException.shown(model) + " does not exist; there are "
+                                            + baseName + " and its adapters " + names());
         }
         AdapterCache.Lease held = hold(name, found);
         try {
@@ -231,7 +231,7 @@ public final class Adapters {
     private synchronized Source source(String name) {
         Source known = added.get(name);
         if (known == null && removed.contains(name)) {
-            throw new UnknownAdapterException("the model " + FolderStore.shown(name) + " was unloaded");
+            throw new UnknownAdapterException("the model " + InputException.shown(name) + " was unloaded");
         }
         return known == null ? new Source.Stored(name) : known;
     }
@@ -255,7 +255,7 @@ public final class Adapters {
     /** What answers to a name, unless that has come to stand for something else while it was loaded. */
     private synchronized Served served(String name, boolean canary, Source source, Loaded loaded) {
         if (!source(name).equals(source)) {
-            throw new UnknownAdapterException("the model " + FolderStore.shown(name) + " was unloaded");
+            throw new UnknownAdapterException("the model " + InputException.shown(name) + " was unloaded");
         }
         double strength = strength(name);
         Place place = new Place(name, canary);
@@ -325,7 +325,7 @@ public final class Adapters {
      */
     public void add(String name, VirtualAdapter made) {
         if (!FolderStore.isName(name)) {
-            throw new InputException("the name is " + FolderStore.shown(name)
+            throw new InputException("the name is " + InputException.shown(name)
                     + ", expected letters, digits, dots, hyphens and underscores");
         }
         add(name, made, false);
@@ -354,7 +354,7 @@ public final class Adapters {
     }
 
     private static InputException isThere(String name) {
-        return new InputException("the model " + FolderStore.shown(name) + " is loaded already");
+        return new InputException("the model " + InputException.shown(name) + " is loaded already");
     }
 
     /**
@@ -367,7 +367,7 @@ public final class Adapters {
         List<Loaded> left = new ArrayList<>();
         synchronized (this) {
             if (!names().contains(name)) {
-                throw new UnknownAdapterException("the model " + FolderStore.shown(name) + " does not exist");
+                throw new UnknownAdapterException("the model " + InputException.shown(name) + " does not exist");
             }
             for (boolean canary : new boolean[] {false, true}) {
                 Named known = named.remove(new Place(name, canary));

@@ -60,7 +60,8 @@ public final class FolderStore implements AdapterStore {
         if (NAME.matcher(name).matches() && isAdapter(root.resolve(name)) && isWritten(name)) {
             return root.resolve(name);
         }
-        throw new UnknownAdapterException("there is no adapter " + shown(path) + " in the adapters' folder");
+        throw new UnknownAdapterException(
+                "there is no adapter " + InputException.shown(path) + " in the adapters' folder");
     }
 
     private boolean isWritten(String name) {
@@ -85,15 +86,5 @@ public final class FolderStore implements AdapterStore {
     /** Whether an adapter may be called so. */
     static boolean isName(String text) {
         return NAME.matcher(text).matches();
-    }
-
-    /** What a client sent, fit for a message. */
-    static String shown(String text) {
-        String plain = text.codePoints()
-                .limit(64)
-                .map(c -> Character.isISOControl(c) || Character.getType(c) == Character.FORMAT ? '?' : c)
-                .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
-                .toString();
-        return "\"" + plain + (plain.length() < text.length() ? "…" : "") + "\"";
     }
 }

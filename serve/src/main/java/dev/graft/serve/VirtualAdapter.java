@@ -70,7 +70,7 @@ public final class VirtualAdapter implements Source {
         Map<AdapterStore.Found, Double> parts = new LinkedHashMap<>();
         weights.forEach((name, weight) -> {
             if (!(named.apply(name) instanceof Stored part)) {
-                throw new InputException(FolderStore.shown(name) + " is made of others itself; name those");
+                throw new InputException(InputException.shown(name) + " is made of others itself; name those");
             }
             parts.put(part.found(stored, named), weight);
         });

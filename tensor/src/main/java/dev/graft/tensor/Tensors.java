@@ -7,6 +7,7 @@ import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
@@ -142,6 +143,16 @@ public final class Tensors {
     public static double item(Tensor tensor) {
         try (Scope scope = new Scope()) {
             return tensor.detach().item().toDouble();
+        }
+    }
+
+    /** Writes values over those of a vector, for which no gradient is recorded. */
+    public static void fill(Tensor vector, double[] values) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (int i = 0; i < values.length; i++) {
+                vector.select(0, i).fill_(new Scalar(values[i]));
+            }
         }
     }
 

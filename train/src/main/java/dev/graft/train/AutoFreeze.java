@@ -16,7 +16,6 @@ import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -65,7 +64,7 @@ public final class AutoFreeze {
             sum = scope.release(Tensors.zeros(values.scalar_type(), values.numel()));
             numbers = scope.release(Tensors.zeros(ScalarType.Double, start.length));
         }
-        write(start);
+        Tensors.fill(numbers, start);
     }
 
     /** As settings say; null where nothing is frozen. */
@@ -143,7 +142,7 @@ public final class AutoFreeze {
             frozen++;
         }
         after[0] = frozen;
-        write(after);
+        Tensors.fill(numbers, after);
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             sum.zero_();
@@ -169,14 +168,5 @@ public final class AutoFreeze {
             }
         }
         return Math.sqrt(squares);
-    }
-
-    private void write(double[] values) {
-        try (NoGrad off = new NoGrad();
-                Scope scope = new Scope()) {
-            for (int i = 0; i < values.length; i++) {
-                numbers.select(0, i).fill_(new Scalar(values[i]));
-            }
-        }
     }
 }

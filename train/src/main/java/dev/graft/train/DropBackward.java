@@ -6,7 +6,6 @@ import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
-import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.TrainSettings.Economy;
@@ -15,7 +14,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -77,7 +75,7 @@ public final class DropBackward {
         }
         double[] unknown = new double[blocks.size()];
         Arrays.fill(unknown, Double.NaN);
-        write(unknown);
+        Tensors.fill(rates, unknown);
     }
 
     /** As settings say; null where nothing is left out. */
@@ -129,7 +127,7 @@ public final class DropBackward {
         double[] probabilities = Tensors.doubles(rates);
         if (Double.isNaN(probabilities[0])) {
             probabilities = allocate(sensitivities(change));
-            write(probabilities);
+            Tensors.fill(rates, probabilities);
         }
         Set<Block> out = new HashSet<>();
         SplittableRandom random = new SplittableRandom(seed ^ step * 0x9e3779b97f4a7c15L);
@@ -178,14 +176,5 @@ public final class DropBackward {
 
     private static double cost(double[] sensitivities, double[] probabilities, int i) {
         return sensitivities[i] * (probabilities[i] + STEP);
-    }
-
-    private void write(double[] values) {
-        try (NoGrad off = new NoGrad();
-                Scope scope = new Scope()) {
-            for (int i = 0; i < values.length; i++) {
-                rates.select(0, i).fill_(new Scalar(values[i]));
-            }
-        }
     }
 }

@@ -1,13 +1,11 @@
 package dev.graft.train;
 
-import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Supplier;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
@@ -46,7 +44,7 @@ final class LossGuard {
         Arrays.fill(none, Double.NaN);
         try (Scope scope = new Scope()) {
             losses = scope.release(Tensors.zeros(ScalarType.Double, none.length));
-            write(none);
+            Tensors.fill(losses, none);
         }
     }
 
@@ -80,7 +78,7 @@ final class LossGuard {
         }
         System.arraycopy(seen, 2, seen, 1, WINDOW - 1);
         seen[WINDOW] = loss;
-        write(seen);
+        Tensors.fill(losses, seen);
         return true;
     }
 
@@ -91,15 +89,6 @@ final class LossGuard {
                 .sorted()
                 .toArray();
         return sorted.length < FEWEST ? Double.NaN : sorted[sorted.length / 2];
-    }
-
-    private void write(double[] values) {
-        try (NoGrad off = new NoGrad();
-                Scope scope = new Scope()) {
-            for (int i = 0; i < values.length; i++) {
-                losses.select(0, i).fill_(new Scalar(values[i]));
-            }
-        }
     }
 
     private void skip(long step, String what, String line, Supplier<List<String>> rows) {

@@ -4,6 +4,7 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.Loading;
 import dev.graft.cli.terminal.Table;
+import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.models.generate.GenerateOptions;
@@ -23,7 +24,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -31,7 +31,6 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -107,7 +106,7 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
                     .toArray();
             return write(base, served, loads[loads.length / 2], memory);
         } finally {
-            delete(folder);
+            AtomicWrite.delete(folder);
         }
     }
 
@@ -206,16 +205,6 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
             return Files.createTempDirectory("graft-bench-serve").toRealPath();
         } catch (IOException full) {
             throw new UncheckedIOException(full);
-        }
-    }
-
-    private static void delete(Path folder) {
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
-        } catch (IOException left) {
-            throw new UncheckedIOException(left);
         }
     }
 }

@@ -3,6 +3,7 @@ package dev.graft.cli.bench;
 import dev.graft.cli.bench.Outcome.Side;
 import dev.graft.cli.model.DownloadLine;
 import dev.graft.cli.terminal.Terminal;
+import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.Json;
 import dev.graft.hub.Hub;
 import java.io.IOException;
@@ -11,10 +12,8 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
-import java.util.stream.Stream;
 
 /**
  * Graft and the peer in turns, each in a process of its own, one at a time, on the same base and rows.
@@ -44,18 +43,10 @@ record Comparison(Program graft, Peer peer, Plan plan, PrintWriter err) {
                         .map(scenario -> run(scenario, folder.resolve("" + scenarios.indexOf(scenario))))
                         .toList();
             } finally {
-                delete(folder);
+                AtomicWrite.delete(folder);
             }
         } catch (IOException e) {
             throw new UncheckedIOException("cannot use the folder for temporary files: " + e.getMessage(), e);
-        }
-    }
-
-    private static void delete(Path folder) throws IOException {
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
         }
     }
 

@@ -47,14 +47,7 @@ final class DemoLine implements Watcher, AutoCloseable {
 
     @Override
     public void step(Stepped step) {
-        line.update(new RunStatus(
-                step.step(),
-                step.totalSteps(),
-                step.epoch(),
-                step.loss(),
-                step.tokensPerSecond(),
-                step.memoryBytes(),
-                step.remaining()));
+        line.update(RunStatus.of(step));
     }
 
     @Override

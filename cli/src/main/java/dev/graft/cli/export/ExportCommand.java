@@ -8,12 +8,11 @@ import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.Loading;
 import dev.graft.formats.DType;
+import dev.graft.formats.FileTree;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.peft.Merge;
 import dev.graft.peft.convert.GgufLora;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
@@ -148,7 +147,7 @@ public final class ExportCommand implements Runnable {
                     loaded,
                     Base.load(out, Base.Options.DEFAULT.withTask(loaded.base().task())));
         }
-        Exported exported = new Exported(out, wanted.title, numbers.name(), bytes(), likeness);
+        Exported exported = new Exported(out, wanted.title, numbers.name(), FileTree.bytes(out), likeness);
         spec.commandLine().getOut().println(json.json() ? exported.json() : exported.text());
     }
 
@@ -160,18 +159,6 @@ public final class ExportCommand implements Runnable {
                     "--out " + out + " is there; name another file, or give --overwrite to replace it");
         } else if (!out.toString().endsWith(".gguf")) {
             throw new InputException("--out " + out + ": a GGUF file is known by its ending, .gguf");
-        }
-    }
-
-    private long bytes() {
-        try (Stream<Path> files = Files.walk(out)) {
-            long bytes = 0;
-            for (Path file : files.filter(Files::isRegularFile).toList()) {
-                bytes += Files.size(file);
-            }
-            return bytes;
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + out + ": " + e.getMessage(), e);
         }
     }
 }

@@ -3,6 +3,7 @@ package dev.graft.cli.pull;
 import dev.graft.cli.model.DownloadLine;
 import dev.graft.cli.terminal.Figures;
 import dev.graft.cli.terminal.Terminal;
+import dev.graft.formats.FileTree;
 import dev.graft.formats.Json;
 import dev.graft.hub.Catalogue;
 import dev.graft.hub.Hub;
@@ -34,7 +35,7 @@ record Fetched(Map<String, Path> folders) {
                 DataSet set = DataSet.find(source).orElse(null);
                 folders.put(source, set == null ? hub.fetch(source) : set.open(hub));
             }
-            err.println(source + ": " + Figures.bytes(bytes(folders.get(source))) + licence(source));
+            err.println(source + ": " + Figures.bytes(FileTree.bytes(folders.get(source))) + licence(source));
         }
         return new Fetched(folders);
     }
@@ -59,7 +60,7 @@ record Fetched(Map<String, Path> folders) {
             var one = list.addObject()
                     .put("source", source)
                     .put("path", folder.toString())
-                    .put("bytes", bytes(folder));
+                    .put("bytes", FileTree.bytes(folder));
             files(folder).forEach(one.putArray("files")::add);
         });
         return Json.pretty(JsonNodeFactory.instance.objectNode().set("fetched", list)) + "\n";
@@ -71,18 +72,6 @@ record Fetched(Map<String, Path> folders) {
                     .map(file -> folder.relativize(file).toString())
                     .sorted()
                     .toList();
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
-        }
-    }
-
-    private static long bytes(Path folder) {
-        try (Stream<Path> walk = Files.walk(folder)) {
-            long bytes = 0;
-            for (Path file : walk.filter(Files::isRegularFile).toList()) {
-                bytes += Files.size(file);
-            }
-            return bytes;
         } catch (IOException e) {
             throw new UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
         }

@@ -1,5 +1,6 @@
 package dev.graft.cli.terminal;
 
+import dev.graft.train.TrainingEvent.Stepped;
 import java.time.Duration;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +24,18 @@ public record RunStatus(
         double tokensPerSecond,
         long memoryBytes,
         @Nullable Duration remaining) {
+
+    /** After a step. */
+    public static RunStatus of(Stepped stepped) {
+        return new RunStatus(
+                stepped.step(),
+                stepped.totalSteps(),
+                stepped.epoch(),
+                stepped.loss(),
+                stepped.tokensPerSecond(),
+                stepped.memoryBytes(),
+                stepped.remaining());
+    }
 
     /** One line, the most wanted figures first: {@code step 20/300  loss 1.234  epoch 0.20  628 tokens/s  1.2 GiB  3m05s left}. */
     public String line() {

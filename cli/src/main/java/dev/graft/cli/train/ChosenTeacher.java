@@ -19,7 +19,6 @@ import dev.graft.train.data.RowShape;
 import dev.graft.train.data.TaughtEncoder;
 import dev.graft.train.data.Teacher;
 import java.io.PrintWriter;
-import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -35,14 +34,6 @@ import tools.jackson.databind.node.ObjectNode;
 public record ChosenTeacher(RunConfig config) {
     private static final double TEMPERATURE = 2;
     private static final double WEIGHT = 0.5;
-    private static final Set<Task> TASKS = EnumSet.of(
-            Task.CAUSAL_LM,
-            Task.SEQ_2_SEQ_LM,
-            Task.MASKED_LM,
-            Task.TOKEN_CLS,
-            Task.SEQ_CLS,
-            Task.IMAGE_CLS,
-            Task.MULTIPLE_CHOICE);
 
     /**
      * An encoder of training rows from which the teacher's answers are learnt too, if there is a teacher.
@@ -102,7 +93,9 @@ public record ChosenTeacher(RunConfig config) {
         if (!task.goal().equals(Goal.TARGETS)) {
             refuse(config, "preferences are learnt without a teacher");
         }
-        if (!TASKS.contains(task.task()) || task.kind() == Label.Kind.SCORE || task.kind() == Label.Kind.MANY) {
+        if (!Goal.Distill.TASKS.contains(task.task())
+                || task.kind() == Label.Kind.SCORE
+                || task.kind() == Label.Kind.MANY) {
             refuse(
                     config,
                     "a teacher's answers are tokens or one class a row, and these rows ("

@@ -25,14 +25,7 @@ record LiveLine(ProgressLine line) implements TrainingListener {
 
     @Override
     public void onStep(Stepped stepped) {
-        line.update(new RunStatus(
-                stepped.step(),
-                stepped.totalSteps(),
-                stepped.epoch(),
-                stepped.loss(),
-                stepped.tokensPerSecond(),
-                stepped.memoryBytes(),
-                stepped.remaining()));
+        line.update(RunStatus.of(stepped));
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.graft.cli.train;
 
 import dev.graft.cli.config.Output;
 import dev.graft.cli.config.RunConfig;
+import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.InputException;
 import dev.graft.train.Resume;
 import dev.graft.train.checkpoints.RunLock;
@@ -9,7 +10,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -66,7 +66,7 @@ record OutputFolder(Path path, boolean overwrite, String resume) {
                     if (name.matches(CHECKPOINT)
                             || RESULT.contains(name)
                             || BEGINNING.contains(name) && !name.equals(".graft.lock")) {
-                        remove(path.resolve(name));
+                        AtomicWrite.delete(path.resolve(name));
                     }
                 }
             }
@@ -81,16 +81,6 @@ record OutputFolder(Path path, boolean overwrite, String resume) {
             return files.map(file -> file.getFileName().toString()).sorted().toList();
         } catch (IOException e) {
             throw new UncheckedIOException("cannot list " + path + ": " + e.getMessage(), e);
-        }
-    }
-
-    private static void remove(Path tree) {
-        try (Stream<Path> paths = Files.walk(tree)) {
-            for (Path file : paths.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot remove " + tree + ": " + e.getMessage(), e);
         }
     }
 }

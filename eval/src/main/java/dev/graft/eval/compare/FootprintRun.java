@@ -5,6 +5,8 @@ import dev.graft.eval.compare.Footprint.Memory;
 import dev.graft.eval.compare.Footprint.Modularity;
 import dev.graft.eval.cost.Machine;
 import dev.graft.eval.cost.ProcessMemory;
+import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.FileTree;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
@@ -31,7 +33,6 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -112,7 +113,7 @@ final class FootprintRun {
                         trials.key(contender),
                         trainable,
                         adapter.totalCount(),
-                        size(folder.resolve("adapter")),
+                        FileTree.bytes(folder.resolve("adapter")),
                         steps.median(),
                         steps.tokensPerSecond(),
                         memory,
@@ -123,7 +124,7 @@ final class FootprintRun {
                         Natives.threads(),
                         Machine.read().toJson());
             } finally {
-                delete(folder);
+                AtomicWrite.delete(folder);
             }
         } catch (IOException e) {
             throw new UncheckedIOException("cannot save the adapter for a while: " + e.getMessage(), e);
@@ -306,22 +307,6 @@ final class FootprintRun {
             Files.writeString(CLEAR_PEAK, "5");
         } catch (IOException notAllowed) {
             // The peak is then that since the start, loading included.
-        }
-    }
-
-    private static long size(Path folder) throws IOException {
-        try (Stream<Path> files = Files.walk(folder)) {
-            return files.filter(Files::isRegularFile)
-                    .mapToLong(file -> file.toFile().length())
-                    .sum();
-        }
-    }
-
-    private static void delete(Path folder) throws IOException {
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
         }
     }
 }

@@ -68,8 +68,9 @@ record Content(SortedMap<String, byte[]> files, List<String> leftOut) {
             for (Path file : entries.sorted().toList()) {
                 String name = file.getFileName().toString();
                 if (Files.exists(file.resolve("adapter_config.json"))) {
-                    throw new InputException(source + ": holds adapters in folders of its own, such as " + shown(name)
-                            + ", which the store doesn't keep; serve the folder that it is in by --adapters");
+                    throw new InputException(
+                            source + ": holds adapters in folders of its own, such as " + InputException.shown(name)
+                                    + ", which the store doesn't keep; serve the folder that it is in by --adapters");
                 }
                 if (!Files.isRegularFile(file) || !isWanted(name)) {
                     leftOut.add(name);
@@ -99,12 +100,12 @@ record Content(SortedMap<String, byte[]> files, List<String> leftOut) {
                 String name = parts[parts.length - 1];
                 String folder = parts.length == 1 ? "" : parts[0];
                 if (parts.length > 2 || !name.matches(PLAIN) || parts.length == 2 && !folder.matches(PLAIN)) {
-                    throw new InputException(source + ": the entry " + shown(entry.getName())
+                    throw new InputException(source + ": the entry " + InputException.shown(entry.getName())
                             + " has no plain name; expected the files of one adapter, in one folder at most");
                 }
                 if (top != null && !top.equals(folder)) {
-                    throw new InputException(
-                            source + ": has more than one folder, " + shown(top) + " and " + shown(folder));
+                    throw new InputException(source + ": has more than one folder, " + InputException.shown(top)
+                            + " and " + InputException.shown(folder));
                 }
                 top = folder;
                 if (!isWanted(name)) {
@@ -182,16 +183,6 @@ record Content(SortedMap<String, byte[]> files, List<String> leftOut) {
         } catch (NoSuchAlgorithmException impossible) {
             throw new IllegalStateException(impossible);
         }
-    }
-
-    /** Text from outside, fit for a message. */
-    static String shown(String text) {
-        String plain = text.codePoints()
-                .limit(64)
-                .map(c -> Character.isISOControl(c) || Character.getType(c) == Character.FORMAT ? '?' : c)
-                .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
-                .toString();
-        return "\"" + plain + (plain.length() < text.length() ? "…" : "") + "\"";
     }
 
     /** Refuses tensors that can't be read; they must lie in a file for that. */

@@ -43,7 +43,7 @@ final class NameFolder {
         }
         NameRecord record = NameRecord.read(file);
         if (!record.name().equals(name)) {
-            throw new FormatException(file, "is of " + Content.shown(record.name()) + ", expected " + name);
+            throw new FormatException(file, "is of " + InputException.shown(record.name()) + ", expected " + name);
         }
         return record;
     }

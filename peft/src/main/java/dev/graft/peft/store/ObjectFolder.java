@@ -1,6 +1,7 @@
 package dev.graft.peft.store;
 
 import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.FileTree;
 import dev.graft.formats.InputException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -34,7 +35,7 @@ record ObjectFolder(Path store, boolean sealed, @Nullable Seal seal) {
         for (Path object : list(
                 store.resolve("objects"),
                 path -> !needed.contains(path.getFileName().toString()))) {
-            free += size(object);
+            free += FileTree.bytes(object);
             AtomicWrite.delete(object);
         }
         return free;
@@ -128,18 +129,6 @@ record ObjectFolder(Path store, boolean sealed, @Nullable Seal seal) {
             throw new UncheckedIOException("cannot read " + object + ": " + e.getMessage(), e);
         }
         return files;
-    }
-
-    static long size(Path path) {
-        try (Stream<Path> all = Files.walk(path)) {
-            long bytes = 0;
-            for (Path file : all.filter(Files::isRegularFile).toList()) {
-                bytes += Files.size(file);
-            }
-            return bytes;
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + path + ": " + e.getMessage(), e);
-        }
     }
 
     static List<Path> list(Path folder, Predicate<Path> which) {

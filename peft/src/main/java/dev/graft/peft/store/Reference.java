@@ -29,7 +29,7 @@ record Reference(
     /** Refuses what is no plain name; files are never called by names, so this is for people and URLs. */
     static String requireName(String name) {
         if (!NAME.matcher(name).matches()) {
-            throw new UnknownAdapterException(Content.shown(name)
+            throw new UnknownAdapterException(InputException.shown(name)
                     + " is no name of an adapter: expected letters, digits, dots, dashes and underscores, at most 128");
         }
         return name;

@@ -1,6 +1,10 @@
 package dev.graft.train.data;
 
 import dev.graft.formats.InputException;
+import dev.graft.models.Task;
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.Set;
 
 /** What is learnt from examples: their targets, those and what a teacher says, or which of two answers is the better one. */
 public sealed interface Goal {
@@ -17,6 +21,16 @@ public sealed interface Goal {
      * @param weight λ, the share of what the teacher says; 1 learns from it alone
      */
     record Distill(Teacher teacher, double temperature, double weight) implements Goal {
+        /** The tasks whose answers are tokens or one class. */
+        public static final Set<Task> TASKS = Collections.unmodifiableSet(EnumSet.of(
+                Task.CAUSAL_LM,
+                Task.SEQ_2_SEQ_LM,
+                Task.MASKED_LM,
+                Task.TOKEN_CLS,
+                Task.SEQ_CLS,
+                Task.IMAGE_CLS,
+                Task.MULTIPLE_CHOICE));
+
         public Distill {
             if (!(temperature > 0)) {
                 throw new InputException("distillation.temperature is " + temperature + ", expected above 0");

@@ -27,9 +27,6 @@ final class SoftTargets {
     /** Where the two sides must name the same classes. */
     private static final Set<Task> CLASSES = EnumSet.of(Task.SEQ_CLS, Task.TOKEN_CLS, Task.IMAGE_CLS);
 
-    /** What isn't learnt from logits of classes or tokens. */
-    private static final Set<Task> OTHERS = EnumSet.of(Task.QUESTION_ANS, Task.SEMANTIC_SEG, Task.CONTRASTIVE);
-
     private final Goal.Distill goal;
     private final Pass pass;
     private final Hidden hidden;
@@ -60,7 +57,7 @@ final class SoftTargets {
         if (goal == null) {
             return;
         }
-        if (OTHERS.contains(base.task())) {
+        if (!Goal.Distill.TASKS.contains(base.task())) {
             throw new InputException("distillation needs tokens or rows with one label, which " + base.task()
                     + " has not; leave it out");
         }

@@ -1,5 +1,6 @@
 package dev.graft.models.chat.internal;
 
+import dev.graft.formats.Json;
 import dev.graft.models.chat.internal.Values.Lazy;
 import dev.graft.models.chat.internal.Values.Markup;
 import dev.graft.models.chat.internal.Values.Range;
@@ -56,9 +57,9 @@ final class JsonText {
                             ? "NaN"
                             : number.isInfinite() ? (number > 0 ? "Infinity" : "-Infinity") : Display.number(number));
         } else if (value instanceof String text) {
-            string(text);
+            out.append(Json.quoted(text, ascii));
         } else if (value instanceof Markup markup) {
-            string(markup.text());
+            out.append(Json.quoted(markup.text(), ascii));
         } else if (value instanceof List<?> list && !(value instanceof Range)) {
             list(list, depth);
         } else if (value instanceof Map<?, ?> map) {
@@ -114,7 +115,7 @@ final class JsonText {
 
     private void key(@Nullable Object key) {
         if (key instanceof String text) {
-            string(text);
+            out.append(Json.quoted(text, ascii));
         } else if (key == null || Operators.isNumber(key)) {
             out.append('"');
             value(key, 0);
@@ -128,29 +129,5 @@ final class JsonText {
         if (indent != null) {
             out.append('\n').append(indent.repeat(depth));
         }
-    }
-
-    private void string(String text) {
-        out.append('"');
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            switch (c) {
-                case '"' -> out.append("\\\"");
-                case '\\' -> out.append("\\\\");
-                case '\n' -> out.append("\\n");
-                case '\r' -> out.append("\\r");
-                case '\t' -> out.append("\\t");
-                case '\f' -> out.append("\\f");
-                case '\b' -> out.append("\\b");
-                default -> {
-                    if (c < 0x20 || (ascii && c > 0x7e)) {
-                        out.append("\\u%04x".formatted((int) c));
-                    } else {
-                        out.append(c);
-                    }
-                }
-            }
-        }
-        out.append('"');
     }
 }
