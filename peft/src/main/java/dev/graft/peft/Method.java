@@ -63,7 +63,9 @@ public interface Method {
         String summary();
 
         /** How its files look. */
-        Layout layout();
+        default Layout layout() {
+            return Layout.PEFT;
+        }
 
         /** What it can do. */
         Capabilities capabilities();

@@ -27,10 +27,6 @@ public record Ask(
         return new Ask(prompt, options, 1, adapter, "", Long.MAX_VALUE, -1, null);
     }
 
-    public Ask withTenant(String newTenant) {
-        return new Ask(prompt, options, copy, adapter, newTenant, deadline, logprobs, steering);
-    }
-
     public Ask withDeadline(long nanoTime) {
         return new Ask(prompt, options, copy, adapter, tenant, nanoTime, logprobs, steering);
     }

@@ -1,7 +1,6 @@
 package dev.graft.eval.metrics;
 
 import java.util.Arrays;
-import java.util.function.IntBinaryOperator;
 
 /**
  * Counts of rows by true class (matrix row) and predicted class (column), {@code [classes, classes]}, and the scores
@@ -132,23 +131,15 @@ public final class ConfusionMatrix {
 
     /** Cohen's kappa: the agreement beyond what chance gives, in [-1, 1]; NaN if both sides have one class only. */
     public double kappa() {
-        return kappa((label, prediction) -> label == prediction ? 0 : 1);
-    }
-
-    /** Kappa where an error weighs as the square of its distance, as for grades. */
-    public double quadraticKappa() {
-        return kappa((label, prediction) -> (label - prediction) * (label - prediction));
-    }
-
-    private double kappa(IntBinaryOperator weight) {
         requireRows("kappa");
         double observed = 0;
         double expected = 0;
         for (int i = 0; i < classes(); i++) {
             for (int j = 0; j < classes(); j++) {
-                double weighted = weight.applyAsInt(i, j);
-                observed += weighted * counts[i][j];
-                expected += weighted * support(i) * predicted(j) / total;
+                if (i != j) {
+                    observed += counts[i][j];
+                    expected += (double) support(i) * predicted(j) / total;
+                }
             }
         }
         return expected == 0 ? Double.NaN : 1 - observed / expected;

@@ -33,10 +33,6 @@ public final class SmallFloats {
         return (short) encode(value, 5, 10, 0x7c00, 0x7e00);
     }
 
-    public static float fromBfloat16(short bits) {
-        return Float.intBitsToFloat(bits << 16);
-    }
-
     public static short toBfloat16(float value) {
         int bits = Float.floatToRawIntBits(value);
         if ((bits & 0x7fffffff) > 0x7f800000) {

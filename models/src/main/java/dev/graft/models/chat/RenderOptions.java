@@ -28,14 +28,6 @@ public record RenderOptions(
         return new RenderOptions(generationPrompt, tools, documents, variables);
     }
 
-    public RenderOptions withDocuments(@Nullable List<?> documents) {
-        return new RenderOptions(generationPrompt, tools, documents, variables);
-    }
-
-    public RenderOptions withVariables(Map<String, ?> variables) {
-        return new RenderOptions(generationPrompt, tools, documents, variables);
-    }
-
     public RenderOptions withGenerationPrompt(boolean generationPrompt) {
         return new RenderOptions(generationPrompt, tools, documents, variables);
     }

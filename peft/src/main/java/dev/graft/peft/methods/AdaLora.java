@@ -283,11 +283,6 @@ public record AdaLora(
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

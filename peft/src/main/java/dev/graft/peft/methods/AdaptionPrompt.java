@@ -161,11 +161,6 @@ public record AdaptionPrompt(
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(false, true, true, true);
         }

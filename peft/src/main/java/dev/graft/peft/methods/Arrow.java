@@ -208,11 +208,6 @@ public record Arrow(ArrowConfig config, LoraConfig router, List<LoraExpert> expe
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(false, false, true, true);
         }

@@ -122,11 +122,6 @@ public record BitFit(List<String> terms) implements Method {
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

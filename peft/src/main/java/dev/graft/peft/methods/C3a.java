@@ -195,11 +195,6 @@ public record C3a(ByModule<Integer> block, Targets targets, Bias bias, Init init
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

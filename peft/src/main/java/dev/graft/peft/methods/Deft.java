@@ -160,11 +160,6 @@ public record Deft(
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

@@ -70,10 +70,6 @@ public record Frod(
         Probability.require("frod_dropout", dropout);
     }
 
-    public Frod withSparseRate(double newSparseRate) {
-        return new Frod(newSparseRate, regularization, key, dropout, bias, targets, startAsBase, progressbar, offloads);
-    }
-
     public Frod withTargets(Targets newTargets) {
         return new Frod(sparseRate, regularization, key, dropout, bias, newTargets, startAsBase, progressbar, offloads);
     }
@@ -222,11 +218,6 @@ public record Frod(
         @Override
         public String summary() {
             return "trains a sparse matrix between factors of the weight, one of which layers share";
-        }
-
-        @Override
-        public Layout layout() {
-            return Layout.PEFT;
         }
 
         @Override

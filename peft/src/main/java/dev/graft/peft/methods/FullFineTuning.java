@@ -57,11 +57,6 @@ public record FullFineTuning(boolean embeddings) implements Method {
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

@@ -203,11 +203,6 @@ public record Glora(int r, Form weights, Form coupling, Form biases, Bias bias, 
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

@@ -92,11 +92,6 @@ public record GradualUnfreezing(double rateDecay, @Nullable Double epochsPerLaye
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

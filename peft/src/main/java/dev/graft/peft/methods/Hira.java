@@ -155,11 +155,6 @@ public record Hira(ByModule<Integer> r, double dropout, Targets targets, Init in
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

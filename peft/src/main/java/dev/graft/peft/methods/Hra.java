@@ -175,11 +175,6 @@ public record Hra(int r, boolean orthonormal, Targets targets, Bias bias, boolea
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

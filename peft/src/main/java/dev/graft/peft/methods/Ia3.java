@@ -176,11 +176,6 @@ public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean st
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

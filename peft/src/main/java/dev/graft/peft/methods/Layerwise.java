@@ -77,11 +77,6 @@ public record Layerwise(int topLayers) implements Method {
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

@@ -182,11 +182,6 @@ public record Lily(int r, int stride, int experts, double scaling, Targets targe
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(false, true, true, true);
         }

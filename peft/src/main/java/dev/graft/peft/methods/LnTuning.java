@@ -112,11 +112,6 @@ public record LnTuning(Targets targets) implements Method {
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

@@ -103,11 +103,6 @@ public record Loha(Lycoris config, boolean startAtZero) implements Method {
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

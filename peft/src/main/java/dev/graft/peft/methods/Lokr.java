@@ -203,11 +203,6 @@ public record Lokr(Lycoris config, boolean decomposeBoth, int decomposeFactor, b
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

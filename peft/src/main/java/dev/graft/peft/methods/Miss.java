@@ -189,11 +189,6 @@ public record Miss(int r, int miniR, double dropout, Mode mode, Bias bias, Targe
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

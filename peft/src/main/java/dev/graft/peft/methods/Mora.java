@@ -215,11 +215,6 @@ public record Mora(ByModule<Integer> r, Grouping grouping, double dropout, Bias 
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

@@ -247,11 +247,6 @@ public record Osf(Rank rank, Map<String, Rank> ranks, Targets targets, boolean s
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

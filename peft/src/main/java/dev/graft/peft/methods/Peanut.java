@@ -141,11 +141,6 @@ public record Peanut(int r, int depth, double scaling, String activation, Target
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

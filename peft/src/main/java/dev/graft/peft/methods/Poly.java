@@ -202,11 +202,6 @@ public record Poly(int r, Targets targets, int tasks, int skills, int splits, bo
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

@@ -137,11 +137,6 @@ public record Road(int variant, int group, Targets targets, boolean startAtIdent
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

@@ -331,11 +331,6 @@ public record Shadow(
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(false, true, false, true);
         }

@@ -105,11 +105,6 @@ public record Shira(int r, String mask, @Nullable Integer seed, Targets targets,
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

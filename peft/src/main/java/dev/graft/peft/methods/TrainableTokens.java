@@ -100,11 +100,6 @@ public record TrainableTokens(List<Integer> tokens, Targets targets, boolean sta
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, true, true, true);
         }

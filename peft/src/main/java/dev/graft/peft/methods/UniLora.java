@@ -185,11 +185,6 @@ public record UniLora(
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, false, true, true);
         }

@@ -216,11 +216,6 @@ public record VbLora(
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(true, false, true, true);
         }

@@ -282,11 +282,6 @@ public record XLora(XLoraConfig config, List<LoraExpert> experts) implements Met
         }
 
         @Override
-        public Layout layout() {
-            return Layout.PEFT;
-        }
-
-        @Override
         public Capabilities capabilities() {
             return new Capabilities(false, false, true, true);
         }
