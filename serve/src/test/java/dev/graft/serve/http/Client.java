@@ -32,6 +32,15 @@ final class Client {
             return Json.parse("the answer", body);
         }
 
+        /** The text of the first answer. */
+        String content() {
+            return json().path("choices")
+                    .path(0)
+                    .path("message")
+                    .path("content")
+                    .stringValue();
+        }
+
         String error() {
             return json().path("error").path("message").stringValue();
         }
@@ -43,6 +52,16 @@ final class Client {
                     .map(line -> line.substring(6))
                     .toList();
         }
+    }
+
+    /** A request that a model answers "Hello" in 12 tokens, with other fields behind. */
+    static String chat(String model, String more) {
+        return "{\"model\": \"" + model + "\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}],"
+                + " \"temperature\": 0, \"max_tokens\": 12" + more + "}";
+    }
+
+    Reply ask(String model, String more) {
+        return post("/v1/chat/completions", chat(model, more));
     }
 
     Reply get(String path) {

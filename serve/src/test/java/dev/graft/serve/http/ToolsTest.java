@@ -15,37 +15,20 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 
 @Timeout(120)
-class ToolsTest {
+class ToolsTest extends WithTinyChat {
     private static final String WEATHER =
             "{\"type\": \"function\", \"function\": {\"name\": \"weather\", \"description\": \"How it is\", \"parameters\":"
                     + " {\"type\": \"object\", \"properties\": {\"hot\": {\"type\": \"boolean\"}, \"when\": {\"type\":"
                     + " \"string\", \"enum\": [\"now\", \"later\"]}}, \"required\": [\"hot\", \"when\"]}}}";
     private static final String CLOCK = "{\"type\": \"function\", \"function\": {\"name\": \"clock\"}}";
-
-    private static TinyChat tiny;
-    private static Client client;
-
-    @BeforeAll
-    static void start(@TempDir Path folder) throws IOException {
-        tiny = new TinyChat(folder, new Engine.Options(8, 64, 16, 1 << 20), TinyChat.options());
-        client = new Client(tiny.server.address());
-    }
-
-    @AfterAll
-    static void stop() {
-        tiny.close();
-    }
 
     private static String chat(String messages, String more) {
         return "{\"model\": \"tiny\", \"temperature\": 0, \"max_tokens\": 600, \"messages\": [" + messages + "]" + more

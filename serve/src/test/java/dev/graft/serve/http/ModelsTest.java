@@ -1,0 +1,98 @@
+package dev.graft.serve.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import tools.jackson.databind.JsonNode;
+
+/** The routes that say what a server has and does, and those that change its adapters. */
+class ModelsTest extends WithTinyChat {
+    @Test
+    void modelsAreTheBaseAndItsAdapters() {
+        List<String> ids = new ArrayList<>();
+        client.get("/v1/models")
+                .json()
+                .path("data")
+                .forEach(model -> ids.add(model.path("id").stringValue()));
+
+        assertThat(ids).startsWith("tiny").contains("clerk", "poet", "scaled");
+        client.ask("poet", "");
+        JsonNode poet = client.get("/v1/models/poet").json();
+        assertThat(poet.path("parent").stringValue()).isEqualTo("tiny");
+        assertThat(4 * poet.path("parameters").longValue())
+                .as("an adapter's own numbers, in fp32")
+                .isEqualTo(poet.path("bytes").longValue());
+        assertThat(client.get("/v1/models/nobody").status()).isEqualTo(404);
+        assertThat(client.get("/nowhere").status()).isEqualTo(404);
+        assertThat(client.get("/v1/completions").status()).isEqualTo(405);
+        assertThat(client.get("/health").status()).isEqualTo(200);
+        assertThat(client.get("/ready").status()).isEqualTo(200);
+    }
+
+    @Test
+    void adaptersComeAndGo() {
+        tiny.lora("guest", 9);
+        String guest = client.ask("guest", "").content();
+        assertThat(client.post("/v1/load_lora_adapter", "{\"lora_name\": \"alias\", \"lora_path\": \"guest\"}")
+                        .body())
+                .isEqualTo("Success: LoRA adapter 'alias' added successfully.");
+        assertThat(client.ask("alias", "").content()).isEqualTo(guest);
+        assertThat(client.post("/v1/load_lora_adapter", "{\"lora_name\": \"alias\", \"lora_path\": \"guest\"}")
+                        .status())
+                .isEqualTo(400);
+        assertThat(client.post("/v1/unload_lora_adapter", "{\"lora_name\": \"alias\"}")
+                        .status())
+                .isEqualTo(200);
+        assertThat(client.ask("alias", "").status()).isEqualTo(404);
+        assertThat(client.post("/v1/unload_lora_adapter", "{\"lora_name\": \"alias\"}")
+                        .status())
+                .isEqualTo(404);
+        for (String path : List.of("/etc", "../model", "nobody")) {
+            assertThat(client.post(
+                                    "/v1/load_lora_adapter",
+                                    "{\"lora_name\": \"evil\", \"lora_path\": \"" + path + "\"}")
+                            .status())
+                    .isEqualTo(404);
+        }
+    }
+
+    @Test
+    void strengthsAreLlamaCpps() {
+        String before = client.ask("clerk", "").content();
+        JsonNode list = client.get("/lora-adapters").json();
+        int clerk = 0;
+        while (!list.path(clerk).path("path").stringValue().equals("clerk")) {
+            clerk++;
+        }
+
+        assertThat(list.path(clerk).path("scale").doubleValue()).isEqualTo(1);
+        assertThat(client.post("/lora-adapters", "[]").status()).isEqualTo(200);
+        assertThat(client.ask("clerk", "").content())
+                .isEqualTo(client.ask("tiny", "").content());
+        client.post("/lora-adapters", all(list));
+        assertThat(client.ask("clerk", "").content()).isEqualTo(before);
+        assertThat(client.post("/lora-adapters", "[{\"id\": 99, \"scale\": 1}]").status())
+                .isEqualTo(400);
+        assertThat(client.post("/lora-adapters", "{}").status()).isEqualTo(400);
+    }
+
+    private static String all(JsonNode list) {
+        List<String> entries = new ArrayList<>();
+        list.forEach(entry -> entries.add("{\"id\": " + entry.path("id").intValue() + ", \"scale\": 1}"));
+        return entries.toString();
+    }
+
+    @Test
+    void figuresCountWhatHappens() {
+        client.ask("tiny", "");
+        String figures = client.get("/metrics").body();
+
+        assertThat(figures)
+                .contains("graft_tokens_written_total")
+                .contains("graft_first_token_duration_seconds_bucket")
+                .contains("graft_requests_waiting 0.0")
+                .contains("graft_request_duration_seconds_count{route=\"/v1/chat/completions\",status=\"200\"}");
+    }
+}
