@@ -7,6 +7,7 @@ import dev.graft.models.sites.Site;
 import dev.graft.peft.inits.Factors;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.RowProducts;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
@@ -20,8 +21,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The adapters of rows that are read or written together, one row a slot, in place: low-rank updates lie side by side, so that two batched
- * products add those of all rows, each with its own matrices (as Punica's BGMV, Chen et al., 2023). Adapters that are more than low-rank
+ * The adapters of rows that are read or written together, one row a slot, in place: low-rank updates lie side by side, so that two products
+ * add those of all rows, each with its own matrices (as Punica's BGMV, Chen et al., 2023). Adapters that are more than low-rank
  * updates of linear layers act on their row alone. What a row gets doesn't depend on the others. Used by one thread.
  *
  * <pre>{@code
@@ -35,6 +36,7 @@ public final class Slots implements AutoCloseable {
 
     private final List<Selection> selections;
     private final int[] ranks;
+    private final RowProducts products;
     private final TreeMap<Integer, Bucket> buckets = new TreeMap<>();
     private @Nullable Hooks hooks;
     private int active;
@@ -43,6 +45,7 @@ public final class Slots implements AutoCloseable {
     public Slots(int count) {
         selections = new ArrayList<>(Collections.nCopies(count, Selection.BASE));
         ranks = new int[count];
+        products = new RowProducts(count);
         active = count;
     }
 
@@ -151,8 +154,8 @@ public final class Slots implements AutoCloseable {
             Pair pair = bucket.pairs.get(site);
             int rows = Math.min(active, bucket.used);
             if (rows > 0 && pair != null) {
-                sum = sum == null ? zeros(pair.b, x, site.out()) : sum;
-                add(pair.b, sum, narrow(pair.a, x, rows), rows);
+                Tensor narrow = products.times(read(x, rows, pair.a), pair.a);
+                sum = plus(sum, x, products.times(narrow, pair.b));
             }
         }
         return sum;
@@ -165,35 +168,38 @@ public final class Slots implements AutoCloseable {
         for (Bucket bucket : buckets.values()) {
             Joint joint = bucket.joint.get(together);
             int rows = Math.min(active, bucket.used);
-            if (rows == 0 || joint == null) {
-                continue;
-            }
-            Tensor narrow = narrow(joint.a, x, rows);
-            sum = sum == null ? zeros(joint.a, x, together.rows()) : sum;
-            long start = 0;
-            for (int i = 0; i < joint.b.length; i++) {
-                Tensor b = joint.b[i];
-                long out = together.matrices().get(i).rows();
-                if (b != null) {
-                    Tensor part = narrow.narrow(2, (long) i * bucket.rank, bucket.rank);
-                    add(b, sum.narrow(2, start, out), part, rows);
+            if (rows > 0 && joint != null) {
+                Tensor narrow = products.times(read(x, rows, joint.a), joint.a);
+                Tensor[] parts = new Tensor[joint.b.length];
+                for (int i = 0; i < parts.length; i++) {
+                    Tensor b = joint.b[i];
+                    parts[i] = b == null
+                            ? Tensors.zeros(
+                                    narrow.scalar_type(),
+                                    rows,
+                                    x.size(1),
+                                    together.matrices().get(i).rows())
+                            : products.times(narrow.narrow(2, (long) i * bucket.rank, bucket.rank), b);
                 }
-                start += out;
+                sum = plus(sum, x, Ops.cat(2, parts));
             }
         }
         return sum;
     }
 
-    private static Tensor zeros(Tensor like, Tensor x, long out) {
-        return Tensors.zeros(like.scalar_type(), x.size(0), x.size(1), out);
+    /** What the first rows of a batch hold, in the type of matrices. */
+    private static Tensor read(Tensor x, int rows, Tensor like) {
+        return Ops.to(first(rows, x), like.scalar_type());
     }
 
-    private static Tensor narrow(Tensor a, Tensor x, int rows) {
-        return Ops.to(first(rows, x), a.scalar_type()).bmm(first(rows, a));
-    }
-
-    private static void add(Tensor b, Tensor sum, Tensor narrow, int rows) {
-        first(rows, sum).baddbmm_(narrow, first(rows, b));
+    /** What was added for all rows, and what is added for the first of them. */
+    private static Tensor plus(@Nullable Tensor sum, Tensor x, Tensor more) {
+        long idle = x.size(0) - more.size(0);
+        if (sum != null) {
+            first((int) more.size(0), sum).add_(more);
+            return sum;
+        }
+        return idle == 0 ? more : Ops.cat(0, more, Tensors.zeros(more.scalar_type(), idle, more.size(1), more.size(2)));
     }
 
     private static Tensor first(int rows, Tensor tensor) {
@@ -261,8 +267,7 @@ public final class Slots implements AutoCloseable {
         }
 
         private Tensor narrows(Linear site, long ranks) {
-            return kept(
-                    Tensors.zeros(site.type(), filled.length, ranks, site.in()).transpose(1, 2));
+            return kept(Tensors.zeros(site.type(), filled.length, site.in(), ranks));
         }
 
         private static Tensor kept(Tensor tensor) {
@@ -302,6 +307,7 @@ public final class Slots implements AutoCloseable {
     public void close() {
         buckets.values().forEach(Bucket::close);
         buckets.clear();
+        products.close();
         hooks = null;
     }
 }

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -18,7 +19,8 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * The measured part of a method's page in docs/methods: a row for each base, between two marks, where rows of other bases stay.
+ * The measured part of a method's page in docs/methods: a row for each base, between two marks, where rows of other bases stay, and of this
+ * one what wasn't measured now: the score, or the costs.
  *
  * @param base that was compared on
  * @param command that measured it
@@ -65,8 +67,29 @@ record MethodPage(
                 }
             });
         }
-        rows.put(base, row(standing));
-        notes.put(base, note(standing));
+        List<String> cells = cells(standing);
+        String before = rows.get(base);
+        if (before != null) {
+            List<String> known =
+                    List.of(before.substring(2, before.length() - 2).split(" \\| ", -1));
+            for (int i = 0; i < Math.min(cells.size(), known.size()); i++) {
+                if (cells.get(i).isEmpty()) {
+                    cells.set(i, known.get(i));
+                }
+            }
+        }
+        rows.put(base, "| " + String.join(" | ", cells) + " |");
+        if (standing.scored()) {
+            notes.put(base, note(standing));
+        }
+        Footprint cost = standing.footprint();
+        if (cost != null) {
+            String costs = base + ", costs";
+            notes.put(
+                    costs,
+                    "- " + costs + ": `" + command + " --costs`; " + processor(cost.machine()) + ", " + cost.threads()
+                            + (cost.threads() == 1 ? " thread" : " threads"));
+        }
         String part = START + "\n## Measured\n\n" + HEADER + String.join("\n", rows.values()) + "\n\n"
                 + "Step, memory and row are times LoRA's.\n\n" + String.join("\n", notes.values()) + "\n" + END + "\n";
         if (start >= 0 && end > start) {
@@ -78,27 +101,28 @@ record MethodPage(
                 : page.substring(0, reference + 1) + part + page.substring(reference);
     }
 
-    private String row(Standing standing) {
+    /** What stands in the columns, each empty where it wasn't measured. */
+    private List<String> cells(Standing standing) {
         Footprint cost = standing.footprint();
         Footprint loras = lora == null ? null : lora.footprint();
         boolean scored = standing.scored();
-        String score = scored ? score(standing) : "";
-        String gain = scored && frozen != null && frozen.scored() ? gain(standing, frozen) : "";
         long trainable = scored ? standing.trainable() : cost == null ? 0 : cost.trainable();
         double percent =
                 scored ? standing.trainablePercent() : cost == null ? 0 : 100.0 * cost.trainable() / cost.total();
-        return "| " + base + " | " + score + " | " + gain + " | "
-                + (scored ? String.format(Locale.ROOT, "%.0e", standing.rate()) : "") + " | "
-                + String.format(Locale.ROOT, "%,d (%.3g %%)", trainable, percent) + " | "
-                + (cost == null ? "" : String.format(Locale.ROOT, "%,d kB", (cost.adapterBytes() + 500) / 1000)) + " | "
-                + ratio(cost, loras, Footprint::step) + " | "
-                + ratio(cost, loras, any -> any.memory().peak()) + " | "
-                + ratio(
-                        cost,
-                        loras,
-                        any -> any.adapted() == null ? 0 : any.adapted().p50())
-                + (cost == null || cost.merged() == null ? "" : "; merged " + ratio(cost, loras, MethodPage::merged))
-                + " |";
+        String row = ratio(
+                cost, loras, any -> any.adapted() == null ? 0 : any.adapted().p50());
+        String merged =
+                cost == null || cost.merged() == null ? "" : "; merged " + ratio(cost, loras, MethodPage::merged);
+        return new ArrayList<>(List.of(
+                base,
+                scored ? score(standing) : "",
+                scored && frozen != null && frozen.scored() ? gain(standing, frozen) : "",
+                scored ? String.format(Locale.ROOT, "%.0e", standing.rate()) : "",
+                String.format(Locale.ROOT, "%,d (%.3g %%)", trainable, percent),
+                cost == null ? "" : String.format(Locale.ROOT, "%,d kB", (cost.adapterBytes() + 500) / 1000),
+                ratio(cost, loras, Footprint::step),
+                ratio(cost, loras, any -> any.memory().peak()),
+                row + merged));
     }
 
     private static double merged(Footprint cost) {
@@ -134,18 +158,12 @@ record MethodPage(
 
     private String note(Standing standing) {
         int seeds = standing.outcomes().size();
-        Footprint cost = standing.footprint();
         String rates = standing.searched().stream()
                 .map(outcome ->
                         String.format(Locale.ROOT, "%.0e", outcome.trial().rate()))
                 .collect(Collectors.joining(", "));
-        return "- " + base + ": `" + command + "`; "
-                + (seeds == 0 ? "no score" : seeds == 1 ? "one seed" : seeds + " seeds") + ", the best of the rates "
-                + rates + " on the validation rows"
-                + (cost == null
-                        ? ""
-                        : "; " + processor(cost.machine()) + ", " + cost.threads()
-                                + (cost.threads() == 1 ? " thread" : " threads"));
+        return "- " + base + ": `" + command + "`; " + (seeds == 1 ? "one seed" : seeds + " seeds")
+                + ", the best of the rates " + rates + " on the validation rows";
     }
 
     private static String processor(JsonNode machine) {
