@@ -149,8 +149,18 @@ BASES = {
     "gpt-neox": ("GPTNeoXForCausalLM", {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}),
     "bart": ("BartForConditionalGeneration", {**BART, "scale_embedding": True}),
     "bart-seqcls": ("BartForSequenceClassification", {**BART, "num_labels": 3}),
+    "bart-qa": ("BartForQuestionAnswering", {**BART}),
     "mt5": ("MT5ForConditionalGeneration", {**MT5}),
     "umt5": ("UMT5ForConditionalGeneration", {**MT5}),
+    "t5-seqcls": ("T5ForSequenceClassification", {**MT5, "num_labels": 3}),
+    "t5-tokcls": ("T5ForTokenClassification", {**MT5, "num_labels": 3}),
+    "t5-qa": ("T5ForQuestionAnswering", {**MT5}),
+    "mt5-seqcls": ("MT5ForSequenceClassification", {**MT5, "num_labels": 3}),
+    "mt5-tokcls": ("MT5ForTokenClassification", {**MT5, "num_labels": 3}),
+    "mt5-qa": ("MT5ForQuestionAnswering", {**MT5}),
+    "umt5-seqcls": ("UMT5ForSequenceClassification", {**MT5, "num_labels": 3}),
+    "umt5-tokcls": ("UMT5ForTokenClassification", {**MT5, "num_labels": 3}),
+    "umt5-qa": ("UMT5ForQuestionAnswering", {**MT5}),
     "whisper": ("WhisperForConditionalGeneration", {
         **BART, "num_mel_bins": 6, "max_source_positions": 9, "max_target_positions": 20, "decoder_start_token_id": 1,
         "begin_suppress_tokens": [5], "suppress_tokens": [7, 9]}),
@@ -171,7 +181,11 @@ BASES = {
     # 7B: all queries share one key head.
     "falcon": ("FalconForCausalLM", {"ffn_hidden_size": 24}),
     "falcon-new": ("FalconForCausalLM", {**NEW_FALCON, "bias": True, "tie_word_embeddings": False}),
-    # RW 1B but for its linear biases.
+    # RW 1B, with as many heads as make slopes that bf16 rounds.
+    "falcon-alibi": ("FalconForCausalLM", {
+        "hidden_size": 32, "num_attention_heads": 16, "alibi": True, "parallel_attn": False, "multi_query": False, "bias": True}),
+    "falcon-alibi-seqcls": ("FalconForSequenceClassification", {
+        "hidden_size": 12, "num_attention_heads": 3, "alibi": True, "num_labels": 3}),
     "falcon-serial": ("FalconForCausalLM", {"parallel_attn": False, "multi_query": False, "bias": True}),
     "refined-web": ("FalconForCausalLM", {}),
     "refined-web-large": ("FalconForCausalLM", {"new_decoder_architecture": True, "num_kv_heads": 2}),
@@ -193,7 +207,9 @@ def build(name):
     model_class = getattr(transformers, class_name)
     config = model_class.config_class(**{**SIZES, **fields})
     torch.manual_seed(sum(map(ord, name)))
-    model = model_class._from_config(config, attn_implementation="eager").eval().float()
+    # Falcon's eager attention adds its linear biases twice, once with the mask.
+    kind = "sdpa" if getattr(config, "alibi", False) else "eager"
+    model = model_class._from_config(config, attn_implementation=kind).eval().float()
     with torch.no_grad():
         for parameter, value in model.named_parameters():
             scale = 0.2 if value.dim() > 1 else 0.3
@@ -285,7 +301,7 @@ def reference(model):
     for field in ("logits", "start_logits", "end_logits"):
         if output.get(field) is not None:
             stored[field] = visible(output[field], mask)
-    if model.config.is_encoder_decoder:
+    if output.get("encoder_hidden_states") is not None:
         for i, hidden in enumerate(output.encoder_hidden_states):
             stored[f"encoder.hidden_states.{i}"] = visible(hidden, given["attention_mask"]) if "attention_mask" in given else hidden
         for i, hidden in enumerate(output.decoder_hidden_states):
