@@ -10,6 +10,7 @@ import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.PostNorm;
+import dev.graft.models.Reach;
 import dev.graft.models.Weights;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
@@ -324,7 +325,8 @@ final class GptDecoder implements Backbone {
         AttentionMask whole = AttentionMask.of(layers.get(0).attention, true, base(), pass);
         AttentionMask mask = config.alibi == null ? whole : whole.with(config.alibi);
         Map<Integer, AttentionMask> masks = new HashMap<>(Map.of(0, mask));
-        config.heads.kinds.forEach(kind -> masks.computeIfAbsent(kind.window, mask::within));
+        config.heads.kinds.forEach(
+                kind -> masks.computeIfAbsent(kind.window, window -> mask.within(Reach.window(window))));
         Tensor h = pass.enter(stream, embedded(start[0], start[1], mask.shift(), pass));
         for (DecoderLayer layer : layers) {
             pass.collect(h);
