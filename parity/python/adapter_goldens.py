@@ -4,8 +4,8 @@
     python adapter_goldens.py ../fixtures [NAME...]
 
 adapters/NAME/lora has an adapter with values other than those that training starts from: outputs, loss, gradients, a merged weight, greedy
-generation. training/NAME/lora has the adapter before and after 20 steps of AdamW on five batches, four of them padded on the right, and the
-loss and the gradient's norm of every step.
+generation; adapters/NAME/lora-parameters the same of an adapter of a mixture's router and experts. training/NAME/lora has the adapter before
+and after 20 steps of AdamW on five batches, four of them padded on the right, and the loss and the gradient's norm of every step.
 """
 
 import json
@@ -16,30 +16,43 @@ from pathlib import Path
 import peft
 import torch
 import transformers
-from base_goldens import STEPS, VOCAB, WIDTH, answer, greedy, visible
+from base_goldens import PICTURES, STEPS, VOCAB, WIDTH, answer, continues, greedy, reads, visible
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 CASES = {
     "gemma": ["adapters"], "gemma2": ["adapters", "training"], "mt5": ["adapters"], "umt5": ["adapters"],
     "deberta-seqcls": ["adapters", "training"], "t5-seqcls": ["adapters", "training"], "t5-tokcls": ["adapters"], "t5-qa": ["adapters"],
+    "llama4": ["adapters", "parameters", "training"], "llama4-pictures": ["parameters"],
 }
-TARGETS = {"umt5": ["q", "v"]}  # for which PEFT has no defaults
-TASKS = {"ForCausalLM": "CAUSAL_LM", "ForConditionalGeneration": "SEQ_2_SEQ_LM", "ForSequenceClassification": "SEQ_CLS",
+TARGETS = {"umt5": ["q", "v"], "llama4": ["q_proj", "v_proj", "down_proj"]}  # for which PEFT has no defaults
+PARAMETERS = ["experts.gate_up_proj", "experts.down_proj", "router.weight"]
+TASKS = {"ForConditionalGeneration": "SEQ_2_SEQ_LM", "ForSequenceClassification": "SEQ_CLS",
          "ForTokenClassification": "TOKEN_CLS", "ForQuestionAnswering": "QUESTION_ANS"}
 OUTPUTS, LABELS = ["logits", "start_logits", "end_logits"], ["labels", "start_positions", "end_positions"]
+ADAPTED = (peft.tuners.lora.Linear, peft.tuners.lora.layer.ParamWrapper)
+PICTURES_OF = tuple("base_model.model." + part for part in PICTURES)
 ADAMW = {"lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.01}
 BATCHES, ROWS, TRAINED_STEPS, AMPLITUDE = 5, 4, 20, 0.1
 
 
-def load(folder, name):
+def load(folder, name, **fields):
     architecture = json.loads((folder / "config.json").read_text())["architectures"][0]
-    task = next(task for suffix, task in TASKS.items() if architecture.endswith(suffix))
     model = getattr(transformers, architecture).from_pretrained(folder, attn_implementation="eager").eval()
+    task = "CAUSAL_LM" if continues(model) else next(task for suffix, task in TASKS.items() if architecture.endswith(suffix))
     torch.manual_seed(sum(map(ord, name)) + 1)
-    adapted = peft.get_peft_model(model, peft.LoraConfig(r=4, lora_alpha=6, task_type=task, target_modules=TARGETS.get(name)))
+    adapted = peft.get_peft_model(model, peft.LoraConfig(
+        r=4, lora_alpha=6, task_type=task, **{"target_modules": TARGETS.get(name), **fields}))
     adapted.peft_config["default"].base_model_name_or_path = "bases/" + name
     return adapted.eval(), task
+
+
+def adapted_weights(model):
+    """The base's parameters that an adapter changes, by their names."""
+    for module, layer in model.named_modules():
+        if isinstance(layer, ADAPTED):
+            name = module.removeprefix("base_model.model.").replace(".base_layer", "")
+            yield f"{name}.{getattr(layer, 'parameter_name', 'weight')}"
 
 
 def trained(model):
@@ -52,7 +65,7 @@ def save(model, folder):
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text())
     for field in ("target_modules", "modules_to_save"):
-        config[field] = sorted(config[field]) if config[field] else None
+        config[field] = None if config[field] is None else sorted(config[field])
     path.write_text(json.dumps(config, indent=2) + "\n")
 
 
@@ -64,13 +77,14 @@ def tensors(folder):
         ]
 
 
-def described(model, name, task):
+def described(model, name, task, case):
     layers = {
-        module.removeprefix("base_model.model."): {"kind": "Linear", "r": 4, "scaling": 1.5}
-        for module, layer in model.named_modules() if isinstance(layer, peft.tuners.lora.Linear)
+        module.removeprefix("base_model.model."): {"kind": type(layer.get_base_layer()).__name__, "r": 4, "scaling": 1.5}
+        for module, layer in model.named_modules() if isinstance(layer, ADAPTED)
     }
     return {
-        "all_parameters": model.get_nb_trainable_parameters()[1], "base": "bases/" + name, "case": "lora", "layers": layers,
+        "all_parameters": sum(value.numel() for key, value in model.named_parameters() if not key.startswith(PICTURES_OF)),
+        "base": "bases/" + name, "case": case, "layers": layers,
         "peft_type": "LORA", "task_type": task, "trainable_parameters": model.get_nb_trainable_parameters()[0],
         "versions": {"peft": peft.__version__, "torch": torch.__version__, "transformers": transformers.__version__},
     }
@@ -81,8 +95,12 @@ def write(folder, stored, manifest):
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=0) + "\n")
 
 
-def adapter(base, folder, name):
-    model, task = load(base, name)
+def parameters(base, folder, name):
+    adapter(base, folder, name, target_modules=[], target_parameters=PARAMETERS)
+
+
+def adapter(base, folder, name, **fields):
+    model, task = load(base, name, **fields)
     with torch.no_grad():
         for key, value in trained(model).items():
             if "lora_" in key:
@@ -91,21 +109,20 @@ def adapter(base, folder, name):
     known = load_file(base / "reference.safetensors")
     given = {key: known[key] for key in known if key.endswith(("input_ids", "attention_mask")) and "." not in key}
     mask = given.get("decoder_attention_mask", given["attention_mask"])
-    output = model(**given, **{key: known[key] for key in LABELS if key in known})
+    output = reads(model.base_model.model)(**given, **{key: known[key] for key in LABELS if key in known})
     output.loss.backward()
     outputs = [key for key in OUTPUTS if output.get(key) is not None]
     stored = {"loss": output.loss.reshape(1)} | {key: visible(output[key], mask) for key in outputs}
     stored |= {"grad." + key: value.grad for key, value in trained(model).items()}
     with torch.no_grad():
         if task == "CAUSAL_LM":
-            greedy(model, known["generate.input_ids"], known["generate.attention_mask"], stored)
+            greedy(reads(model.base_model.model), known["generate.input_ids"], known["generate.attention_mask"], stored)
         elif task == "SEQ_2_SEQ_LM":
             source = {"input_ids": known["generate.input_ids"], "attention_mask": known["generate.attention_mask"]}
             answer(model, source, stored)
-        manifest = described(model, name, task)
-        merged = model.merge_and_unload().state_dict()
-        first = next(iter(manifest["layers"])) + ".weight"
-        stored["merged_weight." + first] = merged[first]
+        manifest = described(model, name, task, folder.name)
+        first = next(adapted_weights(model))
+        stored["merged_weight." + first] = model.merge_and_unload().state_dict()[first]
     write(folder, stored, manifest | {
         "amplitude": AMPLITUDE, "base_dtype": "float32", "inputs": {"from_base": sorted(given), "own": []}, "mergeable": True,
         "outputs": outputs, "steps": STEPS, "tensors": tensors(folder), "tolerance": {"atol": 1e-5, "rtol": 1e-4},
@@ -146,7 +163,7 @@ def training(base, folder, name):
         output = model(**rows[0])
     stored["final.logits_on_batch_0"] = output.logits
     stored["final.loss_on_batch_0"] = output.loss.reshape(1)
-    write(folder, stored, described(model, name, task) | {
+    write(folder, stored, described(model, name, task, folder.name) | {
         "dropout": 0.0, "log": log, "steps": TRAINED_STEPS, "tensors": tensors(folder / "final"),
         "hyper_parameters": ADAMW | {"accumulation": 1, "max_grad_norm": None, "optimizer": "AdamW", "schedule": None},
         "parameter_groups": [{"lr": ADAMW["lr"], "weight_decay": ADAMW["weight_decay"], "names": list(parameters)}],
@@ -159,8 +176,12 @@ if __name__ == "__main__":
     root = Path(sys.argv[1])
     for case in sys.argv[2:] or CASES:
         for group in CASES[case]:
-            target = root / group / case / "lora"
+            make, target = {
+                "adapters": (adapter, root / "adapters" / case / "lora"),
+                "parameters": (parameters, root / "adapters" / case / "lora-parameters"),
+                "training": (training, root / "training" / case / "lora"),
+            }[group]
             shutil.rmtree(target, ignore_errors=True)
             target.mkdir(parents=True)
-            {"adapters": adapter, "training": training}[group](root / "bases" / case, target, case)
+            make(root / "bases" / case, target, case)
             print(group, case)

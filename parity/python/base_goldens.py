@@ -51,6 +51,11 @@ STABLELM = {**GROUPED, "rope_parameters": {"rope_type": "default", "rope_theta":
 GPTJ = {"n_inner": 24, "num_attention_heads": 2, "rotary_dim": 4}
 NEW_FALCON = {"new_decoder_architecture": True, "num_kv_heads": 2, "ffn_hidden_size": 24}
 
+LLAMA4 = {
+    **GROUPED, "head_dim": 4, "num_hidden_layers": 4, "intermediate_size": 12, "intermediate_size_mlp": 24, "num_local_experts": 3,
+    "num_experts_per_tok": 2, "interleave_moe_layer_step": 2, "no_rope_layer_interval": 2, "attention_chunk_size": 4,
+}
+
 # name: class, configuration; positions are counted from pad_token_id + 1 where it is 1
 BASES = {
     "roberta-mlm": ("RobertaForMaskedLM", {**ENCODER, "pad_token_id": 1, "type_vocab_size": 1}),
@@ -192,8 +197,24 @@ BASES = {
     "falcon-seqcls": ("FalconForSequenceClassification", {**NEW_FALCON, "num_ln_in_parallel_attn": 1, "num_labels": 3}),
     "falcon-tokcls": ("FalconForTokenClassification", {"ffn_hidden_size": 24, "num_labels": 3, "classifier_dropout": 0.0}),
     "falcon-qa": ("FalconForQuestionAnswering", {"ffn_hidden_size": 24}),
+    "llama4": ("Llama4ForCausalLM", {**LLAMA4}),
+    # The bare model: what tunes the temperature counts padding on the left, whatever positions are given.
+    "llama4-tuned": ("Llama4TextModel", {
+        **LLAMA4, "num_hidden_layers": 3, "moe_layers": [0], "no_rope_layers": [1, 0, 0], "use_qk_norm": False, "attention_bias": True,
+        "layer_types": ["full_attention", "chunked_attention", "full_attention"], "floor_scale": 3, "attn_scale": 0.4,
+        "rope_parameters": {
+            "rope_type": "llama3", "rope_theta": 100.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 16}}),
+    "llama4-pictures": ("Llama4ForConditionalGeneration", {
+        "text_config": {**LLAMA4, "num_hidden_layers": 2, "num_experts_per_tok": 1},
+        "vision_config": {
+            "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "vision_output_dim": 8,
+            "image_size": 8, "patch_size": 4, "projector_input_dim": 8, "projector_output_dim": 8}}),
     "gpt-neox-serial": ("GPTNeoXForCausalLM", {"use_parallel_residual": False, "tie_word_embeddings": True}),
 }
+
+# What the text part of a model doesn't have.
+PICTURES = ("vision_model.", "multi_modal_projector.")
 
 # Falcon's files from before transformers had the family: other fields, the same modules.
 REFINED_WEB = {"refined-web": "RefinedWebModel", "refined-web-large": "RefinedWeb"}
@@ -205,7 +226,8 @@ NEWER = ["activation", "ffn_hidden_size", "intermediate_size", "max_position_emb
 def build(name):
     class_name, fields = BASES[name]
     model_class = getattr(transformers, class_name)
-    config = model_class.config_class(**{**SIZES, **fields})
+    sizes = {**fields, "text_config": {**SIZES, **fields["text_config"]}} if "text_config" in fields else {**SIZES, **fields}
+    config = model_class.config_class(**sizes)
     torch.manual_seed(sum(map(ord, name)))
     # Falcon's eager attention adds its linear biases twice, once with the mask.
     kind = "sdpa" if getattr(config, "alibi", False) else "eager"
@@ -223,11 +245,11 @@ def inputs(model):
     mask = torch.ones_like(ids)
     mask[1, 7:] = 0
     mask[2, :3] = 0
-    ids[mask == 0] = model.config.pad_token_id
+    ids[mask == 0] = model.config.get_text_config().pad_token_id
     given = {"input_ids": ids, "attention_mask": mask}
     if hasattr(model.config, "num_mel_bins"):
         given = {"input_features": torch.randn(ROWS, model.config.num_mel_bins, 2 * model.config.max_source_positions)}
-    if type(model).__name__.endswith("ForConditionalGeneration"):
+    if type(model).__name__.endswith("ForConditionalGeneration") and model.config.is_encoder_decoder:
         answers = torch.randint(3, VOCAB, (ROWS, WIDTH - 4))
         answers[:, 0] = model.config.decoder_start_token_id
         seen = torch.ones_like(answers)
@@ -242,6 +264,8 @@ def inputs(model):
 
 def labels(model, ids, mask):
     name = type(model).__name__
+    if name.endswith("Model"):
+        return {}
     if name.endswith("ForQuestionAnswering") and name.startswith(("Llama", "Mistral", "GPT", "Falcon", "OPT", "Bloom", "Mpt")):
         return {}  # a loss over all positions would have those of padding, at which causal models compute nothing that counts
     if name.endswith("ForQuestionAnswering"):
@@ -251,11 +275,21 @@ def labels(model, ids, mask):
     if name.endswith("ForSequenceClassification"):
         return {"labels": torch.tensor([0, 2, 1])}
     top = 3 if name.endswith("ForTokenClassification") else VOCAB
-    chosen = torch.randint(0, top, ids.shape) if top < VOCAB or not name.endswith("ForCausalLM") else ids.clone()
+    chosen = ids.clone() if continues(model) else torch.randint(0, top, ids.shape)
     chosen[mask == 0] = -100
-    if name.endswith("ForCausalLM"):
+    if continues(model):
         chosen[:, 1:][mask[:, :-1] == 0] = -100  # what padding would predict
     return {"labels": chosen}
+
+
+def continues(model):
+    """Whether it predicts each next token of the very text that it reads."""
+    return type(model).__name__.endswith(("ForCausalLM", "ForConditionalGeneration")) and not model.config.is_encoder_decoder
+
+
+def reads(model):
+    """What computes the answer to a text: the forward of Llama4ForConditionalGeneration itself fails, asking for a field that is missing."""
+    return model.language_model if isinstance(model, transformers.Llama4ForConditionalGeneration) else model
 
 
 def visible(value, mask):
@@ -296,9 +330,9 @@ def reference(model):
     if choices:
         output.logits = output.logits.reshape(-1, 1)
     stored = {**given, **wanted}
-    if output.loss is not None:
+    if output.get("loss") is not None:
         stored["loss"] = output.loss.reshape(1)
-    for field in ("logits", "start_logits", "end_logits"):
+    for field in ("logits", "start_logits", "end_logits", "last_hidden_state"):
         if output.get(field) is not None:
             stored[field] = visible(output[field], mask)
     if output.get("encoder_hidden_states") is not None:
@@ -309,7 +343,7 @@ def reference(model):
     else:
         for i, hidden in enumerate(output.hidden_states):
             stored[f"hidden_states.{i}"] = visible(hidden, mask)
-    if type(model).__name__.endswith(("ForCausalLM", "LMHeadModel")):
+    if continues(model):
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         stored["position_ids_from_mask"] = positions
         stored["logits_with_position_ids_from_mask"] = visible(model(**given, position_ids=positions).logits, mask)
@@ -335,7 +369,7 @@ def make(name, folder):
     folder.mkdir(parents=True)
     model = build(name)
     with torch.no_grad():
-        stored = reference(model)
+        stored = reference(reads(model))
     model.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
     if name in REFINED_WEB:
@@ -360,7 +394,7 @@ def write_manifest(model, folder):
     manifest = {
         "architecture": type(model).__name__,
         "compare": "only positions whose attention mask is 1; padded positions are stored as 0",
-        "parameters": sum(value.numel() for value in model.parameters()),
+        "parameters": sum(value.numel() for key, value in model.named_parameters() if not key.startswith(PICTURES)),
         "tensors": tensors,
         "tolerance": {"atol": 1e-05, "rtol": 0.0001},
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},

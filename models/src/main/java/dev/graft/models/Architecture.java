@@ -65,6 +65,11 @@ public interface Architecture {
         config.put("tie_word_embeddings", false);
     }
 
+    /** Whether a tensor is of a part that this model doesn't have, such as what reads pictures for it: unread, it is in a saved folder again. */
+    default boolean carries(String tensor) {
+        return false;
+    }
+
     /** What files call a tensor of a module, where modules have newer names. */
     default String stored(String name) {
         return name;

@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  * @param causal whether no query sees a key behind its own position
  * @param queries how many queries there are
  * @param type of the mask's numbers
- * @param window how many positions away a query sees nothing
+ * @param reach which of the keys that are visible otherwise a query sees
  * @param segments {@code [batch, queries]} int64, the text of each position where several stand in a row; null for one text a row
  * @param texts where each text of each row ends, where that alone says who sees whom, with {@code causal}; else null
  * @param alibi what is added to scores by the distance of the keys, or null for nothing
@@ -43,7 +43,7 @@ public record AttentionMask(
         boolean causal,
         long queries,
         ScalarType type,
-        long window,
+        Reach reach,
         @Nullable Tensor segments,
         int @Nullable [][] texts,
         Alibi.@Nullable Bias alibi,
@@ -98,7 +98,7 @@ public record AttentionMask(
                 causal && width > 1,
                 width,
                 type,
-                Long.MAX_VALUE,
+                Reach.ALL,
                 segments,
                 ends(Tensors.longs(segments), width),
                 null,
@@ -141,7 +141,7 @@ public record AttentionMask(
 
     private AttentionMask over(List<@Nullable AttentionMask> newRows) {
         return new AttentionMask(
-                additive, sees, keys, shift, ahead, padding, causal, queries, type, window, segments, texts, alibi,
+                additive, sees, keys, shift, ahead, padding, causal, queries, type, reach, segments, texts, alibi,
                 newRows);
     }
 
@@ -161,7 +161,7 @@ public record AttentionMask(
         Tensor own = Ops.cat(1, prefix.mask(), keys.narrow(1, prefix.length(), rest));
         return of(own, queries, causal, type, shift, ahead)
                 .apart(segments)
-                .within(window)
+                .within(reach)
                 .like(this);
     }
 
@@ -200,7 +200,7 @@ public record AttentionMask(
                 triangular,
                 queries,
                 type,
-                Long.MAX_VALUE,
+                Reach.ALL,
                 null,
                 null,
                 null,
@@ -220,36 +220,78 @@ public record AttentionMask(
         Tensor near = additive == null ? Tensors.zeros(type, 1, 1, 1, keys.size(1)) : additive;
         Tensor apart = near.expand(own.size(0), -1, queries, -1).masked_fill(other, new Scalar(HIDDEN));
         return new AttentionMask(
-                apart, sees, keys, shift, ahead, padding, causal, queries, type, window, own, null, alibi, rows);
+                apart, sees, keys, shift, ahead, padding, causal, queries, type, reach, own, null, alibi, rows);
     }
 
-    /** The same, where a query doesn't see keys that are so many positions away or more; counted are all keys, padding too. */
-    public AttentionMask within(long distance) {
+    /**
+     * The same, where a query sees only keys within its reach. Distances count all keys, padding too; chunks begin behind the padding on the
+     * left, and at the beginning of each text of a row.
+     */
+    public AttentionMask within(Reach wanted) {
         if (!rows.isEmpty()) {
-            List<@Nullable AttentionMask> windowed = new ArrayList<>();
+            List<@Nullable AttentionMask> near = new ArrayList<>();
             for (AttentionMask row : rows) {
-                windowed.add(row == null ? null : row.within(distance));
+                near.add(row == null ? null : row.within(wanted));
             }
-            return over(windowed);
+            return over(near);
         }
         long count = keys.size(1);
-        if (distance >= count) {
+        if (wanted.form() == Reach.Form.ALL || wanted.size() >= count) {
             return this;
         }
         if (texts != null) {
-            return whole().within(distance);
+            return whole().within(wanted);
         }
-        Tensor places = Tensors.arange(count);
-        Tensor away = places.narrow(0, count - queries, queries)
-                .unsqueeze(1)
-                .sub(places.unsqueeze(0))
-                .abs();
-        Tensor near = additive == null ? Tensors.zeros(type, 1, 1, 1, count) : additive;
-        Tensor far = away.ge(new Scalar(distance)).unsqueeze(0).unsqueeze(0);
-        Tensor windowed = near.expand(-1, -1, queries, -1).masked_fill(far, new Scalar(HIDDEN));
+        Tensor far = wanted.form() == Reach.Form.WINDOW ? outside(wanted.size()) : elsewhere(wanted.size());
+        Tensor all = additive == null ? Tensors.zeros(type, 1, 1, 1, count) : additive;
+        Tensor near = all.expand(Math.max(all.size(0), far.size(0)), -1, queries, -1)
+                .masked_fill(far.unsqueeze(1), new Scalar(HIDDEN));
         return new AttentionMask(
-                windowed, sees, keys, shift, ahead, padding, causal, queries, type, distance, segments, null, alibi,
-                rows);
+                near, sees, keys, shift, ahead, padding, causal, queries, type, wanted, segments, null, alibi, rows);
+    }
+
+    /** Where keys are that many positions away or more, {@code [1, queries, keys]}. */
+    private Tensor outside(long window) {
+        Tensor places = Tensors.arange(keys.size(1));
+        Tensor away = ofQueries(places.unsqueeze(0)).unsqueeze(2).sub(places).abs();
+        return away.ge(new Scalar(window));
+    }
+
+    /** Where keys are in another chunk, {@code [batch, queries, keys]}. */
+    private Tensor elsewhere(int size) {
+        int count = (int) keys.size(1);
+        long[] chunks = starts(count);
+        for (int i = 0; i < chunks.length; i++) {
+            chunks[i] = Math.floorDiv(i % count - chunks[i], size);
+        }
+        Tensor each = Tensors.of(chunks, chunks.length / count, count);
+        return ofQueries(each).unsqueeze(2).ne(each.unsqueeze(1));
+    }
+
+    private Tensor ofQueries(Tensor each) {
+        return each.narrow(1, keys.size(1) - queries, queries);
+    }
+
+    /** For each key where its text begins. */
+    private long[] starts(int count) {
+        long[] visible = Tensors.longs(keys);
+        long[] own = segments == null ? null : Tensors.longs(segments);
+        long[] starts = new long[visible.length];
+        int before = count - (int) queries;
+        for (int row = 0; row < visible.length; row += count) {
+            int first = 0;
+            while (own == null && first < count - 1 && visible[row + first] == 0) {
+                first++;
+            }
+            for (int key = own == null ? 0 : before; key < count; key++) {
+                int at = row / count * (int) queries + key - before;
+                if (own != null && key > before && own[at] != own[at - 1]) {
+                    first = key - before;
+                }
+                starts[row + key] = first;
+            }
+        }
+        return starts;
     }
 
     /** The same, where scores fall with the distance of the keys. */
@@ -268,7 +310,7 @@ public record AttentionMask(
                 causal,
                 queries,
                 type,
-                window,
+                reach,
                 segments,
                 texts,
                 newAlibi.over(keys, queries),
@@ -290,7 +332,7 @@ public record AttentionMask(
                 prefix == 0 ? bias : Ops.cat(3, Tensors.zeros(type, 1, bias.size(1), bias.size(2), prefix), bias);
         Tensor sum = additive == null ? whole : additive.add(whole);
         return new AttentionMask(
-                sum, sees, keys, shift, ahead, padding, causal, queries, type, window, segments, null, alibi, rows);
+                sum, sees, keys, shift, ahead, padding, causal, queries, type, reach, segments, null, alibi, rows);
     }
 
     /** What hides padding from a decoder's queries, {@code [batch, 1, 1, keys]}, for a mask {@code [batch, keys]}. */

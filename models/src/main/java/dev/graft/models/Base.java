@@ -466,9 +466,18 @@ public final class Base {
         return Collections.unmodifiableSet(weights.fresh());
     }
 
-    /** Tensors of the checkpoint that this task has no use for. */
+    /** Tensors of the checkpoint that this task has no use for, other than {@link #carriedTensors()}. */
     public Set<String> unusedTensors() {
-        return weights.unused();
+        Set<String> unused = weights.unused();
+        unused.removeIf(architecture::carries);
+        return unused;
+    }
+
+    /** Tensors of the checkpoint for parts that this model doesn't have and a saved folder keeps. */
+    Set<String> carriedTensors() {
+        Set<String> carried = weights.unused();
+        carried.removeIf(tensor -> !architecture.carries(tensor));
+        return carried;
     }
 
     /** How many parameters it has, tied ones counted once. */

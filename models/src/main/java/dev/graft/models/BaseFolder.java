@@ -7,6 +7,7 @@ import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
+import dev.graft.formats.TensorSource;
 import dev.graft.models.checkpoints.Bitsandbytes;
 import dev.graft.models.checkpoints.Checkpoint;
 import dev.graft.models.checkpoints.Mlx;
@@ -65,6 +66,8 @@ record BaseFolder(
             tensors.add(new TensorData(
                     new TensorInfo(parameter, StoredTensors.dtype(kept), Tensors.shape(kept)), Tensors.bytes(kept)));
         });
+        TensorSource source = checkpoint.tensors();
+        base.carriedTensors().forEach(name -> tensors.add(new TensorData(source.info(name), source.bytes(name))));
         return tensors;
     }
 
@@ -100,7 +103,8 @@ record BaseFolder(
                     "quantization_config",
                     Bitsandbytes.config(example.kind(), base.numerics().base(), whole));
         }
-        if (weights.isOverridden("lm_head.weight")) {
+        Linear output = base.head().output();
+        if (output != null && output.name().endsWith("lm_head") && weights.isOverridden(output.name() + ".weight")) {
             base.architecture().untie(saved);
         }
         DType own = base.numerics().base().toString().equals("BFloat16") ? DType.BF16 : DType.F32;

@@ -33,7 +33,12 @@ public record Rope(
 
     /** The plain frequencies of the first so many values of each head, in pairs of neighbours. */
     public static Rope ofNeighbours(double theta, int turned) {
-        return new Rope(RopeScaling.frequencies(theta, turned), 1, null, true);
+        return new Rope(RopeScaling.frequencies(theta, turned)).inNeighbours();
+    }
+
+    /** The same frequencies for pairs of neighbours. */
+    public Rope inNeighbours() {
+        return new Rope(frequencies, scale, beyond, true);
     }
 
     /**

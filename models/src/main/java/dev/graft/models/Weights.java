@@ -406,6 +406,13 @@ public final class Weights {
         }
     }
 
+    /** The matrices of all experts, which the checkpoint holds as one tensor {@code [experts, columns, rows]}, seen as {@code [experts, rows, columns]}. */
+    public Tensor transposedStack(String name, int experts, long rows, long columns) {
+        Tensor seen = get(name, numerics.base(), experts, columns, rows).transpose(1, 2);
+        seen.retainReference();
+        return seen;
+    }
+
     /** Everything asked for, as checkpoints hold it. */
     Map<String, Tensor> stored() {
         Map<String, Tensor> stored = names.stored(loaded);

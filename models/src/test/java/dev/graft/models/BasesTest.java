@@ -3,26 +3,31 @@ package dev.graft.models;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.formats.Safetensors;
+import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Experts;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Layer;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.PromptTargets;
 import dev.graft.models.sites.Role;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class BasesTest {
     /** Models of images, of sounds and of two sides have other inputs; they have tests of their own and the parity cases. */
@@ -146,6 +151,83 @@ class BasesTest {
             }
             assertThat(Fixtures.difference(last, whole.narrow(1, 11, 1))).isLessThan(1e-5);
         }
+    }
+
+    /** Llama 4 cuts texts into chunks of four, and tunes the temperature of scores where there are no positions. */
+    @ParameterizedTest
+    @ValueSource(strings = {"llama4", "llama4-tuned"})
+    void chunksAndTemperaturesAreTheSameWithACache(String name) {
+        Base base = Base.load(Fixtures.folder(name));
+        long[][] ids = {{5, 9, 31, 7, 8, 40, 3, 22, 17, 60, 11, 6}};
+        try (Scope scope = new Scope();
+                KvCache cache = new KvCache(12)) {
+            Tensor whole =
+                    base.hidden(Inputs.of(ids), Pass.inference(Hooks.NONE)).last();
+            int start = 0;
+            for (int length : new int[] {3, 6, 1, 2}) {
+                long[] part = Arrays.copyOfRange(ids[0], start, start + length);
+                Tensor read = base.hidden(Inputs.of(new long[][] {part}), Pass.cached(Hooks.NONE, cache))
+                        .last();
+                assertThat(Fixtures.difference(read, whole.narrow(1, start, length)))
+                        .isLessThan(1e-5);
+                start += length;
+            }
+        }
+    }
+
+    @Test
+    void chunksBeginWithEachTextAndBehindPaddingOnTheLeft() {
+        Tensor keys = Tensors.of(new long[][] {{0, 0, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1}});
+        try (Scope scope = new Scope()) {
+            Pass padded = Pass.inference(Hooks.NONE);
+            padded.context().sees(keys);
+            Attention site = new Attention("attention", 0, 1, 4);
+            AttentionMask mask =
+                    AttentionMask.of(site, true, ScalarType.Float, padded).within(Reach.chunk(3));
+            assertThat(seen(mask, 0)).isEqualTo("..3 ..34 ..345 .....6 .....67".replace(" ", "\n"));
+            assertThat(seen(mask, 1)).isEqualTo("1 12 123 ...4 ...45 ...456 ......7".replace(" ", "\n"));
+
+            Pass several = Pass.inference(Hooks.NONE);
+            Tensor texts = Tensors.of(new long[][] {{0, 0, 0, 0, 1, 1, 1}});
+            several.context().sees(texts, keys.narrow(0, 1, 1), texts, 0, PromptTargets.none(0));
+            assertThat(seen(
+                            AttentionMask.of(site, true, ScalarType.Float, several)
+                                    .within(Reach.chunk(3)),
+                            0))
+                    .isEqualTo("1 12 123 ...4 ....5 ....56 ....567".replace(" ", "\n"));
+        }
+    }
+
+    /** The numbers of the keys that each query sees, a line for each that sees one. */
+    private static String seen(AttentionMask mask, int row) {
+        int width = (int) mask.queries();
+        float[] added = Tensors.floats(mask.additive().select(0, row).contiguous());
+        StringBuilder lines = new StringBuilder();
+        for (int query = 0; query < width; query++) {
+            StringBuilder line = new StringBuilder();
+            for (int key = 0; key < width; key++) {
+                line.append(added[query * width + key] == 0 ? Integer.toString(key + 1) : ".");
+            }
+            lines.append(line.toString().replaceAll("\\.+$", "")).append('\n');
+        }
+        return lines.toString().strip();
+    }
+
+    @Test
+    void whatReadsPicturesIsSavedAgainWithTheTextPart(@TempDir Path folder) {
+        Base base = Base.load(Fixtures.folder("llama4-pictures"));
+        assertThat(base.unusedTensors()).isEmpty();
+        assertThat(base.endTokens()).containsExactly(2);
+
+        base.save(folder.resolve("saved"));
+
+        try (var before = Safetensors.open(Fixtures.folder("llama4-pictures").resolve("model.safetensors"));
+                var after = Safetensors.open(folder.resolve("saved/model.safetensors"))) {
+            assertThat(after.names()).isEqualTo(before.names());
+            assertThat(after.names())
+                    .allSatisfy(name -> assertThat(after.bytes(name)).as(name).isEqualTo(before.bytes(name)));
+        }
+        assertThat(Base.load(folder.resolve("saved")).checksum()).isEqualTo(base.checksum());
     }
 
     @Test

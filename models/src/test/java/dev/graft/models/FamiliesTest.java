@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.Json;
+import dev.graft.models.sites.Hooks;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -162,6 +163,22 @@ class FamiliesTest {
                 .isEqualTo(Base.load(Fixtures.folder("bloom")).backbone().size());
     }
 
+    /** As the published files of Llama 4 have it. */
+    @ParameterizedTest
+    @CsvSource({"4, true", "0, false"})
+    void llama4ReadsANumberForWhetherTheTemperatureIsTuned(int given, boolean same, @TempDir Path folder) {
+        Fixtures.copy("llama4-tuned", folder, config -> config.put("attn_temperature_tuning", given));
+        Inputs in = Inputs.of(new long[][] {{5, 9, 31, 7, 8, 40}});
+        Base tuned = Base.load(Fixtures.folder("llama4-tuned"));
+
+        assertThat(tuned.hidden(in, Pass.inference(Hooks.NONE))
+                        .last()
+                        .equal(Base.load(folder)
+                                .hidden(in, Pass.inference(Hooks.NONE))
+                                .last()))
+                .isEqualTo(same);
+    }
+
     /** What a config.json may ask for that no code here does. */
     @ParameterizedTest
     @CsvSource(
@@ -200,6 +217,12 @@ class FamiliesTest {
                 "gemma3 | use_bidirectional_attention | true",
                 "mixtral | router_jitter_noise | 0.1",
                 "mixtral | hidden_act | \"xielu\"",
+                "llama4 | router_jitter_noise | 0.1",
+                "llama4 | layer_types | [\"full_attention\", \"sliding_attention\"]",
+                "llama4 | no_rope_layers | [1]",
+                "llama4 | num_experts_per_tok | 4",
+                "llama4 | attention_chunk_size | null",
+                "llama4-pictures | text_config.num_key_value_heads | 3",
                 "llama3-rope | rope_parameters.rope_type | \"ntk\"",
                 "llama3-rope | rope_parameters.low_frequency_factor | 1.0",
                 "falcon | num_ln_in_parallel_attn | 2",

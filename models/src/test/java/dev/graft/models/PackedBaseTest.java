@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** A base whose matrices are packed gives what it gave before: to the last bit in bf16, but for rounding in fp32. */
 class PackedBaseTest {
     @ParameterizedTest
-    @ValueSource(strings = {"llama-gqa", "qwen2", "phi3", "mixtral", "gpt2"})
+    @ValueSource(strings = {"llama-gqa", "qwen2", "phi3", "mixtral", "llama4", "gpt2"})
     void answersAreTheSameToTheLastBit(String family) {
         Assumptions.assumeTrue(Cpu.hasBf16(), "no bf16 products in this processor");
         Base base = Base.load(Fixtures.folder(family), Base.Options.DEFAULT.withNumerics(Numerics.BF16));

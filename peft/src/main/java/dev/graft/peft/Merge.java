@@ -92,7 +92,7 @@ public final class Merge {
                     refusePrompt(site, stack);
                     put(base, site, embedding, stack.layer(site, embedding), changed, scope);
                 } else if (site instanceof Experts experts) {
-                    put(base, experts.weight(), merged(experts, stack), changed, scope);
+                    put(base, experts.weight(), experts.stored(merged(experts, stack)), changed, scope);
                 } else if (site instanceof Norm norm) {
                     Norm replaced = stack.norm(norm);
                     put(base, norm.weight(), replaced.weight(), changed, scope);

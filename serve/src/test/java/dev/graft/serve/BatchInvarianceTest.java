@@ -39,7 +39,9 @@ class BatchInvarianceTest {
         "gpt2, fp32, 3",
         "gemma3, bf16, 4",
         "mixtral, fp32, 5",
-        "gemma2, bf16, 6"
+        "gemma2, bf16, 6",
+        "llama4, fp32, 7",
+        "llama4, bf16, 8"
     })
     void someAnswersAreTheSameAlone(String family, String numerics, long seed) {
         Base base = Tiny.base(family, Numerics.of(numerics));

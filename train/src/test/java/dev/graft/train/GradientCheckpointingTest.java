@@ -91,7 +91,8 @@ class GradientCheckpointingTest {
                 "gemma2",
                 "gemma3",
                 "phi3",
-                "olmo2")) {
+                "olmo2",
+                "llama4")) {
             sameBits(Base.load(Tiny.BASES.resolve(name)), new Lora(LORA), counting);
         }
         Examples labelled = Tiny.labelled(6, 3);

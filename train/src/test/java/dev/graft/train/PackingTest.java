@@ -88,6 +88,8 @@ class PackingTest {
         "qwen3, qwen3/lora",
         "gemma2, gemma2/lora",
         "gemma3, gemma3/lora",
+        "llama4, llama4/lora",
+        "llama4, llama4/lora-parameters",
         "llama3-rope, llama3-rope/lora"
     })
     void packed_rows_have_the_loss_and_the_gradients_of_rows_alone(String base, String adapter) {

@@ -21,15 +21,17 @@ final class CausalHeads {
 
     private CausalHeads() {}
 
+    /** What a family calls the head of the vocabulary and the classifier of tokens. */
+    record Names(String vocabulary, String tokenClassifier) {
+        /** The usual name of the vocabulary's. */
+        static Names of(String tokenClassifier) {
+            return new Names("lm_head", tokenClassifier);
+        }
+    }
+
     /** The head of a decoder whose vocabulary head has no bias. */
-    static Head of(
-            Weights w,
-            Architecture.HeadSpec spec,
-            Embedding tokens,
-            boolean tied,
-            String tokenClassifier,
-            double dropout) {
-        return of(w, spec, tokens, tied, false, tokenClassifier, dropout);
+    static Head of(Weights w, Architecture.HeadSpec spec, Embedding tokens, boolean tied, Names names, double dropout) {
+        return of(w, spec, tokens, tied, false, names, dropout);
     }
 
     /**
@@ -37,7 +39,6 @@ final class CausalHeads {
      *
      * @param tied whether the vocabulary head's weight is that of the embeddings
      * @param bias whether the vocabulary head has a bias
-     * @param tokenClassifier what the family calls the classifier of tokens
      * @param dropout before the classifier of tokens
      */
     static Head of(
@@ -46,18 +47,18 @@ final class CausalHeads {
             Embedding tokens,
             boolean tied,
             boolean bias,
-            String tokenClassifier,
+            Names names,
             double dropout) {
         long hidden = tokens.hidden();
         return switch (spec.task()) {
             case FEATURE_EXTRACTION -> new Head.None(List.of());
-            case CAUSAL_LM -> new Head.PerToken(vocabulary(w, tokens, tied && !w.isOverridden("lm_head.weight"), bias));
+            case CAUSAL_LM -> new Head.PerToken(vocabulary(w, tokens, tied, bias, names.vocabulary));
             case SEQ_CLS ->
                 new Head.Sequence(
                         Head.Pooling.LAST, null, 0, w.headLinear("score", spec.labels(), hidden, false, spec.seed()));
             case TOKEN_CLS ->
                 new Head.PerToken(
-                        null, dropout, w.headLinear(tokenClassifier, spec.labels(), hidden, true, spec.seed()));
+                        null, dropout, w.headLinear(names.tokenClassifier, spec.labels(), hidden, true, spec.seed()));
             case QUESTION_ANS -> new Head.PerToken(w.headLinear("qa_outputs", 2, hidden, true, spec.seed()));
             default -> throw new IllegalArgumentException("a decoder has no head for " + spec.task());
         };
@@ -70,12 +71,14 @@ final class CausalHeads {
         return classifier != null ? classifier : hidden != null ? hidden : 0.1;
     }
 
-    private static Linear vocabulary(Weights w, Embedding tokens, boolean tied, boolean bias) {
-        if (!tied && !w.has("lm_head.weight")) {
+    private static Linear vocabulary(Weights w, Embedding tokens, boolean tied, boolean bias, String name) {
+        String weight = name + ".weight";
+        boolean shared = tied && !w.isOverridden(weight);
+        if (!shared && !w.has(weight)) {
             throw new FormatException(
-                    "config.json", "tie_word_embeddings is false, but the checkpoint has no lm_head.weight", null);
+                    "config.json", "tie_word_embeddings is false, but the checkpoint has no " + weight, null);
         }
-        Tensor weight = tied ? tokens.weight() : w.matrix("lm_head.weight", tokens.rows(), tokens.hidden());
-        return new Linear("lm_head", Role.HEAD, -1, weight, bias ? w.bias("lm_head.bias", tokens.rows()) : null);
+        Tensor values = shared ? tokens.weight() : w.matrix(weight, tokens.rows(), tokens.hidden());
+        return new Linear(name, Role.HEAD, -1, values, bias ? w.bias(name + ".bias", tokens.rows()) : null);
     }
 }

@@ -9,6 +9,7 @@ import dev.graft.models.Embedded;
 import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
+import dev.graft.models.Reach;
 import dev.graft.models.Rope;
 import dev.graft.models.SoftCap;
 import dev.graft.models.Weights;
@@ -21,6 +22,7 @@ import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
+import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -52,11 +54,15 @@ final class Decoder implements Backbone {
         BOTH
     }
 
-    /** What of queries and keys is normalised before they are turned: nothing, each head, or all heads together. */
+    /** What of queries and keys is normalised before they are turned. */
     enum HeadNorm {
         NONE,
+        /** Each head. */
         EACH,
-        ALL
+        /** All heads together. */
+        ALL,
+        /** Each head, without weights, and only in layers with positions. */
+        UNWEIGHTED
     }
 
     /**
@@ -133,8 +139,8 @@ final class Decoder implements Backbone {
         }
     }
 
-    /** The feed-forward block: its inner size, biases, whether gate and up are one layer. */
-    record Mlp(int intermediate, boolean bias, boolean fused, Activation activation) {
+    /** The feed-forward block: its name in a layer, its inner size, biases, whether gate and up are one layer. */
+    record Mlp(String name, int intermediate, boolean bias, boolean fused, Activation activation) {
         /** The block as Llama has it. */
         static Mlp read(Fields f) {
             return read(f, "hidden_act", "silu");
@@ -143,6 +149,7 @@ final class Decoder implements Backbone {
         /** The same with another activation. */
         static Mlp read(Fields f, String field, String absent) {
             return new Mlp(
+                    "mlp",
                     f.integer("intermediate_size"),
                     f.bool("mlp_bias", false),
                     false,
@@ -150,7 +157,7 @@ final class Decoder implements Backbone {
         }
 
         Mlp asFused() {
-            return new Mlp(intermediate, bias, true, activation);
+            return new Mlp(name, intermediate, bias, true, activation);
         }
     }
 
@@ -166,10 +173,15 @@ final class Decoder implements Backbone {
      * How layers differ from one another.
      *
      * @param rope the positions, or null for none
-     * @param window how many positions up to its own a query sees; 0 for all
+     * @param temperature of the scores, or null
      * @param experts in place of the feed-forward block, or null
      */
-    record Kind(@Nullable Rope rope, int window, Mixture.@Nullable Config experts) {}
+    record Kind(@Nullable Rope rope, Reach reach, @Nullable Temperature temperature, Mixture.@Nullable Config experts) {
+        /** A layer whose queries see so many positions up to their own; 0 for all. */
+        Kind(@Nullable Rope rope, int window, Mixture.@Nullable Config experts) {
+            this(rope, Reach.window(window), null, experts);
+        }
+    }
 
     /**
      * A family's shape.
@@ -249,8 +261,6 @@ final class Decoder implements Backbone {
                         w.linear(a + "q_proj", Role.QUERY, i, queries, h, heads.bias),
                         w.linear(a + "k_proj", Role.KEY, i, keys, h, heads.bias),
                         w.linear(a + "v_proj", Role.VALUE, i, keys, h, heads.bias));
-        boolean each = heads.norm == HeadNorm.EACH;
-        boolean normed = heads.norm != HeadNorm.NONE;
         boolean before = config.norms.place != Place.BEHIND;
         boolean behind = config.norms.place != Place.BEFORE;
         // The norm behind the attention has the name that Llama gives to the one before the feed-forward block.
@@ -260,8 +270,8 @@ final class Decoder implements Backbone {
                 new Attention(
                         name + ".self_attn", i, Attention.Kind.OWN, heads.keyValues, heads.dim, heads.scale, heads.cap),
                 projections,
-                normed ? norm(w, a + "q_norm", i, each ? heads.dim : queries) : null,
-                normed ? norm(w, a + "k_norm", i, each ? heads.dim : keys) : null,
+                headNorm(w, a + "q_norm", i, queries),
+                headNorm(w, a + "k_norm", i, keys),
                 w.linear(a + "o_proj", Role.OUTPUT, i, h, queries, heads.outputBias),
                 behind ? norm(w, name + ".post_attention_layernorm", i) : null,
                 new Block(name + ".attention_adapters", i, Block.Kind.ATTENTION, h, null),
@@ -274,10 +284,27 @@ final class Decoder implements Backbone {
                 new Layer(name, i, h));
     }
 
+    /** @param all the size of all heads together */
+    private @Nullable Norm headNorm(Weights w, String name, int i, int all) {
+        int dim = config.heads.dim;
+        return switch (config.heads.norm) {
+            case NONE -> null;
+            case EACH -> norm(w, name, i, dim);
+            case ALL -> norm(w, name, i, all);
+            case UNWEIGHTED -> config.kinds.get(i).rope == null ? null : unweighted(w, name, i, dim);
+        };
+    }
+
+    private Norm unweighted(Weights w, String name, int i, int size) {
+        Tensor ones = Tensors.ones(w.numerics().small(), size);
+        ones.retainReference();
+        return new Norm(name, i, Norm.Kind.RMS, ones, null, config.norms.eps);
+    }
+
     private FeedForward feedForward(Weights w, String layer, int i) {
         int h = config.size.hidden();
-        String m = layer + ".mlp.";
         Mlp mlp = config.mlp;
+        String m = layer + "." + mlp.name + ".";
         Mixture.Config experts = config.kinds.get(i).experts;
         if (experts != null) {
             return new Mixture(experts, w, layer, i, h);
@@ -323,10 +350,10 @@ final class Decoder implements Backbone {
         AttentionMask mask = AttentionMask.of(layers.get(0).attention, true, base, pass);
         Tensor shift = mask.shift();
         Tensor positions = shift == null ? start[1] : start[1].add(shift);
-        Map<Integer, AttentionMask> masks = new HashMap<>(Map.of(0, mask));
+        Map<Reach, AttentionMask> masks = new HashMap<>();
         Map<Rope, Rope.Angles> angles = new HashMap<>();
         for (Kind kind : config.kinds) {
-            masks.computeIfAbsent(kind.window, mask::within);
+            masks.computeIfAbsent(kind.reach, mask::within);
             if (kind.rope != null) {
                 angles.computeIfAbsent(
                         kind.rope,
@@ -334,11 +361,20 @@ final class Decoder implements Backbone {
                                 .to(base));
             }
         }
+        Map<Temperature, @Nullable Tensor> factors = new HashMap<>();
+        for (Kind kind : config.kinds) {
+            if (kind.temperature != null && !factors.containsKey(kind.temperature)) {
+                factors.put(kind.temperature, kind.temperature.at(positions));
+            }
+        }
         Tensor h = pass.enter(stream, pass.dropout(start[0], config.embeddingDropout));
         h = pass.layers(layers, h, (layer, x) -> {
-            AttentionMask seen = masks.getOrDefault(layer.kind.window, mask);
-            Rope.Angles turned = layer.kind.rope == null ? null : angles.get(layer.kind.rope);
-            return forward(layer, x, seen, turned, base, pass);
+            Kind kind = layer.kind;
+            View view = new View(
+                    masks.getOrDefault(kind.reach, mask),
+                    kind.rope == null ? null : angles.get(kind.rope),
+                    kind.temperature == null ? null : factors.get(kind.temperature));
+            return forward(layer, x, view, base, pass);
         });
         h = pass.hooks().norm(norm, h, pass);
         pass.collect(h);
@@ -346,14 +382,14 @@ final class Decoder implements Backbone {
         return pass.result(h);
     }
 
-    private Tensor forward(
-            DecoderLayer layer,
-            Tensor h,
+    /** What a pass shows a layer: who sees whom, the angles of positions, and the factors of queries. */
+    private record View(
             AttentionMask mask,
             Rope.@Nullable Angles angles,
-            ScalarType base,
-            Pass pass) {
-        Tensor attended = attend(layer, h, base, mask, angles, pass);
+            @Nullable Tensor factors) {}
+
+    private Tensor forward(DecoderLayer layer, Tensor h, View view, ScalarType base, Pass pass) {
+        Tensor attended = attend(layer, h, view, base, pass);
         Tensor middle = pass.add(
                 layer.attentionBlock, h, left(layer.afterAttention, pass.linear(layer.output, attended), h, pass));
 
@@ -369,13 +405,7 @@ final class Decoder implements Backbone {
         return pass.dropout(normed, config.residualDropout);
     }
 
-    private Tensor attend(
-            DecoderLayer layer,
-            Tensor h,
-            ScalarType base,
-            AttentionMask mask,
-            Rope.@Nullable Angles angles,
-            Pass pass) {
+    private Tensor attend(DecoderLayer layer, Tensor h, View view, ScalarType base, Pass pass) {
         Heads heads = config.heads;
         int queries = config.size.heads();
         long keys = (long) heads.keyValues * heads.dim;
@@ -385,10 +415,10 @@ final class Decoder implements Backbone {
         Tensor k = layer.keyNorm == null ? qkv[1] : pass.norm(layer.keyNorm, qkv[1], base);
         return Attend.attend(
                 layer.attention,
-                pass.heads(q, queries, angles),
-                pass.heads(k, heads.keyValues, angles),
+                Temperature.apply(pass.heads(q, queries, view.angles), view.factors, pass),
+                pass.heads(k, heads.keyValues, view.angles),
                 pass.heads(qkv[2], heads.keyValues, null),
-                mask,
+                view.mask,
                 heads.dropout,
                 pass);
     }
@@ -403,7 +433,9 @@ final class Decoder implements Backbone {
         for (DecoderLayer l : layers) {
             sites.addAll(l.projections);
             sites.addAll(List.of(l.output, l.attention));
-            add(sites, l.queryNorm, l.keyNorm);
+            if (config.heads.norm != HeadNorm.UNWEIGHTED) {
+                add(sites, l.queryNorm, l.keyNorm);
+            }
             sites.add(l.attentionBlock);
             sites.addAll(l.feedForward.sites());
             add(sites, l.attentionNorm, l.afterAttention, l.feedForwardNorm, l.afterFeedForward);

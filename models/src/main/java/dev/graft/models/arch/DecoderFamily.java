@@ -7,11 +7,25 @@ import dev.graft.models.Weights;
 /** A descendant of Llama: a {@link Decoder} in the shape that its config.json says. */
 abstract class DecoderFamily extends CausalFamily {
     DecoderFamily(String modelType, String stem) {
-        super(modelType, stem, "model.");
+        this(modelType, stem, "model.");
+    }
+
+    DecoderFamily(String modelType, String stem, String prefix) {
+        super(modelType, stem, prefix);
+    }
+
+    /** The part of config.json that describes the decoder. */
+    Fields text(Fields f) {
+        return f;
     }
 
     /** Reads its fields, with the defaults of the family. */
     abstract Decoder.Config config(Fields f);
+
+    /** What the head of the vocabulary is called. */
+    String vocabulary() {
+        return "lm_head";
+    }
 
     /** Whether the head's weight is that of the embeddings where config.json doesn't say. */
     boolean tied() {
@@ -29,10 +43,18 @@ abstract class DecoderFamily extends CausalFamily {
     }
 
     @Override
-    public Model build(Fields f, Weights weights, HeadSpec spec) {
+    public Model build(Fields whole, Weights weights, HeadSpec spec) {
+        Fields f = text(whole);
         Decoder decoder = new Decoder(config(f), weights, before(spec));
         boolean tied = f.bool("tie_word_embeddings", tied());
         return new Model(
-                decoder, CausalHeads.of(weights, spec, decoder.tokens(), tied, "score", CausalHeads.dropout(f)));
+                decoder,
+                CausalHeads.of(
+                        weights,
+                        spec,
+                        decoder.tokens(),
+                        tied,
+                        new CausalHeads.Names(vocabulary(), "score"),
+                        CausalHeads.dropout(f)));
     }
 }

@@ -26,6 +26,6 @@ public final class Gemma extends GemmaFamily {
         if (repeated != null && Activation.named(f, "hidden_activation", repeated) != meant) {
             throw f.wrong("hidden_activation", "null, or what hidden_act says");
         }
-        return new Decoder.Mlp(mlp.intermediate(), mlp.bias(), mlp.fused(), meant);
+        return new Decoder.Mlp(mlp.name(), mlp.intermediate(), mlp.bias(), mlp.fused(), meant);
     }
 }

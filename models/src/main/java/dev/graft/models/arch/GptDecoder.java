@@ -10,6 +10,7 @@ import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.PostNorm;
+import dev.graft.models.Reach;
 import dev.graft.models.Weights;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
@@ -326,7 +327,8 @@ final class GptDecoder implements Backbone {
         AttentionMask whole = AttentionMask.of(layers.get(0).attention, true, base(), pass);
         AttentionMask mask = config.alibi == null ? whole : whole.with(config.alibi);
         Map<Integer, AttentionMask> masks = new HashMap<>(Map.of(0, mask));
-        config.heads.kinds.forEach(kind -> masks.computeIfAbsent(kind.window, mask::within));
+        config.heads.kinds.forEach(
+                kind -> masks.computeIfAbsent(kind.window, window -> mask.within(Reach.window(window))));
         Tensor h = pass.enter(stream, embedded(start[0], start[1], mask.shift(), pass));
         h = pass.layers(layers, h, (layer, x) -> forward(layer, x, masks.getOrDefault(layer.kind.window, mask), pass));
         h = norm == null ? h : pass.hooks().norm(norm, h, pass);

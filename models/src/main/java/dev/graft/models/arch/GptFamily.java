@@ -28,7 +28,14 @@ abstract class GptFamily extends CausalFamily {
         GptDecoder decoder = new GptDecoder(config(f), weights, before(spec));
         boolean tied = f.bool("tie_word_embeddings", true);
         return new Model(
-                decoder, CausalHeads.of(weights, spec, decoder.tokens(), tied, "classifier", classifierDropout(f)));
+                decoder,
+                CausalHeads.of(
+                        weights,
+                        spec,
+                        decoder.tokens(),
+                        tied,
+                        CausalHeads.Names.of("classifier"),
+                        classifierDropout(f)));
     }
 
     /** The sizes, whose number of heads must divide the size of a hidden state. */

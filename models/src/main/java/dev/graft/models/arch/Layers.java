@@ -8,10 +8,11 @@ import java.util.Collections;
 import java.util.List;
 import java.util.function.IntPredicate;
 
-/** Which layers of a decoder see everything before them and which a window: {@code sliding_window}, {@code layer_types}. */
+/** Which layers of a decoder see everything before them and which a part: {@code sliding_window}, {@code layer_types}. */
 final class Layers {
     static final String FULL = "full_attention";
     static final String SLIDING = "sliding_attention";
+    static final String CHUNKED = "chunked_attention";
 
     private Layers() {}
 
@@ -29,18 +30,23 @@ final class Layers {
         return window == null ? 0 : window;
     }
 
-    /** {@code layer_types}, or what a family takes in its place. */
+    /** {@code layer_types}, or what a family with windows takes in its place. */
     static List<String> types(Fields f, Backbone.Size size, IntPredicate isFull) {
+        return types(f, size, SLIDING, isFull);
+    }
+
+    /** The same where layers that don't see everything are of that type. */
+    static List<String> types(Fields f, Backbone.Size size, String local, IntPredicate isFull) {
         List<String> given = f.stringsOrNull("layer_types");
         if (given != null) {
-            if (given.size() != size.layers() || !List.of(FULL, SLIDING).containsAll(given)) {
-                throw f.wrong("layer_types", FULL + " or " + SLIDING + " for each of " + size.layers() + " layers");
+            if (given.size() != size.layers() || !List.of(FULL, local).containsAll(given)) {
+                throw f.wrong("layer_types", FULL + " or " + local + " for each of " + size.layers() + " layers");
             }
             return given;
         }
         List<String> types = new ArrayList<>();
         for (int i = 0; i < size.layers(); i++) {
-            types.add(isFull.test(i) ? FULL : SLIDING);
+            types.add(isFull.test(i) ? FULL : local);
         }
         return types;
     }

@@ -24,9 +24,10 @@ public final class Mixtral extends DecoderFamily {
                 f.integer("num_local_experts", 8, 1),
                 f.integer("num_experts_per_tok", 2, 1),
                 mlp.intermediate(),
-                true,
+                Mixture.Gate.NORMALISED,
+                false,
                 mlp.activation(),
-                new Mixture.Names("block_sparse_moe", "w1", "w3", "w2"),
+                Mixture.Names.of(new Mixture.Files("block_sparse_moe", "w1", "w3", "w2")),
                 Mixture.balance(f));
         Decoder.Kind kind = new Decoder.Kind(Rope.read(f, heads.dim(), 1e6), Layers.window(f, 0), experts);
         return new Decoder.Config(

@@ -23,7 +23,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A mixture of experts (Shazeer et al., 2017) in place of a feed-forward block: a router chooses k of E gated blocks for each position and
- * adds their answers, weighted by its probabilities, {@code Σ p_e · down_e(activation(gate_e(x)) ⊙ up_e(x))}.
+ * adds their answers, {@code Σ p_e · f_e(x)} with {@code f_e(x) = down_e(activation(gate_e(x)) ⊙ up_e(x))}. {@link Gate} says what p is; Llama
+ * 4 gives experts less of their input, {@code Σ f_e(p_e · x)}, and adds the answer of a block that all positions share.
  */
 final class Mixture implements FeedForward {
     private final Config config;
@@ -31,6 +32,17 @@ final class Mixture implements FeedForward {
     private final Linear router;
     private final Experts gateUp;
     private final Experts down;
+    private final @Nullable Gated shared;
+
+    /** What the router's scores of the chosen experts become. */
+    enum Gate {
+        /** Their probabilities among all, on answers. */
+        PROBABILITY,
+        /** Those, scaled to add up to 1. */
+        NORMALISED,
+        /** Sigmoids of the scores, on inputs. */
+        INPUT_SIGMOID
+    }
 
     /**
      * The shape of a mixture.
@@ -38,25 +50,34 @@ final class Mixture implements FeedForward {
      * @param experts how many there are
      * @param chosen how many answer for a position
      * @param intermediate the inner size of one
-     * @param normalised whether the weights of the chosen ones are scaled to add up to 1
-     * @param names what checkpoints call an expert's matrices
+     * @param shares whether all positions share another block of that size
      * @param balance the weight of the load-balance loss in training; 0 for none
      */
     record Config(
             int experts,
             int chosen,
             int intermediate,
-            boolean normalised,
+            Gate gate,
+            boolean shares,
             Activation activation,
             Names names,
             double balance) {}
 
     /**
-     * What checkpoints call the matrices of an expert, which the model in memory holds in two tensors.
+     * What a family calls the parts of the block.
      *
-     * @param block the module that the router and the experts are in, after the layer's name
+     * @param block the module that they are in, after the layer's name
+     * @param files what checkpoints call them where each expert has matrices of its own; null where two tensors {@code [experts, in, out]} hold them
      */
-    record Names(String block, String gate, String up, String down) {}
+    record Names(String block, String router, @Nullable Files files) {
+        /** The names of Mixtral and Qwen3, whose newer ones differ from those in files. */
+        static Names of(Files files) {
+            return new Names("mlp", "gate", files);
+        }
+    }
+
+    /** What checkpoints call the block and the matrices of an expert, which the model in memory holds in two tensors. */
+    record Files(String block, String gate, String up, String down) {}
 
     /** The weight of the load-balance loss, which counts if {@code output_router_logits} is true. */
     static double balance(Fields f) {
@@ -67,41 +88,52 @@ final class Mixture implements FeedForward {
     Mixture(Config config, Weights w, String layer, int index, int hidden) {
         this.config = config;
         small = w.numerics().small();
-        String module = layer + ".mlp";
-        String stored = layer + "." + config.names.block;
+        String module = layer + "." + config.names.block;
+        String route = module + "." + config.names.router;
+        Files files = config.names.files;
         int inner = config.intermediate;
-        router = new Linear(
-                module + ".gate",
-                Role.ROUTER,
-                index,
-                w.renamed(module + ".gate.weight", stored + ".gate.weight", config.experts, hidden),
-                null);
-        IntFunction<String> expert = e -> stored + ".experts." + e + ".";
-        gateUp = new Experts(
-                module + ".experts.gate_up_proj",
-                index,
-                w.stacked(
-                        module + ".experts.gate_up_proj",
-                        e -> List.of(
-                                expert.apply(e) + config.names.gate + ".weight",
-                                expert.apply(e) + config.names.up + ".weight"),
-                        config.experts,
-                        2L * inner,
-                        hidden));
-        down = new Experts(
-                module + ".experts.down_proj",
-                index,
-                w.stacked(
-                        module + ".experts.down_proj",
-                        e -> List.of(expert.apply(e) + config.names.down + ".weight"),
-                        config.experts,
-                        hidden,
-                        inner));
+        Tensor routes = files == null
+                ? w.matrix(route + ".weight", config.experts, hidden)
+                : w.renamed(route + ".weight", layer + "." + files.block + ".gate.weight", config.experts, hidden);
+        router = new Linear(route, Role.ROUTER, index, routes, null);
+        String first = module + ".experts.gate_up_proj";
+        String second = module + ".experts.down_proj";
+        if (files == null) {
+            gateUp = new Experts(first, index, w.transposedStack(first, config.experts, 2L * inner, hidden), true);
+            down = new Experts(second, index, w.transposedStack(second, config.experts, hidden, inner), true);
+        } else {
+            IntFunction<String> expert = e -> layer + "." + files.block + ".experts." + e + ".";
+            IntFunction<List<String>> gatesUps =
+                    e -> List.of(expert.apply(e) + files.gate + ".weight", expert.apply(e) + files.up + ".weight");
+            IntFunction<List<String>> downs = e -> List.of(expert.apply(e) + files.down + ".weight");
+            gateUp = new Experts(first, index, w.stacked(first, gatesUps, config.experts, 2L * inner, hidden), false);
+            down = new Experts(second, index, w.stacked(second, downs, config.experts, hidden, inner), false);
+        }
+        shared = config.shares ? shared(config, w, module + ".shared_expert.", index, hidden) : null;
+    }
+
+    private static Gated shared(Config config, Weights w, String name, int index, int hidden) {
+        int inner = config.intermediate;
+        return new Gated(
+                List.of(
+                        w.linear(name + "gate_proj", Role.GATE, index, inner, hidden, false),
+                        w.linear(name + "up_proj", Role.UP, index, inner, hidden, false)),
+                w.linear(name + "down_proj", Role.DOWN, index, hidden, inner, false),
+                config.activation);
     }
 
     @Override
     public Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass) {
         Tensor x = pass.norm(norm, h, base);
+        Tensor chosen = chosen(x, pass);
+        if (shared == null) {
+            return chosen;
+        }
+        Tensor common = shared.apply(null, x, base, pass);
+        return pass.piece(() -> new Tensor[] {common.add(chosen)})[0];
+    }
+
+    private Tensor chosen(Tensor x, Pass pass) {
         Ragged ragged = pass.context().ragged();
         if (ragged != null) {
             // How many positions meet at an expert depends on all rows, so each row goes alone.
@@ -125,20 +157,26 @@ final class Mixture implements FeedForward {
     private Tensor mixed(Tensor x, Tensor logits, Pass pass) {
         long width = x.size(1);
         Tensor rows = x.reshape(-1, x.size(2));
-        var best = logits.softmax(-1).topk(config.chosen);
-        Tensor weights = best.get0();
-        if (config.normalised) {
-            weights = weights.div(Ops.sum(weights, -1, true));
-        }
+        boolean onInput = config.gate == Gate.INPUT_SIGMOID;
+        var best = (onInput ? logits : logits.softmax(-1)).topk(config.chosen);
+        Tensor weights = switch (config.gate) {
+            case PROBABILITY -> best.get0();
+            case NORMALISED -> best.get0().div(Ops.sum(best.get0(), -1, true));
+            case INPUT_SIGMOID -> best.get0().sigmoid();
+        };
         long[] chosen = Tensors.longs(best.get1().contiguous());
         Tensor all = Tensors.zeros(small, Tensors.shape(rows));
         for (int e = 0; e < config.experts; e++) {
             Choice choice = Choice.of(e, chosen, config.chosen, width);
             if (choice.places.length > 0) {
                 Tensor index = Tensors.of(choice.positions, choice.positions.length);
-                Tensor factor = weights.reshape(-1).index_select(0, Tensors.of(choice.places, choice.places.length));
-                Tensor answer = Ops.to(expert(e, rows.index_select(0, index), choice.batchRows, pass), small);
-                all = all.index_add(0, index, answer.mul(factor.unsqueeze(1)));
+                Tensor factor = weights.reshape(-1)
+                        .index_select(0, Tensors.of(choice.places, choice.places.length))
+                        .unsqueeze(1);
+                Tensor given = rows.index_select(0, index);
+                Tensor input = onInput ? Ops.to(given.mul(factor), given.scalar_type()) : given;
+                Tensor answer = Ops.to(expert(e, input, choice.batchRows, pass), small);
+                all = all.index_add(0, index, onInput ? answer : answer.mul(factor));
             }
         }
         return Ops.to(all, x.scalar_type()).view(Tensors.shape(x));
@@ -174,7 +212,16 @@ final class Mixture implements FeedForward {
     }
 
     @Override
+    public List<Linear> siblings() {
+        return shared == null ? List.of() : shared.siblings();
+    }
+
+    @Override
     public List<Site> sites() {
-        return new ArrayList<>(List.of(router, gateUp, down));
+        List<Site> sites = new ArrayList<>(List.of(router, gateUp, down));
+        if (shared != null) {
+            sites.addAll(shared.sites());
+        }
+        return sites;
     }
 }

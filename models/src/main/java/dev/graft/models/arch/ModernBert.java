@@ -11,6 +11,7 @@ import dev.graft.models.Head;
 import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
+import dev.graft.models.Reach;
 import dev.graft.models.Rope;
 import dev.graft.models.Task;
 import dev.graft.models.Weights;
@@ -120,7 +121,7 @@ public final class ModernBert implements Backbone {
             return new Tensor[] {Ops.dropout(normed, config.embeddingDropout, pass.isTraining()), embedded.positions()};
         });
         AttentionMask all = AttentionMask.of(layers.get(0).attention, false, base, pass);
-        AttentionMask near = all.within(config.window + 1);
+        AttentionMask near = all.within(Reach.window(config.window + 1));
         Rope.Angles everywhere = config.everywhere.at(start[1], small, null).to(base);
         Rope.Angles nearby = config.nearby.at(start[1], small, null).to(base);
         Tensor h = pass.enter(stream, start[0]);

@@ -37,6 +37,14 @@ abstract class PreNormFamily extends CausalFamily {
         PreNormDecoder decoder = new PreNormDecoder(config(f), w, before(spec));
         boolean tied = f.bool("tie_word_embeddings", tied());
         return new Model(
-                decoder, CausalHeads.of(w, spec, decoder.tokens(), tied, biased(), tokenClassifier(), dropout(f)));
+                decoder,
+                CausalHeads.of(
+                        w,
+                        spec,
+                        decoder.tokens(),
+                        tied,
+                        biased(),
+                        CausalHeads.Names.of(tokenClassifier()),
+                        dropout(f)));
     }
 }

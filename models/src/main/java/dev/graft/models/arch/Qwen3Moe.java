@@ -29,9 +29,10 @@ public final class Qwen3Moe extends DecoderFamily {
                 count,
                 f.integer("num_experts_per_tok", 8, 1),
                 f.integer("moe_intermediate_size", 768),
-                f.bool("norm_topk_prob", false),
+                f.bool("norm_topk_prob", false) ? Mixture.Gate.NORMALISED : Mixture.Gate.PROBABILITY,
+                false,
                 mlp.activation(),
-                new Mixture.Names("mlp", "gate_proj", "up_proj", "down_proj"),
+                Mixture.Names.of(new Mixture.Files("mlp", "gate_proj", "up_proj", "down_proj")),
                 Mixture.balance(f));
         List<Integer> dense = f.integersOrNull("mlp_only_layers");
         int every = f.integer("decoder_sparse_step", 1, 1);

@@ -21,6 +21,7 @@ import dev.graft.models.tokenizers.internal.TokenizerJson;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -134,10 +135,19 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
         return Files.isDirectory(tokenizer) ? tokenizer.resolve(name) : tokenizer.resolveSibling(name);
     }
 
-    /** The fields of generation_config.json, where there is one, then those of config.json. */
+    /** The fields of generation_config.json, where there is one, then those of config.json and of its part for texts. */
     public List<Fields> generationConfigs() {
+        List<Fields> configs = new ArrayList<>();
         Path generation = file("generation_config.json");
-        return Files.isRegularFile(generation) ? List.of(Fields.read(generation), config) : List.of(config);
+        if (Files.isRegularFile(generation)) {
+            configs.add(Fields.read(generation));
+        }
+        configs.add(config);
+        Fields text = config.objectOrNull("text_config");
+        if (text != null) {
+            configs.add(text);
+        }
+        return List.copyOf(configs);
     }
 
     private static void addEndTokens(Fields fields, Set<Integer> ids) {

@@ -8,11 +8,17 @@ import org.bytedeco.pytorch.Tensor;
  *
  * @param name the path of the parameter
  * @param weight {@code [experts, out, in]}
+ * @param transposed whether checkpoints hold it as {@code [experts, in, out]}, as those of Llama 4 do
  */
-public record Experts(String name, int layer, Tensor weight) implements Site {
+public record Experts(String name, int layer, Tensor weight, boolean transposed) implements Site {
     /** The layer of one of them. */
     public Linear at(int expert) {
         return new Linear(name + "." + expert, Role.UP, layer, weight.select(0, expert), null);
+    }
+
+    /** Other values {@code [experts, out, in]} as the checkpoint stores them. */
+    public Tensor stored(Tensor values) {
+        return transposed ? values.transpose(1, 2) : values;
     }
 
     /** The module that the parameter is of. */

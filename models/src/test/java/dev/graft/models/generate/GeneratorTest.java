@@ -67,7 +67,9 @@ class GeneratorTest {
                 "opt",
                 "opt-behind",
                 "bloom",
-                "mpt"
+                "mpt",
+                "llama4",
+                "llama4-pictures"
             })
     void greedyTokensAreThoseOfTheReference(String name) {
         Fixtures reference = Fixtures.of(name);
@@ -110,7 +112,8 @@ class GeneratorTest {
                 "stablelm",
                 "gptj",
                 "codegen",
-                "falcon"
+                "falcon",
+                "llama4"
             })
     void textsOfDifferentLengthsAreWrittenTogetherInBf16(String name) {
         Base base = Base.load(Fixtures.folder(name), Base.Options.DEFAULT.withNumerics(Numerics.BF16));

@@ -17,7 +17,8 @@ import org.bytedeco.pytorch.Tensor;
 /**
  * LoRA on parameters that aren't linear layers of their own: a mixture's router, and the matrices of its experts, each expert e with factors
  * of its own. Files hold them together, {@code A [r · E, in]} expert after expert and {@code B [out, r · E]} rank after rank:
- * {@code ΔW_e = s · B[:, :, e] A[e]} with B as {@code [out, r, E]} and A as {@code [E, r, in]}.
+ * {@code ΔW_e = s · B[:, :, e] A[e]} with B as {@code [out, r, E]} and A as {@code [E, r, in]}. Where checkpoints hold the parameter as
+ * {@code [experts, in, out]} that is what is added to, so A and B are those of the transposed layer, {@code ΔW_e = s · A[e]ᵀ B[:, :, e]ᵀ}.
  *
  * <p>Where several parameters of one module are adapted, the last one's keys begin with the module's name, and each one before it has one
  * {@code base_layer} more, as PEFT nests them.
@@ -68,17 +69,16 @@ final class ExpertLora {
         long count = site.count();
         int r = config.rank(site.name());
         double s = config.scaling(site.name());
-        Tensor a = g.parameter(prefix + ".lora_A.weight", Initial.KAIMING, r * count, site.in());
-        Tensor b = g.parameter(prefix + ".lora_B.weight", Initial.ZEROS, site.out(), r * count);
-        g.add(
-                site,
-                new Effect.EachExpert(e -> new LowRank(
-                        a.view(count, r, site.in()).select(0, e),
-                        b.view(site.out(), r, count).select(2, e),
-                        null,
-                        s,
-                        0,
-                        null,
-                        site)));
+        long in = site.transposed() ? site.out() : site.in();
+        long out = site.transposed() ? site.in() : site.out();
+        Tensor a = g.parameter(prefix + ".lora_A.weight", Initial.KAIMING, r * count, in);
+        Tensor b = g.parameter(prefix + ".lora_B.weight", Initial.ZEROS, out, r * count);
+        g.add(site, new Effect.EachExpert(e -> {
+            Tensor down = a.view(count, r, in).select(0, e);
+            Tensor up = b.view(out, r, count).select(2, e);
+            return site.transposed()
+                    ? new LowRank(up.t(), down.t(), null, s, 0, null, site)
+                    : new LowRank(down, up, null, s, 0, null, site);
+        }));
     }
 }

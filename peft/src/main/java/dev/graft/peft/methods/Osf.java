@@ -53,6 +53,7 @@ public record Osf(Rank rank, Map<String, Rank> ranks, Targets targets, boolean s
     /** What PEFT chooses by model type ({@code utils/constants.py}), where it isn't all linear layers. */
     private static final Map<String, List<String>> TARGETS = Map.ofEntries(
             Map.entry("llama", PROJECTIONS),
+            Map.entry("llama4", PROJECTIONS),
             Map.entry("mistral", PROJECTIONS),
             Map.entry("mixtral", PROJECTIONS),
             Map.entry("gemma", PROJECTIONS),

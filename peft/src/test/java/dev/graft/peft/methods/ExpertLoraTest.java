@@ -23,6 +23,8 @@ import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.node.ObjectNode;
 
 class ExpertLoraTest {
@@ -31,8 +33,20 @@ class ExpertLoraTest {
             .withTargets(Targets.DEFAULT)
             .withParameters(List.of("experts.gate_up_proj", "experts.down_proj", "gate.weight"));
 
+    /** Its checkpoints hold the experts' matrices transposed. */
+    private static final LoraConfig OF_LLAMA4 =
+            ALL.withParameters(List.of("experts.gate_up_proj", "experts.down_proj", "router.weight"));
+
     private static Adapter moved(LoraConfig config, long seed) {
-        Adapter adapter = Adapter.create(Bases.load("mixtral"), new Lora(config), seed);
+        return moved("mixtral", config, seed);
+    }
+
+    private static List<Adapter> movedOfEach(long seed) {
+        return List.of(moved("mixtral", ALL, seed), moved("llama4", OF_LLAMA4, seed));
+    }
+
+    private static Adapter moved(String base, LoraConfig config, long seed) {
+        Adapter adapter = Adapter.create(Bases.load(base), new Lora(config), seed);
         try (NoGrad off = new NoGrad()) {
             adapter.trainable()
                     .forEach((key, value) ->
@@ -66,13 +80,33 @@ class ExpertLoraTest {
     }
 
     @Test
-    void mergingGivesWhatItComputes() {
-        Adapter adapter = moved(ALL, 2);
+    void factorsOfTransposedExpertsAreThoseOfTheStoredMatrices() {
+        Adapter adapter = Adapter.create(Bases.load("llama4"), new Lora(OF_LLAMA4), 1);
+        String experts = "model.layers.1.feed_forward.experts";
+
+        // Three experts of 24 by 16 and 16 by 12, stored as 16 by 24 and 12 by 16.
+        assertThat(shape(adapter, experts + ".base_layer.lora_A.weight")).containsExactly(3 * 2, 24);
+        assertThat(shape(adapter, experts + ".base_layer.lora_B.weight")).containsExactly(16, 3 * 2);
+        assertThat(shape(adapter, experts + ".lora_A.weight")).containsExactly(3 * 2, 16);
+        assertThat(shape(adapter, experts + ".lora_B.weight")).containsExactly(12, 3 * 2);
+    }
+
+    private static long[] shape(Adapter adapter, String key) {
+        return Tensors.shape(adapter.parameters().get(key).value());
+    }
+
+    @ParameterizedTest
+    @MethodSource("merged")
+    void mergingGivesWhatItComputes(Adapter adapter) {
         Tensor adapted = logits(adapter.base(), Selection.of(adapter).hooks());
 
         assertThat(difference(logits(Merge.merge(adapter), Hooks.NONE), adapted))
                 .isLessThan(2e-5);
         assertThat(difference(logits(adapter.base(), Hooks.NONE), adapted)).isGreaterThan(1e-2);
+    }
+
+    static List<Adapter> merged() {
+        return movedOfEach(2);
     }
 
     @Test
@@ -93,9 +127,13 @@ class ExpertLoraTest {
         }
     }
 
-    @Test
-    void itTrainsInPieces() {
-        Adapter adapter = moved(ALL, 5);
+    static List<Adapter> trained() {
+        return movedOfEach(5);
+    }
+
+    @ParameterizedTest
+    @MethodSource("trained")
+    void itTrainsInPieces(Adapter adapter) {
         Pass pass = Pass.training(Selection.of(adapter).hooks());
         adapter.base().logits(Bases.batch(), pass).square().sum().backward();
         pass.backward();
@@ -107,9 +145,13 @@ class ExpertLoraTest {
                         .isGreaterThan(0));
     }
 
-    @Test
-    void itIsTheSameAfterSavingAndLoading(@TempDir Path folder) {
-        Adapter adapter = moved(ALL, 6);
+    static List<Adapter> saved() {
+        return movedOfEach(6);
+    }
+
+    @ParameterizedTest
+    @MethodSource("saved")
+    void itIsTheSameAfterSavingAndLoading(Adapter adapter, @TempDir Path folder) {
         adapter.save(folder.resolve("saved"));
         Adapter again = Adapter.load(adapter.base(), folder.resolve("saved"));
 
