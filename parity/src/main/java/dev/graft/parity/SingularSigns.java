@@ -3,7 +3,7 @@ package dev.graft.parity;
 import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
 import dev.graft.models.Base;
-import dev.graft.models.Weights;
+import dev.graft.models.StoredTensors;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Merge;
 import dev.graft.tensor.Tensors;
@@ -66,7 +66,7 @@ final class SingularSigns {
             }
             Safetensors.write(
                     temporary.resolve("graft.safetensors"),
-                    List.of(Weights.data(module + ".psoft_signs", signs)),
+                    List.of(StoredTensors.data(module + ".psoft_signs", signs)),
                     Map.of());
             return AdapterFiles.load(base, temporary);
         });
