@@ -22,10 +22,12 @@ from safetensors.torch import load_file, save_file
 
 CASES = {
     "gemma": ["adapters"], "gemma2": ["adapters", "training"], "mt5": ["adapters"], "umt5": ["adapters"],
-    "deberta-seqcls": ["adapters", "training"],
+    "deberta-seqcls": ["adapters", "training"], "t5-seqcls": ["adapters", "training"], "t5-tokcls": ["adapters"], "t5-qa": ["adapters"],
 }
 TARGETS = {"umt5": ["q", "v"]}  # for which PEFT has no defaults
-TASKS = {"ForCausalLM": "CAUSAL_LM", "ForConditionalGeneration": "SEQ_2_SEQ_LM", "ForSequenceClassification": "SEQ_CLS"}
+TASKS = {"ForCausalLM": "CAUSAL_LM", "ForConditionalGeneration": "SEQ_2_SEQ_LM", "ForSequenceClassification": "SEQ_CLS",
+         "ForTokenClassification": "TOKEN_CLS", "ForQuestionAnswering": "QUESTION_ANS"}
+OUTPUTS, LABELS = ["logits", "start_logits", "end_logits"], ["labels", "start_positions", "end_positions"]
 ADAMW = {"lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.01}
 BATCHES, ROWS, TRAINED_STEPS, AMPLITUDE = 5, 4, 20, 0.1
 
@@ -89,9 +91,10 @@ def adapter(base, folder, name):
     known = load_file(base / "reference.safetensors")
     given = {key: known[key] for key in known if key.endswith(("input_ids", "attention_mask")) and "." not in key}
     mask = given.get("decoder_attention_mask", given["attention_mask"])
-    output = model(**given, labels=known["labels"])
+    output = model(**given, **{key: known[key] for key in LABELS if key in known})
     output.loss.backward()
-    stored = {"loss": output.loss.reshape(1), "logits": visible(output.logits, mask)}
+    outputs = [key for key in OUTPUTS if output.get(key) is not None]
+    stored = {"loss": output.loss.reshape(1)} | {key: visible(output[key], mask) for key in outputs}
     stored |= {"grad." + key: value.grad for key, value in trained(model).items()}
     with torch.no_grad():
         if task == "CAUSAL_LM":
@@ -105,16 +108,19 @@ def adapter(base, folder, name):
         stored["merged_weight." + first] = merged[first]
     write(folder, stored, manifest | {
         "amplitude": AMPLITUDE, "base_dtype": "float32", "inputs": {"from_base": sorted(given), "own": []}, "mergeable": True,
-        "outputs": ["logits"], "steps": STEPS, "tensors": tensors(folder), "tolerance": {"atol": 1e-5, "rtol": 1e-4},
+        "outputs": outputs, "steps": STEPS, "tensors": tensors(folder), "tolerance": {"atol": 1e-5, "rtol": 1e-4},
     })
 
 
-def batches(task):
+def batches(task, config):
     for i in range(BATCHES):
         ids = torch.randint(3, VOCAB, (ROWS, WIDTH))
         shortest = 4 if i else WIDTH  # the first batch, which is looked at in the end, has no padding
         mask = (torch.arange(WIDTH) < torch.randint(shortest, WIDTH + 1, (ROWS, 1))).long()
         ids[mask == 0] = 0
+        if config.is_encoder_decoder:  # a classifier reads at the token that ends the text, of which there is one
+            ids[ids == config.eos_token_id] = 3
+            ids[range(ROWS), mask.sum(1) - 1] = config.eos_token_id
         labels = torch.randint(0, 3, (ROWS,)) if task == "SEQ_CLS" else ids.masked_fill(mask == 0, -100)
         yield {"input_ids": ids, "attention_mask": mask, "labels": labels}
 
@@ -122,7 +128,7 @@ def batches(task):
 def training(base, folder, name):
     model, task = load(base, name)
     save(model, folder / "initial")
-    rows = list(batches(task))
+    rows = list(batches(task, model.config))
     parameters = trained(model)
     optimizer = torch.optim.AdamW(parameters.values(), **ADAMW)
     log = []

@@ -149,8 +149,18 @@ BASES = {
     "gpt-neox": ("GPTNeoXForCausalLM", {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}),
     "bart": ("BartForConditionalGeneration", {**BART, "scale_embedding": True}),
     "bart-seqcls": ("BartForSequenceClassification", {**BART, "num_labels": 3}),
+    "bart-qa": ("BartForQuestionAnswering", {**BART}),
     "mt5": ("MT5ForConditionalGeneration", {**MT5}),
     "umt5": ("UMT5ForConditionalGeneration", {**MT5}),
+    "t5-seqcls": ("T5ForSequenceClassification", {**MT5, "num_labels": 3}),
+    "t5-tokcls": ("T5ForTokenClassification", {**MT5, "num_labels": 3}),
+    "t5-qa": ("T5ForQuestionAnswering", {**MT5}),
+    "mt5-seqcls": ("MT5ForSequenceClassification", {**MT5, "num_labels": 3}),
+    "mt5-tokcls": ("MT5ForTokenClassification", {**MT5, "num_labels": 3}),
+    "mt5-qa": ("MT5ForQuestionAnswering", {**MT5}),
+    "umt5-seqcls": ("UMT5ForSequenceClassification", {**MT5, "num_labels": 3}),
+    "umt5-tokcls": ("UMT5ForTokenClassification", {**MT5, "num_labels": 3}),
+    "umt5-qa": ("UMT5ForQuestionAnswering", {**MT5}),
     "whisper": ("WhisperForConditionalGeneration", {
         **BART, "num_mel_bins": 6, "max_source_positions": 9, "max_target_positions": 20, "decoder_start_token_id": 1,
         "begin_suppress_tokens": [5], "suppress_tokens": [7, 9]}),
@@ -285,7 +295,7 @@ def reference(model):
     for field in ("logits", "start_logits", "end_logits"):
         if output.get(field) is not None:
             stored[field] = visible(output[field], mask)
-    if model.config.is_encoder_decoder:
+    if output.get("encoder_hidden_states") is not None:
         for i, hidden in enumerate(output.encoder_hidden_states):
             stored[f"encoder.hidden_states.{i}"] = visible(hidden, given["attention_mask"]) if "attention_mask" in given else hidden
         for i, hidden in enumerate(output.decoder_hidden_states):

@@ -14,6 +14,7 @@ import dev.graft.models.matrices.Quantization;
 import dev.graft.models.matrices.Quantized;
 import dev.graft.models.matrices.Together;
 import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Experts;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
@@ -349,6 +350,12 @@ public final class Base {
             throw new IllegalStateException("a loaded base knows its task");
         }
         return task;
+    }
+
+    /** Whether it has a decoder that attends to what an encoder made of another text. */
+    public boolean isEncoderDecoder() {
+        return sites().stream()
+                .anyMatch(site -> site instanceof Attention attention && attention.kind() == Attention.Kind.CROSS);
     }
 
     /** A head that was put in place of the task's, or null. */

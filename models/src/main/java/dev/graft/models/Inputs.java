@@ -1,6 +1,7 @@
 package dev.graft.models;
 
 import dev.graft.formats.InputException;
+import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
@@ -63,6 +64,16 @@ public record Inputs(
     /** The same batch for an encoder-decoder, whose decoder has seen these ids of the answer. */
     public Inputs answeredBy(@Nullable Inputs newDecoder) {
         return new Inputs(ids, mask, typeIds, positions, newDecoder, pixels);
+    }
+
+    /**
+     * The text itself for a decoder that reads it once more: one position later, behind the token that starts an answer. Its padding counts as
+     * text.
+     */
+    public Inputs shifted(long start) {
+        Tensor first = Tensors.of(new long[] {start}, 1, 1).expand(rows(), 1);
+        Tensor later = Ops.cat(1, first, ids.narrow(1, 0, width() - 1));
+        return of(later, torchOnesLike(later));
     }
 
     /** Images without texts: ids and mask are {@code [images, 0]}. */

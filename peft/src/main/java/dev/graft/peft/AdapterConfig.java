@@ -3,7 +3,9 @@ package dev.graft.peft;
 import dev.graft.models.Base;
 import dev.graft.models.FlexibleHead;
 import dev.graft.models.Task;
+import dev.graft.models.sites.Linear;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,10 +45,23 @@ public record AdapterConfig(
         return SavedModules.contains(modulesToSave, module);
     }
 
-    /** The modules of the head that is trained with an adapter. */
+    /**
+     * The modules of the head that is trained with an adapter: those that PEFT names for the task and, where the head has none of these names, as
+     * those of encoder-decoders for sequences, its own, which PEFT leaves as it was made.
+     */
     static List<String> heads(Base base) {
         FlexibleHead flexible = base.flexibleHead();
-        return flexible == null ? heads(base.task()) : List.of(flexible.module());
+        if (flexible != null) {
+            return List.of(flexible.module());
+        }
+        List<String> names = heads(base.task());
+        Linear output = base.head().output();
+        if (names.isEmpty() || output == null || SavedModules.contains(names, output.name())) {
+            return names;
+        }
+        String own = output.name();
+        return Stream.concat(names.stream(), Stream.of(own.substring(0, own.indexOf('.'))))
+                .toList();
     }
 
     static List<String> heads(@Nullable Task task) {

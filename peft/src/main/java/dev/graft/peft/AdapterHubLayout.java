@@ -103,7 +103,7 @@ final class AdapterHubLayout implements FolderLayout {
         }
         return base.head().sites().stream()
                 .map(Site::name)
-                .filter(module -> !module.startsWith(base.prefix()))
+                .filter(module -> !isHeaded() || !module.startsWith(base.prefix()))
                 .toList();
     }
 
@@ -194,7 +194,7 @@ final class AdapterHubLayout implements FolderLayout {
     }
 
     private String prefixed(String key) {
-        String prefix = base.architecture().prefix();
+        String prefix = isHeaded() ? base.prefix() : base.architecture().prefix();
         if (!isHeaded()) {
             return key.startsWith(prefix) ? key.substring(prefix.length()) : key;
         }

@@ -142,8 +142,7 @@ public final class Selection {
     }
 
     private static void requireOneText(Base base) {
-        if (base.sites().stream()
-                .anyMatch(site -> site instanceof Attention attention && attention.kind() == Attention.Kind.CROSS)) {
+        if (base.isEncoderDecoder()) {
             throw new InputException(
                     base.name() + " is an encoder-decoder, which reads two texts at once: a split counts"
                             + " the positions of one; choose these adapters by rows or put one behind the other");

@@ -3,7 +3,6 @@ package dev.graft.train;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.FrozenPrefix;
-import dev.graft.models.Task;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
@@ -60,7 +59,7 @@ final class PrefixCache implements AutoCloseable {
                             + " adapter acts on the first layer or before it; leave it out, or choose layers_to_transform");
         }
         Base base = adapter.base();
-        if (base.task() == Task.SEQ_2_SEQ_LM) {
+        if (base.isEncoderDecoder()) {
             throw new InputException("cache_frozen_layers is for models of one side, and "
                     + base.architecture().modelType() + " is an encoder-decoder; leave it out");
         }

@@ -1,7 +1,6 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Architecture;
 import dev.graft.models.AttentionMask;
 import dev.graft.models.Backbone;
@@ -25,7 +24,6 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * BART (Lewis et al., 2020): learned positions, a bidirectional encoder and a decoder that attends to it. Where no answer is given, the
@@ -92,19 +90,12 @@ public final class Bart implements Backbone {
     @Override
     public Hidden hidden(Inputs in, Pass pass) {
         Inputs answer = in.decoder();
-        Inputs target = answer == null ? shifted(in) : answer;
+        Inputs target = answer == null ? in.shifted(start) : answer;
         Tensor last = decoder.hidden(target, () -> encode(in, pass.encoder()), pass);
         if (answer == null) {
             pass.sees(in.mask());
         }
         return pass.result(last);
-    }
-
-    /** The text one position later, behind the token that starts an answer; its padding counts as text. */
-    private Inputs shifted(Inputs in) {
-        Tensor first = Tensors.of(new long[] {start}, 1, 1).expand(in.rows(), 1);
-        Tensor ids = Ops.cat(1, first, in.ids().narrow(1, 0, in.width() - 1));
-        return Inputs.of(ids, Tensors.ones(ScalarType.Long, Tensors.shape(ids)));
     }
 
     private BartDecoder.Encoded encode(Inputs in, Pass pass) {
@@ -155,7 +146,7 @@ public final class Bart implements Backbone {
 
         @Override
         public Set<Task> tasks() {
-            return EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_2_SEQ_LM, Task.SEQ_CLS);
+            return EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_2_SEQ_LM, Task.SEQ_CLS, Task.QUESTION_ANS);
         }
 
         @Override
@@ -171,18 +162,8 @@ public final class Bart implements Backbone {
                     bart,
                     switch (spec.task()) {
                         case SEQ_2_SEQ_LM -> vocabulary(bart, f, w);
-                        // The text ends with the token whose position the classifier reads.
-                        case SEQ_CLS ->
-                            new Head.Sequence(
-                                    Head.Pooling.LAST,
-                                    new Head.Dense(
-                                            w.headLinear("classification_head.dense", width, width, true, spec.seed()),
-                                            Activation.TANH,
-                                            null,
-                                            f.number("classifier_dropout", 0)),
-                                    f.number("classifier_dropout", 0),
-                                    w.headLinear(
-                                            "classification_head.out_proj", spec.labels(), width, true, spec.seed()));
+                        case SEQ_CLS -> EncoderDecoderHeads.sequence(f, w, spec, width);
+                        case QUESTION_ANS -> EncoderDecoderHeads.answers(w, spec, width);
                         default -> new Head.None(List.of());
                     });
         }

@@ -36,7 +36,8 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * T5 (Raffel et al., 2020), also version 1.1, Flan, mT5 and umT5: a pre-norm encoder and a decoder that attends to it, with relative positions in
- * place of embedded ones and scores that aren't scaled. With h the residual stream and e the encoder's output, a layer is
+ * place of embedded ones and scores that aren't scaled. Where sequences are classified or answers found, the decoder reads the text itself, one
+ * position later; where tokens are classified there is the encoder alone. With h the residual stream and e the encoder's output, a layer is
  *
  * <pre>{@code
  * x = norm(h);  h = h + o(attend(q(x), k(x), v(x), bias))
@@ -49,7 +50,8 @@ public final class T5 implements Backbone {
     private final Embedding shared;
     private final Stream stream;
     private final Stack encoder;
-    private final Stack decoder;
+    private final @Nullable Stack decoder;
+    private final @Nullable Integer start;
     private final double outputScale;
 
     private record Config(
@@ -89,16 +91,25 @@ public final class T5 implements Backbone {
             Block feedForwardBlock,
             Layer layer) {}
 
-    private T5(Config config, Weights w, double outputScale) {
+    /**
+     * A model.
+     *
+     * @param prefix what its names have before them
+     * @param decodes whether there is a decoder
+     * @param start the token behind which the decoder reads the text itself; null where it reads an answer
+     */
+    private T5(Config config, Weights w, String prefix, boolean decodes, @Nullable Integer start, double outputScale) {
         this.config = config;
+        this.start = start;
         this.outputScale = outputScale;
-        shared = new Embedding("shared", w.matrix("shared.weight", config.vocab, config.width), true, config.padding);
-        stream = new Stream("encoder", config.width);
-        encoder = stack(w, "encoder.", config.encoderLayers, false);
-        decoder = stack(w, "decoder.", config.decoderLayers, true);
+        shared = w.tokens(prefix + "shared", config.vocab, config.width, config.padding);
+        stream = new Stream(prefix + "encoder", config.width);
+        Attention.Kind kind = decodes ? Attention.Kind.ENCODER : Attention.Kind.OWN;
+        encoder = stack(w, prefix + "encoder.", config.encoderLayers, kind, false);
+        decoder = decodes ? stack(w, prefix + "decoder.", config.decoderLayers, Attention.Kind.OWN, true) : null;
     }
 
-    private Stack stack(Weights w, String prefix, int count, boolean decodes) {
+    private Stack stack(Weights w, String prefix, int count, Attention.Kind own, boolean decodes) {
         List<StackLayer> layers = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             String block = prefix + "block." + i + ".";
@@ -107,8 +118,7 @@ public final class T5 implements Backbone {
             layers.add(new StackLayer(
                     projections(w, block + "layer.0", "SelfAttention", i),
                     i == 0 || config.biasedLayers ? bias(w, block + "layer.0.SelfAttention", !decodes) : null,
-                    attention(
-                            block + "layer.0.SelfAttention", i, decodes ? Attention.Kind.OWN : Attention.Kind.ENCODER),
+                    attention(block + "layer.0.SelfAttention", i, own),
                     new Block(block + "layer.0", i, Block.Kind.ATTENTION, config.width, null),
                     decodes ? projections(w, block + "layer.1", "EncDecAttention", i) : null,
                     attention(block + "layer.1.EncDecAttention", i, Attention.Kind.CROSS),
@@ -154,13 +164,22 @@ public final class T5 implements Backbone {
 
     @Override
     public Hidden hidden(Inputs in, Pass pass) {
+        if (decoder == null) {
+            return pass.result(encode(in, pass));
+        }
+        if (start == null) {
+            return pass.result(decode(decoder, in, in.target(), pass));
+        }
+        Tensor last = decode(decoder, in, in.shifted(start), pass);
+        pass.sees(in.mask());
+        return pass.result(last);
+    }
+
+    /** What the decoder makes of an answer so far. */
+    private Tensor decode(Stack decoder, Inputs in, Inputs target, Pass pass) {
         KvCache cache = pass.cache();
         ScalarType small = encoder.norm.weight().scalar_type();
-        Source source = cache == null || cache.length() == 0 ? encode(in, pass) : new Source(null, cache.source());
-        if (cache != null && source.states != null) {
-            cache.keepSource(source.mask);
-        }
-        Inputs target = in.target();
+        Source source = source(in, pass);
         Tensor h = pass.piece(() -> {
             pass.sees(target);
             Tensor rows = Ops.to(pass.hooks().embedding(shared, target.ids(), pass), small);
@@ -186,14 +205,27 @@ public final class T5 implements Backbone {
             cache.advance(mask.keys());
         }
         Tensor out = h;
-        return pass.result(outputScale == 1 ? h : pass.piece(() -> new Tensor[] {Ops.scale(out, outputScale)})[0]);
+        return outputScale == 1 ? h : pass.piece(() -> new Tensor[] {Ops.scale(out, outputScale)})[0];
     }
 
     /** What a decoder attends to: the encoder's output, null where a cache holds its keys and values, and its mask. */
     private record Source(@Nullable Tensor states, Tensor mask) {}
 
-    private Source encode(Inputs in, Pass whole) {
-        Pass pass = whole.encoder();
+    private Source source(Inputs in, Pass pass) {
+        KvCache cache = pass.cache();
+        if (cache != null && cache.length() > 0) {
+            return new Source(null, cache.source());
+        }
+        Pass side = pass.encoder();
+        Tensor states = encode(in, side);
+        if (cache != null) {
+            cache.keepSource(side.mask());
+        }
+        return new Source(states, side.mask());
+    }
+
+    /** What the encoder makes of a text. */
+    private Tensor encode(Inputs in, Pass pass) {
         ScalarType small = encoder.norm.weight().scalar_type();
         Tensor h = pass.enter(
                 stream,
@@ -212,7 +244,7 @@ public final class T5 implements Backbone {
         }
         h = last(encoder, h, pass);
         pass.collect(h);
-        return new Source(h, pass.mask());
+        return h;
     }
 
     /** What is added to the scores of all layers; null where each has its own. */
@@ -289,7 +321,9 @@ public final class T5 implements Backbone {
     public List<Site> sites() {
         List<Site> sites = new ArrayList<>(List.of(shared, stream));
         add(sites, encoder);
-        add(sites, decoder);
+        if (decoder != null) {
+            add(sites, decoder);
+        }
         return sites;
     }
 
@@ -320,7 +354,8 @@ public final class T5 implements Backbone {
 
     @Override
     public Inputs trial(long[][] ids) {
-        return Inputs.of(ids).answeredBy(Inputs.of(ids));
+        Inputs texts = Inputs.of(ids);
+        return decoder == null || start != null ? texts : texts.answeredBy(texts);
     }
 
     /** Relative positions have no end. */
@@ -377,8 +412,14 @@ public final class T5 implements Backbone {
         }
 
         @Override
+        public String prefix(Task task) {
+            return task == Task.SEQ_CLS || task == Task.TOKEN_CLS ? "transformer." : prefix();
+        }
+
+        @Override
         public Set<Task> tasks() {
-            return EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_2_SEQ_LM);
+            return EnumSet.of(
+                    Task.FEATURE_EXTRACTION, Task.SEQ_2_SEQ_LM, Task.SEQ_CLS, Task.TOKEN_CLS, Task.QUESTION_ANS);
         }
 
         @Override
@@ -389,15 +430,31 @@ public final class T5 implements Backbone {
         @Override
         public Model build(Fields config, Weights weights, HeadSpec spec) {
             Config c = read(config);
-            boolean generates = spec.task() == Task.SEQ_2_SEQ_LM;
-            T5 t5 = new T5(c, weights, generates && scales(config) ? 1 / Math.sqrt(c.width) : 1);
-            if (!generates) {
-                return new Model(t5, new Head.None(List.of()));
-            }
-            Tensor weight = weights.has("lm_head.weight")
-                    ? weights.matrix("lm_head.weight", c.vocab, c.width)
-                    : t5.shared.weight();
-            return new Model(t5, new Head.PerToken(new Linear("lm_head", Role.HEAD, -1, weight, null)));
+            Task task = spec.task();
+            boolean reads = task == Task.SEQ_CLS || task == Task.QUESTION_ANS;
+            boolean shrinks = task == Task.SEQ_2_SEQ_LM && scales(config);
+            T5 t5 = new T5(
+                    c,
+                    weights,
+                    prefix(task),
+                    task != Task.TOKEN_CLS,
+                    reads ? Integer.valueOf(config.integer("decoder_start_token_id", 0, 0)) : null,
+                    shrinks ? 1 / Math.sqrt(c.width) : 1);
+            return new Model(
+                    t5,
+                    switch (task) {
+                        case SEQ_2_SEQ_LM -> vocabulary(t5, weights);
+                        case SEQ_CLS -> EncoderDecoderHeads.sequence(config, weights, spec, c.width);
+                        case TOKEN_CLS -> EncoderDecoderHeads.tokens(config, weights, spec, c.width);
+                        case QUESTION_ANS -> EncoderDecoderHeads.answers(weights, spec, c.width);
+                        default -> new Head.None(List.of());
+                    });
+        }
+
+        private static Head vocabulary(T5 t5, Weights w) {
+            Config c = t5.config;
+            Tensor weight = w.has("lm_head.weight") ? w.matrix("lm_head.weight", c.vocab, c.width) : t5.shared.weight();
+            return new Head.PerToken(new Linear("lm_head", Role.HEAD, -1, weight, null));
         }
 
         private Config read(Fields f) {

@@ -4,7 +4,6 @@ import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Activation;
 import dev.graft.models.Base;
-import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Layer;
 import dev.graft.models.sites.Site;
 import java.util.List;
@@ -51,12 +50,6 @@ final class AdapterHubFields {
     static List<Integer> leaveOut(Fields f) {
         List<Integer> layers = f.integersOrNull("leave_out");
         return layers == null ? List.of() : layers;
-    }
-
-    /** Whether a decoder attends to an encoder. */
-    static boolean hasEncoder(Base base) {
-        return base.sites().stream()
-                .anyMatch(site -> site instanceof Attention attention && attention.kind() == Attention.Kind.CROSS);
     }
 
     /** The number of a site's layer: where there are an encoder and a decoder, the decoder's layers follow the encoder's. */

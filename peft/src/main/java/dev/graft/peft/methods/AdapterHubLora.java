@@ -4,6 +4,7 @@ import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
+import dev.graft.models.Task;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
@@ -210,7 +211,7 @@ public record AdapterHubLora(
 
     /** AdapterHub's names for the feed-forward layers are the other way round where there is a gate, as in Llama; not in T5. */
     private Set<Role> roles(Base base) {
-        boolean turned = !AdapterHubFields.hasEncoder(base)
+        boolean turned = !base.architecture().tasks().contains(Task.SEQ_2_SEQ_LM)
                 && base.sites().stream().anyMatch(site -> site instanceof Linear linear && linear.role() == Role.GATE);
         Set<Role> roles = new HashSet<>();
         attention.forEach(name -> roles.add(ROLES.get(name)));

@@ -311,7 +311,7 @@ public record BottleneckConfig(
     /** Declares the bottlenecks at every place. */
     void graft(Grafter g) {
         AdapterHubFields.requireSome(leaveOut, g.base());
-        if (cross && !AdapterHubFields.hasEncoder(g.base())) {
+        if (cross && !g.base().isEncoderDecoder()) {
             throw new InputException("cross_adapter is true, but " + g.base().name()
                     + " has no decoder that attends to an encoder: expected false");
         }
