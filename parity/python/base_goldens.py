@@ -181,7 +181,11 @@ BASES = {
     # 7B: all queries share one key head.
     "falcon": ("FalconForCausalLM", {"ffn_hidden_size": 24}),
     "falcon-new": ("FalconForCausalLM", {**NEW_FALCON, "bias": True, "tie_word_embeddings": False}),
-    # RW 1B but for its linear biases.
+    # RW 1B, with as many heads as make slopes that bf16 rounds.
+    "falcon-alibi": ("FalconForCausalLM", {
+        "hidden_size": 32, "num_attention_heads": 16, "alibi": True, "parallel_attn": False, "multi_query": False, "bias": True}),
+    "falcon-alibi-seqcls": ("FalconForSequenceClassification", {
+        "hidden_size": 12, "num_attention_heads": 3, "alibi": True, "num_labels": 3}),
     "falcon-serial": ("FalconForCausalLM", {"parallel_attn": False, "multi_query": False, "bias": True}),
     "refined-web": ("FalconForCausalLM", {}),
     "refined-web-large": ("FalconForCausalLM", {"new_decoder_architecture": True, "num_kv_heads": 2}),
@@ -203,7 +207,9 @@ def build(name):
     model_class = getattr(transformers, class_name)
     config = model_class.config_class(**{**SIZES, **fields})
     torch.manual_seed(sum(map(ord, name)))
-    model = model_class._from_config(config, attn_implementation="eager").eval().float()
+    # Falcon's eager attention adds its linear biases twice, once with the mask.
+    kind = "sdpa" if getattr(config, "alibi", False) else "eager"
+    model = model_class._from_config(config, attn_implementation=kind).eval().float()
     with torch.no_grad():
         for parameter, value in model.named_parameters():
             scale = 0.2 if value.dim() > 1 else 0.3

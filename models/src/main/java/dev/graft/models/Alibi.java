@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Attention with linear biases (Press et al., 2022): in place of positions, each head's scores fall by its slope for every position that a
@@ -13,10 +14,23 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  *
  * @param slopes one for each head
  * @param counted whether padding has no positions
+ * @param rounded null, or what a key's position times the slope is multiplied by where that is a bf16 product, with a bf16 slope: scores then
+ *     fall by steps that grow along the text
  */
-public record Alibi(List<Double> slopes, boolean counted) {
+public record Alibi(
+        List<Double> slopes, boolean counted, @Nullable Double rounded) {
     public Alibi {
         slopes = List.copyOf(slopes);
+    }
+
+    /** Biases of the distance itself. */
+    public Alibi(List<Double> slopes, boolean counted) {
+        this(slopes, counted, null);
+    }
+
+    /** As Falcon's RW were trained, in bf16 whatever the model's type: from the first position that isn't padding, times a factor. */
+    public static Alibi rounded(int heads, double factor) {
+        return new Alibi(of(heads, 8, true).slopes, true, factor);
     }
 
     /**
@@ -42,7 +56,9 @@ public record Alibi(List<Double> slopes, boolean counted) {
      * @param queries how many of the last keys are those of queries
      */
     Bias over(Tensor keys, long queries) {
-        Tensor places = counted ? keys.cumsum(1) : Tensors.arange(keys.size(1)).unsqueeze(0);
+        Tensor places = counted
+                ? Ops.plusLong(keys.cumsum(1), -1)
+                : Tensors.arange(keys.size(1)).unsqueeze(0);
         float[] each = new float[slopes.size()];
         for (int head = 0; head < each.length; head++) {
             each[head] = slopes.get(head).floatValue();
@@ -71,7 +87,7 @@ public record Alibi(List<Double> slopes, boolean counted) {
             long seen = Math.min(scores.size(4), all - key);
             Tensor own = places.size(0) == 1 ? places : places.narrow(0, row, scores.size(0));
             Tensor from = own.narrow(1, all - queries + query, scores.size(3)).unsqueeze(2);
-            add(scores.narrow(4, 0, seen), own.narrow(1, key, seen).unsqueeze(1).sub(from));
+            add(scores.narrow(4, 0, seen), own.narrow(1, key, seen).unsqueeze(1), from);
         }
 
         /**
@@ -81,13 +97,26 @@ public record Alibi(List<Double> slopes, boolean counted) {
          */
         void addTo(Tensor scores, long... behind) {
             Tensor from = Ops.to(Tensors.of(behind, behind.length, 1, 1), ScalarType.Float);
-            add(scores.unsqueeze(3), Tensors.arange(scores.size(3)).sub(from));
+            add(scores.unsqueeze(3), Ops.to(Tensors.arange(scores.size(3)).view(1, 1, -1), ScalarType.Float), from);
         }
 
-        /** @param away how far keys are from queries, {@code [rows or 1, queries, keys]} */
-        private void add(Tensor scores, Tensor away) {
+        /**
+         * Adds them.
+         *
+         * @param to where keys stand, {@code [rows or 1, 1, keys]}
+         * @param from where queries do, {@code [rows or 1, queries, 1]}
+         */
+        private void add(Tensor scores, Tensor to, Tensor from) {
             Tensor each = slopes.view(scores.size(1), scores.size(2), 1, 1);
-            scores.add_(Ops.to(away.unsqueeze(1).unsqueeze(1).mul(each), scores.scalar_type()));
+            Double factor = alibi.rounded;
+            Tensor bias;
+            if (factor == null) {
+                bias = to.sub(from).unsqueeze(1).unsqueeze(1).mul(each);
+            } else {
+                Tensor places = Ops.to(to, ScalarType.BFloat16).unsqueeze(1).unsqueeze(1);
+                bias = Ops.scale(Ops.to(places.mul(Ops.to(each, ScalarType.BFloat16)), ScalarType.Float), factor);
+            }
+            scores.add_(Ops.to(bias, scores.scalar_type()));
         }
     }
 }

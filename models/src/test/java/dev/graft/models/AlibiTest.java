@@ -48,4 +48,22 @@ class AlibiTest {
             assertThat(Tensors.floats(scores)).containsExactly(-0.5f, 0, -0.25f, 0, -0.125f, 0, -0.0625f, 0);
         }
     }
+
+    @Test
+    void roundedBiasesAreBf16ProductsOfPlacesAndSlopes() {
+        Tensor keys = Tensors.of(new long[][] {{0, 1, 1, 1, 1}});
+        Alibi alibi = Alibi.rounded(16, 0.5);
+        try (Scope scope = new Scope()) {
+            Tensor whole = Tensors.zeros(ScalarType.Float, 1, 16, 1, 1, 5);
+            alibi.over(keys, 1).addTo(whole, 0, 0, 0);
+            Tensor step = Tensors.zeros(ScalarType.Float, 1, 16, 1, 4);
+            alibi.over(keys, 1).addTo(step, 3L);
+
+            // The first slope, the root of a half, is 0.70703125 in bf16, and three times that 2.125.
+            assertThat(Tensors.floats(whole.select(1, 0).narrow(3, 1, 4).contiguous()))
+                    .containsExactly(0, 0.353515625f, 0.70703125f, 1.0625f);
+            assertThat(Tensors.floats(step.select(1, 0).contiguous()))
+                    .containsExactly(0, 0.353515625f, 0.70703125f, 1.0625f);
+        }
+    }
 }

@@ -202,7 +202,6 @@ class FamiliesTest {
                 "mixtral | hidden_act | \"xielu\"",
                 "llama3-rope | rope_parameters.rope_type | \"ntk\"",
                 "llama3-rope | rope_parameters.low_frequency_factor | 1.0",
-                "falcon | alibi | true",
                 "falcon | num_ln_in_parallel_attn | 2",
                 "falcon-new | num_ln_in_parallel_attn | 3",
                 "falcon-new | parallel_attn | false",

@@ -2,12 +2,13 @@ package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
 import dev.graft.models.Activation;
+import dev.graft.models.Alibi;
 import dev.graft.models.Rope;
 
 /**
  * Falcon (Almazrouei et al., 2023): a {@link PreNormDecoder} in which one layer gives queries, keys and values. With
  * {@code new_decoder_architecture} (40B, 180B, 11B) groups of queries share a key head, and each block has a norm or both have one; before (7B,
- * RW) all queries share one key head if {@code multi_query} is true, and the blocks read one norm if {@code parallel_attn} is. Dropout is
+ * RW) all queries share one key head if {@code multi_query} is true, and the blocks read one norm if {@code parallel_attn} is. RW has ALiBi. Dropout is
  * of each block's output, where transformers drops the sum of parallel ones.
  */
 public class Falcon extends PreNormFamily {
@@ -91,12 +92,10 @@ public class Falcon extends PreNormFamily {
 
     @Override
     PreNormDecoder.Config config(Fields f) {
-        if (f.bool("alibi", false)) {
-            throw f.wrong("alibi", "false: Falcon's linear biases aren't supported, only rotary positions");
-        }
         PreNormDecoder.Size size = size(f);
         int dim = size.hidden() / size.heads();
         boolean newer = newer(f);
+        boolean linear = f.bool("alibi", false);
         boolean bias = f.bool("bias", false);
         int keyValues = keyValues(f, size, newer);
         Integer inner = f.integerOrNull("ffn_hidden_size");
@@ -120,9 +119,14 @@ public class Falcon extends PreNormFamily {
                         Activation.read(f, "activation", "gelu")),
                 norms,
                 // As in transformers: attention's weights are never dropped where positions are rotary.
-                new PreNormDecoder.Dropouts(0, 0, norms.parallel() ? hiddenDropout : attentionDropout, hiddenDropout),
+                new PreNormDecoder.Dropouts(
+                        0,
+                        linear ? attentionDropout : 0,
+                        norms.parallel() ? hiddenDropout : attentionDropout,
+                        hiddenDropout),
                 -1,
-                Rope.read(f, dim));
+                linear ? null : Rope.read(f, dim),
+                linear ? Alibi.rounded(size.heads(), 1 / Math.sqrt(dim)) : null);
     }
 
     private PreNormDecoder.Size size(Fields f) {

@@ -2,6 +2,7 @@ package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
 import dev.graft.models.Activation;
+import dev.graft.models.Alibi;
 import dev.graft.models.Attend;
 import dev.graft.models.AttentionMask;
 import dev.graft.models.Backbone;
@@ -31,7 +32,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What GPT-J (Wang and Komatsuzaki, 2021), GPT-NeoX (Black et al., 2022) and their descendants have in common: a decoder with layer
- * normalisation before its blocks and rotary positions, often of the first part of each head alone, whose blocks may read the same stream. A
+ * normalisation before its blocks and rotary positions, often of the first part of each head alone, or ALiBi, whose blocks may read the same stream. A
  * family says by its {@link Config} how it differs. With h the residual stream {@code [batch, seq, hidden]} a layer is
  *
  * <pre>{@code
@@ -96,9 +97,24 @@ final class PreNormDecoder implements Backbone {
      * A family's shape.
      *
      * @param padding as in {@link Embedding}
+     * @param rope null where there is ALiBi
+     * @param alibi null where positions are rotary
      */
     record Config(
-            Size size, Names names, Heads heads, Mlp mlp, Norms norms, Dropouts dropouts, int padding, Rope rope) {}
+            Size size,
+            Names names,
+            Heads heads,
+            Mlp mlp,
+            Norms norms,
+            Dropouts dropouts,
+            int padding,
+            @Nullable Rope rope,
+            @Nullable Alibi alibi) {
+        /** With rotary positions. */
+        Config(Size size, Names names, Heads heads, Mlp mlp, Norms norms, Dropouts dropouts, int padding, Rope rope) {
+            this(size, names, heads, mlp, norms, dropouts, padding, rope, null);
+        }
+    }
 
     /** The sizes, with what a family takes for the number of positions where config.json says nothing. */
     static Size size(Fields f, int absentPositions) {
@@ -212,7 +228,8 @@ final class PreNormDecoder implements Backbone {
 
     @Override
     public boolean packs() {
-        return true;
+        // Rounded biases depend on where a text begins.
+        return config.alibi == null;
     }
 
     @Override
@@ -229,11 +246,14 @@ final class PreNormDecoder implements Backbone {
             Embedded embedded = Embedded.of(tokens, in, small, pass);
             return new Tensor[] {embedded.rows(), embedded.positions()};
         });
-        AttentionMask mask = AttentionMask.of(layers.get(0).attention, true, base, pass);
+        AttentionMask whole = AttentionMask.of(layers.get(0).attention, true, base, pass);
+        AttentionMask mask = config.alibi == null ? whole : whole.with(config.alibi);
         Tensor shift = mask.shift();
-        Rope.Angles angles = config.rope
-                .at(shift == null ? start[1] : start[1].add(shift), small, pass.cache())
-                .to(base);
+        Rope.Angles angles = config.rope == null
+                ? null
+                : config.rope
+                        .at(shift == null ? start[1] : start[1].add(shift), small, pass.cache())
+                        .to(base);
         Tensor h = pass.enter(stream, pass.dropout(start[0], config.dropouts.embeddings));
         for (DecoderLayer layer : layers) {
             pass.collect(h);
@@ -247,7 +267,12 @@ final class PreNormDecoder implements Backbone {
     }
 
     private Tensor forward(
-            DecoderLayer layer, Tensor h, AttentionMask mask, Rope.Angles angles, ScalarType base, Pass pass) {
+            DecoderLayer layer,
+            Tensor h,
+            AttentionMask mask,
+            Rope.@Nullable Angles angles,
+            ScalarType base,
+            Pass pass) {
         Tensor x = pass.norm(layer.attentionNorm, h, base);
         Tensor out = pass.linear(layer.output, attend(layer, x, mask, angles, base, pass));
         Tensor middle = pass.add(layer.attentionBlock, h, pass.dropout(out, config.dropouts.attention));
@@ -259,7 +284,12 @@ final class PreNormDecoder implements Backbone {
     }
 
     private Tensor attend(
-            DecoderLayer layer, Tensor x, AttentionMask mask, Rope.Angles angles, ScalarType base, Pass pass) {
+            DecoderLayer layer,
+            Tensor x,
+            AttentionMask mask,
+            Rope.@Nullable Angles angles,
+            ScalarType base,
+            Pass pass) {
         Heads heads = config.heads;
         Tensor[] projected = pass.linears(x, layer.projections.toArray(Linear[]::new));
         Tensor[] qkv = heads.fused == null
@@ -313,12 +343,12 @@ final class PreNormDecoder implements Backbone {
 
     @Override
     public int steadyPositions() {
-        return Math.min(maxPositions(), config.rope.steadyPositions());
+        return config.rope == null ? maxPositions() : Math.min(maxPositions(), config.rope.steadyPositions());
     }
 
     @Override
     public boolean turnsAnew(long length, long other) {
-        return config.rope.turnsAnew(length, other);
+        return config.rope != null && config.rope.turnsAnew(length, other);
     }
 
     @Override
