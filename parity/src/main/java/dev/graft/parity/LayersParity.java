@@ -46,7 +46,9 @@ final class LayersParity implements Group {
             Described layer = Described.of(manifest.path("module").asString(), stored.has("base.layer.bias"));
             Base base = ModuleTree.of(folder.toString(), LAYER, layer.kind, layer.window, stored.source());
             stored.ignore("base.");
-            Adapter adapter = AdapterFiles.load(base, folder);
+            Adapter adapter = manifest.path("peft_type").asString("").equals("PSOFT")
+                    ? SingularSigns.load(base, folder, LAYER, stored.get("merged." + LAYER + ".weight"))
+                    : AdapterFiles.load(base, folder);
             Listing.compare(check, folder.resolve(AdapterFiles.TENSORS), manifest.path("tensors"));
             check.same(
                     "trainable_parameters",
