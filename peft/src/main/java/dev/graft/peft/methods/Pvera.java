@@ -199,7 +199,8 @@ public record Pvera(
 
         @Override
         public double rateFactor() {
-            return 30;
+            // Less than VeRA's: λ_d starts at ten times VeRA's.
+            return 10;
         }
 
         @Override

@@ -60,9 +60,12 @@ public record TinyLora(
         Bias bias,
         Targets targets)
         implements Method {
-    /** Rank 2, 64 numbers for each layer, every linear layer but the head. */
+    /**
+     * Rank 16 (PEFT's is 2, where {@code Σ_k v_k P_k} has four numbers, however many v has), 64 numbers for each layer, every linear layer but
+     * the head.
+     */
     public static final TinyLora DEFAULT =
-            new TinyLora(2, 64, 0, 42, true, 0, Init.ZEROS, 0.02, Bias.NONE, Targets.ALL_LINEAR);
+            new TinyLora(16, 64, 0, 42, true, 0, Init.ZEROS, 0.02, Bias.NONE, Targets.ALL_LINEAR);
 
     /** How v starts. */
     public enum Init {
