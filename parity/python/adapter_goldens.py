@@ -16,15 +16,16 @@ from pathlib import Path
 import peft
 import torch
 import transformers
-from base_goldens import STEPS, VOCAB, WIDTH, answer, greedy, visible
+from base_goldens import STEPS, VOCAB, WIDTH, answer, greedy, read, visible
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 CASES = {
     "gemma": ["adapters"], "gemma2": ["adapters", "training"], "mt5": ["adapters"], "umt5": ["adapters"],
-    "deberta-seqcls": ["adapters", "training"],
+    "deberta-seqcls": ["adapters", "training"], "rwkv": ["adapters", "training"], "nemotron-h": ["adapters", "training"],
 }
-TARGETS = {"umt5": ["q", "v"]}  # for which PEFT has no defaults
+# For umT5 PEFT has no defaults; of Nemotron-H they are those of attention alone.
+TARGETS = {"umt5": ["q", "v"], "nemotron-h": ["in_proj", "q_proj", "o_proj", "up_proj"]}
 TASKS = {"ForCausalLM": "CAUSAL_LM", "ForConditionalGeneration": "SEQ_2_SEQ_LM", "ForSequenceClassification": "SEQ_CLS"}
 ADAMW = {"lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.01}
 BATCHES, ROWS, TRAINED_STEPS, AMPLITUDE = 5, 4, 20, 0.1
@@ -34,6 +35,7 @@ def load(folder, name):
     architecture = json.loads((folder / "config.json").read_text())["architectures"][0]
     task = next(task for suffix, task in TASKS.items() if architecture.endswith(suffix))
     model = getattr(transformers, architecture).from_pretrained(folder, attn_implementation="eager").eval()
+    model.config.use_cache = False  # a recurrent state is written in place, through which no gradient goes
     torch.manual_seed(sum(map(ord, name)) + 1)
     adapted = peft.get_peft_model(model, peft.LoraConfig(r=4, lora_alpha=6, task_type=task, target_modules=TARGETS.get(name)))
     adapted.peft_config["default"].base_model_name_or_path = "bases/" + name
@@ -89,7 +91,7 @@ def adapter(base, folder, name):
     known = load_file(base / "reference.safetensors")
     given = {key: known[key] for key in known if key.endswith(("input_ids", "attention_mask")) and "." not in key}
     mask = given.get("decoder_attention_mask", given["attention_mask"])
-    output = model(**given, labels=known["labels"])
+    output = read(model, given, labels=known["labels"])
     output.loss.backward()
     stored = {"loss": output.loss.reshape(1), "logits": visible(output.logits, mask)}
     stored |= {"grad." + key: value.grad for key, value in trained(model).items()}

@@ -60,6 +60,11 @@ public interface Architecture {
         return false;
     }
 
+    /** What a causal model calls the head of the vocabulary. */
+    default String vocabularyHead() {
+        return "lm_head";
+    }
+
     /** Has a configuration say that the head of the vocabulary isn't the matrix of token embeddings any more, and nothing else. */
     default void untie(ObjectNode config) {
         config.put("tie_word_embeddings", false);

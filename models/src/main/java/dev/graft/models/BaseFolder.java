@@ -100,7 +100,7 @@ record BaseFolder(
                     "quantization_config",
                     Bitsandbytes.config(example.kind(), base.numerics().base(), whole));
         }
-        if (weights.isOverridden("lm_head.weight")) {
+        if (weights.isOverridden(base.architecture().vocabularyHead() + ".weight")) {
             base.architecture().untie(saved);
         }
         DType own = base.numerics().base().toString().equals("BFloat16") ? DType.BF16 : DType.F32;
