@@ -16,7 +16,7 @@ from pathlib import Path
 import peft
 import torch
 import transformers
-from base_goldens import PICTURES, STEPS, VOCAB, WIDTH, answer, continues, greedy, reads, visible
+from base_goldens import PICTURES, STEPS, VOCAB, WIDTH, answer, continues, greedy, read, reads, visible
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -24,8 +24,12 @@ CASES = {
     "gemma": ["adapters"], "gemma2": ["adapters", "training"], "mt5": ["adapters"], "umt5": ["adapters"],
     "deberta-seqcls": ["adapters", "training"], "t5-seqcls": ["adapters", "training"], "t5-tokcls": ["adapters"], "t5-qa": ["adapters"],
     "llama4": ["adapters", "parameters", "training"], "llama4-pictures": ["parameters"],
+    "rwkv": ["adapters", "training"], "nemotron-h": ["adapters", "training"],
 }
-TARGETS = {"umt5": ["q", "v"], "llama4": ["q_proj", "v_proj", "down_proj"]}  # for which PEFT has no defaults
+# For umT5 and Llama 4 PEFT has no defaults; of Nemotron-H they are those of attention alone.
+TARGETS = {
+    "umt5": ["q", "v"], "llama4": ["q_proj", "v_proj", "down_proj"], "nemotron-h": ["in_proj", "q_proj", "o_proj", "up_proj"],
+}
 PARAMETERS = ["experts.gate_up_proj", "experts.down_proj", "router.weight"]
 TASKS = {"ForConditionalGeneration": "SEQ_2_SEQ_LM", "ForSequenceClassification": "SEQ_CLS",
          "ForTokenClassification": "TOKEN_CLS", "ForQuestionAnswering": "QUESTION_ANS"}
@@ -40,6 +44,7 @@ def load(folder, name, **fields):
     architecture = json.loads((folder / "config.json").read_text())["architectures"][0]
     model = getattr(transformers, architecture).from_pretrained(folder, attn_implementation="eager").eval()
     task = "CAUSAL_LM" if continues(model) else next(task for suffix, task in TASKS.items() if architecture.endswith(suffix))
+    model.config.use_cache = False  # a recurrent state is written in place, through which no gradient goes
     torch.manual_seed(sum(map(ord, name)) + 1)
     adapted = peft.get_peft_model(model, peft.LoraConfig(
         r=4, lora_alpha=6, task_type=task, **{"target_modules": TARGETS.get(name), **fields}))
@@ -109,7 +114,7 @@ def adapter(base, folder, name, **fields):
     known = load_file(base / "reference.safetensors")
     given = {key: known[key] for key in known if key.endswith(("input_ids", "attention_mask")) and "." not in key}
     mask = given.get("decoder_attention_mask", given["attention_mask"])
-    output = reads(model.base_model.model)(**given, **{key: known[key] for key in LABELS if key in known})
+    output = read(reads(model.base_model.model), given, **{key: known[key] for key in LABELS if key in known})
     output.loss.backward()
     outputs = [key for key in OUTPUTS if output.get(key) is not None]
     stored = {"loss": output.loss.reshape(1)} | {key: visible(output[key], mask) for key in outputs}

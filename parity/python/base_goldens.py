@@ -5,7 +5,8 @@
 
 Each folder has config.json and model.safetensors as save_pretrained writes them, and reference.safetensors: inputs (row 0 whole, row 1
 padded right, row 2 padded left), hidden states, outputs, a loss, and for decoders greedy generation. Outputs at padding are 0. An
-encoder-decoder has decoder_input_ids (row 1 padded right) and the hidden states of both sides.
+encoder-decoder has decoder_input_ids (row 1 padded right) and the hidden states of both sides. Where a model of transformers reads padding
+as tokens, as RWKV does, each row's text is read alone.
 """
 
 import json
@@ -48,6 +49,11 @@ OPT = {"ffn_dim": 24, "pad_token_id": 1, "bos_token_id": 2, "dropout": 0.0}
 GPT_NEO = {"num_hidden_layers": 3, "attention_types": [[["global", "local"], 1], [["local"], 1]], "window_size": 3}
 
 STABLELM = {**GROUPED, "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}
+# Steps that are cut from below, texts that end within a chunk.
+NEMOTRON_H = {
+    **GROUPED, "head_dim": 8, "mamba_num_heads": 4, "mamba_head_dim": 6, "n_groups": 2, "ssm_state_size": 5, "conv_kernel": 3, "chunk_size": 4,
+    "time_step_min": 0.5,
+}
 GPTJ = {"n_inner": 24, "num_attention_heads": 2, "rotary_dim": 4}
 NEW_FALCON = {"new_decoder_architecture": True, "num_kv_heads": 2, "ffn_hidden_size": 24}
 
@@ -210,6 +216,15 @@ BASES = {
         "vision_config": {
             "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "vision_output_dim": 8,
             "image_size": 8, "patch_size": 4, "projector_input_dim": 8, "projector_output_dim": 8}}),
+    "nemotron-h": ("NemotronHForCausalLM", {
+        **NEMOTRON_H, "layers_block_type": ["linear_attention", "mlp", "full_attention", "linear_attention"]}),
+    "nemotron-h-bias": ("NemotronHForCausalLM", {
+        **NEMOTRON_H, "n_groups": 4, "num_key_value_heads": 4, "use_bias": True, "mlp_bias": True, "use_conv_bias": False, "time_step_min": 0.001,
+        "layers_block_type": ["mlp", "linear_attention", "full_attention", "linear_attention", "full_attention"]}),
+    "rwkv": ("RwkvForCausalLM", {}),
+    "rwkv-halved": ("RwkvForCausalLM", {
+        "num_hidden_layers": 3, "attention_hidden_size": 24, "intermediate_size": None, "rescale_every": 1, "layer_norm_epsilon": 0.01,
+        "tie_word_embeddings": True, "use_cache": False}),
     "gpt-neox-serial": ("GPTNeoXForCausalLM", {"use_parallel_residual": False, "tie_word_embeddings": True}),
 }
 
@@ -292,6 +307,33 @@ def reads(model):
     return model.language_model if isinstance(model, transformers.Llama4ForConditionalGeneration) else model
 
 
+def read(model, given, **more):
+    """What a model gives for a batch; of texts read one by one where it would read padding, as Nemotron-H does by its biases."""
+    if model.config.model_type != "rwkv" and not getattr(model.config, "use_bias", False):
+        return model(**given, **more)
+    ids, mask = given["input_ids"], given["attention_mask"].bool()
+    wanted = more.pop("labels", None)
+    each = [model(input_ids=row[seen].unsqueeze(0), output_hidden_states=True) for row, seen in zip(ids, mask)]
+
+    def padded(rows):
+        whole = torch.zeros(*ids.shape, rows[0].shape[-1])
+        for i, value in enumerate(rows):
+            whole[i, mask[i]] = value[0]
+        return whole
+
+    logits = padded([row.logits for row in each])
+    every = getattr(model.config, "rescale_every", 0)
+    last = model.config.num_hidden_layers
+    return transformers.modeling_outputs.CausalLMOutput(
+        loss=None if wanted is None else model.loss_function(logits=logits, labels=wanted, vocab_size=VOCAB),
+        logits=logits,
+        # As they are where the stream isn't halved.
+        hidden_states=tuple(
+            padded([row.hidden_states[i] for row in each]) * (2 ** ((i + 1) // every) if every > 0 and i < last else 1)
+            for i in range(last + 1)),
+    )
+
+
 def visible(value, mask):
     if value.dim() < 2 or value.shape[:2] != mask.shape:
         return value
@@ -301,7 +343,7 @@ def visible(value, mask):
 def greedy(model, ids, mask, stored):
     for step in range(STEPS):
         positions = (mask.cumsum(1) - 1).clamp(min=0)
-        logits = model(input_ids=ids, attention_mask=mask, position_ids=positions).logits[:, -1]
+        logits = read(model, {"input_ids": ids, "attention_mask": mask}, position_ids=positions).logits[:, -1]
         if step in (0, STEPS - 1):
             stored["generate.first_logits" if step == 0 else "generate.last_logits"] = logits
         ids = torch.cat([ids, logits.argmax(-1, keepdim=True)], 1)
@@ -326,7 +368,7 @@ def reference(model):
     wanted = labels(model, given["decoder_input_ids" if "decoder_input_ids" in given else "input_ids"], mask)
     choices = type(model).__name__.endswith("ForMultipleChoice")  # the rows are the choices of one question
     shown = {key: value.unsqueeze(0) for key, value in given.items()} if choices else given
-    output = model(**shown, **wanted, output_hidden_states=True)
+    output = read(model, shown, **wanted, output_hidden_states=True)
     if choices:
         output.logits = output.logits.reshape(-1, 1)
     stored = {**given, **wanted}
@@ -346,7 +388,7 @@ def reference(model):
     if continues(model):
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         stored["position_ids_from_mask"] = positions
-        stored["logits_with_position_ids_from_mask"] = visible(model(**given, position_ids=positions).logits, mask)
+        stored["logits_with_position_ids_from_mask"] = visible(read(model, given, position_ids=positions).logits, mask)
         if not hasattr(model.config, "rope_parameters") or model.config.rope_parameters.get("rope_type") != "dynamic":
             generate(model, given, mask, stored)
     elif "input_features" in given:
@@ -368,9 +410,9 @@ def make(name, folder):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     model = build(name)
+    model.save_pretrained(folder)
     with torch.no_grad():
         stored = reference(reads(model))
-    model.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
     if name in REFINED_WEB:
         as_refined_web(folder / "config.json", REFINED_WEB[name])

@@ -56,6 +56,18 @@ public enum Activation {
             return gradient.mul(Ops.to(x.gt(new Scalar(0.0)), gradient.scalar_type()));
         }
     },
+    /** {@code relu(x)²} (So et al., 2021). */
+    RELU_SQUARED {
+        @Override
+        public Tensor apply(Tensor x) {
+            return x.relu().square();
+        }
+
+        @Override
+        Tensor gradient(Tensor x, Tensor gradient) {
+            return Ops.scale(x.relu(), 2).mul(gradient);
+        }
+    },
     /** ReLU with a slope of 0.01 below zero. */
     LEAKY_RELU {
         @Override
@@ -111,12 +123,13 @@ public enum Activation {
             case "gelu_new", "gelu_pytorch_tanh", "gelu_fast" -> GELU_TANH;
             case "quick_gelu" -> QUICK_GELU;
             case "relu" -> RELU;
+            case "relu2" -> RELU_SQUARED;
             case "silu", "swish" -> SILU;
             case "tanh" -> TANH;
             default ->
                 throw config.wrong(
                         field,
-                        "one of gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, relu, silu, swish, tanh");
+                        "one of gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, relu, relu2, silu, swish, tanh");
         };
     }
 }

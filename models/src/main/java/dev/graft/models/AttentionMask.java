@@ -50,8 +50,12 @@ public record AttentionMask(
         List<@Nullable AttentionMask> rows) {
     static final double HIDDEN = -1e30;
 
-    /** The mask of a pass whose embeddings exist. */
-    public static AttentionMask of(Attention first, boolean causal, ScalarType type, Pass pass) {
+    /**
+     * The mask of a pass whose embeddings exist.
+     *
+     * @param first the first attention layer; null where there is none, before which a prefix could be put
+     */
+    public static AttentionMask of(@Nullable Attention first, boolean causal, ScalarType type, Pass pass) {
         Context context = pass.context();
         Ragged ragged = context.ragged();
         if (ragged != null) {
@@ -61,7 +65,7 @@ public record AttentionMask(
         KvCache cache = context.cache();
         Tensor past = cache == null ? null : cache.mask();
         Tensor keys = past == null ? own : Ops.cat(1, past, own);
-        Prefix prefix = past == null ? pass.hooks().prefix(first, own.size(0), pass) : null;
+        Prefix prefix = past == null && first != null ? pass.hooks().prefix(first, own.size(0), pass) : null;
         Tensor shift = cache == null ? null : cache.shift();
         Tensor ahead = cache == null ? null : cache.ahead();
         if (prefix != null) {
@@ -124,7 +128,8 @@ public record AttentionMask(
                 : of(keys, queries, causal, type, shift, ahead).apart(segments).like(this);
     }
 
-    private static AttentionMask ragged(Attention first, boolean causal, ScalarType type, Pass pass, Ragged ragged) {
+    private static AttentionMask ragged(
+            @Nullable Attention first, boolean causal, ScalarType type, Pass pass, Ragged ragged) {
         pass.context().shareOut(type);
         List<@Nullable AttentionMask> rows = new ArrayList<>();
         long[] shifts = new long[ragged.rows().size()];

@@ -52,6 +52,11 @@ public interface Backbone {
         return false;
     }
 
+    /** Whether layers keep a state of what was read ({@link Recurrence}) in place of keys and values. */
+    default boolean recurs() {
+        return false;
+    }
+
     /** Whether what a row is given depends on no other row to the last bit where that holds for its linear layers; see {@link Base#rowsAreSteady}. */
     default boolean rowsAreSteady() {
         return true;

@@ -104,7 +104,8 @@ record BaseFolder(
                     Bitsandbytes.config(example.kind(), base.numerics().base(), whole));
         }
         Linear output = base.head().output();
-        if (output != null && output.name().endsWith("lm_head") && weights.isOverridden(output.name() + ".weight")) {
+        boolean writes = base.task() == Task.CAUSAL_LM || base.task() == Task.SEQ_2_SEQ_LM;
+        if (writes && output != null && weights.isOverridden(output.name() + ".weight")) {
             base.architecture().untie(saved);
         }
         DType own = base.numerics().base().toString().equals("BFloat16") ? DType.BF16 : DType.F32;

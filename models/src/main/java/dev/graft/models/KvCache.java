@@ -6,14 +6,16 @@ import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys and values of a batch so far, in memory allocated once or in a row of a {@link KvTile}: per layer {@code [batch, heads, capacity, headDim]}. A prefix comes
- * first, then a prompt, then the tokens. Used by one thread, outside gradient recording.
+ * What a model keeps of a batch so far. Keys and values are in memory allocated once or in a row of a {@link KvTile}: per layer {@code [batch, heads, capacity, headDim]}. A prefix comes
+ * first, then a prompt, then the tokens. Recurrent layers have a {@link State}. Used by one thread, outside gradient recording.
  *
  * <pre>{@code
  * try (KvCache cache = new KvCache(prompt.width() + 100)) {
@@ -24,8 +26,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class KvCache implements AutoCloseable {
     private long tokens;
-    private final List<Tensor> keys = new ArrayList<>();
-    private final List<Tensor> values = new ArrayList<>();
+    private final Map<Integer, Tensor> keys = new TreeMap<>();
+    private final Map<Integer, Tensor> values = new TreeMap<>();
     private final List<Tensor> sourceKeys = new ArrayList<>();
     private final List<Tensor> sourceValues = new ArrayList<>();
     private @Nullable Tensor source;
@@ -35,6 +37,8 @@ public final class KvCache implements AutoCloseable {
     private @Nullable Tensor ahead;
     private long length;
     private long reach;
+    private long lastPass;
+    private final State state = new State();
     private long prefix;
     private long prompt;
     private final Map<Backbone, KvCache> beside = new IdentityHashMap<>();
@@ -61,10 +65,10 @@ public final class KvCache implements AutoCloseable {
 
     /** Says where the tile has a layer's keys or values now. */
     void moved(boolean key, int layer, Tensor store) {
-        List<Tensor> stores = key ? keys : values;
-        if (layer < stores.size()) {
-            stores.set(layer, retained(store)).releaseReference();
-        }
+        (key ? keys : values).computeIfPresent(layer, (same, old) -> {
+            old.releaseReference();
+            return retained(store);
+        });
     }
 
     /** Makes room for sequences of that many tokens, where there is less. */
@@ -74,15 +78,14 @@ public final class KvCache implements AutoCloseable {
         }
         tokens = most;
         beside.values().forEach(other -> other.reserve(most));
-        for (List<Tensor> stores : tile == null ? List.of(keys, values) : List.<List<Tensor>>of()) {
-            for (int layer = 0; layer < stores.size(); layer++) {
-                Tensor old = stores.get(layer);
+        for (Map<Integer, Tensor> stores : tile == null ? List.of(keys, values) : List.<Map<Integer, Tensor>>of()) {
+            stores.replaceAll((layer, old) -> {
                 Tensor larger = retained(
                         Tensors.empty(old.scalar_type(), old.size(0), old.size(1), most + virtual(), old.size(3)));
                 larger.narrow(2, 0, length).copy_(old.narrow(2, 0, length));
-                stores.set(layer, larger);
                 old.releaseReference();
-            }
+                return larger;
+            });
         }
     }
 
@@ -97,8 +100,14 @@ public final class KvCache implements AutoCloseable {
         return other;
     }
 
+    /** What recurrent layers have kept. */
+    State state() {
+        return state;
+    }
+
     /**
-     * Keeps what its one row has in common with the beginning of a text, short of the text's last token, and forgets the rest.
+     * Keeps what its one row has in common with the beginning of a text, short of the text's last token, and forgets the rest; all of it where a
+     * recurrent state has read more than that.
      *
      * @return how many tokens of the text are kept
      */
@@ -114,6 +123,10 @@ public final class KvCache implements AutoCloseable {
         while (common < most && cached[common] == text[common]) {
             common++;
         }
+        if (!state.isEmpty() && virtual() + common != length) {
+            close();
+            return 0;
+        }
         length = virtual() + common;
         mask = first(mask, length);
         ids = first(ids, prompt + common);
@@ -121,8 +134,21 @@ public final class KvCache implements AutoCloseable {
         return common;
     }
 
-    /** Forgets what a pass has put behind the first positions, a whole pass or one that failed on its way. */
+    /**
+     * Forgets what a pass has put behind the first positions, a whole pass or one that failed on its way.
+     *
+     * @throws IllegalStateException if a recurrent state has read more by passes before the last one
+     */
     public void cut(long positions) {
+        if (positions >= length) {
+            state.drop();
+        } else if (state.isEmpty() || positions == lastPass) {
+            state.back();
+        } else {
+            throw new IllegalStateException("a recurrent state has read " + length
+                    + " positions, the last pass those from " + lastPass + " on: it can't be cut to " + positions);
+        }
+        lastPass = Math.min(length, positions);
         if (mask != null && mask.size(1) > positions) {
             mask = first(mask, positions);
         }
@@ -133,29 +159,40 @@ public final class KvCache implements AutoCloseable {
         beside.values().forEach(other -> other.cut(positions - virtual()));
     }
 
-    /** A copy of what it holds of some tokens of its one row, before which there is neither a prefix nor a prompt. */
+    /**
+     * A copy of what it holds of some tokens of its one row, before which there is neither a prefix nor a prompt. A recurrent state is whole
+     * in it, so they must be the last tokens.
+     */
     public KvCache part(long from, long count) {
         if (mask == null || ids == null || mask.size(0) != 1 || virtual() > 0 || from + count > length) {
             throw new IllegalStateException(
                     "the cache has no single row with the tokens " + from + " to " + (from + count));
         }
+        if (!state.isEmpty() && from + count != length) {
+            throw new IllegalStateException("a recurrent state has read " + length
+                    + " positions: what it kept of the first " + (from + count) + " is gone");
+        }
         KvCache copy = new KvCache(count);
+        copy.state.set(state);
+        copy.state.advance();
         copy.length = count;
         copy.mask = retained(mask.narrow(1, from, count).clone());
         copy.ids = retained(ids.narrow(1, from, count).clone());
-        keys.forEach(key -> copy.keys.add(retained(key.narrow(2, from, count).clone())));
-        values.forEach(
-                value -> copy.values.add(retained(value.narrow(2, from, count).clone())));
+        keys.forEach((layer, key) ->
+                copy.keys.put(layer, retained(key.narrow(2, from, count).clone())));
+        values.forEach((layer, value) ->
+                copy.values.put(layer, retained(value.narrow(2, from, count).clone())));
         beside.forEach((reader, other) -> copy.beside.put(reader, other.part(from, count)));
         return copy;
     }
 
     /** Puts a copy of a {@link #part} behind what it holds, as if a pass had read its tokens. */
     public void read(KvCache part) {
-        for (int layer = 0; layer < part.keys.size(); layer++) {
+        for (int layer : part.keys.keySet()) {
             append(true, layer, part.keys(layer));
             append(false, layer, part.values(layer));
         }
+        state.set(part.state);
         if (part.ids != null && part.mask != null) {
             tokens(part.ids);
             advance(mask == null ? part.mask : Ops.cat(1, mask, part.mask));
@@ -166,9 +203,10 @@ public final class KvCache implements AutoCloseable {
 
     /** The bytes of the memory that it has taken. */
     public long bytes() {
-        long bytes = beside.values().stream().mapToLong(KvCache::bytes).sum();
-        for (List<Tensor> stores : List.of(keys, values)) {
-            for (Tensor store : stores) {
+        long bytes = state.bytes()
+                + beside.values().stream().mapToLong(KvCache::bytes).sum();
+        for (Map<Integer, Tensor> stores : List.of(keys, values)) {
+            for (Tensor store : stores.values()) {
                 bytes += store.numel() * store.element_size();
             }
         }
@@ -260,6 +298,8 @@ public final class KvCache implements AutoCloseable {
     public void advance(Tensor wholeMask) {
         Tensor old = mask;
         mask = retained(wholeMask.clone());
+        state.advance();
+        lastPass = length;
         length = wholeMask.size(1);
         if (old != null) {
             old.releaseReference();
@@ -268,7 +308,7 @@ public final class KvCache implements AutoCloseable {
 
     /** Writes a layer's new keys or values behind the old ones; returns all so far as a view. */
     Tensor append(boolean key, int layer, Tensor fresh) {
-        List<Tensor> stores = key ? keys : values;
+        Map<Integer, Tensor> stores = key ? keys : values;
         long capacity = tokens + virtual();
         long end = length + fresh.size(2);
         if (end > capacity) {
@@ -277,25 +317,32 @@ public final class KvCache implements AutoCloseable {
         if (tile != null) {
             tile.reserve(end);
         }
-        if (layer == stores.size()) {
-            stores.add(retained(
-                    tile == null
-                            ? Tensors.empty(fresh.scalar_type(), fresh.size(0), fresh.size(1), capacity, fresh.size(3))
-                            : tile.store(key, layer, row, fresh)));
+        if (!stores.containsKey(layer)) {
+            stores.put(
+                    layer,
+                    retained(
+                            tile == null
+                                    ? Tensors.empty(
+                                            fresh.scalar_type(), fresh.size(0), fresh.size(1), capacity, fresh.size(3))
+                                    : tile.store(key, layer, row, fresh)));
         }
-        Tensor store = stores.get(layer);
+        Tensor store = Objects.requireNonNull(stores.get(layer));
         store.narrow(2, length, fresh.size(2)).copy_(fresh);
         return store.narrow(2, 0, end);
     }
 
     /** A layer's keys so far, {@code [batch, heads, length, headDim]}. */
     public Tensor keys(int layer) {
-        return keys.get(layer).narrow(2, 0, length);
+        return of(keys, layer);
     }
 
     /** A layer's values so far, {@code [batch, heads, length, headDim]}. */
     public Tensor values(int layer) {
-        return values.get(layer).narrow(2, 0, length);
+        return of(values, layer);
+    }
+
+    private Tensor of(Map<Integer, Tensor> stores, int layer) {
+        return Objects.requireNonNull(stores.get(layer)).narrow(2, 0, length);
     }
 
     /** The mask of what a decoder attends to in its encoder, {@code [batch, seq]}. */
@@ -341,11 +388,13 @@ public final class KvCache implements AutoCloseable {
             indices[i] = rows[i];
         }
         Tensor index = Tensors.of(indices, indices.length);
-        for (List<Tensor> stores : List.of(keys, values, sourceKeys, sourceValues)) {
-            for (int i = 0; i < stores.size(); i++) {
-                stores.set(i, reselected(stores.get(i), index));
-            }
+        for (Map<Integer, Tensor> stores : List.of(keys, values)) {
+            stores.replaceAll((layer, store) -> reselected(store, index));
         }
+        sourceKeys.replaceAll(store -> reselected(store, index));
+        sourceValues.replaceAll(store -> reselected(store, index));
+        state.select(index);
+        lastPass = length;
         mask = mask == null ? null : reselected(mask, index);
         ids = ids == null ? null : reselected(ids, index);
         source = source == null ? null : reselected(source, index);
@@ -374,7 +423,11 @@ public final class KvCache implements AutoCloseable {
 
     @Override
     public void close() {
-        for (List<Tensor> stores : List.of(keys, values, sourceKeys, sourceValues)) {
+        for (Map<Integer, Tensor> stores : List.of(keys, values)) {
+            stores.values().forEach(Tensor::releaseReference);
+            stores.clear();
+        }
+        for (List<Tensor> stores : List.of(sourceKeys, sourceValues)) {
             stores.forEach(Tensor::releaseReference);
             stores.clear();
         }
@@ -398,8 +451,10 @@ public final class KvCache implements AutoCloseable {
             ahead.releaseReference();
             ahead = null;
         }
+        state.close();
         beside.values().forEach(KvCache::close);
         beside.clear();
+        lastPass = 0;
         length = 0;
         reach = 0;
         prefix = 0;

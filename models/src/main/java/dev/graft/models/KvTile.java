@@ -5,12 +5,12 @@ import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -30,8 +30,8 @@ public final class KvTile {
     private static final long STEP = 64;
 
     private final @Nullable KvCache[] rows;
-    private final List<Tensor> keys = new ArrayList<>();
-    private final List<Tensor> values = new ArrayList<>();
+    private final Map<Integer, Tensor> keys = new TreeMap<>();
+    private final Map<Integer, Tensor> values = new TreeMap<>();
     private long capacity = STEP;
 
     /** A tile without texts. */
@@ -51,13 +51,12 @@ public final class KvTile {
 
     /** A row's part of a layer's keys or values, which are made where the layer is new. */
     Tensor store(boolean key, int layer, int row, Tensor like) {
-        List<Tensor> stores = key ? keys : values;
-        if (layer == stores.size()) {
+        Tensor store = (key ? keys : values).computeIfAbsent(layer, absent -> {
             Tensor fresh = Tensors.zeros(like.scalar_type(), rows.length, like.size(1), capacity, like.size(3));
             fresh.retainReference();
-            stores.add(fresh);
-        }
-        return stores.get(layer).narrow(0, row, 1);
+            return fresh;
+        });
+        return store.narrow(0, row, 1);
     }
 
     /** Makes room for so many positions of each row. */
@@ -67,13 +66,10 @@ public final class KvTile {
         }
         long larger = roundedUp(Math.max(positions, capacity + capacity / 4));
         for (boolean key : new boolean[] {true, false}) {
-            List<Tensor> stores = key ? keys : values;
-            for (int layer = 0; layer < stores.size(); layer++) {
-                Tensor old = stores.get(layer);
+            (key ? keys : values).replaceAll((layer, old) -> {
                 Tensor store = Tensors.zeros(old.scalar_type(), old.size(0), old.size(1), larger, old.size(3));
                 store.narrow(2, 0, capacity).copy_(old);
                 store.retainReference();
-                stores.set(layer, store);
                 old.releaseReference();
                 for (int row = 0; row < rows.length; row++) {
                     KvCache cache = rows[row];
@@ -81,7 +77,8 @@ public final class KvTile {
                         cache.moved(key, layer, store.narrow(0, row, 1));
                     }
                 }
-            }
+                return store;
+            });
         }
         capacity = larger;
     }
@@ -98,8 +95,8 @@ public final class KvTile {
         boolean empty = Arrays.stream(rows).allMatch(cache -> cache == null);
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            for (List<Tensor> stores : List.of(keys, values)) {
-                for (Tensor store : stores) {
+            for (Map<Integer, Tensor> stores : List.of(keys, values)) {
+                for (Tensor store : stores.values()) {
                     if (empty) {
                         store.releaseReference();
                     } else {
@@ -142,7 +139,7 @@ public final class KvTile {
             Arrays.fill(hidden, row * width + visible, (row + 1) * width, (float) AttentionMask.HIDDEN);
         }
         Map<Long, Tensor> flat = new HashMap<>();
-        for (Tensor store : keys) {
+        for (Tensor store : keys.values()) {
             flat.computeIfAbsent(store.size(1), heads -> flat(places, heads));
         }
         return new Step(Ops.to(Tensors.of(hidden, rows.length, 1, 1, width), type), flat, places);
@@ -186,8 +183,8 @@ public final class KvTile {
          * @return {@code [rows, 1, heads · headDim]}
          */
         Tensor attend(Attention site, Tensor q, Tensor key, Tensor value, Alibi.@Nullable Bias alibi) {
-            Tensor k = added(keys.get(site.layer()), key);
-            Tensor v = added(values.get(site.layer()), value);
+            Tensor k = added(Objects.requireNonNull(keys.get(site.layer())), key);
+            Tensor v = added(Objects.requireNonNull(values.get(site.layer())), value);
             long kvHeads = key.size(1);
             Tensor queries = Ops.scale(q, site.scale()).reshape(q.size(0), kvHeads, q.size(1) / kvHeads, q.size(3));
             Tensor products = queries.matmul(k.transpose(2, 3));

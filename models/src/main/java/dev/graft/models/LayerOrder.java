@@ -12,8 +12,9 @@ import tools.jackson.databind.node.ObjectNode;
  * {@code layers[i]}, with the same tensors.
  */
 record LayerOrder(List<Integer> layers) {
-    private static final Pattern LAYER = Pattern.compile("((?:.*\\.)?(?:layers?|h)\\.)(\\d+)(\\..*)");
+    private static final Pattern LAYER = Pattern.compile("((?:.*\\.)?(?:layers?|blocks|h)\\.)(\\d+)(\\..*)");
     private static final String DEPTH = "num_hidden_layers";
+    private static final List<String> KINDS = List.of("layer_types", "layers_block_type", "hybrid_override_pattern");
 
     LayerOrder {
         layers = List.copyOf(layers);
@@ -27,7 +28,7 @@ record LayerOrder(List<Integer> layers) {
 
     /** A model's configuration with as many layers as these. */
     Fields of(Fields config) {
-        if (config.has("layer_types")) {
+        if (KINDS.stream().anyMatch(config::has)) {
             throw new InputException(config.source() + ": its layers are of several kinds, so they can't be repeated");
         }
         int depth = config.integer(DEPTH);

@@ -26,7 +26,7 @@ public record Mirror(
         @Nullable Integer heads,
         @Nullable Integer intermediate) {
     /** Lists with a value for each layer; {@code attention_types} of GPT-Neo says how often kinds follow one another. */
-    private static final List<String> BY_LAYER = List.of("layer_types", "no_rope_layers");
+    private static final List<String> BY_LAYER = List.of("layer_types", "layers_block_type", "no_rope_layers");
 
     /** The configuration of such a network, of which transformers' class would make it. */
     Fields of(Fields config, Backbone.Size model, Architecture family) {

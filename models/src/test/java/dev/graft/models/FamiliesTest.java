@@ -179,6 +179,18 @@ class FamiliesTest {
                 .isEqualTo(same);
     }
 
+    /** As NVIDIA's files say them. */
+    @Test
+    void nemotronHReadsTheLettersOfItsLayers(@TempDir Path folder) {
+        Fixtures.copy("nemotron-h", folder, config -> {
+            config.remove("layers_block_type");
+            config.put("hybrid_override_pattern", "M-*M");
+        });
+
+        assertThat(Base.load(folder).sites())
+                .hasSameSizeAs(Base.load(Fixtures.folder("nemotron-h")).sites());
+    }
+
     /** What a config.json may ask for that no code here does. */
     @ParameterizedTest
     @CsvSource(
@@ -235,6 +247,15 @@ class FamiliesTest {
                 "gptj | rotary_dim | 3",
                 "codegen | n_head | 5",
                 "stablelm | num_key_value_heads | 3",
+                "rwkv | context_length | 0",
+                "nemotron-h | layers_block_type | [\"linear_attention\", \"moe\"]",
+                "nemotron-h | n_groups | 3",
+                "nemotron-h | num_key_value_heads | 3",
+                "nemotron-h | mamba_hidden_act | \"gelu\"",
+                "nemotron-h | mamba_proj_bias | true",
+                "nemotron-h | attention_bias | true",
+                "nemotron-h | sliding_window | 4",
+                "nemotron-h | tie_word_embeddings | true",
                 "deberta-mlm | relative_attention | false",
                 "deberta-mlm | talking_head | true",
                 "mt5 | feed_forward_proj | \"gated-mish\"",

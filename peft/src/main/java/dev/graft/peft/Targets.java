@@ -46,14 +46,17 @@ public record Targets(
     private static final Set<Role> USUAL = EnumSet.of(Role.QUERY, Role.VALUE, Role.QUERY_KEY_VALUE, Role.CONVOLUTION);
 
     /** What PEFT chooses beside them in some families. */
-    private static final Map<String, Set<Role>> MORE = Map.of("phi", EnumSet.of(Role.UP, Role.DOWN));
+    private static final Map<String, Set<Role>> MORE = Map.of(
+            "nemotron_h", EnumSet.of(Role.KEY, Role.OUTPUT),
+            "phi", EnumSet.of(Role.UP, Role.DOWN),
+            "rwkv", EnumSet.of(Role.KEY, Role.OUTPUT, Role.UP, Role.GATE, Role.DOWN));
 
     /** Every linear layer except the head, and the convolutions inside a network of them. */
     public static final Targets ALL_LINEAR = regex("all-linear");
 
     /**
-     * The query and value projections, which PEFT chooses where nothing is given, in Phi the feed-forward layers too; the convolutions of a network
-     * of them.
+     * The query and value projections, which PEFT chooses where nothing is given, in Phi the feed-forward layers too, in RWKV all linear layers;
+     * the convolutions of a network of them.
      */
     public static final Targets DEFAULT = new Targets(List.of(), null, List.of(), null, null, List.of());
 

@@ -101,9 +101,19 @@ class BatchInvarianceTest {
         return List.of(Served.base("base"), new Served("lora", 1, Selection.of(adapter)));
     }
 
-    /** Scores that fall with the distance, positions that are counted, windows. */
+    /** Scores that fall with the distance, positions that are counted, windows, a recurrent state. */
     @ParameterizedTest
-    @CsvSource({"bloom, fp32, 6", "bloom, bf16, 7", "mpt, bf16, 8", "opt, bf16, 9", "gpt-neo, fp32, 10"})
+    @CsvSource({
+        "bloom, fp32, 6",
+        "bloom, bf16, 7",
+        "mpt, bf16, 8",
+        "opt, bf16, 9",
+        "gpt-neo, fp32, 10",
+        "rwkv, fp32, 41",
+        "rwkv, bf16, 42",
+        "nemotron-h, fp32, 43",
+        "nemotron-h, bf16, 44"
+    })
     void someAnswersOfOtherFamiliesAreTheSameAlone(String family, String numerics, long seed) {
         Base base = Tiny.base(family, Numerics.of(numerics));
         base.pack();

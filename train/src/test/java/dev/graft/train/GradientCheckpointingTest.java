@@ -86,6 +86,8 @@ class GradientCheckpointingTest {
                 "mpt",
                 "gpt-neox",
                 "stablelm-parallel",
+                "rwkv",
+                "nemotron-h",
                 "qwen3",
                 "gemma",
                 "gemma2",

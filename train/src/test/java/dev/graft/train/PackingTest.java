@@ -154,6 +154,16 @@ class PackingTest {
     }
 
     @Test
+    void a_recurrent_state_is_refused() {
+        Adapter adapter = Adapter.create(base("rwkv"), new Lora(LoraConfig.DEFAULT), 1);
+        Examples packed = rows(9, 24).packed();
+        Trainer trainer = new Trainer(TrainSettings.DEFAULT.withMaxSteps(1), adapter, packed, null, null, List.of());
+        assertThatThrownBy(trainer::run)
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("a recurrent state would go on from one into the next; leave packing out");
+    }
+
+    @Test
     void a_packed_run_trains_with_dropout() {
         Adapter adapter = Tiny.lora(Tiny.llama(), 0.3, 7);
         TrainResult result = new Trainer(

@@ -52,7 +52,7 @@ final class CausalHeads {
         long hidden = tokens.hidden();
         return switch (spec.task()) {
             case FEATURE_EXTRACTION -> new Head.None(List.of());
-            case CAUSAL_LM -> new Head.PerToken(vocabulary(w, tokens, tied, bias, names.vocabulary));
+            case CAUSAL_LM -> new Head.PerToken(vocabulary(w, names.vocabulary, tokens, tied, bias));
             case SEQ_CLS ->
                 new Head.Sequence(
                         Head.Pooling.LAST, null, 0, w.headLinear("score", spec.labels(), hidden, false, spec.seed()));
@@ -71,14 +71,19 @@ final class CausalHeads {
         return classifier != null ? classifier : hidden != null ? hidden : 0.1;
     }
 
-    private static Linear vocabulary(Weights w, Embedding tokens, boolean tied, boolean bias, String name) {
-        String weight = name + ".weight";
-        boolean shared = tied && !w.isOverridden(weight);
-        if (!shared && !w.has(weight)) {
+    /**
+     * The vocabulary head.
+     *
+     * @param tied whether its weight is that of the embeddings, unless it was given another
+     */
+    static Linear vocabulary(Weights w, String name, Embedding tokens, boolean tied, boolean bias) {
+        String file = name + ".weight";
+        boolean shared = tied && !w.isOverridden(file);
+        if (!shared && !w.has(file)) {
             throw new FormatException(
-                    "config.json", "tie_word_embeddings is false, but the checkpoint has no " + weight, null);
+                    "config.json", "tie_word_embeddings is false, but the checkpoint has no " + file, null);
         }
-        Tensor values = shared ? tokens.weight() : w.matrix(weight, tokens.rows(), tokens.hidden());
-        return new Linear(name, Role.HEAD, -1, values, bias ? w.bias(name + ".bias", tokens.rows()) : null);
+        Tensor weight = shared ? tokens.weight() : w.matrix(file, tokens.rows(), tokens.hidden());
+        return new Linear(name, Role.HEAD, -1, weight, bias ? w.bias(name + ".bias", tokens.rows()) : null);
     }
 }

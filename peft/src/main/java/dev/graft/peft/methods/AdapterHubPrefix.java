@@ -104,6 +104,7 @@ public record AdapterHubPrefix(
 
     @Override
     public void graft(Grafter g) {
+        PrefixTable.layers(g.base());
         AdapterHubFields.requireSome(leaveOut, g.base());
         graft(g, Attention.Kind.OWN, "self_prefix");
         if (encoder) {

@@ -85,8 +85,11 @@ public record AdaptionPrompt(
             }
         }
         if (all.isEmpty()) {
-            throw new InputException("target_modules is \"" + module + "\", but no attention layer of " + base.name()
-                    + " has a name that ends so");
+            throw new InputException(
+                    module == null
+                            ? base.name() + " has no attention layers, to whose answers something could be added"
+                            : "target_modules is \"" + module + "\", but no attention layer of " + base.name()
+                                    + " has a name that ends so");
         }
         int count = count(base);
         if (count > all.size()) {

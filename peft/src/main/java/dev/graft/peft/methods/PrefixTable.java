@@ -26,6 +26,20 @@ record PrefixTable(List<Attention> layers) {
     }
 
     static PrefixTable of(Base base) {
+        return new PrefixTable(layers(base));
+    }
+
+    /**
+     * The model's own attention layers, a decoder's own of an encoder-decoder.
+     *
+     * @throws InputException if it has none, or reads by others too
+     */
+    static List<Attention> layers(Base base) {
+        if (base.backbone().recurs()) {
+            throw new InputException(
+                    base.name()
+                            + " keeps a recurrent state, before which no keys and values can be put; take a method that changes its layers or inputs");
+        }
         List<Attention> layers = new ArrayList<>();
         for (Site site : base.sites()) {
             if (site instanceof Attention attention && attention.kind() == Attention.Kind.OWN) {
@@ -35,7 +49,7 @@ record PrefixTable(List<Attention> layers) {
         if (layers.isEmpty()) {
             throw new InputException(base.name() + " has no attention layers, before whose keys a prefix could be put");
         }
-        return new PrefixTable(List.copyOf(layers));
+        return List.copyOf(layers);
     }
 
     int heads() {
