@@ -1,5 +1,6 @@
 package dev.graft.eval.suites;
 
+import dev.graft.eval.metrics.text.Synonyms;
 import dev.graft.eval.suites.WrittenTask.Scoring;
 import dev.graft.formats.InputException;
 import dev.graft.hub.Hub;
@@ -87,6 +88,20 @@ public record Suite(String name, List<SuiteTask> tasks) {
     /** The same with the tasks that its folder has, where these differ from folder to folder. */
     public Suite in(Path folder) {
         return name.equals(WMT) ? new Suite(name, ParallelLines.translations(folder)) : this;
+    }
+
+    /**
+     * The same with METEOR by synonyms.
+     *
+     * @throws InputException if none of its tasks states METEOR
+     */
+    public Suite with(Synonyms synonyms) {
+        Suite changed =
+                new Suite(name, tasks.stream().map(task -> task.with(synonyms)).toList());
+        if (changed.equals(this)) {
+            throw new InputException("no task of " + name + " is scored by METEOR, which has synonyms");
+        }
+        return changed;
     }
 
     /** @throws InputException if there is none of that name */
