@@ -127,7 +127,7 @@ public record Suite(String name, List<SuiteTask> tasks) {
             }
             return folder;
         }
-        return hub.made("twin-" + name + "-3", folder -> writeTwin(name, folder, 1, TWIN_ROWS));
+        return hub.made("twin-" + name + "-4", folder -> writeTwin(name, folder, 1, TWIN_ROWS));
     }
 
     /** Writes a suite's twin into an empty folder. */
