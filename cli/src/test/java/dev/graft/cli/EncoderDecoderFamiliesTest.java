@@ -28,7 +28,11 @@ class EncoderDecoderFamiliesTest {
 
     /** The base with a tokenizer of ten words. */
     private Path base(String name) throws IOException {
-        Path model = Files.createDirectory(folder.resolve(name));
+        return base(name, name);
+    }
+
+    private Path base(String name, String as) throws IOException {
+        Path model = Files.createDirectory(folder.resolve(as));
         try (Stream<Path> files = Files.list(Cli.base(name))) {
             for (Path file : files.toList()) {
                 Files.copy(file, model.resolve(file.getFileName()));
@@ -138,18 +142,51 @@ class EncoderDecoderFamiliesTest {
         assertThat(beams.out()).isNotBlank();
     }
 
-    @Test
-    void whisperLearnsWhatIsSaidInItsRecordings() throws IOException {
-        Path model = base("whisper");
-        // The fixture hears six bands for less than a second.
+    /** The fixture hears six bands for less than a second. */
+    private Path whisper(String as, int samples) throws IOException {
+        Path model = base("whisper", as);
         Files.writeString(
                 model.resolve("preprocessor_config.json"),
                 "{\"feature_extractor_type\": \"WhisperFeatureExtractor\", \"feature_size\": 6, \"chunk_length\": 1,"
-                        + " \"sampling_rate\": 180, \"hop_length\": 10, \"n_fft\": 20}");
-        Path data = Files.writeString(
+                        + " \"sampling_rate\": 180, \"hop_length\": 10, \"n_fft\": " + samples + "}");
+        return model;
+    }
+
+    private Path speech() throws IOException {
+        return Files.writeString(
                 folder.resolve("speech.jsonl"),
                 "{\"audio\": \"%s\", \"text\": \"cat dog\"}\n{\"audio\": \"%s\", \"text\": \"sun\"}\n"
                         .formatted(SOUNDS.resolve("pcm16.wav"), SOUNDS.resolve("stereo24.flac")));
+    }
+
+    @Test
+    void aTeacherOfRecordingsHearsThemAsItsStudentDoes() throws IOException {
+        Path student = whisper("student", 20);
+        Object[] words = {
+            "train",
+            "--model",
+            student,
+            "data.train=" + speech(),
+            "epochs=1",
+            "--dtype",
+            "fp32",
+            "--output-dir",
+            folder.resolve("out"),
+            "distillation.teacher=" + whisper("other", 18)
+        };
+        Cli refused = Cli.run(words);
+        assertThat(refused.code()).as(refused.err()).isEqualTo(2);
+        assertThat(refused.err()).contains("hears recordings by ").contains("both must be the same");
+
+        words[9] = "distillation.teacher=" + whisper("same", 20);
+        Cli taught = run(words);
+        assertThat(taught.err()).contains("Teacher: " + folder.resolve("same"));
+    }
+
+    @Test
+    void whisperLearnsWhatIsSaidInItsRecordings() throws IOException {
+        Path model = whisper("whisper", 20);
+        Path data = speech();
         Path out = folder.resolve("out");
 
         Cli trained = run(

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -37,6 +38,17 @@ class GenerateCommandTest {
         assertThat(whole.code()).isZero();
         assertThat(whole.out()).hasSizeGreaterThan(3).isEqualTo(streamed.out());
         assertThat(whole.err()).contains("12 tokens, ", "cut at the length allowed");
+    }
+
+    @Test
+    void codesOfAQuantisedBaseMayBeKeptOnce() {
+        Object[] words = {"--prompt", "a graft", "--max-new-tokens", 5, "--quantization", "int8", "--no-stream"};
+        Cli packed = generate(words);
+        Object[] more = Arrays.copyOf(words, words.length + 1);
+        more[words.length] = "--no-pack";
+        Cli once = generate(more);
+        assertThat(once.code()).as(once.err()).isZero();
+        assertThat(once.out()).as("in fp32 nothing is packed").isEqualTo(packed.out());
     }
 
     @Test

@@ -115,8 +115,8 @@ class MemoryTest {
         assertThat(peak()).as(settings.toString()).isLessThanOrEqualTo(LIMIT);
     }
 
-    @Test
-    void aBaseThatDoesNotFitWholeIsKeptInEightBits() throws Exception {
+    /** Settings of a small run within a limit that the whole base is a little too large for. */
+    private Map<String, String> withoutRoomForAWholeBase(Map<String, String> more) throws Exception {
         Map<String, String> settings = new LinkedHashMap<>(Map.of(
                 "model",
                 "smollm2",
@@ -132,15 +132,43 @@ class MemoryTest {
                 "2",
                 "memory_limit",
                 "8g"));
-        Matcher whole = ESTIMATE.matcher(train(settings, "--dry-run").text());
-        assertThat(whole.find()).isTrue();
-        long limit = Long.parseLong(whole.group(1).replace(",", "")) - 50;
-        settings.put("memory_limit", limit + "m");
+        settings.putAll(more);
+        Outcome dry = train(settings, "--dry-run");
+        Matcher whole = ESTIMATE.matcher(dry.text());
+        assertThat(whole.find()).as(dry.text()).isTrue();
+        settings.put("memory_limit", Long.parseLong(whole.group(1).replace(",", "")) - 50 + "m");
         settings.put("quantization", "auto");
+        return settings;
+    }
+
+    @Test
+    void aBaseThatDoesNotFitWholeIsKeptInEightBits() throws Exception {
+        Map<String, String> settings = withoutRoomForAWholeBase(Map.of());
         Outcome run = train(settings);
         assertThat(run.code()).as(run.text()).isZero();
         assertThat(run.text()).contains("quantization=auto takes int8");
-        assertThat(peak()).isLessThanOrEqualTo(limit);
+        assertThat(peak())
+                .isLessThanOrEqualTo(Long.parseLong(settings.get("memory_limit").replace("m", "")));
+    }
+
+    /** LoftQ of four bits takes a whole base, and one in four bits, but none in eight. */
+    @Test
+    void aStartForFourBitsTakesThemWhereEightWouldFit() throws Exception {
+        Outcome run = train(withoutRoomForAWholeBase(Map.of(
+                "model",
+                "mpnet",
+                "data",
+                folder.resolve("labelled.jsonl").toString(),
+                "dtype",
+                "fp32",
+                "lora.init_lora_weights",
+                "loftq",
+                "lora.target_modules",
+                "[q]")));
+        assertThat(run.code()).as(run.text()).isZero();
+        assertThat(run.text())
+                .contains("quantization=auto tries nf4")
+                .contains("quantization=auto takes nf4, since int8 was refused: loftq_config asks for 4 bits");
     }
 
     @ParameterizedTest

@@ -71,4 +71,41 @@ class SuiteCommandTest {
                         .err())
                 .contains("named such as glue/rte");
     }
+
+    @Test
+    void meteorOfTextsTakesSynonymsFromWordNet() {
+        Object wordNet = "../parity/fixtures/meteor/wordnet";
+        Object[] eval = {
+            "eval",
+            "--model",
+            "file:" + Cli.base("gpt2"),
+            "--suite",
+            "e2e",
+            "--data",
+            "twin",
+            "--max-rows",
+            "2",
+            "--max-new-tokens",
+            "2",
+            "--json",
+            "--wordnet",
+            wordNet
+        };
+        Cli run = Cli.run(eval);
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.json().at("/tasks/e2e/parts/0").propertyNames())
+                .contains("meteor")
+                .doesNotContain("meteor_exact_stem");
+
+        eval[eval.length - 1] = folder;
+        assertThat(Cli.run(eval).err()).contains("has no data.noun, so it is not WordNet");
+        eval[eval.length - 1] = folder.resolve("no");
+        assertThat(Cli.run(eval).err()).contains("is neither a file or folder here nor a known name");
+        assertThat(Cli.run("eval", "--model", "x", "--suite", "squad", "--data", "twin", "--wordnet", wordNet)
+                        .err())
+                .contains("no task of squad is scored by METEOR");
+        assertThat(Cli.run("eval", "--model", "x", "--data", "x", "--wordnet", "wordnet")
+                        .err())
+                .contains("--wordnet belongs to --suite");
+    }
 }

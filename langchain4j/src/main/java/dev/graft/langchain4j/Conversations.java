@@ -17,6 +17,8 @@ import dev.graft.serve.Steering;
 import dev.graft.serve.Token;
 import dev.graft.serve.json.JsonTokens;
 import dev.graft.serve.json.Schema;
+import dev.graft.serve.tools.Piece;
+import dev.graft.serve.tools.Told;
 import dev.graft.serve.tools.ToolText;
 import dev.graft.serve.tools.Tools;
 import dev.langchain4j.agent.tool.ToolExecutionRequest;
@@ -35,6 +37,7 @@ import dev.langchain4j.model.chat.request.json.JsonSchema;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.langchain4j.model.output.TokenUsage;
 import java.security.SecureRandom;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -112,32 +115,34 @@ final class Conversations {
             Consumer<ChatResponse> whole,
             Consumer<RuntimeException> failed) {
         return new Listener() {
-            private final StringBuilder said = new StringBuilder();
+            private final List<Piece> pieces = new ArrayList<>();
 
             @Override
             public void token(Token token, String more) {
                 tell(text.take(more));
             }
 
-            private void tell(String certain) {
-                if (!certain.isEmpty()) {
-                    said.append(certain);
-                    piece.accept(certain);
+            private void tell(List<Piece> certain) {
+                pieces.addAll(certain);
+                for (Piece each : certain) {
+                    if (each instanceof Piece.Said said) {
+                        piece.accept(said.text());
+                    }
                 }
             }
 
             @Override
             public void ended(Ended ended) {
-                ToolText.Rest rest = text.end();
-                tell(rest.said());
+                tell(text.end());
+                Told told = Told.of(pieces);
                 List<ToolExecutionRequest> calls =
-                        rest.calls().stream().map(Conversations::request).toList();
+                        told.calls().stream().map(Conversations::request).toList();
                 whole.accept(ChatResponse.builder()
                         .aiMessage(
                                 calls.isEmpty()
-                                        ? AiMessage.from(said.toString())
+                                        ? AiMessage.from(told.said())
                                         : AiMessage.builder()
-                                                .text(said.isEmpty() ? null : said.toString())
+                                                .text(told.said().isEmpty() ? null : told.said())
                                                 .toolExecutionRequests(calls)
                                                 .build())
                         .modelName(model)

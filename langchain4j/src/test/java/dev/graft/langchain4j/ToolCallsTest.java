@@ -194,7 +194,7 @@ class ToolCallsTest {
         assertThat(answer.text().strip()).isEqualTo("Let me see.");
         assertThat(answer.toolExecutionRequests())
                 .extracting(ToolExecutionRequest::arguments)
-                .containsExactly("{\"n\":1}", "{\"n\":2}");
+                .containsExactly("{\"n\": 1}", "{\"n\": 2}");
         assertThat(whole.join().finishReason()).isEqualTo(FinishReason.TOOL_EXECUTION);
     }
 

@@ -3,23 +3,28 @@ package dev.graft.serve;
 import dev.graft.formats.InputException;
 import dev.graft.peft.Adapter;
 import java.time.Instant;
-import java.util.Iterator;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
- * Adapters in memory under a budget of bytes: what nobody uses and was used longest ago goes first, and its memory is given back at once. Two
- * that ask for one adapter at the same time wait for one load; a load holds up nobody else.
+ * Adapters in memory under a budget of bytes: of what nobody uses goes first what was used longest ago, and what costs more to have again stays
+ * longer (GreedyDual: Young, 1994); its memory is given back at once. Two that ask for one adapter at the same time wait for one load; a load
+ * holds up nobody else.
  */
 final class AdapterCache {
     private final long budget;
     private final Consumer<Adapters.Loaded> dropped;
     private final Map<String, Entry> entries = new LinkedHashMap<>(16, 0.75f, true);
+    /** The worth of what left last. */
+    private long age;
+
     private long bytes;
     private long hits;
     private long loads;
@@ -29,6 +34,8 @@ final class AdapterCache {
     private static final class Entry {
         private final CompletableFuture<Adapters.Loaded> loaded = new CompletableFuture<>();
         private int leases;
+        /** The age at its last use and its cost: the least leaves first. */
+        private long worth;
         /** Whether nobody new gets it. */
         private boolean gone;
     }
@@ -76,10 +83,11 @@ final class AdapterCache {
     /**
      * Takes the adapter of a version.
      *
+     * @param cost of a load beside those of others
      * @throws InputException if it takes more than the whole budget
      * @throws Refused if adapters in use leave no room for it
      */
-    Lease lease(String version, Supplier<Adapter> load) {
+    Lease lease(String version, int cost, Supplier<Adapter> load) {
         Entry entry;
         boolean first;
         synchronized (this) {
@@ -87,6 +95,7 @@ final class AdapterCache {
             first = known == null;
             entry = known == null ? new Entry() : known;
             entry.leases++;
+            entry.worth = age + cost;
             if (first) {
                 entries.put(version, entry);
             } else {
@@ -140,16 +149,21 @@ final class AdapterCache {
                                 + " bytes");
     }
 
-    /** Drops what was used longest ago until there is room. */
+    /** Drops what is worth least until there is room. */
     private void evict(long needed) {
-        Iterator<Entry> oldest = entries.values().iterator();
-        while (bytes + needed > budget && oldest.hasNext()) {
-            Entry entry = oldest.next();
-            if (entry.leases == 0) {
-                oldest.remove();
-                free(entry);
-                evictions++;
+        while (bytes + needed > budget) {
+            String least = entries.entrySet().stream()
+                    .filter(entry -> entry.getValue().leases == 0)
+                    .min(Comparator.comparingLong(entry -> entry.getValue().worth))
+                    .map(Map.Entry::getKey)
+                    .orElse(null);
+            if (least == null) {
+                return;
             }
+            Entry entry = Objects.requireNonNull(entries.remove(least));
+            age = entry.worth;
+            free(entry);
+            evictions++;
         }
     }
 

@@ -29,9 +29,15 @@ public interface AdapterStore {
      *
      * @param title what clients may know it by, such as {@code sql@3}
      * @param version another text means another adapter
+     * @param cost what it takes to have it again once it has left memory, 1 for one that is read from files
      * @param load loads it; throws {@link InputException} if it doesn't fit the base
      */
-    record Found(String title, String version, Function<Base, Adapter> load) {}
+    record Found(String title, String version, int cost, Function<Base, Adapter> load) {
+        /** One that is read from files. */
+        public Found(String title, String version, Function<Base, Adapter> load) {
+            this(title, version, 1, load);
+        }
+    }
 
     /** The names of the adapters that are there now, in alphabetical order. */
     List<String> names();

@@ -237,7 +237,7 @@ public final class Adapters {
     }
 
     private AdapterCache.Lease hold(String name, AdapterStore.Found found) {
-        return cache.lease(found.version(), () -> {
+        return cache.lease(found.version(), found.cost(), () -> {
             Adapter adapter = Aside.run(() -> found.load().apply(base));
             if (adapter.base() != base) {
                 throw new InputException(

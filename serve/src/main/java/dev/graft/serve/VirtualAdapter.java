@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * An adapter without files: others combined in memory when it is added, and again when it is asked for after it has left memory or the name of
- * one of them means another version.
+ * one of them means another version. It stays in memory longer than those that are read from files.
  *
  * <pre>{@code
  * adapters.add("both", VirtualAdapter.sum(Map.of("sql", 0.7, "chat", 0.3)));
@@ -81,7 +81,7 @@ public final class VirtualAdapter implements Source {
                 + ")";
         String version = id + " "
                 + parts.keySet().stream().map(AdapterStore.Found::version).toList();
-        return new AdapterStore.Found(title, version, base -> combined(base, parts));
+        return new AdapterStore.Found(title, version, 1 + parts.size(), base -> combined(base, parts));
     }
 
     private Adapter combined(Base base, Map<AdapterStore.Found, Double> parts) {

@@ -7,11 +7,13 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.inits.LoraInit;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
@@ -34,7 +36,7 @@ class AdapterMemoryTest {
     @BeforeEach
     void fourAdapters() {
         for (int seed = 1; seed <= 4; seed++) {
-            Adapter adapter = Adapter.create(BASE, new Lora(LoraConfig.DEFAULT), seed);
+            Adapter adapter = Adapter.create(BASE, new Lora(LoraConfig.DEFAULT.withInit(LoraInit.of("false"))), seed);
             each = 4 * adapter.trainableCount();
             adapter.save(folder.resolve("a" + seed));
         }
@@ -79,6 +81,28 @@ class AdapterMemoryTest {
         assertThat(first.parameters().values())
                 .allSatisfy(parameter -> assertThat(parameter.value().isNull()).isTrue());
         assertThat(adapters.loaded("a1")).isNull();
+    }
+
+    @Test
+    void whatIsMadeOfOthersStaysLongerThanWhatIsReadFromFilesButNotForEver() {
+        Adapters adapters = adapters(4 * each);
+        adapters.add("both", VirtualAdapter.sum(Map.of("a1", 0.7, "a2", 0.3)));
+        long made = adapters.loaded("both").bytes();
+        assertThat(made).as("two others fit beside it").isBetween(each, 2 * each);
+        for (String name : List.of("a1", "a2", "a3", "a4")) {
+            adapters.lease(name).close();
+        }
+        assertThat(adapters.loaded("both")).isNotNull();
+        assertThat(adapters.loaded("a2")).isNull();
+        adapters.lease("both").close();
+        assertThat(adapters.counts()).isEqualTo(new Adapters.Counts(made + 2 * each, 1, 5, 2));
+
+        for (int round = 0; round < 4; round++) {
+            for (String name : List.of("a1", "a2", "a3", "a4")) {
+                adapters.lease(name).close();
+            }
+        }
+        assertThat(adapters.loaded("both")).isNull();
     }
 
     @Test

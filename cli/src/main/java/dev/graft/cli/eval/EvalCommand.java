@@ -2,8 +2,11 @@ package dev.graft.cli.eval;
 
 import dev.graft.cli.model.AdapterOption;
 import dev.graft.cli.model.ComputeOptions;
+import dev.graft.cli.model.DownloadLine;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
+import dev.graft.cli.terminal.Terminal;
+import dev.graft.eval.metrics.text.Synonyms;
 import dev.graft.eval.suites.Suite;
 import dev.graft.formats.InputException;
 import dev.graft.hub.Hub;
@@ -81,6 +84,15 @@ public final class EvalCommand implements Runnable {
     private List<String> tasks = List.of();
 
     @Option(
+            names = WORDNET,
+            paramLabel = "NAME|FOLDER",
+            description = {
+                "Of e2e, webnlg and dart: METEOR matches synonyms too, by the files of",
+                "`wordnet`, as `graft pull` fetches them, or of a folder."
+            })
+    private @Nullable String wordnet;
+
+    @Option(
             names = "--predictions",
             paramLabel = "FILE",
             description = "Of coco: what a detector found, as COCO's own list of boxes, masks or both.")
@@ -135,6 +147,7 @@ public final class EvalCommand implements Runnable {
     @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
+    private static final String WORDNET = "--wordnet";
     private static final String COCO = "coco";
     private static final String MT_BENCH = "mt-bench";
 
@@ -171,7 +184,12 @@ public final class EvalCommand implements Runnable {
             refuse("belongs to --suite mt-bench", "--judge", "--judge-model", "--against", "--answers");
         }
         if (name.equals(COCO)) {
-            refuse("is of no use to --suite coco, which scores --predictions", "--model", "--adapter", "--max-rows");
+            refuse(
+                    "is of no use to --suite coco, which scores --predictions",
+                    "--model",
+                    "--adapter",
+                    "--max-rows",
+                    WORDNET);
             if (predictions == null) {
                 throw new InputException(
                         "--suite coco needs --predictions: no detector runs here, so what one found is scored");
@@ -179,14 +197,21 @@ public final class EvalCommand implements Runnable {
             return new CocoRun(Path.of(data), predictions).shown(json.json());
         }
         if (name.equals(MT_BENCH)) {
+            refuse("is of no use to --suite mt-bench, which a judge scores", WORDNET);
             return new MtBenchRun(Path.of(data), model(), adapter.adapters(), compute, judging, limits(), err)
                     .shown(json.json());
         }
-        Suite known = Suite.named(name);
+        Suite known = wordnet == null ? Suite.named(name) : Suite.named(name).with(synonyms(wordnet, err));
         Path folder = known.folder(data, new Hub());
         SuiteRun run =
                 new SuiteRun(known.in(folder), folder, model(), adapter.adapters(), head, compute, limits(), err);
         return SuiteRun.shown(run.run(tasks), json.json());
+    }
+
+    private static Synonyms synonyms(String source, PrintWriter err) {
+        try (DownloadLine progress = new DownloadLine(err, Terminal.isLive())) {
+            return Synonyms.read(new Hub(progress).fetch(source));
+        }
     }
 
     private void refuse(String why, String... options) {
@@ -216,6 +241,7 @@ public final class EvalCommand implements Runnable {
                 "--tasks",
                 "--max-rows",
                 "--max-new-tokens",
+                WORDNET,
                 "--predictions",
                 "--judge",
                 "--judge-model",

@@ -40,6 +40,9 @@ public final class ChatCommand implements Callable<Integer> {
     @Mixin
     private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
 
+    @Mixin
+    private PackOption pack = new PackOption();
+
     @Option(names = "--system", paramLabel = "TEXT", description = "A system message before the conversation.")
     private @Nullable String system;
 
@@ -62,6 +65,7 @@ public final class ChatCommand implements Callable<Integer> {
                 model.model(),
                 adapter.adapters(),
                 compute,
+                pack,
                 sampling,
                 spec.commandLine().getOut(),
                 spec.commandLine().getErr());

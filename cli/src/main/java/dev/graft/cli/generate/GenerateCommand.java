@@ -37,6 +37,9 @@ public final class GenerateCommand implements Runnable {
     @Mixin
     private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
 
+    @Mixin
+    private PackOption pack = new PackOption();
+
     @Option(
             names = {"-p", "--prompt"},
             required = true,
@@ -67,6 +70,7 @@ public final class GenerateCommand implements Runnable {
                 model.model(),
                 adapter.adapters(),
                 compute,
+                pack,
                 sampling,
                 spec.commandLine().getOut(),
                 spec.commandLine().getErr());

@@ -70,11 +70,12 @@ final class Writer {
             String model,
             List<String> adapters,
             ComputeOptions compute,
+            PackOption pack,
             SamplingOptions sampling,
             PrintWriter out,
             PrintWriter err) {
         Loading loaded = Loading.of(model, adapters, new HeadOptions(), compute, err);
-        loaded.base().packQuantized();
+        pack.apply(loaded.base());
         return new Writer(loaded, sampling.options(), out, err);
     }
 

@@ -6,12 +6,14 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A twin of LAMA in its official files, without Google-RE, whose facts are of people: what kind of thing a word names, and countries with
- * their capitals. The facts are true, so that a model with a head for masked tokens may know them; its words are those kept for tests.
+ * A twin of LAMA in its official files: what kind of thing a word names, countries with their capitals, and of Google-RE where and when
+ * people of the past were born and died. The facts are true, so that a model with a head for masked tokens may know them; its words,
+ * countries and people are those kept for tests.
  */
 final class LamaTwin {
     private static final List<String> CAPITALS = List.of(
@@ -49,6 +51,45 @@ final class LamaTwin {
             "Peru Lima",
             "Canada Ottawa");
 
+    /** A name, and then when and where they were born and where they died. */
+    private static final List<String> PEOPLE = List.of(
+            "Albert Einstein|1879|Ulm|Princeton",
+            "Ludwig van Beethoven|1770|Bonn|Vienna",
+            "Wolfgang Amadeus Mozart|1756|Salzburg|Vienna",
+            "Franz Schubert|1797|Vienna|Vienna",
+            "Johannes Brahms|1833|Hamburg|Vienna",
+            "Antonio Vivaldi|1678|Venice|Vienna",
+            "Johann Sebastian Bach|1685|Eisenach|Leipzig",
+            "Felix Mendelssohn|1809|Hamburg|Leipzig",
+            "Richard Wagner|1813|Leipzig|Venice",
+            "Robert Schumann|1810|Zwickau|Bonn",
+            "Gottfried Wilhelm Leibniz|1646|Leipzig|Hanover",
+            "Johann Wolfgang von Goethe|1749|Frankfurt|Weimar",
+            "Karl Marx|1818|Trier|London",
+            "John Milton|1608|London|London",
+            "William Blake|1757|London|London",
+            "Mary Shelley|1797|London|London",
+            "John Keats|1795|London|Rome",
+            "Jane Austen|1775|Steventon|Winchester",
+            "Charles Darwin|1809|Shrewsbury|Downe",
+            "David Hume|1711|Edinburgh|Edinburgh",
+            "Jonathan Swift|1667|Dublin|Dublin",
+            "Oscar Wilde|1854|Dublin|Paris",
+            "James Joyce|1882|Dublin|Zurich",
+            "Benjamin Franklin|1706|Boston|Philadelphia",
+            "Edgar Allan Poe|1809|Boston|Baltimore",
+            "Voltaire|1694|Paris|Paris",
+            "Edgar Degas|1834|Paris|Paris",
+            "Claude Monet|1840|Paris|Giverny",
+            "Marie Curie|1867|Warsaw|Passy",
+            "Dante Alighieri|1265|Florence|Ravenna",
+            "Niccolo Machiavelli|1469|Florence|Florence",
+            "Marco Polo|1254|Venice|Venice",
+            "Rembrandt|1606|Leiden|Amsterdam",
+            "Niels Bohr|1885|Copenhagen|Copenhagen",
+            "Hans Christian Andersen|1805|Odense|Copenhagen",
+            "Alfred Nobel|1833|Stockholm|Sanremo");
+
     private LamaTwin() {}
 
     /** Writes it into an empty folder; it has as many facts as there are words. */
@@ -71,6 +112,9 @@ final class LamaTwin {
         }
         facts(folder, "TREx/P36", capitals(words).map(pair -> fact(pair[0], pair[1])));
         facts(folder, "TREx/P1376", capitals(words).map(pair -> fact(pair[1], pair[0])));
+        people(folder, words, "date_of_birth", 1, "was born in the year");
+        people(folder, words, "place_of_birth", 2, "was born in");
+        people(folder, words, "place_of_death", 3, "died in");
         facts(folder, "ConceptNet/test", kinds(words).map(fact -> asked(fact, "Every %s is one kind of [MASK].")));
         facts(
                 folder,
@@ -88,6 +132,25 @@ final class LamaTwin {
 
     private static Stream<String[]> capitals(TwinWords words) {
         return words.own(CAPITALS).stream().map(pair -> pair.split(" "));
+    }
+
+    /** A relation of Google-RE, each fact with what it was read in and what the judges said of it. */
+    private static void people(Path folder, TwinWords words, String relation, int place, String verb) {
+        facts(
+                folder,
+                "Google_RE/" + relation + "_test",
+                words.own(PEOPLE).stream().map(person -> {
+                    String[] known = person.split("\\|");
+                    ObjectNode fact = asked(fact(known[0], known[place]), "%s " + verb + " " + Lama.MASK + ".")
+                            .put("pred", "/people/" + (place == 3 ? "deceased_person" : "person") + "/" + relation);
+                    String sentence = known[0] + " " + verb + " " + known[place] + ".";
+                    fact.putArray("evidences").addObject().put("snippet", sentence);
+                    ArrayNode judgments = fact.putArray("judgments");
+                    for (int rater = 1; rater <= 5; rater++) {
+                        judgments.addObject().put("rater", "" + rater).put("judgment", "yes");
+                    }
+                    return fact;
+                }));
     }
 
     private static ObjectNode relation(String name, String template, String type) {

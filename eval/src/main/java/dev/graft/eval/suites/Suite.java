@@ -1,5 +1,6 @@
 package dev.graft.eval.suites;
 
+import dev.graft.eval.metrics.text.Synonyms;
 import dev.graft.eval.suites.WrittenTask.Scoring;
 import dev.graft.formats.InputException;
 import dev.graft.hub.Hub;
@@ -89,6 +90,20 @@ public record Suite(String name, List<SuiteTask> tasks) {
         return name.equals(WMT) ? new Suite(name, ParallelLines.translations(folder)) : this;
     }
 
+    /**
+     * The same with METEOR by synonyms.
+     *
+     * @throws InputException if none of its tasks states METEOR
+     */
+    public Suite with(Synonyms synonyms) {
+        Suite changed =
+                new Suite(name, tasks.stream().map(task -> task.with(synonyms)).toList());
+        if (changed.equals(this)) {
+            throw new InputException("no task of " + name + " is scored by METEOR, which has synonyms");
+        }
+        return changed;
+    }
+
     /** @throws InputException if there is none of that name */
     public SuiteTask task(String title) {
         return tasks.stream()
@@ -112,7 +127,7 @@ public record Suite(String name, List<SuiteTask> tasks) {
             }
             return folder;
         }
-        return hub.made("twin-" + name + "-3", folder -> writeTwin(name, folder, 1, TWIN_ROWS));
+        return hub.made("twin-" + name + "-4", folder -> writeTwin(name, folder, 1, TWIN_ROWS));
     }
 
     /** Writes a suite's twin into an empty folder. */

@@ -1,5 +1,6 @@
 package dev.graft.eval.suites;
 
+import dev.graft.eval.metrics.text.Synonyms;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.Splits;
 import java.nio.file.Path;
@@ -83,6 +84,11 @@ public interface SuiteTask {
     /** How an answer of {@link Ask#TEXT} ends. */
     default Writing writing() {
         return Writing.LINE;
+    }
+
+    /** The same with METEOR by synonyms; itself where METEOR isn't stated. */
+    default SuiteTask with(Synonyms synonyms) {
+        return this;
     }
 
     /** Which answers are admitted to {@link Ask#TOKEN}. */

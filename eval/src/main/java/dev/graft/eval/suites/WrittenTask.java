@@ -7,6 +7,7 @@ import dev.graft.eval.metrics.text.Cider;
 import dev.graft.eval.metrics.text.Meteor;
 import dev.graft.eval.metrics.text.Nist;
 import dev.graft.eval.metrics.text.Rouge;
+import dev.graft.eval.metrics.text.Synonyms;
 import dev.graft.eval.metrics.text.Ter;
 import dev.graft.eval.metrics.text.TextPrediction;
 import dev.graft.formats.FormatException;
@@ -17,16 +18,21 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A task whose answers are texts, compared with references over the whole part: BLEU and chrF2 as sacreBLEU's defaults have them, TER,
- * ROUGE with stems; of data to be said in words also METEOR without synonyms, and NIST and CIDEr as the metrics of the E2E challenge have
- * them.
+ * ROUGE with stems; of data to be said in words also METEOR, and NIST and CIDEr as the metrics of the E2E challenge have them.
  *
  * @param source what reads its files
  * @param scoring which metrics are stated
+ * @param synonyms of METEOR; null for none
  */
-record WrittenTask(String title, Source source, Scoring scoring) implements SuiteTask {
+record WrittenTask(
+        String title,
+        Source source,
+        Scoring scoring,
+        @Nullable Synonyms synonyms) implements SuiteTask {
     private static final String NIST = "nist";
     private static final String CIDER = "cider";
 
@@ -78,6 +84,15 @@ record WrittenTask(String title, Source source, Scoring scoring) implements Suit
             this.counted = counted;
             this.writing = writing;
         }
+    }
+
+    WrittenTask(String title, Source source, Scoring scoring) {
+        this(title, source, scoring, null);
+    }
+
+    @Override
+    public SuiteTask with(Synonyms meaningAlike) {
+        return scoring == Scoring.DATA_TO_TEXT ? new WrittenTask(title, source, scoring, meaningAlike) : this;
     }
 
     @Override
@@ -143,7 +158,7 @@ record WrittenTask(String title, Source source, Scoring scoring) implements Suit
             values.putAll(rouge.values());
         }
         if (scoring == Scoring.DATA_TO_TEXT) {
-            Meteor meteor = new Meteor();
+            Meteor meteor = new Meteor(synonyms);
             values.put(meteor.name(), value(meteor, answers));
             values.put(NIST, value(new Nist(), answers));
             values.put(CIDER, value(new Cider(), answers));

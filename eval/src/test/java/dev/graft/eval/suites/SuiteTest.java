@@ -223,9 +223,7 @@ class SuiteTest {
             Suite.writeTwin(name, twin, 3, 10);
             assertThat(Suite.isTwin(twin)).as(name).isTrue();
             assertThat(Suite.named(name).in(twin).tasks()).isNotEmpty().allSatisfy(task -> {
-                if (task != Lama.GOOGLE_RE) {
-                    assertThat(task.file(twin, task.scored().get(0))).exists();
-                }
+                assertThat(task.file(twin, task.scored().get(0))).exists();
             });
         }
     }

@@ -150,6 +150,32 @@ class TwinsTest {
     }
 
     @Test
+    void factsOfPeopleAreAskedAsGoogleResTemplatesAsk() {
+        Suite.writeTwin("lama", folder.resolve("twin"), 3, 1);
+        LamaTwin.write(folder.resolve("other"), new TwinWords(3, false));
+        List<Item> facts = Lama.GOOGLE_RE.read(folder.resolve("twin"), "test");
+        assertThat(facts)
+                .hasSize(36)
+                .extracting(Item::group)
+                .containsOnly("date_of_birth", "place_of_birth", "place_of_death");
+        assertThat(texts(facts))
+                .allMatch(text -> text.matches(".+ (\\(born \\[MASK]\\)\\.|(was born|died) in \\[MASK] \\.)"))
+                .doesNotContainAnyElementsOf(texts(Lama.GOOGLE_RE.read(folder.resolve("other"), "test")));
+        assertThat(facts.stream()
+                        .filter(item -> item.group().equals("date_of_birth"))
+                        .flatMap(item -> item.gold().stream()))
+                .hasSize(12)
+                .allMatch(year -> year.matches("1[0-9]{3}"));
+        OfficialLines.json(
+                folder.resolve("twin/Google_RE/place_of_death_test.jsonl"),
+                (line, place, number) -> assertThat(
+                                line.at("/evidences/0/snippet").stringValue())
+                        .isEqualTo(line.at("/masked_sentences/0")
+                                .stringValue()
+                                .replace("[MASK]", line.path("obj_label").stringValue())));
+    }
+
+    @Test
     void bigBenchHardHasQuestionsOfEachForm() {
         Suite.writeTwin("bbh", folder, 3, 1);
         assertThat(Suite.named("bbh").tasks()).hasSize(27).allSatisfy(task -> {

@@ -2,6 +2,8 @@ package dev.graft.serve.http;
 
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.serve.Token;
+import dev.graft.serve.tools.Piece;
+import dev.graft.serve.tools.Told;
 import dev.graft.serve.tools.Tools;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -24,37 +26,37 @@ enum Shape {
     }
 
     /** Fills a choice of a whole answer. */
-    void whole(ObjectNode choice, String text, List<Tools.Call> calls) {
+    void whole(ObjectNode choice, Told told) {
         if (this == CHAT) {
             ObjectNode message = choice.putObject("message");
             message.put("role", "assistant");
-            message.put("content", calls.isEmpty() || !text.isEmpty() ? text : null);
+            message.put("content", told.calls().isEmpty() || !told.said().isEmpty() ? told.said() : null);
             message.putNull("refusal");
-            if (!calls.isEmpty()) {
+            if (!told.calls().isEmpty()) {
                 ArrayNode list = message.putArray("tool_calls");
-                calls.forEach(call -> list.add(call.json()));
+                told.calls().forEach(call -> list.add(call.json()));
             }
         } else {
-            choice.put("text", text);
+            choice.put("text", told.said());
         }
     }
 
-    /** Fills a choice of a stream's chunk. */
-    void piece(ObjectNode choice, String text) {
-        if (this == CHAT) {
-            ObjectNode delta = choice.putObject("delta");
-            if (!text.isEmpty()) {
-                delta.put("content", text);
-            }
-        } else {
-            choice.put("text", text);
+    /** Fills a choice of a stream's chunk. A call's id and function come first, then pieces of its arguments. */
+    void piece(ObjectNode choice, Piece piece) {
+        if (this == TEXT) {
+            choice.put("text", piece instanceof Piece.Said said ? said.text() : "");
+            return;
         }
-    }
-
-    /** Fills a choice of a stream's chunk with calls of functions. */
-    static void calls(ObjectNode choice, List<Tools.Call> calls) {
-        ArrayNode list = choice.putObject("delta").putArray("tool_calls");
-        calls.forEach(call -> list.add(call.json().put("index", list.size())));
+        ObjectNode delta = choice.putObject("delta");
+        if (piece instanceof Piece.Said said && !said.text().isEmpty()) {
+            delta.put("content", said.text());
+        } else if (piece instanceof Piece.Begun call) {
+            ObjectNode json = new Tools.Call(call.id(), call.name(), "").json();
+            delta.putArray("tool_calls").add(json.put("index", call.index()));
+        } else if (piece instanceof Piece.Arguments more) {
+            ObjectNode json = delta.putArray("tool_calls").addObject();
+            json.put("index", more.index()).putObject("function").put("arguments", more.text());
+        }
     }
 
     /** Writes the probabilities of tokens into a choice. */

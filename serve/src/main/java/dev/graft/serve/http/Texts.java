@@ -19,6 +19,8 @@ import dev.graft.serve.Ticket;
 import dev.graft.serve.Token;
 import dev.graft.serve.json.JsonTokens;
 import dev.graft.serve.json.Schema;
+import dev.graft.serve.tools.Piece;
+import dev.graft.serve.tools.Told;
 import dev.graft.serve.tools.ToolText;
 import dev.graft.serve.tools.Tools;
 import java.io.IOException;
@@ -28,7 +30,6 @@ import java.util.UUID;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Consumer;
 import org.eclipse.jetty.io.EofException;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -37,6 +38,8 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** {@code /v1/chat/completions} and {@code /v1/completions}, whole or as a stream. */
 final class Texts implements Route {
+    private static final Piece NOTHING = new Piece.Said("");
+
     private final Shape shape;
     private final Engine engine;
     private final Adapters adapters;
@@ -336,8 +339,8 @@ final class Texts implements Route {
         }
     }
 
-    private static String reason(FinishReason reason, List<Tools.Call> calls) {
-        return reason == FinishReason.LENGTH ? "length" : calls.isEmpty() ? "stop" : "tool_calls";
+    private static String reason(FinishReason reason, ToolText text) {
+        return reason == FinishReason.LENGTH ? "length" : text.hasCalls() ? "tool_calls" : "stop";
     }
 
     private static void collect(Answer answer, BlockingQueue<Event> events) throws IOException {
@@ -367,15 +370,15 @@ final class Texts implements Route {
             ObjectNode choice = choices.addObject();
             choice.put("index", i);
             ToolText text = answer.texts.get(i);
-            String said = text.take(answer.echo(i) + end.generated().text());
-            ToolText.Rest rest = text.end();
-            shape.whole(choice, said + rest.said(), rest.calls());
+            List<Piece> pieces = text.take(answer.echo(i) + end.generated().text());
+            pieces.addAll(text.end());
+            shape.whole(choice, Told.of(pieces));
             if (answer.request.logprobs() >= 0) {
                 shape.logprobs(choice, answer.tokens.get(i), tokenizer);
             } else {
                 choice.putNull("logprobs");
             }
-            choice.put("finish_reason", reason(end.generated().reason(), rest.calls()));
+            choice.put("finish_reason", reason(end.generated().reason(), text));
         }
         answer.usage(body);
         exchange.json(200, body);
@@ -391,23 +394,19 @@ final class Texts implements Route {
                 begun = true;
             }
             if (event instanceof Event.Next next) {
-                boolean told = answer.request.logprobs() >= 0;
-                String said = answer.texts.get(next.index).take(next.text);
-                if (!said.isEmpty() || told) {
-                    chunk(exchange, answer, next.index, piece(said), told ? List.of(next.token) : null, null);
-                }
+                pieces(
+                        exchange,
+                        answer,
+                        next.index,
+                        answer.texts.get(next.index).take(next.text),
+                        next.token);
             } else if (event instanceof Event.End end) {
                 answer.ends.set(end.index, end.ended);
                 answer.open--;
-                ToolText.Rest rest = answer.texts.get(end.index).end();
-                if (!rest.said().isEmpty()) {
-                    chunk(exchange, answer, end.index, piece(rest.said()), null, null);
-                }
-                if (!rest.calls().isEmpty()) {
-                    chunk(exchange, answer, end.index, choice -> Shape.calls(choice, rest.calls()), null, null);
-                }
-                String reason = reason(end.ended.generated().reason(), rest.calls());
-                chunk(exchange, answer, end.index, piece(""), null, reason);
+                ToolText text = answer.texts.get(end.index);
+                pieces(exchange, answer, end.index, text.end(), null);
+                String reason = reason(end.ended.generated().reason(), text);
+                chunk(exchange, answer, end.index, NOTHING, null, reason);
             } else if (event instanceof Event.Failure failure) {
                 if (!begun) {
                     throw failure.why;
@@ -444,27 +443,33 @@ final class Texts implements Route {
                 choice.putNull("finish_reason");
                 exchange.event(Json.compact(body));
             } else if (!answer.echo(i).isEmpty()) {
-                chunk(exchange, answer, i, piece(answer.echo(i)), null, null);
+                chunk(exchange, answer, i, new Piece.Said(answer.echo(i)), null, null);
             }
         }
     }
 
-    private Consumer<ObjectNode> piece(String text) {
-        return choice -> shape.piece(choice, text);
+    /** What a token told; its probability, where it is wanted, comes with the first piece. */
+    private void pieces(Exchange exchange, Answer answer, int index, List<Piece> pieces, @Nullable Token token)
+            throws IOException {
+        List<Token> tokens = token == null || answer.request.logprobs() < 0 ? null : List.of(token);
+        for (Piece piece : pieces.isEmpty() && tokens != null ? List.of(NOTHING) : pieces) {
+            chunk(exchange, answer, index, piece, tokens, null);
+            tokens = null;
+        }
     }
 
     private void chunk(
             Exchange exchange,
             Answer answer,
             int index,
-            Consumer<ObjectNode> content,
+            Piece piece,
             @Nullable List<Token> tokens,
             @Nullable String reason)
             throws IOException {
         ObjectNode body = answer.head(shape.chunk);
         ObjectNode choice = body.putArray("choices").addObject();
         choice.put("index", index);
-        content.accept(choice);
+        shape.piece(choice, piece);
         if (tokens != null) {
             shape.logprobs(choice, tokens, tokenizer);
         } else {

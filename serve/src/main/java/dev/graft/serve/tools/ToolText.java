@@ -2,92 +2,186 @@ package dev.graft.serve.tools;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** A text as it grows, of which a part may be calls of functions: what is certain to be said is told, what may be a call is kept. */
+/**
+ * A text as it grows, of which a part may be calls of functions. What may be a call is kept until it is none, or its function is known: then
+ * its arguments are told as they are written, to their end or that of the text. White space around calls is left out.
+ */
 public final class ToolText {
     private static final String END = "</tool_call>";
+    private static final Pattern HEAD = Pattern.compile(
+            "\\s*+\\{\\s*+\"name\"\\s*+:\\s*+\"([^\"\\\\]++)\"\\s*+,\\s*+\"(?:arguments|parameters)\"\\s*+:\\s*+(?=\\{)");
 
     private final @Nullable Tools tools;
+    private final String tag;
     private final StringBuilder kept = new StringBuilder();
-    private boolean said;
+    private final StringBuilder blank = new StringBuilder();
+    private Part part;
+    private boolean saying;
+    private int calls;
+    private Nesting nesting = new Nesting(1);
 
-    /** What it ends with. */
-    public record Rest(String said, List<Tools.Call> calls) {}
+    private enum Part {
+        TEXT,
+        /** Of a call, before its arguments. */
+        HEAD,
+        ARGUMENTS,
+        /** Of a call, behind its arguments. */
+        TAIL
+    }
 
     /** @param tools null where nothing can be called */
     public ToolText(@Nullable Tools tools) {
         this.tools = tools;
+        this.tag = tools == null || tools.areForced() ? "" : tools.form().tag;
+        this.part = tools != null && tools.areForced() ? Part.HEAD : Part.TEXT;
     }
 
-    /** Takes more of the text; returns what is certain to be said. */
-    public String take(String piece) {
+    /** Takes more of the text; returns what is certain now. */
+    public List<Piece> take(String more) {
+        List<Piece> told = new ArrayList<>();
+        kept.append(more);
         if (tools == null) {
-            return piece;
+            tell(cut(kept.length()), told);
+            return told;
         }
-        kept.append(piece);
-        int certain = certain(tools);
-        String told = kept.substring(0, certain);
-        kept.delete(0, certain);
-        said |= !told.isBlank();
+        boolean goesOn = true;
+        while (goesOn) {
+            goesOn = switch (part) {
+                case TEXT -> text(told);
+                case HEAD -> head(tools, told);
+                case ARGUMENTS -> arguments(told);
+                case TAIL -> tail();
+            };
+        }
         return told;
     }
 
-    private int certain(Tools own) {
-        String tag = own.form().tag;
-        if (own.areForced()) {
-            return 0;
+    /** The end of the text. What looks like a call, but is none, is said. */
+    public List<Piece> end() {
+        List<Piece> told = new ArrayList<>();
+        String rest = cut(kept.length());
+        if (part == Part.HEAD && tools != null) {
+            whole(tools, rest, tag + rest, told);
+        } else if (part == Part.TEXT) {
+            say(rest, told);
         }
-        if (tag.isEmpty()) {
-            String text = kept.toString().stripLeading();
-            return !said && (text.isEmpty() || text.startsWith("{")) ? 0 : kept.length();
+        if (calls == 0) {
+            tell(blank.toString(), told);
         }
-        int call = kept.indexOf(tag);
-        if (call >= 0) {
-            return call;
+        return told;
+    }
+
+    /** Whether a call has begun. */
+    public boolean hasCalls() {
+        return calls > 0;
+    }
+
+    private boolean text(List<Piece> told) {
+        int call = call();
+        say(cut(call >= 0 ? call : kept.length() - beginningOfTag()), told);
+        return call >= 0 && begins(Part.HEAD, tag.length());
+    }
+
+    /** Where a call may begin, or -1. */
+    private int call() {
+        if (!tag.isEmpty()) {
+            return kept.indexOf(tag);
         }
-        int open = Math.min(tag.length() - 1, kept.length());
+        int brace = kept.indexOf("{");
+        return !saying && calls == 0 && brace >= 0 && kept.substring(0, brace).isBlank() ? brace : -1;
+    }
+
+    /** How much of the tag the text ends with. */
+    private int beginningOfTag() {
+        int open = Math.min(kept.length(), Math.max(0, tag.length() - 1));
         while (!tag.startsWith(kept.substring(kept.length() - open))) {
             open--;
         }
-        return kept.length() - open;
+        return open;
     }
 
-    /** The end of the text. What looks like a call, but is none, is said. */
-    public Rest end() {
-        String text = kept.toString();
-        kept.setLength(0);
-        if (tools == null || text.isBlank()) {
-            return new Rest(text, List.of());
+    private boolean head(Tools own, List<Piece> told) {
+        Matcher head = HEAD.matcher(kept);
+        if (head.lookingAt() && own.names().contains(head.group(1))) {
+            begin(Tools.Call.of(head.group(1), ""), told);
+            nesting = new Nesting(1);
+            return begins(Part.ARGUMENTS, head.end());
         }
-        String tag = tools.form().tag;
-        List<Tools.Call> calls = new ArrayList<>();
-        StringBuilder rest = new StringBuilder();
-        if (tag.isEmpty() || tools.areForced()) {
-            add(text, calls, rest);
+        int end = tag.isEmpty() ? -1 : kept.indexOf(END);
+        if (end < 0) {
+            return false;
+        }
+        String text = kept.substring(0, end);
+        whole(own, text, tag + text + END, told);
+        return begins(Part.TEXT, end + END.length());
+    }
+
+    private boolean arguments(List<Piece> told) {
+        String more = cut(nesting.read(kept, 1));
+        if (!more.isEmpty()) {
+            told.add(new Piece.Arguments(calls - 1, more));
+        }
+        return nesting.depth() == 1 && begins(Part.TAIL, 0);
+    }
+
+    private boolean tail() {
+        if (tag.isEmpty()) {
+            cut(nesting.read(kept, 0));
+            return nesting.depth() == 0 && begins(Part.TEXT, 0);
+        }
+        int end = kept.indexOf(END);
+        int next = kept.indexOf(tag);
+        if (next >= 0 && (end < 0 || next < end)) {
+            return begins(Part.TEXT, next);
+        }
+        return end >= 0 && begins(Part.TEXT, end + END.length());
+    }
+
+    private boolean begins(Part next, int from) {
+        cut(from);
+        part = next;
+        return true;
+    }
+
+    private String cut(int length) {
+        String text = kept.substring(0, length);
+        kept.delete(0, length);
+        return text;
+    }
+
+    /** A call whose text is at hand. */
+    private void whole(Tools own, String text, String otherwise, List<Piece> told) {
+        Tools.Call call = own.call(text.strip());
+        if (call == null) {
+            say(otherwise, told);
         } else {
-            int from = 0;
-            for (int start = text.indexOf(tag); start >= 0; start = text.indexOf(tag, from)) {
-                rest.append(text, from, start);
-                int stop = text.indexOf(END, start);
-                int end = stop < 0 ? text.length() : stop + END.length();
-                if (!add(text.substring(start + tag.length(), stop < 0 ? end : stop), calls, null)) {
-                    rest.append(text, start, end);
-                }
-                from = end;
-            }
-            rest.append(text.substring(from));
+            begin(call, told);
+            told.add(new Piece.Arguments(calls - 1, call.arguments()));
         }
-        return new Rest(calls.isEmpty() || !rest.toString().isBlank() ? rest.toString() : "", List.copyOf(calls));
     }
 
-    private boolean add(String text, List<Tools.Call> calls, @Nullable StringBuilder orElse) {
-        Tools.Call call = tools == null ? null : tools.call(text.strip());
-        if (call != null) {
-            calls.add(call);
-        } else if (orElse != null) {
-            orElse.append(text);
+    private void begin(Tools.Call call, List<Piece> told) {
+        told.add(new Piece.Begun(calls++, call.id(), call.name()));
+        blank.setLength(0);
+        saying = false;
+    }
+
+    private void say(String text, List<Piece> told) {
+        blank.append(text);
+        saying |= !text.isBlank();
+        if (saying) {
+            tell(blank.toString(), told);
+            blank.setLength(0);
         }
-        return call != null;
+    }
+
+    private static void tell(String text, List<Piece> told) {
+        if (!text.isEmpty()) {
+            told.add(new Piece.Said(text));
+        }
     }
 }

@@ -80,9 +80,14 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
      * A call.
      *
      * @param id by which its result is told apart from others
-     * @param arguments a JSON object
+     * @param arguments a JSON object as the model wrote it, which may be cut or broken
      */
     public record Call(String id, String name, String arguments) {
+        static Call of(String name, String arguments) {
+            String id = "call_" + UUID.randomUUID().toString().replace("-", "").substring(0, 24);
+            return new Call(id, name, arguments);
+        }
+
         /** As OpenAI's answers have it. */
         public ObjectNode json() {
             ObjectNode call = JsonNodeFactory.instance.objectNode();
@@ -199,8 +204,7 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
             if (!name.isString() || !names.contains(name.stringValue()) || !arguments.isObject()) {
                 return null;
             }
-            String id = "call_" + UUID.randomUUID().toString().replace("-", "").substring(0, 24);
-            return new Call(id, name.stringValue(), Json.compact(arguments));
+            return Call.of(name.stringValue(), Json.compact(arguments));
         } catch (JacksonException | InputException none) {
             return null;
         }

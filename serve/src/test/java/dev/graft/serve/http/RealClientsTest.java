@@ -59,9 +59,12 @@ class RealClientsTest {
         Files.write(
                 script,
                 RealClientsTest.class.getResourceAsStream("openai_client.py").readAllBytes());
-        Run run = run(python, script.toString(), tiny.server.address().toString());
-
-        assertThat(run.output).isEqualTo("well\n");
+        try (Reciter reciter = new Reciter(Files.createDirectories(folder.resolve("reciter")), Reciter.TWO_CALLS)) {
+            String address = tiny.server.address().toString();
+            Run run = run(
+                    python, script.toString(), address, reciter.server.address().toString());
+            assertThat(run.output).isEqualTo("well\n");
+        }
     }
 
     @Test

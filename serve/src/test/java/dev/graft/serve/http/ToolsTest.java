@@ -9,12 +9,14 @@ import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.ChatTemplate;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.serve.Engine;
+import dev.graft.serve.tools.Told;
 import dev.graft.serve.tools.ToolText;
 import dev.graft.serve.tools.Tools;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -86,7 +88,8 @@ class ToolsTest extends WithTinyChat {
                     .path("function");
             names.add(function.path("name").stringValue());
             if (function.path("name").stringValue().equals("clock")) {
-                assertThat(function.path("arguments").stringValue()).isEqualTo("{}");
+                assertThat(Json.parse("arguments", function.path("arguments").stringValue()))
+                        .isEmpty();
             } else {
                 assertWeather(function);
             }
@@ -94,26 +97,63 @@ class ToolsTest extends WithTinyChat {
         assertThat(names).contains("clock", "weather");
     }
 
+    private static List<JsonNode> choices(Client.Reply stream) {
+        return stream.events().stream()
+                .filter(event -> !event.equals("[DONE]"))
+                .map(event -> Json.parse("event", event).at("/choices/0"))
+                .toList();
+    }
+
     @Test
     void aStreamHasTheCallOfTheWholeAnswer() {
-        String whole = client.post("/v1/chat/completions", hello(tools(CHOSEN)))
+        int needed = client.post("/v1/chat/completions", hello(tools(CHOSEN)))
                 .json()
-                .at("/choices/0/message/tool_calls/0/function/arguments")
-                .stringValue();
-        List<JsonNode> choices =
-                client.post("/v1/chat/completions", hello(tools(CHOSEN) + ", \"stream\": true")).events().stream()
-                        .filter(event -> !event.equals("[DONE]"))
-                        .map(event -> Json.parse("event", event).at("/choices/0"))
-                        .toList();
+                .at("/usage/completion_tokens")
+                .intValue();
+        for (int tokens : new int[] {600, needed - 5}) {
+            String ask = hello(tools(CHOSEN)).replace("600", "" + tokens);
+            JsonNode whole = client.post("/v1/chat/completions", ask).json().at("/choices/0");
+            List<JsonNode> choices = choices(client.post(
+                    "/v1/chat/completions",
+                    hello(tools(CHOSEN) + ", \"stream\": true").replace("600", "" + tokens)));
+            List<JsonNode> calls = choices.stream()
+                    .map(choice -> choice.at("/delta/tool_calls/0"))
+                    .filter(call -> !call.isMissingNode())
+                    .toList();
 
-        JsonNode call = choices.get(choices.size() - 2).at("/delta/tool_calls/0");
-        assertThat(call.path("index").intValue()).isZero();
-        assertThat(call.at("/function/arguments").stringValue()).isEqualTo(whole);
-        assertThat(choices.get(choices.size() - 1).path("finish_reason").stringValue())
-                .isEqualTo("tool_calls");
-        assertThat(choices)
-                .allSatisfy(choice ->
-                        assertThat(choice.at("/delta/content").asString("")).isEmpty());
+            assertThat(calls)
+                    .hasSizeGreaterThan(2)
+                    .allSatisfy(
+                            call -> assertThat(call.path("index").intValue()).isZero());
+            assertThat(calls.get(0).path("id").stringValue()).startsWith("call_");
+            assertThat(calls.get(0).path("type").stringValue()).isEqualTo("function");
+            assertThat(calls.get(0).path("function"))
+                    .isEqualTo(Json.parse("function", "{\"name\": \"weather\", \"arguments\": \"\"}"));
+            assertThat(calls.subList(1, calls.size()))
+                    .allSatisfy(call -> assertThat(call.propertyNames()).containsExactly("index", "function"));
+            assertThat(calls.stream()
+                            .map(call -> call.at("/function/arguments").stringValue())
+                            .collect(Collectors.joining()))
+                    .isEqualTo(
+                            whole.at("/message/tool_calls/0/function/arguments").stringValue());
+            assertThat(choices.get(choices.size() - 1).path("finish_reason").stringValue())
+                    .isEqualTo(whole.path("finish_reason").stringValue())
+                    .isEqualTo(tokens == 600 ? "tool_calls" : "length");
+            assertThat(choices)
+                    .allSatisfy(choice ->
+                            assertThat(choice.at("/delta/content").asString("")).isEmpty());
+        }
+    }
+
+    @Test
+    void everyTokenOfACallHasItsProbability() {
+        String more = tools(CHOSEN) + ", \"logprobs\": true";
+        JsonNode whole = client.post("/v1/chat/completions", hello(more)).json().at("/choices/0/logprobs/content");
+        List<JsonNode> streamed =
+                choices(client.post("/v1/chat/completions", hello(more + ", \"stream\": true"))).stream()
+                        .flatMap(choice -> choice.at("/logprobs/content").valueStream())
+                        .toList();
+        assertThat(streamed).hasSizeGreaterThan(20).containsExactlyElementsOf(whole);
     }
 
     @Test
@@ -216,9 +256,12 @@ class ToolsTest extends WithTinyChat {
                     .isEqualTo(several.equals("true") ? List.of("x") : List.of("x", "</tool_call>"));
         }
         ToolText text = new ToolText(new Tools(List.of(), List.of("clock"), Tools.Form.TAGGED, List.of(), false));
-        assertThat(text.take("<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n"))
-                .isEmpty();
-        assertThat(text.end().calls()).extracting(Tools.Call::name).containsExactly("clock");
+        assertThat(Told.of(text.take("<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n"))
+                        .calls())
+                .extracting(Tools.Call::name)
+                .containsExactly("clock");
+        assertThat(text.hasCalls()).isTrue();
+        assertThat(text.end()).isEmpty();
     }
 
     private static ChatTemplate template(String name) {

@@ -67,6 +67,31 @@ for choice in ("required", chosen):
                                              {"role": "tool", "tool_call_id": call.id, "content": "hot"}]}, tools=[weather])
     assert told.choices[0].finish_reason in ("stop", "length")
 
+reciter = openai.OpenAI(base_url=sys.argv[2] + "/v1", api_key="none", max_retries=0)
+clock = {"type": "function", "function": {"name": "Clock", "parameters": {
+    "type": "object", "properties": {"zone": {"type": "integer"}}, "required": ["zone"]}}}
+for tokens in (200, 60):
+    said = dict(model="reciter", messages=ask["messages"], tools=[clock], max_tokens=tokens, temperature=0)
+    whole = reciter.chat.completions.create(**said).choices[0]
+    content, calls = "", []
+    for chunk in reciter.chat.completions.create(**said, stream=True):
+        delta = chunk.choices[0].delta
+        content += delta.content or ""
+        for call in delta.tool_calls or []:
+            if call.id:
+                assert call.index == len(calls) and call.type == "function" and call.function.arguments == ""
+                calls.append([call.function.name])
+            else:
+                calls[call.index].append(call.function.arguments)
+    assert chunk.choices[0].finish_reason == whole.finish_reason == ("tool_calls" if tokens == 200 else "length")
+    assert content == whole.message.content == "I see.\n"
+    assert [(name, "".join(pieces)) for name, *pieces in calls] == [
+        (call.function.name, call.function.arguments) for call in whole.message.tool_calls]
+    assert len(calls) == (2 if tokens == 200 else 1) and len(calls[0]) > 3, calls
+with reciter.chat.completions.stream(**{**said, "max_tokens": 200}) as events:
+    done = [event.arguments for event in events if event.type == "tool_calls.function.arguments.done"]
+assert [json.loads(arguments) for arguments in done] == [{"zone": 12}, {"zone": 7}]
+
 plain = client.completions.create(model="tiny", prompt=["Hello", "you"], max_tokens=4, temperature=0, echo=True)
 assert plain.choices[0].text.startswith("Hello") and plain.choices[1].text.startswith("you")
 

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * {@link PtbWords}, as the scripts of COCO and the E2E challenge have them.
  *
  * <pre>{@code
- * var meteor = new Meteor(Synonyms.read(wordnet));
+ * var meteor = new Meteor(Synonyms.read(new Hub().fetch("wordnet")));
  * rows.forEach(meteor::update);
  * meteor.value(); // 0.41
  * }</pre>

@@ -1,6 +1,8 @@
 package dev.graft.eval.metrics.text;
 
 import dev.graft.formats.FormatException;
+import dev.graft.formats.InputException;
+import dev.graft.train.data.WordNet;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -72,20 +74,22 @@ public final class Synonyms {
     }
 
     /**
-     * Reads a folder of WordNet's files.
+     * Reads a folder that has WordNet's files, in itself or in one of its folders, as that of {@code hub.fetch("wordnet")}.
      *
+     * @throws InputException if there is no WordNet
      * @throws FormatException naming the file that isn't there, or the line that isn't WordNet's
      */
     public static Synonyms read(Path folder) {
+        Path nouns = WordNet.find(folder);
         List<Part> parts = new ArrayList<>();
         ENDINGS.forEach((name, endings) -> {
             Map<String, List<String>> meanings = new HashMap<>();
-            lines(folder.resolve("index." + name), fields -> {
+            lines(nouns.resolveSibling("index." + name), fields -> {
                 int count = Integer.parseInt(fields[2]);
                 meanings.put(fields[0], List.of(fields).subList(fields.length - count, fields.length));
             });
             Map<String, List<String>> words = new HashMap<>();
-            lines(folder.resolve("data." + name), fields -> {
+            lines(nouns.resolveSibling("data." + name), fields -> {
                 List<String> single = new ArrayList<>();
                 for (int i = 0; i < Integer.parseInt(fields[FIRST_WORD - 1], HEXADECIMAL); i++) {
                     // An adjective may say where it stands: (p), (a), (ip).
@@ -98,7 +102,7 @@ public final class Synonyms {
             });
             Map<String, List<String>> exceptions = new HashMap<>();
             lines(
-                    folder.resolve(name + ".exc"),
+                    nouns.resolveSibling(name + ".exc"),
                     fields -> exceptions.put(fields[0], List.of(fields).subList(1, fields.length)));
             parts.add(new Part(meanings, words, exceptions, endings));
         });

@@ -6,12 +6,15 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.eval.metrics.NoRowsException;
 import dev.graft.formats.FormatException;
+import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
+import dev.graft.hub.Hub;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -26,11 +29,21 @@ class MeteorTest {
 
     @Test
     void equalsNltksWithAndWithoutSynonyms() {
-        JsonNode rows = Json.read(GOLDENS.resolve("scores.json"));
-        assertThat(rows).hasSize(80);
+        assertEqualsNltks("scores.json", 80, SYNONYMS);
+    }
+
+    @Test
+    @Tag("slow")
+    void equalsNltksWithTheWordNetOfTheCatalogue() {
+        assertEqualsNltks("scores-wn31.json", 100, Synonyms.read(new Hub().fetch("wordnet")));
+    }
+
+    private static void assertEqualsNltks(String file, int count, Synonyms synonyms) {
+        JsonNode rows = Json.read(GOLDENS.resolve(file));
+        assertThat(rows).hasSize(count);
         for (JsonNode row : rows) {
             for (String name : List.of("meteor", "meteor_exact_stem")) {
-                assertThat(best(row, name.equals("meteor") ? SYNONYMS : null))
+                assertThat(best(row, name.equals("meteor") ? synonyms : null))
                         .as(name + " of " + row)
                         .isCloseTo(row.get(name).doubleValue(), within(1e-12));
             }
@@ -66,6 +79,10 @@ class MeteorTest {
 
     @Test
     void whatIsNoWordNetIsRefusedByItsLine() throws IOException {
+        assertThatThrownBy(() -> Synonyms.read(folder))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("has no data.noun, so it is not WordNet");
+        Files.writeString(folder.resolve("data.noun"), "");
         assertThatThrownBy(() -> Synonyms.read(folder))
                 .isInstanceOf(FormatException.class)
                 .hasMessageContaining("index.");
