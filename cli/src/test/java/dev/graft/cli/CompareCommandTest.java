@@ -2,11 +2,14 @@ package dev.graft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.graft.cli.bench.Program;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -109,6 +112,112 @@ class CompareCommandTest {
         for (int row = 0; row < 4; row++) {
             assertThat(shared.at("/methods/" + row + "/score")).isEqualTo(alone.at("/methods/" + row + "/score"));
         }
+    }
+
+    @Test
+    @Tag("slow") // two processes
+    void goesOnAfterItWasKilled() throws Exception {
+        List<String> command = new ArrayList<>(Program.graft().start());
+        command.addAll(List.of("compare", recipe.toString(), "seeds=2", "max_steps=30"));
+        Process process = new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(folder.resolve("log").toFile())
+                .start();
+        Path trials = folder.resolve("out/trials");
+        while (process.isAlive() && outcomes(trials).size() < 2) {
+            Thread.sleep(20);
+        }
+        process.destroyForcibly().waitFor();
+        List<Path> before = outcomes(trials);
+        assertThat(before).hasSizeBetween(2, 9);
+        List<FileTime> times = new ArrayList<>();
+        for (Path file : before) {
+            times.add(Files.getLastModifiedTime(file));
+        }
+
+        Cli again = compare("seeds=2", "max_steps=30");
+
+        assertThat(again.code()).as(again.err()).isZero();
+        assertThat(again.err()).contains(before.size() + " of 10 trials are done already");
+        for (int i = 0; i < before.size(); i++) {
+            assertThat(Files.getLastModifiedTime(before.get(i))).isEqualTo(times.get(i));
+        }
+        assertThat(outcomes(trials)).hasSize(10);
+    }
+
+    private static List<Path> outcomes(Path trials) throws IOException {
+        if (!Files.isDirectory(trials)) {
+            return List.of();
+        }
+        try (Stream<Path> files = Files.list(trials)) {
+            return files.filter(file -> file.toString().endsWith(".json")
+                            && !file.getFileName().toString().startsWith("."))
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    @Test
+    void optionsOfAMethodAreThatMethodsAlone() {
+        JsonNode two = compare("--json", "seeds=1").json();
+        JsonNode four = compare("--json", "seeds=1", "lora.r=4").json();
+
+        long before = two.at("/methods/2/trainable").longValue();
+        assertThat(four.at("/methods/2/trainable").longValue()).isGreaterThan(before);
+        assertThat(four.at("/methods/3")).isEqualTo(two.at("/methods/3"));
+    }
+
+    @Test
+    void whatMeansNothingHereIsRefusedByName() {
+        assertThat(compare("method=lora").err()).contains("method: a comparison has methods");
+        assertThat(compare("save_steps=3").err()).contains("save_steps: a comparison scores each method once");
+        assertThat(compare("methods=[lorra]").err()).contains("\"lorra\"; did you mean lora?");
+        assertThat(compare("seeds=0").err()).contains("seeds is 0");
+        assertThat(compare("metric=bleu").err()).contains("metric is bleu");
+        assertThat(compare("ia3.rank=3").err()).contains("rank");
+        assertThat(compare("lorra.r=3").err()).contains("lorra.r: unknown option");
+        assertThat(compare("elsewhere").err()).contains("elsewhere stands after the recipe");
+        assertThat(Cli.run("compare", "seeds=3").err()).contains("stands where the recipe should be");
+        assertThat(compare("--jobs", "0").err()).contains("--jobs is 0");
+        assertThat(compare("--jobs", "0").code()).isEqualTo(2);
+    }
+
+    @Test
+    void methodsAreComparedWithoutATeacher() {
+        for (String given : List.of("teacher=file:larger", "adapter=larger", "temperature=3", "weight=0.3")) {
+            Cli run = compare("distillation." + given);
+            assertThat(run.code()).as(run.err()).isEqualTo(2);
+            assertThat(run.err())
+                    .contains("distillation." + given.substring(0, given.indexOf('=')) + " is given, but methods");
+        }
+    }
+
+    @Test
+    void rowsToChooseByAndToScoreOnMustBeThere() {
+        assertThat(compare("data.valid_fraction=0").err()).contains("there are no validation rows");
+        assertThat(compare("data.test=null").err()).contains("there are no test rows");
+    }
+
+    @Test
+    void whatWasMeasuredGoesToThePagesAndStaysWhereItIsRewritten() throws IOException {
+        Path page = page();
+        assertThat(compare("seeds=1", "methods=lora").code()).isZero();
+
+        assertThat(compare("seeds=1", "methods=lora", "--write-pages", page.getParent())
+                        .code())
+                .isZero();
+
+        String written = Files.readString(page);
+        assertThat(written)
+                .startsWith("# LoRA\n\nText.\n\n<!-- measured")
+                .endsWith("<!-- /measured -->\n\n## Reference\n\nTable.\n")
+                .containsPattern("\\| [^|]*bert-base \\| accuracy [01]\\.\\d{3} \\(")
+                .contains("seeds=1 methods=lora`; one seed, the best of the rates 5e-04, 1e-03");
+        assertThat(compare("seeds=1", "methods=lora", "--write-pages", page.getParent())
+                        .code())
+                .isZero();
+        assertThat(Files.readString(page)).isEqualTo(written);
+        assertThat(compare("--write-pages", folder.resolve("none")).code()).isEqualTo(2);
     }
 
     @Test

@@ -41,7 +41,7 @@ class GenerateCommandTest {
     }
 
     @Test
-    void codesOfAQuantisedBaseMayBeKeptOnce() {
+    void aQuantisedBaseWritesTheSameWithoutPackingInFp32() {
         Object[] words = {"--prompt", "a graft", "--max-new-tokens", 5, "--quantization", "int8", "--no-stream"};
         Cli packed = generate(words);
         Object[] more = Arrays.copyOf(words, words.length + 1);

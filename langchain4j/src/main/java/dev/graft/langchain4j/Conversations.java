@@ -148,7 +148,7 @@ final class Conversations {
                         .modelName(model)
                         .tokenUsage(new TokenUsage(
                                 ended.promptTokens(), ended.generated().ids().length))
-                        .finishReason(reason(ended.generated().reason(), calls))
+                        .finishReason(reason(ended.generated().reason(), text))
                         .build());
             }
 
@@ -172,14 +172,13 @@ final class Conversations {
                 .build();
     }
 
-    private static dev.langchain4j.model.output.FinishReason reason(
-            FinishReason reason, List<ToolExecutionRequest> calls) {
+    private static dev.langchain4j.model.output.FinishReason reason(FinishReason reason, ToolText text) {
         if (reason == FinishReason.LENGTH) {
             return dev.langchain4j.model.output.FinishReason.LENGTH;
         }
-        return calls.isEmpty()
-                ? dev.langchain4j.model.output.FinishReason.STOP
-                : dev.langchain4j.model.output.FinishReason.TOOL_EXECUTION;
+        return text.endsWithCalls()
+                ? dev.langchain4j.model.output.FinishReason.TOOL_EXECUTION
+                : dev.langchain4j.model.output.FinishReason.STOP;
     }
 
     private GenerateOptions options(ChatRequest request, int prompt) {

@@ -229,8 +229,8 @@ public record AttentionMask(
     }
 
     /**
-     * The same, where a query sees only keys within its reach. Distances count all keys, padding too; chunks begin behind the padding on the
-     * left, and at the beginning of each text of a row.
+     * The same, where a query sees only keys within its reach. Distances count all keys, padding too; chunks count none that are padding, and
+     * each text of a row begins them anew behind the prefix.
      */
     public AttentionMask within(Reach wanted) {
         if (!rows.isEmpty()) {
@@ -265,9 +265,10 @@ public record AttentionMask(
     /** Where keys are in another chunk, {@code [batch, queries, keys]}. */
     private Tensor elsewhere(int size) {
         int count = (int) keys.size(1);
-        long[] chunks = starts(count);
+        long[] chunks = new long[(int) keys.numel()];
+        int[] tokens = tokens(count);
         for (int i = 0; i < chunks.length; i++) {
-            chunks[i] = Math.floorDiv(i % count - chunks[i], size);
+            chunks[i] = Math.floorDiv(tokens[i] - 1, size);
         }
         Tensor each = Tensors.of(chunks, chunks.length / count, count);
         return ofQueries(each).unsqueeze(2).ne(each.unsqueeze(1));
@@ -277,26 +278,27 @@ public record AttentionMask(
         return each.narrow(1, keys.size(1) - queries, queries);
     }
 
-    /** For each key where its text begins. */
-    private long[] starts(int count) {
+    /** For each key how many there are up to it, of the prefix and its own text, without padding. */
+    private int[] tokens(int count) {
         long[] visible = Tensors.longs(keys);
         long[] own = segments == null ? null : Tensors.longs(segments);
-        long[] starts = new long[visible.length];
+        int[] tokens = new int[visible.length];
         int before = count - (int) queries;
         for (int row = 0; row < visible.length; row += count) {
-            int first = 0;
-            while (own == null && first < count - 1 && visible[row + first] == 0) {
-                first++;
-            }
-            for (int key = own == null ? 0 : before; key < count; key++) {
+            int prefix = 0;
+            int seen = 0;
+            for (int key = 0; key < count; key++) {
                 int at = row / count * (int) queries + key - before;
-                if (own != null && key > before && own[at] != own[at - 1]) {
-                    first = key - before;
+                if (key == before) {
+                    prefix = seen;
+                } else if (own != null && key > before && own[at] != own[at - 1]) {
+                    seen = prefix;
                 }
-                starts[row + key] = first;
+                seen += (int) visible[row + key];
+                tokens[row + key] = seen;
             }
         }
-        return starts;
+        return tokens;
     }
 
     /** The same, where scores fall with the distance of the keys. */

@@ -57,9 +57,12 @@ public interface Backbone {
         return false;
     }
 
-    /** Whether what a row is given depends on no other row to the last bit where that holds for its linear layers; see {@link Base#rowsAreSteady}. */
+    /**
+     * Whether what a row is given depends on no other row to the last bit where that holds for its linear layers; see
+     * {@link Base#rowsAreSteady}. The products of a recurrent state are rounded otherwise beside other rows.
+     */
     default boolean rowsAreSteady() {
-        return true;
+        return !recurs();
     }
 
     /**
@@ -67,6 +70,11 @@ public interface Backbone {
      * come first, then all keys.
      */
     default boolean fusesByHead() {
+        return false;
+    }
+
+    /** Whether layers are of several kinds, which follow from where they stand. */
+    default boolean layersDiffer() {
         return false;
     }
 

@@ -239,7 +239,8 @@ public final class Base {
         if (order != null) {
             throw new IllegalStateException(name + " has its layers in another order already");
         }
-        return new Base(
+        LayerOrder.requireAlike(this);
+        Base ordered = new Base(
                 name,
                 checkpoint,
                 architecture,
@@ -247,6 +248,8 @@ public final class Base {
                 overrides(weights.loaded()),
                 quantized(),
                 new LayerOrder(layers));
+        LayerOrder.requireAlike(ordered);
+        return ordered;
     }
 
     /**

@@ -16,6 +16,8 @@ record LayerOrder(List<Integer> layers) {
     private static final String DEPTH = "num_hidden_layers";
     private static final List<String> KINDS = List.of("layer_types", "layers_block_type", "hybrid_override_pattern");
 
+    private static final String SEVERAL = "its layers are of several kinds, so they can't be repeated";
+
     LayerOrder {
         layers = List.copyOf(layers);
     }
@@ -26,10 +28,17 @@ record LayerOrder(List<Integer> layers) {
         return named.matches() ? named.group(1) + layers.get(Integer.parseInt(named.group(2))) + named.group(3) : asked;
     }
 
+    /** Refuses layers that would become others by where they stand. */
+    static void requireAlike(Base base) {
+        if (base.backbone().layersDiffer()) {
+            throw new InputException(base.name() + ": " + SEVERAL);
+        }
+    }
+
     /** A model's configuration with as many layers as these. */
     Fields of(Fields config) {
         if (KINDS.stream().anyMatch(config::has)) {
-            throw new InputException(config.source() + ": its layers are of several kinds, so they can't be repeated");
+            throw new InputException(config.source() + ": " + SEVERAL);
         }
         int depth = config.integer(DEPTH);
         for (int layer : layers) {

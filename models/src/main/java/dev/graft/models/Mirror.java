@@ -25,7 +25,10 @@ public record Mirror(
         @Nullable Integer hidden,
         @Nullable Integer heads,
         @Nullable Integer intermediate) {
-    /** Lists with a value for each layer; {@code attention_types} of GPT-Neo says how often kinds follow one another. */
+    /**
+     * Lists with a value for each layer; {@code attention_types} of GPT-Neo says how often kinds follow one another, and Nemotron-H's
+     * {@code hybrid_override_pattern} has a letter for each.
+     */
     private static final List<String> BY_LAYER = List.of("layer_types", "layers_block_type", "no_rope_layers");
 
     /** The configuration of such a network, of which transformers' class would make it. */
@@ -48,6 +51,10 @@ public record Mirror(
                 ArrayNode first = smaller.putArray(field);
                 all.valueStream().limit(layers).forEach(first::add);
             }
+        }
+        JsonNode letters = smaller.get("hybrid_override_pattern");
+        if (letters != null && letters.isString() && letters.stringValue().length() > layers) {
+            smaller.put("hybrid_override_pattern", letters.stringValue().substring(0, layers));
         }
         JsonNode kinds = smaller.get("attention_types");
         if (kinds != null && kinds.isArray()) {

@@ -14,7 +14,7 @@ public record Reach(Form form, int size) {
         ALL,
         /** Those that are less than a window's size away. */
         WINDOW,
-        /** Those of the query's own chunk: a text is cut into chunks of one size from its first position on. */
+        /** Those of the query's own chunk: a text is cut into chunks of one size from its first token, or that of a prefix, on. */
         CHUNK
     }
 

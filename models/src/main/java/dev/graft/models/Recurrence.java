@@ -2,6 +2,7 @@ package dev.graft.models;
 
 import dev.graft.formats.InputException;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Profile;
 import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
 import java.util.Arrays;
@@ -105,9 +106,11 @@ public final class Recurrence {
      */
     public Tensor read(String name, Layer layer, Tensor... x) {
         Tape tape = pass.tape();
-        return tape == null
-                ? pass.piece(() -> new Tensor[] {each(name, layer, x)})[0]
-                : tape.again(own -> own.run(() -> new Tensor[] {each(name, layer, x)}))[0];
+        if (tape == null) {
+            return pass.piece(() -> new Tensor[] {each(name, layer, x)})[0];
+        }
+        Profile.at("recurrence");
+        return tape.again(own -> own.run(() -> new Tensor[] {each(name, layer, x)}))[0];
     }
 
     private Tensor each(String name, Layer layer, Tensor... x) {

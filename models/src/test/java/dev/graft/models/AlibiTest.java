@@ -66,4 +66,22 @@ class AlibiTest {
                     .containsExactly(0, 0.353515625f, 0.70703125f, 1.0625f);
         }
     }
+
+    /** 299 and 301 are 300 in bf16, and 300 times 0.70703125 is 212. */
+    @Test
+    void roundedBiasesOfFarPlacesGoInSteps() {
+        Tensor keys = Tensors.ones(ScalarType.Long, 1, 302);
+        Alibi alibi = Alibi.rounded(16, 0.5);
+        try (Scope scope = new Scope()) {
+            Tensor whole = Tensors.zeros(ScalarType.Float, 1, 16, 1, 1, 302);
+            alibi.over(keys, 1).addTo(whole, 0, 0, 0);
+            Tensor step = Tensors.zeros(ScalarType.Float, 1, 16, 1, 302);
+            alibi.over(keys, 1).addTo(step, 301L);
+
+            assertThat(Tensors.floats(whole.select(1, 0).narrow(3, 298, 4).contiguous()))
+                    .containsExactly(105.5f, 106, 106, 106);
+            assertThat(Tensors.floats(step.select(1, 0).narrow(2, 298, 4).contiguous()))
+                    .containsExactly(105.5f, 106, 106, 106);
+        }
+    }
 }

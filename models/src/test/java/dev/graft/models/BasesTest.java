@@ -183,8 +183,8 @@ class BasesTest {
     }
 
     @Test
-    void chunksBeginWithEachTextAndBehindPaddingOnTheLeft() {
-        Tensor keys = Tensors.of(new long[][] {{0, 0, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1}});
+    void chunksBeginWithEachTextAndCountNoPadding() {
+        Tensor keys = Tensors.of(new long[][] {{0, 0, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1}, {1, 1, 0, 0, 1, 1, 1}});
         try (Scope scope = new Scope()) {
             Pass padded = Pass.inference(Hooks.NONE);
             padded.context().sees(keys);
@@ -193,6 +193,8 @@ class BasesTest {
                     AttentionMask.of(site, true, ScalarType.Float, padded).within(Reach.chunk(3));
             assertThat(seen(mask, 0)).isEqualTo("..3 ..34 ..345 .....6 .....67".replace(" ", "\n"));
             assertThat(seen(mask, 1)).isEqualTo("1 12 123 ...4 ...45 ...456 ......7".replace(" ", "\n"));
+            // As 1 12 125 .....6 .....67, but for the queries of its padding.
+            assertThat(seen(mask, 2)).isEqualTo("1 12 12 12 12..5 .....6 .....67".replace(" ", "\n"));
 
             Pass several = Pass.inference(Hooks.NONE);
             Tensor texts = Tensors.of(new long[][] {{0, 0, 0, 0, 1, 1, 1}});

@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
+import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Site;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,6 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -168,15 +171,8 @@ class FamiliesTest {
     @CsvSource({"4, true", "0, false"})
     void llama4ReadsANumberForWhetherTheTemperatureIsTuned(int given, boolean same, @TempDir Path folder) {
         Fixtures.copy("llama4-tuned", folder, config -> config.put("attn_temperature_tuning", given));
-        Inputs in = Inputs.of(new long[][] {{5, 9, 31, 7, 8, 40}});
-        Base tuned = Base.load(Fixtures.folder("llama4-tuned"));
 
-        assertThat(tuned.hidden(in, Pass.inference(Hooks.NONE))
-                        .last()
-                        .equal(Base.load(folder)
-                                .hidden(in, Pass.inference(Hooks.NONE))
-                                .last()))
-                .isEqualTo(same);
+        assertThat(sameHidden("llama4-tuned", folder)).isEqualTo(same);
     }
 
     /** As NVIDIA's files say them. */
@@ -188,7 +184,68 @@ class FamiliesTest {
         });
 
         assertThat(Base.load(folder).sites())
-                .hasSameSizeAs(Base.load(Fixtures.folder("nemotron-h")).sites());
+                .extracting(Site::name)
+                .containsExactlyElementsOf(Base.load(Fixtures.folder("nemotron-h")).sites().stream()
+                        .map(Site::name)
+                        .toList());
+    }
+
+    /** The plain names say something else, which doesn't count. */
+    @Test
+    void nemotronHReadsTheOlderNamesOfItsFields(@TempDir Path folder) {
+        Fixtures.copy("nemotron-h", folder, config -> {
+            config.set("layer_types", config.get("layers_block_type"));
+            config.putArray("layers_block_type").add("mlp");
+            config.set("mamba_n_groups", config.get("n_groups"));
+            config.put("n_groups", 1);
+            config.set("mamba_d_conv", config.get("conv_kernel"));
+            config.put("conv_kernel", 5);
+            config.set("mamba_chunk_size", config.get("chunk_size"));
+            config.put("chunk_size", 0);
+            config.set("mamba_conv_bias", config.get("use_conv_bias"));
+            config.put("use_conv_bias", false);
+            config.set("mamba_dt_min", config.get("time_step_min"));
+            config.put("time_step_min", 9.0);
+        });
+
+        assertThat(sameHidden("nemotron-h", folder)).isTrue();
+    }
+
+    /** The default of transformers. */
+    @Test
+    void nemotronHHasEightHeadsOfKeysWhereNothingIsSaid(@TempDir Path folder) {
+        Fixtures.copy("nemotron-h", folder, config -> config.remove("num_key_value_heads"));
+
+        assertThatThrownBy(() -> Base.load(folder))
+                .isInstanceOf(FormatException.class)
+                .hasMessageContaining("num_key_value_heads");
+    }
+
+    @Test
+    void llama4SharesAHiddenStateOutToHeadsOfNoSize(@TempDir Path folder) {
+        Fixtures.copy("llama4", folder, config -> config.putNull("head_dim"));
+
+        assertThat(sameHidden("llama4", folder)).isTrue();
+    }
+
+    private static boolean sameHidden(String base, Path folder) {
+        Inputs in = Inputs.of(new long[][] {{5, 9, 31, 7, 8, 40}});
+        return Base.load(Fixtures.folder(base))
+                .hidden(in, Pass.inference(Hooks.NONE))
+                .last()
+                .equal(Base.load(folder).hidden(in, Pass.inference(Hooks.NONE)).last());
+    }
+
+    /** Layers whose kinds follow from where they stand would be others in another order: of Gemma 3 the sixth. */
+    @ParameterizedTest
+    @ValueSource(strings = {"llama4", "gemma2", "gemma3", "smollm3", "qwen3-moe", "modernbert-mlm", "nemotron-h"})
+    void layersOfSeveralKindsAreNotRepeated(String base, @TempDir Path folder) {
+        Fixtures.copy(base, folder, config -> config.remove(List.of("layer_types", "no_rope_layers", "moe_layers")));
+        Base whole = Base.load(folder);
+
+        assertThatThrownBy(() -> whole.withLayers(List.of(0, 1, 0, 1, 0, 1)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("its layers are of several kinds");
     }
 
     /** What a config.json may ask for that no code here does. */
@@ -250,6 +307,9 @@ class FamiliesTest {
                 "rwkv | context_length | 0",
                 "nemotron-h | layers_block_type | [\"linear_attention\", \"moe\"]",
                 "nemotron-h | n_groups | 3",
+                "nemotron-h | layer_types | [\"linear_attention\", \"moe\"]",
+                "nemotron-h | mamba_n_groups | 3",
+                "nemotron-h | num_nextn_predict_layers | 1",
                 "nemotron-h | num_key_value_heads | 3",
                 "nemotron-h | mamba_hidden_act | \"gelu\"",
                 "nemotron-h | mamba_proj_bias | true",
@@ -258,6 +318,8 @@ class FamiliesTest {
                 "nemotron-h | tie_word_embeddings | true",
                 "deberta-mlm | relative_attention | false",
                 "deberta-mlm | talking_head | true",
+                "t5-seqcls | decoder_start_token_id | null",
+                "umt5-qa | decoder_start_token_id | null",
                 "mt5 | feed_forward_proj | \"gated-mish\"",
                 "bart | encoder_layerdrop | 0.1",
                 "bart | decoder_layerdrop | 0.1",

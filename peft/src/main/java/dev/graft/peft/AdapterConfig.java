@@ -60,8 +60,7 @@ public record AdapterConfig(
             return names;
         }
         String own = output.name();
-        return Stream.concat(names.stream(), Stream.of(own.substring(0, own.indexOf('.'))))
-                .toList();
+        return Stream.concat(names.stream(), Stream.of(own.split("\\.", 2)[0])).toList();
     }
 
     static List<String> heads(@Nullable Task task) {

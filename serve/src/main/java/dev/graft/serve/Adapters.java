@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The adapters that a base is served with, each loaded when it is first asked for, and anew when its name means another version; texts that
- * are being written go on with the one they began with. Under a budget of bytes those that were used longest ago leave memory. What a client
- * calls a model is the name of an adapter, of the base, or both: {@code base:adapter}.
+ * are being written go on with the one they began with. Under a budget of bytes those that were used longest ago leave memory, what is made
+ * of others later than the rest. What a client calls a model is the name of an adapter, of the base, or both: {@code base:adapter}.
  *
  * <pre>{@code
  * Adapters adapters = new Adapters(base, "smollm2", new FolderStore(Path.of("adapters")), 1L << 30);

@@ -8,9 +8,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class RowProductsTest {
+    private static final Rng RNG = Rng.of(7, "row-products");
 
     private static Tensor random(ScalarType type, long... shape) {
-        return Ops.to(Tensors.zeros(ScalarType.Float, shape).normal_(), type);
+        return Ops.to(RNG.normal(0, 1, shape), type);
     }
 
     /** Of fewer texts than there are places too, and where the matrices are a part of wider ones. */

@@ -161,6 +161,10 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
         List<Standing> standings = comparison(true).standings();
         String model = config.run().apply("lora").base().model();
         MethodPage page = MethodPage.of(model, command(), standings);
+        if (page.isWithoutLora(standings)) {
+            throw new InputException("--write-pages writes costs as times LoRA's, which weren't measured: run"
+                    + " --costs with lora among the methods");
+        }
         standings.forEach(standing -> page.write(standing, folder));
         return 0;
     }

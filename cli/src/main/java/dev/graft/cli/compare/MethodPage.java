@@ -10,6 +10,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -24,7 +25,7 @@ import tools.jackson.databind.JsonNode;
  *
  * @param base that was compared on
  * @param command that measured it
- * @param lora what everything is relative to; null if it wasn't compared
+ * @param lora what costs are relative to, which aren't written without its own; null if it wasn't compared
  * @param frozen the base as it is
  */
 record MethodPage(
@@ -39,6 +40,14 @@ record MethodPage(
             | base | score | above the frozen base | learning rate | trained | file | step | peak memory | one row |
             |---|---|---|---|---|---|---|---|---|
             """;
+
+    private static final int COLUMNS = 9;
+
+    /** The column of the first cost; before it are the base and its score. */
+    private static final int FIRST_COST = 5;
+
+    /** Behind a base's name in the note on what its costs were measured by. */
+    private static final String COSTS = ", costs";
 
     /** Writes the row of a method into its page, if there is one and something was measured. */
     void write(Standing standing, Path folder) {
@@ -67,29 +76,29 @@ record MethodPage(
                 }
             });
         }
-        List<String> cells = cells(standing);
         String before = rows.get(base);
-        if (before != null) {
-            List<String> known =
-                    List.of(before.substring(2, before.length() - 2).split(" \\| ", -1));
-            for (int i = 0; i < Math.min(cells.size(), known.size()); i++) {
-                if (cells.get(i).isEmpty()) {
-                    cells.set(i, known.get(i));
-                }
-            }
+        List<String> known = before == null
+                ? Collections.nCopies(COLUMNS, "")
+                : List.of(before.substring(2, before.length() - 2).split(" \\| ", -1));
+        Footprint cost = standing.footprint();
+        List<String> cells = new ArrayList<>(List.of(base));
+        if (standing.scored()) {
+            cells.addAll(scores(standing));
+            notes.put(base, note(standing));
+        } else {
+            cells.addAll(known.subList(1, FIRST_COST - 1));
+            cells.add(
+                    known.get(1).isEmpty() && cost != null
+                            ? trained(cost.trainable(), cost.total())
+                            : known.get(FIRST_COST - 1));
+        }
+        if (cost != null && lora != null && lora.footprint() != null) {
+            cells.addAll(costs(cost, lora.footprint()));
+            notes.put(base + COSTS, costNote(cost));
+        } else {
+            cells.addAll(known.subList(FIRST_COST, COLUMNS));
         }
         rows.put(base, "| " + String.join(" | ", cells) + " |");
-        if (standing.scored()) {
-            notes.put(base, note(standing));
-        }
-        Footprint cost = standing.footprint();
-        if (cost != null) {
-            String costs = base + ", costs";
-            notes.put(
-                    costs,
-                    "- " + costs + ": `" + command + " --costs`; " + processor(cost.machine()) + ", " + cost.threads()
-                            + (cost.threads() == 1 ? " thread" : " threads"));
-        }
         String part = START + "\n## Measured\n\n" + HEADER + String.join("\n", rows.values()) + "\n\n"
                 + "Step, memory and row are times LoRA's.\n\n" + String.join("\n", notes.values()) + "\n" + END + "\n";
         if (start >= 0 && end > start) {
@@ -101,28 +110,30 @@ record MethodPage(
                 : page.substring(0, reference + 1) + part + page.substring(reference);
     }
 
-    /** What stands in the columns, each empty where it wasn't measured. */
-    private List<String> cells(Standing standing) {
-        Footprint cost = standing.footprint();
-        Footprint loras = lora == null ? null : lora.footprint();
-        boolean scored = standing.scored();
-        long trainable = scored ? standing.trainable() : cost == null ? 0 : cost.trainable();
-        double percent =
-                scored ? standing.trainablePercent() : cost == null ? 0 : 100.0 * cost.trainable() / cost.total();
-        String row = ratio(
-                cost, loras, any -> any.adapted() == null ? 0 : any.adapted().p50());
-        String merged =
-                cost == null || cost.merged() == null ? "" : "; merged " + ratio(cost, loras, MethodPage::merged);
-        return new ArrayList<>(List.of(
-                base,
-                scored ? score(standing) : "",
-                scored && frozen != null && frozen.scored() ? gain(standing, frozen) : "",
-                scored ? String.format(Locale.ROOT, "%.0e", standing.rate()) : "",
-                String.format(Locale.ROOT, "%,d (%.3g %%)", trainable, percent),
-                cost == null ? "" : String.format(Locale.ROOT, "%,d kB", (cost.adapterBytes() + 500) / 1000),
+    /** The score and what it was got by: the columns behind the base's name. */
+    private List<String> scores(Standing standing) {
+        return List.of(
+                score(standing),
+                frozen != null && frozen.scored() ? gain(standing, frozen) : "",
+                String.format(Locale.ROOT, "%.0e", standing.rate()),
+                trained(standing.trainable(), standing.outcomes().get(0).total()));
+    }
+
+    private static String trained(long trainable, long total) {
+        return String.format(Locale.ROOT, "%,d (%.3g %%)", trainable, 100.0 * trainable / total);
+    }
+
+    /** The columns from {@link #FIRST_COST} on. */
+    private static List<String> costs(Footprint cost, Footprint loras) {
+        return List.of(
+                String.format(Locale.ROOT, "%,d kB", (cost.adapterBytes() + 500) / 1000),
                 ratio(cost, loras, Footprint::step),
                 ratio(cost, loras, any -> any.memory().peak()),
-                row + merged));
+                ratio(
+                                cost,
+                                loras,
+                                any -> any.adapted() == null ? 0 : any.adapted().p50())
+                        + (cost.merged() == null ? "" : "; merged " + ratio(cost, loras, MethodPage::merged)));
     }
 
     private static double merged(Footprint cost) {
@@ -134,10 +145,8 @@ record MethodPage(
         double of(Footprint cost);
     }
 
-    private static String ratio(@Nullable Footprint cost, @Nullable Footprint loras, Amount amount) {
-        return cost == null || loras == null || amount.of(loras) == 0
-                ? ""
-                : String.format(Locale.ROOT, "%.2f", amount.of(cost) / amount.of(loras));
+    private static String ratio(Footprint cost, Footprint loras, Amount amount) {
+        return amount.of(loras) == 0 ? "" : String.format(Locale.ROOT, "%.2f", amount.of(cost) / amount.of(loras));
     }
 
     private static String score(Standing standing) {
@@ -166,6 +175,11 @@ record MethodPage(
                 + ", the best of the rates " + rates + " on the validation rows";
     }
 
+    private String costNote(Footprint cost) {
+        return "- " + base + COSTS + ": `" + command + " --costs`; " + processor(cost.machine()) + ", " + cost.threads()
+                + (cost.threads() == 1 ? " thread" : " threads");
+    }
+
     private static String processor(JsonNode machine) {
         return machine.at("/processor/value").asString("unknown processor");
     }
@@ -173,6 +187,12 @@ record MethodPage(
     /** What a method's row is relative to. */
     static MethodPage of(String base, String command, List<Standing> standings) {
         return new MethodPage(base, command, find(standings, "lora"), find(standings, Workbench.FROZEN));
+    }
+
+    /** Whether there are costs, but none of LoRA to hold them against. */
+    boolean isWithoutLora(List<Standing> standings) {
+        return (lora == null || lora.footprint() == null)
+                && standings.stream().anyMatch(standing -> standing.footprint() != null);
     }
 
     private static @Nullable Standing find(List<Standing> standings, String name) {

@@ -85,8 +85,8 @@ public final class ServeCommand implements Runnable {
             defaultValue = "4096",
             paramLabel = "MIB",
             description = {
-                "Memory for adapters; those that were used longest ago leave it and are loaded again when they are",
-                "asked for (default: ${DEFAULT-VALUE} MiB)."
+                "Memory for adapters; those that were used longest ago leave it, what is made of others later, and are",
+                "loaded again when they are asked for (default: ${DEFAULT-VALUE} MiB)."
             })
     private int adapterMemory;
 

@@ -54,7 +54,7 @@ final class LamaProof extends ScoredTwinProof {
         return new Lora(LoraConfig.DEFAULT.withTargets(Targets.ALL_LINEAR));
     }
 
-    /** Sentences whose mask alone is learnt. */
+    /** Sentences whose mask alone is learnt, where one token fills it. */
     @Override
     RowEncoder encoder(Base base) {
         List<Item> items = items();
@@ -64,10 +64,11 @@ final class LamaProof extends ScoredTwinProof {
             int[] ids = tokenizer
                     .encode(((Row.Text) row).text().replace(Lama.MASK, mask.content()), EncodeOptions.DEFAULT)
                     .ids();
-            int gold = tokenizer.encode(items.get(index).gold().get(0), EncodeOptions.DEFAULT.withoutSpecialTokens())
-                    .ids()[0];
+            int[] gold = tokenizer
+                    .encode(items.get(index).gold().get(0), EncodeOptions.DEFAULT.withoutSpecialTokens())
+                    .ids();
             int[] labels = Arrays.stream(ids)
-                    .map(id -> id == mask.id() ? gold : Target.NONE)
+                    .map(id -> id == mask.id() && gold.length == 1 ? gold[0] : Target.NONE)
                     .toArray();
             return new Example(index, ids, null, new Target.InPlace(labels));
         };

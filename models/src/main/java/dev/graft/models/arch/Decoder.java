@@ -89,11 +89,12 @@ final class Decoder implements Backbone {
             return read(f, size, absentKeyValues, size.hidden() / size.heads());
         }
 
-        /** The same where the family has its own default for the size of a head. */
+        /** The same where the family has its own default for the size of a head; null is that of a hidden state by the number of heads. */
         static Heads read(Fields f, Size size, int absentKeyValues, int absentDim) {
             int keyValues = keyValues(f, size, absentKeyValues);
-            Integer given = f.integerOrNull("head_dim");
-            int dim = given == null ? absentDim : given;
+            int dim = f.has("head_dim") && f.integerOrNull("head_dim") == null
+                    ? size.hidden() / size.heads()
+                    : f.integer("head_dim", absentDim, 1);
             boolean bias = f.bool("attention_bias", false);
             return new Heads(
                     keyValues,
@@ -177,9 +178,9 @@ final class Decoder implements Backbone {
      * @param experts in place of the feed-forward block, or null
      */
     record Kind(@Nullable Rope rope, Reach reach, @Nullable Temperature temperature, Mixture.@Nullable Config experts) {
-        /** A layer whose queries see so many positions up to their own; 0 for all. */
-        Kind(@Nullable Rope rope, int window, Mixture.@Nullable Config experts) {
-            this(rope, Reach.window(window), null, experts);
+        /** A layer that doesn't tune the temperature of its scores. */
+        Kind(@Nullable Rope rope, Reach reach, Mixture.@Nullable Config experts) {
+            this(rope, reach, null, experts);
         }
     }
 
@@ -459,6 +460,11 @@ final class Decoder implements Backbone {
                 .filter(kind -> kind.rope != null)
                 .mapToInt(kind -> kind.rope.steadyPositions())
                 .reduce(maxPositions(), Math::min);
+    }
+
+    @Override
+    public boolean layersDiffer() {
+        return config.kinds.stream().distinct().count() > 1;
     }
 
     @Override

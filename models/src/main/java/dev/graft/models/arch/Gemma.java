@@ -2,6 +2,7 @@ package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
 import dev.graft.models.Activation;
+import dev.graft.models.Reach;
 import dev.graft.models.Rope;
 
 /** Gemma and CodeGemma (Gemma Team, 2024): a {@link Decoder} with scaled embeddings and norms around 1. */
@@ -15,7 +16,8 @@ public final class Gemma extends GemmaFamily {
     Decoder.Config config(Fields f) {
         Decoder.Size size = Decoder.size(f, 8192);
         Decoder.Heads heads = heads(f, size, 16);
-        return config(f, size, heads, mlp(f), Decoder.Place.BEFORE, Layers.same(size, Rope.read(f, heads.dim()), 0));
+        return config(
+                f, size, heads, mlp(f), Decoder.Place.BEFORE, Layers.same(size, Rope.read(f, heads.dim()), Reach.ALL));
     }
 
     /** The first files say gelu and mean its tanh approximation; some repeat that in {@code hidden_activation}. */

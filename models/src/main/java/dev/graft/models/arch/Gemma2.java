@@ -1,6 +1,7 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
+import dev.graft.models.Reach;
 import dev.graft.models.Rope;
 import dev.graft.models.SoftCap;
 import java.util.List;
@@ -32,7 +33,7 @@ public final class Gemma2 extends GemmaFamily {
     }
 
     private static List<Decoder.Kind> kinds(Fields f, Decoder.Size size, Rope rope) {
-        Decoder.Kind full = new Decoder.Kind(rope, 0, null);
+        Decoder.Kind full = new Decoder.Kind(rope, Reach.ALL, null);
         Decoder.Kind sliding = new Decoder.Kind(rope, Layers.window(f, 4096), null);
         return Layers.types(f, size, layer -> layer % 2 == 1).stream()
                 .map(type -> type.equals(Layers.FULL) ? full : sliding)

@@ -1,6 +1,7 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
+import dev.graft.models.Reach;
 import dev.graft.models.Rope;
 import dev.graft.models.SoftCap;
 import dev.graft.models.Task;
@@ -52,7 +53,7 @@ public final class Gemma3 extends GemmaFamily {
     private static List<Decoder.Kind> kinds(Fields f, Decoder.Size size, int dim) {
         int every = f.integer("sliding_window_pattern", f.integer("_sliding_window_pattern", 6, 1), 1);
         List<String> types = Layers.types(f, size, layer -> (layer + 1) % every == 0);
-        Decoder.Kind full = new Decoder.Kind(Rope.read(f, "full_attention", dim, "rope_theta", 1e6), 0, null);
+        Decoder.Kind full = new Decoder.Kind(Rope.read(f, "full_attention", dim, "rope_theta", 1e6), Reach.ALL, null);
         Decoder.Kind sliding = new Decoder.Kind(
                 Rope.read(f, "sliding_attention", dim, "rope_local_base_freq", 1e4), Layers.window(f, 4096), null);
         return types.stream()

@@ -2,6 +2,7 @@ package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
 import dev.graft.models.Backbone;
+import dev.graft.models.Reach;
 import dev.graft.models.Rope;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -17,17 +18,17 @@ final class Layers {
     private Layers() {}
 
     /** Layers that are all alike. */
-    static List<Decoder.Kind> same(Backbone.Size size, Rope rope, int window) {
-        return Collections.nCopies(size.layers(), new Decoder.Kind(rope, window, null));
+    static List<Decoder.Kind> same(Backbone.Size size, Rope rope, Reach reach) {
+        return Collections.nCopies(size.layers(), new Decoder.Kind(rope, reach, null));
     }
 
-    /** {@code sliding_window}, where null means that there is none: 0. */
-    static int window(Fields f, int absent) {
+    /** {@code sliding_window}: null is none; where it isn't said so many positions, 0 for none. */
+    static Reach window(Fields f, int absent) {
         if (!f.has("sliding_window")) {
-            return absent;
+            return Reach.window(absent);
         }
         Integer window = f.integerOrNull("sliding_window", 1, Integer.MAX_VALUE);
-        return window == null ? 0 : window;
+        return window == null ? Reach.ALL : Reach.window(window);
     }
 
     /** {@code layer_types}, or what a family with windows takes in its place. */
@@ -53,10 +54,10 @@ final class Layers {
 
     /** Layers of Qwen2 and Qwen3: a window from {@code max_window_layers} on, if {@code use_sliding_window} is true. */
     static List<Decoder.Kind> qwen(Fields f, Backbone.Size size, Rope rope) {
-        int window = f.bool("use_sliding_window", false) ? window(f, 4096) : 0;
+        Reach window = f.bool("use_sliding_window", false) ? window(f, 4096) : Reach.ALL;
         int first = f.integer("max_window_layers", 28);
-        return types(f, size, layer -> window == 0 || layer < first).stream()
-                .map(type -> new Decoder.Kind(rope, type.equals(SLIDING) ? window : 0, null))
+        return types(f, size, layer -> window.equals(Reach.ALL) || layer < first).stream()
+                .map(type -> new Decoder.Kind(rope, type.equals(SLIDING) ? window : Reach.ALL, null))
                 .toList();
     }
 }

@@ -1,6 +1,7 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
+import dev.graft.models.Reach;
 import dev.graft.models.Rope;
 import dev.graft.models.sites.Embedding;
 
@@ -37,6 +38,6 @@ public final class Llama extends DecoderFamily {
                 Decoder.Mlp.read(f),
                 Decoder.Norms.read(f, 1e-6),
                 Embedding.padding(f, -1),
-                Layers.same(size, Rope.read(f, heads.dim()), 0));
+                Layers.same(size, Rope.read(f, heads.dim()), Reach.ALL));
     }
 }

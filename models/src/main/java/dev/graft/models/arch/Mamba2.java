@@ -37,7 +37,7 @@ record Mamba2(Shape shape, Tensor kernels, @Nullable Tensor kernelBias, Tensor d
      * @param groups of heads, which share B and C
      * @param kernel how many positions the convolution sees
      * @param chunk how many positions are read at once
-     * @param floor the smallest Δ
+     * @param floor the smallest Δ, in a chunk of one token too
      */
     record Shape(int heads, int headDim, int groups, int stateSize, int kernel, int chunk, double floor) {
         /** The size of x. */

@@ -182,6 +182,12 @@ public final class ModernBert implements Backbone {
         return sites;
     }
 
+    /** The first has no norm before its attention. */
+    @Override
+    public boolean layersDiffer() {
+        return true;
+    }
+
     @Override
     public Size size() {
         return config.size;

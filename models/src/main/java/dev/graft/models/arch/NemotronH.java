@@ -2,7 +2,6 @@ package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
 import dev.graft.models.Activation;
-import dev.graft.models.Attend;
 import dev.graft.models.AttentionMask;
 import dev.graft.models.Backbone;
 import dev.graft.models.Embedded;
@@ -21,21 +20,19 @@ import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
-import dev.graft.tensor.Ops;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
-import java.util.Objects;
 import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Nemotron-H (NVIDIA, 2025): a decoder of which each layer is one block, {@code h = h + block(norm(h))}: {@link Mamba2}, attention without
  * positions, or a feed-forward block, by {@code layers_block_type} or the letters of {@code hybrid_override_pattern}. Mixtures of experts are refused.
- * Of {@code time_step_limit} nothing is read, as in transformers: the smallest step is {@code time_step_min}.
+ * Of {@code time_step_limit} nothing is read, as in transformers: the smallest step is {@code time_step_min}. There it bounds what is read in chunks
+ * and not one token behind a cache; here both.
  */
 public final class NemotronH implements Backbone {
     private final Size size;
@@ -44,92 +41,7 @@ public final class NemotronH implements Backbone {
     private final List<NemotronLayer> layers = new ArrayList<>();
     private final Norm norm;
 
-    private record NemotronLayer(Norm norm, Mixer mixer, Block block, Layer layer) {}
-
-    /** What the blocks of a pass read by. */
-    private record Reading(AttentionMask mask, Recurrence recurrence, ScalarType base) {}
-
-    /** The block of a layer. */
-    private sealed interface Mixer {
-        /** Its answer for the residual stream h {@code [batch, seq, hidden]}. */
-        Tensor apply(Norm norm, Tensor h, Reading reading, Pass pass);
-
-        /** Its sites, in the order of its modules. */
-        List<Site> sites();
-
-        /** Linear layers that are given the same input. */
-        default List<Linear> siblings() {
-            return List.of();
-        }
-    }
-
-    private record Scan(String name, Linear in, Mamba2 mamba, Tensor norm, double eps, Linear out) implements Mixer {
-        @Override
-        public Tensor apply(Norm before, Tensor h, Reading reading, Pass pass) {
-            Mamba2.Shape shape = mamba.shape();
-            Tensor[] parts = pass.split(
-                    pass.linears(before, h, reading.base, in)[0],
-                    shape.inner(),
-                    (long) shape.channels() + shape.heads());
-            Tensor y = reading.recurrence.read(name, mamba, parts[1]);
-            Tensor gated = pass.piece(() -> new Tensor[] {Ops.to(gated(y, parts[0]), reading.base)})[0];
-            return pass.linear(out, gated);
-        }
-
-        /** Times the gate, each group of heads normalised. */
-        private Tensor gated(Tensor y, Tensor gate) {
-            int groups = mamba.shape().groups();
-            Tensor x = y.mul(torch.silu(Ops.to(gate, y.scalar_type()))).unflatten(-1, groups, y.size(2) / groups);
-            Tensor size = Ops.plus(Ops.mean(x.square(), -1, true), eps).rsqrt();
-            return x.mul(size).flatten(-2, -1).mul(norm);
-        }
-
-        @Override
-        public List<Site> sites() {
-            return List.of(in, out);
-        }
-    }
-
-    private record Attending(Attention attention, int heads, List<Linear> projections, Linear output, double dropout)
-            implements Mixer {
-        @Override
-        public Tensor apply(Norm before, Tensor h, Reading reading, Pass pass) {
-            Tensor[] qkv = pass.linears(before, h, reading.base, projections.toArray(Linear[]::new));
-            Tensor attended = Attend.attend(
-                    attention,
-                    pass.heads(qkv[0], heads, null),
-                    pass.heads(qkv[1], attention.heads(), null),
-                    pass.heads(qkv[2], attention.heads(), null),
-                    reading.mask,
-                    dropout,
-                    pass);
-            return pass.linear(output, attended);
-        }
-
-        @Override
-        public List<Site> sites() {
-            List<Site> sites = new ArrayList<>(projections);
-            sites.addAll(List.of(attention, output));
-            return sites;
-        }
-
-        @Override
-        public List<Linear> siblings() {
-            return projections;
-        }
-    }
-
-    private record Forward(FeedForward feedForward) implements Mixer {
-        @Override
-        public Tensor apply(Norm before, Tensor h, Reading reading, Pass pass) {
-            return feedForward.apply(before, h, reading.base, pass);
-        }
-
-        @Override
-        public List<Site> sites() {
-            return feedForward.sites();
-        }
-    }
+    private record NemotronLayer(Norm norm, NemotronMixer mixer, Block block, Layer layer) {}
 
     NemotronH(Fields f, Weights w, String prefix) {
         int hidden = f.integer("hidden_size", 4096, 1);
@@ -160,10 +72,16 @@ public final class NemotronH implements Backbone {
         norm = w.rmsNorm(prefix + "norm_f", -1, hidden, eps);
     }
 
-    /** What each layer is, by either name that transformers has had for it. */
+    /** The name under which a field is given: the first counts, as in transformers ({@code NemotronHConfig}). */
+    private static String either(Fields f, String first, String second) {
+        return f.has(first) ? first : second;
+    }
+
+    /** What each layer is, by any name that transformers has had for it. */
     private static List<String> kinds(Fields f) {
-        List<String> given = f.stringsOrNull("layers_block_type");
-        String field = given == null ? "hybrid_override_pattern" : "layers_block_type";
+        String named = either(f, "layer_types", "layers_block_type");
+        List<String> given = f.stringsOrNull(named);
+        String field = given == null ? "hybrid_override_pattern" : named;
         List<String> written = given != null
                 ? given
                 : f.string(field).chars().mapToObj(Character::toString).toList();
@@ -180,7 +98,7 @@ public final class NemotronH implements Backbone {
                 .toList();
     }
 
-    private Mixer mixer(Fields f, Weights w, String kind, String name, int i, double eps) {
+    private NemotronMixer mixer(Fields f, Weights w, String kind, String name, int i, double eps) {
         return switch (kind) {
             case "mamba" -> scan(f, w, name, i, eps);
             case "attention" -> attending(f, w, name, i);
@@ -188,12 +106,13 @@ public final class NemotronH implements Backbone {
         };
     }
 
-    private Scan scan(Fields f, Weights w, String name, int i, double eps) {
+    private NemotronMixer.Scan scan(Fields f, Weights w, String name, int i, double eps) {
         int h = size.hidden();
         int heads = f.integer("mamba_num_heads", 128, 1);
-        int groups = f.integer("n_groups", 8, 1);
+        String grouped = either(f, "mamba_n_groups", "n_groups");
+        int groups = f.integer(grouped, 8, 1);
         if (heads % groups != 0) {
-            throw f.wrong("n_groups", "a divisor of mamba_num_heads, " + heads);
+            throw f.wrong(grouped, "a divisor of mamba_num_heads, " + heads);
         }
         f.choice("mamba_hidden_act", "silu", "silu");
         if (f.bool("mamba_proj_bias", false)) {
@@ -204,20 +123,22 @@ public final class NemotronH implements Backbone {
                 f.integer("mamba_head_dim", 64, 1),
                 groups,
                 f.integer("ssm_state_size", 128, 1),
-                f.integer("conv_kernel", 4, 1),
-                f.integer("chunk_size", 128, 1),
-                f.number("time_step_min", 0.001));
+                f.integer(either(f, "mamba_d_conv", "conv_kernel"), 4, 1),
+                f.integer(either(f, "mamba_chunk_size", "chunk_size"), 128, 1),
+                f.number(either(f, "mamba_dt_min", "time_step_min"), 0.001));
         boolean bias = f.bool("use_bias", false);
         int channels = shape.channels();
         ScalarType small = w.numerics().small();
         Mamba2 mamba = new Mamba2(
                 shape,
                 w.get(name + ".conv1d.weight", small, channels, 1, shape.kernel()),
-                f.bool("use_conv_bias", true) ? w.vector(name + ".conv1d.bias", channels) : null,
+                f.bool(either(f, "mamba_conv_bias", "use_conv_bias"), true)
+                        ? w.vector(name + ".conv1d.bias", channels)
+                        : null,
                 w.vector(name + ".A_log", heads),
                 w.vector(name + ".D", heads),
                 w.vector(name + ".dt_bias", heads));
-        return new Scan(
+        return new NemotronMixer.Scan(
                 name,
                 w.linear(name + ".in_proj", Role.GATE_UP, i, (long) shape.inner() + channels + heads, h, bias),
                 mamba,
@@ -226,13 +147,10 @@ public final class NemotronH implements Backbone {
                 w.linear(name + ".out_proj", Role.DOWN, i, h, shape.inner(), bias));
     }
 
-    private Attending attending(Fields f, Weights w, String name, int i) {
+    private NemotronMixer.Attending attending(Fields f, Weights w, String name, int i) {
         int h = size.hidden();
         int dim = f.integer("head_dim", 128, 1);
-        int keyValues = Objects.requireNonNullElse(f.integerOrNull("num_key_value_heads"), size.heads());
-        if (keyValues < 1 || size.heads() % keyValues != 0) {
-            throw f.wrong("num_key_value_heads", "a divisor of num_attention_heads, " + size.heads());
-        }
+        int keyValues = Decoder.Heads.keyValues(f, size, 8);
         if (f.bool("attention_bias", false)) {
             throw f.wrong("attention_bias", "false");
         }
@@ -241,7 +159,7 @@ public final class NemotronH implements Backbone {
         }
         long queries = (long) size.heads() * dim;
         long keys = (long) keyValues * dim;
-        return new Attending(
+        return new NemotronMixer.Attending(
                 new Attention(name, i, keyValues, dim),
                 size.heads(),
                 List.of(
@@ -252,11 +170,11 @@ public final class NemotronH implements Backbone {
                 f.number("attention_dropout", 0));
     }
 
-    private Forward forward(Fields f, Weights w, String name, int i) {
+    private NemotronMixer.Forward forward(Fields f, Weights w, String name, int i) {
         int h = size.hidden();
         int inner = f.integer("intermediate_size", 21504, 1);
         boolean bias = f.bool("mlp_bias", false);
-        return new Forward(new FeedForward.Plain(
+        return new NemotronMixer.Forward(new FeedForward.Plain(
                 w.linear(name + ".up_proj", Role.UP, i, inner, h, bias),
                 w.linear(name + ".down_proj", Role.DOWN, i, h, inner, bias),
                 Activation.read(f, "mlp_hidden_act", "relu2")));
@@ -265,8 +183,8 @@ public final class NemotronH implements Backbone {
     private @Nullable Attention firstAttention() {
         return layers.stream()
                 .map(NemotronLayer::mixer)
-                .filter(Attending.class::isInstance)
-                .map(mixer -> ((Attending) mixer).attention)
+                .filter(NemotronMixer.Attending.class::isInstance)
+                .map(mixer -> ((NemotronMixer.Attending) mixer).attention())
                 .findFirst()
                 .orElse(null);
     }
@@ -283,13 +201,12 @@ public final class NemotronH implements Backbone {
         Attention first = firstAttention();
         AttentionMask mask = AttentionMask.of(first, first != null, base(), pass);
         Tensor h = pass.enter(stream, rows);
-        Reading reading = new Reading(mask, Recurrence.of(pass), base());
-        for (NemotronLayer layer : layers) {
-            pass.collect(h);
-            Tensor input = h;
-            h = pass.layer(() -> pass.leave(
-                    layer.layer, pass.add(layer.block, input, layer.mixer.apply(layer.norm, input, reading, pass))));
-        }
+        NemotronMixer.Reading reading = new NemotronMixer.Reading(mask, Recurrence.of(pass), base());
+        h = pass.layers(
+                layers,
+                h,
+                (layer, x) -> pass.leave(
+                        layer.layer, pass.add(layer.block, x, layer.mixer.apply(layer.norm, x, reading, pass))));
         h = pass.hooks().norm(norm, h, pass);
         pass.collect(h);
         pass.end(mask);
@@ -321,10 +238,9 @@ public final class NemotronH implements Backbone {
         return true;
     }
 
-    /** Mamba-2's products of a row are rounded otherwise beside other rows. */
     @Override
-    public boolean rowsAreSteady() {
-        return false;
+    public boolean layersDiffer() {
+        return layers.stream().map(layer -> layer.mixer.getClass()).distinct().count() > 1;
     }
 
     @Override
@@ -355,6 +271,9 @@ public final class NemotronH implements Backbone {
             NemotronH decoder = new NemotronH(f, w, before(spec));
             if (f.bool("tie_word_embeddings", false)) {
                 throw f.wrong("tie_word_embeddings", "false");
+            }
+            if (f.integer("num_nextn_predict_layers", 0) != 0) {
+                throw f.wrong("num_nextn_predict_layers", "0: layers that predict further tokens aren't known");
             }
             return new Model(decoder, CausalHeads.of(w, spec, decoder.tokens, false, CausalHeads.Names.of("score"), 0));
         }

@@ -1,6 +1,7 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
+import dev.graft.models.Reach;
 import dev.graft.models.Rope;
 import dev.graft.models.Task;
 import dev.graft.models.sites.Embedding;
@@ -30,6 +31,6 @@ public final class Olmo2 extends DecoderFamily {
                 Decoder.Mlp.read(f),
                 new Decoder.Norms(Decoder.Place.BEHIND, Norm.Kind.RMS, f.number("rms_norm_eps", 1e-5)),
                 Embedding.padding(f, 1),
-                Layers.same(size, Rope.read(f, heads.dim()), 0));
+                Layers.same(size, Rope.read(f, heads.dim()), Reach.ALL));
     }
 }

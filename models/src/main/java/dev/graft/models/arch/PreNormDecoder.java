@@ -116,10 +116,16 @@ final class PreNormDecoder implements Backbone {
         }
     }
 
-    /** The sizes, of which the heads divide that of a hidden state, with what a family takes for the number of positions where config.json says nothing. */
+    /**
+     * The sizes, with what a family takes for the number of positions where config.json says nothing. A number of heads that doesn't divide
+     * {@code hidden_size} is refused.
+     */
     static Size size(Fields f, int absentPositions) {
-        Encoder.heads(f, "num_attention_heads", "hidden_size");
-        return Decoder.size(f, absentPositions);
+        Size size = Decoder.size(f, absentPositions);
+        if (size.hidden() % size.heads() != 0) {
+            throw f.wrong("num_attention_heads", "a divisor of hidden_size " + size.hidden());
+        }
+        return size;
     }
 
     private record DecoderLayer(

@@ -1,6 +1,7 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
+import dev.graft.models.Reach;
 import dev.graft.models.Rope;
 import dev.graft.models.sites.Embedding;
 import java.util.ArrayList;
@@ -36,7 +37,7 @@ public final class Qwen3Moe extends DecoderFamily {
                 Mixture.balance(f));
         List<Integer> dense = f.integersOrNull("mlp_only_layers");
         int every = f.integer("decoder_sparse_step", 1, 1);
-        int window = f.bool("use_sliding_window", false) ? Layers.window(f, 4096) : 0;
+        Reach window = f.bool("use_sliding_window", false) ? Layers.window(f, 4096) : Reach.ALL;
         Rope rope = Rope.read(f, heads.dim());
         List<Decoder.Kind> kinds = new ArrayList<>();
         for (int i = 0; i < size.layers(); i++) {

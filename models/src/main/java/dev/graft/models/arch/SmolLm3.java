@@ -1,6 +1,7 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
+import dev.graft.models.Reach;
 import dev.graft.models.Rope;
 import dev.graft.models.sites.Embedding;
 import java.util.ArrayList;
@@ -33,16 +34,16 @@ public final class SmolLm3 extends DecoderFamily {
         if (turned != null && turned.size() != size.layers()) {
             throw f.wrong("no_rope_layers", "one number for each of " + size.layers() + " layers");
         }
-        int window = f.bool("use_sliding_window", false) ? Layers.window(f, 0) : 0;
+        Reach window = f.bool("use_sliding_window", false) ? Layers.window(f, 0) : Reach.ALL;
         List<Boolean> positions = new ArrayList<>();
         for (int i = 0; i < size.layers(); i++) {
             positions.add(turned == null ? (i + 1) % every != 0 : turned.get(i) != 0);
         }
-        List<String> types = Layers.types(f, size, layer -> window == 0 || positions.get(layer));
+        List<String> types = Layers.types(f, size, layer -> window.equals(Reach.ALL) || positions.get(layer));
         List<Decoder.Kind> kinds = new ArrayList<>();
         for (int i = 0; i < size.layers(); i++) {
             boolean sliding = types.get(i).equals(Layers.SLIDING);
-            kinds.add(new Decoder.Kind(positions.get(i) ? rope : null, sliding ? window : 0, null));
+            kinds.add(new Decoder.Kind(positions.get(i) ? rope : null, sliding ? window : Reach.ALL, null));
         }
         return new Decoder.Config(
                 size,

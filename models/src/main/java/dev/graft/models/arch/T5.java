@@ -189,16 +189,12 @@ public final class T5 implements Backbone {
         Tensor hiding = AttentionMask.hiding(source.mask, small);
         long width = target.width();
         Tensor shared = shared(decoder, width, mask, pass);
-        for (StackLayer layer : decoder.layers) {
-            pass.collect(h);
-            Tensor input = h;
-            h = pass.layer(() -> {
-                Tensor bias = shared == null ? biased(layer, width, mask, pass) : shared;
-                Tensor attended = attended(layer, input, bias, pass);
-                Tensor crossed = crossed(layer, attended, source.states, hiding, pass);
-                return pass.leave(layer.layer, feedForward(layer, crossed, pass));
-            });
-        }
+        h = pass.layers(decoder.layers, h, (layer, x) -> {
+            Tensor bias = shared == null ? biased(layer, width, mask, pass) : shared;
+            Tensor attended = attended(layer, x, bias, pass);
+            Tensor crossed = crossed(layer, attended, source.states, hiding, pass);
+            return pass.leave(layer.layer, feedForward(layer, crossed, pass));
+        });
         h = last(decoder, h, pass);
         pass.collect(h);
         if (cache != null) {
@@ -234,14 +230,10 @@ public final class T5 implements Backbone {
         AttentionMask mask = AttentionMask.of(encoder.layers.get(0).attention, false, small, pass);
         long width = h.size(1);
         Tensor shared = shared(encoder, width, mask, pass);
-        for (StackLayer layer : encoder.layers) {
-            pass.collect(h);
-            Tensor input = h;
-            h = pass.layer(() -> {
-                Tensor bias = shared == null ? biased(layer, width, mask, pass) : shared;
-                return pass.leave(layer.layer, feedForward(layer, attended(layer, input, bias, pass), pass));
-            });
-        }
+        h = pass.layers(encoder.layers, h, (layer, x) -> {
+            Tensor bias = shared == null ? biased(layer, width, mask, pass) : shared;
+            return pass.leave(layer.layer, feedForward(layer, attended(layer, x, bias, pass), pass));
+        });
         h = last(encoder, h, pass);
         pass.collect(h);
         return h;
@@ -438,7 +430,7 @@ public final class T5 implements Backbone {
                     weights,
                     prefix(task),
                     task != Task.TOKEN_CLS,
-                    reads ? Integer.valueOf(config.integer("decoder_start_token_id", 0, 0)) : null,
+                    reads ? start(config) : null,
                     shrinks ? 1 / Math.sqrt(c.width) : 1);
             return new Model(
                     t5,
@@ -449,6 +441,14 @@ public final class T5 implements Backbone {
                         case QUESTION_ANS -> EncoderDecoderHeads.answers(weights, spec, c.width);
                         default -> new Head.None(List.of());
                     });
+        }
+
+        private static Integer start(Fields f) {
+            Integer start = f.integerOrNull("decoder_start_token_id", 0, Integer.MAX_VALUE);
+            if (start == null) {
+                throw f.wrong("decoder_start_token_id", "the id of the token behind which the decoder reads the text");
+            }
+            return start;
         }
 
         private static Head vocabulary(T5 t5, Weights w) {

@@ -61,6 +61,7 @@ class GeneratorTest {
                 "gptj",
                 "codegen",
                 "falcon",
+                "falcon-alibi",
                 "stablelm-parallel",
                 "rwkv",
                 "rwkv-halved",
@@ -119,6 +120,7 @@ class GeneratorTest {
                 "gptj",
                 "codegen",
                 "falcon",
+                "falcon-alibi",
                 "llama4"
             })
     void textsOfDifferentLengthsAreWrittenTogetherInBf16(String name) {

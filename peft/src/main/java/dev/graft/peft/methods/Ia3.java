@@ -112,7 +112,7 @@ public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean st
             case "opt" -> List.of("q_proj", "k_proj", "fc2");
             case "gpt_neo" -> List.of("q_proj", "v_proj", "c_proj");
             case "llama", "mistral" -> List.of("k_proj", "v_proj", "down_proj");
-            case "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "llama4", "llama4_text" ->
+            case "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "llama4" ->
                 List.of("q_proj", "v_proj", "down_proj");
             default -> named(base, Role.KEY, Role.VALUE, Role.QUERY_KEY_VALUE, Role.DOWN);
         };

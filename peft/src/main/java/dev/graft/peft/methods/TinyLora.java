@@ -217,11 +217,6 @@ public record TinyLora(
         }
 
         @Override
-        public double rateFactor() {
-            return 3;
-        }
-
-        @Override
         public List<String> required() {
             return List.of("r", "u");
         }

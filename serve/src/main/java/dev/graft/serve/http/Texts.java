@@ -340,7 +340,7 @@ final class Texts implements Route {
     }
 
     private static String reason(FinishReason reason, ToolText text) {
-        return reason == FinishReason.LENGTH ? "length" : text.hasCalls() ? "tool_calls" : "stop";
+        return reason == FinishReason.LENGTH ? "length" : text.endsWithCalls() ? "tool_calls" : "stop";
     }
 
     private static void collect(Answer answer, BlockingQueue<Event> events) throws IOException {

@@ -7,13 +7,17 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A text as it grows, of which a part may be calls of functions. What may be a call is kept until it is none, or its function is known: then
- * its arguments are told as they are written, to their end or that of the text. White space around calls is left out.
+ * A text as it grows, of which a part may be calls of functions. Once a call's function is known its arguments are told as they are written,
+ * to their end or that of the text. What begins otherwise, between a call's tags or with the bare form's brace, is kept until it ends.
+ * White space is left out before and between calls where nothing else is said.
  */
 public final class ToolText {
     private static final String END = "</tool_call>";
     private static final Pattern HEAD = Pattern.compile(
             "\\s*+\\{\\s*+\"name\"\\s*+:\\s*+\"([^\"\\\\]++)\"\\s*+,\\s*+\"(?:arguments|parameters)\"\\s*+:\\s*+(?=\\{)");
+
+    /** What may stand between the end of a call's arguments and that of its tag, some of it in broken ones. */
+    private static final String BETWEEN = " \t\r\n}]";
 
     private final @Nullable Tools tools;
     private final String tag;
@@ -30,7 +34,11 @@ public final class ToolText {
         HEAD,
         ARGUMENTS,
         /** Of a call, behind its arguments. */
-        TAIL
+        TAIL,
+        /** Behind a call's object, where its tag ends if it does. */
+        CLOSE,
+        /** Behind the only call that a text may have. */
+        DONE
     }
 
     /** @param tools null where nothing can be called */
@@ -55,6 +63,8 @@ public final class ToolText {
                 case HEAD -> head(tools, told);
                 case ARGUMENTS -> arguments(told);
                 case TAIL -> tail();
+                case CLOSE -> close(tools);
+                case DONE -> !cut(kept.length()).isEmpty();
             };
         }
         return told;
@@ -75,9 +85,9 @@ public final class ToolText {
         return told;
     }
 
-    /** Whether a call has begun. */
-    public boolean hasCalls() {
-        return calls > 0;
+    /** Whether there are calls, and the text didn't end within the arguments of the last. */
+    public boolean endsWithCalls() {
+        return calls > 0 && part != Part.ARGUMENTS;
     }
 
     private boolean text(List<Piece> told) {
@@ -117,7 +127,7 @@ public final class ToolText {
         }
         String text = kept.substring(0, end);
         whole(own, text, tag + text + END, told);
-        return begins(Part.TEXT, end + END.length());
+        return begins(calls == 0 || own.several() ? Part.TEXT : Part.DONE, end + END.length());
     }
 
     private boolean arguments(List<Piece> told) {
@@ -129,16 +139,20 @@ public final class ToolText {
     }
 
     private boolean tail() {
-        if (tag.isEmpty()) {
-            cut(nesting.read(kept, 0));
-            return nesting.depth() == 0 && begins(Part.TEXT, 0);
+        cut(nesting.read(kept, 0));
+        return nesting.depth() == 0 && begins(tag.isEmpty() ? Part.TEXT : Part.CLOSE, 0);
+    }
+
+    private boolean close(Tools own) {
+        int start = 0;
+        while (start < kept.length() && BETWEEN.indexOf(kept.charAt(start)) >= 0) {
+            start++;
         }
-        int end = kept.indexOf(END);
-        int next = kept.indexOf(tag);
-        if (next >= 0 && (end < 0 || next < end)) {
-            return begins(Part.TEXT, next);
+        cut(start);
+        if (kept.length() < END.length() && END.startsWith(kept.toString())) {
+            return false;
         }
-        return end >= 0 && begins(Part.TEXT, end + END.length());
+        return begins(own.several() ? Part.TEXT : Part.DONE, kept.indexOf(END) == 0 ? END.length() : 0);
     }
 
     private boolean begins(Part next, int from) {

@@ -210,7 +210,11 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
         }
     }
 
-    /** The same message with the arguments of its calls as objects: so templates read them. */
+    /**
+     * The same message with the arguments of its calls as objects: so templates read them.
+     *
+     * @throws InputException if they are no JSON, as those of a call that was cut
+     */
     public static void openArguments(ObjectNode message) {
         if (!(message.get("tool_calls") instanceof ArrayNode calls)) {
             return;
@@ -218,8 +222,11 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
         for (JsonNode call : calls) {
             JsonNode arguments = call.path("function").path("arguments");
             if (arguments.isString() && call.get("function") instanceof ObjectNode function) {
+                String text = arguments.stringValue();
+                String source = "the request: the arguments of a call of "
+                        + function.path("name").asString("a function");
                 function.set(
-                        "arguments", Json.parse("the arguments of a call in the request", arguments.stringValue()));
+                        "arguments", text.isBlank() ? JsonNodeFactory.instance.objectNode() : Json.parse(source, text));
             }
         }
     }

@@ -260,7 +260,7 @@ class ToolsTest extends WithTinyChat {
                         .calls())
                 .extracting(Tools.Call::name)
                 .containsExactly("clock");
-        assertThat(text.hasCalls()).isTrue();
+        assertThat(text.endsWithCalls()).isTrue();
         assertThat(text.end()).isEmpty();
     }
 

@@ -60,8 +60,9 @@ class ToolTextTest {
         ToolText grows = new ToolText(tools(Tools.Form.TAGGED));
         assertThat(grows.take("I look.\n<tool_call>\n{\"name\": \"weather\", "))
                 .containsExactly(new Piece.Said("I look.\n"));
-        assertThat(grows.hasCalls()).isFalse();
+        assertThat(grows.endsWithCalls()).isFalse();
         List<Piece> begun = grows.take("\"arguments\": {\"ci");
+        assertThat(grows.endsWithCalls()).isFalse();
         assertThat(begun)
                 .hasSize(2)
                 .first()
@@ -78,6 +79,7 @@ class ToolTextTest {
                                         call -> assertThat(call.index()).isEqualTo(1)),
                         all -> assertThat(all).isEqualTo(new Piece.Arguments(1, ARGUMENTS)));
         assertThat(grows.end()).isEmpty();
+        assertThat(grows.endsWithCalls()).isTrue();
     }
 
     static Stream<String> texts() {
@@ -146,6 +148,29 @@ class ToolTextTest {
             })
     void whatIsNoCallIsSaid(String text) {
         assertThat(told(Tools.Form.TAGGED, text, 2)).isEqualTo(new Told(text, List.of()));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 4, 1000})
+    void whatFollowsACallThatItsTagDoesNotEndIsSaid(int step) {
+        Told told = told(Tools.Form.TAGGED, "<tool_call>" + CALL + "\nIt is warm.", step);
+        assertThat(told.said()).isEqualTo("It is warm.");
+        assertThat(arguments(told)).containsExactly(ARGUMENTS);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 1000})
+    void aTextOfOneCallEndsWithIt(int step) {
+        ToolText grows = new ToolText(new Tools(List.of(), List.of("weather"), Tools.Form.TAGGED, List.of(), false));
+        List<Piece> told = new ArrayList<>();
+        String text = "I look. <tool_call>" + CALL + TAGGED + " So.";
+        for (int i = 0; i < text.length(); i += step) {
+            told.addAll(grows.take(text.substring(i, Math.min(text.length(), i + step))));
+        }
+        told.addAll(grows.end());
+
+        assertThat(Told.of(told).said()).isEqualTo("I look. ");
+        assertThat(arguments(Told.of(told))).containsExactly(ARGUMENTS);
     }
 
     @Test
