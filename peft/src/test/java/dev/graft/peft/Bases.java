@@ -8,6 +8,7 @@ import dev.graft.models.Base;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
@@ -49,6 +50,16 @@ public final class Bases {
     private static final Map<String, Base> LOADED = new ConcurrentHashMap<>();
 
     private Bases() {}
+
+    /** An adapter whose every parameter is drawn. */
+    static Adapter trained(Base base, Method method) {
+        Adapter adapter = Adapter.create(base, method, 1);
+        try (NoGrad off = new NoGrad()) {
+            adapter.trainable()
+                    .forEach((key, value) -> value.add_(Rng.of(2, key).normal(0, 0.3, Tensors.shape(value))));
+        }
+        return adapter;
+    }
 
     public static Base load(String name) {
         return load(name, Numerics.FP32);

@@ -15,8 +15,6 @@ import dev.graft.peft.methods.LoraConfig;
 import dev.graft.peft.methods.Pfeiffer;
 import dev.graft.peft.methods.PrefixTuning;
 import dev.graft.peft.methods.PromptTuning;
-import dev.graft.tensor.NoGrad;
-import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -42,15 +40,6 @@ class EncoderDecoderHeadsTest {
         return Base.load(Bases.FIXTURES.resolve("bases/" + name));
     }
 
-    private static Adapter trained(Base base, Method method) {
-        Adapter adapter = Adapter.create(base, method, 1);
-        try (NoGrad off = new NoGrad()) {
-            adapter.trainable()
-                    .forEach((key, value) -> value.add_(Rng.of(2, key).normal(0, 0.3, Tensors.shape(value))));
-        }
-        return adapter;
-    }
-
     private static double apart(Tensor a, Tensor b) {
         return Tensors.item(a.sub(b).abs().amax());
     }
@@ -67,7 +56,7 @@ class EncoderDecoderHeadsTest {
         Base base = base(name);
         Inputs in = Inputs.of(TEXTS);
         for (Method method : METHODS) {
-            Adapter adapter = trained(base, method);
+            Adapter adapter = Bases.trained(base, method);
             Pass whole = Pass.inference(Selection.of(adapter).hooks());
             Tensor logits = base.logits(in, whole);
             logits.square().sum().backward();

@@ -18,7 +18,6 @@ import dev.graft.peft.methods.Pfeiffer;
 import dev.graft.peft.methods.PrefixTuning;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
-import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -48,16 +47,7 @@ class TwoSidesTest {
             CROSS);
 
     private static Adapter trained(Method method) {
-        return trained(T5, method);
-    }
-
-    private static Adapter trained(Base base, Method method) {
-        Adapter adapter = Adapter.create(base, method, 1);
-        try (NoGrad off = new NoGrad()) {
-            adapter.trainable()
-                    .forEach((key, value) -> value.add_(Rng.of(2, key).normal(0, 0.3, Tensors.shape(value))));
-        }
-        return adapter;
+        return Bases.trained(T5, method);
     }
 
     private static Inputs inputs(int from, int to) {
@@ -84,7 +74,7 @@ class TwoSidesTest {
     @MethodSource("bases")
     void theCacheGivesTheLogitsOfWholePasses(Base base) {
         for (Method method : METHODS.subList(1, METHODS.size())) {
-            Hooks hooks = Selection.of(trained(base, method)).hooks();
+            Hooks hooks = Selection.of(Bases.trained(base, method)).hooks();
             Inputs source = Inputs.of(SOURCE);
             try (NoGrad off = new NoGrad();
                     KvCache cache = new KvCache(4)) {
@@ -105,8 +95,9 @@ class TwoSidesTest {
     @MethodSource("bases")
     void aRowOfAMixedBatchEqualsItsSoloRun(Base base) {
         List<Selection> rows = List.of(
-                Selection.of(trained(base, METHODS.get(1))),
-                Selection.all(Selection.of(trained(base, METHODS.get(3))), Selection.of(trained(base, CROSS))),
+                Selection.of(Bases.trained(base, METHODS.get(1))),
+                Selection.all(
+                        Selection.of(Bases.trained(base, METHODS.get(3))), Selection.of(Bases.trained(base, CROSS))),
                 Selection.BASE);
         Tensor together = logits(base, inputs(0, 3), Selection.rows(rows).hooks());
         for (int row = 0; row < 3; row++) {
@@ -121,7 +112,7 @@ class TwoSidesTest {
     @MethodSource("bases")
     void aTapeGivesTheGradientsOfAutograd(Base base) {
         for (Method method : METHODS) {
-            Adapter adapter = trained(base, method);
+            Adapter adapter = Bases.trained(base, method);
             Hooks hooks = Selection.of(adapter).hooks();
             Pass whole = Pass.inference(hooks);
             base.logits(inputs(0, 3), whole).square().sum().backward();

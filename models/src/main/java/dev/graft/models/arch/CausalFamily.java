@@ -1,34 +1,12 @@
 package dev.graft.models.arch;
 
-import dev.graft.models.Architecture;
 import dev.graft.models.Task;
 import java.util.Set;
 
 /** A family of decoders with the heads of {@link CausalHeads}. */
-abstract class CausalFamily implements Architecture {
-    private final String modelType;
-    private final String stem;
-    private final String prefix;
-
+abstract class CausalFamily extends NamedFamily {
     CausalFamily(String modelType, String stem, String prefix) {
-        this.modelType = modelType;
-        this.stem = stem;
-        this.prefix = prefix;
-    }
-
-    @Override
-    public String modelType() {
-        return modelType;
-    }
-
-    @Override
-    public String stem() {
-        return stem;
-    }
-
-    @Override
-    public String prefix() {
-        return prefix;
+        super(modelType, stem, prefix);
     }
 
     @Override

@@ -2,7 +2,6 @@ package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
 import dev.graft.models.Activation;
-import dev.graft.models.Architecture;
 import dev.graft.models.Head;
 import dev.graft.models.Task;
 import dev.graft.models.Weights;
@@ -15,7 +14,7 @@ import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 
 /** A family of encoders: the names of its heads, and an {@link Encoder} in the shape that its config.json says. */
-abstract class EncoderFamily implements Architecture {
+abstract class EncoderFamily extends NamedFamily {
     static final Set<Task> TASKS = EnumSet.of(
             Task.FEATURE_EXTRACTION,
             Task.SEQ_CLS,
@@ -24,14 +23,8 @@ abstract class EncoderFamily implements Architecture {
             Task.QUESTION_ANS,
             Task.MASKED_LM);
 
-    private final String modelType;
-    private final String stem;
-    private final String prefix;
-
     EncoderFamily(String modelType, String stem, String prefix) {
-        this.modelType = modelType;
-        this.stem = stem;
-        this.prefix = prefix;
+        super(modelType, stem, prefix);
     }
 
     /** Reads its fields, with the defaults of the family. */
@@ -75,21 +68,6 @@ abstract class EncoderFamily implements Architecture {
     }
 
     @Override
-    public String modelType() {
-        return modelType;
-    }
-
-    @Override
-    public String stem() {
-        return stem;
-    }
-
-    @Override
-    public String prefix() {
-        return prefix;
-    }
-
-    @Override
     public Set<Task> tasks() {
         return TASKS;
     }
@@ -111,7 +89,7 @@ abstract class EncoderFamily implements Architecture {
             case QUESTION_ANS ->
                 new Head.PerToken(null, answerDropout(f), w.headLinear("qa_outputs", 2, hidden, true, spec.seed()));
             case MASKED_LM -> masked(encoder, f, w);
-            default -> throw new IllegalArgumentException(modelType + " has no head for " + task);
+            default -> throw new IllegalArgumentException(modelType() + " has no head for " + task);
         };
         return new Model(encoder, head);
     }
