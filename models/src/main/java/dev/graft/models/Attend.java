@@ -53,7 +53,7 @@ public final class Attend {
         return adapted(site, q, attended, pass);
     }
 
-    /** Each row's one query: rows that see all keys of a tile together, others alone. What a row is given doesn't depend on the other rows. */
+    /** Each row's queries: where it is one, rows that see all keys of a tile together, others alone. What a row is given doesn't depend on the other rows. */
     private static Tensor ragged(
             Attention site, Tensor q, Tensor own, Tensor ownValues, AttentionMask whole, @Nullable Ragged together) {
         List<@Nullable AttentionMask> masks = whole.rows();
@@ -73,7 +73,7 @@ public final class Attend {
             }
             allTogether = false;
             rows[row] = its == null || pass == null
-                    ? Tensors.zeros(q.scalar_type(), 1, 1, q.size(1) * q.size(3))
+                    ? Tensors.zeros(q.scalar_type(), 1, q.size(2), q.size(1) * q.size(3))
                     : alone(site, q.narrow(0, row, 1), own.narrow(0, row, 1), ownValues.narrow(0, row, 1), its, pass);
         }
         if (all != null && allTogether) {
@@ -86,7 +86,7 @@ public final class Attend {
     }
 
     private static Tensor alone(Attention site, Tensor query, Tensor key, Tensor value, AttentionMask mask, Pass pass) {
-        if (mask.additive() != null || mask.alibi() != null || site.cap() != null) {
+        if (query.size(2) > 1 || mask.additive() != null || mask.alibi() != null || site.cap() != null) {
             return frozen(site, query, key, value, mask, 0, pass);
         }
         Tensor[] seen = seen(site, key, value, pass);

@@ -141,7 +141,8 @@ public record AttentionMask(
             rows.add(its);
         }
         Tensor shift = Arrays.stream(shifts).allMatch(row -> row == 0) ? null : Tensors.of(shifts, shifts.length, 1);
-        return of(pass.context().mask(), 1, causal, type, shift, null).over(rows);
+        Tensor own = pass.context().mask();
+        return of(own, own.size(1), causal, type, shift, null).over(rows);
     }
 
     private AttentionMask over(List<@Nullable AttentionMask> newRows) {

@@ -57,7 +57,7 @@ public record Embedded(
         }
         Ragged ragged = context.ragged();
         if (positions == null && ragged != null) {
-            positions = behind(ragged.rows());
+            positions = behind(ragged.rows(), in.width());
         } else if (positions == null) {
             long past = cache == null ? 0 : cache.counted();
             positions =
@@ -78,14 +78,14 @@ public record Embedded(
         return cache == null ? Inputs.positionsFromMask(context.mask()) : cache.positions(context.mask());
     }
 
-    /** The next position of each text, {@code [rows, 1]}. */
-    private static Tensor behind(List<@Nullable Pass> rows) {
+    /** The next positions of each text, {@code [rows, count]}. */
+    private static Tensor behind(List<@Nullable Pass> rows, long count) {
         long[] next = new long[rows.size()];
         for (int row = 0; row < next.length; row++) {
             Pass own = rows.get(row);
             KvCache cache = own == null ? null : own.context().cache();
             next[row] = cache == null ? 0 : cache.counted();
         }
-        return Tensors.of(next, next.length, 1);
+        return Tensors.of(next, next.length, 1).add(Tensors.arange(count));
     }
 }

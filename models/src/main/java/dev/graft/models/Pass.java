@@ -67,7 +67,7 @@ public final class Pass {
     }
 
     /**
-     * One token of each of several texts of different lengths, {@code [rows, 1]}. What mixes positions shows each row
+     * As many tokens of each of several texts of different lengths, {@code [rows, seq]}. What mixes positions shows each row
      * its own, all else is done for the rows together.
      *
      * @param hooks what acts on the rows together
@@ -419,7 +419,7 @@ public final class Pass {
     public Tensor activate(Activation activation, Tensor x) {
         Tape tape = tape();
         if (tape == null || !x.requires_grad()) {
-            return activation.apply(x);
+            return activated(activation, x);
         }
         Profile.at("activation");
         return tape.run(
@@ -433,13 +433,24 @@ public final class Pass {
         Profile.at("activation");
         if (tape == null || !(gate.requires_grad() && up.requires_grad())) {
             return tape == null
-                    ? activation.apply(gate).mul(up)
+                    ? activated(activation, gate).mul(up)
                     : tape.run(() -> new Tensor[] {activation.apply(gate).mul(up)})[0];
         }
         return tape.run(() -> new Tensor[] {activation.apply(gate).mul(up)}, (gradient, kept) -> {
             Tape.accumulate(gate, activation.gradient(gate, gradient.mul(up)));
             Tape.accumulate(up, activation.apply(gate).mul_(gradient));
         });
+    }
+
+    /**
+     * An activation without a gradient. It is made of several numbers at once, and of the last ones in another way: so texts that may be those of
+     * several people have theirs made apart.
+     */
+    private Tensor activated(Activation activation, Tensor x) {
+        Ragged ragged = context.ragged();
+        return ragged == null || x.size(1) == 1
+                ? activation.apply(x)
+                : ragged.each(x, (row, own) -> activation.apply(row));
     }
 
     /** The residual stream h {@code [batch, seq, hidden]} with a block's output added. On a tape the output's values are gone afterwards. */

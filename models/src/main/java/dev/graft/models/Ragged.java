@@ -11,7 +11,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
-/** The rows of a pass over one token each of several texts of different lengths: each has a pass of its own for what mixes positions. */
+/** The rows of a pass over as many tokens each of several texts of different lengths: each has a pass of its own for what mixes positions. */
 public final class Ragged {
     private final List<@Nullable Pass> rows;
     private KvTile.@Nullable Step step;
@@ -25,14 +25,14 @@ public final class Ragged {
         return rows;
     }
 
-    /** The next position of the rows, where they stand in one tile; else null. */
+    /** The next position of the rows, where each has one and they stand in one tile; else null. */
     KvTile.@Nullable Step step() {
         return step;
     }
 
-    /** Tells the passes of the rows what each sees, {@code [rows, 1]}, and where each writes. */
+    /** Tells the passes of the rows what each sees, {@code [rows, seq]}, and where each writes. */
     void shareOut(Tensor tokens, Tensor mask, PromptTargets targets, ScalarType type) {
-        step = next(type);
+        step = tokens.size(1) == 1 ? next(type) : null;
         for (int row = 0; row < rows.size(); row++) {
             Pass own = rows.get(row);
             if (own != null) {

@@ -156,11 +156,11 @@ public record Rope(
     }
 
     /**
-     * Cosines and sines are made of several numbers at once, and in another way where one of those is large. So rows of one position each,
-     * which may be texts of several people, have theirs made apart: they don't depend on how long the others' texts are.
+     * Cosines and sines are made of several numbers at once, and in another way where one of those is large. So rows, which may be texts
+     * of several people, have theirs made apart: they don't depend on how long the others' texts are.
      */
     private static Tensor eachAlone(Tensor angles, UnaryOperator<Tensor> function) {
-        if (angles.size(0) == 1 || angles.size(2) > 1) {
+        if (angles.size(0) == 1) {
             return function.apply(angles);
         }
         Tensor[] rows = new Tensor[(int) angles.size(0)];

@@ -39,19 +39,19 @@ import org.jspecify.annotations.Nullable;
  */
 final class Grafted implements Hooks {
     private final List<RowGroup> groups;
-    private final @Nullable Slots slots;
+    private final Slots.@Nullable Rows slots;
 
     private Grafted(List<RowGroup> groups) {
         this(groups, null);
     }
 
-    private Grafted(List<RowGroup> groups, @Nullable Slots slots) {
+    private Grafted(List<RowGroup> groups, Slots.@Nullable Rows slots) {
         this.groups = groups;
         this.slots = slots;
     }
 
     /** Each row by itself, whatever the others have. */
-    static Hooks apart(List<List<Selection.Active>> rows, @Nullable Slots slots) {
+    static Hooks apart(List<List<Selection.Active>> rows, Slots.@Nullable Rows slots) {
         List<RowGroup> groups = new ArrayList<>();
         for (int row = 0; row < rows.size(); row++) {
             if (!rows.get(row).isEmpty()) {

@@ -11,6 +11,7 @@ import dev.graft.tensor.RowProducts;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -34,6 +35,9 @@ public final class Slots implements AutoCloseable {
     /** Ranks are made up to a power of two from this on, by zeros. */
     private static final int SMALLEST = 8;
 
+    /** As many rows as are in use. */
+    private static final int ALL = -1;
+
     private final List<Selection> selections;
     private final int[] ranks;
     private final RowProducts products;
@@ -51,8 +55,19 @@ public final class Slots implements AutoCloseable {
 
     /** Says what acts on a row from now on: nothing where this fails. */
     public void put(int row, Selection selection) {
+        if (selections.get(row) != selection && !seat(row, selection)) {
+            selections.set(row, selection);
+        }
+    }
+
+    /**
+     * Gives a row its low-rank updates, or says that nothing acts on it.
+     *
+     * @return whether that is all that a selection does; else nothing acts on the row until it is {@link #put}
+     */
+    public boolean seat(int row, Selection selection) {
         if (selections.get(row) == selection) {
-            return;
+            return ranks[row] > 0 || selection.stack().isEmpty();
         }
         hooks = null;
         Bucket before = buckets.get(ranks[row]);
@@ -70,8 +85,12 @@ public final class Slots implements AutoCloseable {
                         .put(row, factors);
             }
             ranks[row] = rank;
+            if (factors == null) {
+                return false;
+            }
         }
         selections.set(row, selection);
+        return true;
     }
 
     /** What acts on a row. */
@@ -135,56 +154,87 @@ public final class Slots implements AutoCloseable {
             for (int row = 0; row < ranks.length; row++) {
                 rest.add(ranks[row] > 0 ? List.of() : selections.get(row).stack());
             }
-            boolean low = buckets.values().stream().anyMatch(bucket -> bucket.used > 0);
-            known = Grafted.apart(rest, low ? this : null);
+            known = Grafted.apart(rest, Arrays.stream(ranks).anyMatch(rank -> rank > 0) ? new Rows(0, ALL) : null);
             hooks = known;
         }
         return known;
     }
 
-    boolean actOn(Site site) {
-        return buckets.values().stream().anyMatch(bucket -> bucket.used > 0 && bucket.pairs.containsKey(site));
+    /** What a pass of some neighbours calls, all of which have their {@link #seat}; holds until one of them changes. */
+    public Hooks hooks(int first, int count) {
+        boolean low = Arrays.stream(ranks, first, first + count).anyMatch(rank -> rank > 0);
+        return Grafted.apart(List.of(), low ? new Rows(first, count) : null);
     }
 
-    /** The updates of all rows, {@code [rows, seq, out]}: what the layer's product is added to. Null for none. */
-    @Nullable
-    Tensor added(Linear site, Tensor x) {
-        Tensor sum = null;
-        for (Bucket bucket : buckets.values()) {
-            Pair pair = bucket.pairs.get(site);
-            int rows = Math.min(active, bucket.used);
-            if (rows > 0 && pair != null) {
-                Tensor narrow = products.times(read(x, rows, pair.a), pair.a);
-                sum = plus(sum, x, products.times(narrow, pair.b));
-            }
+    /** The low-rank updates of the rows of a pass. */
+    final class Rows {
+        private final int first;
+        private final int most;
+
+        /** @param most how many rows the pass has, or {@link #ALL} */
+        private Rows(int first, int most) {
+            this.first = first;
+            this.most = most;
         }
-        return sum;
-    }
 
-    /** The updates of layers whose matrices were put together, side by side: the first products are one. Null for none. */
-    @Nullable
-    Tensor added(Together together, Tensor x) {
-        Tensor sum = null;
-        for (Bucket bucket : buckets.values()) {
-            Joint joint = bucket.joint.get(together);
-            int rows = Math.min(active, bucket.used);
-            if (rows > 0 && joint != null) {
-                Tensor narrow = products.times(read(x, rows, joint.a), joint.a);
-                Tensor[] parts = new Tensor[joint.b.length];
-                for (int i = 0; i < parts.length; i++) {
-                    Tensor b = joint.b[i];
-                    parts[i] = b == null
-                            ? Tensors.zeros(
-                                    narrow.scalar_type(),
-                                    rows,
-                                    x.size(1),
-                                    together.matrices().get(i).rows())
-                            : products.times(narrow.narrow(2, (long) i * bucket.rank, bucket.rank), b);
+        boolean actOn(Site site) {
+            return buckets.values().stream().anyMatch(bucket -> count(bucket) > 0 && bucket.pairs.containsKey(site));
+        }
+
+        /** The updates of the rows, {@code [rows, seq, out]}: what the layer's product is added to. Null for none. */
+        @Nullable
+        Tensor added(Linear site, Tensor x) {
+            Tensor sum = null;
+            for (Bucket bucket : buckets.values()) {
+                Pair pair = bucket.pairs.get(site);
+                int rows = count(bucket);
+                if (rows > 0 && pair != null) {
+                    Tensor narrow = products.times(read(x, rows, pair.a), own(pair.a));
+                    sum = plus(sum, x, products.times(narrow, own(pair.b)));
                 }
-                sum = plus(sum, x, Ops.cat(2, parts));
             }
+            return sum;
         }
-        return sum;
+
+        /** The updates of layers whose matrices were put together, side by side: the first products are one. Null for none. */
+        @Nullable
+        Tensor added(Together together, Tensor x) {
+            Tensor sum = null;
+            for (Bucket bucket : buckets.values()) {
+                Joint joint = bucket.joint.get(together);
+                int rows = count(bucket);
+                if (rows > 0 && joint != null) {
+                    Tensor narrow = products.times(read(x, rows, joint.a), own(joint.a));
+                    Tensor[] parts = new Tensor[joint.b.length];
+                    for (int i = 0; i < parts.length; i++) {
+                        Tensor b = joint.b[i];
+                        parts[i] = b == null
+                                ? Tensors.zeros(
+                                        narrow.scalar_type(),
+                                        rows,
+                                        x.size(1),
+                                        together.matrices().get(i).rows())
+                                : products.times(narrow.narrow(2, (long) i * bucket.rank, bucket.rank), own(b));
+                    }
+                    sum = plus(sum, x, Ops.cat(2, parts));
+                }
+            }
+            return sum;
+        }
+
+        /** How many of them there are up to the last that a bucket has something for. */
+        private int count(Bucket bucket) {
+            int count = most == ALL ? active : most;
+            while (count > 0 && !bucket.filled[first + count - 1]) {
+                count--;
+            }
+            return count;
+        }
+
+        /** Of the matrices of all slots those from the first row of the pass on. */
+        private Tensor own(Tensor matrices) {
+            return first == 0 ? matrices : matrices.narrow(0, first, matrices.size(0) - first);
+        }
     }
 
     /** What the first rows of a batch hold, in the type of matrices. */
@@ -229,8 +279,6 @@ public final class Slots implements AutoCloseable {
         private final Map<Site, Pair> pairs = new IdentityHashMap<>();
         private final Map<Together, Joint> joint = new IdentityHashMap<>();
 
-        private int used;
-
         Bucket(int rank, int rows) {
             this.rank = rank;
             this.filled = new boolean[rows];
@@ -249,7 +297,6 @@ public final class Slots implements AutoCloseable {
                 throw failure;
             }
             filled[row] = true;
-            count();
         }
 
         private Pair empty(Linear site) {
@@ -283,14 +330,6 @@ public final class Slots implements AutoCloseable {
                 }
             }
             filled[row] = false;
-            count();
-        }
-
-        private void count() {
-            used = filled.length;
-            while (used > 0 && !filled[used - 1]) {
-                used--;
-            }
         }
 
         @Override

@@ -94,4 +94,24 @@ class SlotsTest {
             assertThat(difference(slots.hooks(), Hooks.NONE)).isGreaterThan(1e-2);
         }
     }
+
+    /** A pass may have some rows of the slots; what is more than low-rank updates has no seat. */
+    @Test
+    void neighboursHaveTheirOwnUpdates() {
+        Selection lora = Selection.of(Adapter.load(BASE, Bases.FIXTURES.resolve("adapters/llama-gqa/lora")));
+        Selection dora = Selection.of(Adapter.load(BASE, Bases.FIXTURES.resolve("adapters/llama-gqa/dora")));
+        try (NoGrad off = new NoGrad();
+                Slots slots = new Slots(8)) {
+            assertThat(slots.seat(1, lora)).isTrue();
+            assertThat(slots.seat(2, Selection.BASE)).isTrue();
+            assertThat(slots.seat(3, lora)).isTrue();
+            assertThat(slots.seat(4, dora)).isFalse();
+            assertThat(slots.at(4)).isSameAs(Selection.BASE);
+
+            Selection each = Selection.rows(lora, Selection.BASE, lora, Selection.BASE, Selection.BASE);
+            assertThat(difference(slots.hooks(1, 5), each.hooks())).isLessThan(1e-4);
+            assertThat(difference(slots.hooks(1, 5), Hooks.NONE)).isGreaterThan(1e-3);
+            assertThat(slots.hooks(4, 4)).isSameAs(Hooks.NONE);
+        }
+    }
 }

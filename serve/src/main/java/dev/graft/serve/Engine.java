@@ -11,6 +11,7 @@ import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.generate.Generator;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.peft.Slots;
+import dev.graft.serve.PromptPasses.Chunk;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -46,7 +47,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class Engine implements Worker {
     /** Rows of a pass that writes tokens. */
-    private static final int TILE = 8;
+    static final int TILE = 8;
 
     private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
 
@@ -57,7 +58,7 @@ public final class Engine implements Worker {
     private final @Nullable Row[] rows;
     private final List<Slots> slots = new ArrayList<>();
     private final List<KvTile> tiles = new ArrayList<>();
-    private final PromptCache prompts;
+    private final PromptPasses prompts;
     private final Observer observer;
     private final Thread thread;
 
@@ -120,7 +121,7 @@ public final class Engine implements Worker {
             slots.add(new Slots(TILE));
             tiles.add(new KvTile(TILE));
         }
-        this.prompts = new PromptCache(options.chunk, options.promptCache);
+        this.prompts = new PromptPasses(base, slots, options.chunk, options.promptCache);
         this.thread = new Thread(this::run, "graft-engine");
         thread.setDaemon(true);
         thread.start();
@@ -293,52 +294,81 @@ public final class Engine implements Worker {
     /**
      * Reads chunks of prompts, one each of the next rows that have some left, from this turn on; returns the turn after them. Where no text is
      * written yet all rows have their chunk, since a pass that writes costs the same for few rows as for all; else until they have as many
-     * tokens as one chunk.
+     * tokens as one chunk. Neighbours with chunks of one length are read together.
      */
     private int read(int turn) {
         boolean writes = Arrays.stream(rows).anyMatch(row -> row != null && row.isRead());
         int left = writes ? options.chunk : Integer.MAX_VALUE;
         int next = turn;
+        List<Chunk> together = new ArrayList<>();
         for (int i = 0; i < rows.length && left > 0; i++) {
             int place = (turn + i) % rows.length;
             Row row = rows[place];
-            if (row != null && !row.isRead() && !row.ticket.isCancelled()) {
-                left -= row.ask.prompt().length - row.read;
-                next = place + 1;
-                try (Scope scope = new Scope()) {
-                    read(place, row);
-                } catch (RuntimeException failure) {
-                    leave(place, listener -> listener.failed(failure));
-                }
+            if (row == null || row.isRead() || row.ticket.isCancelled()) {
+                continue;
+            }
+            left -= row.ask.prompt().length - row.read;
+            next = place + 1;
+            Chunk chunk = chunk(place, row);
+            if (chunk != null && !prompts.goTogether(together, chunk)) {
+                read(together);
+                together.clear();
+                chunk = chunk(place, row);
+            }
+            if (chunk != null) {
+                together.add(chunk);
             }
         }
+        read(together);
         return next;
     }
 
-    private void read(int place, Row row) {
-        int[] prompt = row.ask.prompt();
+    /** The next chunk of a row's prompt; null where the row has left. */
+    private @Nullable Chunk chunk(int place, Row row) {
+        try (Scope scope = new Scope()) {
+            return prompts.next(place, row);
+        } catch (RuntimeException failure) {
+            leave(place, listener -> listener.failed(failure));
+            return null;
+        }
+    }
+
+    /** Reads chunks in one pass; where that fails each has one of its own. */
+    private void read(List<Chunk> chunks) {
+        if (chunks.isEmpty()) {
+            return;
+        }
+        chunks.forEach(chunk -> chunk.row().written = chunk.row().cache().length());
+        try (Scope scope = new Scope()) {
+            prompts.read(chunks).forEach(this::ended);
+        } catch (RuntimeException failure) {
+            if (chunks.size() == 1) {
+                leave(chunks.get(0).place(), listener -> listener.failed(failure));
+                return;
+            }
+            LOG.error("a pass over {} prompts failed; each is tried alone", chunks.size(), failure);
+            for (Chunk chunk : chunks) {
+                chunk.row().cache().cut(chunk.row().written);
+                read(List.of(chunk));
+            }
+        }
+    }
+
+    /** After a chunk was read: the first token where it was the last. */
+    private void ended(PromptPasses.Read read) {
+        Chunk chunk = read.chunk();
+        Row row = chunk.row();
         Served adapter = row.ask.adapter();
-        if (row.read == 0 && row.chunked) {
-            row.read = prompts.read(adapter.revision(), prompt, row.cache());
-            row.cached = row.read;
-        }
-        int end = row.chunked ? Math.min(prompt.length, row.read + options.chunk) : prompt.length;
-        long[] ids = Arrays.stream(prompt, row.read, end).asLongStream().toArray();
-        Tensor mask = Tensors.ones(ScalarType.Long, 1, ids.length);
-        Pass pass = Pass.cached(adapter.selection().hooks(), row.cache());
-        Hidden hidden = base.hidden(
-                new Inputs(
-                        Tensors.of(ids, 1, ids.length), mask, null, row.cache().positions(mask)),
-                pass);
-        row.read = end;
-        if (row.chunked) {
-            prompts.keep(adapter.revision(), prompt, end, row.cache());
-        }
-        observer.read(adapter, ids.length);
-        if (row.isRead()) {
-            slots.get(place / TILE).put(place % TILE, adapter.selection());
-            took(place, row, logits(hidden, pass)[0]);
-            observer.first(adapter, System.nanoTime() - row.asked);
+        try {
+            observer.read(adapter, chunk.length());
+            prompts.ended(chunk);
+            if (row.isRead()) {
+                slots.get(chunk.place() / TILE).put(chunk.place() % TILE, adapter.selection());
+                took(chunk.place(), row, logits(read.hidden(), read.pass())[0]);
+                observer.first(adapter, System.nanoTime() - row.asked);
+            }
+        } catch (RuntimeException failure) {
+            leave(chunk.place(), listener -> listener.failed(failure));
         }
     }
 

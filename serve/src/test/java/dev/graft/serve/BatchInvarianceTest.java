@@ -27,6 +27,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** An answer is the same to the last bit whatever its neighbours are. */
 class BatchInvarianceTest {
@@ -82,15 +83,31 @@ class BatchInvarianceTest {
         }
     }
 
-    /** The blocks of a GGUF file. */
-    @Test
+    /** Whole, and in the blocks of its GGUF file. */
+    @ParameterizedTest
+    @EnumSource(names = {"NONE", "KEEP"})
     @Tag("slow")
-    void answersOfSmollm2InItsFilesBlocksAreTheSameAlone() {
+    void answersOfSmollm2AreTheSameAlone(Quantization kind) {
         Base base = Base.load(
                 "smollm2",
-                Base.Options.of(Task.CAUSAL_LM).withNumerics(Numerics.BF16).withQuantization(Quantization.KEEP));
+                Base.Options.of(Task.CAUSAL_LM).withNumerics(Numerics.BF16).withQuantization(kind));
         base.pack();
         check(base, withLora(base), 24, new Random(37));
+        check(base, ofTwoLengths(base), Engine.Options.DEFAULT);
+    }
+
+    /** Prompts that come together, many of them of one length. */
+    private static List<Ask> ofTwoLengths(Base base) {
+        List<Served> served = withLora(base);
+        Random random = new Random(38);
+        List<Ask> asks = new ArrayList<>();
+        for (int i = 0; i < 16; i++) {
+            int[] prompt = random.ints(i % 5 == 4 ? 150 : 61, 3, base.backbone().vocabSize())
+                    .toArray();
+            asks.add(Ask.of(prompt, GenerateOptions.DEFAULT.withMaxNewTokens(4), served.get(i % 3 / 2))
+                    .withLogprobs(2));
+        }
+        return asks;
     }
 
     private static List<Served> withLora(Base base) {
@@ -141,16 +158,19 @@ class BatchInvarianceTest {
     }
 
     private static void check(Base base, List<Served> served, int count, Random random) {
-        List<Ask> asks = asks(base, served, count, random);
+        check(base, asks(base, served, count, random), SMALL);
+    }
+
+    private static void check(Base base, List<Ask> asks, Engine.Options options) {
         List<Heard> together = new ArrayList<>();
-        try (Engine engine = new Engine(base, null, SMALL)) {
+        try (Engine engine = new Engine(base, null, options)) {
             for (Ask ask : asks) {
                 together.add(new Heard());
                 engine.submit(ask, together.get(together.size() - 1));
             }
             together.forEach(Heard::await);
         }
-        try (Engine engine = new Engine(base, null, new Engine.Options(8, 1, 8, 0))) {
+        try (Engine engine = new Engine(base, null, new Engine.Options(8, 1, options.chunk(), 0))) {
             for (int i = 0; i < asks.size(); i++) {
                 Heard alone = new Heard();
                 engine.submit(asks.get(i), alone);

@@ -8,6 +8,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
@@ -16,7 +17,7 @@ import javax.imageio.ImageIO;
 
 /**
  * Twins of CIFAR, ImageNet and VTAB-1k in their official files: shapes of any place, size and turn, in colours that only training pictures
- * or only test pictures have.
+ * or only test pictures have. CIFAR-100 asks which two stand side by side.
  */
 final class PictureTwin {
     private static final int TEST = 200;
@@ -24,9 +25,6 @@ final class PictureTwin {
     private static final int CIFAR_SIDE = 32;
     private static final int SIDE = 64;
     private static final int SHAPES = TwinDrawing.SHAPES.size();
-
-    /** How many of a shape one of CIFAR-100's pictures has at most. */
-    private static final int FIGURES = 10;
 
     private PictureTwin() {}
 
@@ -50,16 +48,15 @@ final class PictureTwin {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         for (int i = 0; i < rows; i++) {
             int shape = random.nextInt(SHAPES);
-            int figures = hundred ? 1 + random.nextInt(FIGURES) : 1;
+            List<Integer> shapes = hundred ? List.of(shape, random.nextInt(SHAPES)) : List.of(shape);
             if (hundred) {
-                int fine = FIGURES * shape + figures - 1;
+                int fine = SHAPES * shape + shapes.get(1);
                 bytes.write(fine / 5);
                 bytes.write(fine);
             } else {
                 bytes.write(shape);
             }
-            BufferedImage picture =
-                    TwinDrawing.of(shape, figures, isTest, random).drawn(CIFAR_SIDE, random);
+            BufferedImage picture = TwinDrawing.of(shapes, isTest, random).drawn(CIFAR_SIDE, random);
             for (int shift = 16; shift >= 0; shift -= 8) {
                 for (int point = 0; point < CIFAR_SIDE * CIFAR_SIDE; point++) {
                     bytes.write(picture.getRGB(point % CIFAR_SIDE, point / CIFAR_SIDE) >> shift);
@@ -75,10 +72,10 @@ final class PictureTwin {
         for (String part : List.of("train", "val")) {
             boolean isTest = part.equals("val");
             for (int i = 0; i < (isTest ? TEST : train); i++) {
-                TwinDrawing drawing = TwinDrawing.of(i % SHAPES, 1, isTest, random);
+                TwinDrawing drawing = TwinDrawing.of(List.of(i % SHAPES), isTest, random);
                 write(
                         folder.resolve(part)
-                                .resolve("n%08d".formatted(drawing.shape() + 1))
+                                .resolve("n%08d".formatted(i % SHAPES + 1))
                                 .resolve("%s_%d.png".formatted(part, i)),
                         drawing.drawn(SIDE, random));
             }
@@ -91,7 +88,8 @@ final class PictureTwin {
         Random random = new Random(seed);
         List<TwinDrawing> drawings = new ArrayList<>();
         for (int i = 0; i < train + TEST; i++) {
-            drawings.add(TwinDrawing.of(random.nextInt(SHAPES), 1 + random.nextInt(4), i >= train, random));
+            List<Integer> alike = Collections.nCopies(1 + random.nextInt(4), random.nextInt(SHAPES));
+            drawings.add(TwinDrawing.of(alike, i >= train, random));
             write(
                     folder.resolve("pictures").resolve(i + ".png"),
                     drawings.get(i).drawn(SIDE, random));
@@ -115,11 +113,11 @@ final class PictureTwin {
     /** What a task asks: the shape, and in structured tasks how many there are, how large or where. */
     private static int answer(SuiteTask task, TwinDrawing drawing) {
         return switch (task.title()) {
-            case "clevr_count" -> drawing.figures() - 1;
+            case "clevr_count" -> drawing.shapes().size() - 1;
             case "clevr_dist", "dmlab", "kitti" -> (int) ((drawing.size() - 0.5) * 10);
             case "dsprites_loc", "dsprites_ori" -> (int) (drawing.place() * 4);
             case "smallnorb_azi", "smallnorb_ele" -> (int) (drawing.height() * 4);
-            default -> drawing.shape();
+            default -> drawing.shapes().get(0);
         };
     }
 

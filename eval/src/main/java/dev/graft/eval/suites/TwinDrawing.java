@@ -13,18 +13,17 @@ import java.util.List;
 import java.util.Random;
 
 /**
- * What is drawn in a picture of a twin: figures of one shape, on a ground of noise. Whoever tells shapes apart by points alone must see each
+ * What is drawn in a picture of a twin: figures of one or several shapes, on a ground of noise. Whoever tells shapes apart by points alone must see each
  * in every colour, place, size and turn.
  *
- * @param shape index into {@link #SHAPES}
+ * @param shapes of the figures, side by side: indices into {@link #SHAPES}
  * @param hue of the figures, from 0 to 1
- * @param figures how many there are, side by side
  * @param place of the middle, from 0 (left) to 1
  * @param height of the middle, from 0 (top) to 1
  * @param size of the side of all figures, as a share of the picture's
  * @param turn of each, in radians
  */
-record TwinDrawing(int shape, double hue, int figures, double place, double height, double size, double turn) {
+record TwinDrawing(List<Integer> shapes, double hue, double place, double height, double size, double turn) {
     /** What shapes there are. */
     static final List<String> SHAPES =
             List.of("disk", "square", "triangle", "star", "cross", "ring", "crescent", "arrow", "bar", "bolt");
@@ -32,11 +31,10 @@ record TwinDrawing(int shape, double hue, int figures, double place, double heig
     private static final int NOISE = 40;
 
     /** One that is drawn by chance, of hues up to a half, or beyond it for tests. */
-    static TwinDrawing of(int shape, int figures, boolean isTest, Random random) {
+    static TwinDrawing of(List<Integer> shapes, boolean isTest, Random random) {
         return new TwinDrawing(
-                shape,
+                shapes,
                 (random.nextDouble() + (isTest ? 1 : 0)) / 2,
-                figures,
                 random.nextDouble(),
                 random.nextDouble(),
                 0.5 + 0.4 * random.nextDouble(),
@@ -62,22 +60,22 @@ record TwinDrawing(int shape, double hue, int figures, double place, double heig
         Graphics2D pen = picture.createGraphics();
         pen.setRenderingHint(RenderingHints.KEY_ANTIALIASING, RenderingHints.VALUE_ANTIALIAS_ON);
         pen.setColor(Color.getHSBColor((float) hue, 1, ground < 128 ? 1 : 0.45f));
-        double each = size * side / figures;
+        double each = size * side / shapes.size();
         double free = (1 - size) * side;
-        for (int i = 0; i < figures; i++) {
+        for (int i = 0; i < shapes.size(); i++) {
             AffineTransform placed = AffineTransform.getTranslateInstance(
                     free * place + each * (i + 0.5), each / 2 + (side - each) * height);
             placed.rotate(turn);
             placed.scale(each, each);
-            pen.fill(placed.createTransformedShape(outline()));
+            pen.fill(placed.createTransformedShape(outline(SHAPES.get(shapes.get(i)))));
         }
         pen.dispose();
         return picture;
     }
 
     /** Around the origin, inside a circle of the diameter 1. */
-    private Shape outline() {
-        return switch (SHAPES.get(shape)) {
+    private static Shape outline(String shape) {
+        return switch (shape) {
             case "disk" -> disk(0, 0, 0.5);
             case "square" -> polygon(-0.35, -0.35, 0.35, -0.35, 0.35, 0.35, -0.35, 0.35);
             case "triangle" -> polygon(0, -0.5, 0.43, 0.25, -0.43, 0.25);

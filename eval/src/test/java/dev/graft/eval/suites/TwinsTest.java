@@ -208,8 +208,8 @@ class TwinsTest {
 
     @Test
     void coloursOfTestPicturesAreNewAndOtherwiseTheyDifferInShapeAlone() {
-        TwinDrawing disk = TwinDrawing.of(0, 1, false, new Random(1));
-        TwinDrawing star = TwinDrawing.of(3, 1, true, new Random(1));
+        TwinDrawing disk = TwinDrawing.of(List.of(0), false, new Random(1));
+        TwinDrawing star = TwinDrawing.of(List.of(3), true, new Random(1));
         assertThat(disk.hue()).isBetween(0.0, 0.5);
         assertThat(star.hue()).isEqualTo(disk.hue() + 0.5);
         assertThat(star.place()).isEqualTo(disk.place());
