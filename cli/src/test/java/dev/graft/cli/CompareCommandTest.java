@@ -201,11 +201,14 @@ class CompareCommandTest {
     @Test
     void whatWasMeasuredGoesToThePagesAndStaysWhereItIsRewritten() throws IOException {
         Path page = page();
+        Cli nothing = compare("seeds=1", "methods=lora", "--write-pages", page.getParent());
+        assertThat(nothing.code()).isEqualTo(2);
+        assertThat(nothing.err()).contains("--write-pages finds nothing that was measured in ");
         assertThat(compare("seeds=1", "methods=lora").code()).isZero();
 
-        assertThat(compare("seeds=1", "methods=lora", "--write-pages", page.getParent())
-                        .code())
-                .isZero();
+        Cli wrote = compare("seeds=1", "methods=lora", "--write-pages", page.getParent());
+        assertThat(wrote.code()).isZero();
+        assertThat(wrote.err()).contains("wrote    1 row of methods into ");
 
         String written = Files.readString(page);
         assertThat(written)

@@ -142,7 +142,7 @@ public record AttentionMask(
         }
         Tensor shift = Arrays.stream(shifts).allMatch(row -> row == 0) ? null : Tensors.of(shifts, shifts.length, 1);
         Tensor own = pass.context().mask();
-        return of(own, own.size(1), causal, type, shift, null).over(rows);
+        return of(own, own.size(1), false, type, shift, null).over(rows);
     }
 
     private AttentionMask over(List<@Nullable AttentionMask> newRows) {

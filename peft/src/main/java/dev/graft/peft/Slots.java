@@ -39,6 +39,10 @@ public final class Slots implements AutoCloseable {
     private static final int ALL = -1;
 
     private final List<Selection> selections;
+
+    /** What had no seat in each row when it was last tried. */
+    private final @Nullable Selection[] seatless;
+
     private final int[] ranks;
     private final RowProducts products;
     private final TreeMap<Integer, Bucket> buckets = new TreeMap<>();
@@ -48,6 +52,7 @@ public final class Slots implements AutoCloseable {
     /** Slots without adapters. */
     public Slots(int count) {
         selections = new ArrayList<>(Collections.nCopies(count, Selection.BASE));
+        seatless = new Selection[count];
         ranks = new int[count];
         products = new RowProducts(count);
         active = count;
@@ -57,6 +62,7 @@ public final class Slots implements AutoCloseable {
     public void put(int row, Selection selection) {
         if (selections.get(row) != selection && !seat(row, selection)) {
             selections.set(row, selection);
+            hooks = null;
         }
     }
 
@@ -66,10 +72,11 @@ public final class Slots implements AutoCloseable {
      * @return whether that is all that a selection does; else nothing acts on the row until it is {@link #put}
      */
     public boolean seat(int row, Selection selection) {
-        if (selections.get(row) == selection) {
-            return ranks[row] > 0 || selection.stack().isEmpty();
+        if (selections.get(row) == selection || seatless[row] == selection) {
+            return seatless[row] != selection;
         }
         hooks = null;
+        seatless[row] = null;
         Bucket before = buckets.get(ranks[row]);
         if (before != null) {
             before.clear(row);
@@ -86,6 +93,7 @@ public final class Slots implements AutoCloseable {
             }
             ranks[row] = rank;
             if (factors == null) {
+                seatless[row] = selection;
                 return false;
             }
         }

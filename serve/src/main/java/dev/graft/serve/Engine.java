@@ -34,7 +34,8 @@ import org.slf4j.LoggerFactory;
  * Continues many texts over one base at once, each with its own adapter (continuous batching: Yu et al., Orca, OSDI 2022). Between two steps
  * texts come and go; prompts are read in chunks, a few between two steps.
  *
- * <p>An answer is the same to the last bit whatever its neighbours are. A text's prompt is read by passes of its own. Tokens are written by
+ * <p>An answer is the same to the last bit whatever its neighbours are. Prompts are read together only where no product can tell
+ * ({@link PromptPasses}). Tokens are written by
  * passes of a fixed number of rows, a part of which may be idle: so each matrix product has the same shape at any load, and what a product
  * gives for a row depends neither on the other rows nor on its place. In attention a row sees its own positions alone. A text whose pass
  * fails ends with that failure, and its neighbours go on.
@@ -340,17 +341,26 @@ public final class Engine implements Worker {
         }
         chunks.forEach(chunk -> chunk.row().written = chunk.row().cache().length());
         try (Scope scope = new Scope()) {
-            prompts.read(chunks).forEach(this::ended);
-        } catch (RuntimeException failure) {
-            if (chunks.size() == 1) {
-                leave(chunks.get(0).place(), listener -> listener.failed(failure));
+            List<PromptPasses.Read> read;
+            try {
+                read = prompts.read(chunks);
+            } catch (RuntimeException failure) {
+                failed(chunks, failure);
                 return;
             }
-            LOG.error("a pass over {} prompts failed; each is tried alone", chunks.size(), failure);
-            for (Chunk chunk : chunks) {
-                chunk.row().cache().cut(chunk.row().written);
-                read(List.of(chunk));
-            }
+            read.forEach(this::ended);
+        }
+    }
+
+    private void failed(List<Chunk> chunks, RuntimeException failure) {
+        if (chunks.size() == 1) {
+            leave(chunks.get(0).place(), listener -> listener.failed(failure));
+            return;
+        }
+        LOG.error("a pass over {} prompts failed; each is tried alone", chunks.size(), failure);
+        for (Chunk chunk : chunks) {
+            chunk.row().cache().cut(chunk.row().written);
+            read(List.of(chunk));
         }
     }
 

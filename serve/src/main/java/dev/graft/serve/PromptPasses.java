@@ -6,6 +6,7 @@ import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Slots;
+import dev.graft.tensor.Aside;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -15,9 +16,12 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * Runs chunks of prompts through the base: those of neighbours in a tile in one pass, where all that acts on them is low-rank updates and no
- * text can tell ({@link Base#rowsAreSteady}). Used by one thread.
+ * text can tell ({@link Base#rowsAreSteady}, {@link SteadyProducts}). Used by one thread.
  */
 final class PromptPasses implements AutoCloseable {
+    /** Tokens of each text from which on texts go together: small products go other ways. */
+    private static final int FEWEST = 32;
+
     private final Base base;
     private final List<Slots> tiles;
     private final int size;
@@ -36,7 +40,9 @@ final class PromptPasses implements AutoCloseable {
         this.tiles = tiles;
         this.size = size;
         this.cache = new PromptCache(size, kept);
-        this.steady = base.rowsAreSteady();
+        this.steady = size >= FEWEST
+                && base.rowsAreSteady()
+                && Aside.run(() -> SteadyProducts.of(base, FEWEST, size, Engine.TILE));
     }
 
     /**
@@ -60,6 +66,7 @@ final class PromptPasses implements AutoCloseable {
     Chunk next(int place, Row row) {
         int[] prompt = row.ask.prompt();
         Served adapter = row.ask.adapter();
+        adapter.selection().hooks().requireFit(base.backbone());
         if (row.read == 0 && row.chunked) {
             row.read = cache.read(adapter.revision(), prompt, row.cache());
             row.cached = row.read;
@@ -72,10 +79,7 @@ final class PromptPasses implements AutoCloseable {
         return new Chunk(place, row, end, seated && row.chunked && steady, hooks);
     }
 
-    /**
-     * Whether one more chunk may be in a pass: that of the next place, unless it is to be found in the cache when the others are read. Attention
-     * to a single token goes other ways where several texts have one.
-     */
+    /** Whether one more chunk may be in a pass: that of the next place, unless it is to be found in the cache when the others are read. */
     boolean goTogether(List<Chunk> chunks, Chunk more) {
         if (chunks.isEmpty()) {
             return true;
@@ -86,13 +90,14 @@ final class PromptPasses implements AutoCloseable {
                 && more.place == last.place + 1
                 && slot(more.place) > 0
                 && more.length() == last.length()
-                && more.length() > 1
+                && more.length() >= FEWEST
                 && chunks.stream().noneMatch(chunk -> isRead(chunk, more));
     }
 
     private boolean isRead(Chunk chunk, Chunk more) {
         int end = chunk.end;
         return end % size == 0
+                && more.row.read == 0
                 && more.row.ask.prompt().length > end
                 && more.row.ask.adapter().revision() == chunk.row.ask.adapter().revision()
                 && Arrays.equals(chunk.row.ask.prompt(), 0, end, more.row.ask.prompt(), 0, end);

@@ -96,14 +96,22 @@ class BatchInvarianceTest {
         check(base, ofTwoLengths(base), Engine.Options.DEFAULT);
     }
 
-    /** Prompts that come together, many of them of one length. */
+    /** Prompts that come together, many of them of one length, which are read in one pass where products allow. */
+    @ParameterizedTest
+    @CsvSource({"llama-gqa, fp32", "llama-gqa, bf16", "gemma2, fp32", "mistral, bf16", "bloom, bf16", "gpt2, fp32"})
+    void promptsOfOneLengthAreAnsweredAsAlone(String family, String numerics) {
+        Base base = Tiny.base(family, Numerics.of(numerics));
+        base.pack();
+        check(base, ofTwoLengths(base), new Engine.Options(16, 256, 32, 1 << 20));
+    }
+
     private static List<Ask> ofTwoLengths(Base base) {
         List<Served> served = withLora(base);
         Random random = new Random(38);
         List<Ask> asks = new ArrayList<>();
         for (int i = 0; i < 16; i++) {
-            int[] prompt = random.ints(i % 5 == 4 ? 150 : 61, 3, base.backbone().vocabSize())
-                    .toArray();
+            int length = i % 5 == 4 ? 44 : 40;
+            int[] prompt = random.ints(length, 3, base.backbone().vocabSize()).toArray();
             asks.add(Ask.of(prompt, GenerateOptions.DEFAULT.withMaxNewTokens(4), served.get(i % 3 / 2))
                     .withLogprobs(2));
         }

@@ -165,7 +165,14 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
             throw new InputException("--write-pages writes costs as times LoRA's, which weren't measured: run"
                     + " --costs with lora among the methods");
         }
-        standings.forEach(standing -> page.write(standing, folder));
+        long written = standings.stream()
+                .filter(standing -> page.write(standing, folder))
+                .count();
+        if (written == 0) {
+            throw new InputException("--write-pages finds nothing that was measured in " + folder()
+                    + " and has a page in " + folder + ": run the comparison without it first");
+        }
+        err.println("wrote    " + written + (written == 1 ? " row" : " rows") + " of methods into " + folder);
         return 0;
     }
 

@@ -49,14 +49,15 @@ record MethodPage(
     /** Behind a base's name in the note on what its costs were measured by. */
     private static final String COSTS = ", costs";
 
-    /** Writes the row of a method into its page, if there is one and something was measured. */
-    void write(Standing standing, Path folder) {
+    /** Writes the row of a method into its page, if there is one and something was measured; false where nothing was written. */
+    boolean write(Standing standing, Path folder) {
         Path file = folder.resolve(standing.method() + ".md");
         if (!Files.exists(file) || !standing.scored() && standing.footprint() == null) {
-            return;
+            return false;
         }
         try {
             AtomicWrite.text(file, page(Files.readString(file), standing));
+            return true;
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
         }

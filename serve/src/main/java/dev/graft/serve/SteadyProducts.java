@@ -1,0 +1,72 @@
+package dev.graft.serve;
+
+import dev.graft.models.Base;
+import dev.graft.models.matrices.Together;
+import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Ops;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Scope;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * Whether products give texts that are in one pass what they give each alone, to the last bit, tried with random numbers for every shape of a
+ * base's matrices: with how many rows a sum is cut up for several cores is the processor's library's to decide.
+ */
+final class SteadyProducts {
+    /** The rank of an update. */
+    private static final int RANK = 16;
+
+    private SteadyProducts() {}
+
+    /**
+     * Tries it.
+     *
+     * @param fewest tokens of a text
+     * @param most tokens of a text
+     * @param texts the most in a pass
+     */
+    static boolean of(Base base, int fewest, int most, int texts) {
+        Set<List<Long>> tried = new HashSet<>();
+        try (NoGrad off = new NoGrad()) {
+            for (Site site : base.sites()) {
+                if (!(site instanceof Linear layer) || layer.layer() < 0) {
+                    continue;
+                }
+                Together together = layer.matrix().together();
+                long out = together == null ? layer.out() : together.rows();
+                UnaryOperator<Tensor> product = together == null
+                        ? x -> layer.matrix().times(x, layer.bias(), null)
+                        : x -> together.times(x, null)[0];
+                if (tried.add(List.of(layer.in(), out))
+                        && !(areSame(product, layer, fewest, texts) && areSame(product, layer, most, texts))) {
+                    return false;
+                }
+            }
+        }
+        return true;
+    }
+
+    private static boolean areSame(UnaryOperator<Tensor> product, Linear layer, int tokens, int texts) {
+        try (Scope scope = new Scope()) {
+            Rng rng = Rng.of(1, layer.name());
+            Tensor x = Ops.to(rng.uniform(-1, 1, texts, tokens, layer.in()), layer.type());
+            Tensor down = Ops.to(rng.uniform(-1, 1, texts, layer.in(), RANK), layer.type());
+            Tensor all = product.apply(x);
+            Tensor narrow = x.bmm(down);
+            for (int text = 0; text < texts; text++) {
+                Tensor own = x.narrow(0, text, 1);
+                if (!product.apply(own).equal(all.narrow(0, text, 1))
+                        || !own.bmm(down.narrow(0, text, 1)).equal(narrow.narrow(0, text, 1))) {
+                    return false;
+                }
+            }
+            return true;
+        }
+    }
+}
