@@ -138,6 +138,42 @@ class KvTileTest {
         }
     }
 
+    /** As many tokens of two texts of different lengths, in one pass; then, that pass forgotten, in one of each text. */
+    @ParameterizedTest
+    @MethodSource("bases")
+    void severalTokensOfEachTextAreReadAsAlone(Base base, float same) {
+        int count = 5;
+        KvTile tile = new KvTile(2);
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope();
+                KvCache first = tile.row(0, 100);
+                KvCache second = tile.row(1, 100)) {
+            List<KvCache> caches = List.of(first, second);
+            long[] ids = new long[2 * count];
+            for (int row = 0; row < 2; row++) {
+                read(base, caches.get(row), text(row), LENGTHS[row]);
+                for (int i = 0; i < count; i++) {
+                    ids[row * count + i] = text(row)[LENGTHS[row] + i];
+                }
+            }
+            Inputs in = Inputs.of(Tensors.of(ids, 2, count), Tensors.ones(ScalarType.Long, 2, count));
+            List<Pass> passes =
+                    caches.stream().map(cache -> Pass.cached(Hooks.NONE, cache)).toList();
+            Tensor together = base.logits(in, Pass.ragged(Hooks.NONE, passes));
+
+            for (int row = 0; row < 2; row++) {
+                KvCache cache = caches.get(row);
+                assertThat(cache.length()).isEqualTo(LENGTHS[row] + count);
+                cache.cut(LENGTHS[row]);
+                Inputs own = Inputs.of(in.ids().narrow(0, row, 1), in.mask().narrow(0, row, 1));
+                Tensor alone = base.logits(own, Pass.cached(Hooks.NONE, cache));
+                assertThat(Tensors.floats(Ops.to(together.narrow(0, row, 1), ScalarType.Float)))
+                        .as("row %d", row)
+                        .containsExactly(Tensors.floats(Ops.to(alone, ScalarType.Float)), Offset.offset(same));
+            }
+        }
+    }
+
     private static Tensor normal(String name, ScalarType type, long... shape) {
         return Ops.to(Rng.of(1, name).normal(0, 1, shape), type);
     }

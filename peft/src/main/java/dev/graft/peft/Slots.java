@@ -86,15 +86,15 @@ public final class Slots implements AutoCloseable {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Map<Linear, Factors> factors = factors(selection.stack());
-            int rank = factors == null || factors.isEmpty() ? 0 : rank(factors);
-            if (rank > 0 && factors != null) {
-                buckets.computeIfAbsent(rank, r -> new Bucket(r, selections.size()))
-                        .put(row, factors);
-            }
-            ranks[row] = rank;
             if (factors == null) {
                 seatless[row] = selection;
                 return false;
+            }
+            if (!factors.isEmpty()) {
+                int rank = rank(factors);
+                buckets.computeIfAbsent(rank, r -> new Bucket(r, selections.size()))
+                        .put(row, factors);
+                ranks[row] = rank;
             }
         }
         selections.set(row, selection);

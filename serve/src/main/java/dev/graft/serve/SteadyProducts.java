@@ -15,8 +15,8 @@ import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Whether products give texts that are in one pass what they give each alone, to the last bit, tried with random numbers for every shape of a
- * base's matrices: with how many rows a sum is cut up for several cores is the processor's library's to decide.
+ * Whether products give texts in one pass what they give each alone, to the last bit, tried with random numbers for every shape of a base's
+ * matrices: oneDNN may share the sum of a product among cores where there are few rows, and not where there are many.
  */
 final class SteadyProducts {
     /** The rank of an update. */
