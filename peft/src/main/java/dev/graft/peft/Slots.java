@@ -192,42 +192,49 @@ public final class Slots implements AutoCloseable {
         /** The updates of the rows, {@code [rows, seq, out]}: what the layer's product is added to. Null for none. */
         @Nullable
         Tensor added(Linear site, Tensor x) {
-            Tensor sum = null;
-            for (Bucket bucket : buckets.values()) {
+            return sum(x, (bucket, rows) -> {
                 Pair pair = bucket.pairs.get(site);
-                int rows = count(bucket);
-                if (rows > 0 && pair != null) {
-                    Tensor narrow = products.times(read(x, rows, pair.a), own(pair.a));
-                    sum = plus(sum, x, products.times(narrow, own(pair.b)));
-                }
-            }
-            return sum;
+                return pair == null ? null : products.times(narrow(x, rows, pair.a), own(pair.b));
+            });
         }
 
         /** The updates of layers whose matrices were put together, side by side: the first products are one. Null for none. */
         @Nullable
         Tensor added(Together together, Tensor x) {
+            return sum(x, (bucket, rows) -> {
+                Joint joint = bucket.joint.get(together);
+                if (joint == null) {
+                    return null;
+                }
+                Tensor narrow = narrow(x, rows, joint.a);
+                Tensor[] parts = new Tensor[joint.b.length];
+                for (int i = 0; i < parts.length; i++) {
+                    Tensor b = joint.b[i];
+                    parts[i] = b == null
+                            ? Tensors.zeros(
+                                    narrow.scalar_type(),
+                                    rows,
+                                    x.size(1),
+                                    together.matrices().get(i).rows())
+                            : products.times(narrow.narrow(2, (long) i * bucket.rank, bucket.rank), own(b));
+                }
+                return Ops.cat(2, parts);
+            });
+        }
+
+        private @Nullable Tensor sum(Tensor x, Update update) {
             Tensor sum = null;
             for (Bucket bucket : buckets.values()) {
-                Joint joint = bucket.joint.get(together);
                 int rows = count(bucket);
-                if (rows > 0 && joint != null) {
-                    Tensor narrow = products.times(read(x, rows, joint.a), own(joint.a));
-                    Tensor[] parts = new Tensor[joint.b.length];
-                    for (int i = 0; i < parts.length; i++) {
-                        Tensor b = joint.b[i];
-                        parts[i] = b == null
-                                ? Tensors.zeros(
-                                        narrow.scalar_type(),
-                                        rows,
-                                        x.size(1),
-                                        together.matrices().get(i).rows())
-                                : products.times(narrow.narrow(2, (long) i * bucket.rank, bucket.rank), own(b));
-                    }
-                    sum = plus(sum, x, Ops.cat(2, parts));
-                }
+                Tensor more = rows == 0 ? null : update.of(bucket, rows);
+                sum = more == null ? sum : plus(sum, x, more);
             }
             return sum;
+        }
+
+        /** The first products of the first rows of a batch, in the type of matrices. */
+        private Tensor narrow(Tensor x, int rows, Tensor matrices) {
+            return products.times(Ops.to(Slots.first(rows, x), matrices.scalar_type()), own(matrices));
         }
 
         /** How many of them there are up to the last that a bucket has something for. */
@@ -245,9 +252,10 @@ public final class Slots implements AutoCloseable {
         }
     }
 
-    /** What the first rows of a batch hold, in the type of matrices. */
-    private static Tensor read(Tensor x, int rows, Tensor like) {
-        return Ops.to(first(rows, x), like.scalar_type());
+    /** What the adapters of one rank add for the first rows of a pass; null for nothing. */
+    private interface Update {
+        @Nullable
+        Tensor of(Bucket bucket, int rows);
     }
 
     /** What was added for all rows, and what is added for the first of them. */
