@@ -224,6 +224,26 @@ class CompareCommandTest {
     }
 
     @Test
+    void aLongerTrainingHasARowOfItsOwn() throws IOException {
+        Path page = page();
+        String longer = "output_dir=" + folder.resolve("longer");
+        assertThat(compare("seeds=1", "methods=lora").code()).isZero();
+        assertThat(compare("seeds=1", "methods=lora", "max_steps=3", longer).code())
+                .isZero();
+
+        assertThat(compare("seeds=1", "methods=lora", "--write-pages", page.getParent())
+                        .code())
+                .isZero();
+        assertThat(compare("seeds=1", "methods=lora", "max_steps=3", longer, "--write-pages", page.getParent())
+                        .code())
+                .isZero();
+
+        assertThat(Files.readString(page))
+                .containsPattern("\\| [^|]*bert-base \\| accuracy")
+                .containsPattern("\\| [^|]*bert-base, 3 steps \\| accuracy");
+    }
+
+    @Test
     @Tag("slow") // two processes
     void costsAreMeasuredInFreshProcessesAndStandBesideScoresOfBefore() throws IOException {
         Path page = page();

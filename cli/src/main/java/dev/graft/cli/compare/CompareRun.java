@@ -159,8 +159,7 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
             throw new InputException("--write-pages is " + folder + ", which is no folder");
         }
         List<Standing> standings = comparison(true).standings();
-        String model = config.run().apply("lora").base().model();
-        MethodPage page = MethodPage.of(model, command(), standings);
+        MethodPage page = MethodPage.of(row(), command(), standings);
         if (page.isWithoutLora(standings)) {
             throw new InputException("--write-pages writes costs as times LoRA's, which weren't measured: run"
                     + " --costs with lora among the methods");
@@ -184,6 +183,16 @@ record CompareRun(CompareConfig config, List<String> words, int jobs, boolean js
         AtomicWrite.text(folder().resolve("standings.json"), Json.pretty(table.json()) + "\n");
         out.print(json ? Json.pretty(table.json()) + "\n" : "\n" + table.text());
         err.println("report   " + folder().resolve("report.html"));
+    }
+
+    /** What a page's row is called: the base, and how long it was trained where that isn't the recipe's length. */
+    private String row() {
+        String base = config.run().apply("lora").base().model();
+        return words.stream()
+                .filter(word -> word.startsWith("max_steps="))
+                .map(word -> base + ", " + word.substring(word.indexOf('=') + 1) + " steps")
+                .findFirst()
+                .orElse(base);
     }
 
     /** What measures the same, wherever it is written to. */

@@ -23,7 +23,7 @@ import tools.jackson.databind.JsonNode;
  * The measured part of a method's page in docs/methods: a row for each base, between two marks, where rows of other bases stay, and of this
  * one what wasn't measured now: the score, or the costs.
  *
- * @param base that was compared on
+ * @param base that was compared on, as its row is called
  * @param command that measured it
  * @param lora what costs are relative to, which aren't written without its own; null if it wasn't compared
  * @param frozen the base as it is
