@@ -35,7 +35,7 @@ public final class EncoderEngine implements Worker {
     private static final Set<Task> TASKS =
             Set.of(Task.FEATURE_EXTRACTION, Task.MASKED_LM, Task.SEQ_CLS, Task.TOKEN_CLS);
 
-    /** Tokens of a text up to which a second core gains little. */
+    /** Tokens of a text up to which a second core gains little beside another text. */
     private static final int SHORT = 32;
 
     /** The least texts that a pass takes where there are more. */
@@ -147,11 +147,14 @@ public final class EncoderEngine implements Worker {
     private void run() {
         try {
             cores.begin();
+            boolean steady =
+                    cores.count() > 1 && base.rowsAreSteady() && SteadyProducts.onAnyCores(base, 4, 16, 32, 128);
             while (admit()) {
-                List<WholeText> texts =
-                        reading.stream().filter(EncoderEngine::isShort).toList();
+                List<WholeText> texts = reading.stream()
+                        .filter(text -> text.width() <= SHORT || steady && !text.alone())
+                        .toList();
                 if (!texts.isEmpty()) {
-                    readShort(texts);
+                    readOnCores(texts, steady);
                 }
                 // What is left of them; on all cores.
                 WholeText.batches(reading, rows, options.tokens).forEach(batch -> read(batch, passes.get(0)));
@@ -164,15 +167,13 @@ public final class EncoderEngine implements Worker {
         passes.forEach(WholePasses::close);
     }
 
-    private static boolean isShort(WholeText text) {
-        return text.width() <= SHORT;
-    }
-
     /**
-     * Reads short texts by passes on single cores, several at once. A text's length alone says whether it is read so, since how many cores
-     * work on a product might show in its last bits.
+     * Reads texts by passes on single cores, several at once. Where how many cores work on a product might show in its last bits, a text's
+     * length alone says whether it is read so.
+     *
+     * @param steady whether it doesn't show: then a pass without company has all cores
      */
-    private void readShort(List<WholeText> texts) {
+    private void readOnCores(List<WholeText> texts, boolean steady) {
         int all = texts.stream().mapToInt(WholeText::width).sum();
         int share = Math.min(options.tokens, (all + cores.count() - 1) / cores.count());
         // The longest first, so that the cores finish at about the same time.
@@ -180,6 +181,10 @@ public final class EncoderEngine implements Worker {
                 .sorted(Comparator.comparingInt(
                         (List<WholeText> batch) -> -batch.size() * batch.get(0).width()))
                 .toList());
+        if (left.size() == 1 && steady && !texts.get(0).alone()) {
+            read(left.remove(), passes.get(0));
+            return;
+        }
         cores.run(core -> {
             for (List<WholeText> batch = left.poll(); batch != null; batch = left.poll()) {
                 read(batch, passes.get(core));

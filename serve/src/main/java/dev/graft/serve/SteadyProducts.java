@@ -4,10 +4,12 @@ import dev.graft.models.Base;
 import dev.graft.models.matrices.Together;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
+import dev.graft.tensor.Natives;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -15,8 +17,8 @@ import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Whether products give texts in one pass what they give each alone, to the last bit, tried with random numbers for every shape of a base's
- * matrices: oneDNN may share the sum of a product among cores where there are few rows, and not where there are many.
+ * Whether products give a text the same to the last bit in any company and on any number of cores, tried with random numbers for every shape
+ * of a base's matrices: oneDNN may share the sum of a product among cores where there are few rows, and not where there are many.
  */
 final class SteadyProducts {
     /** The rank of an update. */
@@ -24,14 +26,55 @@ final class SteadyProducts {
 
     private SteadyProducts() {}
 
+    /** A trial with a product of a layer. */
+    private interface Trial {
+        boolean passes(UnaryOperator<Tensor> product, Linear layer);
+    }
+
     /**
-     * Tries it.
+     * Whether texts in one pass get what each gets alone.
      *
      * @param fewest tokens of a text
      * @param most tokens of a text
      * @param texts the most in a pass
      */
     static boolean of(Base base, int fewest, int most, int texts) {
+        return all(
+                base,
+                (product, layer) -> areSame(product, layer, fewest, texts) && areSame(product, layer, most, texts));
+    }
+
+    /**
+     * Whether a text gets on one core what it gets on all. Leaves as many threads as it finds.
+     *
+     * @param lengths of texts, in tokens
+     */
+    static boolean onAnyCores(Base base, int... lengths) {
+        int threads = Natives.threads();
+        try {
+            return all(
+                    base,
+                    (product, layer) -> Arrays.stream(lengths)
+                            .allMatch(tokens -> isSameOnOneCore(product, layer, tokens, threads)));
+        } finally {
+            Natives.threads(threads);
+        }
+    }
+
+    private static boolean isSameOnOneCore(UnaryOperator<Tensor> product, Linear layer, int tokens, int threads) {
+        try (Scope scope = new Scope()) {
+            Rng rng = Rng.of(1, layer.name());
+            Tensor x = Ops.to(rng.uniform(-1, 1, 1, tokens, layer.in()), layer.type());
+            Tensor down = Ops.to(rng.uniform(-1, 1, 1, layer.in(), RANK), layer.type());
+            Natives.threads(1);
+            Tensor one = product.apply(x);
+            Tensor narrow = x.bmm(down);
+            Natives.threads(threads);
+            return product.apply(x).equal(one) && x.bmm(down).equal(narrow);
+        }
+    }
+
+    private static boolean all(Base base, Trial trial) {
         Set<List<Long>> tried = new HashSet<>();
         try (NoGrad off = new NoGrad()) {
             for (Site site : base.sites()) {
@@ -43,8 +86,7 @@ final class SteadyProducts {
                 UnaryOperator<Tensor> product = together == null
                         ? x -> layer.matrix().times(x, layer.bias(), null)
                         : x -> together.times(x, null)[0];
-                if (tried.add(List.of(layer.in(), out))
-                        && !(areSame(product, layer, fewest, texts) && areSame(product, layer, most, texts))) {
+                if (tried.add(List.of(layer.in(), out)) && !trial.passes(product, layer)) {
                     return false;
                 }
             }
