@@ -10,6 +10,8 @@ import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Tape;
+import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -149,6 +151,19 @@ sealed interface Composed extends Affine {
         }
 
         @Override
+        public @Nullable Explicit explicit() {
+            Explicit layer = inner.explicit();
+            return layer == null || !isLeaf(scale.in()) || !isLeaf(scale.out())
+                    ? null
+                    : new ExplicitScaled(layer, scale);
+        }
+
+        /** Whether a gradient may be added to it: what is made of parameters has a graph that leads to them. */
+        private static boolean isLeaf(@Nullable Tensor value) {
+            return value == null || value.is_leaf();
+        }
+
+        @Override
         public Tensor weight() {
             Tensor in = scale.in();
             Tensor out = scale.out();
@@ -162,6 +177,72 @@ sealed interface Composed extends Affine {
             Tensor bias = inner.bias();
             Tensor out = scale.out();
             return bias == null || out == null ? bias : bias.mul(out.reshape(-1));
+        }
+    }
+
+    /** out ⊙ f(in ⊙ x), with gradients by formula: those of out and in are g ⊙ f(in ⊙ x) and f'(out ⊙ g) ⊙ x, summed over the rows. */
+    record ExplicitScaled(Explicit inner, Effect.Scale scale) implements Explicit {
+        @Override
+        public List<Tensor> forward(Tensor x, @Nullable Tensor sum) {
+            Tensor out = scale.out();
+            if (out == null) {
+                return inner.forward(scaled(x, scale.in()), sum);
+            }
+            List<Tensor> results = new ArrayList<>(inner.forward(scaled(x, scale.in()), null));
+            Tensor whole = results.get(0);
+            Tensor y = scaled(whole, out);
+            results.set(0, sum == null ? y : sum.add_(y));
+            results.add(whole);
+            return results;
+        }
+
+        @Override
+        public @Nullable Tensor backward(
+                Tensor x, Tensor gradient, List<Tensor> kept, boolean wanted, @Nullable Tensor sum) {
+            Tensor in = scale.in();
+            Tensor out = scale.out();
+            if (out != null && trains(out)) {
+                accumulate(out, gradient, kept.get(inner.kept()));
+            }
+            Tensor inside = scaled(gradient, out);
+            List<Tensor> own = kept.subList(0, inner.kept());
+            if (in == null) {
+                return inner.backward(x, inside, own, wanted, sum);
+            }
+            Tensor dx = inner.backward(scaled(x, in), inside, own, wanted || trains(in), null);
+            if (dx == null) {
+                return null;
+            }
+            if (trains(in)) {
+                accumulate(in, dx, x);
+            }
+            if (!wanted) {
+                return null;
+            }
+            Tensor scaled = scaled(dx, in);
+            return sum == null ? scaled : sum.add_(scaled);
+        }
+
+        private static Tensor scaled(Tensor x, @Nullable Tensor by) {
+            return by == null ? x : x.mul(Ops.to(by.reshape(-1), x.scalar_type()));
+        }
+
+        private static void accumulate(Tensor parameter, Tensor gradient, Tensor x) {
+            Tape.accumulate(parameter, Ops.sum(gradient.mul(x), 0, false).view(Tensors.shape(parameter)));
+        }
+
+        @Override
+        public int kept() {
+            return inner.kept() + (scale.out() == null ? 0 : 1);
+        }
+
+        @Override
+        public boolean trains() {
+            return inner.trains() || trains(scale.in()) || trains(scale.out());
+        }
+
+        private static boolean trains(@Nullable Tensor value) {
+            return value != null && value.requires_grad();
         }
     }
 
