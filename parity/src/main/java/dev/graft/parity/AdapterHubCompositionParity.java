@@ -83,10 +83,12 @@ final class AdapterHubCompositionParity implements Group {
                 case "Fuse" -> {
                     List<String> names = new ArrayList<>();
                     for (JsonNode child : children) {
-                        if (!child.path("type").asString().equals("single")) {
-                            throw new NotCovered("a fusion of stacks");
+                        JsonNode last = child;
+                        while (last.isObject()) {
+                            last = last.path("children")
+                                    .get(last.path("children").size() - 1);
                         }
-                        names.add(child.path("children").get(0).asString());
+                        names.add(last.asString());
                     }
                     Path fusion = folder.resolve(String.join(",", names)).resolve("adapter_fusion_config.json");
                     Adapter fused =

@@ -2,10 +2,7 @@ package dev.graft.peft.methods;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
-import dev.graft.formats.Safetensors;
-import dev.graft.formats.TensorInfo;
 import dev.graft.models.Base;
-import dev.graft.models.StoredTensors;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
@@ -16,14 +13,14 @@ import dev.graft.peft.Method;
 import dev.graft.peft.TrainingRule;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
-import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -46,7 +43,8 @@ import tools.jackson.databind.node.ObjectNode;
  * identity; in training {@code 0.01 ‖I - V‖²} is added to the loss. With a temperature scores are divided by T, which starts at 50 and falls to
  * 1 in 980 steps, so that the adapters begin in nearly equal shares. Files, in AdapterHub's names: {@code <block>.adapter_fusion_layer.A,B.query},
  * {@code .key}, {@code .value}, and the adapters under their own names; AdapterHub has one folder for each of them and one for the fusion,
- * which {@link #load} reads. Doesn't merge. Use it where adapters for several tasks exist and a new task may need some of each.
+ * which {@link #load} reads. A stack of adapters may stand for one of them: then aᵢ is what its last one makes of what the others make of z, which
+ * the first takes for the block's output, as AdapterHub does. Doesn't merge. Use it where adapters for several tasks exist and a new task may need some of each.
  *
  * <pre>{@code
  * Adapter fusion = Adapter.create(base, Fusion.of(Map.of("nli", nli, "qa", qa)), 42);
@@ -55,6 +53,7 @@ import tools.jackson.databind.node.ObjectNode;
 public record Fusion(Settings settings, List<Child> children) implements Method {
     private static final String FUSION = "fusion";
     private static final String TEMPERATURE = "adapter_fusion.*.temperature";
+    private static final String BELOW = "below";
     private static final double HOTTEST = 50;
 
     /**
@@ -98,19 +97,53 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
     }
 
     /**
-     * An adapter that is fused.
+     * An adapter that is fused, or a stack of them, which has the name of its last one.
      *
      * @param values its tensors by name; those that are missing start as in a new adapter
+     * @param below what acts before it, the first one first
      */
-    public record Child(String name, BottleneckConfig config, Map<String, Tensor> values) {
+    public record Child(String name, BottleneckConfig config, Map<String, Tensor> values, List<Child> below) {
         public Child {
             values = Map.copyOf(values);
+            below = List.copyOf(below);
             if (!name.matches("[^.,*]+")) {
                 throw new InputException("an adapter is called \"" + name + "\", expected a name without . , and *");
             }
             if (config.coupling() != null
                     || config.phm() != null && config.phm().sharedWeight()) {
                 throw new InputException(name + " has parts beside its bottlenecks, which a fusion can't hold");
+            }
+        }
+
+        /** One that is no stack. */
+        public Child(String name, BottleneckConfig config, Map<String, Tensor> values) {
+            this(name, config, values, List.of());
+        }
+
+        /** Those of a stack in the order in which they act. */
+        private Stream<Child> stack() {
+            return Stream.concat(below.stream().flatMap(Child::stack), Stream.of(this));
+        }
+
+        private static Child read(String name, Fields f) {
+            BottleneckConfig config = BottleneckConfig.read(f);
+            Fields stacked = f.objectOrNull(BELOW);
+            return new Child(
+                    name,
+                    config,
+                    Map.of(),
+                    stacked == null
+                            ? List.of()
+                            : stacked.names().stream()
+                                    .map(under -> read(under, stacked.object(under)))
+                                    .toList());
+        }
+
+        private void write(ObjectNode c) {
+            config.write(c);
+            if (!below.isEmpty()) {
+                ObjectNode stacked = c.putObject(BELOW);
+                below.forEach(under -> under.write(stacked.putObject(under.name)));
             }
         }
     }
@@ -124,9 +157,10 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
 
     public Fusion {
         children = List.copyOf(children);
-        if (children.size() < 2 || children.stream().map(Child::name).distinct().count() < children.size()) {
-            throw new InputException("adapters are "
-                    + children.stream().map(Child::name).toList() + ", expected at least two with different names");
+        List<String> names =
+                children.stream().flatMap(Child::stack).map(Child::name).toList();
+        if (children.size() < 2 || Set.copyOf(names).size() < names.size()) {
+            throw new InputException("adapters are " + names + ", expected at least two with different names");
         }
     }
 
@@ -137,64 +171,22 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
         return new Fusion(Settings.DYNAMIC, children);
     }
 
-    private static Child child(String name, Adapter adapter) {
+    static Child child(String name, Adapter adapter, Child... below) {
         if (!(adapter.method() instanceof BottleneckMethod bottleneck)) {
             throw new InputException(
                     name + " is a " + adapter.method().type().name() + " adapter, but a fusion is of bottlenecks");
         }
         Map<String, Tensor> values = new LinkedHashMap<>();
         adapter.parameters().forEach((key, parameter) -> values.put(key, parameter.value()));
-        return new Child(name, bottleneck.config(), values);
+        return new Child(name, bottleneck.config(), values, List.of(below));
     }
 
-    /** Reads a setup of AdapterHub: a folder for each adapter, and one named {@code A,B} for the fusion. */
+    /**
+     * Reads a setup of AdapterHub: a folder for each adapter, and one named {@code A,B} for the fusion. Where {@code adapter_setup.json} is beside
+     * them, it says what is stacked below an adapter.
+     */
     public static Adapter load(Base base, Path setup, String fusion) {
-        Path folder = setup.resolve(fusion);
-        Fields file = Fields.read(folder.resolve("adapter_fusion_config.json"));
-        file.informational("hidden_size", "model_class", "model_name", "model_type", "name", "version");
-        Fields config = file.object("config");
-        Settings settings = settings(config);
-        List<Child> children = new ArrayList<>();
-        for (String name : file.strings("adapter_names")) {
-            children.add(child(name, Adapter.load(base, setup.resolve(name))));
-        }
-        file.refuseUnread("It may change what the fusion means; remove it if it does not.");
-        Adapter adapter = Adapter.create(base, new Fusion(settings, children), 0);
-        read(folder.resolve("model_adapter_fusion.safetensors"), adapter);
-        if (settings.temperature) {
-            // AdapterHub doesn't save it: that of a training which was long enough.
-            try (NoGrad off = new NoGrad()) {
-                temperature(adapter).fill_(new Scalar(1.0));
-            }
-        }
-        return adapter;
-    }
-
-    /** Takes the attention's values from a file; it must hold all of them and nothing else. */
-    private static void read(Path path, Adapter adapter) {
-        String prefix = adapter.base().architecture().prefix();
-        Map<String, Tensor> wanted = new LinkedHashMap<>();
-        adapter.trainable().forEach((key, value) -> {
-            if (key.contains(".adapter_fusion_layer.")) {
-                wanted.put(key.startsWith(prefix) ? key.substring(prefix.length()) : key, value);
-            }
-        });
-        try (Safetensors file = Safetensors.open(path);
-                NoGrad off = new NoGrad()) {
-            for (String name : file.names()) {
-                Tensor value = wanted.remove(name.startsWith(prefix) ? name.substring(prefix.length()) : name);
-                TensorInfo info = file.info(name);
-                if (value == null || !Arrays.equals(info.shape(), Tensors.shape(value))) {
-                    throw new InputException(path + ": " + name + " " + Arrays.toString(info.shape())
-                            + " is not what the fusion's configuration and the base call for");
-                }
-                value.copy_(Tensors.of(file.bytes(name), StoredTensors.type(info), info.shape()));
-            }
-        }
-        if (!wanted.isEmpty()) {
-            throw new InputException(
-                    path + ": has no tensor " + wanted.keySet().iterator().next());
-        }
+        return FusionSetup.load(base, setup, fusion);
     }
 
     @Override
@@ -205,12 +197,9 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
     @Override
     public void graft(Grafter g) {
         String name = children.stream().map(Child::name).collect(Collectors.joining(","));
-        List<Map<Site, List<Effect>>> parts = new ArrayList<>();
-        for (Child child : children) {
-            Grafter part = g.frozenPart(child.name, child.values);
-            child.config.graft(part);
-            parts.add(part.effects());
-        }
+        List<List<Map<Site, List<Effect>>>> stacks = children.stream()
+                .map(child -> child.stack().map(each -> effects(g, each)).toList())
+                .toList();
         double dropout = dropout(g.base());
         Tensor temperature = settings.temperature
                 ? g.buffer(
@@ -220,14 +209,20 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
                         1)
                 : null;
         for (Site site : g.base().sites()) {
-            List<BottleneckLayer> layers = new ArrayList<>();
-            for (Map<Site, List<Effect>> part : parts) {
-                for (Effect effect : part.getOrDefault(site, List.of())) {
-                    if (effect instanceof BottleneckLayer layer) {
-                        layers.add(layer);
-                    } else {
-                        g.add(site, effect);
+            List<List<BottleneckLayer>> layers = new ArrayList<>();
+            for (List<Map<Site, List<Effect>>> stack : stacks) {
+                List<BottleneckLayer> stacked = new ArrayList<>();
+                for (Map<Site, List<Effect>> part : stack) {
+                    for (Effect effect : part.getOrDefault(site, List.of())) {
+                        if (effect instanceof BottleneckLayer layer) {
+                            stacked.add(layer);
+                        } else {
+                            g.add(site, effect);
+                        }
                     }
+                }
+                if (!stacked.isEmpty()) {
+                    layers.add(stacked);
                 }
             }
             if (site instanceof Block block && !layers.isEmpty()) {
@@ -237,6 +232,12 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
                 g.add(block, FusionLayer.of(g, block, name, settings, layers, temperature, dropout));
             }
         }
+    }
+
+    private static Map<Site, List<Effect>> effects(Grafter g, Child child) {
+        Grafter part = g.frozenPart(child.name, child.values);
+        child.config.graft(part);
+        return part.effects();
     }
 
     private double dropout(Base base) {
@@ -310,10 +311,10 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
         s.put("temperature", settings.temperature);
         s.put("dropout_prob", settings.dropout);
         ObjectNode adapters = c.putObject("adapters");
-        children.forEach(child -> child.config.write(adapters.putObject(child.name)));
+        children.forEach(child -> child.write(adapters.putObject(child.name)));
     }
 
-    private static Settings settings(Fields f) {
+    static Settings settings(Fields f) {
         return new Settings(
                 f.bool("query", true),
                 f.bool("key", true),
@@ -368,7 +369,7 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
                 children.add(
                         given != null && given.isString()
                                 ? child(name, Adapter.load(base, Path.of(given.stringValue())))
-                                : new Child(name, BottleneckConfig.read(adapters.object(name)), Map.of()));
+                                : Child.read(name, adapters.object(name)));
             }
             return new Fusion(settings, children);
         }

@@ -14,10 +14,14 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
-/** One place of a {@link Fusion}. */
+/**
+ * One place of a {@link Fusion}.
+ *
+ * @param children the stack of each, mostly of one
+ */
 record FusionLayer(
         Settings settings,
-        List<BottleneckLayer> children,
+        List<List<BottleneckLayer>> children,
         @Nullable Linear query,
         @Nullable Linear key,
         @Nullable Linear value,
@@ -36,7 +40,7 @@ record FusionLayer(
             Block block,
             String name,
             Settings s,
-            List<BottleneckLayer> children,
+            List<List<BottleneckLayer>> children,
             @Nullable Tensor temperature,
             double dropout) {
         String at = block.name() + ".adapter_fusion_layer." + name + ".";
@@ -69,13 +73,16 @@ record FusionLayer(
 
     @Override
     public Tensor apply(Tensor residual, Tensor output, UnaryOperator<Tensor> norm, Pass pass) {
-        BottleneckLayer last = children.get(children.size() - 1);
+        BottleneckLayer last = top(children.get(children.size() - 1));
         boolean parallel = last.config().parallel();
         Tensor z = last.input(residual, output, norm);
         Tensor r = parallel ? residual : last.skip(residual, output, z);
         // Results before gates and norms of their own, as AdapterHub takes them: [batch, seq, adapters, hidden].
         Tensor a = torch.stack(
-                Tensors.vector(children.stream().map(child -> child.up(z, pass)).toList()), 2);
+                Tensors.vector(children.stream()
+                        .map(stack -> up(stack, residual, z, norm, pass))
+                        .toList()),
+                2);
         if (settings.residualFirst()) {
             a = a.add(r.unsqueeze(2));
         }
@@ -93,5 +100,22 @@ record FusionLayer(
         }
         Tensor y = settings.residualFirst() ? o : o.add(r);
         return last.finished(residual, parallel ? y.add(output) : y);
+    }
+
+    private static BottleneckLayer top(List<BottleneckLayer> stack) {
+        return stack.get(stack.size() - 1);
+    }
+
+    /** What the last one of a stack makes of what the others make of z, which AdapterHub gives the first one as the block's output. */
+    private static Tensor up(
+            List<BottleneckLayer> stack, Tensor residual, Tensor z, UnaryOperator<Tensor> norm, Pass pass) {
+        if (stack.size() == 1) {
+            return top(stack).up(z, pass);
+        }
+        Tensor read = z;
+        for (BottleneckLayer lower : stack.subList(0, stack.size() - 1)) {
+            read = lower.apply(residual, read, norm, pass);
+        }
+        return top(stack).up(top(stack).input(residual, read, norm), pass);
     }
 }

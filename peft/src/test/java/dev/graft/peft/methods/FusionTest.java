@@ -43,10 +43,13 @@ class FusionTest extends MethodContract {
         Settings after = new Settings(true, false, true, false, false, false, false, false, true, 0.0);
         BottleneckConfig parallel = Parallel.DEFAULT.config().withStart(BottleneckConfig.Start.BERT);
         long dynamic = 3 * 32 * 32 + 64;
+        Child stack = new Child("b", WIDE, Map.of(), List.of(new Child("a", WIDE, Map.of())));
+        Fusion stacked = new Fusion(exact, List.of(stack, new Child("c", WIDE, Map.of())));
         return List.of(
                 new Case(Bases.BERT, of(exact, WIDE, WIDE), 2 * dynamic, false),
                 new Case(Bases.BERT, of(keys, WIDE, WIDE, WIDE), 2 * (32 * 32 + 32), false),
                 new Case(Bases.BERT, of(after, parallel, parallel), 2 * (2 * 32 * 32 + 32), false),
+                new Case(Bases.BERT, stacked, 2 * dynamic, false),
                 new Case(Bases.LLAMA, of(exact, WIDE, WIDE), 2 * dynamic, false));
     }
 
