@@ -35,7 +35,7 @@ import org.junit.jupiter.api.io.TempDir;
 class LoadTest {
     private static final int CLIENTS = Integer.getInteger("graft.load.clients", 24);
     private static final int ADAPTERS = Integer.getInteger("graft.load.adapters", 32);
-    private static final int SECONDS = Integer.getInteger("graft.load.seconds", 45);
+    private static final int SECONDS = Integer.getInteger("graft.load.seconds", 90);
 
     /** So many adapters change between two versions; the others have one. */
     private static final int CHANGING = ADAPTERS / 2;
