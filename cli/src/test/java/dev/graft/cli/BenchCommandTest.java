@@ -86,12 +86,14 @@ class BenchCommandTest {
                         "threads",
                         "first_step_s",
                         "dtype",
+                        "int8_gradients",
                         "quantization",
                         "base_mb");
         assertThat(figures.get("peer").stringValue()).isEqualTo("graft");
         assertThat(figures.get("recipe").stringValue()).isEqualTo("tuned");
         assertThat(figures.get("task").stringValue()).isEqualTo("causal");
         assertThat(figures.get("dtype").stringValue()).isEqualTo("fp32");
+        assertThat(figures.get("int8_gradients").booleanValue()).isFalse();
         assertThat(figures.get("threads").intValue()).isOne();
         assertThat(figures.get("steps").intValue()).isEqualTo(3);
         // Four batches of the lengths (6, 6), (7, 7), (8, 8), (9, 9), the order of which Python's shuffle makes 2, 0,

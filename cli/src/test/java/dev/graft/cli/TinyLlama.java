@@ -20,6 +20,10 @@ final class TinyLlama {
     private TinyLlama() {}
 
     static Path write(Path folder) throws IOException {
+        return write(folder, 16, 24);
+    }
+
+    static Path write(Path folder, int hidden, int intermediate) throws IOException {
         Path tokens = Cli.FIXTURES.resolve("tokens/splitbpe");
         Files.createDirectories(folder);
         Files.copy(tokens.resolve("tokenizer.json"), folder.resolve("tokenizer.json"));
@@ -31,23 +35,24 @@ final class TinyLlama {
         AtomicWrite.text(folder.resolve("tokenizer_config.json"), Json.pretty(config));
         AtomicWrite.text(
                 folder.resolve("config.json"),
-                "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], \"vocab_size\": 300, \"hidden_size\": 16, "
-                        + "\"intermediate_size\": 24, \"num_hidden_layers\": 1, \"num_attention_heads\": 2, "
+                "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], \"vocab_size\": 300, \"hidden_size\": "
+                        + hidden + ", \"intermediate_size\": " + intermediate
+                        + ", \"num_hidden_layers\": 1, \"num_attention_heads\": 2, "
                         + "\"num_key_value_heads\": 1, \"max_position_embeddings\": " + POSITIONS
                         + ", \"rms_norm_eps\": 1e-6, \"tie_word_embeddings\": true}");
         List<TensorData> tensors = new ArrayList<>();
         SplittableRandom random = new SplittableRandom(7);
-        add(tensors, random, "model.embed_tokens.weight", 300, 16);
-        add(tensors, random, "model.layers.0.self_attn.q_proj.weight", 16, 16);
-        add(tensors, random, "model.layers.0.self_attn.k_proj.weight", 8, 16);
-        add(tensors, random, "model.layers.0.self_attn.v_proj.weight", 8, 16);
-        add(tensors, random, "model.layers.0.self_attn.o_proj.weight", 16, 16);
-        add(tensors, random, "model.layers.0.mlp.gate_proj.weight", 24, 16);
-        add(tensors, random, "model.layers.0.mlp.up_proj.weight", 24, 16);
-        add(tensors, random, "model.layers.0.mlp.down_proj.weight", 16, 24);
-        add(tensors, random, "model.layers.0.input_layernorm.weight", 16);
-        add(tensors, random, "model.layers.0.post_attention_layernorm.weight", 16);
-        add(tensors, random, "model.norm.weight", 16);
+        add(tensors, random, "model.embed_tokens.weight", 300, hidden);
+        add(tensors, random, "model.layers.0.self_attn.q_proj.weight", hidden, hidden);
+        add(tensors, random, "model.layers.0.self_attn.k_proj.weight", hidden / 2, hidden);
+        add(tensors, random, "model.layers.0.self_attn.v_proj.weight", hidden / 2, hidden);
+        add(tensors, random, "model.layers.0.self_attn.o_proj.weight", hidden, hidden);
+        add(tensors, random, "model.layers.0.mlp.gate_proj.weight", intermediate, hidden);
+        add(tensors, random, "model.layers.0.mlp.up_proj.weight", intermediate, hidden);
+        add(tensors, random, "model.layers.0.mlp.down_proj.weight", hidden, intermediate);
+        add(tensors, random, "model.layers.0.input_layernorm.weight", hidden);
+        add(tensors, random, "model.layers.0.post_attention_layernorm.weight", hidden);
+        add(tensors, random, "model.norm.weight", hidden);
         Safetensors.write(folder.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
         return folder;
     }

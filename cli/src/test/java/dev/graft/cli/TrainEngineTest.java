@@ -134,6 +134,21 @@ class TrainEngineTest {
     }
 
     @Test
+    void gradientsGoBackInInt8WhereAskedForAndARunGoesOnThatWay() throws IOException {
+        model = TinyLlama.write(folder.resolve("wide"), 256, 512);
+        Cli run = train("int8_gradients=true");
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.err()).contains("fp32, gradients through it in int8, ");
+        Cli other = train("int8_gradients=false");
+        assertThat(other.code()).as(other.err()).isEqualTo(2);
+        assertThat(other.err()).contains("adapter.int8_gradients was true");
+
+        Cli whole = train("--dry-run", "overwrite_output_dir=true");
+        assertThat(whole.code()).as(whole.err()).isZero();
+        assertThat(whole.err()).contains(" fp32, ").doesNotContain("gradients through");
+    }
+
+    @Test
     void aRunGoesOnInTheQuantizationThatItBeganWith() {
         assertThat(train("quantization=int8").code()).isZero();
         Cli other = train("quantization=nf4");

@@ -91,6 +91,9 @@ final class RunSettings {
         if (!base.quantized().isEmpty()) {
             json.put("quantization", base.quantization().title());
         }
+        if (base.roundsGradients()) {
+            json.put("int8_gradients", true);
+        }
         ObjectNode method = json.putObject("method");
         method.put("name", adapter.method().type().name());
         adapter.method().write(method, base);

@@ -101,6 +101,16 @@ public final class BenchTrainCommand implements Runnable {
     private int warmup = 3;
 
     @Option(
+            names = "--int8-gradients",
+            arity = "1",
+            paramLabel = "BOOL",
+            description = {
+                "Calculate what goes back through frozen layers in 8-bit integers, as int8_gradients of graft train",
+                "does: true or false."
+            })
+    private @Nullable Boolean int8Gradients;
+
+    @Option(
             names = "--profile",
             description = "Print where the time of the steps that count went, by operation and layer. Needs --warmup.")
     private boolean profile;
@@ -170,6 +180,7 @@ public final class BenchTrainCommand implements Runnable {
                 seed,
                 new Sparing(autoFreeze, autoFreezeSteps, dropBackward),
                 compute,
+                int8Gradients,
                 profile,
                 spec.commandLine().getErr());
         BenchTrainRun.Figures figures = run.measure(startedAfter);

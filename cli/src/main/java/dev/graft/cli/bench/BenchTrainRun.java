@@ -45,6 +45,7 @@ record BenchTrainRun(
         long seed,
         Sparing sparing,
         ComputeOptions compute,
+        @Nullable Boolean int8Gradients,
         boolean profile,
         PrintWriter err) {
 
@@ -80,6 +81,7 @@ record BenchTrainRun(
         Workload work = Workload.read(data, goal.task());
         Base base = base(work.classes());
         work.requireFits(base);
+        Loading.roundGradients(base, int8Gradients);
         Method made = method.on(base, err::println);
         Adapter adapter = Adapter.create(base, made, seed);
         int perPass = (work.examples().size() + size.batch - 1) / size.batch;
@@ -122,6 +124,7 @@ record BenchTrainRun(
                 loadSeconds,
                 firstStep[0],
                 Loading.dtype(base),
+                base.roundsGradients(),
                 Loading.quantization(base),
                 base.parameterBytes());
     }
@@ -169,6 +172,7 @@ record BenchTrainRun(
             double loadSeconds,
             double firstStepSeconds,
             String dtype,
+            boolean int8Gradients,
             String quantization,
             long baseBytes) {
 
@@ -197,6 +201,7 @@ record BenchTrainRun(
             json.put("threads", Natives.threads());
             json.put("first_step_s", rounded(firstStepSeconds, 2));
             json.put("dtype", dtype);
+            json.put("int8_gradients", int8Gradients);
             json.put("quantization", quantization);
             json.put("base_mb", rounded(baseBytes / 1048576.0, 1));
             if (saving != null) {

@@ -12,6 +12,7 @@ import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
 import dev.graft.peft.TaskHooks;
+import dev.graft.tensor.GradientProduct;
 import dev.graft.tensor.Natives;
 import dev.graft.tensor.Numerics;
 import java.io.PrintWriter;
@@ -21,6 +22,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A base with the adapters that act on it.
@@ -145,6 +147,19 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
                     + String.join(", ", base.freshParameters()) + " are random");
         }
         err.flush();
+    }
+
+    /**
+     * Has gradients go back through a base's linear layers in 8-bit integers.
+     *
+     * @param wanted null for what costs neither digits nor memory: where that is faster, through matrices that are in int8 themselves
+     */
+    public static void roundGradients(Base base, @Nullable Boolean wanted) {
+        if (wanted == null && base.numerics().equals(Numerics.BF16) && GradientProduct.isFaster()) {
+            base.roundQuantizedGradients();
+        } else if (wanted != null && wanted) {
+            base.roundGradients();
+        }
     }
 
     /** In what a base is kept and calculated: {@code bf16}, or {@code nf4 with bf16 products}. */

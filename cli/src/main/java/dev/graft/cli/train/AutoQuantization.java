@@ -148,7 +148,9 @@ record AutoQuantization(RunConfig config, Prepared.Files files, PrintWriter err)
     }
 
     private int wholeBytes() {
-        return Numerics.of(Prepared.name(config.base().dtype())).equals(Numerics.BF16) ? Short.BYTES : Float.BYTES;
+        boolean bf16 = Numerics.of(Prepared.name(config.base().dtype())).equals(Numerics.BF16);
+        return (bf16 ? Short.BYTES : Float.BYTES)
+                + (Boolean.TRUE.equals(config.base().int8Gradients()) ? 1 : 0);
     }
 
     /** What a run takes; null where the system doesn't say what a process takes. */

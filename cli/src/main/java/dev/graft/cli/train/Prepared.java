@@ -257,8 +257,10 @@ public record Prepared(
                 .withSeed(config.seed()));
         Base base = new Dropouts(config.hiddenDropout(), config.attentionDropout())
                 .load(files.name(), files.checkpoint(), options);
+        Loading.roundGradients(base, config.int8Gradients());
         err.println("Loaded " + base.name() + ": " + base.architecture().modelType() + ", "
-                + Figures.count(base.parameterCount()) + " parameters, " + Loading.numbers(base) + ", "
+                + Figures.count(base.parameterCount()) + " parameters, " + Loading.numbers(base)
+                + (base.roundsGradients() ? ", gradients through it in int8, " : ", ")
                 + Figures.duration(Duration.ofNanos(System.nanoTime() - start)));
         if (!base.freshParameters().isEmpty()) {
             err.println("  with a new head: " + String.join(", ", base.freshParameters()));

@@ -1,5 +1,6 @@
 package dev.graft.models.matrices;
 
+import dev.graft.tensor.GradientProduct;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Product;
 import java.util.List;
@@ -9,6 +10,9 @@ import org.jspecify.annotations.Nullable;
 
 /** A whole matrix. */
 public final class Dense extends Matrix {
+    /** Values below which rounding takes as long as the product gains. */
+    private static final long WORTH_ROUNDING = 1 << 17;
+
     private final Tensor values;
 
     public Dense(Tensor values) {
@@ -52,7 +56,13 @@ public final class Dense extends Matrix {
     }
 
     @Override
-    public Tensor backward(Tensor gradient, @Nullable Tensor sum) {
+    @Nullable
+    GradientProduct gradientProduct() {
+        return values.numel() < WORTH_ROUNDING ? null : GradientProduct.of(values);
+    }
+
+    @Override
+    Tensor exactBackward(Tensor gradient, @Nullable Tensor sum) {
         return sum == null ? gradient.matmul(values) : sum.addmm_(gradient, values);
     }
 }

@@ -1,6 +1,7 @@
 package dev.graft.models.matrices;
 
 import dev.graft.formats.quantized.Int8Rows;
+import dev.graft.tensor.GradientProduct;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -79,6 +80,11 @@ public final class EightBit extends Quantized {
     @Override
     public List<Tensor> parts() {
         return List.of(codes, absmax);
+    }
+
+    @Override
+    GradientProduct gradientProduct() {
+        return GradientProduct.of(codes, absmax);
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.graft.models.matrices;
 
+import dev.graft.tensor.GradientProduct;
 import dev.graft.tensor.Product;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -10,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 public abstract sealed class Matrix permits Dense, Quantized {
     private volatile @Nullable Product packed;
     private volatile @Nullable Together together;
+    private volatile @Nullable GradientProduct rounded;
 
     public abstract long rows();
 
@@ -54,6 +56,41 @@ public abstract sealed class Matrix permits Dense, Quantized {
         return product == null || learns || !product.takes(x) ? null : product;
     }
 
+    /**
+     * Has {@link #backward} calculate in 8-bit integers ({@link GradientProduct}), but for a small whole matrix, which gains nothing, and for one
+     * of fewer bits, which is decoded in any case.
+     */
+    public void roundGradients() {
+        if (rounded == null) {
+            rounded = gradientProduct();
+        }
+    }
+
+    /** Whether {@link #backward} calculates in 8-bit integers. */
+    public boolean roundsGradients() {
+        return rounded != null;
+    }
+
+    /** Products of gradients in 8-bit integers; null where it has none. */
+    @Nullable
+    GradientProduct gradientProduct() {
+        return null;
+    }
+
+    /**
+     * {@code sum + g W}, the gradient of x in {@link #times}; no gradient of its own is recorded.
+     *
+     * @param gradient g {@code [n, rows]}
+     * @param sum {@code [n, columns]}, added to in place; null for nothing
+     */
+    public final Tensor backward(Tensor gradient, @Nullable Tensor sum) {
+        GradientProduct product = rounded;
+        return product == null ? exactBackward(gradient, sum) : product.times(gradient, sum);
+    }
+
+    /** The same in the matrix's own type. */
+    abstract Tensor exactBackward(Tensor gradient, @Nullable Tensor sum);
+
     /** {@code x Wᵀ + b}: x {@code [..., columns]}, bias {@code [rows]} or null. */
     public Tensor times(Tensor x, @Nullable Tensor bias) {
         return times(x, bias, null);
@@ -64,14 +101,6 @@ public abstract sealed class Matrix permits Dense, Quantized {
 
     /** {@code sum + x Wᵀ} in place, rounded once: x {@code [n, columns]}, sum {@code [n, rows]}. */
     public abstract Tensor addTimes(Tensor sum, Tensor x);
-
-    /**
-     * {@code sum + g W}, the gradient of x in {@link #times}; no gradient of its own is recorded.
-     *
-     * @param gradient g {@code [n, rows]}
-     * @param sum {@code [n, columns]}, added to in place; null for nothing
-     */
-    public abstract Tensor backward(Tensor gradient, @Nullable Tensor sum);
 
     /** How many bytes of memory it takes. */
     public long bytes() {

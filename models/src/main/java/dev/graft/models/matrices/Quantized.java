@@ -97,7 +97,7 @@ public abstract sealed class Quantized extends Matrix permits FourBit, EightBit,
     }
 
     @Override
-    public Tensor backward(Tensor gradient, @Nullable Tensor sum) {
+    Tensor exactBackward(Tensor gradient, @Nullable Tensor sum) {
         try (Scope scope = new Scope()) {
             if (tile() >= rows()) {
                 Tensor w = values();

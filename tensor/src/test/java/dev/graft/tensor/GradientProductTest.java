@@ -1,0 +1,124 @@
+package dev.graft.tensor;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class GradientProductTest {
+    private static final double STEP = 1.0 / 127;
+
+    private static double norm(Tensor x) {
+        return Tensors.item(Ops.to(x, ScalarType.Double).norm());
+    }
+
+    /** Two roundings to half a step of about a third of the largest value each, as of evenly spread errors. */
+    @ParameterizedTest
+    @ValueSource(strings = {"Float", "BFloat16"})
+    void isTheProductButForSteps(ScalarType type) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Rng rng = Rng.of(1, "gradients");
+            for (long[] size : new long[][] {{1, 64, 32}, {3, 33, 7}, {7, 192, 576}, {130, 576, 1536}}) {
+                // Rows of very different sizes, as those of gradients are.
+                Tensor g = Ops.to(
+                        rng.normal(0, 1, size[0], size[1])
+                                .mul(rng.normal(0, 4, size[0], 1).exp()),
+                        type);
+                Tensor w = Ops.to(rng.normal(0, 0.02, size[1], size[2]), type);
+                Tensor exact = Ops.to(g, ScalarType.Double).matmul(Ops.to(w, ScalarType.Double));
+
+                Tensor product = GradientProduct.of(w).times(g, null);
+
+                assertThat(product.scalar_type().value).isEqualTo(type.value);
+                for (long row = 0; row < size[0]; row++) {
+                    Tensor wanted = exact.select(0, row);
+                    assertThat(norm(Ops.to(product.select(0, row), ScalarType.Double)
+                                    .sub(wanted)))
+                            .isLessThan(2.5 * STEP * norm(wanted));
+                }
+            }
+        }
+    }
+
+    @Test
+    void addsToASum() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Rng rng = Rng.of(2, "gradients");
+            Tensor g = rng.normal(0, 1, 5, 48);
+            Tensor sum = rng.normal(0, 1, 5, 24);
+            GradientProduct product = GradientProduct.of(rng.normal(0, 1, 48, 24));
+            Tensor expected = sum.add(product.times(g, null));
+
+            Tensor result = product.times(g, sum);
+
+            assertThat(result.equal(expected)).isTrue();
+            assertThat(sum.equal(expected)).isTrue();
+        }
+    }
+
+    @Test
+    void whatARowGetsDependsOnNoOther() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Rng rng = Rng.of(3, "gradients");
+            Tensor g = Ops.to(rng.normal(0, 1, 300, 96), ScalarType.BFloat16);
+            GradientProduct product = GradientProduct.of(Ops.to(rng.normal(0, 1, 96, 80), ScalarType.BFloat16));
+            Tensor all = product.times(g, null);
+            for (long rows : new long[] {1, 2, 17, 128, 299}) {
+                Tensor some = product.times(g.narrow(0, 300 - rows, rows), null);
+                assertThat(some.equal(all.narrow(0, 300 - rows, rows))).isTrue();
+            }
+        }
+    }
+
+    /** Rows without a gradient stay so, and what isn't finite shows. */
+    @ParameterizedTest
+    @ValueSource(strings = {"Float", "BFloat16"})
+    void keepsZeroAndWhatIsNotFinite(ScalarType type) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor g = Rng.of(4, "gradients").normal(0, 1, 4, 32);
+            g.select(0, 0).zero_();
+            g.select(0, 1).select(0, 5).fill_(new Scalar(Double.NaN));
+            g.select(0, 2).select(0, 6).fill_(new Scalar(Double.NEGATIVE_INFINITY));
+            Tensor w = Rng.of(5, "gradients").normal(0, 1, 32, 16);
+
+            Tensor product = GradientProduct.of(Ops.to(w, type)).times(Ops.to(g, type), null);
+
+            assertThat(norm(product.select(0, 0))).isZero();
+            for (long row : new long[] {1, 2}) {
+                assertThat(Tensors.item(Ops.to(product.select(0, row).isfinite().sum(), ScalarType.Double)))
+                        .isZero();
+            }
+            assertThat(norm(product.select(0, 3))).isPositive().isFinite();
+        }
+    }
+
+    @Test
+    void readsAMatrixThatIsInEightBits() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Rng rng = Rng.of(6, "gradients");
+            Tensor codes = Ops.to(
+                    rng.normal(0, 40, 64, 48)
+                            .clamp(new ScalarOptional(new Scalar(-127.0)), new ScalarOptional(new Scalar(127.0))),
+                    ScalarType.Char);
+            Tensor absmax = rng.normal(0, 1, 64).abs();
+            Tensor w = Ops.to(codes, ScalarType.Float)
+                    .mul(absmax.div(new Scalar(127.0)).unsqueeze(1));
+            Tensor g = rng.normal(0, 1, 9, 64);
+            Tensor exact = g.matmul(w);
+
+            Tensor product = GradientProduct.of(codes, absmax).times(g, null);
+
+            assertThat(norm(product.sub(exact))).isLessThan(1.5 * STEP * norm(exact));
+        }
+    }
+}
