@@ -7,9 +7,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The product {@code g W} of a gradient and a frozen matrix in 8-bit integers: each row of g is rounded to 255 steps of its own, W once, and sums
- * are exact. So the gradients that layers below get are off by about 1 %, without bias; neither what a layer gives nor the gradients of its own
- * parameters are rounded. A processor with AVX512-VNNI takes half the time of bf16. SwitchBack does the same, and in the forward pass too (Wortsman
- * et al., <i>Stable and low-precision training for large-scale vision-language models</i>, 2023, section 2).
+ * are exact. So the gradient that the layer below gets is off by about 1 %; neither what a layer gives nor the gradients of its own parameters are
+ * rounded. With AVX512-VNNI the product takes half of bf16's time, with the rounding two thirds. SwitchBack does the same, and in the forward pass too
+ * (Wortsman et al., <i>Stable and low-precision training for large-scale vision-language models</i>, 2023, section 2).
  */
 public final class GradientProduct {
     private static final double LARGEST = 127;
@@ -24,7 +24,7 @@ public final class GradientProduct {
         this.columnSteps = columnSteps;
     }
 
-    /** Whether it is faster than a product in bf16, as it is where nothing else but bf16 has an instruction of its own. */
+    /** Whether it is faster than a product in bf16, as was measured with AVX512-VNNI; with AMX, which has products of both, it wasn't. */
     public static boolean isFaster() {
         return Cpu.has("avx512_vnni") && !Cpu.has("amx_bf16");
     }
@@ -62,10 +62,10 @@ public final class GradientProduct {
     public Tensor times(Tensor gradient, @Nullable Tensor sum) {
         try (Scope scope = new Scope()) {
             Tensor wide = Ops.to(gradient, ScalarType.Float);
-            Tensor scaled = rowSteps == null ? gradient : wide.mul(rowSteps);
-            Tensor steps = steps(largest(scaled));
-            Tensor rounded = Ops.to(scaled, ScalarType.Float).mul(steps.reciprocal());
-            Tensor product = Operator.int8Product(Ops.to(rounded.round_(), ScalarType.Char), codes)
+            Tensor scaled = rowSteps == null ? wide : wide.mul(rowSteps);
+            Tensor steps = steps(largest(rowSteps == null ? gradient : scaled));
+            Tensor rounded = scaled.mul(steps.reciprocal()).round_();
+            Tensor product = Operator.int8Product(Ops.to(rounded, ScalarType.Char), codes)
                     .mul(steps);
             if (columnSteps != null) {
                 product.mul_(columnSteps);

@@ -133,7 +133,7 @@ public record RunConfig(
 
             @Key(
                     value =
-                            "Calculate what goes back through the frozen linear layers in 8-bit integers: 6 to 10 % faster with"
+                            "Calculate what goes back through the frozen linear layers in 8-bit integers: up to 10 % faster with"
                                     + " AVX512-VNNI, a byte more for each of their parameters, losses off by some 0.1 %",
                     unset = "only through a base that is in int8, where it is faster (AVX512-VNNI without AMX)",
                     example = "true")

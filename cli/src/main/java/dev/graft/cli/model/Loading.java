@@ -152,7 +152,7 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
     /**
      * Has gradients go back through a base's linear layers in 8-bit integers.
      *
-     * @param wanted null for what costs neither digits nor memory: where that is faster, through matrices that are in int8 themselves
+     * @param wanted null for what takes no memory: where that is faster, through matrices that are in int8 themselves
      */
     public static void roundGradients(Base base, @Nullable Boolean wanted) {
         if (wanted == null && base.numerics().equals(Numerics.BF16) && GradientProduct.isFaster()) {
