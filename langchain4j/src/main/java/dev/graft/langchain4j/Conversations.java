@@ -87,7 +87,6 @@ final class Conversations {
             List<Message> turns = request.messages().stream().map(Turns::of).toList();
             Encoding prompt = Tools.prompt(chat, turns, tools);
             GenerateOptions options = options(request, prompt.length());
-            Steering steering = steering(request, tools);
             lease = adapters.lease(request.modelName());
             Ask ask = new Ask(
                     prompt.ids(),
@@ -97,7 +96,8 @@ final class Conversations {
                     request.modelName(),
                     System.nanoTime() + LONGEST_NANOS,
                     -1,
-                    steering);
+                    steering(request, tools),
+                    tools == null ? null : tools.end());
             engine.submit(ask, listener(request.modelName(), new ToolText(tools), lease::close, piece, whole, failed));
         } catch (RuntimeException refused) {
             if (lease != null) {

@@ -1,6 +1,7 @@
 package dev.graft.serve;
 
 import dev.graft.models.generate.GenerateOptions;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param deadline by {@link System#nanoTime}, when it is given up; {@link Long#MAX_VALUE} for never
  * @param logprobs how many of the likeliest tokens are told beside each chosen one; -1 tells no probabilities at all
  * @param steering what changes the logits before a token is chosen, or null
+ * @param end told each piece of the text as its listener is, says whether the text ends with it; null for nothing
  */
 @SuppressWarnings("ArrayRecordComponent") // read-only by contract
 public record Ask(
@@ -21,17 +23,18 @@ public record Ask(
         String tenant,
         long deadline,
         int logprobs,
-        @Nullable Steering steering) {
-    /** Without deadline, probabilities or steering. */
+        @Nullable Steering steering,
+        @Nullable Predicate<String> end) {
+    /** Without deadline, probabilities, steering or an end of its own. */
     public static Ask of(int[] prompt, GenerateOptions options, Served adapter) {
-        return new Ask(prompt, options, 1, adapter, "", Long.MAX_VALUE, -1, null);
+        return new Ask(prompt, options, 1, adapter, "", Long.MAX_VALUE, -1, null, null);
     }
 
     public Ask withDeadline(long nanoTime) {
-        return new Ask(prompt, options, copy, adapter, tenant, nanoTime, logprobs, steering);
+        return new Ask(prompt, options, copy, adapter, tenant, nanoTime, logprobs, steering, end);
     }
 
     public Ask withLogprobs(int likeliest) {
-        return new Ask(prompt, options, copy, adapter, tenant, deadline, likeliest, steering);
+        return new Ask(prompt, options, copy, adapter, tenant, deadline, likeliest, steering, end);
     }
 }

@@ -494,6 +494,9 @@ public final class Engine implements Worker {
                 leave(place, listener -> {});
                 return;
             }
+            if (ask.end() != null && ask.end().test(piece)) {
+                row.text.end();
+            }
             row.listener.token(
                     ask.logprobs() < 0 ? new Token(id, Double.NaN, List.of()) : Token.of(id, plain, ask.logprobs()),
                     piece);

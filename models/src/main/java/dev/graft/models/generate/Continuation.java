@@ -85,6 +85,11 @@ public final class Continuation {
         }
     }
 
+    /** Ends it behind the text that was told. */
+    public void end() {
+        reason = FinishReason.STOP_STRING;
+    }
+
     private void tell(String piece) {
         if (!piece.isEmpty()) {
             listener.text(row, piece);

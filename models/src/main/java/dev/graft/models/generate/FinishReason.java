@@ -4,7 +4,7 @@ package dev.graft.models.generate;
 public enum FinishReason {
     /** The model gave a token that ends a text. */
     END_TOKEN,
-    /** A stop string appeared. */
+    /** A stop string appeared, or what else the caller waits for. */
     STOP_STRING,
     /** The allowed number of tokens, or the longest sequence that the model can take, was reached. */
     LENGTH

@@ -68,11 +68,6 @@ record TextRequest(
             options = options.withEndTokens(Set.of());
         }
         Tools tools = template == null ? null : Tools.read(f, template);
-        if (tools != null && !tools.stop().isEmpty()) {
-            List<String> stops = new ArrayList<>(options.stop());
-            stops.addAll(tools.stop());
-            options = options.withStop(stops.toArray(String[]::new));
-        }
         TextRequest read = new TextRequest(
                 f.string("model"),
                 maxTokens(f, chat, limits),

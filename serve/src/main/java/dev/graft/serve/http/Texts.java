@@ -245,7 +245,7 @@ final class Texts implements Route {
             Integer asked = request.maxTokens();
             int most = Math.min(room, asked == null ? absent : asked);
             for (int copy = 1; copy <= request.n(); copy++) {
-                Steering steering = steering(request);
+                Tools tools = request.tools();
                 asks.add(new Ask(
                         prompt,
                         request.options().withMaxNewTokens(most),
@@ -254,7 +254,8 @@ final class Texts implements Route {
                         exchange.tenant(),
                         System.nanoTime() + exchange.limits().time().toNanos(),
                         request.logprobs(),
-                        steering));
+                        steering(request),
+                        tools == null ? null : tools.end()));
             }
         }
         return asks;

@@ -62,7 +62,7 @@ public final class ToolText {
                 case TEXT -> text(told);
                 case HEAD -> head(tools, told);
                 case ARGUMENTS -> arguments(told);
-                case TAIL -> tail();
+                case TAIL -> tail(tools);
                 case CLOSE -> close(tools);
                 case DONE -> !cut(kept.length()).isEmpty();
             };
@@ -83,6 +83,11 @@ public final class ToolText {
             tell(blank.toString(), told);
         }
         return told;
+    }
+
+    /** Whether the only call that it may have is behind it. */
+    boolean isDone() {
+        return part == Part.DONE;
     }
 
     /** Whether there are calls, and the text didn't end within the arguments of the last. */
@@ -127,7 +132,7 @@ public final class ToolText {
         }
         String text = kept.substring(0, end);
         whole(own, text, tag + text + END, told);
-        return begins(calls == 0 || own.several() ? Part.TEXT : Part.DONE, end + END.length());
+        return begins(behind(own), end + END.length());
     }
 
     private boolean arguments(List<Piece> told) {
@@ -138,9 +143,13 @@ public final class ToolText {
         return nesting.depth() == 1 && begins(Part.TAIL, 0);
     }
 
-    private boolean tail() {
+    private boolean tail(Tools own) {
         cut(nesting.read(kept, 0));
-        return nesting.depth() == 0 && begins(tag.isEmpty() ? Part.TEXT : Part.CLOSE, 0);
+        return nesting.depth() == 0 && begins(tag.isEmpty() ? behind(own) : Part.CLOSE, 0);
+    }
+
+    private Part behind(Tools own) {
+        return calls == 0 || own.several() ? Part.TEXT : Part.DONE;
     }
 
     private boolean close(Tools own) {
@@ -152,7 +161,7 @@ public final class ToolText {
         if (kept.length() < END.length() && END.startsWith(kept.toString())) {
             return false;
         }
-        return begins(own.several() ? Part.TEXT : Part.DONE, kept.indexOf(END) == 0 ? END.length() : 0);
+        return begins(behind(own), kept.indexOf(END) == 0 ? END.length() : 0);
     }
 
     private boolean begins(Part next, int from) {

@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -189,9 +190,19 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
         return areForced() && !form.tag.isEmpty() ? form.tag + "\n" : "";
     }
 
-    /** What ends a text that may have one call. */
-    public List<String> stop() {
-        return several || areForced() || form.tag.isEmpty() ? List.of() : List.of("</tool_call>");
+    /**
+     * Told the pieces of a new text, says whether the only call that it may have is behind it; null where it may have several, or must be one, which
+     * ends where its JSON does.
+     */
+    public @Nullable Predicate<String> end() {
+        if (several || areForced()) {
+            return null;
+        }
+        ToolText text = new ToolText(this);
+        return piece -> {
+            text.take(piece);
+            return text.isDone();
+        };
     }
 
     /** The call that a text is, or null if it is none. */

@@ -34,6 +34,11 @@ final class Reciter implements AutoCloseable {
             "I see.\n<tool_call>\n{\"name\": \"Clock\", \"arguments\": {\"zone\": 12}}\n</tool_call>\n"
                     + "<tool_call>\n{\"name\": \"Clock\", \"arguments\": {\"zone\": 7}}\n</tool_call>";
 
+    /** A call with the end of its tag in a text, and one more. */
+    static final String QUOTING_CALLS =
+            "<tool_call>\n{\"name\": \"Clock\", \"arguments\": {\"zone\": \"</tool_call>\"}}\n</tool_call>\n"
+                    + "<tool_call>\n{\"name\": \"Clock\", \"arguments\": {\"zone\": 7}}\n</tool_call>";
+
     private static final int POSITIONS = 256;
     private static final int WIDTH = 64;
 

@@ -29,8 +29,12 @@ class StreamedCallsTest {
     @BeforeAll
     static void start(@TempDir Path folder) throws IOException {
         reciter = new Reciter(folder, Reciter.TWO_CALLS);
-        client = OpenAIOkHttpClient.builder()
-                .baseUrl(reciter.server.address() + "/v1")
+        client = client(reciter);
+    }
+
+    private static OpenAIClient client(Reciter of) {
+        return OpenAIOkHttpClient.builder()
+                .baseUrl(of.server.address() + "/v1")
                 .apiKey("none")
                 .maxRetries(0)
                 .build();
@@ -96,6 +100,25 @@ class StreamedCallsTest {
         }
         assertThat(heard).hasToString("I see.\n|0Clock{\"zone\": 12}|1Clock{\"zone\": 7}");
         assertThat(pieces).as("deltas of calls").isGreaterThan(8);
+    }
+
+    @Test
+    void aTextEndsBehindItsOnlyCallAndNotWithinIt(@TempDir Path other) throws IOException {
+        try (Reciter quoting = new Reciter(other, Reciter.QUOTING_CALLS)) {
+            OpenAIClient own = client(quoting);
+            ChatCompletion answer = own.chat()
+                    .completions()
+                    .create(ask(200).toBuilder().parallelToolCalls(false).build());
+            ChatCompletion both = own.chat().completions().create(ask(200));
+            own.close();
+
+            assertThat(calls(both.choices().get(0).message())).hasSize(2);
+            ChatCompletion.Choice choice = answer.choices().get(0);
+            assertThat(calls(choice.message())).containsExactly("Clock{\"zone\": \"</tool_call>\"}");
+            assertThat(choice.finishReason()).isEqualTo(ChatCompletion.Choice.FinishReason.TOOL_CALLS);
+            assertThat(answer.usage().orElseThrow().completionTokens())
+                    .isLessThan(both.usage().orElseThrow().completionTokens() - 20);
+        }
     }
 
     @Test

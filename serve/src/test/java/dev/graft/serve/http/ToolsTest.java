@@ -1,5 +1,6 @@
 package dev.graft.serve.http;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -9,6 +10,7 @@ import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.ChatTemplate;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.serve.Engine;
+import dev.graft.serve.tools.Piece;
 import dev.graft.serve.tools.Told;
 import dev.graft.serve.tools.ToolText;
 import dev.graft.serve.tools.Tools;
@@ -16,6 +18,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -246,22 +249,41 @@ class ToolsTest extends WithTinyChat {
 
     @Test
     void aTextMayEndWithItsFirstCall() {
-        for (String several : List.of("true", "false")) {
-            String request = hello(tools("\"auto\"") + ", \"stop\": \"x\", \"parallel_tool_calls\": " + several);
+        for (boolean several : List.of(true, false)) {
+            String request = hello(tools("\"auto\"") + ", \"parallel_tool_calls\": " + several);
             TextRequest read = TextRequest.read(
                     Fields.of("the request", Json.parse("the request", request)),
                     template("tools-qwen25"),
                     Limits.DEFAULT);
-            assertThat(read.options().stop())
-                    .isEqualTo(several.equals("true") ? List.of("x") : List.of("x", "</tool_call>"));
+            assertThat(read.tools()).isNotNull().returns(several, tools -> tools.end() == null);
         }
-        ToolText text = new ToolText(new Tools(List.of(), List.of("clock"), Tools.Form.TAGGED, List.of(), false));
-        assertThat(Told.of(text.take("<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n"))
-                        .calls())
-                .extracting(Tools.Call::name)
-                .containsExactly("clock");
-        assertThat(text.endsWithCalls()).isTrue();
-        assertThat(text.end()).isEmpty();
+        endsWith(Tools.Form.TAGGED, "<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>");
+        endsWith(
+                Tools.Form.TAGGED,
+                "A clock. <tool_call>{\"name\": \"clock\", \"arguments\": {\"of\": \"</tool_call>\"}}</tool_call>");
+        endsWith(
+                Tools.Form.TAGGED,
+                "<tool_call>{\"name\": \"none\", \"arguments\": {}}</tool_call>"
+                        + "<tool_call>{\"arguments\": {}, \"name\": \"clock\"}</tool_call>");
+        endsWith(Tools.Form.BARE, "{\"name\": \"clock\", \"parameters\": {\"of\": \"}\"}}");
+    }
+
+    /** The text ends with its last character, and what follows isn't told. */
+    private static void endsWith(Tools.Form form, String text) {
+        Tools tools = new Tools(List.of(), List.of("clock"), form, List.of(), false);
+        Predicate<String> end = requireNonNull(tools.end());
+        ToolText told = new ToolText(tools);
+        List<Piece> pieces = new ArrayList<>();
+        for (int i = 0; i < text.length(); i++) {
+            String character = text.substring(i, i + 1);
+            assertThat(end.test(character)).as("%s", text.substring(0, i + 1)).isEqualTo(i + 1 == text.length());
+            pieces.addAll(told.take(character));
+        }
+        pieces.addAll(told.take("more"));
+        pieces.addAll(told.end());
+        assertThat(Told.of(pieces).calls()).extracting(Tools.Call::name).containsExactly("clock");
+        assertThat(Told.of(pieces).said()).doesNotContain("more");
+        assertThat(told.endsWithCalls()).isTrue();
     }
 
     private static ChatTemplate template(String name) {
