@@ -149,9 +149,12 @@ public final class Attend {
     }
 
     /**
-     * Rows {@code [first, first + rows)} of the batch, some of their queries, and the keys that those can see.
+     * Rows {@code [first, first + rows)} of the batch, some of their queries, and the keys that those can see: the first ones of their rows, which
+     * other texts there share, and their own.
      *
-     * @param from the first of the keys
+     * @param shared how many keys of the first kind there are
+     * @param from the first of the others
+     * @param keys how many there are of those
      * @param additive for the last of the keys, as many as it has columns
      */
     private record Chunk(
@@ -159,6 +162,7 @@ public final class Attend {
             long rows,
             long start,
             long queries,
+            long shared,
             long from,
             long keys,
             @Nullable Tensor additive,
@@ -169,13 +173,31 @@ public final class Attend {
         }
 
         Tensor keysOf(Tensor x) {
-            return x.narrow(0, first, rows).narrow(2, from, keys);
+            Tensor all = x.narrow(0, first, rows);
+            if (shared == from) {
+                return all.narrow(2, 0, from + keys);
+            }
+            Tensor own = all.narrow(2, from, keys);
+            return shared == 0 ? own : Ops.cat(2, all.narrow(2, 0, shared), own);
+        }
+
+        /** Adds what belongs to its keys. */
+        void addTo(Tensor sum, Tensor part) {
+            Tensor all = sum.narrow(0, first, rows);
+            if (shared > 0) {
+                all.narrow(2, 0, shared).add_(part.narrow(2, 0, shared));
+            }
+            all.narrow(2, from, keys).add_(part.narrow(2, shared, keys));
+        }
+
+        long seen() {
+            return shared + keys;
         }
     }
 
     /** Chunks in the order of rows, then of queries. */
     private static List<Chunk> chunks(Tensor q, Tensor k, AttentionMask mask, Pass pass) {
-        int[][] texts = mask.texts();
+        AttentionMask.Texts texts = mask.texts();
         return texts == null
                 ? ofRows(q, k, mask, pass.context().cache() == null, pass.tape() == null)
                 : ofTexts(texts, mask);
@@ -185,12 +207,14 @@ public final class Attend {
         return (keys + LANES - 1) / LANES * LANES;
     }
 
-    private static List<Chunk> ofTexts(int[][] texts, AttentionMask mask) {
+    private static List<Chunk> ofTexts(AttentionMask.Texts texts, AttentionMask mask) {
         Tensor later = mask.causal() ? triangle(mask.type()) : null;
+        long prefix = mask.keys().size(1) - mask.queries();
         List<Chunk> chunks = new ArrayList<>();
-        for (int row = 0; row < texts.length; row++) {
+        for (int row = 0; row < texts.ends().length; row++) {
             long first = 0;
-            for (long end : texts[row]) {
+            for (long end : texts.ends()[row]) {
+                long shared = prefix + (first == 0 ? 0 : texts.prompt());
                 long length = Math.min(end, mask.queries() - mask.padding()[row]) - first;
                 long blocks = mask.causal() ? (length + BLOCK - 1) / BLOCK : 1;
                 for (long block = 0; block < blocks; block++) {
@@ -200,10 +224,12 @@ public final class Attend {
                         long count = stop - start;
                         long seen = later == null ? length : stop;
                         // Keys of the next text that fill the last register up are as hidden as those behind a query.
-                        long keys = later == null ? seen : Math.min(lanes(seen), mask.queries() - first);
+                        long keys =
+                                later == null ? seen : Math.min(lanes(shared + seen) - shared, mask.queries() - first);
                         Tensor hides =
                                 later == null ? null : later.narrow(2, 0, count).narrow(3, 0, count + keys - seen);
-                        chunks.add(new Chunk(row, 1, first + start, count, first, keys, hides, null, mask.alibi()));
+                        chunks.add(new Chunk(
+                                row, 1, first + start, count, shared, prefix + first, keys, hides, null, mask.alibi()));
                     }
                 }
                 first = end;
@@ -273,7 +299,7 @@ public final class Attend {
         if (sees != null) {
             sees = sees.narrow(0, first, rows).narrow(2, start, queries);
         }
-        return new Chunk(first, rows, start, queries, 0, keys, additive, sees, mask.alibi());
+        return new Chunk(first, rows, start, queries, 0, 0, keys, additive, sees, mask.alibi());
     }
 
     /** @param drawn where the generator stood before each chunk's mask, for the backward pass */
@@ -342,7 +368,7 @@ public final class Attend {
         Tensor additive = chunk.additive;
         if (additive != null) {
             long last = additive.size(3);
-            scores.narrow(3, chunk.keys - last, last)
+            scores.narrow(3, chunk.seen() - last, last)
                     .unflatten(2, group, chunk.queries)
                     .add_(additive.unsqueeze(group == 1 ? 2 : 1));
         }
@@ -402,14 +428,14 @@ public final class Attend {
                     applied = probabilities.mul(drop);
                     dweights.mul_(drop);
                 }
-                chunk.keysOf(dv).add_(applied.transpose(2, 3).matmul(dpart));
+                chunk.addTo(dv, applied.transpose(2, 3).matmul(dpart));
                 Tensor dscores = Ops.softmaxBackward(dweights, probabilities);
                 if (slope != null) {
                     dscores.mul_(slope);
                 }
                 Tensor part = dscores.matmul(chunk.keysOf(keys)).mul_(new Scalar(site.scale()));
                 chunk.queriesOf(dq).copy_(part.view(chunk.rows, heads, chunk.queries, dim));
-                chunk.keysOf(dk).add_(dscores.transpose(2, 3).matmul(queries));
+                chunk.addTo(dk, dscores.transpose(2, 3).matmul(queries));
             }
         }
         give(q, dq);

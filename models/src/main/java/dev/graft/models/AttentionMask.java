@@ -27,8 +27,9 @@ import org.jspecify.annotations.Nullable;
  * @param queries how many queries there are
  * @param type of the mask's numbers
  * @param reach which of the keys that are visible otherwise a query sees
- * @param segments {@code [batch, queries]} int64, the text of each position where several stand in a row; null for one text a row
- * @param texts where each text of each row ends, where that alone says who sees whom, with {@code causal}; else null
+ * @param segments {@code [batch, queries]} int64, the text of each position where several stand in a row, {@link #SHARED} for a prompt before
+ *     them; null for one text a row
+ * @param texts the texts of each row, where they alone say who sees whom, with {@code causal}; else null
  * @param alibi what is added to scores by the distance of the keys, or null for nothing
  * @param rows the mask of each row alone in a pass of {@link Pass#ragged} texts, null for rows without a text; empty in others
  */
@@ -45,10 +46,22 @@ public record AttentionMask(
         ScalarType type,
         Reach reach,
         @Nullable Tensor segments,
-        int @Nullable [][] texts,
+        @Nullable Texts texts,
         Alibi.@Nullable Bias alibi,
         List<@Nullable AttentionMask> rows) {
     static final double HIDDEN = -1e30;
+
+    /** The segment of a prompt's rows that all texts of a row see, and that see none. */
+    static final long SHARED = -1;
+
+    /**
+     * Texts that stand one after another.
+     *
+     * @param ends where each of each row ends, the prompt's among them
+     * @param prompt how many positions a prompt has that stands before the first text of each row and that all of them see
+     */
+    @SuppressWarnings("ArrayRecordComponent") // made once for one pass, never shared
+    record Texts(int[][] ends, long prompt) {}
 
     /**
      * The mask of a pass whose embeddings exist.
@@ -77,10 +90,14 @@ public record AttentionMask(
             cache.begin(prefix == null ? 0 : prefix.length(), context.prompt(), shift, ahead);
         }
         Tensor segments = context.segments();
-        if (segments != null && keys.size(1) == own.size(1)) {
+        if (segments != null && past == null && (prefix == null || isWhole(prefix))) {
             return ofTexts(keys, causal, type, shift, ahead, segments);
         }
         return of(keys, own.size(1), causal, type, shift, ahead).apart(segments);
+    }
+
+    private static boolean isWhole(Prefix prefix) {
+        return Arrays.stream(Tensors.longs(prefix.mask())).allMatch(key -> key == 1);
     }
 
     /** The mask of rows that hold several texts: who sees whom follows from where they end. */
@@ -91,20 +108,21 @@ public record AttentionMask(
             @Nullable Tensor shift,
             @Nullable Tensor ahead,
             Tensor segments) {
-        int width = (int) keys.size(1);
+        int width = (int) segments.size(1);
+        long[] own = Tensors.longs(segments);
         return new AttentionMask(
                 null,
                 null,
                 keys,
                 shift,
                 ahead,
-                padding(Tensors.longs(keys), width),
+                padding(Tensors.longs(keys), (int) keys.size(1)),
                 causal && width > 1,
                 width,
                 type,
                 Reach.ALL,
                 segments,
-                ends(Tensors.longs(segments), width),
+                new Texts(ends(own, width), prompt(own, width)),
                 null,
                 List.of());
     }
@@ -119,6 +137,10 @@ public record AttentionMask(
                     .toArray();
         }
         return ends;
+    }
+
+    private static long prompt(long[] own, int width) {
+        return Arrays.stream(own, 0, width).takeWhile(text -> text == SHARED).count();
     }
 
     /** The same with an {@code additive} that says all. */
@@ -213,13 +235,17 @@ public record AttentionMask(
                 List.of());
     }
 
-    /** The same, where a query sees only keys of its own text, and the prefix. */
+    /** The same, where a query sees only keys of its own text, of the prefix and of the prompt. */
     private AttentionMask apart(@Nullable Tensor own) {
         if (own == null) {
             return this;
         }
         long prefix = keys.size(1) - queries;
-        Tensor other = own.unsqueeze(2).ne(own.unsqueeze(1)).unsqueeze(1);
+        Tensor texts = own.unsqueeze(1);
+        Tensor other = own.unsqueeze(2)
+                .ne(texts)
+                .logical_and(texts.ne(new Scalar(SHARED)))
+                .unsqueeze(1);
         if (prefix > 0) {
             other = Ops.cat(3, Tensors.zeros(ScalarType.Bool, own.size(0), 1, queries, prefix), other);
         }
@@ -230,8 +256,8 @@ public record AttentionMask(
     }
 
     /**
-     * The same, where a query sees only keys within its reach. Distances count all keys, padding too; chunks count none that are padding, and
-     * each text of a row begins them anew behind the prefix.
+     * The same, where a query sees only keys within its reach. Distances count all keys, padding too; chunks count none that are padding. Each
+     * text of a row begins anew behind the prefix and the prompt.
      */
     public AttentionMask within(Reach wanted) {
         if (!rows.isEmpty()) {
@@ -256,10 +282,13 @@ public record AttentionMask(
                 near, sees, keys, shift, ahead, padding, causal, queries, type, wanted, segments, null, alibi, rows);
     }
 
-    /** Where keys are that many positions away or more, {@code [1, queries, keys]}. */
+    /** Where keys are that many positions away or more, {@code [batch or 1, queries, keys]}. */
     private Tensor outside(long window) {
-        Tensor places = Tensors.arange(keys.size(1));
-        Tensor away = ofQueries(places.unsqueeze(0)).unsqueeze(2).sub(places).abs();
+        long count = keys.size(1);
+        Tensor places = segments == null
+                ? Tensors.arange(count).unsqueeze(0)
+                : Tensors.of(Arrays.stream(tokens((int) count)).asLongStream().toArray(), keys.size(0), count);
+        Tensor away = ofQueries(places).unsqueeze(2).sub(places.unsqueeze(1)).abs();
         return away.ge(new Scalar(window));
     }
 
@@ -279,21 +308,21 @@ public record AttentionMask(
         return each.narrow(1, keys.size(1) - queries, queries);
     }
 
-    /** For each key how many there are up to it, of the prefix and its own text, without padding. */
+    /** For each key how many there are up to it, of the prefix, the prompt and its own text, without padding. */
     private int[] tokens(int count) {
         long[] visible = Tensors.longs(keys);
         long[] own = segments == null ? null : Tensors.longs(segments);
         int[] tokens = new int[visible.length];
         int before = count - (int) queries;
         for (int row = 0; row < visible.length; row += count) {
-            int prefix = 0;
+            int shared = 0;
             int seen = 0;
             for (int key = 0; key < count; key++) {
                 int at = row / count * (int) queries + key - before;
-                if (key == before) {
-                    prefix = seen;
+                if (key == before || (own != null && key > before && own[at - 1] == SHARED)) {
+                    shared = seen;
                 } else if (own != null && key > before && own[at] != own[at - 1]) {
-                    seen = prefix;
+                    seen = shared;
                 }
                 seen += (int) visible[row + key];
                 tokens[row + key] = seen;
@@ -304,6 +333,9 @@ public record AttentionMask(
 
     /** The same, where scores fall with the distance of the keys. */
     public AttentionMask with(Alibi newAlibi) {
+        if (texts != null && (texts.prompt > 0 || keys.size(1) > queries)) {
+            return whole().with(newAlibi);
+        }
         List<@Nullable AttentionMask> own = new ArrayList<>();
         for (AttentionMask row : rows) {
             own.add(row == null ? null : row.with(newAlibi));

@@ -52,6 +52,11 @@ public interface Backbone {
         return false;
     }
 
+    /** Whether a prompt or prefix may stand once before the texts of a row, each of which reads on from it as if it were alone. */
+    default boolean sharesPrompts() {
+        return packs();
+    }
+
     /** Whether layers keep a state of what was read ({@link Recurrence}) in place of keys and values. */
     default boolean recurs() {
         return false;

@@ -511,12 +511,16 @@ public final class Base {
                         .sum();
     }
 
-    /** Whether several texts may stand in a row: the model keeps them apart, and nothing that acts on it looks beyond a token. */
+    /**
+     * Whether several texts may stand in a row: the model keeps them apart, and nothing that acts on it looks beyond a token, but for a prompt or
+     * prefix that they share.
+     */
     public boolean packs(Hooks hooks) {
         return backbone.packs()
                 && sites().stream()
                         .allMatch(site -> hooks.isFrozen(site)
-                                || (site instanceof Linear layer && isFormula(hooks.affine(layer))));
+                                || (site instanceof Linear layer && isFormula(hooks.affine(layer)))
+                                || (backbone.sharesPrompts() && hooks.onlyPrepends(site)));
     }
 
     private static boolean isFormula(@Nullable Affine layer) {

@@ -143,10 +143,17 @@ public final class Context {
         return rows == null ? all : all.index_select(0, rows);
     }
 
-    /** Which text each token belongs to, {@code [batch, seq]}, where several stand in a row; null for one text a row. */
+    /**
+     * Which text each position belongs to, {@code [batch, prompt + seq]}, where several stand in a row, {@link AttentionMask#SHARED} for a prompt;
+     * null for one text a row.
+     */
     @Nullable
     Tensor segments() {
-        return segments;
+        if (segments == null || prompt == 0) {
+            return segments;
+        }
+        Tensor shared = Tensors.zeros(ScalarType.Long, segments.size(0), prompt).add(new Scalar(AttentionMask.SHARED));
+        return Ops.cat(1, shared, segments);
     }
 
     /** Says what the pass sees where that are images, which have no tokens. */

@@ -45,7 +45,11 @@ public record Embedded(
             if (typeIds != null) {
                 typeIds = Ops.cat(1, Tensors.zeros(ScalarType.Long, in.rows(), promptRows), typeIds);
             }
-            if (positions != null) {
+            if (positions != null && in.segments() != null) {
+                // All texts of a row stand behind its one prompt.
+                Tensor before = Tensors.arange(promptRows).unsqueeze(0).expand(in.rows(), -1);
+                positions = Ops.cat(1, before, Ops.plusLong(positions, promptRows));
+            } else if (positions != null) {
                 positions = Inputs.positionsFromMask(mask);
             } else if (cache == null) {
                 // A row that has less of a prompt than others starts later, at position 0 all the same.

@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
  * @param typeIds segment ids {@code [batch, seq]}, or null for zeros
  * @param positions {@code [batch, seq]}, or null for 0, 1, 2, …
  * @param decoder the side of the answer where these ids are an encoder's; null for models of one side
- * @param segments {@code [batch, seq]}, the number of the text that each token belongs to where several stand in a row and none sees another;
- *     null for one text a row
+ * @param segments {@code [batch, seq]}, the number of the text that each token belongs to where several stand in a row and none sees another,
+ *     from 0 on, with {@code positions} that begin anew with each; a prompt stands before them all. Null for one text a row
  * @param pixels images, {@code [images, channels, height, width]}, or spectrograms, {@code [sounds, 1, bands, frames]}, in fp32; or null
  *     for texts alone
  */

@@ -21,6 +21,11 @@ public sealed interface Effect {
         return false;
     }
 
+    /** Whether it stands before a text and is the same for every row of a batch, however many there are. */
+    default boolean isBeforeAll() {
+        return false;
+    }
+
     /** {@code y = W x + b + f(x)} on a linear layer, a convolution or an embedding. */
     non-sealed interface Delta extends Effect {
         /** f(x): x and the result are what the layer takes and gives. */
@@ -134,6 +139,11 @@ public sealed interface Effect {
         public Prefix(long length, Function<Pass, Tensor> keyValues, boolean shifts) {
             this(length, keyValues, shifts, 0, null);
         }
+
+        @Override
+        public boolean isBeforeAll() {
+            return dropout == 0 && gates == null;
+        }
     }
 
     /** {@code attention(q, k, v) + f(q)} before the output projection of an attention layer. */
@@ -164,6 +174,11 @@ public sealed interface Effect {
         /** Rows at which nothing is predicted. */
         public Prompt(int length, Function<Pass, Tensor> rows) {
             this(length, rows, PromptTargets.none(length));
+        }
+
+        @Override
+        public boolean isBeforeAll() {
+            return !inside && targets.areNone();
         }
     }
 

@@ -303,6 +303,14 @@ final class Grafted implements Hooks {
     }
 
     @Override
+    public boolean onlyPrepends(Site site) {
+        return slots == null
+                && groups.size() == 1
+                && groups.get(0).rows() == null
+                && groups.get(0).stack().onlyPrepends(site);
+    }
+
+    @Override
     public boolean isFrozen(Site site) {
         return groups.stream().noneMatch(group -> group.stack().actsOn(site)) && (slots == null || !slots.actOn(site));
     }

@@ -37,6 +37,17 @@ record Stack(List<Selection.Active> adapters) {
                 .allMatch(active -> active.effects(site).stream().allMatch(Effect.Delta.class::isInstance));
     }
 
+    /**
+     * Whether all that they do at a site is to put the same before every text, a prompt before the embeddings or a prefix before keys, at which nothing
+     * is predicted.
+     */
+    boolean onlyPrepends(Site site) {
+        return adapters.stream()
+                        .flatMap(active -> active.effects(site).stream())
+                        .allMatch(Effect::isBeforeAll)
+                && !(site instanceof Stream);
+    }
+
     /** What they do at a site that is of a kind, in order. */
     <E extends Effect> List<E> effects(Site site, Class<E> kind) {
         List<E> effects = new ArrayList<>();

@@ -22,10 +22,12 @@ import org.jspecify.annotations.Nullable;
 /**
  * Gradients by several threads at once: each takes some rows of every batch, on one core, with gradients of its own that are added in a
  * fixed order. Most operations of a training step are too small to gain from a second core; whole rows do. Where nothing looks beyond a
- * token but attention, the rows of a thread stand in one row, so that no padding is computed and work is shared out evenly.
+ * token but attention, the rows of a thread stand in one row, so that no padding is computed and work is shared out evenly; a prompt or prefix
+ * stands there once.
  */
 public final class DataParallel implements AutoCloseable {
     private final Objective objective;
+    private final boolean prompted;
     private boolean packs;
     private final List<Worker> workers = new ArrayList<>();
 
@@ -48,7 +50,9 @@ public final class DataParallel implements AutoCloseable {
      */
     public DataParallel(Objective objective, Adapter adapter, FlatParameters parameters, int threads) {
         this.objective = objective;
-        this.packs = objective.packs(TaskHooks.of(adapter));
+        Hooks hooks = TaskHooks.of(adapter);
+        this.packs = objective.packs(hooks);
+        this.prompted = packs && objective.prompts(hooks);
         for (int i = 0; i < threads; i++) {
             Adapter own = i == 0 ? adapter : adapter.twin();
             int number = i;
@@ -95,7 +99,9 @@ public final class DataParallel implements AutoCloseable {
         List<List<Batch>> work = new ArrayList<>();
         workers.forEach(worker -> work.add(new ArrayList<>()));
         for (Batch batch : batches) {
-            List<Batch> parts = packs && batch.packs() ? batch.packs(workers.size()) : batch.parts(workers.size());
+            List<Batch> parts = packs && batch.packs(prompted)
+                    ? batch.packed(workers.size(), prompted)
+                    : batch.parts(workers.size());
             for (int i = 0; i < parts.size(); i++) {
                 work.get(i).add(parts.get(i));
             }

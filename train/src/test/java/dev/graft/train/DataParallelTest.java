@@ -5,13 +5,21 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
+import dev.graft.models.Task;
+import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
 import dev.graft.peft.Targets;
 import dev.graft.peft.inits.LoraInit;
+import dev.graft.peft.methods.Cpt;
 import dev.graft.peft.methods.Dora;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.PTuning;
+import dev.graft.peft.methods.PTuningV2;
+import dev.graft.peft.methods.PrefixTuning;
+import dev.graft.peft.methods.PromptTuning;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -19,6 +27,7 @@ import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Example;
 import dev.graft.train.data.Target;
+import dev.graft.train.loss.Loss;
 import dev.graft.train.loss.Objective;
 import dev.graft.train.optim.FlatParameters;
 import java.nio.file.Path;
@@ -153,15 +162,38 @@ class DataParallelTest {
         }
     }
 
-    /** Long texts stand in one row, DoRA keeps them in rows of their own: LoRA's gradients are the same either way. */
+    private static Method method(String name) {
+        return switch (name) {
+            case "lora" -> new Lora(LORA);
+            case "prompt-tuning" -> new PromptTuning(7, PromptTuning.Start.SAMPLE_VOCAB, null, null);
+            case "p-tuning" -> new PTuning(7, PTuning.Encoder.MLP, null, 2, 0, null);
+            case "prefix-tuning" -> new PrefixTuning(7, null, false);
+            case "p-tuning-v2" -> new PTuningV2(7, PTuningV2.DEFAULT.start());
+            default -> throw new IllegalArgumentException(name);
+        };
+    }
+
+    /** Long texts stand in one row, behind the prompt or prefix that they share: gradients are those of rows. */
     @ParameterizedTest
-    @CsvSource({"llama-gqa, 1", "llama-gqa, 2", "mistral, 2", "gpt2, 2"})
-    void textsInOneRowGiveTheGradientOfRows(String name, int threads) {
+    @CsvSource({
+        "llama-gqa, lora, 1",
+        "llama-gqa, lora, 2",
+        "mistral, lora, 2",
+        "gpt2, lora, 2",
+        "llama-gqa, prompt-tuning, 1",
+        "llama-gqa, prompt-tuning, 2",
+        "llama-gqa, p-tuning, 2",
+        "llama-gqa, prefix-tuning, 1",
+        "llama-gqa, p-tuning-v2, 2",
+        "mistral, prompt-tuning, 2",
+        "gpt2, prefix-tuning, 2"
+    })
+    void textsInOneRowGiveTheGradientOfRows(String name, String method, int threads) {
         Base base = Base.load(BASES.resolve(name), Base.Options.DEFAULT.withNumerics(Numerics.FP64));
-        Adapter adapter = Adapter.create(base, new Lora(LORA), 42);
-        int longest = base.backbone().maxPositions();
+        Adapter adapter = Adapter.create(base, method(method), 42);
+        int longest = base.backbone().maxPositions() - 7;
         Batch batch = batch(Math.min(longest, 200), 50, Math.min(longest, 61), 49, 30);
-        assertThat(batch.packs()).isTrue();
+        assertThat(batch.packs(false)).isTrue();
         assertThat(base.packs(Selection.of(adapter).hooks())).isTrue();
         FlatParameters parameters = new FlatParameters(adapter.trainable());
         try (DataParallel workers = new DataParallel(Objective.of(base, 0), adapter, parameters, threads)) {
@@ -180,13 +212,87 @@ class DataParallelTest {
         }
     }
 
+    /** Distances, windows and positions are those of a text behind a prompt of its own, in every family. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "codegen",
+                "falcon",
+                "gemma2",
+                "gemma3",
+                "gpt-bigcode",
+                "gpt-neo",
+                "gpt-neox",
+                "gpt2",
+                "gptj",
+                "llama-dynamic",
+                "llama4",
+                "mistral",
+                "mixtral",
+                "olmo2",
+                "opt",
+                "phi",
+                "phi3-longrope",
+                "qwen2-window",
+                "smollm3",
+                "stablelm"
+            })
+    void textsReadOnFromAPromptThatTheyShare(String name) {
+        Base base =
+                Base.load(BASES.resolve(name), Base.Options.of(Task.CAUSAL_LM).withNumerics(Numerics.FP64));
+        int longest = Math.min(60, base.backbone().maxPositions() - 7);
+        Batch rows = batch(longest, longest / 2, longest / 3, longest - 2);
+        Objective objective = Objective.of(base, 0);
+        for (String method : List.of("prompt-tuning", "prefix-tuning")) {
+            Adapter adapter = Adapter.create(base, method(method), 42);
+            Hooks hooks = Selection.of(adapter).hooks();
+            assertThat(objective.packs(hooks)).isTrue();
+            Batch packed = rows.packed(1, objective.prompts(hooks)).get(0);
+            FlatParameters parameters = new FlatParameters(adapter.trainable());
+            Loss expected = objective.backward(hooks, rows, 100);
+            double[] gradients = Tensors.doubles(parameters.gradients());
+            parameters.zeroGradients();
+            Loss loss = objective.backward(hooks, packed, 100);
+            assertThat(loss.terms()).isEqualTo(expected.terms());
+            assertThat(loss.mean()).isCloseTo(expected.mean(), within(1e-12));
+            double largest = Arrays.stream(gradients).map(Math::abs).max().orElseThrow();
+            assertThat(Tensors.doubles(parameters.gradients()))
+                    .as(method)
+                    .usingComparatorWithPrecision(1e-9 * largest)
+                    .containsExactly(gradients);
+        }
+    }
+
+    /** Distances of ALiBi begin where a text does; a mixture's balance counts a prompt once for each text. */
+    @ParameterizedTest
+    @ValueSource(strings = {"bloom", "mpt", "qwen3-moe"})
+    void wherePromptsCantBeSharedRowsHaveTheirOwn(String name) {
+        Base base = Base.load(BASES.resolve(name));
+        Objective objective = Objective.of(base, 0);
+        assertThat(objective.packs(
+                        Selection.of(Adapter.create(base, new Lora(LORA), 1)).hooks()))
+                .isTrue();
+        assertThat(objective.packs(Selection.of(Adapter.create(base, method("prompt-tuning"), 1))
+                        .hooks()))
+                .isFalse();
+    }
+
+    /** DoRA has no formula; CPT predicts at its prompt, once for each row. */
     @Test
     void methodsThatSeeRowsKeepThem() {
         Base base = llama(Numerics.FP32);
-        assertThat(base.packs(
-                        Selection.of(Adapter.create(base, new Dora(LORA), 1)).hooks()))
-                .isFalse();
-        assertThat(batch(10, 20, 30).packs()).isFalse();
+        for (Method method : List.of(new Dora(LORA), Cpt.of(List.of(5, 6), List.of(2, 4)))) {
+            assertThat(base.packs(Selection.of(Adapter.create(base, method, 1)).hooks()))
+                    .as("%s", method)
+                    .isFalse();
+        }
+    }
+
+    @Test
+    void shortTextsStandInOneRowWhereThatSavesPrompts() {
+        Batch batch = batch(10, 20, 30);
+        assertThat(batch.packs(false)).isFalse();
+        assertThat(batch.packs(true)).isTrue();
     }
 
     @Test

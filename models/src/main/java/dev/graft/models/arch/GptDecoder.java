@@ -306,6 +306,12 @@ final class GptDecoder implements Backbone {
     }
 
     @Override
+    public boolean sharesPrompts() {
+        // Distances to what stands before all texts would be others.
+        return config.alibi == null;
+    }
+
+    @Override
     public boolean fusesByHead() {
         return config.heads.layout.groups() > 1;
     }

@@ -68,6 +68,11 @@ public interface Hooks {
         return this == NONE;
     }
 
+    /** Whether all that acts at a site is what stands before each text of a batch and is the same for all: rows of a prompt, or a prefix. */
+    default boolean onlyPrepends(Site site) {
+        return false;
+    }
+
     /** The linear layer that every row of a batch sees at a site, or null if rows see different ones or it isn't known. */
     default @Nullable Affine affine(Linear site) {
         return isFrozen(site) ? site : null;

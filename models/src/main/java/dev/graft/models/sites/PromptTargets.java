@@ -28,6 +28,11 @@ public record PromptTargets(long[] labels, double[] weights) {
         return new PromptTargets(labels, weights);
     }
 
+    /** Whether nothing is predicted at any row. */
+    public boolean areNone() {
+        return Arrays.stream(labels).allMatch(label -> label == NONE);
+    }
+
     /** Writes these at a row of others. */
     public void copyInto(PromptTargets others, int row) {
         System.arraycopy(labels, 0, others.labels, row, labels.length);

@@ -288,21 +288,27 @@ public record Batch(
         return parts;
     }
 
-    /** Whether its rows are texts that {@link #packs(int)} can put in one row, and are long enough to gain from it. */
-    public boolean packs() {
+    /**
+     * Whether its rows are texts that {@link #packed} can put in one row, and gain from it: long ones do, and those that share a prompt then.
+     *
+     * @param prompted whether a prompt stands before each row
+     */
+    public boolean packs(boolean prompted) {
         return group == 1
                 && tasks == null
                 && decoder == null
                 && images == null
                 && targets instanceof Targets.Tokens
-                && realTokens >= LONG * rows;
+                && (prompted || realTokens >= LONG * rows);
     }
 
     /**
      * The batch in so many parts of nearly equal work, none empty, each a single row in which its texts stand one after another without
      * seeing each other: nothing is padded.
+     *
+     * @param prompted whether a prompt will stand before each part, whose end predicts the first token of each text
      */
-    public List<Batch> packs(int most) {
+    public List<Batch> packed(int most, boolean prompted) {
         Integer[] order = new Integer[rows];
         Arrays.setAll(order, i -> i);
         Arrays.sort(order, (a, b) -> lengths[a] != lengths[b] ? Integer.compare(lengths[b], lengths[a]) : a - b);
@@ -320,11 +326,11 @@ public record Batch(
             parts.get(least).add(row);
             work[least] += lengths[row];
         }
-        return parts.stream().map(this::pack).toList();
+        return parts.stream().map(part -> pack(part, prompted)).toList();
     }
 
-    /** Rows one after another; the first token of none is predicted, as in a row alone. */
-    private Batch pack(List<Integer> chosen) {
+    /** Rows one after another; without a prompt the first token of none is predicted, as in a row alone. */
+    private Batch pack(List<Integer> chosen, boolean prompted) {
         int total = chosen.stream().mapToInt(row -> lengths[row]).sum();
         long[] newIds = new long[total];
         long[] newSegments = new long[total];
@@ -338,8 +344,8 @@ public record Batch(
                 boolean begins =
                         i == 0 || (segments != null && segments[row * width + i] != segments[row * width + i - 1]);
                 if (begins) {
-                    labels[at + i] = Target.NONE;
                     text++;
+                    labels[at + i] = prompted ? labels[at + i] : Target.NONE;
                 }
                 newSegments[at + i] = text;
             }

@@ -121,6 +121,11 @@ public interface Objective {
         return false;
     }
 
+    /** Whether a prompt stands before each row. */
+    default boolean prompts(Hooks hooks) {
+        return false;
+    }
+
     /** A batch as a model takes it. */
     static Inputs inputs(Batch batch) {
         long[] types = batch.typeIds();

@@ -50,4 +50,9 @@ record OfTasks(Objective inner) implements Objective {
     public boolean packs(Hooks hooks) {
         return inner.packs(hooks);
     }
+
+    @Override
+    public boolean prompts(Hooks hooks) {
+        return inner.prompts(hooks);
+    }
 }

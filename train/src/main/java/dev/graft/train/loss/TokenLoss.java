@@ -59,6 +59,8 @@ final class TokenLoss implements Objective {
     public boolean packs(Hooks hooks) {
         return base.task() == Task.CAUSAL_LM
                 && base.packs(hooks)
+                // The balance of a mixture counts a prompt once for each text.
+                && (!base.backbone().balances() || !prompts(hooks))
                 && (goal == null || goal.teacher().base().packs(goal.teacher().hooks()));
     }
 
@@ -70,16 +72,31 @@ final class TokenLoss implements Objective {
         }
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            for (Site site : base.sites()) {
-                if (site instanceof Embedding table && table.input()) {
-                    Prompt prompt = hooks.prompt(table, batch.rows(), Pass.inference(hooks));
-                    if (prompt != null) {
-                        return labelled(batch, prompt.length(), prompt.targets()).labels.length;
-                    }
+            Prompt prompt = prompt(hooks, batch.rows());
+            return prompt == null
+                    ? labelled(batch, 0).labels.length
+                    : labelled(batch, prompt.length(), prompt.targets()).labels.length;
+        }
+    }
+
+    @Override
+    public boolean prompts(Hooks hooks) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            return prompt(hooks, 1) != null;
+        }
+    }
+
+    private @Nullable Prompt prompt(Hooks hooks, int rows) {
+        for (Site site : base.sites()) {
+            if (site instanceof Embedding table && table.input()) {
+                Prompt prompt = hooks.prompt(table, rows, Pass.inference(hooks));
+                if (prompt != null) {
+                    return prompt;
                 }
             }
-            return labelled(batch, 0).labels.length;
         }
+        return null;
     }
 
     @Override
@@ -313,7 +330,10 @@ final class TokenLoss implements Objective {
         return labelled(batch, prompt, PromptTargets.none(Math.toIntExact(batch.rows() * prompt)));
     }
 
-    /** With a prompt in front even the first token has a position that predicts it, and the prompt may have labels of its own. */
+    /**
+     * With a prompt in front even the first token has a position that predicts it, the prompt's last where texts share one, and the prompt may have
+     * labels of its own.
+     */
     private Labelled labelled(Batch batch, long prompt, PromptTargets targets) {
         long[] own = batch.targets().tokenLabels();
         int width = batch.targetWidth();
@@ -328,7 +348,8 @@ final class TokenLoss implements Objective {
                 boolean prompts = i < before;
                 long label = prompts ? targets.labels()[row * before + i] : own[row * width + i - before];
                 if (label != Target.NONE) {
-                    positions[count] = (long) row * (before + width) + i - offset;
+                    int predicts = i > before && begins(batch, row * width + i - before) ? before : i;
+                    positions[count] = (long) row * (before + width) + predicts - offset;
                     weights[count] = prompts ? (float) targets.weights()[row * before + i] : 1;
                     labels[count++] = label;
                 }
@@ -336,5 +357,11 @@ final class TokenLoss implements Objective {
         }
         return new Labelled(
                 Arrays.copyOf(positions, count), Arrays.copyOf(labels, count), Arrays.copyOf(weights, count));
+    }
+
+    /** Whether a token is the first of its text, which isn't the first of its row. */
+    private static boolean begins(Batch batch, int token) {
+        long[] segments = batch.segments();
+        return segments != null && segments[token] != segments[token - 1];
     }
 }
