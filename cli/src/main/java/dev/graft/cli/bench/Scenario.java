@@ -44,6 +44,11 @@ record Scenario(String title, String model, Goal goal, String method, int batch,
         return method.startsWith("pr") ? List.of(causal) : List.of(causal, classify);
     }
 
+    /** Whether each side's start is its own draw, far from the base: then their first losses say nothing of each other. */
+    boolean startsAtRandom() {
+        return method.startsWith("prefix");
+    }
+
     /** What the method's rank and targets are told with; the others have the peer's own. */
     List<String> options() {
         return method.equals("lora") || method.equals("dora")

@@ -30,7 +30,11 @@ class OutcomeTest {
     }
 
     private static Outcome outcome(double graftLoss) {
-        Outcome outcome = Outcome.of(Scenario.of("lora").get(0));
+        return outcome("lora", graftLoss);
+    }
+
+    private static Outcome outcome(String method, double graftLoss) {
+        Outcome outcome = Outcome.of(Scenario.of(method).get(0));
         outcome.of(Side.GRAFT)
                 .addAll(List.of(
                         round(200, 500, graftLoss, 2), round(220, 500, graftLoss, 2), round(300, 500, graftLoss, 2)));
@@ -65,6 +69,10 @@ class OutcomeTest {
         assertThat(outcome(1.9).lossesAgree()).isFalse();
         assertThat(report(outcome(1.9)).text()).contains("this comparison is void");
         assertThat(report(outcome(2)).text()).doesNotContain("void");
+        assertThat(report(outcome("prompt", 1.9)).text()).contains("this comparison is void");
+        assertThat(report(outcome("prefix", 1.9)).text())
+                .contains("the losses can't be compared")
+                .doesNotContain("void");
     }
 
     @Test
