@@ -48,6 +48,34 @@ class BenchCommandTest {
         return Json.parse("last line", lines.get(lines.size() - 1));
     }
 
+    private static Cli serve(Object... more) {
+        List<Object> arguments = new ArrayList<>(List.of(
+                "bench",
+                "serve",
+                "--model",
+                Cli.base("llama-gqa"),
+                "--rows=2",
+                "--adapters=2",
+                "--rank=2",
+                "--prompt=4",
+                "--new=3",
+                "--repeats=1"));
+        arguments.addAll(List.of(more));
+        return Cli.run(arguments.toArray());
+    }
+
+    @Test
+    void textsOfTheBaseOfOneAdapterAndOfManyAreTimed() {
+        JsonNode figures = last(serve("--hot=3", "--registered=5", "--json"));
+        JsonNode rates = figures.get("new_tokens_per_s");
+        assertThat(rates.propertyNames()).containsExactly("base", "one", "mixed", "one, in turn", "hot, in turn");
+        rates.forEach(rate -> assertThat(rate.doubleValue()).isPositive());
+        assertThat(figures.get("first_token_p95_ms").doubleValue()).isPositive();
+        assertThat(serve("--hot=2", "--registered=2").out()).contains("2 hot adapters of 2 cost");
+        assertThat(serve("--hot=3", "--registered=2").err())
+                .contains("--registered is 2, expected at least as many as --adapters, 2, and --hot, 3");
+    }
+
     @Test
     void theLastLineHasTheFieldsOfThePeersScript() throws IOException {
         JsonNode figures = last(Cli.run(

@@ -13,12 +13,14 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "serve",
         description =
-                "Write texts with the base, one adapter and a different adapter on each row, and print what it took.",
+                "Write texts with the base, one adapter and a different adapter on each row, then more texts than rows with one"
+                        + " adapter and with some of many, and print what it took.",
         mixinStandardHelpOptions = true,
         footer = {
             "",
             "The rows are random token ids, read and written by the engine of `graft serve`; adapters are LoRA on all",
-            "linear layers. Tokens a second are new tokens of all rows, the time of reading the prompts included.",
+            "linear layers. Tokens a second are new tokens of all rows, the time of reading the prompts included. Where texts",
+            "come and go (in turn) there are four for each row, of half to one and a half times as many new tokens.",
             "",
             "Example:",
             "  graft bench serve --model smollm2 --rows 8 --adapters 8 --rank 16 --prompt 64 --new 32 --json"
@@ -33,6 +35,18 @@ public final class BenchServeCommand implements Runnable {
 
     @Option(names = "--adapters", paramLabel = "N", description = "Adapters in memory (default: ${DEFAULT-VALUE}).")
     private int adapters = 8;
+
+    @Option(
+            names = "--hot",
+            paramLabel = "N",
+            description = "Adapters of texts that come and go, in memory too (default: ${DEFAULT-VALUE}).")
+    private int hot = 32;
+
+    @Option(
+            names = "--registered",
+            paramLabel = "N",
+            description = "Adapters that there are to choose from (default: ${DEFAULT-VALUE}).")
+    private int registered = 256;
 
     @Option(names = "--rank", paramLabel = "R", description = "Their rank (default: ${DEFAULT-VALUE}).")
     private int rank = 16;
@@ -61,14 +75,19 @@ public final class BenchServeCommand implements Runnable {
 
     @Override
     public void run() {
-        if (rows < 1 || adapters < 1 || rank < 1 || prompt < 1 || fresh < 1 || repeats < 1) {
-            throw new InputException("--rows, --adapters, --rank, --prompt, --new and --repeats are " + rows + ", "
-                    + adapters + ", " + rank + ", " + prompt + ", " + fresh + " and " + repeats
-                    + ", expected at least 1 each");
+        if (rows < 1 || adapters < 1 || hot < 1 || rank < 1 || prompt < 1 || fresh < 1 || repeats < 1) {
+            throw new InputException(
+                    "--rows, --adapters, --hot, --rank, --prompt, --new and --repeats are " + rows + ", "
+                            + adapters + ", " + hot + ", " + rank + ", " + prompt + ", " + fresh + " and " + repeats
+                            + ", expected at least 1 each");
+        }
+        if (registered < Math.max(adapters, hot)) {
+            throw new InputException("--registered is " + registered + ", expected at least as many as --adapters, "
+                    + adapters + ", and --hot, " + hot);
         }
         BenchServeRun run = new BenchServeRun(
                 model.model(),
-                new BenchServeRun.Work(rows, adapters, rank, prompt, fresh, repeats),
+                new BenchServeRun.Work(rows, adapters, hot, registered, rank, prompt, fresh, repeats),
                 compute,
                 spec.commandLine().getErr());
         BenchServeRun.Figures figures = run.measure();

@@ -24,6 +24,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -31,6 +32,8 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -38,8 +41,16 @@ import tools.jackson.databind.node.ObjectNode;
 /** One run of {@code graft bench serve}. */
 record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWriter err) {
 
-    /** How much is done. */
-    record Work(int rows, int adapters, int rank, int prompt, int fresh, int repeats) {}
+    /** For how many texts a row is used where texts come and go. */
+    private static final int TURNS = 4;
+
+    /**
+     * How much is done.
+     *
+     * @param hot how many adapters texts have that come and go, in no order
+     * @param registered how many there are to choose from, at least as many
+     */
+    record Work(int rows, int adapters, int hot, int registered, int rank, int prompt, int fresh, int repeats) {}
 
     /**
      * What it took.
@@ -55,6 +66,8 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
             json.put("dtype", dtype);
             json.put("rows", work.rows);
             json.put("adapters", work.adapters);
+            json.put("hot", work.hot);
+            json.put("registered", work.registered);
             json.put("rank", work.rank);
             ObjectNode modes = json.putObject("new_tokens_per_s");
             tokens.forEach(modes::put);
@@ -66,12 +79,17 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
 
         String text() {
             Table table = new Table("rows with", "new tokens/s", "of the base");
-            double base = tokens.getOrDefault("base", 1.0);
-            tokens.forEach((mode, rate) -> table.row(mode, number(rate), number(100 * rate / base) + " %"));
-            return table.toString().stripTrailing() + "\n" + number(first)
+            tokens.forEach((mode, rate) -> table.row(mode, number(rate), number(100 * rate / tokens("base")) + " %"));
+            return table.toString().stripTrailing() + "\n" + work.hot + " hot adapters of " + work.registered + " cost "
+                    + number(100 * (tokens("one, in turn") / tokens("hot, in turn") - 1))
+                    + " % more time than one where texts come and go\n" + number(first)
                     + " ms to the first token (95th percentile, mixed), " + number(load)
                     + " ms to load an adapter, which takes " + String.format(Locale.ROOT, "%.2f", memory)
                     + " times its bytes";
+        }
+
+        private double tokens(String mode) {
+            return tokens.getOrDefault(mode, Double.NaN);
         }
 
         private static String number(double value) {
@@ -104,9 +122,36 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
                     .mapToDouble(loaded -> loaded.nanos() / 1e6)
                     .sorted()
                     .toArray();
-            return write(base, served, loads[loads.length / 2], memory);
+            register(example, folder);
+            List<Served> hot = new ArrayList<>();
+            for (int i = 0; i < work.hot; i++) {
+                hot.add(adapters.lease("a" + i).served());
+            }
+            return write(base, served, hot, loads[loads.length / 2], memory);
         } finally {
             AtomicWrite.delete(folder);
+        }
+    }
+
+    /** Writes the others; those that nobody asks for have the files of some. */
+    private void register(Adapter example, Path folder) {
+        int used = Math.max(work.adapters, work.hot);
+        for (int i = work.adapters; i < used; i++) {
+            example.save(folder.resolve("a" + i));
+        }
+        for (int i = used; i < work.registered; i++) {
+            link(folder.resolve("a" + i % used), folder.resolve("a" + i));
+        }
+    }
+
+    private static void link(Path adapter, Path other) {
+        try (Stream<Path> files = Files.list(adapter)) {
+            Files.createDirectory(other);
+            for (Path file : files.toList()) {
+                Files.createLink(other.resolve(file.getFileName()), file);
+            }
+        } catch (IOException unwritable) {
+            throw new UncheckedIOException(unwritable);
         }
     }
 
@@ -117,20 +162,23 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
         return base;
     }
 
-    private Figures write(Base base, List<Served> served, double load, double memory) {
+    private Figures write(Base base, List<Served> served, List<Served> hot, double load, double memory) {
         List<Double> firsts = new ArrayList<>();
         Map<String, Double> best = new LinkedHashMap<>();
         int places = (work.rows + 7) / 8 * 8;
-        try (Engine engine = new Engine(base, null, new Engine.Options(places, work.rows, 128, 0))) {
+        try (Engine engine = new Engine(base, null, new Engine.Options(places, TURNS * work.rows, 128, 0))) {
             Map<String, List<Served>> modes = new LinkedHashMap<>();
             modes.put("base", List.of(Served.base("base")));
             modes.put("one", served.subList(0, 1));
             modes.put("mixed", served);
-            modes.values().forEach(who -> run(engine, base, who, work.fresh, null));
+            modes.put("one, in turn", served.subList(0, 1));
+            modes.put("hot, in turn", hot);
+            modes.values().forEach(who -> run(engine, base, who, lengths(false), null));
             for (int round = 0; round < work.repeats; round++) {
                 modes.forEach((mode, who) -> {
-                    double seconds = run(engine, base, who, work.fresh, mode.equals("mixed") ? firsts : null);
-                    best.merge(mode, work.rows * work.fresh / seconds, Math::max);
+                    int[] lengths = lengths(mode.endsWith("in turn"));
+                    double seconds = run(engine, base, who, lengths, mode.equals("mixed") ? firsts : null);
+                    best.merge(mode, IntStream.of(lengths).sum() / seconds, Math::max);
                 });
             }
         }
@@ -140,21 +188,37 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
         return new Figures(Loading.dtype(base), work, best, first, load, memory);
     }
 
-    /** Writes all rows; returns how many seconds it took. */
-    private double run(Engine engine, Base base, List<Served> who, int fresh, @Nullable List<Double> firsts) {
+    /** How many new tokens each text has: all alike, or where they come and go from half as many to half as many more. */
+    private int[] lengths(boolean inTurn) {
+        return inTurn
+                ? new Random(2)
+                        .ints(TURNS * work.rows, (work.fresh + 1) / 2, work.fresh + work.fresh / 2 + 1)
+                        .toArray()
+                : IntStream.generate(() -> work.fresh).limit(work.rows).toArray();
+    }
+
+    /**
+     * Writes texts, as many at once as there are rows.
+     *
+     * @param lengths new tokens of each
+     * @return how many seconds it took
+     */
+    private double run(Engine engine, Base base, List<Served> who, int[] lengths, @Nullable List<Double> firsts) {
         Random random = new Random(1);
-        CountDownLatch open = new CountDownLatch(work.rows);
+        CountDownLatch open = new CountDownLatch(lengths.length);
         List<Ask> asks = new ArrayList<>();
         List<Listener> listeners = new ArrayList<>();
-        GenerateOptions options =
-                GenerateOptions.DEFAULT.withMaxNewTokens(fresh).withEndTokens(Set.of());
-        double[] times = new double[work.rows];
+        List<Served> turn = new ArrayList<>(who);
+        Collections.shuffle(turn, new Random(3));
+        double[] times = new double[lengths.length];
         RuntimeException[] failure = new RuntimeException[1];
         long start = System.nanoTime();
-        for (int i = 0; i < work.rows; i++) {
+        for (int i = 0; i < lengths.length; i++) {
             int[] prompt =
                     random.ints(work.prompt, 10, base.backbone().vocabSize()).toArray();
-            asks.add(Ask.of(prompt, options, who.get(i % who.size())));
+            GenerateOptions options =
+                    GenerateOptions.DEFAULT.withMaxNewTokens(lengths[i]).withEndTokens(Set.of());
+            asks.add(Ask.of(prompt, options, turn.get(i % turn.size())));
             int row = i;
             listeners.add(new Listener() {
                 @Override
