@@ -2,10 +2,7 @@ package dev.graft.serve;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
 import dev.graft.models.KvTile;
-import dev.graft.models.Pass;
 import dev.graft.models.generate.Continuation;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.generate.Generator;
@@ -13,19 +10,14 @@ import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.peft.Slots;
 import dev.graft.serve.PromptPasses.Chunk;
 import dev.graft.tensor.NoGrad;
-import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
-import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
-import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,8 +39,7 @@ import org.slf4j.LoggerFactory;
  * }</pre>
  */
 public final class Engine implements Worker {
-    /** Rows of a pass that writes tokens. */
-    static final int TILE = 8;
+    private static final int TILE = TokenPasses.TILE;
 
     private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
 
@@ -60,6 +51,7 @@ public final class Engine implements Worker {
     private final List<Slots> slots = new ArrayList<>();
     private final List<KvTile> tiles = new ArrayList<>();
     private final PromptPasses prompts;
+    private final TokenPasses tokens;
     private final Observer observer;
     private final Thread thread;
 
@@ -116,6 +108,7 @@ public final class Engine implements Worker {
         this.generator = new Generator(base, tokenizer);
         this.options = options;
         this.observer = observer;
+        this.tokens = new TokenPasses(base);
         this.queue = new FairQueue<>(options.queue);
         this.rows = new Row[options.rows];
         for (int tile = 0; tile < options.rows / TILE; tile++) {
@@ -374,7 +367,7 @@ public final class Engine implements Worker {
             prompts.ended(chunk);
             if (row.isRead()) {
                 slots.get(chunk.place() / TILE).put(chunk.place() % TILE, adapter.selection());
-                took(chunk.place(), row, logits(read.hidden(), read.pass())[0]);
+                took(chunk.place(), row, tokens.logits(read.hidden(), read.pass())[0]);
                 observer.first(adapter, System.nanoTime() - row.asked);
             }
         } catch (RuntimeException failure) {
@@ -385,88 +378,35 @@ public final class Engine implements Worker {
     /** Writes a token for each row of a tile whose prompt is read. */
     private void write(int tile) {
         long start = System.nanoTime();
-        List<Integer> writing = new ArrayList<>();
+        int first = tile * TILE;
+        Map<Integer, Row> writing = new LinkedHashMap<>();
         for (int i = 0; i < TILE; i++) {
-            Row row = rows[tile * TILE + i];
+            Row row = rows[first + i];
             if (row != null && row.isRead()) {
                 row.written = row.cache().length();
-                writing.add(i);
+                writing.put(i, row);
             }
         }
         if (writing.isEmpty()) {
             return;
         }
-        Map<Integer, float[]> logits;
-        try {
-            logits = step(tile, slots.get(tile), writing);
-        } catch (RuntimeException failure) {
-            LOG.error("a pass of {} texts failed; each is tried alone", writing.size(), failure);
-            logits = eachAlone(tile, writing);
-        }
-        logits.forEach((i, own) -> {
-            Row row = rows[tile * TILE + i];
-            if (row != null) {
-                took(tile * TILE + i, row, own);
+        Map<Integer, float[]> logits = logits(tile, writing);
+        writing.forEach((i, row) -> {
+            float[] own = logits.get(i);
+            if (own != null) {
+                took(first + i, row, own);
             }
         });
         observer.wrote(logits.size(), System.nanoTime() - start);
     }
 
-    /** One pass over a tile: the logits of each row that writes; the others are idle. */
-    private Map<Integer, float[]> step(int tile, Slots own, List<Integer> writing) {
-        long[] ids = new long[TILE];
-        List<@Nullable Pass> passes = new ArrayList<>(Collections.nCopies(TILE, null));
-        for (int i : writing) {
-            Row row = rows[tile * TILE + i];
-            if (row != null) {
-                ids[i] = row.text.last();
-                passes.set(i, Pass.cached(row.ask.adapter().selection().hooks(), row.cache()));
-            }
+    private Map<Integer, float[]> logits(int tile, Map<Integer, Row> writing) {
+        try {
+            return tokens.step(slots.get(tile), writing);
+        } catch (RuntimeException failure) {
+            LOG.error("a pass of {} texts failed; each is tried alone", writing.size(), failure);
+            return tokens.eachAlone(writing, (i, again) -> leave(tile * TILE + i, listener -> listener.failed(again)));
         }
-        try (Scope scope = new Scope()) {
-            own.use(writing.get(writing.size() - 1) + 1);
-            Pass pass = Pass.ragged(own.hooks(), passes);
-            Tensor mask = Tensors.ones(ScalarType.Long, TILE, 1);
-            float[][] logits = logits(base.hidden(Inputs.of(Tensors.of(ids, TILE, 1), mask), pass), pass);
-            Map<Integer, float[]> each = new LinkedHashMap<>();
-            writing.forEach(i -> each.put(i, logits[i]));
-            return each;
-        }
-    }
-
-    /** After a pass that failed: the same step for each row by a pass of its own. Those that fail again leave. */
-    private Map<Integer, float[]> eachAlone(int tile, List<Integer> writing) {
-        Map<Integer, float[]> each = new LinkedHashMap<>();
-        for (int i : writing) {
-            Row row = rows[tile * TILE + i];
-            if (row == null) {
-                continue;
-            }
-            try (Scope scope = new Scope();
-                    Slots alone = new Slots(TILE)) {
-                row.cache().cut(row.written);
-                alone.put(i, row.ask.adapter().selection());
-                each.putAll(step(tile, alone, List.of(i)));
-            } catch (RuntimeException failure) {
-                LOG.error("a text of the adapter {} failed", row.ask.adapter().name(), failure);
-                leave(tile * TILE + i, listener -> listener.failed(failure));
-            }
-        }
-        return each;
-    }
-
-    /** The logits behind the last position of each row. */
-    private float[][] logits(Hidden hidden, Pass pass) {
-        Tensor last = hidden.last();
-        Tensor end = last.narrow(1, last.size(1) - 1, 1);
-        Tensor logits = base.logits(new Hidden(end, hidden.mask(), 0, List.of()), pass);
-        float[] flat = Tensors.floats(Ops.to(logits, ScalarType.Float));
-        int size = flat.length / (int) last.size(0);
-        float[][] each = new float[(int) last.size(0)][];
-        for (int row = 0; row < each.length; row++) {
-            each[row] = Arrays.copyOfRange(flat, row * size, (row + 1) * size);
-        }
-        return each;
     }
 
     /** Gives a row its next token. */

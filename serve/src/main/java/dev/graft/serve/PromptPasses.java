@@ -42,7 +42,7 @@ final class PromptPasses implements AutoCloseable {
         this.cache = new PromptCache(size, kept);
         this.steady = size >= FEWEST
                 && base.rowsAreSteady()
-                && Aside.run(() -> SteadyProducts.of(base, FEWEST, size, Engine.TILE));
+                && Aside.run(() -> SteadyProducts.of(base, FEWEST, size, TokenPasses.TILE));
     }
 
     /**
@@ -137,11 +137,11 @@ final class PromptPasses implements AutoCloseable {
     }
 
     private Slots slots(int place) {
-        return tiles.get(place / Engine.TILE);
+        return tiles.get(place / TokenPasses.TILE);
     }
 
     private static int slot(int place) {
-        return place % Engine.TILE;
+        return place % TokenPasses.TILE;
     }
 
     @Override

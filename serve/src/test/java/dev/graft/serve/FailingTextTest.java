@@ -3,9 +3,13 @@ package dev.graft.serve;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.graft.models.Architecture;
+import dev.graft.models.Backbone;
 import dev.graft.models.Base;
+import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.checkpoints.Checkpoint;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
@@ -20,6 +24,8 @@ import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Tensors;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -161,6 +167,76 @@ class FailingTextTest {
         assertThat(calls)
                 .as("a call for each token, and for the pass that failed")
                 .hasValueGreaterThan(2 * 12);
+    }
+
+    /** A base whose passes over several prompts fail, or don't, and are counted. */
+    private static Base counting(AtomicInteger passes, boolean fails) {
+        Checkpoint checkpoint = Checkpoint.open(Tiny.FIXTURES.resolve("bases/llama-gqa"));
+        Architecture llama = Architecture.of(checkpoint.config());
+        Architecture counting = around(Architecture.class, llama, (method, arguments) -> {
+            if (!method.getName().equals("build")) {
+                return method.invoke(llama, arguments);
+            }
+            Architecture.Model model = (Architecture.Model) method.invoke(llama, arguments);
+            Backbone whole = model.backbone();
+            Backbone counted = around(Backbone.class, whole, (call, given) -> {
+                Object hidden = call.invoke(whole, given);
+                if (call.getName().equals("hidden")
+                        && given[0] instanceof Inputs in
+                        && in.rows() > 1
+                        && in.width() > 1) {
+                    passes.incrementAndGet();
+                    if (fails) {
+                        throw new IllegalStateException("the pass fails");
+                    }
+                }
+                return hidden;
+            });
+            return new Architecture.Model(counted, model.head());
+        });
+        Base base = Base.of("llama-gqa", checkpoint, counting, Base.Options.DEFAULT);
+        base.pack();
+        return base;
+    }
+
+    private interface Call {
+        Object of(java.lang.reflect.Method method, @Nullable Object @Nullable [] arguments)
+                throws ReflectiveOperationException;
+    }
+
+    private static <T> T around(Class<T> type, T inner, Call call) {
+        return type.cast(Proxy.newProxyInstance(
+                type.getClassLoader(), new Class<?>[] {type}, (proxy, method, arguments) -> {
+                    try {
+                        return call.of(method, arguments);
+                    } catch (InvocationTargetException failed) {
+                        throw failed.getCause();
+                    }
+                }));
+    }
+
+    /** Each is read alone then, from where it stood before. */
+    @Test
+    void promptsWhosePassFailsAreReadOneByOne() {
+        List<List<List<Token>>> answers = new ArrayList<>();
+        for (boolean fails : List.of(false, true)) {
+            AtomicInteger passes = new AtomicInteger();
+            Base base = counting(passes, fails);
+            Random random = new Random(1);
+            List<Ask> asks = Stream.of(
+                            Served.base("llama-gqa"),
+                            Tiny.served(base, "llama-gqa", "lora", 1),
+                            Tiny.served(base, "llama-gqa", "lora-all-linear", 2))
+                    .map(served -> ask(served, random.ints(40, 5, 60).toArray()))
+                    .toList();
+            List<Heard> heard = asks.stream().map(ask -> new Heard()).toList();
+            try (Engine engine = new Engine(base, null, new Engine.Options(8, 8, 32, 0))) {
+                engine.submit(asks, List.copyOf(heard));
+                answers.add(heard.stream().map(each -> each.await().tokens).toList());
+            }
+            assertThat(passes).as("the first 32 tokens of all").hasValue(1);
+        }
+        assertThat(answers.get(1)).isEqualTo(answers.get(0));
     }
 
     /** The text that fails is tried in its neighbours' pass and once more alone. */
