@@ -255,11 +255,19 @@ class DataParallelTest {
             Loss loss = objective.backward(hooks, packed, 100);
             assertThat(loss.terms()).isEqualTo(expected.terms());
             assertThat(loss.mean()).isCloseTo(expected.mean(), within(1e-12));
+            double[] shared = Tensors.doubles(parameters.gradients());
             double largest = Arrays.stream(gradients).map(Math::abs).max().orElseThrow();
-            assertThat(Tensors.doubles(parameters.gradients()))
+            assertThat(shared)
                     .as(method)
                     .usingComparatorWithPrecision(1e-9 * largest)
                     .containsExactly(gradients);
+            parameters.zeroGradients();
+            Objective.of(base, 0, (own, batch) -> Pass.training(own).checkpointed())
+                    .backward(hooks, packed, 100);
+            assertThat(Tensors.doubles(parameters.gradients()))
+                    .as(method)
+                    .usingComparatorWithPrecision(1e-12 * largest)
+                    .containsExactly(shared);
         }
     }
 
