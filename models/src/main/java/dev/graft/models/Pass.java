@@ -84,7 +84,7 @@ public final class Pass {
 
     /**
      * The same pass with gradient checkpointing (Chen et al., 2016): of each layer only its input is kept, and the layer runs again in the
-     * backward pass. The gradients are the same to the last bit.
+     * backward pass. The gradients are the same to the last bit, in fp64 but for rounding.
      */
     public Pass checkpointed() {
         return like(context, pieces.repeated());

@@ -42,10 +42,10 @@ record Stack(List<Selection.Active> adapters) {
      * is predicted.
      */
     boolean onlyPrepends(Site site) {
-        return adapters.stream()
+        return !(site instanceof Stream)
+                && adapters.stream()
                         .flatMap(active -> active.effects(site).stream())
-                        .allMatch(Effect::isBeforeAll)
-                && !(site instanceof Stream);
+                        .allMatch(Effect::isBeforeAll);
     }
 
     /** What they do at a site that is of a kind, in order. */

@@ -108,7 +108,7 @@ public final class Engine implements Worker {
         this.generator = new Generator(base, tokenizer);
         this.options = options;
         this.observer = observer;
-        this.tokens = new TokenPasses(base);
+        this.tokens = new TokenPasses(base, generator);
         this.queue = new FairQueue<>(options.queue);
         this.rows = new Row[options.rows];
         for (int tile = 0; tile < options.rows / TILE; tile++) {
@@ -367,7 +367,7 @@ public final class Engine implements Worker {
             prompts.ended(chunk);
             if (row.isRead()) {
                 slots.get(chunk.place() / TILE).put(chunk.place() % TILE, adapter.selection());
-                took(chunk.place(), row, tokens.logits(read.hidden(), read.pass())[0]);
+                took(chunk.place(), row, generator.lastLogits(read.hidden(), read.pass())[0]);
                 observer.first(adapter, System.nanoTime() - row.asked);
             }
         } catch (RuntimeException failure) {

@@ -1,15 +1,13 @@
 package dev.graft.serve;
 
 import dev.graft.models.Base;
-import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
+import dev.graft.models.generate.Generator;
 import dev.graft.peft.Slots;
-import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,7 +23,7 @@ import org.slf4j.LoggerFactory;
  * Runs the last tokens of a tile's rows through the base, by passes of {@link #TILE} rows of which some may be idle, so that products have one
  * shape whoever writes. Rows are told by their numbers in the tile.
  */
-record TokenPasses(Base base) {
+record TokenPasses(Base base, Generator generator) {
     /** Rows of a pass. */
     static final int TILE = 8;
 
@@ -43,7 +41,7 @@ record TokenPasses(Base base) {
             slots.use(Collections.max(writing.keySet()) + 1);
             Pass pass = Pass.ragged(slots.hooks(), passes);
             Tensor mask = Tensors.ones(ScalarType.Long, TILE, 1);
-            float[][] logits = logits(base.hidden(Inputs.of(Tensors.of(ids, TILE, 1), mask), pass), pass);
+            float[][] logits = generator.lastLogits(base.hidden(Inputs.of(Tensors.of(ids, TILE, 1), mask), pass), pass);
             Map<Integer, float[]> each = new LinkedHashMap<>();
             writing.keySet().forEach(i -> each.put(i, logits[i]));
             return each;
@@ -68,20 +66,6 @@ record TokenPasses(Base base) {
                 failed.accept(i, failure);
             }
         });
-        return each;
-    }
-
-    /** The logits behind the last position of each row of a pass. */
-    float[][] logits(Hidden hidden, Pass pass) {
-        Tensor last = hidden.last();
-        Tensor end = last.narrow(1, last.size(1) - 1, 1);
-        Tensor logits = base.logits(new Hidden(end, hidden.mask(), 0, List.of()), pass);
-        float[] flat = Tensors.floats(Ops.to(logits, ScalarType.Float));
-        int size = flat.length / (int) last.size(0);
-        float[][] each = new float[(int) last.size(0)][];
-        for (int row = 0; row < each.length; row++) {
-            each[row] = Arrays.copyOfRange(flat, row * size, (row + 1) * size);
-        }
         return each;
     }
 }

@@ -20,7 +20,8 @@ import picocli.CommandLine.Spec;
             "",
             "The rows are random token ids, read and written by the engine of `graft serve`; adapters are LoRA on all",
             "linear layers. Tokens a second are new tokens of all rows, the time of reading the prompts included. Where texts",
-            "come and go (in turn) there are four for each row, of half to one and a half times as many new tokens.",
+            "come and go (in turn) there are four for each row, of half to one and a half times as many new tokens. The adapters",
+            "are written to a temporary folder first: --hot 8 --registered 8 takes less of it, and of memory.",
             "",
             "Example:",
             "  graft bench serve --model smollm2 --rows 8 --adapters 8 --rank 16 --prompt 64 --new 32 --json"

@@ -32,7 +32,6 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -167,18 +166,20 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
         Map<String, Double> best = new LinkedHashMap<>();
         int places = (work.rows + 7) / 8 * 8;
         try (Engine engine = new Engine(base, null, new Engine.Options(places, TURNS * work.rows, 128, 0))) {
-            Map<String, List<Served>> modes = new LinkedHashMap<>();
-            modes.put("base", List.of(Served.base("base")));
-            modes.put("one", served.subList(0, 1));
-            modes.put("mixed", served);
-            modes.put("one, in turn", served.subList(0, 1));
-            modes.put("hot, in turn", hot);
-            modes.values().forEach(who -> run(engine, base, who, lengths(false), null));
+            List<Served> one = served.subList(0, 1);
+            Map<String, Texts> modes = new LinkedHashMap<>();
+            modes.put("base", alike(List.of(Served.base("base"))));
+            modes.put("one", alike(one));
+            modes.put("mixed", alike(served));
+            modes.put("one, in turn", inTurn(one));
+            modes.put("hot, in turn", inTurn(hot));
+            modes.values().forEach(texts -> run(engine, base, alike(texts.adapters), null));
             for (int round = 0; round < work.repeats; round++) {
-                modes.forEach((mode, who) -> {
-                    int[] lengths = lengths(mode.endsWith("in turn"));
-                    double seconds = run(engine, base, who, lengths, mode.equals("mixed") ? firsts : null);
-                    best.merge(mode, IntStream.of(lengths).sum() / seconds, Math::max);
+                modes.forEach((mode, texts) -> {
+                    double seconds = run(engine, base, texts, mode.equals("mixed") ? firsts : null);
+                    int tokens =
+                            texts.lengths.stream().mapToInt(Integer::intValue).sum();
+                    best.merge(mode, tokens / seconds, Math::max);
                 });
             }
         }
@@ -188,37 +189,47 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
         return new Figures(Loading.dtype(base), work, best, first, load, memory);
     }
 
-    /** How many new tokens each text has: all alike, or where they come and go from half as many to half as many more. */
-    private int[] lengths(boolean inTurn) {
-        return inTurn
-                ? new Random(2)
-                        .ints(TURNS * work.rows, (work.fresh + 1) / 2, work.fresh + work.fresh / 2 + 1)
-                        .toArray()
-                : IntStream.generate(() -> work.fresh).limit(work.rows).toArray();
+    /**
+     * What is written.
+     *
+     * @param adapters which the texts have in turn
+     * @param lengths new tokens of each text
+     */
+    private record Texts(List<Served> adapters, List<Integer> lengths) {}
+
+    /** A text for each row, all of one length. */
+    private Texts alike(List<Served> adapters) {
+        return new Texts(adapters, Collections.nCopies(work.rows, work.fresh));
     }
 
-    /**
-     * Writes texts, as many at once as there are rows.
-     *
-     * @param lengths new tokens of each
-     * @return how many seconds it took
-     */
-    private double run(Engine engine, Base base, List<Served> who, int[] lengths, @Nullable List<Double> firsts) {
+    /** Several texts for each row, from half as long to half as much longer, with adapters in no order. */
+    private Texts inTurn(List<Served> adapters) {
+        List<Served> shuffled = new ArrayList<>(adapters);
+        Collections.shuffle(shuffled, new Random(3));
+        return new Texts(
+                shuffled,
+                new Random(2)
+                        .ints(TURNS * work.rows, (work.fresh + 1) / 2, work.fresh + work.fresh / 2 + 1)
+                        .boxed()
+                        .toList());
+    }
+
+    /** Writes texts, as many at once as there are rows; returns how many seconds it took. */
+    private double run(Engine engine, Base base, Texts texts, @Nullable List<Double> firsts) {
         Random random = new Random(1);
-        CountDownLatch open = new CountDownLatch(lengths.length);
+        CountDownLatch open = new CountDownLatch(texts.lengths.size());
         List<Ask> asks = new ArrayList<>();
         List<Listener> listeners = new ArrayList<>();
-        List<Served> turn = new ArrayList<>(who);
-        Collections.shuffle(turn, new Random(3));
-        double[] times = new double[lengths.length];
+        double[] times = new double[texts.lengths.size()];
         RuntimeException[] failure = new RuntimeException[1];
         long start = System.nanoTime();
-        for (int i = 0; i < lengths.length; i++) {
+        for (int i = 0; i < times.length; i++) {
             int[] prompt =
                     random.ints(work.prompt, 10, base.backbone().vocabSize()).toArray();
-            GenerateOptions options =
-                    GenerateOptions.DEFAULT.withMaxNewTokens(lengths[i]).withEndTokens(Set.of());
-            asks.add(Ask.of(prompt, options, turn.get(i % turn.size())));
+            GenerateOptions options = GenerateOptions.DEFAULT
+                    .withMaxNewTokens(texts.lengths.get(i))
+                    .withEndTokens(Set.of());
+            asks.add(Ask.of(prompt, options, texts.adapters.get(i % texts.adapters.size())));
             int row = i;
             listeners.add(new Listener() {
                 @Override

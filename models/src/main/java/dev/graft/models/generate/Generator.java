@@ -430,7 +430,8 @@ public final class Generator {
         }
     }
 
-    private float[][] lastLogits(Hidden hidden, Pass pass) {
+    /** The logits behind the last position of each row of a pass. */
+    public float[][] lastLogits(Hidden hidden, Pass pass) {
         Tensor last = hidden.last();
         Tensor end = last.narrow(1, last.size(1) - 1, 1);
         Tensor logits = base.logits(new Hidden(end, hidden.mask(), 0, List.of()), pass);
