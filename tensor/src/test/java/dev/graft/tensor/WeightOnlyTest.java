@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -17,7 +16,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Products with codes give what those with their values do. */
 class WeightOnlyTest {
-    private static final Rng RNG = Rng.of(7, "weight-only");
+    private final Rng rng = Rng.of(7, "weight-only");
 
     private Scope scope;
 
@@ -36,9 +35,9 @@ class WeightOnlyTest {
 
     /** A product, and the values of its matrix in fp64. */
     private record Case(Product product, Tensor values) {
-        static Case int4(long out, long in, long group) {
-            Tensor codes = torch.randint(0L, 16L, new long[] {out, in}).to(ScalarType.Byte);
-            Tensor scales = RNG.normal(0, 0.01, out, in / group).abs_().add_(new Scalar(0.001));
+        static Case int4(Rng rng, long out, long in, long group) {
+            Tensor codes = Ops.to(rng.uniform(0, 16, out, in).floor(), ScalarType.Byte);
+            Tensor scales = rng.normal(0, 0.01, out, in / group).abs_().add_(new Scalar(0.001));
             Tensor biases = scales.mul(new Scalar(-7.6));
             Tensor values = repeated(scales, group)
                     .mul(Ops.to(codes, ScalarType.Double))
@@ -46,9 +45,9 @@ class WeightOnlyTest {
             return new Case(some(WeightOnly.int4(codes, scales, biases)), values);
         }
 
-        static Case int8(long out, long in) {
-            Tensor codes = torch.randint(-127L, 128L, new long[] {out, in}).to(ScalarType.Char);
-            Tensor scales = RNG.normal(0, 0.001, out).abs_().add_(new Scalar(0.0001));
+        static Case int8(Rng rng, long out, long in) {
+            Tensor codes = Ops.to(rng.uniform(-127, 128, out, in).floor(), ScalarType.Char);
+            Tensor scales = rng.normal(0, 0.001, out).abs_().add_(new Scalar(0.0001));
             Tensor values = Ops.to(codes, ScalarType.Double).mul(scales.unsqueeze(1));
             return new Case(some(WeightOnly.int8(codes, scales)), values);
         }
@@ -63,12 +62,12 @@ class WeightOnlyTest {
         }
     }
 
-    private static Case of(String kind, long out, long in) {
-        return kind.equals("int8") ? Case.int8(out, in) : Case.int4(out, in, Long.parseLong(kind));
+    private Case of(String kind, long out, long in) {
+        return kind.equals("int8") ? Case.int8(rng, out, in) : Case.int4(rng, out, in, Long.parseLong(kind));
     }
 
-    private static Tensor bf16(double deviation, long... shape) {
-        return Ops.to(RNG.normal(0, deviation, shape), ScalarType.BFloat16);
+    private Tensor bf16(double deviation, long... shape) {
+        return Ops.to(rng.normal(0, deviation, shape), ScalarType.BFloat16);
     }
 
     private static double error(Tensor y, Tensor exact) {
@@ -128,11 +127,11 @@ class WeightOnlyTest {
 
     @Test
     void manyRowsAreNotForIt() {
-        Product eight = Case.int8(32, 32).product;
+        Product eight = Case.int8(rng, 32, 32).product;
         assertThat(eight.takes(bf16(1, 8, 8, 32))).isTrue();
         assertThat(eight.takes(bf16(1, 8, 9, 32))).isFalse();
         assertThat(eight.takes(bf16(1, 0, 32))).isFalse();
-        Product four = Case.int4(32, 32, 32).product;
+        Product four = Case.int4(rng, 32, 32, 32).product;
         assertThat(four.takes(bf16(1, 128, 32))).isTrue();
         assertThat(four.takes(bf16(1, 129, 32))).isFalse();
     }
