@@ -24,6 +24,14 @@ final class Operator {
     private static final Operator INT_PRODUCT = new Operator("aten::_int_mm");
     private static final Operator INT8_PRODUCT = new Operator("aten::_weight_int8pack_mm");
 
+    // Made once: each takes longer than a small product.
+    private static final IValue NOTHING = kept(new IValue());
+    private static final IValue NO_ACTIVATION = kept(new IValue("none"));
+    private static final IValue NO_SCALARS =
+            kept(new IValue(new GenericList(LINEAR.argument(4).containedType(0))));
+    private static final IValue NO_ALGORITHM = kept(new IValue(""));
+    private static final IValue ADD = kept(new IValue("add"));
+
     private final OperatorHandle handle;
 
     private Operator(String name) {
@@ -32,7 +40,7 @@ final class Operator {
 
     private Operator(String name, String overload) {
         handle = Dispatcher.singleton().findSchemaOrThrow(name, overload);
-        handle.retainReference(); // outlives the scope it happens to be made in
+        handle.retainReference();
     }
 
     /** {@code P ⊙ (dP - Σ P ⊙ dP)} over the last dimension, with sums in fp32. */
@@ -44,7 +52,7 @@ final class Operator {
 
     /** A matrix {@code [out, in]} as oneDNN's products read it. */
     static Tensor reordered(Tensor matrix) {
-        return REORDER.call(new IValue(matrix), new IValue());
+        return REORDER.call(new IValue(matrix), NOTHING);
     }
 
     /**
@@ -53,13 +61,7 @@ final class Operator {
      * @param matrix W as {@link #reordered} gives it
      */
     static Tensor reorderedLinear(Tensor x, Tensor matrix, @Nullable Tensor bias) {
-        return LINEAR.call(
-                new IValue(x),
-                new IValue(matrix),
-                bias == null ? new IValue() : new IValue(bias),
-                new IValue("none"),
-                new IValue(new GenericList(LINEAR.argument(4).containedType(0))),
-                new IValue(""));
+        return LINEAR.call(new IValue(x), new IValue(matrix), optional(bias), NO_ACTIVATION, NO_SCALARS, NO_ALGORITHM);
     }
 
     /**
@@ -69,12 +71,11 @@ final class Operator {
      * @param sum in the shape of the result
      */
     static Tensor linearPlus(Tensor sum, Tensor x, Tensor matrix, @Nullable Tensor bias) {
-        return LINEAR_PLUS.call(
-                new IValue(x),
-                new IValue(sum.contiguous()),
-                new IValue(matrix),
-                bias == null ? new IValue() : new IValue(bias),
-                new IValue("add"));
+        return LINEAR_PLUS.call(new IValue(x), new IValue(sum.contiguous()), new IValue(matrix), optional(bias), ADD);
+    }
+
+    private static IValue optional(@Nullable Tensor tensor) {
+        return tensor == null ? NOTHING : new IValue(tensor);
     }
 
     /** Codes from 0 to 15, int32 {@code [out, in]}, as {@link #int4Product} reads them. */
@@ -107,6 +108,12 @@ final class Operator {
     /** {@code a b} of int8 {@code [n, k]} and {@code [k, m]}, in int32. */
     static Tensor int8Product(Tensor a, Tensor b) {
         return INT_PRODUCT.call(new IValue(a), new IValue(b));
+    }
+
+    /** Outlives the scope that it happens to be made in. */
+    private static IValue kept(IValue value) {
+        value.retainReference();
+        return value;
     }
 
     private Type argument(int index) {
