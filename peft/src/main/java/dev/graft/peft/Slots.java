@@ -16,8 +16,8 @@ import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -186,39 +186,24 @@ public final class Slots implements AutoCloseable {
         }
 
         boolean actOn(Site site) {
-            return buckets.values().stream().anyMatch(bucket -> count(bucket) > 0 && bucket.pairs.containsKey(site));
+            return buckets.values().stream().anyMatch(bucket -> count(bucket) > 0 && bucket.of.containsKey(site));
         }
 
         /** The updates of the rows, {@code [rows, seq, out]}: what the layer's product is added to. Null for none. */
         @Nullable
         Tensor added(Linear site, Tensor x) {
-            return sum(x, (bucket, rows) -> {
-                Pair pair = bucket.pairs.get(site);
-                return pair == null ? null : products.times(narrow(x, rows, pair.a), own(pair.b));
+            return sum(x, (bucket, part) -> {
+                RowUpdates updates = bucket.of.get(site);
+                return updates == null ? null : updates.times(products, part, first, site.matrix());
             });
         }
 
-        /** The updates of layers whose matrices were put together, side by side: the first products are one. Null for none. */
+        /** The updates of layers whose matrices were put together, side by side. Null for none. */
         @Nullable
         Tensor added(Together together, Tensor x) {
-            return sum(x, (bucket, rows) -> {
-                Joint joint = bucket.joint.get(together);
-                if (joint == null) {
-                    return null;
-                }
-                Tensor narrow = narrow(x, rows, joint.a);
-                Tensor[] parts = new Tensor[joint.b.length];
-                for (int i = 0; i < parts.length; i++) {
-                    Tensor b = joint.b[i];
-                    parts[i] = b == null
-                            ? Tensors.zeros(
-                                    narrow.scalar_type(),
-                                    rows,
-                                    x.size(1),
-                                    together.matrices().get(i).rows())
-                            : products.times(narrow.narrow(2, (long) i * bucket.rank, bucket.rank), own(b));
-                }
-                return Ops.cat(2, parts);
+            return sum(x, (bucket, part) -> {
+                RowUpdates updates = bucket.joint.get(together);
+                return updates == null ? null : updates.times(products, part, first);
             });
         }
 
@@ -226,15 +211,10 @@ public final class Slots implements AutoCloseable {
             Tensor sum = null;
             for (Bucket bucket : buckets.values()) {
                 int rows = count(bucket);
-                Tensor more = rows == 0 ? null : update.of(bucket, rows);
+                Tensor more = rows == 0 ? null : update.of(bucket, Slots.first(rows, x));
                 sum = more == null ? sum : plus(sum, x, more);
             }
             return sum;
-        }
-
-        /** The first products of the first rows of a batch, in the type of matrices. */
-        private Tensor narrow(Tensor x, int rows, Tensor matrices) {
-            return products.times(Ops.to(Slots.first(rows, x), matrices.scalar_type()), own(matrices));
         }
 
         /** How many of them there are up to the last that a bucket has something for. */
@@ -245,17 +225,12 @@ public final class Slots implements AutoCloseable {
             }
             return count;
         }
-
-        /** Of the matrices of all slots those from the first row of the pass on. */
-        private Tensor own(Tensor matrices) {
-            return first == 0 ? matrices : matrices.narrow(0, first, matrices.size(0) - first);
-        }
     }
 
-    /** What the adapters of one rank add for the first rows of a pass; null for nothing. */
+    /** What the adapters of one rank add for the first rows of a pass, x {@code [rows, seq, in]}; null for nothing. */
     private interface Update {
         @Nullable
-        Tensor of(Bucket bucket, int rows);
+        Tensor of(Bucket bucket, Tensor x);
     }
 
     /** What was added for all rows, and what is added for the first of them. */
@@ -272,28 +247,12 @@ public final class Slots implements AutoCloseable {
         return rows == tensor.size(0) ? tensor : tensor.narrow(0, 0, rows);
     }
 
-    /**
-     * The matrices of one layer.
-     *
-     * @param a {@code [rows, in, rank]}
-     * @param b {@code [rows, rank, out]}
-     */
-    private record Pair(Tensor a, Tensor b) {}
-
-    /**
-     * The matrices of layers whose own were put together.
-     *
-     * @param a {@code [rows, in, layers · rank]}
-     * @param b of each layer, {@code [rows, rank, out]}; null where no adapter acts
-     */
-    private record Joint(Tensor a, @Nullable Tensor[] b) {}
-
     /** The rows whose adapters are of one rank. */
     private static final class Bucket implements AutoCloseable {
         private final int rank;
         private final boolean[] filled;
-        private final Map<Site, Pair> pairs = new IdentityHashMap<>();
-        private final Map<Together, Joint> joint = new IdentityHashMap<>();
+        private final Map<Site, RowUpdates> of = new IdentityHashMap<>();
+        private final Map<Together, RowUpdates> joint = new IdentityHashMap<>();
 
         Bucket(int rank, int rows) {
             this.rank = rank;
@@ -302,12 +261,7 @@ public final class Slots implements AutoCloseable {
 
         void put(int row, Map<Linear, Factors> factors) {
             try {
-                factors.forEach((site, own) -> {
-                    Pair pair = pairs.computeIfAbsent(site, s -> empty((Linear) s));
-                    long r = own.a().size(0);
-                    pair.a.select(0, row).narrow(1, 0, r).copy_(own.a().t());
-                    pair.b.select(0, row).narrow(0, 0, r).copy_(own.b().t());
-                });
+                factors.forEach((site, own) -> updates(site).put(row, site.matrix(), own));
             } catch (RuntimeException failure) {
                 clear(row);
                 throw failure;
@@ -315,46 +269,32 @@ public final class Slots implements AutoCloseable {
             filled[row] = true;
         }
 
-        private Pair empty(Linear site) {
-            Tensor b = kept(Tensors.zeros(site.type(), filled.length, rank, site.out()));
+        private RowUpdates updates(Linear site) {
             Together together = site.matrix().together();
-            if (together == null) {
-                return new Pair(narrows(site, rank), b);
-            }
-            int layers = together.matrices().size();
-            Joint all = joint.computeIfAbsent(
-                    together, t -> new Joint(narrows(site, (long) layers * rank), new Tensor[layers]));
-            int place = together.matrices().indexOf(site.matrix());
-            all.b[place] = b;
-            return new Pair(kept(all.a.narrow(2, (long) place * rank, rank)), b);
+            return of.computeIfAbsent(
+                    site,
+                    s -> together == null
+                            ? new RowUpdates(List.of(site.matrix()), filled.length, rank)
+                            : joint.computeIfAbsent(together, t -> new RowUpdates(t.matrices(), filled.length, rank)));
         }
 
-        private Tensor narrows(Linear site, long ranks) {
-            return kept(Tensors.zeros(site.type(), filled.length, site.in(), ranks));
-        }
-
-        private static Tensor kept(Tensor tensor) {
-            tensor.retainReference();
-            return tensor;
+        /** Those of each layer or of layers together, once. */
+        private Set<RowUpdates> all() {
+            Set<RowUpdates> all = Collections.newSetFromMap(new IdentityHashMap<>());
+            all.addAll(of.values());
+            return all;
         }
 
         void clear(int row) {
             try (Scope scope = new Scope()) {
-                for (Pair pair : pairs.values()) {
-                    pair.a.select(0, row).fill_(new Scalar(0.0));
-                    pair.b.select(0, row).fill_(new Scalar(0.0));
-                }
+                all().forEach(updates -> updates.clear(row));
             }
             filled[row] = false;
         }
 
         @Override
         public void close() {
-            for (Pair pair : pairs.values()) {
-                pair.a.close();
-                pair.b.close();
-            }
-            joint.values().forEach(all -> all.a.close());
+            all().forEach(RowUpdates::close);
         }
     }
 

@@ -22,37 +22,74 @@ public final class RowProducts implements AutoCloseable {
         this.rows = rows;
     }
 
-    /** Of all rows: where the rows of their matrices are in a table of all, and where each one's begin. */
+    /**
+     * Matrices of each row, as many to a row as it has blocks: each is multiplied by a block of x of its own, and their products stand side by side.
+     *
+     * @param all {@code [rows, blocks, in, out]}
+     * @param table the same, {@code [rows · blocks · in, out]}
+     */
+    public record Matrices(Tensor all, Tensor table, int blocks, int in, int out) implements AutoCloseable {
+        /** Zeros, which outlive the scope. */
+        public static Matrices zeros(ScalarType type, int rows, int blocks, int in, int out) {
+            Tensor all = kept(Tensors.zeros(type, rows, blocks, in, out));
+            return new Matrices(all, kept(all.view(-1, out)), blocks, in, out);
+        }
+
+        @Override
+        public void close() {
+            table.close();
+            all.close();
+        }
+    }
+
+    /** Of all blocks: where the rows of their matrices are in a table of all, and where each one's begin. */
     private record Places(Tensor all, Tensor starts) {}
 
     /**
-     * The products of the first texts, {@code [texts, tokens, out]}, for which no gradient is recorded.
+     * The products of texts with the matrices of as many rows, {@code [texts, tokens, blocks · out]}, for which no gradient is recorded.
      *
-     * @param x {@code [texts, tokens, in]}
-     * @param matrices {@code [rows, in, out]} of x's type
+     * @param x {@code [texts, tokens, blocks · in]}
+     * @param first the row of the first text
      */
-    public Tensor times(Tensor x, Tensor matrices) {
+    public Tensor times(Tensor x, Matrices matrices, int first) {
         long texts = x.size(0);
-        if (x.size(1) != 1) {
-            return x.bmm(texts == rows ? matrices : matrices.narrow(0, 0, texts));
-        }
-        long in = matrices.size(1);
-        Places known = places.computeIfAbsent(in, this::places);
+        long tokens = x.size(1);
+        return tokens == 1
+                ? summed(x, texts * matrices.blocks, matrices, first)
+                        .view(texts, 1, (long) matrices.blocks * matrices.out)
+                : batched(x, texts, tokens, matrices, first);
+    }
+
+    private Tensor summed(Tensor x, long bags, Matrices matrices, int first) {
+        long all = (long) rows * matrices.blocks;
+        long in = matrices.in;
+        Places known =
+                places.computeIfAbsent(all << 32 | in, key -> new Places(range(all * in, 1), range(all * in, in)));
+        long from = first * matrices.blocks * in;
         return torch.embedding_bag(
-                        matrices.view(-1, matrices.size(2)),
-                        texts == rows ? known.all : known.all.narrow(0, 0, texts * in),
-                        texts == rows ? known.starts : known.starts.narrow(0, 0, texts),
+                        from == 0 ? matrices.table : matrices.table.narrow(0, from, bags * in),
+                        bags == all ? known.all : known.all.narrow(0, 0, bags * in),
+                        bags == all ? known.starts : known.starts.narrow(0, 0, bags),
                         false,
                         0,
                         false,
                         new TensorOptional(x.reshape(-1)),
                         false)
-                .get0()
-                .unsqueeze(1);
+                .get0();
     }
 
-    private Places places(long in) {
-        return new Places(range(rows * in, 1), range(rows * in, in));
+    private static Tensor batched(Tensor x, long texts, long tokens, Matrices matrices, int first) {
+        Tensor own = matrices.all.narrow(0, first, texts).flatten(0, 1);
+        if (matrices.blocks == 1) {
+            return x.bmm(own);
+        }
+        return x.view(texts, tokens, matrices.blocks, matrices.in)
+                .transpose(1, 2)
+                .reshape(texts * matrices.blocks, tokens, matrices.in)
+                .bmm(own)
+                .view(texts, matrices.blocks, tokens, matrices.out)
+                .transpose(1, 2)
+                .reshape(texts, tokens, (long) matrices.blocks * matrices.out);
     }
 
     private static Tensor range(long end, long step) {

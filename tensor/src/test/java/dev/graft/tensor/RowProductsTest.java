@@ -14,22 +14,39 @@ class RowProductsTest {
         return Ops.to(RNG.normal(0, 1, shape), type);
     }
 
-    /** Of fewer texts than there are places too, and where the matrices are a part of wider ones. */
+    private static RowProducts.Matrices matrices(ScalarType type, int rows, int blocks, int in, int out) {
+        RowProducts.Matrices matrices = RowProducts.Matrices.zeros(type, rows, blocks, in, out);
+        matrices.all().copy_(random(type, rows, blocks, in, out));
+        return matrices;
+    }
+
+    /** Of fewer texts than there are rows too, of those from another row on, and where a row has several matrices. */
     @ParameterizedTest
-    @CsvSource({"Float, 1, 1e-5", "Float, 3, 1e-5", "BFloat16, 1, 0.02", "BFloat16, 3, 0.02"})
-    void eachTextIsMultipliedByItsOwnMatrix(ScalarType type, int tokens, double tolerance) {
+    @CsvSource({
+        "Float, 1, 1, 1e-5",
+        "Float, 3, 4, 1e-5",
+        "BFloat16, 1, 4, 0.02",
+        "BFloat16, 3, 1, 0.02",
+        "BFloat16, 3, 4, 0.02"
+    })
+    void eachTextIsMultipliedByItsOwnMatrices(ScalarType type, int tokens, int blocks, double tolerance) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope();
-                RowProducts products = new RowProducts(5)) {
-            Tensor matrices = random(type, 5, 40, 12).narrow(2, 4, 6);
+                RowProducts products = new RowProducts(5);
+                RowProducts.Matrices matrices = matrices(type, 5, blocks, 40, 6)) {
             for (int texts : new int[] {5, 2}) {
-                Tensor x = random(type, texts, tokens, 40);
-                Tensor y = products.times(x, matrices);
-                for (int i = 0; i < texts; i++) {
-                    Tensor one = Ops.to(x.select(0, i), ScalarType.Float)
-                            .matmul(Ops.to(matrices.select(0, i), ScalarType.Float));
+                int first = 5 - texts;
+                Tensor x = random(type, texts, tokens, blocks * 40);
+                Tensor y = products.times(x, matrices, first);
+                assertThat(Tensors.shape(y)).containsExactly(texts, tokens, blocks * 6);
+                for (int i = 0; i < texts * blocks; i++) {
+                    int text = i / blocks;
+                    int block = i % blocks;
+                    Tensor one = Ops.to(x.select(0, text).narrow(1, block * 40, 40), ScalarType.Float)
+                            .matmul(Ops.to(
+                                    matrices.all().select(0, first + text).select(0, block), ScalarType.Float));
                     double scale = one.abs().max().item_double();
-                    double error = Ops.to(y.select(0, i), ScalarType.Float)
+                    double error = Ops.to(y.select(0, text).narrow(1, block * 6, 6), ScalarType.Float)
                             .sub(one)
                             .abs()
                             .max()
@@ -41,20 +58,23 @@ class RowProductsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"Float", "BFloat16"})
-    void whatATextGetsDependsOnNoOther(ScalarType type) {
+    @CsvSource({"Float, 1", "BFloat16, 1", "BFloat16, 3"})
+    void whatATextGetsDependsOnNoOther(ScalarType type, int blocks) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope();
-                RowProducts products = new RowProducts(8)) {
-            Tensor matrices = random(type, 8, 33, 16);
-            Tensor x = random(type, 8, 1, 33);
-            Tensor all = products.times(x, matrices);
-            Tensor alone = Tensors.zeros(type, 8, 1, 33);
+                RowProducts products = new RowProducts(8);
+                RowProducts.Matrices matrices = matrices(type, 8, blocks, 33, 16)) {
+            Tensor x = random(type, 8, 1, blocks * 33);
+            Tensor all = products.times(x, matrices, 0);
+            Tensor alone = Tensors.zeros(type, 8, 1, blocks * 33);
             alone.select(0, 6).copy_(x.select(0, 6));
-            assertThat(products.times(alone, matrices).select(0, 6).equal(all.select(0, 6)))
-                    .isTrue();
-            assertThat(products.times(x.narrow(0, 0, 7), matrices).select(0, 6).equal(all.select(0, 6)))
-                    .isTrue();
+            for (Tensor other : new Tensor[] {
+                products.times(alone, matrices, 0),
+                products.times(x.narrow(0, 0, 7), matrices, 0),
+                products.times(x.narrow(0, 6, 1), matrices, 6).expand(8, 1, -1)
+            }) {
+                assertThat(other.select(0, 6).equal(all.select(0, 6))).isTrue();
+            }
         }
     }
 }
