@@ -183,24 +183,26 @@ public final class KvTile {
          * @return {@code [rows, 1, heads · headDim]}
          */
         Tensor attend(Attention site, Tensor q, Tensor key, Tensor value, Alibi.@Nullable Bias alibi) {
+            long kvHeads = key.size(1);
+            long group = q.size(1) / kvHeads;
             Tensor k = added(Objects.requireNonNull(keys.get(site.layer())), key);
             Tensor v = added(Objects.requireNonNull(values.get(site.layer())), value);
-            long kvHeads = key.size(1);
-            Tensor queries = Ops.scale(q, site.scale()).reshape(q.size(0), kvHeads, q.size(1) / kvHeads, q.size(3));
-            Tensor products = queries.matmul(k.transpose(2, 3));
+            Tensor queries = Ops.scale(q, site.scale()).reshape(q.size(0) * kvHeads, group, q.size(3));
+            Tensor products = queries.bmm(k.transpose(1, 2));
             SoftCap cap = site.cap();
-            Tensor scores = (cap == null ? products : cap.apply(products)).add_(hidden);
+            Tensor scores = cap == null ? products : cap.apply(products);
+            Tensor each = scores.view(q.size(0), kvHeads, group, scores.size(2)).add_(hidden);
             if (alibi != null) {
-                alibi.addTo(scores, places);
+                alibi.addTo(each, places);
             }
-            return scores.softmax(-1).matmul(v).reshape(q.size(0), 1, q.size(1) * q.size(3));
+            return scores.softmax(-1).bmm(v).view(q.size(0), 1, q.size(1) * q.size(3));
         }
 
-        /** The positions up to this one, which is put there. */
+        /** The positions up to this one, which is put there, {@code [rows · heads, width, headDim]}. */
         private Tensor added(Tensor store, Tensor fresh) {
             long d = store.size(3);
             store.view(-1, d).index_copy_(0, Objects.requireNonNull(flat.get(store.size(1))), fresh.reshape(-1, d));
-            return store.narrow(2, 0, hidden.size(3));
+            return store.flatten(0, 1).narrow(1, 0, hidden.size(3));
         }
     }
 }
