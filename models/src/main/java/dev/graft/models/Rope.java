@@ -8,6 +8,7 @@ import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
@@ -148,11 +149,9 @@ public record Rope(
                 type);
         Tensor cos = eachAlone(angles, Tensor::cos);
         Tensor sin = eachAlone(angles, Tensor::sin);
-        if (scale == 1) {
-            return new Angles(cos, sin, neighbours);
-        }
-        Scalar factor = new Scalar(scale);
-        return new Angles(cos.mul(factor), sin.mul(factor), neighbours);
+        return scale == 1
+                ? Angles.of(cos, sin, neighbours)
+                : Angles.of(Ops.scale(cos, scale), Ops.scale(sin, scale), neighbours);
     }
 
     /**
@@ -171,11 +170,23 @@ public record Rope(
     }
 
     /**
-     * Cosines and sines of a pass's positions, each {@code [batch or 1, 1, seq, headDim / 2]}.
+     * Cosines and sines of a pass's positions for each value of a head, {@code [batch or 1, 1, seq, headDim]}: a value is multiplied by the cosine, and
+     * the other one of its pair by the sine, which is negative for the first of a pair.
      *
      * @param neighbours whether they turn pairs of neighbours
      */
     public record Angles(Tensor cos, Tensor sin, boolean neighbours) {
+        /** Of cosines and sines for each pair. */
+        private static Angles of(Tensor cos, Tensor sin, boolean neighbours) {
+            return new Angles(both(cos, cos, neighbours), both(sin.neg(), sin, neighbours), neighbours);
+        }
+
+        private static Tensor both(Tensor first, Tensor second, boolean neighbours) {
+            return neighbours
+                    ? torch.stack(new TensorVector(first, second), 4).flatten(3, 4)
+                    : Ops.cat(3, first, second);
+        }
+
         /** The same in another type. */
         public Angles to(ScalarType type) {
             return new Angles(Ops.to(cos, type), Ops.to(sin, type), neighbours);
@@ -188,22 +199,16 @@ public record Rope(
 
         /** Turns x {@code [batch, heads, seq, headDim]}, or the first values of each head where there are angles for those alone. */
         public Tensor rotate(Tensor x) {
-            long turned = 2 * cos.size(3);
+            long turned = cos.size(3);
             if (turned < x.size(3)) {
                 return Ops.cat(3, rotate(x.narrow(3, 0, turned)), x.narrow(3, turned, x.size(3) - turned));
             }
-            long pairs = x.size(3) / 2;
-            TensorVector sides = neighbours
-                    ? x.unflatten(3, pairs, 2).unbind(4)
-                    : x.unflatten(3, 2, pairs).unbind(3);
-            Tensor first = sides.get(0);
-            Tensor second = sides.get(1);
-            Tensor turnedFirst = first.mul(cos).addcmul_(second, sin, new Scalar(-1.0));
-            Tensor turnedSecond = second.mul(cos).addcmul_(first, sin, new Scalar(1.0));
-            return neighbours
-                    ? Ops.cat(4, turnedFirst.unsqueeze(4), turnedSecond.unsqueeze(4))
-                            .flatten(3, 4)
-                    : Ops.cat(3, turnedFirst, turnedSecond);
+            return x.mul(cos).addcmul_(others(x, turned / 2), sin, new Scalar(1.0));
+        }
+
+        /** For each value the other one of its pair. */
+        private Tensor others(Tensor x, long pairs) {
+            return neighbours ? x.unflatten(3, pairs, 2).flip(4).flatten(3, 4) : x.roll(new long[] {pairs}, 3);
         }
     }
 }
