@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.models.Base;
+import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
@@ -12,9 +13,14 @@ import dev.graft.peft.inits.Factors;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.tensor.NoGrad;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.node.ObjectNode;
 
 class SlotsTest {
@@ -112,6 +118,35 @@ class SlotsTest {
             assertThat(difference(slots.hooks(1, 5), each.hooks())).isLessThan(1e-4);
             assertThat(difference(slots.hooks(1, 5), Hooks.NONE)).isGreaterThan(1e-3);
             assertThat(slots.hooks(4, 4)).isSameAs(Hooks.NONE);
+        }
+    }
+
+    /** Layers that are given the same input have their updates from one product; some of them may have none. Of single tokens too. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void siblingsThatWerePutTogetherHaveTheirOwnUpdates(boolean single) {
+        Base base = Bases.load(Bases.LLAMA);
+        base.pack();
+        Inputs texts = Bases.batch();
+        Inputs batch =
+                single ? Inputs.of(texts.ids().narrow(1, 0, 1), texts.mask().narrow(1, 0, 1)) : texts;
+        List<Selection> adapters = Stream.of("lora", "lora-all-linear", "lora-patterns")
+                .map(name -> Selection.of(Adapter.load(base, Bases.FIXTURES.resolve("adapters/llama-gqa/" + name))))
+                .toList();
+        Selection[] rows = IntStream.range(0, (int) batch.ids().size(0))
+                .mapToObj(row -> row == 1 ? Selection.BASE : adapters.get(row % 3))
+                .toArray(Selection[]::new);
+        try (NoGrad off = new NoGrad();
+                Slots slots = new Slots(rows.length)) {
+            for (int row = 0; row < rows.length; row++) {
+                assertThat(slots.seat(row, rows[row])).isTrue();
+            }
+            Tensor expected =
+                    base.logits(batch, Pass.inference(Selection.rows(rows).hooks()));
+            Tensor frozen = base.logits(batch, Pass.inference(Hooks.NONE));
+            Tensor actual = base.logits(batch, Pass.inference(slots.hooks()));
+            assertThat(Bases.difference(actual, expected, batch.mask())).isLessThan(1e-4);
+            assertThat(Bases.difference(actual, frozen, batch.mask())).isGreaterThan(1e-3);
         }
     }
 }
