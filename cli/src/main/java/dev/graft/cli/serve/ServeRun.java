@@ -44,6 +44,7 @@ record ServeRun(
         Adapters served = new Adapters(loading.base(), baseName(), store, adapterMemory);
         virtual.forEach(served::add);
         pins.forEach(served::pin);
+        fingerprint(served);
         Metrics metrics = new Metrics();
         try {
             if (loading.base().task() == Task.CAUSAL_LM) {
@@ -72,6 +73,15 @@ record ServeRun(
             loading.base().pack();
         }
         return loading;
+    }
+
+    /** Has the base's fingerprint made, with which adapters are compared: else the first request for one waits while all of the base is read. */
+    private static void fingerprint(Adapters served) {
+        if (!served.names().isEmpty()) {
+            Thread reading = new Thread(served.base()::fingerprint, "graft-fingerprint");
+            reading.setDaemon(true);
+            reading.start();
+        }
     }
 
     private void wait(Adapters served, Server server) throws InterruptedException {
