@@ -14,8 +14,10 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -59,15 +61,32 @@ public final class Embeddings {
         return largest;
     }
 
-    private static double textsPerSecond(EmbeddingModel model, List<TextSegment> texts, int each) {
-        long start = System.nanoTime();
-        for (int first = 0; first < texts.size(); first += each) {
-            model.embedAll(texts.subList(first, Math.min(texts.size(), first + each)));
+    /**
+     * Texts that are asked for.
+     *
+     * @param each texts of a request
+     * @param clients how many ask at once
+     */
+    private record Load(int each, int clients) {
+        double textsPerSecond(EmbeddingModel model, List<TextSegment> texts) {
+            AtomicInteger next = new AtomicInteger();
+            long start = System.nanoTime();
+            CompletableFuture<?>[] asking = IntStream.range(0, clients)
+                    .mapToObj(client ->
+                            CompletableFuture.runAsync(() -> ask(model, texts, next), task -> new Thread(task).start()))
+                    .toArray(CompletableFuture[]::new);
+            CompletableFuture.allOf(asking).join();
+            return texts.size() * 1e9 / (System.nanoTime() - start);
         }
-        return texts.size() * 1e9 / (System.nanoTime() - start);
+
+        private void ask(EmbeddingModel model, List<TextSegment> texts, AtomicInteger next) {
+            for (int first = next.getAndAdd(each); first < texts.size(); first = next.getAndAdd(each)) {
+                model.embedAll(texts.subList(first, Math.min(texts.size(), first + each)));
+            }
+        }
     }
 
-    /** {@code [rounds]}: prints texts a second of each, for requests of one text and of many. */
+    /** {@code [rounds]}: prints texts a second of each, for requests of one text, by one client and by eight, and of many. */
     public static void main(String[] args) {
         int rounds = args.length == 0 ? 7 : Integer.parseInt(args[0]);
         int threads = Runtime.getRuntime().availableProcessors();
@@ -83,18 +102,19 @@ public final class Embeddings {
             EmbeddingModel onnx = new AllMiniLmL6V2EmbeddingModel(workers);
             System.out.printf(
                     Locale.ROOT, "%d threads, largest difference %.1e%n", threads, difference(graft, onnx, texts));
-            for (int each : new int[] {1, 16, 512}) {
-                List<TextSegment> some = texts.subList(0, Math.min(texts.size(), 64 * each));
+            for (Load load : new Load[] {new Load(1, 1), new Load(1, 8), new Load(16, 1), new Load(512, 1)}) {
+                List<TextSegment> some = texts.subList(0, Math.min(texts.size(), 64 * load.each * load.clients));
                 List<Double> own = new ArrayList<>();
                 List<Double> peers = new ArrayList<>();
                 for (int round = 0; round < rounds; round++) {
-                    own.add(textsPerSecond(graft, some, each));
-                    peers.add(textsPerSecond(onnx, some, each));
+                    own.add(load.textsPerSecond(graft, some));
+                    peers.add(load.textsPerSecond(onnx, some));
                 }
                 System.out.printf(
                         Locale.ROOT,
-                        "%3d texts a request: Graft %.0f texts/s, ONNX Runtime %.0f, ratio %.2f%n",
-                        each,
+                        "%3d texts a request, %d at once: Graft %.0f texts/s, ONNX Runtime %.0f, ratio %.2f%n",
+                        load.each,
+                        load.clients,
                         median(own),
                         median(peers),
                         median(own) / median(peers));

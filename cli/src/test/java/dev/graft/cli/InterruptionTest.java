@@ -7,11 +7,14 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class InterruptionTest {
 
+    /** A process whose parent ignores a signal, as one behind nohup, ignores it too and never ends. */
+    @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     @ParameterizedTest
     @CsvSource({"INT,130", "TERM,143"})
     void theCommandEndsItsStepBeforeTheProcessEnds(String signal, int code) throws Exception {
