@@ -208,7 +208,9 @@ public record Rope(
 
         /** For each value the other one of its pair. */
         private Tensor others(Tensor x, long pairs) {
-            return neighbours ? x.unflatten(3, pairs, 2).flip(4).flatten(3, 4) : x.roll(new long[] {pairs}, 3);
+            return neighbours
+                    ? x.unflatten(3, pairs, 2).roll(new long[] {1}, 4).flatten(3, 4)
+                    : x.roll(new long[] {pairs}, 3);
         }
     }
 }

@@ -36,7 +36,7 @@ final class RowUpdates implements AutoCloseable {
                 .map(layer -> BigInteger.valueOf(layer.rows()))
                 .reduce(BigInteger.ZERO, BigInteger::gcd)
                 .intValueExact();
-        int blocks = (int) (out() / width);
+        int blocks = (int) (start(layers.size()) / width);
         a = RowProducts.Matrices.zeros(first.type(), rows, 1, (int) first.columns(), layers.size() * rank);
         b = RowProducts.Matrices.zeros(first.type(), rows, blocks, rank, width);
         columns = blocks == layers.size() ? null : columns();
@@ -57,10 +57,6 @@ final class RowUpdates implements AutoCloseable {
 
     private int blocks(int layer) {
         return (int) (layers.get(layer).rows() / b.out());
-    }
-
-    private long out() {
-        return layers.stream().mapToLong(Matrix::rows).sum();
     }
 
     /** Where a layer's output begins among those of all. */
