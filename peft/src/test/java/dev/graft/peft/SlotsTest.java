@@ -125,7 +125,7 @@ class SlotsTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void siblingsThatWerePutTogetherHaveTheirOwnUpdates(boolean single) {
-        Base base = Bases.load(Bases.LLAMA);
+        Base base = Base.load(Bases.FIXTURES.resolve("bases").resolve(Bases.LLAMA), Base.Options.DEFAULT);
         base.pack();
         Inputs texts = Bases.batch();
         Inputs batch =
