@@ -9,7 +9,7 @@ import dev.graft.models.generate.Generator;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.peft.Slots;
 import dev.graft.serve.PromptPasses.Chunk;
-import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Inference;
 import dev.graft.tensor.Scope;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -182,7 +182,7 @@ public final class Engine implements Worker {
     }
 
     private void run() {
-        try (NoGrad off = new NoGrad()) {
+        try (Inference mode = new Inference()) {
             int turn = 0;
             while (admit()) {
                 turn = read(turn);

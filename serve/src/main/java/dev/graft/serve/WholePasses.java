@@ -9,7 +9,7 @@ import dev.graft.models.sites.Hooks;
 import dev.graft.models.tokenizers.Encoding;
 import dev.graft.peft.Selection;
 import dev.graft.peft.Slots;
-import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Inference;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -35,7 +35,7 @@ final class WholePasses implements AutoCloseable {
 
     /** Reads texts of one width, and hands their answers to their requests. */
     void read(List<WholeText> texts) {
-        try (NoGrad off = new NoGrad();
+        try (Inference mode = new Inference();
                 Scope scope = new Scope()) {
             WholeText first = texts.get(0);
             List<WholeText> rows = first.alone() ? texts : seated(texts);

@@ -16,8 +16,8 @@ import dev.graft.peft.Adapter;
 import dev.graft.peft.Merge;
 import dev.graft.peft.Parameter;
 import dev.graft.peft.Selection;
+import dev.graft.tensor.Inference;
 import dev.graft.tensor.Natives;
-import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.TrainingEvent.Stepped;
@@ -193,7 +193,7 @@ final class FootprintRun {
     }
 
     private static float[] logits(Base base, Inputs rows, Hooks hooks) {
-        try (NoGrad off = new NoGrad();
+        try (Inference mode = new Inference();
                 Scope scope = new Scope()) {
             return Tensors.floats(base.logits(rows, Pass.inference(hooks)));
         }

@@ -17,7 +17,7 @@ import dev.graft.peft.Selection;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.peft.methods.PromptTuning;
-import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Inference;
 import dev.graft.tensor.Scope;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -106,7 +106,7 @@ public record LatencySweep(Base base, int repeats) {
                     .generate(List.of(ids), GenerateOptions.DEFAULT.withMaxNewTokens(1), hooks, TextListener.SILENT);
             return;
         }
-        try (NoGrad off = new NoGrad();
+        try (Inference mode = new Inference();
                 Scope scope = new Scope()) {
             long[][] row = {Arrays.stream(ids).asLongStream().toArray()};
             on.hidden(on.backbone().trial(row), Pass.inference(hooks));

@@ -5,7 +5,7 @@ import dev.graft.models.Pass;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Encoding;
 import dev.graft.peft.Selection;
-import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Inference;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
@@ -59,7 +59,7 @@ public record Classifier(Base base, Selection selection) {
         float[][] logits = new float[texts.size()][];
         for (int start = 0; start < examples.size(); start += BATCH) {
             Batch batch = Batch.of(examples.subList(start, Math.min(start + BATCH, examples.size())), PAD);
-            try (NoGrad off = new NoGrad();
+            try (Inference mode = new Inference();
                     Scope scope = new Scope()) {
                 float[] values =
                         Tensors.floats(base.logits(Objective.inputs(batch), Pass.inference(selection.hooks())));

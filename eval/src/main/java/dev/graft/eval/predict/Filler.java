@@ -10,7 +10,7 @@ import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Encoding;
 import dev.graft.models.tokenizers.SpecialTokens;
 import dev.graft.models.tokenizers.Tokenizer;
-import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Inference;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -54,7 +54,7 @@ public record Filler(Base base, int most) {
             throw new InputException("the text \"" + text + "\" has no " + mask.content()
                     + " to fill; write it where a token is wanted");
         }
-        try (NoGrad off = new NoGrad();
+        try (Inference mode = new Inference();
                 Scope scope = new Scope()) {
             Pass pass = Pass.inference(hooks);
             long[][] row = {Arrays.stream(ids).asLongStream().toArray()};

@@ -8,7 +8,7 @@ import dev.graft.models.Pass;
 import dev.graft.models.images.ImageProcessor;
 import dev.graft.models.images.Picture;
 import dev.graft.models.sites.Hooks;
-import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Inference;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.List;
@@ -43,7 +43,7 @@ public final class Segmenter {
 
     /** A mask of the picture's size, whose channels have the numbers of the classes. */
     public Picture mask(Picture picture) {
-        try (NoGrad off = new NoGrad();
+        try (Inference mode = new Inference();
                 Scope scope = new Scope()) {
             Tensor pixels = processor.pixels(List.of(picture));
             Tensor logits = base.logits(Inputs.images(pixels), Pass.inference(hooks));

@@ -14,7 +14,7 @@ import dev.graft.models.sites.Norm;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.SpecialTokens.Role;
 import dev.graft.models.tokenizers.Tokenizer;
-import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Inference;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
@@ -188,7 +188,7 @@ public final class Generator {
 
     private List<Generated> sample(
             List<Continuation> all, @Nullable Inputs source, GenerateOptions options, Hooks hooks, KvCache cache) {
-        try (NoGrad off = new NoGrad()) {
+        try (Inference mode = new Inference()) {
             float[][] logits = read(all, source, options, hooks, cache);
             Hooks acting = hooks;
             List<Continuation> active = all;
@@ -212,7 +212,7 @@ public final class Generator {
 
     private Generated search(
             Continuation text, @Nullable Inputs source, GenerateOptions options, Hooks hooks, TextListener listener) {
-        try (NoGrad off = new NoGrad();
+        try (Inference mode = new Inference();
                 KvCache cache = new KvCache(0)) {
             float[][] logits = read(List.of(text), source, options, hooks, cache);
             BeamSearch search =
