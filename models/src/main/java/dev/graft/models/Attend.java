@@ -10,6 +10,7 @@ import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -60,6 +61,9 @@ public final class Attend {
         if (together == null) {
             throw new IllegalStateException("rows have masks of their own in a ragged pass alone");
         }
+        if (whole.isOfAlikeRows()) {
+            return alike(site, q, own, ownValues, whole, together);
+        }
         KvTile.Step step = together.step();
         Tensor all = step == null ? null : step.attend(site, q, own, ownValues, whole.alibi());
         Tensor[] rows = new Tensor[masks.size()];
@@ -83,6 +87,18 @@ public final class Attend {
             rows[row] = rows[row] == null && all != null ? all.narrow(0, row, 1) : rows[row];
         }
         return Ops.cat(0, rows);
+    }
+
+    /** Whole texts of one length: what they see is alike, and their products are one. */
+    private static Tensor alike(
+            Attention site, Tensor q, Tensor own, Tensor ownValues, AttentionMask mask, Ragged together) {
+        List<Pass> passes =
+                together.rows().stream().map(Objects::requireNonNull).toList();
+        for (int row = 0; row < passes.size(); row++) {
+            seen(site, own.narrow(0, row, 1), ownValues.narrow(0, row, 1), passes.get(row));
+        }
+        List<Chunk> chunks = chunks(q, own, mask, passes.get(0));
+        return all(site, q, own, ownValues, chunks, 0, new long[chunks.size()]);
     }
 
     private static Tensor alone(Attention site, Tensor query, Tensor key, Tensor value, AttentionMask mask, Pass pass) {

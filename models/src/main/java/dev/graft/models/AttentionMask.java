@@ -164,7 +164,20 @@ public record AttentionMask(
         }
         Tensor shift = Arrays.stream(shifts).allMatch(row -> row == 0) ? null : Tensors.of(shifts, shifts.length, 1);
         Tensor own = pass.context().mask();
-        return of(own, own.size(1), false, type, shift, null).over(rows);
+        boolean alike = shift == null && rows.stream().allMatch(row -> row != null && row.isOfWholeText());
+        return of(own, own.size(1), causal && alike, type, shift, null).over(rows);
+    }
+
+    /** Whether nothing but the pass's own positions is seen, none of which is padding. */
+    private boolean isOfWholeText() {
+        return keys.size(1) == queries
+                && segments == null
+                && Arrays.stream(Tensors.longs(keys)).allMatch(key -> key == 1);
+    }
+
+    /** Whether the rows are whole texts of one length, of which this mask says what they see. */
+    boolean isOfAlikeRows() {
+        return causal && alibi == null && rows.stream().allMatch(row -> row != null && row.reach.equals(reach));
     }
 
     private AttentionMask over(List<@Nullable AttentionMask> newRows) {

@@ -67,8 +67,9 @@ public final class KvTile {
         long larger = roundedUp(Math.max(positions, capacity + capacity / 4));
         for (boolean key : new boolean[] {true, false}) {
             (key ? keys : values).replaceAll((layer, old) -> {
-                Tensor store = Tensors.zeros(old.scalar_type(), old.size(0), old.size(1), larger, old.size(3));
+                Tensor store = Tensors.empty(old.scalar_type(), old.size(0), old.size(1), larger, old.size(3));
                 store.narrow(2, 0, capacity).copy_(old);
+                store.narrow(2, capacity, larger - capacity).zero_();
                 store.retainReference();
                 old.releaseReference();
                 for (int row = 0; row < rows.length; row++) {

@@ -334,14 +334,19 @@ public final class Engine implements Worker {
         }
         chunks.forEach(chunk -> chunk.row().written = chunk.row().cache().length());
         try (Scope scope = new Scope()) {
-            List<PromptPasses.Read> read;
+            float[][] logits;
             try {
-                read = prompts.read(chunks);
+                PromptPasses.Read read = prompts.read(chunks);
+                logits = chunks.stream().anyMatch(Chunk::isLast)
+                        ? generator.lastLogits(read.hidden(), read.pass())
+                        : new float[chunks.size()][];
             } catch (RuntimeException failure) {
                 failed(chunks, failure);
                 return;
             }
-            read.forEach(this::ended);
+            for (int i = 0; i < logits.length; i++) {
+                ended(chunks.get(i), logits[i]);
+            }
         }
     }
 
@@ -357,9 +362,12 @@ public final class Engine implements Worker {
         }
     }
 
-    /** After a chunk was read: the first token where it was the last. */
-    private void ended(PromptPasses.Read read) {
-        Chunk chunk = read.chunk();
+    /**
+     * After a chunk was read: the first token where it was the last.
+     *
+     * @param logits behind the chunk
+     */
+    private void ended(Chunk chunk, float[] logits) {
         Row row = chunk.row();
         Served adapter = row.ask.adapter();
         try {
@@ -367,7 +375,7 @@ public final class Engine implements Worker {
             prompts.ended(chunk);
             if (row.isRead()) {
                 slots.get(chunk.place() / TILE).put(chunk.place() % TILE, adapter.selection());
-                took(chunk.place(), row, generator.lastLogits(read.hidden(), read.pass())[0]);
+                took(chunk.place(), row, logits);
                 observer.first(adapter, System.nanoTime() - row.asked);
             }
         } catch (RuntimeException failure) {

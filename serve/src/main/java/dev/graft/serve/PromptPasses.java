@@ -8,7 +8,6 @@ import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Slots;
 import dev.graft.tensor.Aside;
 import dev.graft.tensor.Tensors;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -57,10 +56,15 @@ final class PromptPasses implements AutoCloseable {
         int length() {
             return end - row.read;
         }
+
+        /** Whether nothing of the prompt is left behind it. */
+        boolean isLast() {
+            return end == row.ask.prompt().length;
+        }
     }
 
-    /** What was read of a chunk: its hidden states, and the pass of its row alone. */
-    record Read(Chunk chunk, Hidden hidden, Pass pass) {}
+    /** What was read of chunks: their hidden states, and the pass that they were read in. */
+    record Read(Hidden hidden, Pass pass) {}
 
     /** The next chunk of a prompt, behind what others have read of it. */
     Chunk next(int place, Row row) {
@@ -104,7 +108,7 @@ final class PromptPasses implements AutoCloseable {
     }
 
     /** Reads chunks in one pass. */
-    List<Read> read(List<Chunk> chunks) {
+    Read read(List<Chunk> chunks) {
         Chunk first = chunks.get(0);
         int count = chunks.size();
         long[] ids = chunks.stream()
@@ -117,14 +121,7 @@ final class PromptPasses implements AutoCloseable {
                 .toList();
         Pass pass =
                 count == 1 ? passes.get(0) : Pass.ragged(slots(first.place).hooks(slot(first.place), count), passes);
-        Hidden hidden = base.hidden(Inputs.of(Tensors.of(ids, count, first.length()), mask), pass);
-        List<Read> each = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            Tensor last = hidden.last().narrow(0, i, 1);
-            Hidden own = new Hidden(last, hidden.mask().narrow(0, i, 1), hidden.prompt(), List.of());
-            each.add(new Read(chunks.get(i), own, passes.get(i)));
-        }
-        return each;
+        return new Read(base.hidden(Inputs.of(Tensors.of(ids, count, first.length()), mask), pass), pass);
     }
 
     /** Says that a chunk was read, and keeps what it made for other prompts. */

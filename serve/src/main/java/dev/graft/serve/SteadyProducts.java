@@ -14,6 +14,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -40,8 +41,27 @@ final class SteadyProducts {
      */
     static boolean of(Base base, int fewest, int most, int texts) {
         return all(
-                base,
-                (product, layer) -> areSame(product, layer, fewest, texts) && areSame(product, layer, most, texts));
+                        base,
+                        (product, layer) ->
+                                areSame(product, layer, fewest, texts) && areSame(product, layer, most, texts))
+                && isHeadSame(base, texts);
+    }
+
+    /** Whether the logits of a token are the same among those of so many others. */
+    private static boolean isHeadSame(Base base, int most) {
+        Linear head = base.head().output();
+        if (head == null) {
+            return true;
+        }
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor x = Ops.to(Rng.of(1, head.name()).uniform(-1, 1, most, 1, head.in()), head.type());
+            Tensor last = head.matrix().times(x.narrow(0, most - 1, 1), head.bias(), null);
+            return IntStream.range(0, most - 1).allMatch(first -> {
+                Tensor all = head.matrix().times(x.narrow(0, first, most - first), head.bias(), null);
+                return all.narrow(0, most - first - 1, 1).equal(last);
+            });
+        }
     }
 
     /**
