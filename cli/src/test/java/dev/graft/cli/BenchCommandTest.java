@@ -59,6 +59,7 @@ class BenchCommandTest {
                 "--rank=2",
                 "--prompt=4",
                 "--new=3",
+                "--warmup=1",
                 "--repeats=1"));
         arguments.addAll(List.of(more));
         return Cli.run(arguments.toArray());
@@ -293,6 +294,17 @@ class BenchCommandTest {
         assertThat(run.err())
                 .contains("no-such-python is no Python with Hugging Face PEFT")
                 .contains("python3 -m venv target/peer && target/peer/bin/pip install peft");
+    }
+
+    @Test
+    void aServersPeerIsAskedForByName() {
+        assertThat(serve("--python=python3").err()).contains("--python and --peer go with --beside-peft");
+        Cli run = serve("--beside-peft", "--peer=../benchmarks/peer", "--python=no-such-python");
+        assertThat(run.code()).isEqualTo(2);
+        assertThat(run.err()).contains("no-such-python is no Python with Hugging Face PEFT");
+        assertThat(Cli.run("bench", "serve", "--model", Cli.base("llama-gqa"), "--warmup=-1")
+                        .err())
+                .contains("--warmup is -1, expected at least 0");
     }
 
     @Test

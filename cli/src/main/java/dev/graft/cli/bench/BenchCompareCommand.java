@@ -1,7 +1,6 @@
 package dev.graft.cli.bench;
 
 import dev.graft.cli.model.JsonOption;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -28,17 +27,8 @@ import picocli.CommandLine.Spec;
         })
 public final class BenchCompareCommand implements Runnable {
 
-    @Option(
-            names = "--python",
-            paramLabel = "PY",
-            description = "A Python with peft (default: the variable GRAFT_PYTHON, else python3).")
-    private @Nullable String python;
-
-    @Option(
-            names = "--peer",
-            paramLabel = "DIR",
-            description = "The peer's scripts (default: ${DEFAULT-VALUE}, in Graft's folder).")
-    private Path peer = Path.of("benchmarks/peer");
+    @Mixin
+    private PeerOptions peer = new PeerOptions();
 
     @Option(
             names = "--method",
@@ -99,7 +89,6 @@ public final class BenchCompareCommand implements Runnable {
         int used = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
         List<String> words = spec.root().commandLine().getParseResult().originalArgs();
         BenchCompareRun run = new BenchCompareRun(
-                python,
                 peer,
                 quick ? Comparison.Plan.quick(used) : Comparison.Plan.full(used),
                 scenarios,

@@ -14,8 +14,7 @@ import org.jspecify.annotations.Nullable;
 
 /** One run of {@code graft bench compare}. */
 record BenchCompareRun(
-        @Nullable String python,
-        Path scripts,
+        PeerOptions options,
         Comparison.Plan plan,
         List<Scenario> scenarios,
         String version,
@@ -30,7 +29,7 @@ record BenchCompareRun(
             page.check();
         }
         Double load = load();
-        Peer peer = Peer.find(python, System.getenv(), scripts);
+        Peer peer = options.find();
         if (load != null && load > IDLE) {
             err.println("warning: the load is " + load + ", so other programs run and the figures will be wrong");
         }

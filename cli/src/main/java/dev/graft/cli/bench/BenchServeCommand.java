@@ -8,6 +8,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 @Command(
@@ -23,8 +24,9 @@ import picocli.CommandLine.Spec;
             "come and go (in turn) there are four for each row, of half to one and a half times as many new tokens. The adapters",
             "are written to a temporary folder first: --hot 8 --registered 8 takes less of it, and of memory.",
             "",
-            "Example:",
-            "  graft bench serve --model smollm2 --rows 8 --adapters 8 --rank 16 --prompt 64 --new 32 --json"
+            "Examples:",
+            "  graft bench serve --model smollm2 --rows 8 --adapters 8 --rank 16 --prompt 64 --new 32 --json",
+            "  graft bench serve --model smollm2 --beside-peft --python target/peer/bin/python"
         })
 public final class BenchServeCommand implements Runnable {
 
@@ -59,10 +61,24 @@ public final class BenchServeCommand implements Runnable {
     private int fresh = 32;
 
     @Option(
+            names = "--warmup",
+            paramLabel = "N",
+            description = "Rounds before, while Java compiles what is used (default: ${DEFAULT-VALUE}).")
+    private int warmup = 5;
+
+    @Option(
             names = "--repeats",
             paramLabel = "N",
-            description = "Rounds over all modes, of which the fastest counts (default: ${DEFAULT-VALUE}).")
-    private int repeats = 3;
+            description = "Rounds over all modes, whose median counts (default: ${DEFAULT-VALUE}).")
+    private int repeats = 5;
+
+    @Option(
+            names = "--beside-peft",
+            description = "Let Hugging Face PEFT do the same work after each round, in a process of its own.")
+    private boolean besidePeft;
+
+    @Mixin
+    private PeerOptions peer = new PeerOptions();
 
     @Mixin
     private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
@@ -76,6 +92,12 @@ public final class BenchServeCommand implements Runnable {
 
     @Override
     public void run() {
+        if (peer.areGiven() && !besidePeft) {
+            throw new ParameterException(spec.commandLine(), "--python and --peer go with --beside-peft");
+        }
+        if (warmup < 0) {
+            throw new InputException("--warmup is " + warmup + ", expected at least 0");
+        }
         if (rows < 1 || adapters < 1 || hot < 1 || rank < 1 || prompt < 1 || fresh < 1 || repeats < 1) {
             throw new InputException(
                     "--rows, --adapters, --hot, --rank, --prompt, --new and --repeats are " + rows + ", "
@@ -88,7 +110,8 @@ public final class BenchServeCommand implements Runnable {
         }
         BenchServeRun run = new BenchServeRun(
                 model.model(),
-                new BenchServeRun.Work(rows, adapters, hot, registered, rank, prompt, fresh, repeats),
+                new BenchServeRun.Work(rows, adapters, hot, registered, rank, prompt, fresh, warmup, repeats),
+                besidePeft ? peer.find() : null,
                 compute,
                 spec.commandLine().getErr());
         BenchServeRun.Figures figures = run.measure();

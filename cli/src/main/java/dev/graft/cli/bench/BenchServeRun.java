@@ -17,6 +17,8 @@ import dev.graft.serve.Listener;
 import dev.graft.serve.Served;
 import dev.graft.serve.Token;
 import dev.graft.tensor.Aside;
+import dev.graft.tensor.Natives;
+import dev.graft.tensor.Numerics;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -29,6 +31,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
@@ -38,7 +41,10 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /** One run of {@code graft bench serve}. */
-record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWriter err) {
+record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOptions compute, PrintWriter err) {
+
+    /** New tokens that are written before each measurement; the peer's script writes as many. */
+    private static final int START = 4;
 
     /** For how many texts a row is used where texts come and go. */
     private static final int TURNS = 4;
@@ -49,17 +55,34 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
      * @param hot how many adapters texts have that come and go, in no order
      * @param registered how many there are to choose from, at least as many
      */
-    record Work(int rows, int adapters, int hot, int registered, int rank, int prompt, int fresh, int repeats) {}
+    record Work(
+            int rows,
+            int adapters,
+            int hot,
+            int registered,
+            int rank,
+            int prompt,
+            int fresh,
+            int warmup,
+            int repeats) {}
 
     /**
      * What it took.
      *
      * @param tokens new tokens of all rows a second, by mode
+     * @param peers those of PEFT, by mode; empty where it wasn't asked
      * @param first milliseconds to a row's first token where rows differ in their adapters, the slowest of twenty
      * @param load milliseconds to load an adapter, the median
      * @param memory bytes that an adapter in memory takes, to the bytes of its parameters
      */
-    record Figures(String dtype, Work work, Map<String, Double> tokens, double first, double load, double memory) {
+    record Figures(
+            String dtype,
+            Work work,
+            Map<String, Spread> tokens,
+            Map<String, Spread> peers,
+            double first,
+            double load,
+            double memory) {
         String json() {
             ObjectNode json = JsonNodeFactory.instance.objectNode();
             json.put("dtype", dtype);
@@ -69,7 +92,11 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
             json.put("registered", work.registered);
             json.put("rank", work.rank);
             ObjectNode modes = json.putObject("new_tokens_per_s");
-            tokens.forEach(modes::put);
+            tokens.forEach((mode, rates) -> modes.put(mode, rates.median()));
+            if (!peers.isEmpty()) {
+                ObjectNode others = json.putObject("peft_new_tokens_per_s");
+                peers.forEach((mode, rates) -> others.put(mode, rates.median()));
+            }
             json.put("first_token_p95_ms", first);
             json.put("adapter_load_ms", load);
             json.put("adapter_memory_to_bytes", memory);
@@ -77,8 +104,20 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
         }
 
         String text() {
-            Table table = new Table("rows with", "new tokens/s", "of the base");
-            tokens.forEach((mode, rate) -> table.row(mode, number(rate), number(100 * rate / tokens("base")) + " %"));
+            Table table = peers.isEmpty()
+                    ? new Table("rows with", "new tokens/s", "of the base")
+                    : new Table("rows with", "new tokens/s", "of the base", "PEFT", "times PEFT");
+            tokens.forEach((mode, rates) -> {
+                List<String> cells = new ArrayList<>(
+                        List.of(mode, rates.shown(1), number(100 * rates.median() / tokens("base")) + " %"));
+                Spread others = peers.get(mode);
+                if (!peers.isEmpty()) {
+                    cells.add(others == null ? "" : others.shown(1));
+                    cells.add(
+                            others == null ? "" : String.format(Locale.ROOT, "%.2f", rates.median() / others.median()));
+                }
+                table.row(cells.toArray());
+            });
             return table.toString().stripTrailing() + "\n" + work.hot + " hot adapters of " + work.registered + " cost "
                     + number(100 * (tokens("one, in turn") / tokens("hot, in turn") - 1))
                     + " % more time than one where texts come and go\n" + number(first)
@@ -88,7 +127,7 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
         }
 
         private double tokens(String mode) {
-            return tokens.getOrDefault(mode, Double.NaN);
+            return Objects.requireNonNull(tokens.get(mode)).median();
         }
 
         private static String number(double value) {
@@ -99,13 +138,14 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
     Figures measure() {
         Base base = Aside.run(this::base);
         Path folder = folder();
+        Path store = folder.resolve("adapters");
         try {
             Adapter example =
                     Adapter.create(base, new BenchMethod("lora", "all-linear", work.rank).on(base, err::println), 1);
             for (int i = 0; i < work.adapters; i++) {
-                example.save(folder.resolve("a" + i));
+                example.save(store.resolve("a" + i));
             }
-            Adapters adapters = new Adapters(base, "base", new FolderStore(folder));
+            Adapters adapters = new Adapters(base, "base", new FolderStore(store));
             adapters.lease("a0");
             long before = resident();
             List<Served> served = new ArrayList<>();
@@ -121,12 +161,16 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
                     .mapToDouble(loaded -> loaded.nanos() / 1e6)
                     .sorted()
                     .toArray();
-            register(example, folder);
+            register(example, store);
             List<Served> hot = new ArrayList<>();
             for (int i = 0; i < work.hot; i++) {
                 hot.add(adapters.lease("a" + i).served());
             }
-            return write(base, served, hot, loads[loads.length / 2], memory);
+            Path model = folder.resolve("model");
+            if (peer != null) {
+                base.save(model);
+            }
+            return write(base, served, hot, model, loads[loads.length / 2], memory);
         } finally {
             AtomicWrite.delete(folder);
         }
@@ -161,32 +205,60 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
         return base;
     }
 
-    private Figures write(Base base, List<Served> served, List<Served> hot, double load, double memory) {
+    /** @param saved the base as a Hugging Face folder, for the peer */
+    private Figures write(Base base, List<Served> served, List<Served> hot, Path saved, double load, double memory) {
         List<Double> firsts = new ArrayList<>();
-        Map<String, Double> best = new LinkedHashMap<>();
+        Map<String, List<Double>> rates = new LinkedHashMap<>();
+        Map<String, List<Double>> others = new LinkedHashMap<>();
         int places = (work.rows + 7) / 8 * 8;
         try (Engine engine = new Engine(base, null, new Engine.Options(places, TURNS * work.rows, 128, 0))) {
             List<Served> one = served.subList(0, 1);
             Map<String, Texts> modes = new LinkedHashMap<>();
-            modes.put("base", alike(List.of(Served.base("base"))));
-            modes.put("one", alike(one));
-            modes.put("mixed", alike(served));
+            modes.put("base", alike(List.of(Served.base("base")), work.fresh));
+            modes.put("one", alike(one, work.fresh));
+            modes.put("mixed", alike(served, work.fresh));
             modes.put("one, in turn", inTurn(one));
             modes.put("hot, in turn", inTurn(hot));
-            modes.values().forEach(texts -> run(engine, base, alike(texts.adapters), null));
+            for (int round = 0; round < work.warmup; round++) {
+                modes.values().forEach(texts -> run(engine, base, alike(texts.adapters, work.fresh), null));
+            }
             for (int round = 0; round < work.repeats; round++) {
                 modes.forEach((mode, texts) -> {
+                    run(engine, base, alike(texts.adapters, Math.min(work.fresh, START)), null);
                     double seconds = run(engine, base, texts, mode.equals("mixed") ? firsts : null);
                     int tokens =
                             texts.lengths.stream().mapToInt(Integer::intValue).sum();
-                    best.merge(mode, tokens / seconds, Math::max);
+                    rates.computeIfAbsent(mode, fresh -> new ArrayList<>()).add(tokens / seconds);
                 });
+                if (peer != null) {
+                    peer.generate(saved, arguments(base))
+                            .forEach((mode, rate) -> others.computeIfAbsent(mode, fresh -> new ArrayList<>())
+                                    .add(rate));
+                }
             }
         }
         double[] sorted =
                 firsts.stream().mapToDouble(Double::doubleValue).sorted().toArray();
         double first = sorted[(int) Math.ceil(0.95 * sorted.length) - 1];
-        return new Figures(Loading.dtype(base), work, best, first, load, memory);
+        return new Figures(Loading.dtype(base), work, spreads(rates), spreads(others), first, load, memory);
+    }
+
+    private static Map<String, Spread> spreads(Map<String, List<Double>> rates) {
+        Map<String, Spread> spreads = new LinkedHashMap<>();
+        rates.forEach((mode, all) -> spreads.put(mode, Spread.of(all)));
+        return spreads;
+    }
+
+    /** What the peer's script is told. */
+    private List<String> arguments(Base base) {
+        return List.of(
+                "--dtype=" + (base.numerics().equals(Numerics.BF16) ? "bfloat16" : "float32"),
+                "--rows=" + work.rows,
+                "--adapters=" + work.adapters,
+                "--rank=" + work.rank,
+                "--prompt=" + work.prompt,
+                "--new=" + work.fresh,
+                "--threads=" + Natives.threads());
     }
 
     /**
@@ -197,9 +269,9 @@ record BenchServeRun(String model, Work work, ComputeOptions compute, PrintWrite
      */
     private record Texts(List<Served> adapters, List<Integer> lengths) {}
 
-    /** A text for each row, all of one length. */
-    private Texts alike(List<Served> adapters) {
-        return new Texts(adapters, Collections.nCopies(work.rows, work.fresh));
+    /** A text for each row, all of as many new tokens. */
+    private Texts alike(List<Served> adapters, int tokens) {
+        return new Texts(adapters, Collections.nCopies(work.rows, tokens));
     }
 
     /** Several texts for each row, from half as long to half as much longer, with adapters in no order. */

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
 
 /**
  * A Python with Hugging Face PEFT, and the scripts that it runs.
@@ -19,6 +20,8 @@ import org.jspecify.annotations.Nullable;
 record Peer(String python, Path scripts, Map<String, String> versions) {
     private static final String TRAIN = "hf_peft_train.py";
     private static final String WORKLOAD = "make_workload.py";
+    private static final String GENERATE = "hf_peft_generate.py";
+    private static final String RATE = "new_tokens_per_s";
     private static final String VERSIONS = "import json, platform, peft, torch, transformers;"
             + "print(json.dumps({'python': platform.python_version(), 'torch': torch.__version__,"
             + " 'transformers': transformers.__version__, 'peft': peft.__version__}))";
@@ -31,7 +34,7 @@ record Peer(String python, Path scripts, Map<String, String> versions) {
      * @throws InputException if it has no PEFT, or the scripts aren't there
      */
     static Peer find(@Nullable String given, Map<String, String> environment, Path scripts) {
-        for (String script : List.of(TRAIN, WORKLOAD)) {
+        for (String script : List.of(TRAIN, WORKLOAD, GENERATE)) {
             if (!Files.isRegularFile(scripts.resolve(script))) {
                 throw new InputException("there is no " + scripts.resolve(script)
                         + "; run this in Graft's folder, or give the folder of the scripts by --peer");
@@ -71,6 +74,24 @@ record Peer(String python, Path scripts, Map<String, String> versions) {
     /** Writes rows for a vocabulary of that size. */
     void writeWorkload(BenchTrainCommand.Goal goal, int vocabulary, Path file) {
         run(WORKLOAD, List.of("--task", goal.toString(), "--vocab", "" + vocabulary, "--out", file.toString()));
+    }
+
+    /**
+     * New tokens a second of all rows, with the base ({@code base}) and with an adapter of its own for each row ({@code mixed}).
+     *
+     * @param model a Hugging Face folder
+     */
+    Map<String, Double> generate(Path model, List<String> arguments) {
+        List<String> all = new ArrayList<>(List.of("--modes=base,mixed", "--model=" + model));
+        all.addAll(arguments);
+        Map<String, Double> rates = new LinkedHashMap<>();
+        for (String line : run(GENERATE, all).lines()) {
+            JsonNode figures = Json.parse(GENERATE, line);
+            if (figures.has(RATE)) {
+                rates.put(figures.get("mode").stringValue(), figures.get(RATE).doubleValue());
+            }
+        }
+        return rates;
     }
 
     private Program.Run run(String script, List<String> arguments) {

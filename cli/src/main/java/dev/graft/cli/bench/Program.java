@@ -21,10 +21,15 @@ public record Program(List<String> start, List<String> unset) {
     /**
      * What a run gave.
      *
-     * @param last line of standard output, empty if there is none
+     * @param lines of standard output
      * @param seconds from its start to its end
      */
-    public record Run(String last, double seconds) {}
+    public record Run(List<String> lines, double seconds) {
+        /** The last line, empty if there is none. */
+        public String last() {
+            return lines.isEmpty() ? "" : lines.get(lines.size() - 1);
+        }
+    }
 
     /** This very program: the same Java with the same settings. */
     public static Program graft() {
@@ -68,8 +73,7 @@ public record Program(List<String> start, List<String> unset) {
             if (code != 0) {
                 throw new IllegalStateException(String.join(" ", command) + " ended with " + code + ": " + end(errors));
             }
-            List<String> lines = output.lines().toList();
-            return new Run(lines.isEmpty() ? "" : lines.get(lines.size() - 1), seconds);
+            return new Run(output.lines().toList(), seconds);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("interrupted", e);
