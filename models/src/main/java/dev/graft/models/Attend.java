@@ -61,7 +61,9 @@ public final class Attend {
         if (together == null) {
             throw new IllegalStateException("rows have masks of their own in a ragged pass alone");
         }
-        if (whole.isOfAlikeRows()) {
+        if (whole.isOfAlikeRows()
+                && together.rows().stream()
+                        .allMatch(row -> row != null && row.hooks().isFrozen(site))) {
             return alike(site, q, own, ownValues, whole, together);
         }
         KvTile.Step step = together.step();
