@@ -315,7 +315,7 @@ public final class KvCache implements AutoCloseable {
             throw new IllegalStateException("the cache holds " + capacity + " positions, " + end + " are needed");
         }
         if (tile != null) {
-            tile.reserve(Math.min(end + 1, capacity)); // the token behind a prompt shall not move it
+            tile.reserve(end);
         }
         if (!stores.containsKey(layer)) {
             stores.put(
