@@ -5,9 +5,11 @@ import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.Loading;
 import dev.graft.cli.terminal.Table;
 import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.models.generate.GenerateOptions;
+import dev.graft.models.sites.Linear;
 import dev.graft.peft.Adapter;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.Ask;
@@ -137,6 +139,11 @@ record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOption
 
     Figures measure() {
         Base base = Aside.run(this::base);
+        if (peer != null
+                && base.sites().stream().anyMatch(site -> site instanceof Linear layer && layer.isQuantized())) {
+            throw new InputException(
+                    "--beside-peft compares whole bases, and this one is quantised; leave one of them out");
+        }
         Path folder = folder();
         Path store = folder.resolve("adapters");
         try {
