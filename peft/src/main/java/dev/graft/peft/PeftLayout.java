@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -27,6 +28,8 @@ import tools.jackson.databind.node.ObjectNode;
 final class PeftLayout implements FolderLayout {
     /** The PEFT whose files these are like. */
     private static final String VERSION = "0.21.2";
+
+    private static final Pattern NAMED = Pattern.compile("\\.(lora_[AB])\\.default\\.(weight|bias)$");
 
     private static final Set<String> SAVED_EMBEDDINGS = Set.of("embed_tokens", "lm_head");
 
@@ -146,7 +149,7 @@ final class PeftLayout implements FolderLayout {
     /** Files made from a model in memory have the adapter's name before the last part: {@code lora_A.default.weight}. */
     @Override
     public String canonical(String key) {
-        return key.replaceFirst("\\.(lora_[AB])\\.default\\.(weight|bias)$", ".$1.$2");
+        return NAMED.matcher(key).replaceFirst(".$1.$2");
     }
 
     /** A tied masked-language-model head has its bias under two names, and a tied head the trained rows of the embedding under its own. */

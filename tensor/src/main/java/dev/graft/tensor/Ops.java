@@ -115,7 +115,9 @@ public final class Ops {
 
     /** Root-mean-square normalisation over the last dimension. */
     public static Tensor rmsNorm(Tensor x, Tensor weight, double eps) {
-        return torch.rms_norm(x, new long[] {weight.size(0)}, new TensorOptional(weight), new DoubleOptional(eps));
+        return RowNorm.takes(x, weight)
+                ? RowNorm.of(x, weight, eps)
+                : torch.rms_norm(x, new long[] {weight.size(0)}, new TensorOptional(weight), new DoubleOptional(eps));
     }
 
     public static Tensor scale(Tensor x, double factor) {
