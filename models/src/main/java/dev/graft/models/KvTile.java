@@ -189,14 +189,14 @@ public final class KvTile {
             Tensor k = added(Objects.requireNonNull(keys.get(site.layer())), key);
             Tensor v = added(Objects.requireNonNull(values.get(site.layer())), value);
             Tensor queries = Ops.scale(q, site.scale()).reshape(q.size(0) * kvHeads, group, q.size(3));
-            Tensor products = queries.bmm(k.transpose(1, 2));
+            Tensor products = Ops.batched(queries, k.transpose(1, 2));
             SoftCap cap = site.cap();
             Tensor scores = cap == null ? products : cap.apply(products);
             Tensor each = scores.view(q.size(0), kvHeads, group, scores.size(2)).add_(hidden);
             if (alibi != null) {
                 alibi.addTo(each, places);
             }
-            return scores.softmax(-1).bmm(v).view(q.size(0), 1, q.size(1) * q.size(3));
+            return Ops.batched(scores.softmax(-1), v).view(q.size(0), 1, q.size(1) * q.size(3));
         }
 
         /** The positions up to this one, which is put there, {@code [rows · heads, width, headDim]}. */

@@ -1,21 +1,16 @@
 package dev.graft.tensor;
 
 import org.bytedeco.pytorch.Dispatcher;
-import org.bytedeco.pytorch.GenericList;
 import org.bytedeco.pytorch.IValue;
 import org.bytedeco.pytorch.IValueVector;
 import org.bytedeco.pytorch.OperatorHandle;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.Type;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /** Operators of libtorch that the Java bindings leave out, called by name. */
 final class Operator {
     private static final Operator SOFTMAX_BACKWARD = new Operator("aten::_softmax_backward_data");
-
-    private static final Operator REORDER = new Operator("mkldnn::_reorder_linear_weight");
-    private static final Operator LINEAR = new Operator("mkldnn::_linear_pointwise");
 
     private static final Operator LINEAR_PLUS = new Operator("mkldnn::_linear_pointwise", "binary");
 
@@ -26,10 +21,6 @@ final class Operator {
 
     // Made once: each takes longer than a small product.
     private static final IValue NOTHING = kept(new IValue());
-    private static final IValue NO_ACTIVATION = kept(new IValue("none"));
-    private static final IValue NO_SCALARS =
-            kept(new IValue(new GenericList(LINEAR.argument(4).containedType(0))));
-    private static final IValue NO_ALGORITHM = kept(new IValue(""));
     private static final IValue ADD = kept(new IValue("add"));
 
     private final OperatorHandle handle;
@@ -50,24 +41,9 @@ final class Operator {
                 new IValue(gradient), new IValue(probabilities), new IValue(-1L), new IValue((long) type.value));
     }
 
-    /** A matrix {@code [out, in]} as oneDNN's products read it. */
-    static Tensor reordered(Tensor matrix) {
-        return REORDER.call(new IValue(matrix), NOTHING);
-    }
-
-    /**
-     * {@code x Wᵀ + b} without a gradient.
-     *
-     * @param matrix W as {@link #reordered} gives it
-     */
-    static Tensor reorderedLinear(Tensor x, Tensor matrix, @Nullable Tensor bias) {
-        return LINEAR.call(new IValue(x), new IValue(matrix), optional(bias), NO_ACTIVATION, NO_SCALARS, NO_ALGORITHM);
-    }
-
     /**
      * {@code sum + x Wᵀ + b} without a gradient, rounded once.
      *
-     * @param matrix W, as it is or as {@link #reordered} gives it
      * @param sum in the shape of the result
      */
     static Tensor linearPlus(Tensor sum, Tensor x, Tensor matrix, @Nullable Tensor bias) {
@@ -114,10 +90,6 @@ final class Operator {
     private static IValue kept(IValue value) {
         value.retainReference();
         return value;
-    }
-
-    private Type argument(int index) {
-        return handle.schema().arguments().getPointer(index).type().get();
     }
 
     private Tensor call(IValue... arguments) {

@@ -51,6 +51,11 @@ public final class Ops {
         return bias == null ? y : y.add(bias);
     }
 
+    /** Products of a {@code [n, rows, in]} and b {@code [n, in, out]}, for which no gradient is recorded. */
+    public static Tensor batched(Tensor a, Tensor b) {
+        return a.scalar_type().value == ScalarType.BFloat16.value && Cpu.hasBf16() ? OneDnn.batched(a, b) : a.bmm(b);
+    }
+
     /** A convolution of x {@code [batch, in, size...]} with kernels {@code [out, in / groups, kernel...]}. */
     public static Tensor convolution(
             Tensor x,

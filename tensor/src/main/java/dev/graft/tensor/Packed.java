@@ -11,10 +11,12 @@ import org.jspecify.annotations.Nullable;
  * depends neither on the other rows nor on their number.
  */
 public final class Packed implements Product {
-    private final Tensor matrix;
+    private final Tensor bytes;
+    private final long out;
 
-    private Packed(Tensor matrix) {
-        this.matrix = matrix;
+    private Packed(Tensor bytes, long out) {
+        this.bytes = bytes;
+        this.out = out;
     }
 
     /** A copy, or null where products of the matrix's type aren't oneDNN's. */
@@ -27,13 +29,13 @@ public final class Packed implements Product {
         }
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            return new Packed(scope.release(Operator.reordered(matrix.contiguous())));
+            return new Packed(scope.release(OneDnn.packed(matrix)), matrix.size(0));
         }
     }
 
     /** {@code x Wᵀ + b}, for which no gradient is recorded: x {@code [..., in]}, bias {@code [out]} or null. */
     public Tensor linear(Tensor x, @Nullable Tensor bias) {
-        return Operator.reorderedLinear(x, matrix, bias);
+        return linear(x, bias, null);
     }
 
     @Override
@@ -44,6 +46,6 @@ public final class Packed implements Product {
     /** Rounded once. */
     @Override
     public Tensor linear(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum) {
-        return sum == null ? linear(x, bias) : Operator.linearPlus(sum, x, matrix, bias);
+        return OneDnn.linear(x, bytes, out, bias, sum);
     }
 }

@@ -1,0 +1,145 @@
+package dev.graft.tensor;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class OneDnnTest {
+    private static final Rng RNG = Rng.of(3, "onednn");
+
+    @BeforeEach
+    void needsBf16() {
+        Assumptions.assumeTrue(Cpu.hasBf16(), "no bf16 products in this processor");
+    }
+
+    private static Tensor random(long... shape) {
+        return Ops.to(RNG.normal(0, 1, shape), ScalarType.BFloat16);
+    }
+
+    /** In bf16, of numbers that fp32 adds up exactly. */
+    private static Tensor whole(long... shape) {
+        return Ops.to(Ops.scale(RNG.normal(0, 1, shape), 4).round(), ScalarType.BFloat16);
+    }
+
+    @Test
+    void multipliesMatricesThatStandApartOrTurned() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor a = whole(6, 3, 32);
+            Tensor store = whole(6, 80, 32);
+            Tensor turned = store.narrow(1, 0, 64).transpose(1, 2);
+            assertThat(Ops.batched(a, turned).equal(a.bmm(turned))).isTrue();
+            Tensor weights = whole(6, 3, 64);
+            Tensor part = store.narrow(1, 16, 64);
+            assertThat(Ops.batched(weights, part).equal(weights.bmm(part))).isTrue();
+            Tensor apart = whole(6, 3, 64).narrow(2, 0, 32);
+            assertThat(Ops.batched(apart, turned).equal(apart.bmm(turned))).isTrue();
+        }
+    }
+
+    @Test
+    void otherTypesAreMultipliedByLibtorch() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor a = RNG.normal(0, 1, 2, 3, 8);
+            Tensor b = RNG.normal(0, 1, 2, 8, 5);
+            assertThat(Ops.batched(a, b).equal(a.bmm(b))).isTrue();
+        }
+    }
+
+    /** Blocks of 48 columns, of 64, and rests of both. */
+    @Test
+    void addsABiasAndASumBeforeItRounds() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (long out : new long[] {96, 128, 50}) {
+                for (long rows : new long[] {1, 2, 8, 70}) {
+                    Tensor x = whole(rows, 1, 40);
+                    Tensor w = whole(out, 40);
+                    Tensor bias = whole(out);
+                    Tensor sum = whole(rows, 1, out);
+                    Packed packed = Packed.of(w);
+                    assertThat(packed).isNotNull();
+                    Tensor exact = Ops.linear(
+                                    Ops.to(x, ScalarType.Float),
+                                    Ops.to(w, ScalarType.Float),
+                                    Ops.to(bias, ScalarType.Float))
+                            .add(sum);
+                    Tensor rounded = Ops.to(exact, ScalarType.BFloat16);
+                    assertThat(packed.linear(x, bias, sum).equal(rounded))
+                            .as("%d rows by %d", rows, out)
+                            .isTrue();
+                }
+            }
+        }
+    }
+
+    @Test
+    void noRowsGiveNone() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Packed packed = Packed.of(random(96, 40));
+            assertThat(packed).isNotNull();
+            assertThat(Tensors.shape(packed.linear(random(0, 3, 40), null))).containsExactly(0, 3, 96);
+        }
+    }
+
+    /** Shapes that were forgotten are made again. */
+    @Test
+    void anyNumberOfShapesWill() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor x = random(600, 16);
+            Packed packed = Packed.of(random(48, 16));
+            assertThat(packed).isNotNull();
+            Tensor all = packed.linear(x, null);
+            for (int round = 0; round < 2; round++) {
+                for (int rows = 1; rows <= 600; rows++) {
+                    try (Scope inner = new Scope()) {
+                        assertThat(packed.linear(x.narrow(0, 0, rows), null).equal(all.narrow(0, 0, rows)))
+                                .isTrue();
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void severalThreadsRunOneProduct() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Packed packed = Packed.of(random(100, 1536));
+            assertThat(packed).isNotNull();
+            List<Tensor> inputs = new ArrayList<>();
+            List<Tensor> expected = new ArrayList<>();
+            for (int i = 0; i < 4; i++) {
+                inputs.add(random(9, 1536));
+                expected.add(packed.linear(inputs.get(i), null));
+            }
+            List<CompletableFuture<Boolean>> threads = new ArrayList<>();
+            for (int i = 0; i < 4; i++) {
+                int own = i;
+                threads.add(CompletableFuture.supplyAsync(
+                        () -> {
+                            boolean same = true;
+                            for (int round = 0; round < 200; round++) {
+                                try (NoGrad none = new NoGrad();
+                                        Scope inner = new Scope()) {
+                                    same &= packed.linear(inputs.get(own), null).equal(expected.get(own));
+                                }
+                            }
+                            return same;
+                        },
+                        task -> new Thread(task).start()));
+            }
+            assertThat(threads).allMatch(CompletableFuture::join);
+        }
+    }
+}
