@@ -52,17 +52,21 @@ public final class Natives {
         Pointer.trimMemory();
     }
 
+    /** Says which artifacts would bring a library. */
+    static IllegalStateException missing(String library, String artifacts, Throwable error) {
+        return new IllegalStateException(
+                library + " for " + Loader.getPlatform() + " is not on the class path: add the artifacts org.bytedeco:"
+                        + artifacts + " with the classifier " + Loader.getPlatform(),
+                error);
+    }
+
     private static final class Holder {
         static {
             try {
                 Loader.load(torch.class);
                 openblas_nolapack.blas_set_num_threads(1);
             } catch (LinkageError | TypeNotPresentException error) {
-                throw new IllegalStateException(
-                        "libtorch for " + Loader.getPlatform() + " is not on the class path: add the artifacts"
-                                + " org.bytedeco:pytorch, openblas and javacpp with the classifier "
-                                + Loader.getPlatform(),
-                        error);
+                throw missing("libtorch", "pytorch, openblas and javacpp", error);
             }
         }
 

@@ -8,8 +8,10 @@ import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC_1;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_WEIGHTS;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import org.bytedeco.dnnl.IntMemoryMap;
 import org.bytedeco.dnnl.engine;
@@ -39,7 +41,7 @@ final class OneDnn {
     /** Rows for which matrices are laid out. */
     private static final int FEW = 8;
 
-    private static final engine CPU = kept(new engine(engine.kind.cpu, 0));
+    private static final engine CPU = cpu();
     private static final ThreadLocal<stream> STREAM = ThreadLocal.withInitial(() -> kept(new stream(CPU)));
     private static final Map<Record, OneDnn> ALL = new LinkedHashMap<>(16, 0.75f, true) {
         @Override
@@ -48,35 +50,51 @@ final class OneDnn {
         }
     };
 
-    /**
-     * What a product is made for.
-     *
-     * @param threads how many an operation may use
-     */
-    private record Shape(ScalarType type, long rows, long in, long out, boolean bias, boolean sum, int threads) {
-        data_type values() {
+    /** W's values in the order in which products read them, one for all products, whatever their rows and threads. */
+    private static final Map<Matrix, memory.desc> ORDERS = new ConcurrentHashMap<>();
+
+    /** A matrix W {@code [out, in]} in fp32 or bf16. */
+    record Matrix(ScalarType type, long in, long out) {
+        private data_type values() {
             return type == ScalarType.BFloat16 ? data_type.bf16 : data_type.f32;
         }
 
-        OneDnn made() {
-            return new OneDnn(plain(rows, in), matrix(), bias ? plain(1, out) : null, plain(rows, out), sum);
-        }
-
         /** Values one after another. */
-        memory.desc plain(long first, long second) {
+        private memory.desc plain(long first, long second) {
             return new memory.desc(new long[] {first, second}, values(), format_tag.ab);
         }
 
+        private memory.desc order() {
+            return ORDERS.computeIfAbsent(this, absent -> {
+                try (Scope scope = new Scope()) {
+                    return kept(chosen());
+                }
+            });
+        }
+
         /**
-         * W's values in the order in which products read them, whatever their rows. In bf16 oneDNN prefers 64 columns side by side, of which it reads 48 at a
-         * time; where those are blocks of their own a product of a matrix that isn't in the cache takes 0.85 of the time.
+         * In bf16 oneDNN prefers 64 columns side by side, of which it reads 48 at a time; where those are blocks of their own a product of a matrix that isn't
+         * in the cache takes 0.85 of the time.
          */
-        memory.desc matrix() {
-            boolean blocks = type == ScalarType.BFloat16 && out % 48 == 0 && !Cpu.has("amx_bf16");
+        private memory.desc chosen() {
+            if (type == ScalarType.BFloat16 && out % 48 == 0 && !Cpu.has("amx_bf16")) {
+                return new memory.desc(new long[] {in, out}, values(), format_tag.BA16a48b2a);
+            }
             memory.desc any = new memory.desc(new long[] {in, out}, values(), format_tag.any);
-            return blocks
-                    ? new memory.desc(new long[] {in, out}, values(), format_tag.BA16a48b2a)
-                    : new matmul.primitive_desc(CPU, plain(FEW, in), any, plain(FEW, out)).weights_desc();
+            return new matmul.primitive_desc(CPU, plain(FEW, in), any, plain(FEW, out)).weights_desc();
+        }
+    }
+
+    /**
+     * A product with a matrix.
+     *
+     * @param threads how many an operation may use
+     */
+    private record Layer(Matrix matrix, long rows, boolean bias, boolean sum, int threads) {
+        OneDnn made() {
+            memory.desc y = matrix.plain(rows, matrix.out);
+            memory.desc added = bias ? matrix.plain(1, matrix.out) : null;
+            return new OneDnn(matrix.plain(rows, matrix.in), matrix.order(), added, y, sum);
         }
     }
 
@@ -124,6 +142,15 @@ final class OneDnn {
         product = kept(new matmul(description));
     }
 
+    private static engine cpu() {
+        Natives.load();
+        try {
+            return kept(new engine(engine.kind.cpu, 0));
+        } catch (LinkageError error) {
+            throw Natives.missing("oneDNN", "dnnl and opencl", error);
+        }
+    }
+
     private static <P extends Pointer> P kept(P made) {
         made.retainReference();
         return made;
@@ -139,16 +166,12 @@ final class OneDnn {
         }
     }
 
-    /** The bytes of a matrix W {@code [out, in]}, in fp32 or bf16, in the order in which products read it. */
-    static Tensor packed(Tensor matrix) {
-        Tensor w = matrix.contiguous();
-        long out = w.size(0);
-        long in = w.size(1);
-        Shape shape = new Shape(w.scalar_type().intern(), FEW, in, out, false, false, Natives.threads());
-        memory.desc order = shape.matrix();
+    /** The bytes of W {@code [out, in]} in the order in which products read it. */
+    static Tensor packed(Matrix matrix, Tensor w) {
+        memory.desc order = matrix.order();
         Tensor bytes = Tensors.empty(ScalarType.Byte, order.get_size());
-        memory from =
-                new memory(new memory.desc(new long[] {in, out}, shape.values(), format_tag.ba), CPU, w.data_ptr());
+        memory.desc plain = new memory.desc(new long[] {matrix.in, matrix.out}, matrix.values(), format_tag.ba);
+        memory from = new memory(plain, CPU, w.contiguous().data_ptr());
         memory to = new memory(order, CPU, bytes.data_ptr());
         stream now = STREAM.get();
         new reorder(from, to).execute(now, from, to);
@@ -157,65 +180,65 @@ final class OneDnn {
     }
 
     /**
-     * {@code sum + x Wᵀ + b}, rounded once.
+     * {@code sum + x Wᵀ + b}, rounded once; all of the matrix's type.
      *
      * @param x {@code [..., in]}
      * @param packed W as {@link #packed} gives it
      * @param bias {@code [out]}, or null for nothing
      * @param sum {@code [..., out]}, or null for nothing
      */
-    static Tensor linear(Tensor x, Tensor packed, long out, @Nullable Tensor bias, @Nullable Tensor sum) {
+    static Tensor linear(Matrix matrix, Tensor packed, Tensor x, @Nullable Tensor bias, @Nullable Tensor sum) {
         long[] shape = Tensors.shape(x);
-        long in = shape[shape.length - 1];
-        long rows = x.numel() / in;
+        shape[shape.length - 1] = matrix.out;
+        long rows = x.numel() / matrix.in;
         if (rows == 1) {
             // A long row alone would be summed up in another order.
-            Tensor twice = sum == null ? null : sum.reshape(1, out).expand(2, out);
-            return linear(x.reshape(1, in).expand(2, in), packed, out, bias, twice)
+            Tensor twice = sum == null ? null : sum.reshape(1, matrix.out).expand(2, matrix.out);
+            return linear(matrix, packed, x.reshape(1, matrix.in).expand(2, matrix.in), bias, twice)
                     .narrow(0, 0, 1)
-                    .view(result(shape, out));
+                    .view(shape);
         }
-        ScalarType type = x.scalar_type().intern();
-        Tensor y = Tensors.empty(type, result(shape, out));
+        Tensor y = Tensors.empty(matrix.type, shape);
         if (rows == 0) {
             return y;
         }
-        Shape key = new Shape(type, rows, in, out, bias != null, sum != null, Natives.threads());
+        Layer key = new Layer(matrix, rows, bias != null, sum != null, Natives.threads());
         OneDnn product = known(key, key::made);
         try (Scope scope = new Scope()) {
-            product.run(x.contiguous(), packed, bias, sum == null ? null : sum.contiguous(), y);
+            product.run(x, packed, bias, sum, y);
         }
         return y;
     }
 
     /** The products of bf16 matrices a {@code [n, rows, in]} and b {@code [n, in, out]}. */
     static Tensor batched(Tensor a, Tensor b) {
+        if (a.size(0) != b.size(0) || a.size(2) != b.size(1) || b.scalar_type().value != ScalarType.BFloat16.value) {
+            throw new IllegalArgumentException("bf16 " + Arrays.toString(Tensors.shape(a)) + " can't be multiplied by "
+                    + b.scalar_type() + " " + Arrays.toString(Tensors.shape(b)));
+        }
         Batch key = new Batch(
                 a.size(0), a.size(1), a.size(2), b.size(2), b.stride(0), b.stride(1), b.stride(2), Natives.threads());
         OneDnn product = known(key, key::made);
         Tensor y = Tensors.empty(ScalarType.BFloat16, key.count, key.rows, key.out);
         try (Scope scope = new Scope()) {
-            product.run(a.contiguous(), b, null, null, y);
+            product.run(a, b, null, null, y);
         }
         return y;
     }
 
-    private static long[] result(long[] shape, long out) {
-        long[] result = shape.clone();
-        result[shape.length - 1] = out;
-        return result;
-    }
-
     private void run(Tensor from, Tensor by, @Nullable Tensor added, @Nullable Tensor sum, Tensor to) {
         IntMemoryMap arguments = new IntMemoryMap();
-        arguments.put(DNNL_ARG_SRC, new memory(x, CPU, from.data_ptr()));
+        arguments.put(DNNL_ARG_SRC, new memory(x, CPU, from.contiguous().data_ptr()));
         arguments.put(DNNL_ARG_WEIGHTS, new memory(matrix, CPU, by.data_ptr()));
         arguments.put(DNNL_ARG_DST, new memory(y, CPU, to.data_ptr()));
         if (added != null && bias != null) {
-            arguments.put(DNNL_ARG_BIAS, new memory(bias, CPU, added.data_ptr()));
+            arguments.put(
+                    DNNL_ARG_BIAS, new memory(bias, CPU, added.contiguous().data_ptr()));
         }
         if (sum != null) {
-            arguments.put(DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE | DNNL_ARG_SRC_1, new memory(y, CPU, sum.data_ptr()));
+            arguments.put(
+                    DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE | DNNL_ARG_SRC_1,
+                    new memory(y, CPU, sum.contiguous().data_ptr()));
         }
         if (scratch != null) {
             Tensor space = Tensors.empty(ScalarType.Byte, scratch.get_size());

@@ -1,6 +1,7 @@
 package dev.graft.tensor;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -78,6 +79,50 @@ class OneDnnTest {
                             .isTrue();
                 }
             }
+        }
+    }
+
+    /** The order that a matrix was packed in is that of all products, on any number of threads. */
+    @Test
+    void threadsDontMatter() {
+        int threads = Natives.threads();
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (long out : new long[] {96, 128, 50}) {
+                for (int[] packing : new int[][] {{1, 2}, {2, 1}, {4, 1}}) {
+                    Tensor x = whole(8, 40);
+                    Tensor w = whole(out, 40);
+                    Natives.threads(packing[0]);
+                    Packed packed = Packed.of(w);
+                    Natives.threads(packing[1]);
+                    assertThat(packed).isNotNull();
+                    assertThat(packed.linear(x, null).equal(Ops.linear(x, w, null)))
+                            .isTrue();
+                }
+            }
+        } finally {
+            Natives.threads(threads);
+        }
+    }
+
+    @Test
+    void refusesWhatDoesNotFit() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Packed packed = Packed.of(random(96, 40));
+            assertThat(packed).isNotNull();
+            assertThatThrownBy(() -> packed.linear(random(2, 41), null))
+                    .hasMessageContaining("x is")
+                    .hasMessageContaining("[2, 41]");
+            assertThatThrownBy(() -> packed.linear(RNG.normal(0, 1, 2, 40), null))
+                    .hasMessageContaining("Float");
+            assertThatThrownBy(() -> packed.linear(random(2, 40), random(95))).hasMessageContaining("bias");
+            assertThatThrownBy(() -> packed.linear(random(2, 40), null, random(1, 96)))
+                    .hasMessageContaining("sum");
+            assertThatThrownBy(() -> Ops.batched(random(2, 3, 8), random(2, 9, 4)))
+                    .hasMessageContaining("[2, 9, 4]");
+            assertThatThrownBy(() -> Ops.batched(random(2, 3, 8), RNG.normal(0, 1, 2, 8, 4)))
+                    .hasMessageContaining("Float");
         }
     }
 
