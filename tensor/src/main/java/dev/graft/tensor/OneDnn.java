@@ -12,7 +12,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.Supplier;
 import org.bytedeco.dnnl.IntMemoryMap;
 import org.bytedeco.dnnl.engine;
 import org.bytedeco.dnnl.global.dnnl.algorithm;
@@ -43,15 +42,20 @@ final class OneDnn {
 
     private static final engine CPU = cpu();
     private static final ThreadLocal<stream> STREAM = ThreadLocal.withInitial(() -> kept(new stream(CPU)));
-    private static final Map<Record, OneDnn> ALL = new LinkedHashMap<>(16, 0.75f, true) {
+    private static final Map<Shape, OneDnn> ALL = new LinkedHashMap<>(16, 0.75f, true) {
         @Override
-        protected boolean removeEldestEntry(Map.Entry<Record, OneDnn> eldest) {
+        protected boolean removeEldestEntry(Map.Entry<Shape, OneDnn> eldest) {
             return size() > KEPT;
         }
     };
 
     /** W's values in the order in which products read them, one for all products, whatever their rows and threads. */
     private static final Map<Matrix, memory.desc> ORDERS = new ConcurrentHashMap<>();
+
+    /** What a product is made for. */
+    private sealed interface Shape {
+        OneDnn made();
+    }
 
     /** A matrix W {@code [out, in]} in fp32 or bf16. */
     record Matrix(ScalarType type, long in, long out) {
@@ -72,10 +76,7 @@ final class OneDnn {
             });
         }
 
-        /**
-         * In bf16 oneDNN prefers 64 columns side by side, of which it reads 48 at a time; where those are blocks of their own a product of a matrix that isn't
-         * in the cache takes 0.85 of the time.
-         */
+        /** In bf16 a product of a matrix that isn't in the cache takes 0.85 of the time in blocks of 48 columns, where oneDNN would take 64. */
         private memory.desc chosen() {
             if (type == ScalarType.BFloat16 && out % 48 == 0 && !Cpu.has("amx_bf16")) {
                 return new memory.desc(new long[] {in, out}, values(), format_tag.BA16a48b2a);
@@ -90,8 +91,9 @@ final class OneDnn {
      *
      * @param threads how many an operation may use
      */
-    private record Layer(Matrix matrix, long rows, boolean bias, boolean sum, int threads) {
-        OneDnn made() {
+    private record Layer(Matrix matrix, long rows, boolean bias, boolean sum, int threads) implements Shape {
+        @Override
+        public OneDnn made() {
             memory.desc y = matrix.plain(rows, matrix.out);
             memory.desc added = bias ? matrix.plain(1, matrix.out) : null;
             return new OneDnn(matrix.plain(rows, matrix.in), matrix.order(), added, y, sum);
@@ -99,8 +101,10 @@ final class OneDnn {
     }
 
     /** Products in bf16 of as many matrices, whose second ones stand in memory as is said. */
-    private record Batch(long count, long rows, long in, long out, long next, long row, long column, int threads) {
-        OneDnn made() {
+    private record Batch(long count, long rows, long in, long out, long next, long row, long column, int threads)
+            implements Shape {
+        @Override
+        public OneDnn made() {
             return new OneDnn(plain(rows, in), matrices(), null, plain(rows, out), false);
         }
 
@@ -156,11 +160,11 @@ final class OneDnn {
         return made;
     }
 
-    private static OneDnn known(Record shape, Supplier<OneDnn> made) {
+    private static OneDnn of(Shape shape) {
         synchronized (ALL) {
             return ALL.computeIfAbsent(shape, absent -> {
                 try (Scope scope = new Scope()) {
-                    return made.get();
+                    return absent.made();
                 }
             });
         }
@@ -202,8 +206,7 @@ final class OneDnn {
         if (rows == 0) {
             return y;
         }
-        Layer key = new Layer(matrix, rows, bias != null, sum != null, Natives.threads());
-        OneDnn product = known(key, key::made);
+        OneDnn product = of(new Layer(matrix, rows, bias != null, sum != null, Natives.threads()));
         try (Scope scope = new Scope()) {
             product.run(x, packed, bias, sum, y);
         }
@@ -216,10 +219,9 @@ final class OneDnn {
             throw new IllegalArgumentException("bf16 " + Arrays.toString(Tensors.shape(a)) + " can't be multiplied by "
                     + b.scalar_type() + " " + Arrays.toString(Tensors.shape(b)));
         }
-        Batch key = new Batch(
-                a.size(0), a.size(1), a.size(2), b.size(2), b.stride(0), b.stride(1), b.stride(2), Natives.threads());
-        OneDnn product = known(key, key::made);
-        Tensor y = Tensors.empty(ScalarType.BFloat16, key.count, key.rows, key.out);
+        OneDnn product = of(new Batch(
+                a.size(0), a.size(1), a.size(2), b.size(2), b.stride(0), b.stride(1), b.stride(2), Natives.threads()));
+        Tensor y = Tensors.empty(ScalarType.BFloat16, a.size(0), a.size(1), b.size(2));
         try (Scope scope = new Scope()) {
             product.run(a, b, null, null, y);
         }

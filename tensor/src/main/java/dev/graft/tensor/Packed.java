@@ -6,7 +6,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A copy of a matrix W {@code [out, in]} in the order in which oneDNN's products read it ({@link OneDnn}). In bf16 a product of a few rows takes as long for
+ * A copy of a matrix W {@code [out, in]} in the order in which oneDNN's products read it. In bf16 a product of a few rows takes as long for
  * that rearranging as for the rest, so that it is twice as fast with a copy; what it gives is the same but for the order of sums over long rows. In fp32
  * products are OpenBLAS's without a copy, which are two to four times as slow; what they give differs by rounding. What a product with a copy gives for a row
  * depends neither on the other rows nor on their number.

@@ -1,12 +1,11 @@
 package dev.graft.tensor;
 
-import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * Root-mean-square normalisation (Zhang and Sennrich, 2019) of texts of a single token, {@code y = w ⊙ x / √(mean x² + ε)}. libtorch makes it of seven
- * operations, each of which takes longer than all of its arithmetic, so few rows are normalised here. What a row is given depends on no other one.
+ * operations, whose calls take longer than their arithmetic on a few rows, so these are normalised here. What a row is given depends on no other one.
  */
 final class RowNorm {
     private RowNorm() {}
@@ -24,21 +23,13 @@ final class RowNorm {
     /** x {@code [..., n]} normalised, in fp32. */
     static Tensor of(Tensor x, Tensor weight, double eps) {
         int n = (int) weight.size(0);
-        float[] factors = values(weight);
-        float[] rows = values(x);
+        float[] factors = Tensors.floats(weight);
+        float[] rows = Tensors.floats(x);
         for (int start = 0; start < rows.length; start += n) {
             double mean = squares(rows, start, start + n) / n;
             multiply(rows, start, factors, (float) (1 / Math.sqrt(mean + eps)));
         }
-        Tensor y = Tensors.empty(ScalarType.Float, Tensors.shape(x));
-        new FloatPointer(y.data_ptr()).put(rows, 0, rows.length);
-        return y;
-    }
-
-    private static float[] values(Tensor tensor) {
-        float[] values = new float[(int) tensor.numel()];
-        new FloatPointer(tensor.contiguous().data_ptr()).get(values);
-        return values;
+        return Tensors.of(rows, Tensors.shape(x));
     }
 
     /** In eight sums, which a processor adds up at once. */

@@ -106,7 +106,9 @@ public final class Tensors {
     /** The values of a tensor of any floating type, row-major. */
     public static float[] floats(Tensor tensor) {
         try (Scope scope = new Scope()) {
-            Tensor dense = tensor.detach().to(ScalarType.Float).contiguous();
+            boolean asItIs = tensor.scalar_type().value == ScalarType.Float.value && tensor.is_contiguous();
+            Tensor dense =
+                    asItIs ? tensor : tensor.detach().to(ScalarType.Float).contiguous();
             float[] values = new float[Math.toIntExact(dense.numel())];
             if (values.length > 0) {
                 new FloatPointer(dense.data_ptr()).get(values);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -27,6 +28,10 @@ class OneDnnTest {
     /** In bf16, of numbers that fp32 adds up exactly. */
     private static Tensor whole(long... shape) {
         return Ops.to(Ops.scale(RNG.normal(0, 1, shape), 4).round(), ScalarType.BFloat16);
+    }
+
+    private static Packed packed(Tensor w) {
+        return Objects.requireNonNull(Packed.of(w));
     }
 
     @Test
@@ -66,8 +71,7 @@ class OneDnnTest {
                     Tensor w = whole(out, 40);
                     Tensor bias = whole(out);
                     Tensor sum = whole(rows, 1, out);
-                    Packed packed = Packed.of(w);
-                    assertThat(packed).isNotNull();
+                    Packed packed = packed(w);
                     Tensor exact = Ops.linear(
                                     Ops.to(x, ScalarType.Float),
                                     Ops.to(w, ScalarType.Float),
@@ -93,9 +97,8 @@ class OneDnnTest {
                     Tensor x = whole(8, 40);
                     Tensor w = whole(out, 40);
                     Natives.threads(packing[0]);
-                    Packed packed = Packed.of(w);
+                    Packed packed = packed(w);
                     Natives.threads(packing[1]);
-                    assertThat(packed).isNotNull();
                     assertThat(packed.linear(x, null).equal(Ops.linear(x, w, null)))
                             .isTrue();
                 }
@@ -109,8 +112,7 @@ class OneDnnTest {
     void refusesWhatDoesNotFit() {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Packed packed = Packed.of(random(96, 40));
-            assertThat(packed).isNotNull();
+            Packed packed = packed(random(96, 40));
             assertThatThrownBy(() -> packed.linear(random(2, 41), null))
                     .hasMessageContaining("x is")
                     .hasMessageContaining("[2, 41]");
@@ -130,8 +132,7 @@ class OneDnnTest {
     void noRowsGiveNone() {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Packed packed = Packed.of(random(96, 40));
-            assertThat(packed).isNotNull();
+            Packed packed = packed(random(96, 40));
             assertThat(Tensors.shape(packed.linear(random(0, 3, 40), null))).containsExactly(0, 3, 96);
         }
     }
@@ -142,8 +143,7 @@ class OneDnnTest {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Tensor x = random(600, 16);
-            Packed packed = Packed.of(random(48, 16));
-            assertThat(packed).isNotNull();
+            Packed packed = packed(random(48, 16));
             Tensor all = packed.linear(x, null);
             for (int round = 0; round < 2; round++) {
                 for (int rows = 1; rows <= 600; rows++) {
@@ -160,8 +160,7 @@ class OneDnnTest {
     void severalThreadsRunOneProduct() {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Packed packed = Packed.of(random(100, 1536));
-            assertThat(packed).isNotNull();
+            Packed packed = packed(random(100, 1536));
             List<Tensor> inputs = new ArrayList<>();
             List<Tensor> expected = new ArrayList<>();
             for (int i = 0; i < 4; i++) {
