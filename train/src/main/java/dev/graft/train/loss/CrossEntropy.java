@@ -2,6 +2,7 @@ package dev.graft.train.loss;
 
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Target;
 import org.bytedeco.pytorch.Scalar;
@@ -17,6 +18,9 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 final class CrossEntropy {
     private static final int NONE = 0;
 
+    /** So many chances are made at once: they stay in the processor's cache. */
+    private static final long PIECE = 1 << 19;
+
     private CrossEntropy() {}
 
     /** The loss of each row. */
@@ -30,7 +34,27 @@ final class CrossEntropy {
      * @return {@code Σ w loss}
      */
     static double backward(Tensor logits, Tensor labels, Tensor weights, double smoothing, double factor) {
-        return gradient(logits, labels, weights, smoothing, factor).backward(logits);
+        long rows = logits.size(0);
+        long piece = Math.max(1, PIECE / logits.size(1));
+        try (Scope scope = new Scope()) {
+            Tensor said = logits.detach();
+            Tensor values = Tensors.empty(logits.scalar_type(), Tensors.shape(logits));
+            double sum = 0;
+            for (long start = 0; start < rows; start += piece) {
+                long count = Math.min(piece, rows - start);
+                try (Scope once = new Scope()) {
+                    Gradient some = gradient(
+                            said.narrow(0, start, count),
+                            labels.narrow(0, start, count),
+                            weights.narrow(0, start, count),
+                            smoothing,
+                            factor);
+                    values.narrow(0, start, count).copy_(some.values);
+                    sum += some.sum;
+                }
+            }
+            return new Gradient(sum, values).backward(logits);
+        }
     }
 
     /**

@@ -187,10 +187,13 @@ final class TokenLoss implements Objective {
             long[] places,
             double divisor) {
         int most = pass.isCheckpointed() ? SMALL_CHUNK : CHUNK;
+        int all = labelled.labels.length;
+        int chunks = (all + most - 1) / most;
         double sum = 0;
         double divergence = 0;
-        for (int start = 0; start < labelled.labels.length; start += most) {
-            int size = Math.min(most, labelled.labels.length - start);
+        for (int i = 0; i < chunks; i++) {
+            int start = all * i / chunks;
+            int size = all * (i + 1) / chunks - start;
             try (Scope chunk = new Scope()) {
                 Tensor labels = labelled.labels(start, size);
                 Tensor logits = head.project(rows.narrow(0, start, size), labels, pass);
