@@ -9,6 +9,8 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Objects;
 import org.bytedeco.pytorch.Scalar;
@@ -23,7 +25,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The query heads that share a key head are folded into rows, so that keys and values are never repeated. A few rows of the batch are
  * done at a time, cut to their own length, so that their scores stay in the processor's cache; on a tape neither scores nor dropout masks are
- * kept but made again in the backward pass (as FlashAttention does, Dao et al., 2022). Products are in the base's type, the softmax in fp32 or wider.
+ * kept but made again in the backward pass (as FlashAttention does, Dao et al., 2022), and so are weights over many keys. Products are in the
+ * base's type, the softmax in fp32 or wider.
  */
 public final class Attend {
     /** How many scores are made at once. */
@@ -100,7 +103,7 @@ public final class Attend {
             seen(site, own.narrow(0, row, 1), ownValues.narrow(0, row, 1), passes.get(row));
         }
         List<Chunk> chunks = chunks(q, own, mask, passes.get(0));
-        return all(site, q, own, ownValues, chunks, 0, new long[chunks.size()]);
+        return all(site, q, own, ownValues, chunks, 0, new long[chunks.size()], null);
     }
 
     private static Tensor alone(Attention site, Tensor query, Tensor key, Tensor value, AttentionMask mask, Pass pass) {
@@ -147,14 +150,19 @@ public final class Attend {
         long[] drawn = new long[chunks.size()];
         Tape tape = pass.tape();
         if (tape == null || !(q.requires_grad() || k.requires_grad() || v.requires_grad())) {
-            return all(site, q, k, v, chunks, p, drawn);
+            return all(site, q, k, v, chunks, p, drawn, null);
         }
         Tensor keys = k;
         Tensor values = v;
         Profile.at(site.layer(), () -> "attention");
         return tape.run(
-                () -> new Tensor[] {all(site, q, keys, values, chunks, p, drawn)},
-                (gradient, kept) -> backward(site, q, keys, values, chunks, p, drawn, gradient));
+                () -> {
+                    List<Tensor> results = new ArrayList<>();
+                    results.add(all(site, q, keys, values, chunks, p, drawn, results));
+                    Collections.rotate(results, 1);
+                    return results.toArray(Tensor[]::new);
+                },
+                (gradient, kept) -> backward(site, q, keys, values, chunks, p, drawn, kept, gradient));
     }
 
     private static Tensor[] prefixed(Attention site, Tensor k, Tensor v, Pass pass) {
@@ -320,9 +328,21 @@ public final class Attend {
         return new Chunk(first, rows, start, queries, 0, 0, keys, additive, sees, mask.alibi());
     }
 
-    /** @param drawn where the generator stood before each chunk's mask, for the backward pass */
+    /**
+     * The answers.
+     *
+     * @param drawn where the generator stood before each chunk's mask, for the backward pass
+     * @param keep gets the weights of the chunks that keep theirs, for the backward pass; null where there is none
+     */
     private static Tensor all(
-            Attention site, Tensor q, Tensor k, Tensor v, List<Chunk> chunks, double dropout, long[] drawn) {
+            Attention site,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            List<Chunk> chunks,
+            double dropout,
+            long[] drawn,
+            @Nullable List<Tensor> keep) {
         long width = q.size(1) * q.size(3);
         Tensor scaled = Ops.scale(q, site.scale()).contiguous();
         Tensor keys = widened(k, chunks);
@@ -334,9 +354,12 @@ public final class Attend {
             try (Scope scope = new Scope()) {
                 Tensor scores = scores(site.cap(), folded(scaled, chunk, k.size(1)), keys, chunk);
                 Tensor weights = probabilities(scores, chunk);
+                if (keep != null && isKept(site, chunk, q.size(3))) {
+                    keep.add(scope.keep(weights));
+                }
                 if (dropout > 0) {
                     drawn[i] = Dropout.state();
-                    weights.mul_(Dropout.mask(weights.scalar_type(), dropout, Tensors.shape(weights)));
+                    weights = weights.mul(Dropout.mask(weights.scalar_type(), dropout, Tensors.shape(weights)));
                 }
                 blocks.add(scope.keep(weights.matmul(chunk.keysOf(values))
                         .view(chunk.rows, q.size(1), chunk.queries, q.size(3))
@@ -354,6 +377,14 @@ public final class Attend {
             }
         }
         return joined(0, rows);
+    }
+
+    /**
+     * Whether the weights of a chunk are kept for the backward pass: they take no more memory than its queries, keys, values and answers, and aren't
+     * needed with the scores that they were made of, as a cap's slope is.
+     */
+    private static boolean isKept(Attention site, Chunk chunk, long headDim) {
+        return site.cap() == null && chunk.seen() <= 4 * headDim;
     }
 
     /** Keys or values with as many positions as the chunks see, those that nobody sees 0. */
@@ -415,6 +446,7 @@ public final class Attend {
             List<Chunk> chunks,
             double dropout,
             long[] drawn,
+            List<Tensor> kept,
             Tensor gradient) {
         SoftCap cap = site.cap();
         long heads = q.size(1);
@@ -429,15 +461,22 @@ public final class Attend {
                 Tensors.zeros(q.scalar_type(), q.size(0), q.size(2), heads, dim).transpose(1, 2);
         Tensor dk = Tensors.zeros(k.scalar_type(), Tensors.shape(keys));
         Tensor dv = Tensors.zeros(v.scalar_type(), Tensors.shape(values));
+        Iterator<Tensor> weights = kept.iterator();
         for (int i = 0; i < chunks.size(); i++) {
             Chunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
                 long folded = heads / kvHeads * chunk.queries;
                 Tensor dpart = chunk.queriesOf(dout).reshape(chunk.rows, kvHeads, folded, dim);
                 Tensor queries = folded(scaled, chunk, kvHeads);
-                Tensor scores = scores(cap, queries, keys, chunk);
-                Tensor slope = cap == null ? null : cap.slope(scores);
-                Tensor probabilities = probabilities(scores, chunk);
+                Tensor slope = null;
+                Tensor probabilities;
+                if (isKept(site, chunk, dim)) {
+                    probabilities = weights.next();
+                } else {
+                    Tensor scores = scores(cap, queries, keys, chunk);
+                    slope = cap == null ? null : cap.slope(scores);
+                    probabilities = probabilities(scores, chunk);
+                }
                 Tensor applied = probabilities;
                 Tensor dweights = dpart.matmul(chunk.keysOf(values).transpose(2, 3));
                 if (dropout > 0) {
