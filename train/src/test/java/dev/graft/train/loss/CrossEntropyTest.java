@@ -34,6 +34,25 @@ class CrossEntropyTest {
     }
 
     @Test
+    void isTheSameWhereRowsAreTakenSomeAtATime() {
+        try (Scope scope = new Scope()) {
+            Tensor values = Rng.of(2, "logits").normal(0, 3, 3, 300_000);
+            Tensor labels = Tensors.of(new long[] {7, 299_999, 0}, 3);
+            Tensor weights = Tensors.of(new float[] {1, 0.5f, 2}, 3);
+            Tensor expected = values.clone().set_requires_grad(true);
+            Tensor sum = CrossEntropy.of(expected, labels, 0).mul(weights).sum();
+            sum.backward();
+
+            Tensor logits = values.clone().set_requires_grad(true);
+            double loss = CrossEntropy.backward(logits, labels, weights, 0, 1);
+
+            assertThat(loss).isCloseTo(Tensors.item(sum), within(1e-3));
+            assertThat(Tensors.item(logits.grad().sub(expected.grad()).abs().max()))
+                    .isLessThan(1e-6);
+        }
+    }
+
+    @Test
     void isFiniteWhereTheChanceOfTheLabelUnderflows() {
         try (Scope scope = new Scope()) {
             Tensor logits = Tensors.of(new float[] {200, 0, -10}, 1, 3).set_requires_grad(true);
