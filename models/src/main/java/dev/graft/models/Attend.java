@@ -380,8 +380,8 @@ public final class Attend {
     }
 
     /**
-     * Whether the weights of a chunk are kept for the backward pass: they take no more memory than its queries, keys, values and answers, and aren't
-     * needed with the scores that they were made of, as a cap's slope is.
+     * Whether the weights of a chunk are kept for the backward pass: where a query has no more of them than it, a key, a value and an answer have
+     * values. With a cap the scores themselves are needed too.
      */
     private static boolean isKept(Attention site, Chunk chunk, long headDim) {
         return site.cap() == null && chunk.seen() <= 4 * headDim;

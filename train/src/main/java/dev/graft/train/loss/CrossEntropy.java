@@ -13,7 +13,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * Cross-entropy of logits {@code [rows, classes]} with its gradient by formula: with P the softmax, ε the label smoothing and w the weight
- * of a row, {@code dlogits = w (P - (1 - ε) onehot - ε / classes)}. One buffer of that size holds P, then the gradient.
+ * of a row, {@code dlogits = w (P - (1 - ε) onehot - ε / classes)}. One buffer holds P, then the gradient, of a few rows at a time.
  */
 final class CrossEntropy {
     private static final int NONE = 0;

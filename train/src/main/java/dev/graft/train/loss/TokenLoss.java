@@ -188,12 +188,12 @@ final class TokenLoss implements Objective {
             double divisor) {
         int most = pass.isCheckpointed() ? SMALL_CHUNK : CHUNK;
         int all = labelled.labels.length;
-        int chunks = (all + most - 1) / most;
+        long chunks = (all + most - 1L) / most;
         double sum = 0;
         double divergence = 0;
-        for (int i = 0; i < chunks; i++) {
-            int start = all * i / chunks;
-            int size = all * (i + 1) / chunks - start;
+        for (long i = 0; i < chunks; i++) {
+            int start = (int) (all * i / chunks);
+            int size = (int) (all * (i + 1) / chunks) - start;
             try (Scope chunk = new Scope()) {
                 Tensor labels = labelled.labels(start, size);
                 Tensor logits = head.project(rows.narrow(0, start, size), labels, pass);
