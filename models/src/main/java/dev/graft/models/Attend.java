@@ -103,7 +103,7 @@ public final class Attend {
             seen(site, own.narrow(0, row, 1), ownValues.narrow(0, row, 1), passes.get(row));
         }
         List<Chunk> chunks = chunks(q, own, mask, passes.get(0));
-        return all(site, q, own, ownValues, chunks, 0, new long[chunks.size()], null);
+        return all(Work.of(site, chunks, 0), q, own, ownValues, null);
     }
 
     private static Tensor alone(Attention site, Tensor query, Tensor key, Tensor value, AttentionMask mask, Pass pass) {
@@ -145,12 +145,11 @@ public final class Attend {
         Tensor[] seen = seen(site, own, ownValues, pass);
         Tensor k = seen[0];
         Tensor v = seen[1];
-        List<Chunk> chunks = chunks(q, k, mask, pass);
         double p = pass.isTraining() && !Dropout.isOff() ? dropout : 0;
-        long[] drawn = new long[chunks.size()];
+        Work work = Work.of(site, chunks(q, k, mask, pass), p);
         Tape tape = pass.tape();
         if (tape == null || !(q.requires_grad() || k.requires_grad() || v.requires_grad())) {
-            return all(site, q, k, v, chunks, p, drawn, null);
+            return all(work, q, k, v, null);
         }
         Tensor keys = k;
         Tensor values = v;
@@ -158,11 +157,11 @@ public final class Attend {
         return tape.run(
                 () -> {
                     List<Tensor> results = new ArrayList<>();
-                    results.add(all(site, q, keys, values, chunks, p, drawn, results));
+                    results.add(all(work, q, keys, values, results));
                     Collections.rotate(results, 1);
                     return results.toArray(Tensor[]::new);
                 },
-                (gradient, kept) -> backward(site, q, keys, values, chunks, p, drawn, kept, gradient));
+                (gradient, kept) -> backward(work, q, keys, values, kept, gradient));
     }
 
     private static Tensor[] prefixed(Attention site, Tensor k, Tensor v, Pass pass) {
@@ -329,20 +328,33 @@ public final class Attend {
     }
 
     /**
+     * What a forward pass tells its backward pass.
+     *
+     * @param drawn where the generator stood before each chunk's mask
+     */
+    @SuppressWarnings("ArrayRecordComponent") // of one pass, never shared
+    private record Work(Attention site, List<Chunk> chunks, double dropout, long[] drawn) {
+        static Work of(Attention site, List<Chunk> chunks, double dropout) {
+            return new Work(site, chunks, dropout, new long[chunks.size()]);
+        }
+
+        /**
+         * Whether the weights of a chunk are kept for the backward pass: where a query has no more of them than it, a key, a value and an answer have
+         * values. With a cap the scores themselves are needed too.
+         */
+        boolean keeps(Chunk chunk, long headDim) {
+            return site.cap() == null && chunk.seen() <= 4 * headDim;
+        }
+    }
+
+    /**
      * The answers.
      *
-     * @param drawn where the generator stood before each chunk's mask, for the backward pass
      * @param keep gets the weights of the chunks that keep theirs, for the backward pass; null where there is none
      */
-    private static Tensor all(
-            Attention site,
-            Tensor q,
-            Tensor k,
-            Tensor v,
-            List<Chunk> chunks,
-            double dropout,
-            long[] drawn,
-            @Nullable List<Tensor> keep) {
+    private static Tensor all(Work work, Tensor q, Tensor k, Tensor v, @Nullable List<Tensor> keep) {
+        Attention site = work.site;
+        List<Chunk> chunks = work.chunks;
         long width = q.size(1) * q.size(3);
         Tensor scaled = Ops.scale(q, site.scale()).contiguous();
         Tensor keys = widened(k, chunks);
@@ -354,12 +366,12 @@ public final class Attend {
             try (Scope scope = new Scope()) {
                 Tensor scores = scores(site.cap(), folded(scaled, chunk, k.size(1)), keys, chunk);
                 Tensor weights = probabilities(scores, chunk);
-                if (keep != null && isKept(site, chunk, q.size(3))) {
+                if (keep != null && work.keeps(chunk, q.size(3))) {
                     keep.add(scope.keep(weights));
                 }
-                if (dropout > 0) {
-                    drawn[i] = Dropout.state();
-                    weights = weights.mul(Dropout.mask(weights.scalar_type(), dropout, Tensors.shape(weights)));
+                if (work.dropout > 0) {
+                    work.drawn[i] = Dropout.state();
+                    weights = weights.mul(Dropout.mask(weights.scalar_type(), work.dropout, Tensors.shape(weights)));
                 }
                 blocks.add(scope.keep(weights.matmul(chunk.keysOf(values))
                         .view(chunk.rows, q.size(1), chunk.queries, q.size(3))
@@ -377,14 +389,6 @@ public final class Attend {
             }
         }
         return joined(0, rows);
-    }
-
-    /**
-     * Whether the weights of a chunk are kept for the backward pass: where a query has no more of them than it, a key, a value and an answer have
-     * values. With a cap the scores themselves are needed too.
-     */
-    private static boolean isKept(Attention site, Chunk chunk, long headDim) {
-        return site.cap() == null && chunk.seen() <= 4 * headDim;
     }
 
     /** Keys or values with as many positions as the chunks see, those that nobody sees 0. */
@@ -438,16 +442,9 @@ public final class Attend {
      * With P the weights, D the dropout and O = (P ⊙ D) V: {@code dV = (P ⊙ D)ᵀ dO}, {@code dP = (dO Vᵀ) ⊙ D},
      * {@code dS = P ⊙ (dP - Σ P ⊙ dP)}, times the slope of the cap where there is one, {@code dQ = s · dS K}, {@code dK = s · dSᵀ Q}.
      */
-    private static void backward(
-            Attention site,
-            Tensor q,
-            Tensor k,
-            Tensor v,
-            List<Chunk> chunks,
-            double dropout,
-            long[] drawn,
-            List<Tensor> kept,
-            Tensor gradient) {
+    private static void backward(Work work, Tensor q, Tensor k, Tensor v, List<Tensor> kept, Tensor gradient) {
+        Attention site = work.site;
+        List<Chunk> chunks = work.chunks;
         SoftCap cap = site.cap();
         long heads = q.size(1);
         long dim = q.size(3);
@@ -470,7 +467,7 @@ public final class Attend {
                 Tensor queries = folded(scaled, chunk, kvHeads);
                 Tensor slope = null;
                 Tensor probabilities;
-                if (isKept(site, chunk, dim)) {
+                if (work.keeps(chunk, dim)) {
                     probabilities = weights.next();
                 } else {
                     Tensor scores = scores(cap, queries, keys, chunk);
@@ -479,9 +476,9 @@ public final class Attend {
                 }
                 Tensor applied = probabilities;
                 Tensor dweights = dpart.matmul(chunk.keysOf(values).transpose(2, 3));
-                if (dropout > 0) {
-                    Tensor drop =
-                            Dropout.again(drawn[i], probabilities.scalar_type(), dropout, Tensors.shape(probabilities));
+                if (work.dropout > 0) {
+                    Tensor drop = Dropout.again(
+                            work.drawn[i], probabilities.scalar_type(), work.dropout, Tensors.shape(probabilities));
                     applied = probabilities.mul(drop);
                     dweights.mul_(drop);
                 }

@@ -18,7 +18,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 final class CrossEntropy {
     private static final int NONE = 0;
 
-    /** So many chances are made at once: they stay in the processor's cache. */
+    /** So many chances are made at once. */
     private static final long PIECE = 1 << 19;
 
     private CrossEntropy() {}
