@@ -74,10 +74,14 @@ class MemoryTest {
         Path log = folder.resolve("log");
         ProcessBuilder builder =
                 new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
-        builder.environment().put("GLIBC_TUNABLES", "glibc.malloc.arena_max=2:glibc.malloc." + launcher.group(1));
-        if (settings.containsKey("memory_limit")) {
-            builder.environment().put("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "192");
-        }
+        builder.environment()
+                .putAll(Map.of(
+                        "GLIBC_TUNABLES",
+                        "glibc.malloc.arena_max=2:glibc.malloc." + launcher.group(1),
+                        "ONEDNN_PRIMITIVE_CACHE_CAPACITY",
+                        "96",
+                        "LRU_CACHE_CAPACITY",
+                        "64"));
         int code = builder.start().waitFor();
         return new Outcome(code, Files.readString(log, StandardCharsets.UTF_8));
     }

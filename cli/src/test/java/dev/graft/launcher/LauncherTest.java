@@ -240,10 +240,20 @@ class LauncherTest {
         assertThat(graft("train", "memory_limit=700m").out())
                 .contains("GLIBC_TUNABLES=glibc.malloc.arena_max=", ":glibc.malloc.mmap_threshold=1048576:")
                 .contains("-Xms16m\n", "-XX:-ShrinkHeapInSteps\n")
-                .containsPattern("ONEDNN_PRIMITIVE_CACHE_CAPACITY=[1-9][0-9]+\n")
                 .doesNotContain("-Xms64m");
         script(bin.resolve("getconf"), "exit 1");
         assertThat(graft().out()).contains("GLIBC_TUNABLES=\n");
+    }
+
+    @Test
+    void whatOneDnnKeepsGivesWayToTheUsers() throws Exception {
+        assertThat(graft("train").out())
+                .containsPattern("ONEDNN_PRIMITIVE_CACHE_CAPACITY=[1-9][0-9]+\n")
+                .contains("LRU_CACHE_CAPACITY=64\n");
+        environment.put("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "1024");
+        environment.put("LRU_CACHE_CAPACITY", "512");
+        assertThat(graft("train").out())
+                .contains("ONEDNN_PRIMITIVE_CACHE_CAPACITY=1024\n", "LRU_CACHE_CAPACITY=512\n");
     }
 
     @Test
@@ -313,6 +323,7 @@ class LauncherTest {
                 [ -z "${JAVA_FAILS:-}" ] || { echo 'could not find or load main class'; exit "$JAVA_FAILS"; }
                 printf 'JAVA=%%s\\nLC_ALL=%%s\\nGLIBC_TUNABLES=%%s\\n' '%s' "${LC_ALL:-}" "${GLIBC_TUNABLES:-}"
                 printf 'ONEDNN_PRIMITIVE_CACHE_CAPACITY=%%s\\n' "${ONEDNN_PRIMITIVE_CACHE_CAPACITY:-}"
+                printf 'LRU_CACHE_CAPACITY=%%s\\n' "${LRU_CACHE_CAPACITY:-}"
                 printf '%%s\\n' "$@"
                 """.formatted(jdk));
         script(jdk.resolve("bin/javac"), "exit 0");
