@@ -252,8 +252,7 @@ class LauncherTest {
                 .contains("LRU_CACHE_CAPACITY=64\n");
         environment.put("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "1024");
         environment.put("LRU_CACHE_CAPACITY", "512");
-        assertThat(graft("train").out())
-                .contains("ONEDNN_PRIMITIVE_CACHE_CAPACITY=1024\n", "LRU_CACHE_CAPACITY=512\n");
+        assertThat(graft("train").out()).contains("ONEDNN_PRIMITIVE_CACHE_CAPACITY=1024\n", "LRU_CACHE_CAPACITY=512\n");
     }
 
     @Test
