@@ -28,6 +28,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 @EnabledOnOs(OS.LINUX)
 class MemoryTest {
     private static final Pattern SETTINGS = Pattern.compile("malloc=(\\S+)\\s+heap='([^']*)'");
+    private static final Pattern KEPT = Pattern.compile(
+            "ONEDNN_PRIMITIVE_CACHE_CAPACITY:-\\$\\(\\((\\d+) \\* cores\\)\\)}\" LRU_CACHE_CAPACITY=\"\\$\\{LRU_CACHE_CAPACITY:-(\\d+)}");
+    private static final int CORES = 2;
     private static final Pattern ADVICE =
             Pattern.compile("It fits with (.*?) \\(about|; (quantization=\\w+) takes less");
     private static final Pattern ESTIMATE = Pattern.compile("estimate: about ([\\d,]+) MB");
@@ -61,8 +64,11 @@ class MemoryTest {
         settings.forEach((name, value) -> words.add(name + "=" + value));
         words.add("output_dir=" + folder.resolve("run"));
         words.addAll(List.of(more));
-        Matcher launcher = SETTINGS.matcher(Files.readString(Path.of("../graft")));
+        String script = Files.readString(Path.of("../graft"));
+        Matcher launcher = SETTINGS.matcher(script);
         assertThat(launcher.find()).isTrue();
+        Matcher kept = KEPT.matcher(script);
+        assertThat(kept.find()).isTrue();
         if (!settings.containsKey("memory_limit")) {
             assertThat(launcher.find()).isTrue();
         }
@@ -77,11 +83,11 @@ class MemoryTest {
         builder.environment()
                 .putAll(Map.of(
                         "GLIBC_TUNABLES",
-                        "glibc.malloc.arena_max=2:glibc.malloc." + launcher.group(1),
+                        "glibc.malloc.arena_max=" + CORES + ":glibc.malloc." + launcher.group(1),
                         "ONEDNN_PRIMITIVE_CACHE_CAPACITY",
-                        "96",
+                        String.valueOf(CORES * Integer.parseInt(kept.group(1))),
                         "LRU_CACHE_CAPACITY",
-                        "64"));
+                        kept.group(2)));
         int code = builder.start().waitFor();
         return new Outcome(code, Files.readString(log, StandardCharsets.UTF_8));
     }

@@ -61,9 +61,11 @@ record Peer(String python, Path scripts, Map<String, String> versions) {
         return new Peer(python, scripts, versions);
     }
 
-    /** It gets the environment that it would have had from a shell: without the launcher's settings of malloc. */
+    /** It gets the environment that it would have had from a shell: without the launcher's settings of malloc and oneDNN. */
     private static Program program(String python) {
-        return new Program(List.of(python), List.of("OMP_NUM_THREADS", "GLIBC_TUNABLES"));
+        return new Program(
+                List.of(python),
+                List.of("OMP_NUM_THREADS", "GLIBC_TUNABLES", "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"));
     }
 
     /** Trains as its script's arguments say. */

@@ -15,6 +15,8 @@ final class VariableCheck implements Check {
             "OMP_NUM_THREADS",
             "OMP_WAIT_POLICY",
             "GLIBC_TUNABLES",
+            "ONEDNN_PRIMITIVE_CACHE_CAPACITY",
+            "LRU_CACHE_CAPACITY",
             "JAVA_HOME",
             "JAVA_TOOL_OPTIONS",
             "JDK_JAVA_OPTIONS",
