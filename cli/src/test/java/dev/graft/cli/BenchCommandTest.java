@@ -3,11 +3,13 @@ package dev.graft.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.formats.Json;
+import dev.graft.tensor.GradientProduct;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -135,6 +137,38 @@ class BenchCommandTest {
                 .isGreaterThan(figures.get("import_s").doubleValue())
                 .isGreaterThan(figures.get("load_s").doubleValue());
         assertThat(figures.get("peak_rss_mb").intValue()).isBetween(50, 20_000);
+    }
+
+    @Test
+    void theTunedRecipeRoundsGradientsWhereThatIsFaster() throws IOException {
+        Path wide = TinyLlama.write(folder.resolve("wide"), 256, 512);
+        List<String> arguments = List.of(
+                "bench",
+                "train",
+                "--model=" + wide,
+                "--data=" + rows(true, 4),
+                "--task=causal",
+                "--batch=2",
+                "--steps=1",
+                "--warmup=0",
+                "--threads=1",
+                "--json");
+        Map<String, Boolean> expected = Map.of(
+                "--dtype=bf16",
+                GradientProduct.isFaster(),
+                "--dtype=fp32",
+                false,
+                "--dtype=bf16 --recipe=default",
+                false,
+                "--dtype=bf16 --int8-gradients=false",
+                false);
+        expected.forEach((options, rounds) -> {
+            List<String> all = new ArrayList<>(arguments);
+            all.addAll(List.of(options.split(" ")));
+            assertThat(last(Cli.run(all.toArray())).get("int8_gradients").booleanValue())
+                    .as(options)
+                    .isEqualTo(rounds);
+        });
     }
 
     @Test

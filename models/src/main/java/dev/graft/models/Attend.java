@@ -364,7 +364,8 @@ public final class Attend {
         for (int i = 0; i < chunks.size(); i++) {
             Chunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
-                Tensor scores = scores(site.cap(), folded(scaled, chunk, k.size(1)), keys, chunk);
+                boolean trains = keep != null;
+                Tensor scores = scores(site.cap(), folded(scaled, chunk, k.size(1)), keys, chunk, trains);
                 Tensor weights = probabilities(scores, chunk);
                 if (keep != null && work.keeps(chunk, q.size(3))) {
                     keep.add(scope.keep(weights));
@@ -373,7 +374,7 @@ public final class Attend {
                     work.drawn[i] = Dropout.state();
                     weights = weights.mul(Dropout.mask(weights.scalar_type(), work.dropout, Tensors.shape(weights)));
                 }
-                blocks.add(scope.keep(weights.matmul(chunk.keysOf(values))
+                blocks.add(scope.keep(product(weights, chunk.keysOf(values), trains)
                         .view(chunk.rows, q.size(1), chunk.queries, q.size(3))
                         .transpose(1, 2)
                         .reshape(chunk.rows, chunk.queries, width)));
@@ -406,9 +407,13 @@ public final class Attend {
         return parts.size() == 1 ? parts.get(0) : Ops.cat(dim, parts.toArray(Tensor[]::new));
     }
 
+    private static Tensor product(Tensor a, Tensor b, boolean trains) {
+        return trains ? Ops.products(a, b) : a.matmul(b);
+    }
+
     /** A chunk's scores before they are masked, {@code [rows, kvHeads, group · queries, keys]}. */
-    private static Tensor scores(@Nullable SoftCap cap, Tensor folded, Tensor k, Chunk chunk) {
-        Tensor products = folded.matmul(chunk.keysOf(k).transpose(2, 3));
+    private static Tensor scores(@Nullable SoftCap cap, Tensor folded, Tensor k, Chunk chunk, boolean trains) {
+        Tensor products = product(folded, chunk.keysOf(k).transpose(2, 3), trains);
         return cap == null ? products : cap.apply(products);
     }
 
@@ -470,26 +475,26 @@ public final class Attend {
                 if (work.keeps(chunk, dim)) {
                     probabilities = weights.next();
                 } else {
-                    Tensor scores = scores(cap, queries, keys, chunk);
+                    Tensor scores = scores(cap, queries, keys, chunk, true);
                     slope = cap == null ? null : cap.slope(scores);
                     probabilities = probabilities(scores, chunk);
                 }
                 Tensor applied = probabilities;
-                Tensor dweights = dpart.matmul(chunk.keysOf(values).transpose(2, 3));
+                Tensor dweights = Ops.products(dpart, chunk.keysOf(values).transpose(2, 3));
                 if (work.dropout > 0) {
                     Tensor drop = Dropout.again(
                             work.drawn[i], probabilities.scalar_type(), work.dropout, Tensors.shape(probabilities));
                     applied = probabilities.mul(drop);
                     dweights.mul_(drop);
                 }
-                chunk.addTo(dv, applied.transpose(2, 3).matmul(dpart));
+                chunk.addTo(dv, Ops.products(applied.transpose(2, 3), dpart));
                 Tensor dscores = Ops.softmaxBackward(dweights, probabilities);
                 if (slope != null) {
                     dscores.mul_(slope);
                 }
-                Tensor part = dscores.matmul(chunk.keysOf(keys)).mul_(new Scalar(site.scale()));
+                Tensor part = Ops.products(dscores, chunk.keysOf(keys)).mul_(new Scalar(site.scale()));
                 chunk.queriesOf(dq).copy_(part.view(chunk.rows, heads, chunk.queries, dim));
-                chunk.addTo(dk, dscores.transpose(2, 3).matmul(queries));
+                chunk.addTo(dk, Ops.products(dscores.transpose(2, 3), queries));
             }
         }
         give(q, dq);

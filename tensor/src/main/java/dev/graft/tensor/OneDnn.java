@@ -1,18 +1,25 @@
 package dev.graft.tensor;
 
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_ATTR_SCALES;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_BIAS;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DST;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SCRATCHPAD;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC_0;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC_1;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_WEIGHTS;
+import static org.bytedeco.dnnl.global.dnnl.set_primitive_cache_capacity;
 
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.bytedeco.dnnl.IntMemoryMap;
+import org.bytedeco.dnnl.binary;
 import org.bytedeco.dnnl.engine;
 import org.bytedeco.dnnl.global.dnnl.algorithm;
 import org.bytedeco.dnnl.global.dnnl.scratchpad_mode;
@@ -21,38 +28,82 @@ import org.bytedeco.dnnl.memory;
 import org.bytedeco.dnnl.memory.data_type;
 import org.bytedeco.dnnl.memory.format_tag;
 import org.bytedeco.dnnl.post_ops;
+import org.bytedeco.dnnl.primitive;
 import org.bytedeco.dnnl.primitive_attr;
 import org.bytedeco.dnnl.reorder;
 import org.bytedeco.dnnl.stream;
+import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * oneDNN's product of one shape. libtorch describes each product anew, which takes longer than a small product itself; here it is
- * described once. Safe for use by several threads.
+ * An operation of oneDNN's for one shape, most of them products. libtorch describes each product anew, which takes longer than a small product itself; here it
+ * is described once. Safe for use by several threads.
  */
 final class OneDnn {
-    /** So many shapes are kept; what nobody uses is freed by the garbage collector. */
-    private static final int KEPT = 512;
-
     /** Rows for which matrices are laid out. */
     private static final int FEW = 8;
 
     private static final engine CPU = cpu();
+    private static final Pointer NOWHERE = kept(new BytePointer(1));
     private static final ThreadLocal<stream> STREAM = ThreadLocal.withInitial(() -> kept(new stream(CPU)));
-    private static final Map<Shape, OneDnn> ALL = new LinkedHashMap<>(16, 0.75f, true) {
-        @Override
-        protected boolean removeEldestEntry(Map.Entry<Shape, OneDnn> eldest) {
-            return size() > KEPT;
-        }
-    };
+
+    /** A step of served texts has few rows, and their numbers come again. */
+    private static final Kept SERVED = new Kept(512);
+
+    /** Steps of training have many rows, another number each time, and what is compiled for one takes a quarter of a MiB. */
+    private static final Kept TRAINED = new Kept(48 * Runtime.getRuntime().availableProcessors());
 
     /** W's values in the order in which products read them, one for all products, whatever their rows and threads. */
     private static final Map<Matrix, memory.desc> ORDERS = new ConcurrentHashMap<>();
 
-    /** What a product is made for. */
+    /** So many of the last shapes. */
+    private static final class Kept {
+        private final int most;
+        private final Map<Shape, OneDnn> operations = new LinkedHashMap<>(16, 0.75f, true);
+
+        Kept(int most) {
+            this.most = most;
+        }
+
+        void run(Shape shape, @Nullable Tensor... tensors) {
+            OneDnn operation = taken(shape);
+            try {
+                operation.run(tensors);
+            } finally {
+                operation.leave();
+            }
+        }
+
+        private OneDnn taken(Shape shape) {
+            synchronized (operations) {
+                OneDnn known = operations.get(shape);
+                if (known != null) {
+                    return known.entered();
+                }
+            }
+            OneDnn made;
+            try (Scope scope = new Scope()) {
+                made = shape.made();
+            }
+            synchronized (operations) {
+                OneDnn before = operations.put(shape, made.entered());
+                if (before != null) {
+                    before.drop();
+                }
+                if (operations.size() > most) {
+                    Iterator<OneDnn> eldest = operations.values().iterator();
+                    eldest.next().drop();
+                    eldest.remove();
+                }
+            }
+            return made;
+        }
+    }
+
+    /** What an operation is made for. */
     private sealed interface Shape {
         OneDnn made();
     }
@@ -60,7 +111,7 @@ final class OneDnn {
     /** A matrix W {@code [out, in]} in fp32 or bf16. */
     record Matrix(ScalarType type, long in, long out) {
         private data_type values() {
-            return type == ScalarType.BFloat16 ? data_type.bf16 : data_type.f32;
+            return OneDnn.values(type);
         }
 
         /** Values one after another. */
@@ -94,61 +145,268 @@ final class OneDnn {
     private record Layer(Matrix matrix, long rows, boolean bias, boolean sum, int threads) implements Shape {
         @Override
         public OneDnn made() {
+            memory.desc x = matrix.plain(rows, matrix.in);
             memory.desc y = matrix.plain(rows, matrix.out);
-            memory.desc added = bias ? matrix.plain(1, matrix.out) : null;
-            return new OneDnn(matrix.plain(rows, matrix.in), matrix.order(), added, y, sum);
+            memory.desc added = matrix.plain(1, matrix.out);
+            primitive_attr attributes = attributes();
+            if (sum) {
+                post_ops behind = new post_ops();
+                behind.append_binary(algorithm.binary_add, y);
+                attributes.set_post_ops(behind);
+            }
+            matmul.primitive_desc product = bias
+                    ? new matmul.primitive_desc(CPU, x, matrix.order(), added, y, attributes, false)
+                    : new matmul.primitive_desc(CPU, x, matrix.order(), y, attributes, false);
+            return new OneDnn(
+                    new matmul(product),
+                    product.scratchpad_desc(),
+                    new Argument(DNNL_ARG_SRC, x),
+                    new Argument(DNNL_ARG_WEIGHTS, matrix.order()),
+                    new Argument(DNNL_ARG_DST, y),
+                    bias ? new Argument(DNNL_ARG_BIAS, added) : null,
+                    sum ? new Argument(DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE | DNNL_ARG_SRC_1, y) : null);
         }
     }
 
-    /** Products in bf16 of as many matrices, whose second ones stand in memory as is said. */
-    private record Batch(long count, long rows, long in, long out, long next, long row, long column, int threads)
+    /**
+     * How bf16 matrices stand in memory.
+     *
+     * @param count how many there are; 0 for one that isn't in a batch
+     * @param next how many values behind a matrix's first one that of the next stands
+     */
+    private record Grid(long count, long rows, long columns, long next, long row, long column) {
+        static Grid of(Tensor x) {
+            boolean alone = x.dim() == 2;
+            long count = alone ? 0 : x.size(0);
+            long rows = x.size(-2);
+            long columns = x.size(-1);
+            // The stride of a single row, column or matrix says nothing and may be anything.
+            return new Grid(
+                    count,
+                    rows,
+                    columns,
+                    count < 2 ? count * rows * columns : x.stride(0),
+                    rows == 1 ? columns : x.stride(-2),
+                    columns == 1 ? 1 : x.stride(-1));
+        }
+
+        /** Whether each row's or each column's values stand one after another, and none twice. */
+        boolean isPlain() {
+            boolean apart = count == 0 || next >= rows * columns;
+            return apart && (byRows() || row == 1 && column >= rows);
+        }
+
+        boolean byRows() {
+            return column == 1 && row >= columns;
+        }
+
+        private memory.desc desc() {
+            return count == 0
+                    ? new memory.desc(new long[] {rows, columns}, data_type.bf16, new long[] {row, column})
+                    : new memory.desc(
+                            new long[] {count, rows, columns}, data_type.bf16, new long[] {next, row, column});
+        }
+    }
+
+    /**
+     * Products in bf16 of two matrices, or of as many in batches.
+     *
+     * @param sum whether they are added to what is there
+     */
+    private record Matrices(Grid a, Grid b, Grid y, boolean bias, boolean sum, int threads) implements Shape {
+        @Override
+        public OneDnn made() {
+            memory.desc first = a.desc();
+            memory.desc second = b.desc();
+            memory.desc result = y.desc();
+            memory.desc added = new memory.desc(new long[] {1, y.columns}, data_type.bf16, format_tag.ab);
+            primitive_attr attributes = attributes();
+            if (sum) {
+                post_ops behind = new post_ops();
+                behind.append_sum();
+                attributes.set_post_ops(behind);
+            }
+            matmul.primitive_desc product = bias
+                    ? new matmul.primitive_desc(CPU, first, second, added, result, attributes, false)
+                    : new matmul.primitive_desc(CPU, first, second, result, attributes, false);
+            return new OneDnn(
+                    new matmul(product),
+                    product.scratchpad_desc(),
+                    new Argument(DNNL_ARG_SRC, first),
+                    new Argument(DNNL_ARG_WEIGHTS, second),
+                    new Argument(DNNL_ARG_DST, result),
+                    bias ? new Argument(DNNL_ARG_BIAS, added) : null);
+        }
+    }
+
+    /** Each row of x times a factor of its own, rounded to int8. */
+    private record Rounding(data_type type, long rows, long columns, int threads) implements Shape {
+        @Override
+        public OneDnn made() {
+            memory.desc x = new memory.desc(new long[] {rows, columns}, type, format_tag.ab);
+            memory.desc factors = new memory.desc(new long[] {rows, 1}, data_type.f32, format_tag.ab);
+            memory.desc y = new memory.desc(new long[] {rows, columns}, data_type.s8, format_tag.ab);
+            binary.primitive_desc product =
+                    new binary.primitive_desc(CPU, algorithm.binary_mul, x, factors, y, attributes(), false);
+            return new OneDnn(
+                    new binary(product),
+                    product.scratchpad_desc(),
+                    new Argument(DNNL_ARG_SRC_0, x),
+                    new Argument(DNNL_ARG_SRC_1, factors),
+                    new Argument(DNNL_ARG_DST, y));
+        }
+    }
+
+    /** A product in int8, whose rows, and columns if that is said, have factors of their own. A batch of one: for that alone oneDNN has rows' factors. */
+    private record Int8(data_type type, long rows, long in, long out, boolean columns, boolean sum, int threads)
             implements Shape {
         @Override
         public OneDnn made() {
-            return new OneDnn(plain(rows, in), matrices(), null, plain(rows, out), false);
-        }
-
-        private memory.desc plain(long first, long second) {
-            return new memory.desc(new long[] {count, first, second}, data_type.bf16, format_tag.abc);
-        }
-
-        private memory.desc matrices() {
-            return new memory.desc(new long[] {count, in, out}, data_type.bf16, new long[] {next, row, column});
+            memory.desc x = new memory.desc(new long[] {1, rows, in}, data_type.s8, format_tag.abc);
+            memory.desc matrix = new memory.desc(new long[] {1, in, out}, data_type.s8, format_tag.abc);
+            memory.desc y = new memory.desc(new long[] {1, rows, out}, type, format_tag.abc);
+            memory.desc rowFactors = new memory.desc(new long[] {1, rows, 1}, data_type.f32, format_tag.abc);
+            memory.desc columnFactors = new memory.desc(new long[] {out}, data_type.f32, format_tag.a);
+            post_ops behind = new post_ops();
+            behind.append_binary(algorithm.binary_mul, rowFactors);
+            if (sum) {
+                behind.append_sum();
+            }
+            primitive_attr attributes = attributes();
+            attributes.set_post_ops(behind);
+            if (columns) {
+                attributes.set_scales_mask(DNNL_ARG_WEIGHTS, 1 << 2);
+            }
+            matmul.primitive_desc product = new matmul.primitive_desc(CPU, x, matrix, y, attributes, false);
+            return new OneDnn(
+                    new matmul(product),
+                    product.scratchpad_desc(),
+                    new Argument(DNNL_ARG_SRC, x),
+                    new Argument(DNNL_ARG_WEIGHTS, matrix),
+                    new Argument(DNNL_ARG_DST, y),
+                    new Argument(DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE | DNNL_ARG_SRC_1, rowFactors),
+                    columns ? new Argument(DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS, columnFactors) : null);
         }
     }
 
-    private final matmul product;
-    private final memory.desc x;
-    private final memory.desc matrix;
-    private final memory.@Nullable desc bias;
-    private final memory.desc y;
-    private final memory.@Nullable desc scratch;
+    /** What an operation reads or writes, as oneDNN numbers it. */
+    private record Argument(int index, memory.desc shape) {}
 
-    /** @param sum whether something of y's shape is added */
-    private OneDnn(memory.desc x, memory.desc matrix, memory.@Nullable desc bias, memory.desc y, boolean sum) {
-        this.x = kept(x);
-        this.matrix = kept(matrix);
-        this.bias = bias == null ? null : kept(bias);
-        this.y = kept(y);
-        primitive_attr attributes = new primitive_attr();
-        // Else threads that run the same product would share one.
-        attributes.set_scratchpad_mode(scratchpad_mode.user);
-        if (sum) {
-            post_ops behind = new post_ops();
-            behind.append_binary(algorithm.binary_add, y);
-            attributes.set_post_ops(behind);
+    /** What one thread at a time runs the operation with: making it takes longer than a small product. */
+    private final class Call {
+        private final IntMemoryMap all = kept(new IntMemoryMap());
+        private final @Nullable memory[] places = new memory[arguments.length];
+        private final @Nullable memory space;
+
+        Call() {
+            try (Scope scope = new Scope()) {
+                for (int i = 0; i < places.length; i++) {
+                    Argument argument = arguments[i];
+                    places[i] = argument == null ? null : place(argument.index, argument.shape);
+                }
+                space = scratch == null ? null : place(DNNL_ARG_SCRATCHPAD, scratch);
+            }
         }
-        matmul.primitive_desc description = bias == null
-                ? new matmul.primitive_desc(CPU, x, matrix, y, attributes, false)
-                : new matmul.primitive_desc(CPU, x, matrix, bias, y, attributes, false);
-        memory.desc wanted = description.scratchpad_desc();
-        scratch = wanted.get_size() == 0 ? null : kept(wanted);
-        product = kept(new matmul(description));
+
+        private memory place(int index, memory.desc shape) {
+            memory place = kept(new memory(shape, CPU, NOWHERE));
+            all.put(index, place);
+            return place;
+        }
+
+        void free() {
+            all.close();
+            for (memory place : places) {
+                if (place != null) {
+                    place.close();
+                }
+            }
+            if (space != null) {
+                space.close();
+            }
+        }
+
+        void run(@Nullable Tensor... tensors) {
+            for (int i = 0; i < tensors.length; i++) {
+                memory place = places[i];
+                Tensor tensor = tensors[i];
+                if (place != null && tensor != null) {
+                    place.set_data_handle(tensor.data_ptr());
+                }
+            }
+            if (space != null && scratch != null) {
+                space.set_data_handle(
+                        Tensors.empty(ScalarType.Byte, scratch.get_size()).data_ptr());
+            }
+            stream now = STREAM.get();
+            operation.execute(now, all);
+            now._wait();
+        }
+    }
+
+    private final primitive operation;
+    private final memory.@Nullable desc scratch;
+    private final @Nullable Argument[] arguments;
+    private final Queue<Call> calls = new ConcurrentLinkedQueue<>();
+    private int users;
+    private boolean dropped;
+
+    /** @param arguments in the order of the tensors that {@link #run} is given; null for one that isn't used */
+    private OneDnn(primitive operation, memory.desc scratch, @Nullable Argument... arguments) {
+        this.operation = kept(operation);
+        this.scratch = scratch.get_size() == 0 ? null : kept(scratch);
+        this.arguments = arguments;
+        for (Argument argument : arguments) {
+            if (argument != null) {
+                kept(argument.shape);
+            }
+        }
+    }
+
+    /** Has it stay until {@link #leave}. */
+    private synchronized OneDnn entered() {
+        users++;
+        return this;
+    }
+
+    private synchronized void leave() {
+        users--;
+        freeUnused();
+    }
+
+    /** Has it go as soon as nobody uses it: what was compiled is far larger than what the garbage collector sees. */
+    private synchronized void drop() {
+        dropped = true;
+        freeUnused();
+    }
+
+    private void freeUnused() {
+        if (dropped && users == 0) {
+            calls.forEach(Call::free);
+            operation.close();
+            if (scratch != null) {
+                scratch.close();
+            }
+            for (Argument argument : arguments) {
+                if (argument != null) {
+                    argument.shape.close();
+                }
+            }
+        }
+    }
+
+    private static primitive_attr attributes() {
+        primitive_attr attributes = new primitive_attr();
+        // Else threads that run the same operation would share one.
+        attributes.set_scratchpad_mode(scratchpad_mode.user);
+        return attributes;
     }
 
     private static engine cpu() {
         Natives.load();
         try {
+            // What is used again is kept here.
+            set_primitive_cache_capacity(0);
             return kept(new engine(engine.kind.cpu, 0));
         } catch (LinkageError error) {
             throw Natives.missing("oneDNN", "dnnl and opencl", error);
@@ -158,16 +416,6 @@ final class OneDnn {
     private static <P extends Pointer> P kept(P made) {
         made.retainReference();
         return made;
-    }
-
-    private static OneDnn of(Shape shape) {
-        synchronized (ALL) {
-            return ALL.computeIfAbsent(shape, absent -> {
-                try (Scope scope = new Scope()) {
-                    return absent.made();
-                }
-            });
-        }
     }
 
     /** The bytes of W {@code [out, in]} in the order in which products read it. */
@@ -206,48 +454,129 @@ final class OneDnn {
         if (rows == 0) {
             return y;
         }
-        OneDnn product = of(new Layer(matrix, rows, bias != null, sum != null, Natives.threads()));
         try (Scope scope = new Scope()) {
-            product.run(x, packed, bias, sum, y);
+            Layer layer = new Layer(matrix, rows, bias != null, sum != null, Natives.threads());
+            SERVED.run(layer, x.contiguous(), packed, y, whole(bias), whole(sum));
         }
         return y;
     }
 
-    /** The products of bf16 matrices a {@code [n, rows, in]} and b {@code [n, in, out]}. */
+    /** The products of bf16 matrices a {@code [n, rows, in]} and b {@code [n, in, out]} of a served step. */
     static Tensor batched(Tensor a, Tensor b) {
-        if (a.size(0) != b.size(0) || a.size(2) != b.size(1) || b.scalar_type().value != ScalarType.BFloat16.value) {
-            throw new IllegalArgumentException("bf16 " + Arrays.toString(Tensors.shape(a)) + " can't be multiplied by "
-                    + b.scalar_type() + " " + Arrays.toString(Tensors.shape(b)));
-        }
-        OneDnn product = of(new Batch(
-                a.size(0), a.size(1), a.size(2), b.size(2), b.stride(0), b.stride(1), b.stride(2), Natives.threads()));
+        return products(SERVED, a, b);
+    }
+
+    /** Those of a training step. */
+    static Tensor products(Tensor a, Tensor b) {
+        return products(TRAINED, a, b);
+    }
+
+    private static Tensor products(Kept kept, Tensor a, Tensor b) {
+        require(a, b, a.dim() == 3 && b.dim() == 3 && a.size(0) == b.size(0));
         Tensor y = Tensors.empty(ScalarType.BFloat16, a.size(0), a.size(1), b.size(2));
+        multiply(kept, a, b, null, false, y);
+        return y;
+    }
+
+    /**
+     * {@code sum + a b + bias} of a training step, rounded once; all in bf16.
+     *
+     * @param a {@code [rows, in]}
+     * @param b {@code [in, out]}
+     * @param bias {@code [out]}, or null for nothing
+     * @param sum {@code [rows, out]}, added to in place; null for nothing, and the answer is new
+     */
+    static Tensor product(Tensor a, Tensor b, @Nullable Tensor bias, @Nullable Tensor sum) {
+        boolean biasFits = bias == null || isBf16(bias) && bias.numel() == b.size(-1);
+        boolean sumFits = sum == null || isBf16(sum) && sum.size(0) == a.size(0) && sum.size(1) == b.size(-1);
+        require(a, b, a.dim() == 2 && b.dim() == 2 && biasFits && sumFits);
+        Tensor y = sum == null ? Tensors.empty(ScalarType.BFloat16, a.size(0), b.size(1)) : sum;
+        multiply(TRAINED, a, b, bias, sum != null, y);
+        return y;
+    }
+
+    /** Whether {@link #product} adds to it: its rows are contiguous. */
+    static boolean takes(Tensor sum) {
+        return Grid.of(sum).byRows();
+    }
+
+    private static void multiply(Kept kept, Tensor a, Tensor b, @Nullable Tensor bias, boolean sum, Tensor y) {
         try (Scope scope = new Scope()) {
-            product.run(a, b, null, null, y);
+            Tensor left = Grid.of(a).isPlain() ? a : a.contiguous();
+            Tensor right = Grid.of(b).isPlain() ? b : b.contiguous();
+            Matrices shape =
+                    new Matrices(Grid.of(left), Grid.of(right), Grid.of(y), bias != null, sum, Natives.threads());
+            kept.run(shape, left, right, y, whole(bias));
+        }
+    }
+
+    /** oneDNN is given addresses alone. */
+    private static void require(Tensor a, Tensor b, boolean fits) {
+        if (!fits || !isBf16(a) || !isBf16(b) || a.size(-1) != b.size(-2)) {
+            throw new IllegalArgumentException(a.scalar_type() + " " + Arrays.toString(Tensors.shape(a))
+                    + " can't be multiplied by " + b.scalar_type() + " " + Arrays.toString(Tensors.shape(b))
+                    + ", or what is added doesn't fit");
+        }
+    }
+
+    private static boolean isBf16(Tensor x) {
+        return x.scalar_type().value == ScalarType.BFloat16.value;
+    }
+
+    /**
+     * x's rows times a factor each, rounded to the nearest of -128 to 127.
+     *
+     * @param x bf16 or fp32 {@code [n, m]}
+     * @param factors fp32 {@code [n, 1]}
+     */
+    static Tensor rounded(Tensor x, Tensor factors) {
+        Tensor y = Tensors.empty(ScalarType.Char, x.size(0), x.size(1));
+        if (x.size(0) > 0) {
+            Rounding shape = new Rounding(values(x.scalar_type()), x.size(0), x.size(1), Natives.threads());
+            TRAINED.run(shape, x.contiguous(), factors, y);
         }
         return y;
     }
 
-    private void run(Tensor from, Tensor by, @Nullable Tensor added, @Nullable Tensor sum, Tensor to) {
-        IntMemoryMap arguments = new IntMemoryMap();
-        arguments.put(DNNL_ARG_SRC, new memory(x, CPU, from.contiguous().data_ptr()));
-        arguments.put(DNNL_ARG_WEIGHTS, new memory(matrix, CPU, by.data_ptr()));
-        arguments.put(DNNL_ARG_DST, new memory(y, CPU, to.data_ptr()));
-        if (added != null && bias != null) {
-            arguments.put(
-                    DNNL_ARG_BIAS, new memory(bias, CPU, added.contiguous().data_ptr()));
+    /**
+     * {@code y + rowFactors x W columnFactors}, in place, rounded once.
+     *
+     * @param x int8 {@code [n, in]}
+     * @param w int8 {@code [in, out]}
+     * @param rowFactors fp32 {@code [n, 1]}
+     * @param columnFactors fp32 {@code [out]}, or null for ones
+     * @param y bf16 or fp32 {@code [n, out]}, contiguous
+     * @param sum whether y's values are added to; else they are replaced
+     */
+    static void int8(Tensor x, Tensor w, Tensor rowFactors, @Nullable Tensor columnFactors, Tensor y, boolean sum) {
+        if (x.size(0) > 0) {
+            boolean columns = columnFactors != null;
+            Int8 shape =
+                    new Int8(values(y.scalar_type()), x.size(0), x.size(1), w.size(1), columns, sum, Natives.threads());
+            TRAINED.run(shape, x, w, y, rowFactors, columnFactors);
         }
-        if (sum != null) {
-            arguments.put(
-                    DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE | DNNL_ARG_SRC_1,
-                    new memory(y, CPU, sum.contiguous().data_ptr()));
+    }
+
+    private static @Nullable Tensor whole(@Nullable Tensor tensor) {
+        return tensor == null ? null : tensor.contiguous();
+    }
+
+    private static data_type values(ScalarType type) {
+        if (type.value == ScalarType.BFloat16.value) {
+            return data_type.bf16;
         }
-        if (scratch != null) {
-            Tensor space = Tensors.empty(ScalarType.Byte, scratch.get_size());
-            arguments.put(DNNL_ARG_SCRATCHPAD, new memory(scratch, CPU, space.data_ptr()));
+        if (type.value == ScalarType.Float.value) {
+            return data_type.f32;
         }
-        stream now = STREAM.get();
-        product.execute(now, arguments);
-        now._wait();
+        throw new IllegalArgumentException(type + " is neither bf16 nor fp32");
+    }
+
+    private void run(@Nullable Tensor... tensors) {
+        Call free = calls.poll();
+        Call call = free == null ? new Call() : free;
+        try (Scope scope = new Scope()) {
+            call.run(tensors);
+        }
+        calls.add(call);
     }
 }

@@ -16,7 +16,6 @@ final class Operator {
 
     private static final Operator INT4_PACK = new Operator("aten::_convert_weight_to_int4pack_for_cpu");
     private static final Operator INT4_PRODUCT = new Operator("aten::_weight_int4pack_mm_for_cpu");
-    private static final Operator INT_PRODUCT = new Operator("aten::_int_mm");
     private static final Operator INT8_PRODUCT = new Operator("aten::_weight_int8pack_mm");
 
     // Made once: each takes longer than a small product.
@@ -79,11 +78,6 @@ final class Operator {
      */
     static Tensor int8Product(Tensor x, Tensor codes, Tensor scales) {
         return INT8_PRODUCT.call(new IValue(x), new IValue(codes), new IValue(scales));
-    }
-
-    /** {@code a b} of int8 {@code [n, k]} and {@code [k, m]}, in int32. */
-    static Tensor int8Product(Tensor a, Tensor b) {
-        return INT_PRODUCT.call(new IValue(a), new IValue(b));
     }
 
     /** Outlives the scope that it happens to be made in. */

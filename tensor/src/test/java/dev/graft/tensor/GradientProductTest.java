@@ -1,17 +1,25 @@
 package dev.graft.tensor;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class GradientProductTest {
     private static final double STEP = 1.0 / 127;
+
+    @BeforeEach
+    void needsItsProducts() {
+        Assumptions.assumeTrue(GradientProduct.isThere(), "no products in int8 in this processor");
+    }
 
     private static double norm(Tensor x) {
         return Tensors.item(Ops.to(x, ScalarType.Double).norm());
@@ -60,6 +68,42 @@ class GradientProductTest {
 
             assertThat(result.equal(expected)).isTrue();
             assertThat(sum.equal(expected)).isTrue();
+
+            Tensor wide = Tensors.zeros(ScalarType.Float, 5, 30);
+            Tensor part = product.times(g, wide.narrow(1, 3, 24));
+            assertThat(part.equal(product.times(g, null))).isTrue();
+        }
+    }
+
+    /** Once for all of a sum: its own value is rounded with the product's. */
+    @Test
+    void roundsASumOnce() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Rng rng = Rng.of(7, "gradients");
+            Tensor g = rng.normal(0, 1, 40, 64);
+            Tensor w = rng.normal(0, 0.01, 64, 96);
+            Tensor sum = Ops.to(rng.normal(0, 4, 40, 96), ScalarType.BFloat16);
+            GradientProduct product = GradientProduct.of(w);
+            Tensor exact = product.times(Ops.to(Ops.to(g, ScalarType.BFloat16), ScalarType.Float), null)
+                    .add(sum);
+
+            Tensor result = product.times(Ops.to(g, ScalarType.BFloat16), sum);
+
+            assertThat(result.equal(Ops.to(exact, ScalarType.BFloat16))).isTrue();
+        }
+    }
+
+    @Test
+    void refusesWhatDoesNotFit() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Rng rng = Rng.of(8, "gradients");
+            GradientProduct product = GradientProduct.of(rng.normal(0, 1, 32, 16));
+            assertThatThrownBy(() -> product.times(rng.normal(0, 1, 3, 31), null))
+                    .hasMessageContaining("[3, 31]");
+            assertThatThrownBy(() -> product.times(rng.normal(0, 1, 3, 32), rng.normal(0, 1, 3, 15)))
+                    .hasMessageContaining("[3, 15]");
         }
     }
 

@@ -9,6 +9,7 @@ import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -48,6 +49,59 @@ class OneDnnTest {
             Tensor apart = whole(6, 3, 64).narrow(2, 0, 32);
             assertThat(Ops.batched(apart, turned).equal(apart.bmm(turned))).isTrue();
         }
+    }
+
+    /** Few numbers are multiplied by libtorch, with the same result. */
+    @Test
+    void aTrainingStepMultipliesMatricesThatStandApartOrTurned() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (long rows : new long[] {1, 2, 137}) {
+                Tensor x = whole(rows, 48);
+                Tensor g = whole(rows, 80);
+                Tensor w = whole(80, 48);
+                Tensor bias = whole(80);
+                assertThat(Ops.product(x, w.t()).equal(rounded(x, w.t(), null, null)))
+                        .isTrue();
+                assertThat(Ops.product(g.t(), x).equal(rounded(g.t(), x, null, null)))
+                        .isTrue();
+                assertThat(Ops.product(x, w.t(), bias, null).equal(rounded(x, w.t(), bias, null)))
+                        .isTrue();
+                Tensor apart = whole(rows, 64).narrow(1, 3, 48);
+                assertThat(Ops.product(apart, w.t()).equal(rounded(apart, w.t(), null, null)))
+                        .isTrue();
+                Tensor again = whole(1, 48).expand(rows, 48);
+                assertThat(Ops.product(again, w.t()).equal(rounded(again, w.t(), null, null)))
+                        .isTrue();
+                for (Tensor sum : List.of(
+                        whole(rows, 80),
+                        whole(rows, 96).narrow(1, 8, 80),
+                        whole(80, rows).t())) {
+                    for (Tensor added : new Tensor[] {null, bias}) {
+                        Tensor wanted = rounded(x, w.t(), added, sum);
+                        assertThat(Ops.product(x, w.t(), added, sum).equal(wanted))
+                                .isTrue();
+                        assertThat(sum.equal(wanted)).isTrue();
+                    }
+                }
+            }
+            assertThat(Tensors.shape(Ops.product(whole(0, 32), whole(32, 6)))).containsExactly(0, 6);
+            for (long rows : new long[] {5, 137}) {
+                Tensor q = whole(2, 3, rows, 32);
+                Tensor k = whole(2, 3, 80, 32).narrow(2, 1, 70);
+                assertThat(Ops.products(q, k.transpose(2, 3)).equal(rounded(q, k.transpose(2, 3), null, null)))
+                        .isTrue();
+                Tensor w = whole(2, 3, rows, 70);
+                assertThat(Ops.products(w.transpose(2, 3), q).equal(rounded(w.transpose(2, 3), q, null, null)))
+                        .isTrue();
+            }
+        }
+    }
+
+    private static Tensor rounded(Tensor a, Tensor b, @Nullable Tensor bias, @Nullable Tensor sum) {
+        Tensor exact = Ops.to(a, ScalarType.Float).matmul(Ops.to(b, ScalarType.Float));
+        Tensor biased = bias == null ? exact : exact.add(bias);
+        return Ops.to(sum == null ? biased : biased.add(sum), ScalarType.BFloat16);
     }
 
     @Test
@@ -125,6 +179,12 @@ class OneDnnTest {
                     .hasMessageContaining("[2, 9, 4]");
             assertThatThrownBy(() -> Ops.batched(random(2, 3, 8), RNG.normal(0, 1, 2, 8, 4)))
                     .hasMessageContaining("Float");
+            assertThatThrownBy(() -> Ops.product(random(999, 48), random(49, 80)))
+                    .hasMessageContaining("[999, 48] can't be multiplied by BFloat16 [49, 80]");
+            assertThatThrownBy(() -> Ops.product(random(999, 48), random(48, 80), random(81), null))
+                    .hasMessageContaining("what is added doesn't fit");
+            assertThatThrownBy(() -> Ops.product(random(999, 48), random(48, 80), null, random(998, 80)))
+                    .hasMessageContaining("what is added doesn't fit");
         }
     }
 

@@ -13,6 +13,7 @@ import dev.graft.hub.Hub;
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Method;
+import dev.graft.tensor.GradientProduct;
 import dev.graft.tensor.Natives;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Profile;
@@ -81,7 +82,7 @@ record BenchTrainRun(
         Workload work = Workload.read(data, goal.task());
         Base base = base(work.classes());
         work.requireFits(base);
-        Loading.roundGradients(base, int8Gradients);
+        Loading.roundGradients(base, rounding(base));
         Method made = method.on(base, err::println);
         Adapter adapter = Adapter.create(base, made, seed);
         int perPass = (work.examples().size() + size.batch - 1) / size.batch;
@@ -138,6 +139,12 @@ record BenchTrainRun(
         try (DownloadLine progress = new DownloadLine(err, Terminal.isLive())) {
             return Base.load(model, new Hub(progress), options);
         }
+    }
+
+    /** The tuned recipe rounds where that is faster. */
+    private @Nullable Boolean rounding(Base base) {
+        boolean gains = recipe == Recipe.TUNED && base.numerics().equals(Numerics.BF16) && GradientProduct.isFaster();
+        return int8Gradients == null && gains ? Boolean.TRUE : int8Gradients;
     }
 
     private void report(Timings.Step step) {

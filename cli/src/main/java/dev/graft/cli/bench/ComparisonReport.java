@@ -122,6 +122,12 @@ record ComparisonReport(
                 : "The losses of the same batches differ by more than 2 %: this comparison is void.";
     }
 
+    private boolean roundsGradients() {
+        return outcomes.stream()
+                .flatMap(outcome -> outcome.of(Side.GRAFT).stream())
+                .anyMatch(round -> round.printed().path("int8_gradients").asBoolean(false));
+    }
+
     private String facts() {
         Long memory = machine.memory().value();
         StringBuilder text = new StringBuilder();
@@ -135,8 +141,9 @@ record ComparisonReport(
                 .append(" of warm-up, ")
                 .append(plan.threads())
                 .append(plan.threads() == 1 ? " thread" : " threads")
-                .append(
-                        "; medians with the smallest and the largest. Graft runs the tuned recipe. The first step is the life of a")
+                .append("; medians with the smallest and the largest. Graft runs the tuned recipe")
+                .append(roundsGradients() ? ", whose gradients go back through frozen layers in int8" : "")
+                .append(". The first step is the life of a")
                 .append(" process that trains one step. The peer has no settings of malloc.\n\n");
         text.append(String.join(
                 "; ",

@@ -158,6 +158,11 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
         if (wanted == null && base.numerics().equals(Numerics.BF16) && GradientProduct.isFaster()) {
             base.roundQuantizedGradients();
         } else if (wanted != null && wanted) {
+            if (!GradientProduct.isThere()) {
+                throw new InputException(
+                        "int8_gradients=true: products in 8-bit integers need a processor with AVX-512, which this one isn't;"
+                                + " leave int8_gradients out");
+            }
             base.roundGradients();
         }
     }

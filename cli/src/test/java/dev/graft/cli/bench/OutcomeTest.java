@@ -90,6 +90,21 @@ class OutcomeTest {
     }
 
     @Test
+    void itIsSaidHowGradientsGoBack() {
+        assertThat(report(outcome(2)).text()).contains("Graft runs the tuned recipe. The first step");
+        Outcome rounding = outcome(2);
+        rounding.of(Side.GRAFT)
+                .add(new Outcome.Round(
+                        Json.parse(
+                                "run",
+                                "{\"tokens_per_s\": 1, \"peak_rss_mb\": 1, \"loss_first\": 2,"
+                                        + " \"loss_last\": 1.5, \"int8_gradients\": true}"),
+                        2));
+        assertThat(report(rounding).text())
+                .contains("the tuned recipe, whose gradients go back through frozen layers in int8. ");
+    }
+
+    @Test
     void severalScenariosHaveATableOfTheirRatiosFirst() {
         assertThat(report(outcome(2), outcome(1.9)).markdown())
                 .startsWith("|  | tokens/s, Graft / tuned |")

@@ -51,8 +51,8 @@ public final class Dense extends Matrix {
     }
 
     @Override
-    public Tensor addTimes(Tensor sum, Tensor x) {
-        return sum.addmm_(x, values.t());
+    public Tensor forward(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum) {
+        return Ops.product(x, values.t(), bias, sum);
     }
 
     @Override
@@ -63,6 +63,6 @@ public final class Dense extends Matrix {
 
     @Override
     Tensor exactBackward(Tensor gradient, @Nullable Tensor sum) {
-        return sum == null ? gradient.matmul(values) : sum.addmm_(gradient, values);
+        return Ops.product(gradient, values, null, sum);
     }
 }

@@ -99,8 +99,14 @@ public abstract sealed class Matrix permits Dense, Quantized {
     /** {@code sum + x Wᵀ + b}, rounded once: x {@code [..., columns]}, bias {@code [rows]} or null, sum {@code [..., rows]} or null. */
     public abstract Tensor times(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum);
 
-    /** {@code sum + x Wᵀ} in place, rounded once: x {@code [n, columns]}, sum {@code [n, rows]}. */
-    public abstract Tensor addTimes(Tensor sum, Tensor x);
+    /**
+     * {@code sum + x Wᵀ + b} of a training step, rounded once; no gradient of its own is recorded.
+     *
+     * @param x {@code [n, columns]}
+     * @param bias {@code [rows]}, or null for nothing
+     * @param sum {@code [n, rows]}, added to in place; null for nothing
+     */
+    public abstract Tensor forward(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum);
 
     /** How many bytes of memory it takes. */
     public long bytes() {

@@ -86,11 +86,15 @@ public abstract sealed class Quantized extends Matrix permits FourBit, EightBit,
     }
 
     @Override
-    public Tensor addTimes(Tensor sum, Tensor x) {
+    public Tensor forward(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum) {
+        if (sum == null) {
+            return times(x, bias);
+        }
         for (long from = 0; from < rows(); from += tile()) {
             long count = Math.min(tile(), rows() - from);
             try (Scope once = new Scope()) {
-                sum.narrow(1, from, count).addmm_(x, rows(from, count).t());
+                Tensor part = bias == null ? null : bias.narrow(0, from, count);
+                Ops.product(x, rows(from, count).t(), part, sum.narrow(1, from, count));
             }
         }
         return sum;
@@ -100,14 +104,14 @@ public abstract sealed class Quantized extends Matrix permits FourBit, EightBit,
     Tensor exactBackward(Tensor gradient, @Nullable Tensor sum) {
         try (Scope scope = new Scope()) {
             if (tile() >= rows()) {
-                Tensor w = values();
-                return sum == null ? scope.keep(gradient.matmul(w)) : sum.addmm_(gradient, w);
+                Tensor dx = Ops.product(gradient, values(), null, sum);
+                return sum == null ? scope.keep(dx) : dx;
             }
             Tensor dx = sum == null ? Tensors.zeros(type(), gradient.size(0), columns()) : sum;
             for (long from = 0; from < rows(); from += tile()) {
                 long count = Math.min(tile(), rows() - from);
                 try (Scope once = new Scope()) {
-                    dx.addmm_(gradient.narrow(1, from, count), rows(from, count));
+                    Ops.product(gradient.narrow(1, from, count), rows(from, count), null, dx);
                 }
             }
             return sum == null ? scope.keep(dx) : sum;

@@ -117,10 +117,7 @@ public record Linear(
 
     @Override
     public List<Tensor> forward(Tensor x, @Nullable Tensor sum) {
-        if (sum == null) {
-            return List.of(matrix.times(x, bias));
-        }
-        return List.of(bias == null ? matrix.addTimes(sum, x) : matrix.times(x, bias, sum));
+        return List.of(matrix.forward(x, bias, sum));
     }
 
     @Override

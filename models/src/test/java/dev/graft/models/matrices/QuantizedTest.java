@@ -72,7 +72,7 @@ class QuantizedTest {
         double update = 1.0 / 1024;
         Tensor exact = Ops.to(x, ScalarType.Double)
                 .matmul(Ops.to(matrix.values(), ScalarType.Double).t());
-        Tensor sum = matrix.addTimes(Ops.plus(Tensors.zeros(ScalarType.BFloat16, 64, 512), update), x);
+        Tensor sum = matrix.forward(x, null, Ops.plus(Tensors.zeros(ScalarType.BFloat16, 64, 512), update));
         double gained = Tensors.item(Ops.to(sum, ScalarType.Double).sub(exact).mean());
         assertThat(gained).isCloseTo(update, within(0.1 * update));
         Tensor rounded = Ops.plus(matrix.times(x, null), update);

@@ -57,10 +57,10 @@ record GatedLowRank(Projection site, Tensor a, Tensor b, Tensor gate, double sca
         @Override
         public List<Tensor> forward(Tensor x, @Nullable Tensor sum) {
             ScalarType type = x.scalar_type();
-            Tensor u = Ops.linear(x, Ops.to(of.a, type), null);
+            Tensor u = Ops.product(x, Ops.to(of.a, type).t());
             Tensor z = u.mul(of.factors(type));
             Tensor up = Ops.to(of.b, type).t();
-            return List.of(sum == null ? z.matmul(up) : sum.addmm_(z, up), u);
+            return List.of(Ops.product(z, up, null, sum), u);
         }
 
         @Override
@@ -73,14 +73,14 @@ record GatedLowRank(Projection site, Tensor a, Tensor b, Tensor gate, double sca
             ScalarType type = x.scalar_type();
             Tensor u = kept.get(0);
             Tensor factors = of.factors(type);
-            Tape.accumulate(of.b, gradient.t().matmul(u.mul(factors)));
-            Tensor dz = gradient.matmul(Ops.to(of.b, type));
+            Tape.accumulate(of.b, Ops.product(gradient.t(), u.mul(factors)));
+            Tensor dz = Ops.product(gradient, Ops.to(of.b, type));
             Tensor dg = Ops.sum(dz.mul(u), 0, false).mul_(new Scalar(of.scaling));
             Tape.accumulate(of.gate, dg.view(of.gate.sizes()));
             Tensor du = dz.mul_(factors);
-            Tape.accumulate(of.a, du.t().matmul(x));
+            Tape.accumulate(of.a, Ops.product(du.t(), x));
             if (dx != null) {
-                dx.addmm_(du, Ops.to(of.a, type));
+                Ops.product(du, Ops.to(of.a, type), null, dx);
             }
         }
     }

@@ -320,9 +320,9 @@ record LowRank(
         public List<Tensor> forward(Tensor x, @Nullable Tensor sum) {
             drawn = Dropout.state();
             Tensor input = Ops.dropout(x, dropout, true);
-            Tensor z = Ops.linear(input, Ops.to(a, x.scalar_type()), null).mul_(new Scalar(scaling));
+            Tensor z = Ops.product(input, Ops.to(a, x.scalar_type()).t()).mul_(new Scalar(scaling));
             Tensor up = Ops.to(b, x.scalar_type()).t();
-            return List.of(sum == null ? z.matmul(up) : sum.addmm_(z, up), z);
+            return List.of(Ops.product(z, up, null, sum), z);
         }
 
         @Override
@@ -333,21 +333,21 @@ record LowRank(
         @Override
         public void backward(Tensor x, Tensor gradient, List<Tensor> kept, @Nullable Tensor dx) {
             if (b.requires_grad()) {
-                Tape.accumulate(b, gradient.t().matmul(kept.get(0)));
+                Tape.accumulate(b, Ops.product(gradient.t(), kept.get(0)));
             }
-            Tensor dz = gradient.matmul(Ops.to(b, x.scalar_type())).mul_(new Scalar(scaling));
+            Tensor dz = Ops.product(gradient, Ops.to(b, x.scalar_type())).mul_(new Scalar(scaling));
             Tensor mask = mask(x);
             if (a.requires_grad()) {
-                Tape.accumulate(a, dz.t().matmul(mask == null ? x : x.mul(mask)));
+                Tape.accumulate(a, Ops.product(dz.t(), mask == null ? x : x.mul(mask)));
             }
             if (dx == null) {
                 return;
             }
             Tensor down = Ops.to(a, x.scalar_type());
             if (mask == null) {
-                dx.addmm_(dz, down);
+                Ops.product(dz, down, null, dx);
             } else {
-                dx.add_(dz.matmul(down).mul_(mask));
+                dx.add_(Ops.product(dz, down).mul_(mask));
             }
         }
     }
