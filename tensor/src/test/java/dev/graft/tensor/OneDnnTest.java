@@ -216,6 +216,36 @@ class OneDnnTest {
         }
     }
 
+    /** Each frees what the others may be about to use. */
+    @Test
+    void severalThreadsForgetEachOthersShapes() {
+        int shapes = 100 * Runtime.getRuntime().availableProcessors();
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor x = whole(70 + shapes, 48);
+            Tensor w = whole(48, 80);
+            Tensor all = rounded(x, w, null, null);
+            List<CompletableFuture<Boolean>> threads = new ArrayList<>();
+            for (int i = 0; i < 4; i++) {
+                int first = i * shapes / 4;
+                threads.add(CompletableFuture.supplyAsync(
+                        () -> {
+                            boolean same = true;
+                            for (int turn = 0; turn < 2 * shapes; turn++) {
+                                int rows = 70 + (first + turn) % shapes;
+                                try (NoGrad none = new NoGrad();
+                                        Scope inner = new Scope()) {
+                                    same &= Ops.product(x.narrow(0, 0, rows), w).equal(all.narrow(0, 0, rows));
+                                }
+                            }
+                            return same;
+                        },
+                        task -> new Thread(task).start()));
+            }
+            assertThat(threads).allSatisfy(thread -> assertThat(thread.join()).isTrue());
+        }
+    }
+
     @Test
     void severalThreadsRunOneProduct() {
         try (NoGrad off = new NoGrad();
