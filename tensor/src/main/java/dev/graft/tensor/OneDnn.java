@@ -4,109 +4,48 @@ import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_ATTR_SCALES;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_BIAS;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DST;
-import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SCRATCHPAD;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC_0;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC_1;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_WEIGHTS;
-import static org.bytedeco.dnnl.global.dnnl.set_primitive_cache_capacity;
 
 import java.util.Arrays;
-import java.util.Iterator;
-import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Queue;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import org.bytedeco.dnnl.IntMemoryMap;
 import org.bytedeco.dnnl.binary;
 import org.bytedeco.dnnl.engine;
 import org.bytedeco.dnnl.global.dnnl.algorithm;
-import org.bytedeco.dnnl.global.dnnl.scratchpad_mode;
 import org.bytedeco.dnnl.matmul;
 import org.bytedeco.dnnl.memory;
 import org.bytedeco.dnnl.memory.data_type;
 import org.bytedeco.dnnl.memory.format_tag;
 import org.bytedeco.dnnl.post_ops;
-import org.bytedeco.dnnl.primitive;
 import org.bytedeco.dnnl.primitive_attr;
 import org.bytedeco.dnnl.reorder;
 import org.bytedeco.dnnl.stream;
-import org.bytedeco.javacpp.BytePointer;
-import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An operation of oneDNN's for one shape, most of them products. libtorch describes each product anew, which takes longer than a small product itself; here it
- * is described once. Safe for use by several threads.
+ * Products of oneDNN's. libtorch describes each one anew, which takes longer than a small product itself; here it is described once for each shape
+ * ({@link Compiled}). Safe for use by several threads.
  */
 final class OneDnn {
+    private static final engine CPU = Compiled.CPU;
+
     /** Rows for which matrices are laid out. */
     private static final int FEW = 8;
 
-    private static final engine CPU = cpu();
-    private static final Pointer NOWHERE = kept(new BytePointer(1));
-    private static final ThreadLocal<stream> STREAM = ThreadLocal.withInitial(() -> kept(new stream(CPU)));
-
     /** A step of served texts has few rows, and their numbers come again. */
-    private static final Kept SERVED = new Kept(512);
+    private static final Compiled.Kept SERVED = new Compiled.Kept(512);
 
     /** Steps of training have many rows, another number each time, and what is compiled for one takes a quarter of a MiB. */
-    private static final Kept TRAINED = new Kept(48 * Runtime.getRuntime().availableProcessors());
+    private static final Compiled.Kept TRAINED =
+            new Compiled.Kept(48 * Runtime.getRuntime().availableProcessors());
 
     /** W's values in the order in which products read them, one for all products, whatever their rows and threads. */
     private static final Map<Matrix, memory.desc> ORDERS = new ConcurrentHashMap<>();
-
-    /** So many of the last shapes. */
-    private static final class Kept {
-        private final int most;
-        private final Map<Shape, OneDnn> operations = new LinkedHashMap<>(16, 0.75f, true);
-
-        Kept(int most) {
-            this.most = most;
-        }
-
-        void run(Shape shape, @Nullable Tensor... tensors) {
-            OneDnn operation = taken(shape);
-            try {
-                operation.run(tensors);
-            } finally {
-                operation.leave();
-            }
-        }
-
-        private OneDnn taken(Shape shape) {
-            synchronized (operations) {
-                OneDnn known = operations.get(shape);
-                if (known != null) {
-                    return known.entered();
-                }
-            }
-            OneDnn made;
-            try (Scope scope = new Scope()) {
-                made = shape.made();
-            }
-            synchronized (operations) {
-                OneDnn before = operations.put(shape, made.entered());
-                if (before != null) {
-                    before.drop();
-                }
-                if (operations.size() > most) {
-                    Iterator<OneDnn> eldest = operations.values().iterator();
-                    eldest.next().drop();
-                    eldest.remove();
-                }
-            }
-            return made;
-        }
-    }
-
-    /** What an operation is made for. */
-    private sealed interface Shape {
-        OneDnn made();
-    }
 
     /** A matrix W {@code [out, in]} in fp32 or bf16. */
     record Matrix(ScalarType type, long in, long out) {
@@ -122,7 +61,7 @@ final class OneDnn {
         private memory.desc order() {
             return ORDERS.computeIfAbsent(this, absent -> {
                 try (Scope scope = new Scope()) {
-                    return kept(chosen());
+                    return Compiled.kept(chosen());
                 }
             });
         }
@@ -142,29 +81,27 @@ final class OneDnn {
      *
      * @param threads how many an operation may use
      */
-    private record Layer(Matrix matrix, long rows, boolean bias, boolean sum, int threads) implements Shape {
+    private record Layer(Matrix matrix, long rows, boolean bias, boolean sum, int threads) implements Compiled.Shape {
         @Override
-        public OneDnn made() {
+        public Compiled made() {
             memory.desc x = matrix.plain(rows, matrix.in);
             memory.desc y = matrix.plain(rows, matrix.out);
             memory.desc added = matrix.plain(1, matrix.out);
-            primitive_attr attributes = attributes();
+            primitive_attr attributes = Compiled.attributes();
             if (sum) {
                 post_ops behind = new post_ops();
                 behind.append_binary(algorithm.binary_add, y);
                 attributes.set_post_ops(behind);
             }
-            matmul.primitive_desc product = bias
-                    ? new matmul.primitive_desc(CPU, x, matrix.order(), added, y, attributes, false)
-                    : new matmul.primitive_desc(CPU, x, matrix.order(), y, attributes, false);
-            return new OneDnn(
+            matmul.primitive_desc product = product(x, matrix.order(), bias ? added : null, y, attributes);
+            return new Compiled(
                     new matmul(product),
                     product.scratchpad_desc(),
-                    new Argument(DNNL_ARG_SRC, x),
-                    new Argument(DNNL_ARG_WEIGHTS, matrix.order()),
-                    new Argument(DNNL_ARG_DST, y),
-                    bias ? new Argument(DNNL_ARG_BIAS, added) : null,
-                    sum ? new Argument(DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE | DNNL_ARG_SRC_1, y) : null);
+                    new Compiled.Argument(DNNL_ARG_SRC, x),
+                    new Compiled.Argument(DNNL_ARG_WEIGHTS, matrix.order()),
+                    new Compiled.Argument(DNNL_ARG_DST, y),
+                    bias ? new Compiled.Argument(DNNL_ARG_BIAS, added) : null,
+                    sum ? new Compiled.Argument(DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE | DNNL_ARG_SRC_1, y) : null);
         }
     }
 
@@ -213,55 +150,53 @@ final class OneDnn {
      *
      * @param sum whether they are added to what is there
      */
-    private record Matrices(Grid a, Grid b, Grid y, boolean bias, boolean sum, int threads) implements Shape {
+    private record Matrices(Grid a, Grid b, Grid y, boolean bias, boolean sum, int threads) implements Compiled.Shape {
         @Override
-        public OneDnn made() {
+        public Compiled made() {
             memory.desc first = a.desc();
             memory.desc second = b.desc();
             memory.desc result = y.desc();
             memory.desc added = new memory.desc(new long[] {1, y.columns}, data_type.bf16, format_tag.ab);
-            primitive_attr attributes = attributes();
+            primitive_attr attributes = Compiled.attributes();
             if (sum) {
                 post_ops behind = new post_ops();
                 behind.append_sum();
                 attributes.set_post_ops(behind);
             }
-            matmul.primitive_desc product = bias
-                    ? new matmul.primitive_desc(CPU, first, second, added, result, attributes, false)
-                    : new matmul.primitive_desc(CPU, first, second, result, attributes, false);
-            return new OneDnn(
+            matmul.primitive_desc product = product(first, second, bias ? added : null, result, attributes);
+            return new Compiled(
                     new matmul(product),
                     product.scratchpad_desc(),
-                    new Argument(DNNL_ARG_SRC, first),
-                    new Argument(DNNL_ARG_WEIGHTS, second),
-                    new Argument(DNNL_ARG_DST, result),
-                    bias ? new Argument(DNNL_ARG_BIAS, added) : null);
+                    new Compiled.Argument(DNNL_ARG_SRC, first),
+                    new Compiled.Argument(DNNL_ARG_WEIGHTS, second),
+                    new Compiled.Argument(DNNL_ARG_DST, result),
+                    bias ? new Compiled.Argument(DNNL_ARG_BIAS, added) : null);
         }
     }
 
     /** Each row of x times a factor of its own, rounded to int8. */
-    private record Rounding(data_type type, long rows, long columns, int threads) implements Shape {
+    private record Rounding(data_type type, long rows, long columns, int threads) implements Compiled.Shape {
         @Override
-        public OneDnn made() {
+        public Compiled made() {
             memory.desc x = new memory.desc(new long[] {rows, columns}, type, format_tag.ab);
             memory.desc factors = new memory.desc(new long[] {rows, 1}, data_type.f32, format_tag.ab);
             memory.desc y = new memory.desc(new long[] {rows, columns}, data_type.s8, format_tag.ab);
             binary.primitive_desc product =
-                    new binary.primitive_desc(CPU, algorithm.binary_mul, x, factors, y, attributes(), false);
-            return new OneDnn(
+                    new binary.primitive_desc(CPU, algorithm.binary_mul, x, factors, y, Compiled.attributes(), false);
+            return new Compiled(
                     new binary(product),
                     product.scratchpad_desc(),
-                    new Argument(DNNL_ARG_SRC_0, x),
-                    new Argument(DNNL_ARG_SRC_1, factors),
-                    new Argument(DNNL_ARG_DST, y));
+                    new Compiled.Argument(DNNL_ARG_SRC_0, x),
+                    new Compiled.Argument(DNNL_ARG_SRC_1, factors),
+                    new Compiled.Argument(DNNL_ARG_DST, y));
         }
     }
 
     /** A product in int8, whose rows, and columns if that is said, have factors of their own. A batch of one: for that alone oneDNN has rows' factors. */
     private record Int8(data_type type, long rows, long in, long out, boolean columns, boolean sum, int threads)
-            implements Shape {
+            implements Compiled.Shape {
         @Override
-        public OneDnn made() {
+        public Compiled made() {
             memory.desc x = new memory.desc(new long[] {1, rows, in}, data_type.s8, format_tag.abc);
             memory.desc matrix = new memory.desc(new long[] {1, in, out}, data_type.s8, format_tag.abc);
             memory.desc y = new memory.desc(new long[] {1, rows, out}, type, format_tag.abc);
@@ -272,150 +207,28 @@ final class OneDnn {
             if (sum) {
                 behind.append_sum();
             }
-            primitive_attr attributes = attributes();
+            primitive_attr attributes = Compiled.attributes();
             attributes.set_post_ops(behind);
             if (columns) {
                 attributes.set_scales_mask(DNNL_ARG_WEIGHTS, 1 << 2);
             }
-            matmul.primitive_desc product = new matmul.primitive_desc(CPU, x, matrix, y, attributes, false);
-            return new OneDnn(
+            matmul.primitive_desc product = product(x, matrix, null, y, attributes);
+            return new Compiled(
                     new matmul(product),
                     product.scratchpad_desc(),
-                    new Argument(DNNL_ARG_SRC, x),
-                    new Argument(DNNL_ARG_WEIGHTS, matrix),
-                    new Argument(DNNL_ARG_DST, y),
-                    new Argument(DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE | DNNL_ARG_SRC_1, rowFactors),
-                    columns ? new Argument(DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS, columnFactors) : null);
+                    new Compiled.Argument(DNNL_ARG_SRC, x),
+                    new Compiled.Argument(DNNL_ARG_WEIGHTS, matrix),
+                    new Compiled.Argument(DNNL_ARG_DST, y),
+                    new Compiled.Argument(DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE | DNNL_ARG_SRC_1, rowFactors),
+                    columns ? new Compiled.Argument(DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS, columnFactors) : null);
         }
     }
 
-    /** What an operation reads or writes, as oneDNN numbers it. */
-    private record Argument(int index, memory.desc shape) {}
-
-    /** What one thread at a time runs the operation with: making it takes longer than a small product. */
-    private final class Call {
-        private final IntMemoryMap all = kept(new IntMemoryMap());
-        private final @Nullable memory[] places = new memory[arguments.length];
-        private final @Nullable memory space;
-
-        Call() {
-            try (Scope scope = new Scope()) {
-                for (int i = 0; i < places.length; i++) {
-                    Argument argument = arguments[i];
-                    places[i] = argument == null ? null : place(argument.index, argument.shape);
-                }
-                space = scratch == null ? null : place(DNNL_ARG_SCRATCHPAD, scratch);
-            }
-        }
-
-        private memory place(int index, memory.desc shape) {
-            memory place = kept(new memory(shape, CPU, NOWHERE));
-            all.put(index, place);
-            return place;
-        }
-
-        void free() {
-            all.close();
-            for (memory place : places) {
-                if (place != null) {
-                    place.close();
-                }
-            }
-            if (space != null) {
-                space.close();
-            }
-        }
-
-        void run(@Nullable Tensor... tensors) {
-            for (int i = 0; i < tensors.length; i++) {
-                memory place = places[i];
-                Tensor tensor = tensors[i];
-                if (place != null && tensor != null) {
-                    place.set_data_handle(tensor.data_ptr());
-                }
-            }
-            if (space != null && scratch != null) {
-                space.set_data_handle(
-                        Tensors.empty(ScalarType.Byte, scratch.get_size()).data_ptr());
-            }
-            stream now = STREAM.get();
-            operation.execute(now, all);
-            now._wait();
-        }
-    }
-
-    private final primitive operation;
-    private final memory.@Nullable desc scratch;
-    private final @Nullable Argument[] arguments;
-    private final Queue<Call> calls = new ConcurrentLinkedQueue<>();
-    private int users;
-    private boolean dropped;
-
-    /** @param arguments in the order of the tensors that {@link #run} is given; null for one that isn't used */
-    private OneDnn(primitive operation, memory.desc scratch, @Nullable Argument... arguments) {
-        this.operation = kept(operation);
-        this.scratch = scratch.get_size() == 0 ? null : kept(scratch);
-        this.arguments = arguments;
-        for (Argument argument : arguments) {
-            if (argument != null) {
-                kept(argument.shape);
-            }
-        }
-    }
-
-    /** Has it stay until {@link #leave}. */
-    private synchronized OneDnn entered() {
-        users++;
-        return this;
-    }
-
-    private synchronized void leave() {
-        users--;
-        freeUnused();
-    }
-
-    /** Has it go as soon as nobody uses it: what was compiled is far larger than what the garbage collector sees. */
-    private synchronized void drop() {
-        dropped = true;
-        freeUnused();
-    }
-
-    private void freeUnused() {
-        if (dropped && users == 0) {
-            calls.forEach(Call::free);
-            operation.close();
-            if (scratch != null) {
-                scratch.close();
-            }
-            for (Argument argument : arguments) {
-                if (argument != null) {
-                    argument.shape.close();
-                }
-            }
-        }
-    }
-
-    private static primitive_attr attributes() {
-        primitive_attr attributes = new primitive_attr();
-        // Else threads that run the same operation would share one.
-        attributes.set_scratchpad_mode(scratchpad_mode.user);
-        return attributes;
-    }
-
-    private static engine cpu() {
-        Natives.load();
-        try {
-            // What is used again is kept here.
-            set_primitive_cache_capacity(0);
-            return kept(new engine(engine.kind.cpu, 0));
-        } catch (LinkageError error) {
-            throw Natives.missing("oneDNN", "dnnl and opencl", error);
-        }
-    }
-
-    private static <P extends Pointer> P kept(P made) {
-        made.retainReference();
-        return made;
+    private static matmul.primitive_desc product(
+            memory.desc x, memory.desc matrix, memory.@Nullable desc bias, memory.desc y, primitive_attr attributes) {
+        return bias == null
+                ? new matmul.primitive_desc(CPU, x, matrix, y, attributes, false)
+                : new matmul.primitive_desc(CPU, x, matrix, bias, y, attributes, false);
     }
 
     /** The bytes of W {@code [out, in]} in the order in which products read it. */
@@ -425,7 +238,7 @@ final class OneDnn {
         memory.desc plain = new memory.desc(new long[] {matrix.in, matrix.out}, matrix.values(), format_tag.ba);
         memory from = new memory(plain, CPU, w.contiguous().data_ptr());
         memory to = new memory(order, CPU, bytes.data_ptr());
-        stream now = STREAM.get();
+        stream now = Compiled.stream();
         new reorder(from, to).execute(now, from, to);
         now._wait();
         return bytes;
@@ -471,7 +284,7 @@ final class OneDnn {
         return products(TRAINED, a, b);
     }
 
-    private static Tensor products(Kept kept, Tensor a, Tensor b) {
+    private static Tensor products(Compiled.Kept kept, Tensor a, Tensor b) {
         require(a, b, a.dim() == 3 && b.dim() == 3 && a.size(0) == b.size(0));
         Tensor y = Tensors.empty(ScalarType.BFloat16, a.size(0), a.size(1), b.size(2));
         multiply(kept, a, b, null, false, y);
@@ -500,7 +313,7 @@ final class OneDnn {
         return Grid.of(sum).byRows();
     }
 
-    private static void multiply(Kept kept, Tensor a, Tensor b, @Nullable Tensor bias, boolean sum, Tensor y) {
+    private static void multiply(Compiled.Kept kept, Tensor a, Tensor b, @Nullable Tensor bias, boolean sum, Tensor y) {
         try (Scope scope = new Scope()) {
             Tensor left = Grid.of(a).isPlain() ? a : a.contiguous();
             Tensor right = Grid.of(b).isPlain() ? b : b.contiguous();
@@ -569,14 +382,5 @@ final class OneDnn {
             return data_type.f32;
         }
         throw new IllegalArgumentException(type + " is neither bf16 nor fp32");
-    }
-
-    private void run(@Nullable Tensor... tensors) {
-        Call free = calls.poll();
-        Call call = free == null ? new Call() : free;
-        try (Scope scope = new Scope()) {
-            call.run(tensors);
-        }
-        calls.add(call);
     }
 }

@@ -51,12 +51,12 @@ public final class Ops {
         return bias == null ? y : y.add(bias);
     }
 
-    /** Multiplications from which on compiling a product for its shape pays. */
+    /** Fewer multiplications take a microsecond; compiling a product for its shape takes hundreds. */
     private static final long WORTH_COMPILING = 1 << 18;
 
     /**
-     * {@code sum + a b + bias} of a training step, rounded once, for which no gradient is recorded. oneDNN is asked for it, which takes a tenth of the
-     * time in which libtorch asks.
+     * {@code sum + a b + bias} of a training step, rounded once, for which no gradient is recorded. oneDNN is asked for a large one directly, which takes
+     * less time than libtorch's asking.
      *
      * @param a {@code [rows, in]}
      * @param b {@code [in, out]}
