@@ -38,6 +38,13 @@ public final class Scope implements AutoCloseable {
         return tensor;
     }
 
+    /** Takes over a tensor that another scope let go by {@link #release}, maybe on another thread: it is freed with the others. */
+    public Tensor adopt(Tensor tensor) {
+        scope.attach(tensor);
+        tensor.releaseReference();
+        return tensor;
+    }
+
     @Override
     public void close() {
         scope.close();

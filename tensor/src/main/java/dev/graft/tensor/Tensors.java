@@ -3,10 +3,13 @@ package dev.graft.tensor;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -20,6 +23,9 @@ public final class Tensors {
     static {
         Natives.load();
     }
+
+    private static final MemoryFormatOptional ANY_ORDER = new MemoryFormatOptional().retainReference();
+    private static final Map<Byte, TensorOptions> OPTIONS = new ConcurrentHashMap<>();
 
     private Tensors() {}
 
@@ -169,23 +175,17 @@ public final class Tensors {
 
     /** Memory of that type and shape, not initialised. */
     public static Tensor empty(ScalarType type, long... shape) {
-        try (TensorOptions options = options(type)) {
-            return torch.empty(shape, options, new org.bytedeco.pytorch.MemoryFormatOptional());
-        }
+        return torch.empty(shape, options(type), ANY_ORDER);
     }
 
     /** Zeros of that type and shape. */
     public static Tensor zeros(ScalarType type, long... shape) {
-        try (TensorOptions options = options(type)) {
-            return torch.zeros(shape, options);
-        }
+        return torch.zeros(shape, options(type));
     }
 
     /** Ones of that type and shape. */
     public static Tensor ones(ScalarType type, long... shape) {
-        try (TensorOptions options = options(type)) {
-            return torch.ones(shape, options);
-        }
+        return torch.ones(shape, options(type));
     }
 
     /** 0, 1, …, n - 1 as int64. */
@@ -209,8 +209,14 @@ public final class Tensors {
         return Math.toIntExact(count);
     }
 
+    /** Made once for each type: a tensor of a few numbers takes no longer than they do. */
     private static TensorOptions options(ScalarType type) {
-        return new TensorOptions().dtype(new ScalarTypeOptional(type));
+        return OPTIONS.computeIfAbsent(type.value, value -> {
+            try (TensorOptions none = new TensorOptions();
+                    ScalarTypeOptional one = new ScalarTypeOptional(type)) {
+                return none.dtype(one).retainReference();
+            }
+        });
     }
 
     private static void check(int values, long... shape) {
