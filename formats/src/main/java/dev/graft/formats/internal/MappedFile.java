@@ -22,15 +22,20 @@ import org.jspecify.annotations.Nullable;
  */
 public final class MappedFile implements AutoCloseable {
 
+    /** Nanoseconds: few systems note the time of a write more exactly. */
+    private static final long SOON = 1_000_000;
+
     private final Path path;
     private final FileChannel channel;
     private final BasicFileAttributes opened;
     private final @Nullable ByteBuffer whole;
+    private volatile long checked;
 
     private MappedFile(Path path, FileChannel channel, BasicFileAttributes opened) throws IOException {
         this.path = path;
         this.channel = channel;
         this.opened = opened;
+        this.checked = System.nanoTime();
         this.whole = opened.size() <= Integer.MAX_VALUE
                 ? channel.map(FileChannel.MapMode.READ_ONLY, 0, opened.size())
                 : null;
@@ -82,10 +87,12 @@ public final class MappedFile implements AutoCloseable {
         }
     }
 
-    /** Copies part of the file by read calls, which fail where a view would fault. */
+    /** Copies part of the file by read calls, which fail where a view would fault; many soon after each other are checked as one. */
     public void read(long offset, long length, ByteBuffer into) {
         Objects.checkFromIndexSize(offset, length, size());
-        requireUnchanged();
+        if (System.nanoTime() - checked > SOON) {
+            requireUnchanged();
+        }
         if (into.remaining() < length) {
             throw new IllegalArgumentException(length + " bytes do not fit into a buffer with " + into.remaining());
         }
@@ -93,6 +100,7 @@ public final class MappedFile implements AutoCloseable {
         try {
             while (part.hasRemaining()) {
                 if (channel.read(part, offset + part.position()) < 0) {
+                    requireUnchanged();
                     throw changed("it became shorter");
                 }
             }
@@ -126,6 +134,7 @@ public final class MappedFile implements AutoCloseable {
                     && !now.lastModifiedTime().equals(opened.lastModifiedTime())) {
                 throw changed("it was written to at " + now.lastModifiedTime());
             }
+            checked = System.nanoTime();
         } catch (NoSuchFileException e) {
             // Removed, but this handle keeps the content.
         } catch (ClosedChannelException e) {
