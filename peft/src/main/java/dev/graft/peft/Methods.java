@@ -8,20 +8,23 @@ import java.util.ServiceLoader;
 
 /** The methods that are registered. */
 public final class Methods {
+    private static final List<Method.Type> ALL =
+            ServiceLoader.load(Method.Type.class, Methods.class.getClassLoader()).stream()
+                    .map(ServiceLoader.Provider::get)
+                    .sorted(Comparator.comparing(Method.Type::name))
+                    .toList();
+
     private Methods() {}
 
     /** All of them, by name. */
     public static List<Method.Type> all() {
-        List<Method.Type> types = new ArrayList<>();
-        ServiceLoader.load(Method.Type.class, Methods.class.getClassLoader()).forEach(types::add);
-        types.sort(Comparator.comparing(Method.Type::name));
-        return types;
+        return ALL;
     }
 
     /** The method of that name. */
     public static Method.Type named(String name) {
         List<String> names = new ArrayList<>();
-        for (Method.Type type : all()) {
+        for (Method.Type type : ALL) {
             if (type.name().equals(name)) {
                 return type;
             }

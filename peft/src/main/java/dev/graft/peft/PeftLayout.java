@@ -174,6 +174,10 @@ final class PeftLayout implements FolderLayout {
     public Map<String, Tensor> baseCopies(Adapter adapter) {
         Map<String, Tensor> copies = new LinkedHashMap<>();
         for (Site site : adapter.sites()) {
+            String module = site.name().substring(site.name().lastIndexOf('.') + 1);
+            if (!SAVED_EMBEDDINGS.contains(module)) {
+                continue;
+            }
             boolean delta = adapter.effects(site).stream()
                     .anyMatch(effect -> effect instanceof Effect.Delta || effect instanceof Effect.Reweight);
             boolean targeted = adapter.parameters().keySet().stream()
@@ -181,8 +185,7 @@ final class PeftLayout implements FolderLayout {
                             && !key.startsWith(site.name() + ".base_layer.")
                             && !key.startsWith(site.name() + ".token_adapter.")
                             && !key.endsWith(".trainable_tokens_delta"));
-            String module = site.name().substring(site.name().lastIndexOf('.') + 1);
-            if (!delta || !targeted || !SAVED_EMBEDDINGS.contains(module)) {
+            if (!delta || !targeted) {
                 continue;
             }
             String key = "base_model.model." + site.name() + ".base_layer.weight";

@@ -16,6 +16,9 @@ final class SavedModules {
 
     /** Whether a module, or one that it is in, has a name that ends with one of those to save (as {@code _set_trainable} of PEFT). */
     static boolean contains(List<String> modulesToSave, String module) {
+        if (modulesToSave.isEmpty()) {
+            return false;
+        }
         for (int end = module.length(); end > 0; end = module.lastIndexOf('.', end - 1)) {
             String ancestor = module.substring(0, end);
             if (modulesToSave.stream().anyMatch(ancestor::endsWith)) {

@@ -13,7 +13,9 @@ import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.internal.PythonRegex;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -37,9 +39,9 @@ import tools.jackson.databind.node.ObjectNode;
  * @param layersPattern names of the module list that holds the layers; empty for any
  */
 public record Targets(
-        List<String> names,
+        Set<String> names,
         @Nullable String regex,
-        List<String> excludedNames,
+        Set<String> excludedNames,
         @Nullable String excludedRegex,
         @Nullable List<Integer> layers,
         List<String> layersPattern) {
@@ -58,16 +60,16 @@ public record Targets(
      * The query and value projections, which PEFT chooses where nothing is given, in Phi the feed-forward layers too, in RWKV all linear layers;
      * the convolutions of a network of them.
      */
-    public static final Targets DEFAULT = new Targets(List.of(), null, List.of(), null, null, List.of());
+    public static final Targets DEFAULT = new Targets(Set.of(), null, Set.of(), null, null, List.of());
 
     /** Modules with these names or suffixes. */
     public static Targets names(String... names) {
-        return new Targets(List.of(names), null, List.of(), null, null, List.of());
+        return new Targets(inOrder(List.of(names)), null, Set.of(), null, null, List.of());
     }
 
     /** Modules whose whole name matches a Python regular expression. */
     public static Targets regex(String regex) {
-        return new Targets(List.of(), regex, List.of(), null, null, List.of());
+        return new Targets(Set.of(), regex, Set.of(), null, null, List.of());
     }
 
     /** Reads the fields of an {@code adapter_config.json}. */
@@ -79,9 +81,9 @@ public record Targets(
         boolean byRegex = include != null && include.isString();
         boolean excludeByRegex = exclude != null && exclude.isString();
         Targets targets = new Targets(
-                include == null || byRegex ? List.of() : config.strings("target_modules"),
+                include == null || byRegex ? Set.of() : inOrder(config.strings("target_modules")),
                 byRegex ? config.string("target_modules") : null,
-                exclude == null || excludeByRegex ? List.of() : config.strings("exclude_modules"),
+                exclude == null || excludeByRegex ? Set.of() : inOrder(config.strings("exclude_modules")),
                 excludeByRegex ? config.string("exclude_modules") : null,
                 layers == null
                         ? null
@@ -136,7 +138,7 @@ public record Targets(
         config.remove("exclude_modules");
     }
 
-    private static void putNames(ObjectNode config, String field, List<String> names, @Nullable String regex) {
+    private static void putNames(ObjectNode config, String field, Set<String> names, @Nullable String regex) {
         if (regex != null) {
             config.put(field, regex);
         } else if (names.isEmpty()) {
@@ -154,9 +156,7 @@ public record Targets(
                         .anyMatch(
                                 site -> (isCandidate(site) || site instanceof Norm) && isOrEndsWith(site.name(), name)))
                 .toList();
-        return isDefault() && !found.isEmpty()
-                ? new Targets(found, null, excludedNames, excludedRegex, layers, layersPattern)
-                : this;
+        return isDefault() && !found.isEmpty() ? withNames(found) : this;
     }
 
     /** The same without exclusions and layers, for configurations that have no fields for them: every module by its name. */
@@ -289,8 +289,9 @@ public record Targets(
                         || base.task() == Task.SEQ_CLS);
     }
 
-    private Targets withNames(List<String> exact) {
-        return new Targets(List.copyOf(exact), null, excludedNames, excludedRegex, layers, layersPattern);
+    /** The same with modules of these names or suffixes. */
+    public Targets withNames(List<String> chosen) {
+        return new Targets(inOrder(chosen), null, excludedNames, excludedRegex, layers, layersPattern);
     }
 
     /** Whether a module of that name is chosen. */
@@ -306,17 +307,14 @@ public record Targets(
         if (regex != null) {
             return PythonRegex.fullMatch("target_modules", regex, module);
         }
-        if (names.contains(module)) {
-            return true;
-        }
-        return names.stream().anyMatch(name -> module.endsWith("." + name)) && inLayers(module);
+        return names.contains(module) || endsWithOne(module, names) && inLayers(module);
     }
 
     /** Whether a module of that name is left out. */
     public boolean excludes(String module) {
         return excludedRegex != null
                 ? PythonRegex.fullMatch("exclude_modules", excludedRegex, module)
-                : excludedNames.stream().anyMatch(name -> isOrEndsWith(module, name));
+                : excludedNames.contains(module) || endsWithOne(module, excludedNames);
     }
 
     private boolean inLayers(String module) {
@@ -335,6 +333,19 @@ public record Targets(
             }
         }
         return index != null && layers.contains(Integer.valueOf(index));
+    }
+
+    private static Set<String> inOrder(List<String> names) {
+        return Collections.unmodifiableSet(new LinkedHashSet<>(names));
+    }
+
+    private static boolean endsWithOne(String module, Set<String> names) {
+        for (int dot = module.indexOf('.'); dot >= 0; dot = module.indexOf('.', dot + 1)) {
+            if (names.contains(module.substring(dot + 1))) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static boolean isOrEndsWith(String module, String name) {

@@ -182,15 +182,7 @@ public record AdaLora(
         List<String> there = names.stream()
                 .filter(name -> base.sites().stream().anyMatch(site -> isNamed(site, name)))
                 .toList();
-        return !given.isDefault() || there.isEmpty()
-                ? given
-                : new Targets(
-                        there,
-                        null,
-                        given.excludedNames(),
-                        given.excludedRegex(),
-                        given.layers(),
-                        given.layersPattern());
+        return !given.isDefault() || there.isEmpty() ? given : given.withNames(there);
     }
 
     private static boolean isNamed(Site site, String name) {

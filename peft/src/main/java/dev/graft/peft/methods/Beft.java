@@ -59,7 +59,7 @@ public record Beft(Targets targets, boolean startAtZero) implements Method {
             throw new InputException("target_modules is not given, and " + base.name()
                     + " has no value projections of their own to choose; name the layers");
         }
-        return new Targets(names, null, targets.excludedNames(), targets.excludedRegex(), null, List.of());
+        return targets.withNames(names);
     }
 
     private record Bias(Tensor value, long in) implements Effect.Delta, Effect.ExplicitDelta {

@@ -116,13 +116,7 @@ public record Ia3(Targets targets, @Nullable FeedForward feedForward, boolean st
                 List.of("q_proj", "v_proj", "down_proj");
             default -> named(base, Role.KEY, Role.VALUE, Role.QUERY_KEY_VALUE, Role.DOWN);
         };
-        return new Targets(
-                names,
-                null,
-                targets.excludedNames(),
-                targets.excludedRegex(),
-                targets.layers(),
-                targets.layersPattern());
+        return targets.withNames(names);
     }
 
     private static FeedForward defaultFeedForward(Base base) {

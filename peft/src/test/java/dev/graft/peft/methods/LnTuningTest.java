@@ -9,6 +9,7 @@ import dev.graft.peft.Bases;
 import dev.graft.peft.MethodContract;
 import dev.graft.peft.Targets;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class LnTuningTest extends MethodContract {
@@ -32,7 +33,7 @@ class LnTuningTest extends MethodContract {
 
     @Test
     void leavesOutWhatIsExcluded() {
-        Targets without = new Targets(List.of(), null, List.of("post_attention_layernorm"), null, null, List.of());
+        Targets without = new Targets(Set.of(), null, Set.of("post_attention_layernorm"), null, null, List.of());
 
         assertThat(Adapter.create(Bases.load(Bases.LLAMA), new LnTuning(without), 1)
                         .trainableCount())

@@ -179,7 +179,7 @@ class ShadowTest extends MethodContract {
     @Test
     void takesLayersByTheirIndicesAndNamesThemInItsFile(@TempDir Path folder) {
         Base base = Bases.load("qwen2-window");
-        Targets upper = new Targets(List.of(), null, List.of(), null, List.of(1, 2), List.of());
+        Targets upper = new Targets(Set.of(), null, Set.of(), null, List.of(1, 2), List.of());
         Adapter shadow = Adapter.create(base, shadow(upper, null), 1);
         shadow.save(folder.resolve("saved"));
 
