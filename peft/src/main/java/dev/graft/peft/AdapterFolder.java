@@ -7,11 +7,9 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorData;
-import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
 import dev.graft.models.StoredTensors;
-import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Files;
@@ -47,8 +45,6 @@ final class AdapterFolder {
         }
         Fields config = Fields.read(file);
         FolderLayout layout = layout(config, base);
-        AdapterConfig read = layout.read(config, folder);
-        checkBase(base, folder);
         String headFile = layout.headFile();
         boolean withHead = headFile != null
                 && Files.exists(folder.resolve(headFile))
@@ -56,10 +52,12 @@ final class AdapterFolder {
         try (TensorSource tensors = open(folder, layout);
                 @Nullable TensorSource head = withHead ? Safetensors.open(folder.resolve(headFile)) : null;
                 @Nullable
-                        TensorSource beside = Files.exists(folder.resolve(BESIDE))
-                                ? Safetensors.open(folder.resolve(BESIDE))
-                                : null) {
-            Stored stored = new Stored(head == null ? List.of(tensors) : List.of(tensors, head), beside, layout, read);
+                        TensorSource beside =
+                                Files.exists(folder.resolve(BESIDE)) ? Safetensors.open(folder.resolve(BESIDE)) : null;
+                ReadAhead ahead = new ReadAhead(head == null ? List.of(tensors) : List.of(tensors, head))) {
+            AdapterConfig read = layout.read(config, folder);
+            checkBase(base, folder);
+            Stored stored = new Stored(tensors.path(), ahead.tensors(), beside, layout, read);
             Adapter adapter = adapter(base, read, stored, file);
             stored.refuseUnread(adapter);
             return adapter;
@@ -172,67 +170,29 @@ final class AdapterFolder {
         }
     }
 
-    /** A tensor of a file. */
-    private record Located(TensorSource file, String name) {
-        TensorInfo info() {
-            return file.info(name);
-        }
-
-        FormatException wrong(String what) {
-            return new FormatException(file.path(), name + " " + what);
-        }
-
-        Tensor value(ScalarType type) {
-            try (Scope scope = new Scope()) {
-                TensorInfo info = info();
-                Tensor stored = Tensors.empty(StoredTensors.type(info), info.shape());
-                // By read calls: pages of a mapped file would count as memory of ours until the mapping is collected.
-                file.read(name, Tensors.buffer(stored));
-                Tensor value = Ops.to(stored, type);
-                // A sum is one pass and takes no memory, but may overflow.
-                if (!Double.isFinite(value.sum().item_double())
-                        && !value.isfinite().all().item_bool()) {
-                    throw wrong("has values that are not finite");
-                }
-                // PEFT on Windows writes whole numbers as floating-point ones.
-                if (torch.isIntegralType(type, false)
-                        && !Ops.to(value, stored.scalar_type()).equal(stored)) {
-                    throw wrong("has values that are not whole numbers of 32 bits");
-                }
-                return scope.release(value);
-            }
-        }
-
-        /** Refuses another shape than the configuration and the base call for. */
-        void requireShape(long... shape) {
-            if (!Arrays.equals(info().shape(), shape)) {
-                throw wrong("has shape " + Arrays.toString(info().shape()) + ", expected " + Arrays.toString(shape)
-                        + " by " + CONFIG + " and the base");
-            }
-        }
-    }
-
     /** Values from files. */
     private static final class Stored implements Grafter.Values {
         private final Path path;
         private final FolderLayout layout;
         private final AdapterConfig config;
-        private final Map<String, Located> keys = new LinkedHashMap<>();
-        private final Set<Located> read = new HashSet<>();
+        private final Map<String, StoredTensor> keys = new LinkedHashMap<>();
+        private final Set<StoredTensor> read = new HashSet<>();
         private final @Nullable TensorSource beside;
 
-        Stored(List<TensorSource> files, @Nullable TensorSource beside, FolderLayout layout, AdapterConfig config) {
-            this.path = files.get(0).path();
+        Stored(
+                Path path,
+                List<StoredTensor> tensors,
+                @Nullable TensorSource beside,
+                FolderLayout layout,
+                AdapterConfig config) {
+            this.path = path;
             this.beside = beside;
             this.layout = layout;
             this.config = config;
-            for (TensorSource file : files) {
-                for (String name : file.names()) {
-                    Located tensor = new Located(file, name);
-                    Located other = keys.put(layout.canonical(name), tensor);
-                    if (other != null) {
-                        throw tensor.wrong("means the same as " + other.name + ": one of them must go");
-                    }
+            for (StoredTensor tensor : tensors) {
+                StoredTensor other = keys.put(layout.canonical(tensor.name()), tensor);
+                if (other != null) {
+                    throw tensor.wrong("means the same as " + other.name() + ": one of them must go");
                 }
             }
         }
@@ -240,7 +200,7 @@ final class AdapterFolder {
         @Override
         public Tensor get(String key, Initial initial, ScalarType type, long... shape) {
             String wanted = layout.toFile(config, key);
-            Located stored = keys.get(wanted);
+            StoredTensor stored = keys.get(wanted);
             if (stored == null) {
                 throw new FormatException(
                         path,
@@ -260,14 +220,14 @@ final class AdapterFolder {
             if (beside == null || !beside.names().contains(key)) {
                 return Grafter.Values.super.derived(key, initial, type, shape);
             }
-            Located stored = new Located(beside, key);
+            StoredTensor stored = new StoredTensor(beside, key);
             stored.requireShape(shape);
             return stored.value(type);
         }
 
         @Override
         public long @Nullable [] storedShape(String key) {
-            Located stored = keys.get(layout.toFile(config, key));
+            StoredTensor stored = keys.get(layout.toFile(config, key));
             if (stored == null && beside != null && beside.names().contains(key)) {
                 return beside.info(key).shape();
             }
@@ -301,7 +261,7 @@ final class AdapterFolder {
             Set<String> unexpected = new TreeSet<>();
             keys.forEach((key, stored) -> {
                 if (!read.contains(stored) && !isKnownCopy(key, stored, adapter, copies)) {
-                    unexpected.add(stored.name);
+                    unexpected.add(stored.name());
                 }
             });
             if (!unexpected.isEmpty()) {
@@ -313,7 +273,7 @@ final class AdapterFolder {
         }
 
         /** Copies of the base's own tensors and of trained ones under a second name: accepted when they are equal. */
-        private boolean isKnownCopy(String key, Located stored, Adapter adapter, Map<String, Tensor> copies) {
+        private boolean isKnownCopy(String key, StoredTensor stored, Adapter adapter, Map<String, Tensor> copies) {
             Tensor original = copies.get(key);
             String what = "the base's";
             if (original == null) {

@@ -1,0 +1,63 @@
+package dev.graft.peft;
+
+import dev.graft.formats.TensorSource;
+import java.util.List;
+
+/**
+ * A thread that reads the tensors of a file in their order, while another declares what they are for and reads those that it comes to first. Nearly
+ * half of the time that an adapter takes to load is that of memory which nobody had yet, and two threads get it in half the time.
+ */
+final class ReadAhead implements AutoCloseable {
+    /** Bytes: a file may hold what nobody asks for. */
+    private static final long MOST = 256L << 20;
+
+    private final List<StoredTensor> tensors;
+    private final Thread thread = new Thread(this::run, Thread.currentThread().getName() + "-ahead");
+    private volatile boolean closed;
+
+    ReadAhead(List<TensorSource> files) {
+        tensors = files.stream()
+                .flatMap(file -> file.names().stream().map(name -> new StoredTensor(file, name)))
+                .toList();
+        thread.start();
+    }
+
+    /** All of them, in the order of the files. */
+    List<StoredTensor> tensors() {
+        return tensors;
+    }
+
+    private void run() {
+        long bytes = 0;
+        for (StoredTensor tensor : tensors) {
+            bytes += tensor.info().bytes();
+            if (closed || bytes > MOST) {
+                return;
+            }
+            try {
+                tensor.readAhead();
+            } catch (RuntimeException met) {
+                // Whoever asks for the tensor meets it too.
+                return;
+            }
+        }
+    }
+
+    /** Ends the thread and gives back what nobody asked for. */
+    @Override
+    public void close() {
+        closed = true;
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException later) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        tensors.forEach(StoredTensor::close);
+    }
+}

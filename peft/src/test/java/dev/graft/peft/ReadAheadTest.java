@@ -1,0 +1,72 @@
+package dev.graft.peft;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.FormatException;
+import dev.graft.formats.Safetensors;
+import dev.graft.formats.TensorData;
+import dev.graft.tensor.Tensors;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ReadAheadTest {
+    @TempDir
+    private Path folder;
+
+    @Test
+    void whatIsAskedForBackwardsWhileItIsReadForwardsIsWhatTheFileHolds() {
+        for (int round = 0; round < 20; round++) {
+            try (Safetensors file = file(300);
+                    ReadAhead ahead = new ReadAhead(List.of(file))) {
+                List<StoredTensor> tensors = ahead.tensors();
+                for (int i = tensors.size() - 1; i >= 0; i--) {
+                    assertThat(Tensors.floats(tensors.get(i).value(ScalarType.Float)))
+                            .startsWith(Float.parseFloat(tensors.get(i).name()))
+                            .hasSize(1000);
+                }
+            }
+        }
+    }
+
+    @Test
+    void aTensorThatIsAskedForTwiceIsThereTwice() {
+        try (Safetensors file = file(1);
+                ReadAhead ahead = new ReadAhead(List.of(file))) {
+            StoredTensor tensor = ahead.tensors().get(0);
+            var first = tensor.value(ScalarType.Float);
+            var second = tensor.value(ScalarType.Float);
+            first.zero_();
+            assertThat(Tensors.floats(second)).startsWith(0.5f);
+        }
+    }
+
+    @Test
+    void whatIsWrongIsToldToWhoeverAsks() {
+        Path path = folder.resolve("wrong");
+        Safetensors.write(path, List.of(TensorData.of("a", new float[] {1, Float.NaN}, 2)), Map.of());
+        try (Safetensors file = Safetensors.open(path);
+                ReadAhead ahead = new ReadAhead(List.of(file))) {
+            assertThatThrownBy(() -> ahead.tensors().get(0).value(ScalarType.Float))
+                    .isInstanceOf(FormatException.class)
+                    .hasMessageContaining("a has values that are not finite");
+        }
+    }
+
+    private Safetensors file(int count) {
+        List<TensorData> tensors = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            float[] values = new float[1000];
+            values[0] = i + 0.5f;
+            tensors.add(TensorData.of(String.valueOf(values[0]), values, values.length));
+        }
+        Path path = folder.resolve("tensors");
+        Safetensors.write(path, tensors, Map.of());
+        return Safetensors.open(path);
+    }
+}
