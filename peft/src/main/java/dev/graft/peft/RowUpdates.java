@@ -3,10 +3,13 @@ package dev.graft.peft;
 import dev.graft.models.matrices.Matrix;
 import dev.graft.peft.inits.Factors;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.PackedRows;
 import dev.graft.tensor.RowProducts;
 import dev.graft.tensor.Tensors;
 import java.math.BigInteger;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -19,7 +22,8 @@ import org.jspecify.annotations.Nullable;
 final class RowUpdates implements AutoCloseable {
     private final List<Matrix> layers;
     private final int rank;
-    private final RowProducts.Matrices a;
+    private final @Nullable PackedRows packed;
+    private final RowProducts.@Nullable Matrices a;
     private final RowProducts.Matrices b;
     private final @Nullable Tensor columns;
 
@@ -37,7 +41,9 @@ final class RowUpdates implements AutoCloseable {
                 .reduce(BigInteger.ZERO, BigInteger::gcd)
                 .intValueExact();
         int blocks = (int) (start(layers.size()) / width);
-        a = RowProducts.Matrices.zeros(first.type(), rows, 1, (int) first.columns(), layers.size() * rank);
+        int narrow = layers.size() * rank;
+        packed = PackedRows.zeros(first.type(), rows, first.columns(), narrow);
+        a = packed == null ? RowProducts.Matrices.zeros(first.type(), rows, 1, (int) first.columns(), narrow) : null;
         b = RowProducts.Matrices.zeros(first.type(), rows, blocks, rank, width);
         columns = blocks == layers.size() ? null : columns();
     }
@@ -64,25 +70,34 @@ final class RowUpdates implements AutoCloseable {
         return layers.subList(0, layer).stream().mapToLong(Matrix::rows).sum();
     }
 
-    /** Gives a row the factors of a layer, whose rank may be less. */
-    void put(int row, Matrix layer, Factors factors) {
-        int place = layers.indexOf(layer);
-        long r = factors.a().size(0);
-        a.all()
-                .select(0, row)
-                .select(0, 0)
-                .narrow(1, (long) place * rank, r)
-                .copy_(factors.a().t());
-        b.all()
-                .select(0, row)
-                .narrow(0, start(place) / b.out(), blocks(place))
-                .narrow(1, 0, r)
-                .copy_(factors.b().reshape(blocks(place), b.out(), r).transpose(1, 2));
+    /** Gives a row the factors of layers, whose rank may be less; nothing where it has none for one. */
+    void put(int row, Map<Matrix, Factors> factors) {
+        Matrix first = layers.get(0);
+        Tensor down = Tensors.zeros(first.type(), (long) layers.size() * rank, first.columns());
+        factors.forEach((layer, own) -> {
+            int place = layers.indexOf(layer);
+            long r = own.a().size(0);
+            down.narrow(0, (long) place * rank, r).copy_(own.a());
+            b.all()
+                    .select(0, row)
+                    .narrow(0, start(place) / b.out(), blocks(place))
+                    .narrow(1, 0, r)
+                    .copy_(own.b().reshape(blocks(place), b.out(), r).transpose(1, 2));
+        });
+        if (packed != null) {
+            packed.put(row, down);
+        } else if (a != null) {
+            a.all().select(0, row).select(0, 0).copy_(down.t());
+        }
     }
 
     /** Leaves a row without updates. */
     void clear(int row) {
-        a.all().select(0, row).fill_(new Scalar(0.0));
+        if (packed != null) {
+            packed.clear(row);
+        } else if (a != null) {
+            a.all().select(0, row).fill_(new Scalar(0.0));
+        }
         b.all().select(0, row).fill_(new Scalar(0.0));
     }
 
@@ -93,7 +108,9 @@ final class RowUpdates implements AutoCloseable {
      * @param first the row of the first text
      */
     Tensor times(RowProducts products, Tensor x, int first) {
-        Tensor narrow = products.times(Ops.to(x, layers.get(0).type()), a, first);
+        Tensor wide = Ops.to(x, layers.get(0).type());
+        Tensor narrow =
+                packed != null ? packed.times(wide, first) : products.times(wide, Objects.requireNonNull(a), first);
         return products.times(columns == null ? narrow : narrow.index_select(2, columns), b, first);
     }
 
@@ -105,7 +122,11 @@ final class RowUpdates implements AutoCloseable {
 
     @Override
     public void close() {
-        a.close();
+        if (packed != null) {
+            packed.close();
+        } else if (a != null) {
+            a.close();
+        }
         b.close();
         if (columns != null) {
             columns.close();

@@ -1,5 +1,6 @@
 package dev.graft.peft;
 
+import dev.graft.models.matrices.Matrix;
 import dev.graft.models.matrices.Together;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
@@ -261,7 +262,10 @@ public final class Slots implements AutoCloseable {
 
         void put(int row, Map<Linear, Factors> factors) {
             try {
-                factors.forEach((site, own) -> updates(site).put(row, site.matrix(), own));
+                Map<RowUpdates, Map<Matrix, Factors>> all = new IdentityHashMap<>();
+                factors.forEach((site, own) -> all.computeIfAbsent(updates(site), updates -> new IdentityHashMap<>())
+                        .put(site.matrix(), own));
+                all.forEach((updates, own) -> updates.put(row, own));
             } catch (RuntimeException failure) {
                 clear(row);
                 throw failure;

@@ -1,0 +1,142 @@
+package dev.graft.tensor;
+
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DST;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_WEIGHTS;
+
+import java.util.Arrays;
+import org.bytedeco.dnnl.matmul;
+import org.bytedeco.dnnl.memory;
+import org.bytedeco.dnnl.memory.data_type;
+import org.bytedeco.dnnl.memory.format_tag;
+import org.bytedeco.dnnl.reorder;
+import org.bytedeco.dnnl.stream;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A matrix W {@code [out, in]} in bf16 for each row of a batch, in the order in which oneDNN's products read it: a product takes half as long as one that
+ * {@link RowProducts adds up rows}. What a text gets depends neither on the others nor on how many tokens it has.
+ */
+public final class PackedRows implements AutoCloseable {
+    private static final Compiled.Kept PRODUCTS = new Compiled.Kept(256);
+
+    private final Order order;
+    private final Tensor bytes;
+
+    private PackedRows(Order order, Tensor bytes) {
+        this.order = order;
+        this.bytes = bytes;
+    }
+
+    /** Zeros for so many rows, which outlive the scope; null where products of that type aren't oneDNN's. */
+    public static @Nullable PackedRows zeros(ScalarType type, int rows, long in, long out) {
+        if (type.value != ScalarType.BFloat16.value || !Cpu.has("avx512_bf16") || Cpu.has("amx_bf16")) {
+            return null;
+        }
+        Order order = new Order(in, out);
+        try (Scope scope = new Scope()) {
+            return new PackedRows(
+                    order,
+                    scope.release(
+                            Tensors.zeros(ScalarType.Byte, rows, order.packed(1).get_size())));
+        }
+    }
+
+    /** How matrices stand in memory. */
+    private record Order(long in, long out) {
+        /** By 64 of W's rows, as oneDNN would, or by fewer where that leaves less empty: up to 48 of them. */
+        private format_tag blocks() {
+            long columns = (out + 15) / 16 * 16;
+            if (columns % 64 == 0) {
+                return format_tag.aCB16b64c2b;
+            }
+            if (columns % 48 == 0) {
+                return format_tag.aCB16b48c2b;
+            }
+            return columns % 32 == 0 ? format_tag.aCB16b32c2b : format_tag.aCB16b16c2b;
+        }
+
+        memory.desc packed(long count) {
+            return values(blocks(), count, in, out);
+        }
+
+        memory.desc plain() {
+            return values(format_tag.acb, 1, in, out);
+        }
+    }
+
+    private record Product(Order order, long texts, long tokens, int threads) implements Compiled.Shape {
+        @Override
+        public Compiled made() {
+            memory.desc x = values(format_tag.abc, texts, tokens, order.in);
+            memory.desc matrices = order.packed(texts);
+            memory.desc y = values(format_tag.abc, texts, tokens, order.out);
+            matmul.primitive_desc product =
+                    new matmul.primitive_desc(Compiled.CPU, x, matrices, y, Compiled.attributes(), false);
+            return new Compiled(
+                    new matmul(product),
+                    product.scratchpad_desc(),
+                    new Compiled.Argument(DNNL_ARG_SRC, x),
+                    new Compiled.Argument(DNNL_ARG_WEIGHTS, matrices),
+                    new Compiled.Argument(DNNL_ARG_DST, y));
+        }
+    }
+
+    private static memory.desc values(format_tag order, long... shape) {
+        return new memory.desc(shape, data_type.bf16, order);
+    }
+
+    /** Gives a row its matrix, bf16 {@code [out, in]}. */
+    public void put(int row, Tensor matrix) {
+        require(matrix, matrix.dim() == 2 && matrix.size(0) == order.out && matrix.size(1) == order.in);
+        try (Scope scope = new Scope()) {
+            memory from =
+                    new memory(order.plain(), Compiled.CPU, matrix.contiguous().data_ptr());
+            memory to = new memory(
+                    order.packed(1), Compiled.CPU, bytes.select(0, row).data_ptr());
+            stream now = Compiled.stream();
+            new reorder(from, to).execute(now, from, to);
+            now._wait();
+        }
+    }
+
+    /** Makes a row's matrix zeros. */
+    public void clear(int row) {
+        bytes.select(0, row).fill_(new Scalar(0.0));
+    }
+
+    /**
+     * {@code xᵢ Wᵢᵀ} of texts with the matrices of as many rows, {@code [texts, tokens, out]}, for which no gradient is recorded.
+     *
+     * @param x bf16 {@code [texts, tokens, in]}
+     * @param first the row of the first text
+     */
+    public Tensor times(Tensor x, int first) {
+        require(x, x.dim() == 3 && x.size(2) == order.in && first >= 0 && first + x.size(0) <= bytes.size(0));
+        Tensor y = Tensors.empty(ScalarType.BFloat16, x.size(0), x.size(1), order.out);
+        try (Scope scope = new Scope()) {
+            PRODUCTS.run(
+                    new Product(order, x.size(0), x.size(1), Natives.threads()),
+                    x.contiguous(),
+                    bytes.narrow(0, first, x.size(0)),
+                    y);
+        }
+        return y;
+    }
+
+    /** oneDNN is given addresses alone. */
+    private void require(Tensor tensor, boolean fits) {
+        if (!fits || tensor.scalar_type().value != ScalarType.BFloat16.value) {
+            throw new IllegalArgumentException(tensor.scalar_type() + " " + Arrays.toString(Tensors.shape(tensor))
+                    + " doesn't fit matrices of " + order.out + " x " + order.in + " for " + bytes.size(0) + " rows");
+        }
+    }
+
+    @Override
+    public void close() {
+        bytes.close();
+    }
+}
