@@ -80,6 +80,27 @@ class BenchCommandTest {
     }
 
     @Test
+    void aSingleAdapterTellsNothingOfTheMemoryThatOneMoreTakes() {
+        JsonNode figures = last(Cli.run(
+                "bench",
+                "serve",
+                "--model",
+                Cli.base("llama-gqa"),
+                "--rows=1",
+                "--adapters=1",
+                "--hot=1",
+                "--registered=1",
+                "--rank=2",
+                "--prompt=4",
+                "--new=3",
+                "--warmup=0",
+                "--repeats=1",
+                "--json"));
+        assertThat(figures.get("adapter_memory_to_bytes").isNull()).isTrue();
+        assertThat(figures.get("adapter_load_ms").doubleValue()).isPositive();
+    }
+
+    @Test
     void theLastLineHasTheFieldsOfThePeersScript() throws IOException {
         JsonNode figures = last(Cli.run(
                 "bench",

@@ -75,7 +75,7 @@ record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOption
      * @param peers those of PEFT, by mode; empty where it wasn't asked
      * @param first milliseconds to a row's first token where rows differ in their adapters, the slowest of twenty
      * @param load milliseconds to load an adapter, the median
-     * @param memory bytes that an adapter in memory takes, to the bytes of its parameters
+     * @param memory bytes that an adapter in memory takes, to the bytes of its parameters; null where one alone tells nothing
      */
     record Figures(
             String dtype,
@@ -84,7 +84,7 @@ record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOption
             Map<String, Spread> peers,
             double first,
             double load,
-            double memory) {
+            @Nullable Double memory) {
         String json() {
             ObjectNode json = JsonNodeFactory.instance.objectNode();
             json.put("dtype", dtype);
@@ -124,8 +124,8 @@ record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOption
                     + number(100 * (tokens("one, in turn") / tokens("hot, in turn") - 1))
                     + " % more time than one where texts come and go\n" + number(first)
                     + " ms to the first token (95th percentile, mixed), " + number(load)
-                    + " ms to load an adapter, which takes " + String.format(Locale.ROOT, "%.2f", memory)
-                    + " times its bytes";
+                    + " ms to load an adapter"
+                    + (memory == null ? "" : String.format(Locale.ROOT, ", which takes %.2f times its bytes", memory));
         }
 
         private double tokens(String mode) {
@@ -161,9 +161,9 @@ record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOption
             }
             long bytes =
                     adapters.loaded().stream().mapToLong(Adapters.Loaded::bytes).sum();
-            double memory = work.adapters == 1
-                    ? Double.NaN
-                    : (double) (resident() - before) / (bytes / work.adapters * (work.adapters - 1));
+            Double memory = work.adapters == 1
+                    ? null
+                    : Double.valueOf((double) (resident() - before) / (bytes / work.adapters * (work.adapters - 1)));
             double[] loads = adapters.loaded().stream()
                     .mapToDouble(loaded -> loaded.nanos() / 1e6)
                     .sorted()
@@ -213,7 +213,8 @@ record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOption
     }
 
     /** @param saved the base as a Hugging Face folder, for the peer */
-    private Figures write(Base base, List<Served> served, List<Served> hot, Path saved, double load, double memory) {
+    private Figures write(
+            Base base, List<Served> served, List<Served> hot, Path saved, double load, @Nullable Double memory) {
         List<Double> firsts = new ArrayList<>();
         Map<String, List<Double>> rates = new LinkedHashMap<>();
         Map<String, List<Double>> others = new LinkedHashMap<>();
