@@ -7,6 +7,7 @@ import dev.graft.tensor.PackedRows;
 import dev.graft.tensor.RowProducts;
 import dev.graft.tensor.Tensors;
 import java.math.BigInteger;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -70,24 +71,30 @@ final class RowUpdates implements AutoCloseable {
         return layers.subList(0, layer).stream().mapToLong(Matrix::rows).sum();
     }
 
-    /** Gives a row the factors of layers, whose rank may be less; nothing where it has none for one. */
+    /** Gives a row the factors of layers, whose rank may be less, and no updates of others. */
     void put(int row, Map<Matrix, Factors> factors) {
-        Matrix first = layers.get(0);
-        Tensor down = Tensors.zeros(first.type(), (long) layers.size() * rank, first.columns());
-        factors.forEach((layer, own) -> {
-            int place = layers.indexOf(layer);
-            long r = own.a().size(0);
-            down.narrow(0, (long) place * rank, r).copy_(own.a());
-            b.all()
-                    .select(0, row)
-                    .narrow(0, start(place) / b.out(), blocks(place))
-                    .narrow(1, 0, r)
-                    .copy_(own.b().reshape(blocks(place), b.out(), r).transpose(1, 2));
-        });
+        List<Tensor> down = new ArrayList<>();
+        for (int place = 0; place < layers.size(); place++) {
+            Matrix layer = layers.get(place);
+            Factors own = factors.get(layer);
+            int block = (int) (start(place) / b.out());
+            long r = 0;
+            if (own != null) {
+                r = own.a().size(0);
+                down.add(own.a());
+                b.put(row, block, own.b());
+            }
+            if (r < rank) {
+                down.add(Tensors.zeros(layer.type(), rank - r, layer.columns()));
+                Tensor blocks = b.all().select(0, row).narrow(0, block, blocks(place));
+                blocks.narrow(1, r, rank - r).fill_(new Scalar(0.0));
+            }
+        }
+        Tensor all = Ops.cat(0, down.toArray(Tensor[]::new));
         if (packed != null) {
-            packed.put(row, down);
+            packed.put(row, all);
         } else if (a != null) {
-            a.all().select(0, row).select(0, 0).copy_(down.t());
+            a.put(row, 0, all);
         }
     }
 

@@ -77,29 +77,29 @@ public final class Slots implements AutoCloseable {
             return seatless[row] != selection;
         }
         hooks = null;
-        seatless[row] = null;
         Bucket before = buckets.get(ranks[row]);
-        if (before != null) {
-            before.clear(row);
-        }
+        Bucket next = null;
         selections.set(row, Selection.BASE);
         ranks[row] = 0;
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Map<Linear, Factors> factors = factors(selection.stack());
-            if (factors == null) {
-                seatless[row] = selection;
-                return false;
-            }
-            if (!factors.isEmpty()) {
+            seatless[row] = factors == null ? selection : null;
+            if (factors != null && !factors.isEmpty()) {
                 int rank = rank(factors);
-                buckets.computeIfAbsent(rank, r -> new Bucket(r, selections.size()))
-                        .put(row, factors);
+                next = buckets.computeIfAbsent(rank, r -> new Bucket(r, selections.size()));
+                next.put(row, factors);
                 ranks[row] = rank;
             }
+        } finally {
+            if (before != null && before != next) {
+                before.clear(row);
+            }
         }
-        selections.set(row, selection);
-        return true;
+        if (seatless[row] == null) {
+            selections.set(row, selection);
+        }
+        return seatless[row] == null;
     }
 
     /** What acts on a row. */
@@ -131,7 +131,8 @@ public final class Slots implements AutoCloseable {
                     if (own == null) {
                         return null;
                     }
-                    Factors scaled = new Factors(own.a(), Ops.scale(own.b(), active.strength()));
+                    Factors scaled =
+                            active.strength() == 1 ? own : new Factors(own.a(), Ops.scale(own.b(), active.strength()));
                     all.merge(
                             (Linear) site,
                             scaled,
@@ -262,10 +263,17 @@ public final class Slots implements AutoCloseable {
 
         void put(int row, Map<Linear, Factors> factors) {
             try {
-                Map<RowUpdates, Map<Matrix, Factors>> all = new IdentityHashMap<>();
-                factors.forEach((site, own) -> all.computeIfAbsent(updates(site), updates -> new IdentityHashMap<>())
+                Map<RowUpdates, Map<Matrix, Factors>> given = new IdentityHashMap<>();
+                factors.forEach((site, own) -> given.computeIfAbsent(updates(site), updates -> new IdentityHashMap<>())
                         .put(site.matrix(), own));
-                all.forEach((updates, own) -> updates.put(row, own));
+                for (RowUpdates updates : all()) {
+                    Map<Matrix, Factors> own = given.get(updates);
+                    if (own != null) {
+                        updates.put(row, own);
+                    } else if (filled[row]) {
+                        updates.clear(row);
+                    }
+                }
             } catch (RuntimeException failure) {
                 clear(row);
                 throw failure;

@@ -13,6 +13,7 @@ import dev.graft.peft.inits.Factors;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Numerics;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
@@ -147,6 +148,36 @@ class SlotsTest {
             Tensor actual = base.logits(batch, Pass.inference(slots.hooks()));
             assertThat(Bases.difference(actual, expected, batch.mask())).isLessThan(1e-4);
             assertThat(Bases.difference(actual, frozen, batch.mask())).isGreaterThan(1e-3);
+        }
+    }
+
+    /** Whatever ranks and layers the one before had. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void nothingIsLeftOfTheAdapterThatASlotHadBefore(boolean bf16) {
+        Base base = Base.load(
+                Bases.FIXTURES.resolve("bases").resolve(Bases.LLAMA),
+                Base.Options.DEFAULT.withNumerics(bf16 ? Numerics.BF16 : Numerics.FP32));
+        base.pack();
+        try (NoGrad off = new NoGrad();
+                Slots slots = new Slots(5)) {
+            for (String name : List.of("lora-all-linear", "lora", "lora-patterns", "lora", "lora-all-linear")) {
+                Selection adapter =
+                        Selection.of(Adapter.load(base, Bases.FIXTURES.resolve("adapters/llama-gqa/" + name)));
+                try (Slots fresh = new Slots(5)) {
+                    for (int row = 0; row < 5; row++) {
+                        assertThat(slots.seat(row, adapter)).isTrue();
+                        assertThat(fresh.seat(row, adapter)).isTrue();
+                    }
+                    Tensor expected = base.logits(Bases.batch(), Pass.inference(fresh.hooks()));
+                    assertThat(base.logits(Bases.batch(), Pass.inference(slots.hooks()))
+                                    .equal(expected))
+                            .as(name)
+                            .isTrue();
+                    assertThat(expected.equal(base.logits(Bases.batch(), Pass.inference(Hooks.NONE))))
+                            .isFalse();
+                }
+            }
         }
     }
 }

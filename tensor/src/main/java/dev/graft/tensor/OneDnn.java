@@ -4,9 +4,11 @@ import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_ATTR_SCALES;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_BIAS;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DST;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_FROM;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC_0;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC_1;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_TO;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_WEIGHTS;
 
 import java.util.Arrays;
@@ -224,6 +226,28 @@ final class OneDnn {
         }
     }
 
+    /**
+     * The transposes of matrices that stand one after another.
+     *
+     * @param next how many values behind a transpose's first one that of the next stands
+     * @param row the same of its rows
+     */
+    private record Transposing(
+            ScalarType from, ScalarType to, long count, long rows, long columns, long next, long row, int threads)
+            implements Compiled.Shape {
+        @Override
+        public Compiled made() {
+            memory.desc x = new memory.desc(new long[] {count, columns, rows}, values(from), format_tag.acb);
+            memory.desc y = new memory.desc(new long[] {count, columns, rows}, values(to), new long[] {next, row, 1});
+            reorder.primitive_desc order = new reorder.primitive_desc(CPU, x, CPU, y, Compiled.attributes(), false);
+            return new Compiled(
+                    new reorder(order),
+                    order.scratchpad_desc(),
+                    new Compiled.Argument(DNNL_ARG_FROM, x),
+                    new Compiled.Argument(DNNL_ARG_TO, y));
+        }
+    }
+
     private static matmul.primitive_desc product(
             memory.desc x, memory.desc matrix, memory.@Nullable desc bias, memory.desc y, primitive_attr attributes) {
         return bias == null
@@ -370,11 +394,41 @@ final class OneDnn {
         }
     }
 
+    /**
+     * Writes the transposes of matrices over others, rounded to their type.
+     *
+     * @param x fp32 or bf16 {@code [n, rows, columns]}
+     * @param y fp32 or bf16 {@code [n, columns, rows]}, the values of a row one after another
+     */
+    static void transpose(Tensor x, Tensor y) {
+        if (x.dim() != 3
+                || y.dim() != 3
+                || y.size(0) != x.size(0)
+                || y.size(1) != x.size(2)
+                || y.size(2) != x.size(1)
+                || y.stride(2) != 1) {
+            throw new IllegalArgumentException(Arrays.toString(Tensors.shape(y))
+                    + " has no place for the transposes of " + Arrays.toString(Tensors.shape(x)));
+        }
+        try (Scope scope = new Scope()) {
+            Transposing shape = new Transposing(
+                    x.scalar_type().intern(),
+                    y.scalar_type().intern(),
+                    x.size(0),
+                    x.size(1),
+                    x.size(2),
+                    y.stride(0),
+                    y.stride(1),
+                    Natives.threads());
+            SERVED.run(shape, x.contiguous(), y);
+        }
+    }
+
     private static @Nullable Tensor whole(@Nullable Tensor tensor) {
         return tensor == null ? null : tensor.contiguous();
     }
 
-    private static data_type values(ScalarType type) {
+    static data_type values(ScalarType type) {
         if (type.value == ScalarType.BFloat16.value) {
             return data_type.bf16;
         }

@@ -1,7 +1,9 @@
 package dev.graft.tensor;
 
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DST;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_FROM;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_TO;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_WEIGHTS;
 
 import java.util.Arrays;
@@ -10,7 +12,6 @@ import org.bytedeco.dnnl.memory;
 import org.bytedeco.dnnl.memory.data_type;
 import org.bytedeco.dnnl.memory.format_tag;
 import org.bytedeco.dnnl.reorder;
-import org.bytedeco.dnnl.stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -21,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * {@link RowProducts adds up rows}. What a text gets depends neither on the others nor on how many tokens it has.
  */
 public final class PackedRows implements AutoCloseable {
-    private static final Compiled.Kept PRODUCTS = new Compiled.Kept(256);
+    private static final Compiled.Kept OPERATIONS = new Compiled.Kept(256);
 
     private final Order order;
     private final Tensor bytes;
@@ -33,7 +34,7 @@ public final class PackedRows implements AutoCloseable {
 
     /** Zeros for so many rows, which outlive the scope; null where products of that type aren't oneDNN's. */
     public static @Nullable PackedRows zeros(ScalarType type, int rows, long in, long out) {
-        if (type.value != ScalarType.BFloat16.value || !Cpu.has("avx512_bf16") || Cpu.has("amx_bf16")) {
+        if (!isThere(type)) {
             return null;
         }
         Order order = new Order(in, out);
@@ -43,6 +44,10 @@ public final class PackedRows implements AutoCloseable {
                     scope.release(
                             Tensors.zeros(ScalarType.Byte, rows, order.packed(1).get_size())));
         }
+    }
+
+    private static boolean isThere(ScalarType type) {
+        return type.value == ScalarType.BFloat16.value && Cpu.has("avx512_bf16") && !Cpu.has("amx_bf16");
     }
 
     /** How matrices stand in memory. */
@@ -61,10 +66,6 @@ public final class PackedRows implements AutoCloseable {
 
         memory.desc packed(long count) {
             return values(blocks(), count, in, out);
-        }
-
-        memory.desc plain() {
-            return values(format_tag.acb, 1, in, out);
         }
     }
 
@@ -85,21 +86,32 @@ public final class PackedRows implements AutoCloseable {
         }
     }
 
+    private record Packing(Order order, ScalarType from) implements Compiled.Shape {
+        @Override
+        public Compiled made() {
+            memory.desc plain =
+                    new memory.desc(new long[] {1, order.in, order.out}, OneDnn.values(from), format_tag.acb);
+            memory.desc packed = order.packed(1);
+            reorder.primitive_desc packing =
+                    new reorder.primitive_desc(Compiled.CPU, plain, Compiled.CPU, packed, Compiled.attributes(), false);
+            return new Compiled(
+                    new reorder(packing),
+                    packing.scratchpad_desc(),
+                    new Compiled.Argument(DNNL_ARG_FROM, plain),
+                    new Compiled.Argument(DNNL_ARG_TO, packed));
+        }
+    }
+
     private static memory.desc values(format_tag order, long... shape) {
         return new memory.desc(shape, data_type.bf16, order);
     }
 
-    /** Gives a row its matrix, bf16 {@code [out, in]}. */
+    /** Gives a row its matrix, fp32 or bf16 {@code [out, in]}. */
     public void put(int row, Tensor matrix) {
         require(matrix, matrix.dim() == 2 && matrix.size(0) == order.out && matrix.size(1) == order.in);
         try (Scope scope = new Scope()) {
-            memory from =
-                    new memory(order.plain(), Compiled.CPU, matrix.contiguous().data_ptr());
-            memory to = new memory(
-                    order.packed(1), Compiled.CPU, bytes.select(0, row).data_ptr());
-            stream now = Compiled.stream();
-            new reorder(from, to).execute(now, from, to);
-            now._wait();
+            OPERATIONS.run(
+                    new Packing(order, matrix.scalar_type().intern()), matrix.contiguous(), bytes.select(0, row));
         }
     }
 
@@ -115,10 +127,11 @@ public final class PackedRows implements AutoCloseable {
      * @param first the row of the first text
      */
     public Tensor times(Tensor x, int first) {
-        require(x, x.dim() == 3 && x.size(2) == order.in && first >= 0 && first + x.size(0) <= bytes.size(0));
+        boolean bf16 = x.scalar_type().value == ScalarType.BFloat16.value;
+        require(x, bf16 && x.dim() == 3 && x.size(2) == order.in && first >= 0 && first + x.size(0) <= bytes.size(0));
         Tensor y = Tensors.empty(ScalarType.BFloat16, x.size(0), x.size(1), order.out);
         try (Scope scope = new Scope()) {
-            PRODUCTS.run(
+            OPERATIONS.run(
                     new Product(order, x.size(0), x.size(1), Natives.threads()),
                     x.contiguous(),
                     bytes.narrow(0, first, x.size(0)),
@@ -129,7 +142,7 @@ public final class PackedRows implements AutoCloseable {
 
     /** oneDNN is given addresses alone. */
     private void require(Tensor tensor, boolean fits) {
-        if (!fits || tensor.scalar_type().value != ScalarType.BFloat16.value) {
+        if (!fits) {
             throw new IllegalArgumentException(tensor.scalar_type() + " " + Arrays.toString(Tensors.shape(tensor))
                     + " doesn't fit matrices of " + order.out + " x " + order.in + " for " + bytes.size(0) + " rows");
         }

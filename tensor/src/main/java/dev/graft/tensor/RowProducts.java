@@ -35,6 +35,24 @@ public final class RowProducts implements AutoCloseable {
             return new Matrices(all, kept(all.view(-1, out)), blocks, in, out);
         }
 
+        /**
+         * Gives blocks of a row their matrices, whose last rows stay as they are where they are given fewer.
+         *
+         * @param first the first of those blocks
+         * @param transposed of each block one after another, fp32 or of this type {@code [blocks · out, in]}
+         */
+        public void put(int row, int first, Tensor transposed) {
+            long blocks = transposed.size(0) / out;
+            long given = transposed.size(1);
+            Tensor place = all.select(0, row).narrow(0, first, blocks).narrow(1, 0, given);
+            Tensor each = transposed.reshape(blocks, out, given);
+            if (all.scalar_type().value == ScalarType.BFloat16.value && Cpu.hasBf16()) {
+                OneDnn.transpose(each, place);
+            } else {
+                place.copy_(each.transpose(1, 2));
+            }
+        }
+
         @Override
         public void close() {
             table.close();

@@ -6,6 +6,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class RowProductsTest {
     private static final Rng RNG = Rng.of(7, "row-products");
@@ -54,6 +55,27 @@ class RowProductsTest {
                     assertThat(error / scale).isLessThan(tolerance);
                 }
             }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"Float", "BFloat16"})
+    void blocksAreGivenTheTransposesOfTheirMatricesAndTheirLastRowsStay(ScalarType type) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope();
+                RowProducts.Matrices matrices = matrices(type, 3, 4, 16, 6)) {
+            Tensor before = matrices.all().clone();
+            Tensor given = RNG.normal(0, 1, 2 * 6, 5);
+            matrices.put(1, 2, given);
+            for (int block = 0; block < 2; block++) {
+                Tensor place = matrices.all().select(0, 1).select(0, 2 + block);
+                assertThat(place.narrow(0, 0, 5)
+                                .equal(Ops.to(given.narrow(0, block * 6L, 6).t(), type)))
+                        .isTrue();
+                place.narrow(0, 0, 5)
+                        .copy_(before.select(0, 1).select(0, 2 + block).narrow(0, 0, 5));
+            }
+            assertThat(matrices.all().equal(before)).isTrue();
         }
     }
 
