@@ -175,13 +175,13 @@ final class AdapterFolder {
         private final Path path;
         private final FolderLayout layout;
         private final AdapterConfig config;
-        private final Map<String, StoredTensor> keys = new LinkedHashMap<>();
-        private final Set<StoredTensor> read = new HashSet<>();
+        private final Map<String, FileTensor> keys = new LinkedHashMap<>();
+        private final Set<FileTensor> read = new HashSet<>();
         private final @Nullable TensorSource beside;
 
         Stored(
                 Path path,
-                List<StoredTensor> tensors,
+                List<FileTensor> tensors,
                 @Nullable TensorSource beside,
                 FolderLayout layout,
                 AdapterConfig config) {
@@ -189,8 +189,8 @@ final class AdapterFolder {
             this.beside = beside;
             this.layout = layout;
             this.config = config;
-            for (StoredTensor tensor : tensors) {
-                StoredTensor other = keys.put(layout.canonical(tensor.name()), tensor);
+            for (FileTensor tensor : tensors) {
+                FileTensor other = keys.put(layout.canonical(tensor.name()), tensor);
                 if (other != null) {
                     throw tensor.wrong("means the same as " + other.name() + ": one of them must go");
                 }
@@ -200,7 +200,7 @@ final class AdapterFolder {
         @Override
         public Tensor get(String key, Initial initial, ScalarType type, long... shape) {
             String wanted = layout.toFile(config, key);
-            StoredTensor stored = keys.get(wanted);
+            FileTensor stored = keys.get(wanted);
             if (stored == null) {
                 throw new FormatException(
                         path,
@@ -220,14 +220,14 @@ final class AdapterFolder {
             if (beside == null || !beside.names().contains(key)) {
                 return Grafter.Values.super.derived(key, initial, type, shape);
             }
-            StoredTensor stored = new StoredTensor(beside, key);
+            FileTensor stored = new FileTensor(beside, key);
             stored.requireShape(shape);
             return stored.value(type);
         }
 
         @Override
         public long @Nullable [] storedShape(String key) {
-            StoredTensor stored = keys.get(layout.toFile(config, key));
+            FileTensor stored = keys.get(layout.toFile(config, key));
             if (stored == null && beside != null && beside.names().contains(key)) {
                 return beside.info(key).shape();
             }
@@ -273,7 +273,7 @@ final class AdapterFolder {
         }
 
         /** Copies of the base's own tensors and of trained ones under a second name: accepted when they are equal. */
-        private boolean isKnownCopy(String key, StoredTensor stored, Adapter adapter, Map<String, Tensor> copies) {
+        private boolean isKnownCopy(String key, FileTensor stored, Adapter adapter, Map<String, Tensor> copies) {
             Tensor original = copies.get(key);
             String what = "the base's";
             if (original == null) {

@@ -11,25 +11,25 @@ final class ReadAhead implements AutoCloseable {
     /** Bytes: a file may hold what nobody asks for. */
     private static final long MOST = 256L << 20;
 
-    private final List<StoredTensor> tensors;
+    private final List<FileTensor> tensors;
     private final Thread thread = new Thread(this::run, Thread.currentThread().getName() + "-ahead");
     private volatile boolean closed;
 
     ReadAhead(List<TensorSource> files) {
         tensors = files.stream()
-                .flatMap(file -> file.names().stream().map(name -> new StoredTensor(file, name)))
+                .flatMap(file -> file.names().stream().map(name -> new FileTensor(file, name)))
                 .toList();
         thread.start();
     }
 
     /** All of them, in the order of the files. */
-    List<StoredTensor> tensors() {
+    List<FileTensor> tensors() {
         return tensors;
     }
 
     private void run() {
         long bytes = 0;
-        for (StoredTensor tensor : tensors) {
+        for (FileTensor tensor : tensors) {
             bytes += tensor.info().bytes();
             if (closed || bytes > MOST) {
                 return;
@@ -58,6 +58,6 @@ final class ReadAhead implements AutoCloseable {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
-        tensors.forEach(StoredTensor::close);
+        tensors.forEach(FileTensor::close);
     }
 }

@@ -3,14 +3,13 @@ package dev.graft.peft;
 import dev.graft.models.matrices.Matrix;
 import dev.graft.peft.inits.Factors;
 import dev.graft.tensor.Ops;
-import dev.graft.tensor.PackedRows;
+import dev.graft.tensor.RowMatrices;
 import dev.graft.tensor.RowProducts;
 import dev.graft.tensor.Tensors;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -23,8 +22,8 @@ import org.jspecify.annotations.Nullable;
 final class RowUpdates implements AutoCloseable {
     private final List<Matrix> layers;
     private final int rank;
-    private final @Nullable PackedRows packed;
-    private final RowProducts.@Nullable Matrices a;
+    private final RowProducts products;
+    private final RowMatrices a;
     private final RowProducts.Matrices b;
     private final @Nullable Tensor columns;
 
@@ -33,7 +32,8 @@ final class RowUpdates implements AutoCloseable {
      *
      * @param layers the matrices of the layers
      */
-    RowUpdates(List<Matrix> layers, int rows, int rank) {
+    RowUpdates(RowProducts products, List<Matrix> layers, int rows, int rank) {
+        this.products = products;
         this.layers = layers;
         this.rank = rank;
         Matrix first = layers.get(0);
@@ -42,9 +42,7 @@ final class RowUpdates implements AutoCloseable {
                 .reduce(BigInteger.ZERO, BigInteger::gcd)
                 .intValueExact();
         int blocks = (int) (start(layers.size()) / width);
-        int narrow = layers.size() * rank;
-        packed = PackedRows.zeros(first.type(), rows, first.columns(), narrow);
-        a = packed == null ? RowProducts.Matrices.zeros(first.type(), rows, 1, (int) first.columns(), narrow) : null;
+        a = RowMatrices.zeros(products, first.type(), rows, (int) first.columns(), layers.size() * rank);
         b = RowProducts.Matrices.zeros(first.type(), rows, blocks, rank, width);
         columns = blocks == layers.size() ? null : columns();
     }
@@ -90,22 +88,13 @@ final class RowUpdates implements AutoCloseable {
                 blocks.narrow(1, r, rank - r).fill_(new Scalar(0.0));
             }
         }
-        Tensor all = Ops.cat(0, down.toArray(Tensor[]::new));
-        if (packed != null) {
-            packed.put(row, all);
-        } else if (a != null) {
-            a.put(row, 0, all);
-        }
+        a.put(row, Ops.cat(0, down.toArray(Tensor[]::new)));
     }
 
     /** Leaves a row without updates. */
     void clear(int row) {
-        if (packed != null) {
-            packed.clear(row);
-        } else if (a != null) {
-            a.all().select(0, row).fill_(new Scalar(0.0));
-        }
-        b.all().select(0, row).fill_(new Scalar(0.0));
+        a.clear(row);
+        b.clear(row);
     }
 
     /**
@@ -114,26 +103,20 @@ final class RowUpdates implements AutoCloseable {
      * @param x {@code [texts, tokens, in]}
      * @param first the row of the first text
      */
-    Tensor times(RowProducts products, Tensor x, int first) {
-        Tensor wide = Ops.to(x, layers.get(0).type());
-        Tensor narrow =
-                packed != null ? packed.times(wide, first) : products.times(wide, Objects.requireNonNull(a), first);
+    Tensor times(Tensor x, int first) {
+        Tensor narrow = a.times(Ops.to(x, layers.get(0).type()), first);
         return products.times(columns == null ? narrow : narrow.index_select(2, columns), b, first);
     }
 
     /** The same of one of the layers. */
-    Tensor times(RowProducts products, Tensor x, int first, Matrix layer) {
-        Tensor all = times(products, x, first);
+    Tensor times(Tensor x, int first, Matrix layer) {
+        Tensor all = times(x, first);
         return layers.size() == 1 ? all : all.narrow(2, start(layers.indexOf(layer)), layer.rows());
     }
 
     @Override
     public void close() {
-        if (packed != null) {
-            packed.close();
-        } else if (a != null) {
-            a.close();
-        }
+        a.close();
         b.close();
         if (columns != null) {
             columns.close();

@@ -79,6 +79,7 @@ public final class Slots implements AutoCloseable {
         hooks = null;
         Bucket before = buckets.get(ranks[row]);
         Bucket next = null;
+        seatless[row] = null;
         selections.set(row, Selection.BASE);
         ranks[row] = 0;
         try (NoGrad off = new NoGrad();
@@ -196,7 +197,7 @@ public final class Slots implements AutoCloseable {
         Tensor added(Linear site, Tensor x) {
             return sum(x, (bucket, part) -> {
                 RowUpdates updates = bucket.of.get(site);
-                return updates == null ? null : updates.times(products, part, first, site.matrix());
+                return updates == null ? null : updates.times(part, first, site.matrix());
             });
         }
 
@@ -205,7 +206,7 @@ public final class Slots implements AutoCloseable {
         Tensor added(Together together, Tensor x) {
             return sum(x, (bucket, part) -> {
                 RowUpdates updates = bucket.joint.get(together);
-                return updates == null ? null : updates.times(products, part, first);
+                return updates == null ? null : updates.times(part, first);
             });
         }
 
@@ -250,7 +251,7 @@ public final class Slots implements AutoCloseable {
     }
 
     /** The rows whose adapters are of one rank. */
-    private static final class Bucket implements AutoCloseable {
+    private final class Bucket implements AutoCloseable {
         private final int rank;
         private final boolean[] filled;
         private final Map<Site, RowUpdates> of = new IdentityHashMap<>();
@@ -286,8 +287,9 @@ public final class Slots implements AutoCloseable {
             return of.computeIfAbsent(
                     site,
                     s -> together == null
-                            ? new RowUpdates(List.of(site.matrix()), filled.length, rank)
-                            : joint.computeIfAbsent(together, t -> new RowUpdates(t.matrices(), filled.length, rank)));
+                            ? new RowUpdates(products, List.of(site.matrix()), filled.length, rank)
+                            : joint.computeIfAbsent(
+                                    together, t -> new RowUpdates(products, t.matrices(), filled.length, rank)));
         }
 
         /** Those of each layer or of layers together, once. */

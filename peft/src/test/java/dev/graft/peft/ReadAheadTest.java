@@ -24,7 +24,7 @@ class ReadAheadTest {
         for (int round = 0; round < 20; round++) {
             try (Safetensors file = file(300);
                     ReadAhead ahead = new ReadAhead(List.of(file))) {
-                List<StoredTensor> tensors = ahead.tensors();
+                List<FileTensor> tensors = ahead.tensors();
                 for (int i = tensors.size() - 1; i >= 0; i--) {
                     assertThat(Tensors.floats(tensors.get(i).value(ScalarType.Float)))
                             .startsWith(Float.parseFloat(tensors.get(i).name()))
@@ -38,7 +38,7 @@ class ReadAheadTest {
     void aTensorThatIsAskedForTwiceIsThereTwice() {
         try (Safetensors file = file(1);
                 ReadAhead ahead = new ReadAhead(List.of(file))) {
-            StoredTensor tensor = ahead.tensors().get(0);
+            FileTensor tensor = ahead.tensors().get(0);
             var first = tensor.value(ScalarType.Float);
             var second = tensor.value(ScalarType.Float);
             first.zero_();

@@ -15,13 +15,12 @@ import org.bytedeco.dnnl.reorder;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.jspecify.annotations.Nullable;
 
 /**
- * A matrix W {@code [out, in]} in bf16 for each row of a batch, in the order in which oneDNN's products read it: a product takes half as long as one that
- * {@link RowProducts adds up rows}. What a text gets depends neither on the others nor on how many tokens it has.
+ * Matrices in bf16 in the order in which oneDNN's products read them: a product takes half as long as one that {@link RowProducts adds up rows}. What a
+ * text gets doesn't depend on how many tokens it has either.
  */
-public final class PackedRows implements AutoCloseable {
+final class PackedRows implements RowMatrices {
     private static final Compiled.Kept OPERATIONS = new Compiled.Kept(256);
 
     private final Order order;
@@ -32,22 +31,18 @@ public final class PackedRows implements AutoCloseable {
         this.bytes = bytes;
     }
 
-    /** Zeros for so many rows, which outlive the scope; null where products of that type aren't oneDNN's. */
-    public static @Nullable PackedRows zeros(ScalarType type, int rows, long in, long out) {
-        if (!isThere(type)) {
-            return null;
-        }
-        Order order = new Order(in, out);
-        try (Scope scope = new Scope()) {
-            return new PackedRows(
-                    order,
-                    scope.release(
-                            Tensors.zeros(ScalarType.Byte, rows, order.packed(1).get_size())));
-        }
+    /** Whether products of that type are oneDNN's. */
+    static boolean areThere(ScalarType type) {
+        return type.value == ScalarType.BFloat16.value && Cpu.has("avx512_bf16") && !Cpu.has("amx_bf16");
     }
 
-    private static boolean isThere(ScalarType type) {
-        return type.value == ScalarType.BFloat16.value && Cpu.has("avx512_bf16") && !Cpu.has("amx_bf16");
+    /** Zeros for so many rows, which outlive the scope. */
+    static PackedRows zeros(int rows, long in, long out) {
+        Order order = new Order(in, out);
+        try (Scope scope = new Scope()) {
+            long size = order.packed(1).get_size();
+            return new PackedRows(order, scope.release(Tensors.zeros(ScalarType.Byte, rows, size)));
+        }
     }
 
     /** How matrices stand in memory. */
@@ -106,7 +101,7 @@ public final class PackedRows implements AutoCloseable {
         return new memory.desc(shape, data_type.bf16, order);
     }
 
-    /** Gives a row its matrix, fp32 or bf16 {@code [out, in]}. */
+    @Override
     public void put(int row, Tensor matrix) {
         require(matrix, matrix.dim() == 2 && matrix.size(0) == order.out && matrix.size(1) == order.in);
         try (Scope scope = new Scope()) {
@@ -115,17 +110,12 @@ public final class PackedRows implements AutoCloseable {
         }
     }
 
-    /** Makes a row's matrix zeros. */
+    @Override
     public void clear(int row) {
         bytes.select(0, row).fill_(new Scalar(0.0));
     }
 
-    /**
-     * {@code xᵢ Wᵢᵀ} of texts with the matrices of as many rows, {@code [texts, tokens, out]}, for which no gradient is recorded.
-     *
-     * @param x bf16 {@code [texts, tokens, in]}
-     * @param first the row of the first text
-     */
+    @Override
     public Tensor times(Tensor x, int first) {
         boolean bf16 = x.scalar_type().value == ScalarType.BFloat16.value;
         require(x, bf16 && x.dim() == 3 && x.size(2) == order.in && first >= 0 && first + x.size(0) <= bytes.size(0));

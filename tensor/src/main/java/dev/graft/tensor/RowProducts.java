@@ -53,6 +53,11 @@ public final class RowProducts implements AutoCloseable {
             }
         }
 
+        /** Makes a row's matrices zeros. */
+        public void clear(int row) {
+            all.select(0, row).fill_(new Scalar(0.0));
+        }
+
         @Override
         public void close() {
             table.close();

@@ -14,13 +14,13 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /** A tensor of an adapter's file. */
-final class StoredTensor implements AutoCloseable {
+final class FileTensor implements AutoCloseable {
     private final TensorSource file;
     private final String name;
     private @Nullable Tensor ahead;
     private boolean wanted = true;
 
-    StoredTensor(TensorSource file, String name) {
+    FileTensor(TensorSource file, String name) {
         this.file = file;
         this.name = name;
     }
