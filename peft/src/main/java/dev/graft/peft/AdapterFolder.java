@@ -45,6 +45,8 @@ final class AdapterFolder {
         }
         Fields config = Fields.read(file);
         FolderLayout layout = layout(config, base);
+        AdapterConfig read = layout.read(config, folder);
+        checkBase(base, folder);
         String headFile = layout.headFile();
         boolean withHead = headFile != null
                 && Files.exists(folder.resolve(headFile))
@@ -55,8 +57,6 @@ final class AdapterFolder {
                         TensorSource beside =
                                 Files.exists(folder.resolve(BESIDE)) ? Safetensors.open(folder.resolve(BESIDE)) : null;
                 ReadAhead ahead = new ReadAhead(head == null ? List.of(tensors) : List.of(tensors, head))) {
-            AdapterConfig read = layout.read(config, folder);
-            checkBase(base, folder);
             Stored stored = new Stored(tensors.path(), ahead.tensors(), beside, layout, read);
             Adapter adapter = adapter(base, read, stored, file);
             stored.refuseUnread(adapter);
