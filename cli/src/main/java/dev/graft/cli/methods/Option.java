@@ -2,6 +2,7 @@ package dev.graft.cli.methods;
 
 import dev.graft.formats.Json;
 import java.lang.reflect.RecordComponent;
+import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -103,7 +104,7 @@ record Option(
             return "integer";
         } else if (value.isNumber() || type == double.class || type == Double.class) {
             return "number";
-        } else if (value.isArray() || List.class.isAssignableFrom(type)) {
+        } else if (value.isArray() || Collection.class.isAssignableFrom(type)) {
             return "list";
         } else if (value.isObject() || Map.class.isAssignableFrom(type)) {
             return "values by name";
