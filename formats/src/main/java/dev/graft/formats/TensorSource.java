@@ -37,7 +37,8 @@ public interface TensorSource extends AutoCloseable {
     ByteBuffer bytes(String name);
 
     /**
-     * Copies the values into a buffer with at least {@code info(name).bytes()} bytes remaining, and advances its position.
+     * Copies the values into a buffer with at least {@code info(name).bytes()} bytes remaining, and advances its position. Of reads within a millisecond the
+     * first asks whether the file changed.
      *
      * @throws FormatException if the file changed since it was opened, or while it is being read
      */

@@ -1,6 +1,8 @@
 package dev.graft.tensor;
 
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_FROM;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SCRATCHPAD;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_TO;
 import static org.bytedeco.dnnl.global.dnnl.set_primitive_cache_capacity;
 
 import java.util.Iterator;
@@ -14,6 +16,7 @@ import org.bytedeco.dnnl.global.dnnl.scratchpad_mode;
 import org.bytedeco.dnnl.memory;
 import org.bytedeco.dnnl.primitive;
 import org.bytedeco.dnnl.primitive_attr;
+import org.bytedeco.dnnl.reorder;
 import org.bytedeco.dnnl.stream;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Pointer;
@@ -182,6 +185,16 @@ final class Compiled {
         }
     }
 
+    /** Values put from one order into another, and from one type into another. */
+    static Compiled reordering(memory.desc from, memory.desc to) {
+        reorder.primitive_desc operation = new reorder.primitive_desc(CPU, from, CPU, to, attributes(), false);
+        return new Compiled(
+                new reorder(operation),
+                operation.scratchpad_desc(),
+                new Argument(DNNL_ARG_FROM, from),
+                new Argument(DNNL_ARG_TO, to));
+    }
+
     static primitive_attr attributes() {
         primitive_attr attributes = new primitive_attr();
         // Else threads that run the same operation would share one.
@@ -203,11 +216,6 @@ final class Compiled {
     static <P extends Pointer> P kept(P made) {
         made.retainReference();
         return made;
-    }
-
-    /** This thread's. */
-    static stream stream() {
-        return STREAM.get();
     }
 
     private void run(@Nullable Tensor... tensors) {

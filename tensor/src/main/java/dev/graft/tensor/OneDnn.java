@@ -4,11 +4,9 @@ import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_ATTR_SCALES;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_BIAS;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DST;
-import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_FROM;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC_0;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC_1;
-import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_TO;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_WEIGHTS;
 
 import java.util.Arrays;
@@ -23,8 +21,6 @@ import org.bytedeco.dnnl.memory.data_type;
 import org.bytedeco.dnnl.memory.format_tag;
 import org.bytedeco.dnnl.post_ops;
 import org.bytedeco.dnnl.primitive_attr;
-import org.bytedeco.dnnl.reorder;
-import org.bytedeco.dnnl.stream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -239,12 +235,16 @@ final class OneDnn {
         public Compiled made() {
             memory.desc x = new memory.desc(new long[] {count, columns, rows}, values(from), format_tag.acb);
             memory.desc y = new memory.desc(new long[] {count, columns, rows}, values(to), new long[] {next, row, 1});
-            reorder.primitive_desc order = new reorder.primitive_desc(CPU, x, CPU, y, Compiled.attributes(), false);
-            return new Compiled(
-                    new reorder(order),
-                    order.scratchpad_desc(),
-                    new Compiled.Argument(DNNL_ARG_FROM, x),
-                    new Compiled.Argument(DNNL_ARG_TO, y));
+            return Compiled.reordering(x, y);
+        }
+    }
+
+    /** W put in the order in which products read it. */
+    private record Packing(Matrix matrix, int threads) implements Compiled.Shape {
+        @Override
+        public Compiled made() {
+            memory.desc plain = new memory.desc(new long[] {matrix.in, matrix.out}, matrix.values(), format_tag.ba);
+            return Compiled.reordering(plain, matrix.order());
         }
     }
 
@@ -257,14 +257,10 @@ final class OneDnn {
 
     /** The bytes of W {@code [out, in]} in the order in which products read it. */
     static Tensor packed(Matrix matrix, Tensor w) {
-        memory.desc order = matrix.order();
-        Tensor bytes = Tensors.empty(ScalarType.Byte, order.get_size());
-        memory.desc plain = new memory.desc(new long[] {matrix.in, matrix.out}, matrix.values(), format_tag.ba);
-        memory from = new memory(plain, CPU, w.contiguous().data_ptr());
-        memory to = new memory(order, CPU, bytes.data_ptr());
-        stream now = Compiled.stream();
-        new reorder(from, to).execute(now, from, to);
-        now._wait();
+        Tensor bytes = Tensors.empty(ScalarType.Byte, matrix.order().get_size());
+        try (Scope scope = new Scope()) {
+            SERVED.run(new Packing(matrix, Natives.threads()), w.contiguous(), bytes);
+        }
         return bytes;
     }
 

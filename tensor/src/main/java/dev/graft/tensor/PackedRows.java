@@ -1,9 +1,7 @@
 package dev.graft.tensor;
 
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DST;
-import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_FROM;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC;
-import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_TO;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_WEIGHTS;
 
 import java.util.Arrays;
@@ -11,7 +9,6 @@ import org.bytedeco.dnnl.matmul;
 import org.bytedeco.dnnl.memory;
 import org.bytedeco.dnnl.memory.data_type;
 import org.bytedeco.dnnl.memory.format_tag;
-import org.bytedeco.dnnl.reorder;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -81,19 +78,12 @@ final class PackedRows implements RowMatrices {
         }
     }
 
-    private record Packing(Order order, ScalarType from) implements Compiled.Shape {
+    private record Packing(Order order, ScalarType from, int threads) implements Compiled.Shape {
         @Override
         public Compiled made() {
             memory.desc plain =
                     new memory.desc(new long[] {1, order.in, order.out}, OneDnn.values(from), format_tag.acb);
-            memory.desc packed = order.packed(1);
-            reorder.primitive_desc packing =
-                    new reorder.primitive_desc(Compiled.CPU, plain, Compiled.CPU, packed, Compiled.attributes(), false);
-            return new Compiled(
-                    new reorder(packing),
-                    packing.scratchpad_desc(),
-                    new Compiled.Argument(DNNL_ARG_FROM, plain),
-                    new Compiled.Argument(DNNL_ARG_TO, packed));
+            return Compiled.reordering(plain, order.packed(1));
         }
     }
 
@@ -106,7 +96,9 @@ final class PackedRows implements RowMatrices {
         require(matrix, matrix.dim() == 2 && matrix.size(0) == order.out && matrix.size(1) == order.in);
         try (Scope scope = new Scope()) {
             OPERATIONS.run(
-                    new Packing(order, matrix.scalar_type().intern()), matrix.contiguous(), bytes.select(0, row));
+                    new Packing(order, matrix.scalar_type().intern(), Natives.threads()),
+                    matrix.contiguous(),
+                    bytes.select(0, row));
         }
     }
 
