@@ -301,7 +301,7 @@ class GraftModelsTest {
             @Override
             public Found find(String name) {
                 int version = asked.incrementAndGet();
-                return new Found(name, "v" + version, base -> adapter(base, version));
+                return new Found(name, "v" + version, (base, serves) -> adapter(base, version));
             }
         };
         try (GraftModels vectors = GraftModels.embeddings(new Adapters(bert, "bert", changing))) {

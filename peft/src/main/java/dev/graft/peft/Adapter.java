@@ -112,7 +112,17 @@ public final class Adapter implements AutoCloseable {
      * @throws dev.graft.formats.InputException if the folder isn't an adapter for this base; the message says what is wrong where
      */
     public static Adapter load(Base base, Path folder) {
-        return AdapterFolder.load(base, folder);
+        return AdapterFolder.load(base, folder, false);
+    }
+
+    /**
+     * Loads such a folder for what only acts, {@linkplain #freeze frozen}: on a base in bf16 plain LoRA is held in bf16 where each of its answers stays the
+     * same to the last bit. So it isn't to be merged, combined or saved.
+     *
+     * @throws dev.graft.formats.InputException likewise
+     */
+    public static Adapter loadServed(Base base, Path folder) {
+        return AdapterFolder.load(base, folder, true).freeze();
     }
 
     /** An adapter with the same values in the same memory, but gradients of its own: for a thread that trains on other rows. */

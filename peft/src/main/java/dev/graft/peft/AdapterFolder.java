@@ -38,7 +38,7 @@ final class AdapterFolder {
 
     private AdapterFolder() {}
 
-    static Adapter load(Base base, Path folder) {
+    static Adapter load(Base base, Path folder, boolean served) {
         Path file = folder.resolve(CONFIG);
         if (!Files.exists(file)) {
             throw new InputException(folder + ": no " + CONFIG + " here, so this is not an adapter");
@@ -57,7 +57,7 @@ final class AdapterFolder {
                         TensorSource beside =
                                 Files.exists(folder.resolve(BESIDE)) ? Safetensors.open(folder.resolve(BESIDE)) : null;
                 ReadAhead ahead = new ReadAhead(head == null ? List.of(tensors) : List.of(tensors, head))) {
-            Stored stored = new Stored(tensors.path(), ahead.tensors(), beside, layout, read);
+            Stored stored = new Stored(tensors.path(), ahead.tensors(), beside, layout, read, served);
             Adapter adapter = adapter(base, read, stored, file);
             stored.refuseUnread(adapter);
             return adapter;
@@ -178,17 +178,20 @@ final class AdapterFolder {
         private final Map<String, FileTensor> keys = new LinkedHashMap<>();
         private final Set<FileTensor> read = new HashSet<>();
         private final @Nullable TensorSource beside;
+        private final boolean served;
 
         Stored(
                 Path path,
                 List<FileTensor> tensors,
                 @Nullable TensorSource beside,
                 FolderLayout layout,
-                AdapterConfig config) {
+                AdapterConfig config,
+                boolean served) {
             this.path = path;
             this.beside = beside;
             this.layout = layout;
             this.config = config;
+            this.served = served;
             for (FileTensor tensor : tensors) {
                 FileTensor other = keys.put(layout.canonical(tensor.name()), tensor);
                 if (other != null) {
@@ -237,6 +240,11 @@ final class AdapterFolder {
         @Override
         public boolean areStored() {
             return true;
+        }
+
+        @Override
+        public boolean areServed() {
+            return served;
         }
 
         private String hint(String wanted) {

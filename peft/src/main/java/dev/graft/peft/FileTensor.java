@@ -8,6 +8,7 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicReference;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -17,12 +18,19 @@ import org.jspecify.annotations.Nullable;
 final class FileTensor implements AutoCloseable {
     private final TensorSource file;
     private final String name;
+    private final AtomicReference<@Nullable ScalarType> asked;
     private @Nullable Tensor ahead;
     private boolean wanted = true;
 
     FileTensor(TensorSource file, String name) {
+        this(file, name, new AtomicReference<>());
+    }
+
+    /** @param asked the type in which a tensor beside it was asked for last */
+    FileTensor(TensorSource file, String name, AtomicReference<@Nullable ScalarType> asked) {
         this.file = file;
         this.name = name;
+        this.asked = asked;
     }
 
     /** As the file has it. */
@@ -49,7 +57,7 @@ final class FileTensor implements AutoCloseable {
     /** Its values in that type; finite ones, and whole ones in a type of whole numbers. */
     Tensor value(ScalarType type) {
         try (Scope scope = new Scope()) {
-            Tensor stored = scope.adopt(take());
+            Tensor stored = scope.adopt(take(type));
             Tensor value = Ops.to(stored, type);
             if (value != stored) {
                 requireFinite(value);
@@ -71,29 +79,45 @@ final class FileTensor implements AutoCloseable {
         }
     }
 
-    private synchronized Tensor take() {
-        Tensor stored = ahead == null ? read() : ahead;
+    /** In that type or as the file has it. */
+    private synchronized Tensor take(ScalarType type) {
+        asked.set(type);
+        Tensor known = ahead;
         wanted = false;
         ahead = null;
-        return stored;
+        if (known != null && !isOf(known, type) && !isOf(known, StoredTensors.type(info()))) {
+            known.close();
+            known = null;
+        }
+        return known == null ? read(type) : known;
+    }
+
+    private static boolean isOf(Tensor tensor, ScalarType type) {
+        return tensor.scalar_type().value == type.value;
     }
 
     /** Reads the file, so that {@link #value} need not, where that wasn't asked for yet. */
     synchronized void readAhead() {
         if (wanted && ahead == null) {
-            ahead = read();
+            ScalarType type = asked.get();
+            ahead = read(type == null ? StoredTensors.type(info()) : type);
         }
     }
 
-    /** By read calls: pages of a mapped file would count as memory of ours until the mapping is collected. */
-    private Tensor read() {
+    /**
+     * In that type where both are of floating-point numbers, else as the file has it. By read calls: pages of a mapped file would count as memory of ours until
+     * the mapping is collected.
+     */
+    private Tensor read(ScalarType type) {
         try (Scope scope = new Scope()) {
             Tensor stored = Tensors.empty(StoredTensors.type(info()), info().shape());
             file.read(name, Tensors.buffer(stored));
-            if (info().dtype().isFloat() && stored.element_size() > 1) {
-                requireFinite(stored);
+            if (!info().dtype().isFloat() || stored.element_size() == 1) {
+                return scope.release(stored);
             }
-            return scope.release(stored);
+            Tensor value = torch.isFloatingType(type) ? Ops.to(stored, type) : stored;
+            requireFinite(value);
+            return scope.release(value);
         }
     }
 

@@ -45,6 +45,11 @@ public final class Grafter {
             return false;
         }
 
+        /** Whether they only act: what has them is neither trained nor made into anything else. */
+        default boolean areServed() {
+            return false;
+        }
+
         /** Whether they are another adapter's own tensors, whose gradients are that one's concern. */
         default boolean areShared() {
             return false;
@@ -210,6 +215,11 @@ public final class Grafter {
         return parameter(site.name() + "." + suffix, initial, shape);
     }
 
+    /** The same in another {@linkplain #type type} than others. */
+    public Tensor parameter(Site site, String suffix, ScalarType type, Initial initial, long... shape) {
+        return declare(site.name() + "." + suffix, true, Place.FILE, true, type, initial, shape);
+    }
+
     /** A trained parameter with a name of its own. */
     public Tensor parameter(String key, Initial initial, long... shape) {
         return declare(key, true, Place.FILE, true, type(), initial, shape);
@@ -261,6 +271,11 @@ public final class Grafter {
     /** Whether the values come from a file, so that only what files hold is there. */
     public boolean loads() {
         return values.areStored();
+    }
+
+    /** Whether the adapter only acts: it is neither trained nor made into anything else. */
+    public boolean serves() {
+        return values.areServed();
     }
 
     /** A saved tensor of a site that isn't trained. */
@@ -353,7 +368,8 @@ public final class Grafter {
         effects.computeIfAbsent(site, s -> new ArrayList<>()).add(effect);
     }
 
-    private ScalarType type() {
+    /** The type of parameters. */
+    public ScalarType type() {
         return base.numerics().small();
     }
 

@@ -2,6 +2,9 @@ package dev.graft.peft;
 
 import dev.graft.formats.TensorSource;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A thread that reads the tensors of a file in their order, while another declares what they are for and reads those that it comes to first. Nearly
@@ -16,8 +19,9 @@ final class ReadAhead implements AutoCloseable {
     private volatile boolean closed;
 
     ReadAhead(List<TensorSource> files) {
+        AtomicReference<@Nullable ScalarType> asked = new AtomicReference<>();
         tensors = files.stream()
-                .flatMap(file -> file.names().stream().map(name -> new FileTensor(file, name)))
+                .flatMap(file -> file.names().stream().map(name -> new FileTensor(file, name, asked)))
                 .toList();
         thread.start();
     }

@@ -6,7 +6,6 @@ import dev.graft.peft.Adapter;
 import dev.graft.peft.store.Canary;
 import dev.graft.peft.store.UnknownAdapterException;
 import java.util.List;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** Where adapters are kept. */
@@ -30,13 +29,24 @@ public interface AdapterStore {
      * @param title what clients may know it by, such as {@code sql@3}
      * @param version another text means another adapter
      * @param cost what it takes to have it again once it has left memory, 1 for one that is read from files
-     * @param load loads it; throws {@link InputException} if it doesn't fit the base
+     * @param load loads it
      */
-    record Found(String title, String version, int cost, Function<Base, Adapter> load) {
+    record Found(String title, String version, int cost, Load load) {
         /** One that is read from files. */
-        public Found(String title, String version, Function<Base, Adapter> load) {
+        public Found(String title, String version, Load load) {
             this(title, version, 1, load);
         }
+    }
+
+    /** Loads an adapter. */
+    interface Load {
+        /**
+         * Loads it.
+         *
+         * @param serves whether it only acts, as {@link Adapter#loadServed} says; if not, it may be made into others
+         * @throws InputException if it doesn't fit the base
+         */
+        Adapter of(Base base, boolean serves);
     }
 
     /** The names of the adapters that are there now, in alphabetical order. */

@@ -238,7 +238,7 @@ public final class Adapters {
 
     private AdapterCache.Lease hold(String name, AdapterStore.Found found) {
         return cache.lease(found.version(), found.cost(), () -> {
-            Adapter adapter = Aside.run(() -> found.load().apply(base));
+            Adapter adapter = Aside.run(() -> found.load().of(base, true));
             if (adapter.base() != base) {
                 throw new InputException(
                         "the adapter " + name + " repeats layers of its base, so it can't share a base with others");

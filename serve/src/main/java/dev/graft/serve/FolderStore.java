@@ -46,7 +46,10 @@ public final class FolderStore implements AdapterStore {
     @Override
     public Found find(String name) {
         Path folder = folder(name);
-        return new Found(folder.getFileName().toString(), folder.toString(), base -> Adapter.load(base, folder));
+        return new Found(
+                folder.getFileName().toString(),
+                folder.toString(),
+                (base, serves) -> serves ? Adapter.loadServed(base, folder) : Adapter.load(base, folder));
     }
 
     /**

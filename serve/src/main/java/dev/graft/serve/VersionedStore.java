@@ -22,7 +22,10 @@ public final class VersionedStore implements AdapterStore {
     @Override
     public Found find(String name) {
         StoredVersion version = store.resolve(name);
-        return new Found(version.title(), version.title() + " " + version.id(), base -> store.load(base, version));
+        return new Found(
+                version.title(),
+                version.title() + " " + version.id(),
+                (base, serves) -> serves ? store.loadServed(base, version) : store.load(base, version));
     }
 
     @Override

@@ -81,13 +81,13 @@ public final class VirtualAdapter implements Source {
                 + ")";
         String version = id + " "
                 + parts.keySet().stream().map(AdapterStore.Found::version).toList();
-        return new AdapterStore.Found(title, version, 1 + parts.size(), base -> combined(base, parts));
+        return new AdapterStore.Found(title, version, 1 + parts.size(), (base, serves) -> combined(base, parts));
     }
 
     private Adapter combined(Base base, Map<AdapterStore.Found, Double> parts) {
         List<Adapter> loaded = new ArrayList<>();
         try {
-            parts.keySet().forEach(part -> loaded.add(part.load().apply(base)));
+            parts.keySet().forEach(part -> loaded.add(part.load().of(base, false)));
             return Combined.of(loaded, List.copyOf(parts.values()), combination, settings, rank)
                     .adapter();
         } finally {

@@ -161,12 +161,12 @@ class AdapterMemoryTest {
             @Override
             public Found find(String name) {
                 Found found = store.find(name);
-                return new Found(found.title(), found.version(), base -> {
+                return new Found(found.title(), found.version(), (base, serves) -> {
                     loads.incrementAndGet();
                     if (name.equals("a1")) {
                         await(slow);
                     }
-                    return found.load().apply(base);
+                    return found.load().of(base, serves);
                 });
             }
         });

@@ -41,7 +41,7 @@ public record Lora(LoraConfig config) implements LoraVariant {
 
     @Override
     public Effect at(Grafter g, Linear site) {
-        LowRank update = LowRank.of(g, site, config);
+        LowRank update = LowRank.ofProducts(g, site, config);
         return site.name().endsWith(".base_layer.out_proj") ? new Twice(update) : update;
     }
 

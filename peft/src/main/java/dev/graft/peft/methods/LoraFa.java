@@ -74,7 +74,7 @@ public record LoraFa(LoraConfig config, Projection projection) implements LoraVa
 
     @Override
     public Effect at(Grafter g, Linear site) {
-        return LowRank.of(g, site, config, false);
+        return LowRank.withFrozenA(g, site, config);
     }
 
     @Override

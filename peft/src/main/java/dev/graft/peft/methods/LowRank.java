@@ -51,11 +51,27 @@ record LowRank(
 
     /** Declares A {@code [r, in]} and B {@code [out, r]} of a linear layer. */
     static LowRank of(Grafter g, Linear site, LoraConfig config) {
-        return of(g, site, config, true);
+        return of(g, site, config, true, g.type());
     }
 
-    /** The same with an A that stays as it starts, if it isn't trained. */
-    static LowRank of(Grafter g, Linear site, LoraConfig config, boolean trainsA) {
+    /** The same with an A that stays as it starts. */
+    static LowRank withFrozenA(Grafter g, Linear site, LoraConfig config) {
+        return of(g, site, config, false, g.type());
+    }
+
+    /**
+     * The same for what asks no more of A and B than their products in the layer's type: one that is served holds them in bf16 where the layer is of it and that
+     * changes no answer, since s is a power of two.
+     */
+    static LowRank ofProducts(Grafter g, Linear site, LoraConfig config) {
+        double s = config.scaling(site.name());
+        boolean same = site.type().value == ScalarType.BFloat16.value
+                && Math.abs(s) == Math.scalb(1.0, Math.getExponent(s))
+                && config.init().offset() == LoraInit.Offset.NONE;
+        return of(g, site, config, true, g.serves() && same ? ScalarType.BFloat16 : g.type());
+    }
+
+    private static LowRank of(Grafter g, Linear site, LoraConfig config, boolean trainsA, ScalarType type) {
         int r = config.rank(site.name());
         double s = config.scaling(site.name());
         LoraInit init = config.init();
@@ -69,10 +85,10 @@ record LowRank(
             String down = "lora_A.weight";
             String up = "lora_B.weight";
             Tensor a = trainsA
-                    ? g.parameter(site, down, start::a, r, site.in())
+                    ? g.parameter(site, down, type, start::a, r, site.in())
                     : g.frozen(site, down, start::a, r, site.in());
             Tensor b = init.trainsB()
-                    ? g.parameter(site, up, start::b, site.out(), r)
+                    ? g.parameter(site, up, type, start::b, site.out(), r)
                     : g.frozen(site, up, start::b, site.out(), r);
             if (init instanceof Loftq loftq && !site.isQuantized()) {
                 Tensor rounded = g.buffer(

@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SortedMap;
+import java.util.function.BiFunction;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -197,6 +198,15 @@ public final class Store {
 
     /** Loads a version. */
     public Adapter load(Base base, StoredVersion version) {
+        return load(base, version, Adapter::load);
+    }
+
+    /** Loads a version as {@link Adapter#loadServed} does. */
+    public Adapter loadServed(Base base, StoredVersion version) {
+        return load(base, version, Adapter::loadServed);
+    }
+
+    private Adapter load(Base base, StoredVersion version, BiFunction<Base, Path, Adapter> load) {
         String wanted = version.baseFingerprint();
         if (wanted != null && !wanted.equals(base.fingerprint())) {
             throw new InputException(version.title() + " was trained on another base (" + version.base()
@@ -204,8 +214,8 @@ public final class Store {
                     + base.name() + ", fingerprint " + base.fingerprint().substring(0, 12) + "…");
         }
         return objects.sealed()
-                ? Memory.use(objects.plain(version), folder -> Adapter.load(base, folder))
-                : Adapter.load(base, objects.folder(version.id()));
+                ? Memory.use(objects.plain(version), folder -> load.apply(base, folder))
+                : load.apply(base, objects.folder(version.id()));
     }
 
     /**
