@@ -64,16 +64,18 @@ final class Compiled {
             try (Scope scope = new Scope()) {
                 made = shape.made();
             }
+            Compiled gone;
             synchronized (operations) {
-                Compiled before = operations.put(shape, made.entered());
-                if (before != null) {
-                    before.drop();
-                }
+                gone = operations.put(shape, made.entered());
                 if (operations.size() > most) {
                     Iterator<Compiled> eldest = operations.values().iterator();
-                    eldest.next().drop();
+                    gone = eldest.next();
                     eldest.remove();
                 }
+            }
+            // Outside: freeing what was compiled takes long, and others wait for the map.
+            if (gone != null) {
+                gone.drop();
             }
             return made;
         }

@@ -135,25 +135,26 @@ final class OneDnn {
             return column == 1 && row >= columns;
         }
 
-        private memory.desc desc() {
+        private memory.desc desc(data_type type) {
             return count == 0
-                    ? new memory.desc(new long[] {rows, columns}, data_type.bf16, new long[] {row, column})
-                    : new memory.desc(
-                            new long[] {count, rows, columns}, data_type.bf16, new long[] {next, row, column});
+                    ? new memory.desc(new long[] {rows, columns}, type, new long[] {row, column})
+                    : new memory.desc(new long[] {count, rows, columns}, type, new long[] {next, row, column});
         }
     }
 
     /**
-     * Products in bf16 of two matrices, or of as many in batches.
+     * Products of two bf16 matrices, or of as many in batches.
      *
+     * @param type of the products
      * @param sum whether they are added to what is there
      */
-    private record Matrices(Grid a, Grid b, Grid y, boolean bias, boolean sum, int threads) implements Compiled.Shape {
+    private record Matrices(Grid a, Grid b, Grid y, data_type type, boolean bias, boolean sum, int threads)
+            implements Compiled.Shape {
         @Override
         public Compiled made() {
-            memory.desc first = a.desc();
-            memory.desc second = b.desc();
-            memory.desc result = y.desc();
+            memory.desc first = a.desc(data_type.bf16);
+            memory.desc second = b.desc(data_type.bf16);
+            memory.desc result = y.desc(type);
             memory.desc added = new memory.desc(new long[] {1, y.columns}, data_type.bf16, format_tag.ab);
             primitive_attr attributes = Compiled.attributes();
             if (sum) {
@@ -312,7 +313,7 @@ final class OneDnn {
     }
 
     /**
-     * {@code sum + a b + bias} of a training step, rounded once; all in bf16.
+     * {@code sum + a b + bias} of a training step, rounded once; all in bf16, but for sums in fp32, which aren't rounded.
      *
      * @param a {@code [rows, in]}
      * @param b {@code [in, out]}
@@ -321,7 +322,7 @@ final class OneDnn {
      */
     static Tensor product(Tensor a, Tensor b, @Nullable Tensor bias, @Nullable Tensor sum) {
         boolean biasFits = bias == null || isBf16(bias) && bias.numel() == b.size(-1);
-        boolean sumFits = sum == null || isBf16(sum) && sum.size(0) == a.size(0) && sum.size(1) == b.size(-1);
+        boolean sumFits = sum == null || sum.size(0) == a.size(0) && sum.size(1) == b.size(-1);
         require(a, b, a.dim() == 2 && b.dim() == 2 && biasFits && sumFits);
         Tensor y = sum == null ? Tensors.empty(ScalarType.BFloat16, a.size(0), b.size(1)) : sum;
         multiply(TRAINED, a, b, bias, sum != null, y);
@@ -337,8 +338,14 @@ final class OneDnn {
         try (Scope scope = new Scope()) {
             Tensor left = Grid.of(a).isPlain() ? a : a.contiguous();
             Tensor right = Grid.of(b).isPlain() ? b : b.contiguous();
-            Matrices shape =
-                    new Matrices(Grid.of(left), Grid.of(right), Grid.of(y), bias != null, sum, Natives.threads());
+            Matrices shape = new Matrices(
+                    Grid.of(left),
+                    Grid.of(right),
+                    Grid.of(y),
+                    values(y.scalar_type()),
+                    bias != null,
+                    sum,
+                    Natives.threads());
             kept.run(shape, left, right, y, whole(bias));
         }
     }

@@ -73,6 +73,19 @@ public final class Ops {
         return sum == null ? linear(a, b.t(), bias) : sum.copy_(linear(a, b.t(), bias, sum));
     }
 
+    /**
+     * Adds {@code a b} to sums, for which no gradient is recorded.
+     *
+     * @param sum {@code [rows, out]}, fp32 or of the type of a and b; fp32 sums aren't rounded
+     */
+    public static void addProduct(Tensor sum, Tensor a, Tensor b) {
+        if (isWorthCompiling(a, b) && OneDnn.takes(sum)) {
+            OneDnn.product(a, b, null, sum);
+        } else {
+            sum.addmm_(to(a, sum.scalar_type()), to(b, sum.scalar_type()));
+        }
+    }
+
     /** {@code a b}, likewise. */
     public static Tensor product(Tensor a, Tensor b) {
         return product(a, b, null, null);

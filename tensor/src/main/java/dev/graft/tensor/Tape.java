@@ -250,6 +250,16 @@ public final class Tape {
         }
     }
 
+    /** Adds a product {@code a b} to the gradient of a leaf {@code [rows, out]}. */
+    public static void accumulateProduct(Tensor leaf, Tensor a, Tensor b) {
+        Tensor already = gradient(leaf);
+        if (already == null) {
+            accumulate(leaf, Ops.product(a, b));
+        } else {
+            Ops.addProduct(already, a, b);
+        }
+    }
+
     private static @Nullable Tensor gradient(Tensor leaf) {
         Tensor gradient = leaf.grad();
         return gradient.defined() ? gradient : null;

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -95,6 +96,32 @@ class OneDnnTest {
                 assertThat(Ops.products(w.transpose(2, 3), q).equal(rounded(w.transpose(2, 3), q, null, null)))
                         .isTrue();
             }
+        }
+    }
+
+    /** Whole numbers and a half too fine for bf16, whether oneDNN or libtorch multiplies. */
+    @Test
+    void sumsInFp32AreNotRounded() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (long rows : new long[] {5, 137}) {
+                Tensor a = whole(rows, 48);
+                Tensor b = whole(48, 80);
+                for (Tensor place : List.of(
+                        Tensors.zeros(ScalarType.Float, rows, 80),
+                        Tensors.zeros(ScalarType.Float, rows, 96).narrow(1, 8, 80),
+                        Tensors.zeros(ScalarType.Float, 80, rows).t())) {
+                    place.fill_(new Scalar(1000.5));
+                    Tensor wanted = Ops.to(a, ScalarType.Float)
+                            .matmul(Ops.to(b, ScalarType.Float))
+                            .add(place);
+                    Ops.addProduct(place, a, b);
+                    assertThat(place.equal(wanted)).isTrue();
+                }
+            }
+            assertThatThrownBy(() ->
+                            Ops.addProduct(Tensors.zeros(ScalarType.Float, 998, 80), random(999, 48), random(48, 80)))
+                    .hasMessageContaining("doesn't fit");
         }
     }
 

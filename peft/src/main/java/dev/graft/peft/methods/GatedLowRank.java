@@ -73,12 +73,12 @@ record GatedLowRank(Projection site, Tensor a, Tensor b, Tensor gate, double sca
             ScalarType type = x.scalar_type();
             Tensor u = kept.get(0);
             Tensor factors = of.factors(type);
-            Tape.accumulate(of.b, Ops.product(gradient.t(), u.mul(factors)));
+            Tape.accumulateProduct(of.b, gradient.t(), u.mul(factors));
             Tensor dz = Ops.product(gradient, Ops.to(of.b, type));
             Tensor dg = Ops.sum(dz.mul(u), 0, false).mul_(new Scalar(of.scaling));
             Tape.accumulate(of.gate, dg.view(of.gate.sizes()));
             Tensor du = dz.mul_(factors);
-            Tape.accumulate(of.a, Ops.product(du.t(), x));
+            Tape.accumulateProduct(of.a, du.t(), x);
             if (dx != null) {
                 Ops.product(du, Ops.to(of.a, type), null, dx);
             }

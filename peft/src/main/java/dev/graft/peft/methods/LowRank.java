@@ -349,12 +349,12 @@ record LowRank(
         @Override
         public void backward(Tensor x, Tensor gradient, List<Tensor> kept, @Nullable Tensor dx) {
             if (b.requires_grad()) {
-                Tape.accumulate(b, Ops.product(gradient.t(), kept.get(0)));
+                Tape.accumulateProduct(b, gradient.t(), kept.get(0));
             }
             Tensor dz = Ops.product(gradient, Ops.to(b, x.scalar_type())).mul_(new Scalar(scaling));
             Tensor mask = mask(x);
             if (a.requires_grad()) {
-                Tape.accumulate(a, Ops.product(dz.t(), mask == null ? x : x.mul(mask)));
+                Tape.accumulateProduct(a, dz.t(), mask == null ? x : x.mul(mask));
             }
             if (dx == null) {
                 return;
