@@ -3,7 +3,7 @@ package dev.graft.tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * Which number formats a run computes in. Adapters, norms, softmax, losses and optimiser state are always fp32; what
+ * Which number formats a run computes in. Adapters that may be trained, norms, softmax, losses and optimiser state are always fp32; what
  * varies is the format of the frozen base's matrices and of the products with them.
  *
  * @param base the format of the frozen base's matrices
