@@ -7,6 +7,7 @@ import static org.bytedeco.dnnl.global.dnnl.set_primitive_cache_capacity;
 
 import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -51,6 +52,16 @@ final class Compiled {
             } finally {
                 operation.leave();
             }
+        }
+
+        /** Forgets all. */
+        void forget() {
+            List<Compiled> all;
+            synchronized (operations) {
+                all = List.copyOf(operations.values());
+                operations.clear();
+            }
+            all.forEach(Compiled::drop);
         }
 
         private Compiled taken(Shape shape) {

@@ -1,5 +1,7 @@
 package dev.graft.tensor;
 
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.openblas.global.openblas_nolapack;
@@ -14,6 +16,8 @@ public final class Natives {
         System.setProperty("org.bytedeco.javacpp.maxPhysicalBytes", "0");
         System.setProperty("org.bytedeco.javacpp.maxBytes", "0");
     }
+
+    private static final Queue<Runnable> COMPILED = new ConcurrentLinkedQueue<>();
 
     private Natives() {}
 
@@ -32,6 +36,16 @@ public final class Natives {
     public static int threads() {
         load();
         return torch.get_num_threads();
+    }
+
+    /** Has what was compiled freed by {@link #forgetCompiled}. */
+    static void forgets(Runnable compiled) {
+        COMPILED.add(compiled);
+    }
+
+    /** Frees what was compiled for the products of training steps, which other lengths of rows would not use. */
+    public static void forgetCompiled() {
+        COMPILED.forEach(Runnable::run);
     }
 
     /** Gives the system back what is free: in libtorch's heap, and before that what only the garbage collector knows to be. */

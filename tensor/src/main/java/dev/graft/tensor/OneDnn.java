@@ -42,6 +42,10 @@ final class OneDnn {
     private static final Compiled.Kept TRAINED =
             new Compiled.Kept(48 * Runtime.getRuntime().availableProcessors());
 
+    static {
+        Natives.forgets(TRAINED::forget);
+    }
+
     /** W's values in the order in which products read them, one for all products, whatever their rows and threads. */
     private static final Map<Matrix, memory.desc> ORDERS = new ConcurrentHashMap<>();
 

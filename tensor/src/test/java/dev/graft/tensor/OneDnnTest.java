@@ -245,6 +245,18 @@ class OneDnnTest {
 
     /** Each frees what the others may be about to use. */
     @Test
+    void whatWasForgottenIsCompiledAnew() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor x = whole(137, 48);
+            Tensor w = whole(48, 80);
+            Tensor before = Ops.product(x, w);
+            Natives.forgetCompiled();
+            assertThat(Ops.product(x, w).equal(before)).isTrue();
+        }
+    }
+
+    @Test
     void severalThreadsForgetEachOthersShapes() {
         int shapes = 100 * Runtime.getRuntime().availableProcessors();
         try (NoGrad off = new NoGrad();

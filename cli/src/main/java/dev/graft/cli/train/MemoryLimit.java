@@ -118,6 +118,8 @@ final class MemoryLimit implements TrainingListener {
             if (estimate == null) {
                 return;
             }
+            // Else what was compiled for each length would stand beside the shorter ones, and none would fit.
+            Natives.forgetCompiled();
             String change = "gradient_checkpointing=true batch_size=1 gradient_accumulation_steps=" + rows
                     + " max_seq_length=" + width + (shortest > width ? " overflow=truncate" : "");
             addIfFits(fits, change, estimate);
