@@ -518,13 +518,8 @@ public final class Base {
     public boolean packs(Hooks hooks) {
         return backbone.packs()
                 && sites().stream()
-                        .allMatch(site -> hooks.isFrozen(site)
-                                || (site instanceof Linear layer && isFormula(hooks.affine(layer)))
-                                || (backbone.sharesPrompts() && hooks.onlyPrepends(site)));
-    }
-
-    private static boolean isFormula(@Nullable Affine layer) {
-        return layer != null && layer.explicit() != null;
+                        .allMatch(
+                                site -> hooks.isLocal(site) || (backbone.sharesPrompts() && hooks.onlyPrepends(site)));
     }
 
     /** The hidden states of a batch. */
@@ -536,8 +531,15 @@ public final class Base {
 
     /** The answer of the head: {@code [batch, seq, out]} for token heads, {@code [batch, out]} for sequence heads. */
     public Tensor logits(Inputs in, Pass pass) {
-        Hidden hidden = hidden(in, pass);
-        return logits(hidden, pass);
+        return logits(read(in, pass), pass);
+    }
+
+    /** The hidden states of a batch as the head reads them: the last layer may have left positions out that it doesn't. */
+    public Hidden read(Inputs in, Pass pass) {
+        if (head.readsFirst()) {
+            pass.readFirst();
+        }
+        return hidden(in, pass);
     }
 
     /** The answer of the head for hidden states. */

@@ -128,6 +128,11 @@ public final class Context {
         return prompt;
     }
 
+    /** Whether a row is a text from its first position on: no prompt stands there, and no earlier pass has read its beginning. */
+    boolean isOfTextsAlone() {
+        return cache == null && ragged == null && prompt == 0 && begins == null;
+    }
+
     /** What should be predicted at the rows of the prompt. */
     public PromptTargets promptTargets() {
         return promptTargets;

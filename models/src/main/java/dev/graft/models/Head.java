@@ -24,6 +24,11 @@ public sealed interface Head {
         return hidden.last();
     }
 
+    /** Whether it reads nothing but the first position of each row. */
+    default boolean readsFirst() {
+        return false;
+    }
+
     /** The logits of rows {@code [..., hidden]}. */
     Tensor project(Tensor rows, Pass pass);
 
@@ -229,6 +234,11 @@ public sealed interface Head {
         }
 
         @Override
+        default boolean readsFirst() {
+            return head().readsFirst();
+        }
+
+        @Override
         default @Nullable Linear output() {
             return head().output();
         }
@@ -291,6 +301,11 @@ public sealed interface Head {
         @Override
         public Tensor rows(Hidden hidden, Pass pass) {
             return pooling == null ? hidden.last() : pooling.rows(hidden);
+        }
+
+        @Override
+        public boolean readsFirst() {
+            return pooling == Pooling.FIRST;
         }
 
         @Override
@@ -370,6 +385,11 @@ public sealed interface Head {
         @Override
         public Tensor rows(Hidden hidden, Pass pass) {
             return pooling.rows(hidden);
+        }
+
+        @Override
+        public boolean readsFirst() {
+            return pooling == Pooling.FIRST;
         }
 
         @Override

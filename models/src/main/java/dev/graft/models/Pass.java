@@ -9,6 +9,7 @@ import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Prompt;
 import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Profile;
@@ -42,6 +43,7 @@ public final class Pass {
     private @Nullable Predicate<Block> passed;
     private @Nullable List<Tensor> hiddenStates;
     private @Nullable Tensor attentionInput;
+    private boolean first;
 
     private Pass(Hooks hooks, boolean training, Context context, Pieces pieces) {
         this.hooks = hooks;
@@ -456,6 +458,38 @@ public final class Pass {
     /** The residual stream h {@code [batch, seq, hidden]} with a block's output added. On a tape the output's values are gone afterwards. */
     public Tensor add(Block site, Tensor h, Tensor output) {
         return Residual.add(site, h, output, passed != null && passed.test(site), this);
+    }
+
+    /** Says that of the last hidden states only those of the first positions are read. */
+    void readFirst() {
+        first = true;
+    }
+
+    /**
+     * Whether the last layer may leave all positions but the first out, behind its keys and values: no other is read, and nothing looks from one to
+     * another there.
+     *
+     * @param sites of the layer
+     */
+    public boolean readsFirst(List<Site> sites) {
+        return first
+                && hiddenStates == null
+                && context.isOfTextsAlone()
+                && !pieces.knows(sites.get(0).layer())
+                && sites.stream().allMatch(hooks::isLocal);
+    }
+
+    /** The first position of x {@code [batch, seq, width]}. */
+    public Tensor first(Tensor x) {
+        Tape tape = tape();
+        if (tape == null || !x.requires_grad()) {
+            return x.narrow(1, 0, 1);
+        }
+        return tape.run(() -> new Tensor[] {x.narrow(1, 0, 1).contiguous()}, (gradient, kept) -> {
+            Tensor whole = Tensors.zeros(x.scalar_type(), Tensors.shape(x));
+            whole.narrow(1, 0, 1).copy_(gradient);
+            Tape.accumulate(x, whole);
+        });
     }
 
     /** The hidden states that enter the first layer; a prompt there makes the pass longer. */

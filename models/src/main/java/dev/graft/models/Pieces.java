@@ -64,6 +64,11 @@ final class Pieces {
         return tape;
     }
 
+    /** Whether what a layer gives is kept for other passes. */
+    boolean knows(int layer) {
+        return prefix != null && layer < prefix.layers();
+    }
+
     /** Whether layers run again in the backward pass. */
     boolean repeats() {
         return repeats;

@@ -202,7 +202,23 @@ final class Encoder implements Backbone {
             Linear down,
             Block feedForwardBlock,
             Norm feedForwardNorm,
-            Layer layer) {}
+            Layer layer) {
+        List<Site> sites() {
+            return List.of(
+                    query,
+                    key,
+                    value,
+                    attention,
+                    output,
+                    attentionNorm,
+                    attentionBlock,
+                    up,
+                    down,
+                    feedForwardNorm,
+                    feedForwardBlock,
+                    layer);
+        }
+    }
 
     /** @param withPooler whether it has the pooler that its checkpoint may have */
     Encoder(Config config, Weights w, String prefix, boolean withPooler) {
@@ -303,13 +319,15 @@ final class Encoder implements Backbone {
         int heads = config.size.heads();
         Tensor x = pass.cast(h, layer.query.type());
         Tensor[] qkv = pass.linears(x, layer.query, layer.key, layer.value);
-        Tensor q = pass.heads(qkv[0], heads, null);
+        boolean first = layer == layers.get(layers.size() - 1) && pass.readsFirst(layer.sites());
+        Tensor residual = first ? pass.first(h) : h;
+        Tensor q = pass.heads(first ? pass.first(qkv[0]) : qkv[0], heads, null);
         Tensor k = pass.heads(qkv[1], heads, null);
         Tensor v = pass.heads(qkv[2], heads, null);
         Tensor attended = Attend.attend(layer.attention, q, k, v, mask, config.attentionDropout, pass);
         Tensor out = pass.linear(layer.output, attended);
-        Tensor middle =
-                PostNorm.add(layer.attentionBlock, layer.attentionNorm, h, out, config.attentionOutputDropout, pass);
+        Tensor middle = PostNorm.add(
+                layer.attentionBlock, layer.attentionNorm, residual, out, config.attentionOutputDropout, pass);
 
         Tensor y = pass.cast(middle, layer.query.type());
         Tensor down = pass.down(layer.down, config.activation, pass.linear(layer.up, y), null);
@@ -342,21 +360,7 @@ final class Encoder implements Backbone {
             sites.add(projection);
         }
         sites.add(stream);
-        for (EncoderLayer l : layers) {
-            sites.addAll(List.of(
-                    l.query,
-                    l.key,
-                    l.value,
-                    l.attention,
-                    l.output,
-                    l.attentionNorm,
-                    l.attentionBlock,
-                    l.up,
-                    l.down,
-                    l.feedForwardNorm,
-                    l.feedForwardBlock,
-                    l.layer));
-        }
+        layers.forEach(layer -> sites.addAll(layer.sites()));
         if (pooler != null) {
             sites.add(pooler);
         }

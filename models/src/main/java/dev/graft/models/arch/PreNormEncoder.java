@@ -98,7 +98,17 @@ final class PreNormEncoder {
             Linear down,
             @Nullable Tensor feedForwardScale,
             Block feedForwardBlock,
-            Layer layer) {}
+            Layer layer) {
+        List<Site> sites() {
+            List<Site> sites =
+                    new ArrayList<>(List.of(attentionNorm, q, k, v, attention, o, attentionBlock, feedForwardNorm));
+            if (gate != null) {
+                sites.add(gate);
+            }
+            sites.addAll(List.of(up, down, feedForwardBlock, layer));
+            return sites;
+        }
+    }
 
     /** @param prefix the name of the list of layers, with a dot behind it */
     PreNormEncoder(Weights w, String prefix, Names names, Shape shape) {
@@ -166,12 +176,14 @@ final class PreNormEncoder {
     private Tensor forward(EncoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {
         ScalarType base = layer.q.type();
         Tensor x = pass.norm(layer.attentionNorm, h, base);
-        Tensor q = pass.heads(pass.linear(layer.q, x), shape.heads, null);
+        boolean first = !mask.causal() && layer == layers.get(layers.size() - 1) && pass.readsFirst(layer.sites());
+        Tensor residual = first ? pass.first(h) : h;
+        Tensor q = pass.heads(pass.linear(layer.q, first ? pass.first(x) : x), shape.heads, null);
         Tensor k = pass.heads(pass.linear(layer.k, x), shape.heads, null);
         Tensor v = pass.heads(pass.linear(layer.v, x), shape.heads, null);
         Tensor attended = Attend.attend(layer.attention, q, k, v, mask, shape.attentionDropout, pass);
         Tensor out = scaled(pass.linear(layer.o, attended), layer.attentionScale, pass);
-        Tensor middle = pass.add(layer.attentionBlock, h, out);
+        Tensor middle = pass.add(layer.attentionBlock, residual, out);
 
         Tensor y = pass.norm(layer.feedForwardNorm, middle, base);
         Tensor inner = layer.gate == null
@@ -191,13 +203,6 @@ final class PreNormEncoder {
     }
 
     void addSites(List<Site> sites) {
-        for (EncoderLayer l : layers) {
-            sites.addAll(
-                    List.of(l.attentionNorm, l.q, l.k, l.v, l.attention, l.o, l.attentionBlock, l.feedForwardNorm));
-            if (l.gate != null) {
-                sites.add(l.gate);
-            }
-            sites.addAll(List.of(l.up, l.down, l.feedForwardBlock, l.layer));
-        }
+        layers.forEach(layer -> sites.addAll(layer.sites()));
     }
 }

@@ -42,7 +42,7 @@ final class SoftTargets {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Pass pass = Pass.inference(goal.teacher().hooks(batch));
-            Hidden hidden = goal.teacher().base().hidden(Objective.inputs(batch), pass);
+            Hidden hidden = goal.teacher().base().read(Objective.inputs(batch), pass);
             pass.keep(scope);
             return new SoftTargets(goal, pass, hidden.keep(scope));
         }
