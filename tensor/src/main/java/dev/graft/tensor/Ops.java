@@ -125,10 +125,14 @@ public final class Ops {
         return torch.convolution(x, kernels, optional(bias), stride, padding, dilation, false, none, groups);
     }
 
-    /** {@code softmax(s · q kᵀ) v}: queries {@code [batch, heads, queries, d]}, keys and values {@code [batch, heads, keys, d]}. */
-    public static Tensor attention(Tensor queries, Tensor keys, Tensor values, double scale) {
+    /**
+     * {@code softmax(s · q kᵀ + mask) v}: queries {@code [batch, heads, queries, d]}, keys and values {@code [batch, heads, keys, d]}.
+     *
+     * @param mask {@code [batch or 1, heads or 1, queries or 1, keys]}, or null for nothing
+     */
+    public static Tensor attention(Tensor queries, Tensor keys, Tensor values, @Nullable Tensor mask, double scale) {
         return torch.scaled_dot_product_attention(
-                queries, keys, values, new TensorOptional(), 0, false, new DoubleOptional(scale), false);
+                queries, keys, values, optional(mask), 0, false, new DoubleOptional(scale), false);
     }
 
     /** Rows of a table {@code [n, d]} at ids {@code [...]}, giving {@code [..., d]}. */
