@@ -29,15 +29,6 @@ import org.jspecify.annotations.Nullable;
  * base's type, the softmax in fp32 or wider.
  */
 public final class Attend {
-    /** How many scores are made at once. */
-    private static final long CHUNK = 500_000;
-
-    /** How many queries of a causal pass go together: they see the keys before the last of them, not all. */
-    private static final long BLOCK = 160;
-
-    /** A softmax over a multiple of these is up to four times as fast as over a few less: as many bf16 numbers as a register holds. */
-    private static final long LANES = 32;
-
     private Attend() {}
 
     /**
@@ -102,7 +93,7 @@ public final class Attend {
         for (int row = 0; row < passes.size(); row++) {
             seen(site, own.narrow(0, row, 1), ownValues.narrow(0, row, 1), passes.get(row));
         }
-        List<Chunk> chunks = chunks(q, own, mask, passes.get(0));
+        List<AttentionChunk> chunks = AttentionChunk.of(q, own, mask, passes.get(0));
         return all(Work.of(site, chunks, 0), q, own, ownValues, null);
     }
 
@@ -148,13 +139,13 @@ public final class Attend {
         Tape tape = pass.tape();
         if (tape == null && isPlain(site, q, k, mask)) {
             Tensor additive = mask.additive();
-            Tensor adds = additive == null ? null : ofQueries(additive, 0, q.size(2));
+            Tensor adds = additive == null ? null : AttentionChunk.ofQueries(additive, 0, q.size(2));
             return Ops.attention(q, k, v, adds, site.scale())
                     .transpose(1, 2)
                     .reshape(q.size(0), q.size(2), q.size(1) * q.size(3));
         }
         double p = pass.isTraining() && !Dropout.isOff() ? dropout : 0;
-        Work work = Work.of(site, chunks(q, k, mask, pass), p);
+        Work work = Work.of(site, AttentionChunk.of(q, k, mask, pass), p);
         if (tape == null || !(q.requires_grad() || k.requires_grad() || v.requires_grad())) {
             return all(work, q, k, v, null);
         }
@@ -192,171 +183,13 @@ public final class Attend {
     }
 
     /**
-     * Rows {@code [first, first + rows)} of the batch, some of their queries, and the keys that those can see: the first ones of their rows, which
-     * other texts there share, and their own.
-     *
-     * @param shared how many keys of the first kind there are
-     * @param from the first of the others
-     * @param keys how many there are of those
-     * @param additive for the last of the keys, as many as it has columns
-     */
-    private record Chunk(
-            long first,
-            long rows,
-            long start,
-            long queries,
-            long shared,
-            long from,
-            long keys,
-            @Nullable Tensor additive,
-            @Nullable Tensor sees,
-            Alibi.@Nullable Bias alibi) {
-        Tensor queriesOf(Tensor x) {
-            return x.narrow(0, first, rows).narrow(2, start, queries);
-        }
-
-        Tensor keysOf(Tensor x) {
-            Tensor all = x.narrow(0, first, rows);
-            if (shared == from) {
-                return all.narrow(2, 0, from + keys);
-            }
-            Tensor own = all.narrow(2, from, keys);
-            return shared == 0 ? own : Ops.cat(2, all.narrow(2, 0, shared), own);
-        }
-
-        /** Adds what belongs to its keys. */
-        void addTo(Tensor sum, Tensor part) {
-            Tensor all = sum.narrow(0, first, rows);
-            if (shared > 0) {
-                all.narrow(2, 0, shared).add_(part.narrow(2, 0, shared));
-            }
-            all.narrow(2, from, keys).add_(part.narrow(2, shared, keys));
-        }
-
-        long seen() {
-            return shared + keys;
-        }
-    }
-
-    /** Chunks in the order of rows, then of queries. */
-    private static List<Chunk> chunks(Tensor q, Tensor k, AttentionMask mask, Pass pass) {
-        AttentionMask.Texts texts = mask.texts();
-        return texts == null
-                ? ofRows(q, k, mask, pass.context().cache() == null, pass.tape() == null)
-                : ofTexts(texts, mask);
-    }
-
-    private static long lanes(long keys) {
-        return (keys + LANES - 1) / LANES * LANES;
-    }
-
-    private static List<Chunk> ofTexts(AttentionMask.Texts texts, AttentionMask mask) {
-        Tensor later = mask.causal() ? triangle(mask.type()) : null;
-        long prefix = mask.keys().size(1) - mask.queries();
-        List<Chunk> chunks = new ArrayList<>();
-        for (int row = 0; row < texts.ends().length; row++) {
-            long first = 0;
-            for (long end : texts.ends()[row]) {
-                long shared = prefix + (first == 0 ? 0 : texts.prompt());
-                long length = Math.min(end, mask.queries() - mask.padding()[row]) - first;
-                long blocks = mask.causal() ? (length + BLOCK - 1) / BLOCK : 1;
-                for (long block = 0; block < blocks; block++) {
-                    long start = length * block / blocks;
-                    long stop = length * (block + 1) / blocks;
-                    if (stop > start) {
-                        long count = stop - start;
-                        long seen = later == null ? length : stop;
-                        // Keys of the next text that fill the last register up are as hidden as those behind a query.
-                        long keys =
-                                later == null ? seen : Math.min(lanes(shared + seen) - shared, mask.queries() - first);
-                        Tensor hides =
-                                later == null ? null : later.narrow(2, 0, count).narrow(3, 0, count + keys - seen);
-                        chunks.add(new Chunk(
-                                row, 1, first + start, count, shared, prefix + first, keys, hides, null, mask.alibi()));
-                    }
-                }
-                first = end;
-            }
-        }
-        return chunks;
-    }
-
-    /** Hides from the queries of a block, {@code [1, 1, block, block + lanes]}, those behind them. */
-    private static Tensor triangle(ScalarType type) {
-        Tensor later = Tensors.ones(ScalarType.Bool, BLOCK, BLOCK + LANES).triu(1);
-        return Tensors.zeros(type, 1, 1, BLOCK, BLOCK + LANES).masked_fill(later, new Scalar(AttentionMask.HIDDEN));
-    }
-
-    /** @param steady whether padding is cut by whole registers, so that a row's products have one shape beside all rows of nearly its length */
-    private static List<Chunk> ofRows(Tensor q, Tensor k, AttentionMask mask, boolean widens, boolean steady) {
-        long batch = q.size(0);
-        long queries = q.size(2);
-        long keys = k.size(2);
-        long blocks = mask.causal() ? (queries + BLOCK - 1) / BLOCK : 1;
-        Tensor additive = widens ? widened(mask, lanes(keys) - keys) : mask.additive();
-        long each = Math.max(1, q.size(1) * queries * keys / blocks);
-        long rows = Math.min(batch, Math.max(1, CHUNK / each));
-        List<Chunk> chunks = new ArrayList<>();
-        for (long first = 0; first < batch; first += rows) {
-            long count = Math.min(rows, batch - first);
-            long padding = queries - 1;
-            for (long row = first; row < first + count; row++) {
-                padding = Math.min(padding, mask.padding()[(int) row]);
-            }
-            padding = steady ? padding / LANES * LANES : padding;
-            long real = queries - padding;
-            for (long block = 0; block < blocks; block++) {
-                long start = real * block / blocks;
-                long end = real * (block + 1) / blocks;
-                long seen = mask.causal() ? keys - queries + end : keys - padding;
-                if (end > start) {
-                    long wide = widens ? lanes(seen) : seen;
-                    chunks.add(chunk(additive, mask, first, count, start, end - start, wide));
-                }
-            }
-        }
-        return chunks;
-    }
-
-    /** What a mask adds, and more keys that nobody sees. */
-    private static @Nullable Tensor widened(AttentionMask mask, long more) {
-        Tensor additive = mask.additive();
-        if (more == 0) {
-            return additive;
-        }
-        Tensor all = additive == null
-                ? Tensors.zeros(mask.type(), 1, 1, 1, mask.keys().size(1))
-                : additive;
-        return torch.constant_pad_nd(all, new long[] {0, more}, new Scalar(AttentionMask.HIDDEN));
-    }
-
-    private static Chunk chunk(
-            @Nullable Tensor hiding, AttentionMask mask, long first, long rows, long start, long queries, long keys) {
-        Tensor additive = hiding;
-        if (additive != null) {
-            additive = additive.size(0) == 1 ? additive : additive.narrow(0, first, rows);
-            additive = ofQueries(additive, start, queries).narrow(3, 0, keys);
-        }
-        Tensor sees = mask.sees();
-        if (sees != null) {
-            sees = sees.narrow(0, first, rows).narrow(2, start, queries);
-        }
-        return new Chunk(first, rows, start, queries, 0, 0, keys, additive, sees, mask.alibi());
-    }
-
-    /** What a mask adds for some of the queries. */
-    private static Tensor ofQueries(Tensor additive, long start, long queries) {
-        return additive.size(2) == 1 ? additive : additive.narrow(2, start, queries);
-    }
-
-    /**
      * What a forward pass tells its backward pass.
      *
      * @param drawn where the generator stood before each chunk's mask
      */
     @SuppressWarnings("ArrayRecordComponent") // of one pass, never shared
-    private record Work(Attention site, List<Chunk> chunks, double dropout, long[] drawn) {
-        static Work of(Attention site, List<Chunk> chunks, double dropout) {
+    private record Work(Attention site, List<AttentionChunk> chunks, double dropout, long[] drawn) {
+        static Work of(Attention site, List<AttentionChunk> chunks, double dropout) {
             return new Work(site, chunks, dropout, new long[chunks.size()]);
         }
 
@@ -364,7 +197,7 @@ public final class Attend {
          * Whether the weights of a chunk are kept for the backward pass: where a query has no more of them than it, a key, a value and an answer have
          * values. With a cap the scores themselves are needed too.
          */
-        boolean keeps(Chunk chunk, long headDim) {
+        boolean keeps(AttentionChunk chunk, long headDim) {
             return site.cap() == null && chunk.seen() <= 4 * headDim;
         }
     }
@@ -376,7 +209,7 @@ public final class Attend {
      */
     private static Tensor all(Work work, Tensor q, Tensor k, Tensor v, @Nullable List<Tensor> keep) {
         Attention site = work.site;
-        List<Chunk> chunks = work.chunks;
+        List<AttentionChunk> chunks = work.chunks;
         long width = q.size(1) * q.size(3);
         Tensor scaled = Ops.scale(q, site.scale()).contiguous();
         Tensor keys = widened(k, chunks);
@@ -384,7 +217,7 @@ public final class Attend {
         List<Tensor> rows = new ArrayList<>();
         List<Tensor> blocks = new ArrayList<>();
         for (int i = 0; i < chunks.size(); i++) {
-            Chunk chunk = chunks.get(i);
+            AttentionChunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
                 boolean trains = keep != null;
                 Tensor scores = scores(site.cap(), folded(scaled, chunk, k.size(1)), keys, chunk, trains);
@@ -397,15 +230,15 @@ public final class Attend {
                     weights = weights.mul(Dropout.mask(weights.scalar_type(), work.dropout, Tensors.shape(weights)));
                 }
                 blocks.add(scope.keep(product(weights, chunk.keysOf(values), trains)
-                        .view(chunk.rows, q.size(1), chunk.queries, q.size(3))
+                        .view(chunk.rows(), q.size(1), chunk.queries(), q.size(3))
                         .transpose(1, 2)
-                        .reshape(chunk.rows, chunk.queries, width)));
+                        .reshape(chunk.rows(), chunk.queries(), width)));
             }
-            boolean last = i + 1 == chunks.size() || chunks.get(i + 1).first != chunk.first;
+            boolean last = i + 1 == chunks.size() || chunks.get(i + 1).first() != chunk.first();
             if (last) {
-                long missing = q.size(2) - chunk.start - chunk.queries;
+                long missing = q.size(2) - chunk.start() - chunk.queries();
                 if (missing > 0) {
-                    blocks.add(Tensors.zeros(q.scalar_type(), chunk.rows, missing, width));
+                    blocks.add(Tensors.zeros(q.scalar_type(), chunk.rows(), missing, width));
                 }
                 rows.add(joined(1, blocks));
                 blocks.clear();
@@ -415,9 +248,9 @@ public final class Attend {
     }
 
     /** Keys or values with as many positions as the chunks see, those that nobody sees 0. */
-    private static Tensor widened(Tensor x, List<Chunk> chunks) {
+    private static Tensor widened(Tensor x, List<AttentionChunk> chunks) {
         long seen = chunks.stream()
-                .mapToLong(chunk -> chunk.from + chunk.keys)
+                .mapToLong(chunk -> chunk.from() + chunk.keys())
                 .max()
                 .orElse(0);
         return seen <= x.size(2)
@@ -434,35 +267,36 @@ public final class Attend {
     }
 
     /** A chunk's scores before they are masked, {@code [rows, kvHeads, group · queries, keys]}. */
-    private static Tensor scores(@Nullable SoftCap cap, Tensor folded, Tensor k, Chunk chunk, boolean trains) {
+    private static Tensor scores(@Nullable SoftCap cap, Tensor folded, Tensor k, AttentionChunk chunk, boolean trains) {
         Tensor products = product(folded, chunk.keysOf(k).transpose(2, 3), trains);
         return cap == null ? products : cap.apply(products);
     }
 
     /** The softmax of a chunk's scores, which are masked in place; summed in fp32 or wider. */
-    private static Tensor probabilities(Tensor scores, Chunk chunk) {
-        long group = scores.size(2) / chunk.queries;
-        if (chunk.alibi != null) {
-            chunk.alibi.addTo(scores.unflatten(2, group, chunk.queries), chunk.first, chunk.start, chunk.from);
+    private static Tensor probabilities(Tensor scores, AttentionChunk chunk) {
+        long group = scores.size(2) / chunk.queries();
+        if (chunk.alibi() != null) {
+            chunk.alibi()
+                    .addTo(scores.unflatten(2, group, chunk.queries()), chunk.first(), chunk.start(), chunk.from());
         }
-        Tensor additive = chunk.additive;
+        Tensor additive = chunk.additive();
         if (additive != null) {
             long last = additive.size(3);
             scores.narrow(3, chunk.seen() - last, last)
-                    .unflatten(2, group, chunk.queries)
+                    .unflatten(2, group, chunk.queries())
                     .add_(additive.unsqueeze(group == 1 ? 2 : 1));
         }
         Tensor weights = scores.softmax(-1);
-        return chunk.sees == null
+        return chunk.sees() == null
                 ? weights
-                : weights.unflatten(2, group, chunk.queries)
-                        .mul(chunk.sees.unsqueeze(1))
+                : weights.unflatten(2, group, chunk.queries())
+                        .mul(chunk.sees().unsqueeze(1))
                         .flatten(2, 3);
     }
 
     /** Queries of a chunk, {@code [rows, kvHeads, group · queries, headDim]}. */
-    private static Tensor folded(Tensor q, Chunk chunk, long kvHeads) {
-        return chunk.queriesOf(q).reshape(chunk.rows, kvHeads, q.size(1) / kvHeads * chunk.queries, q.size(3));
+    private static Tensor folded(Tensor q, AttentionChunk chunk, long kvHeads) {
+        return chunk.queriesOf(q).reshape(chunk.rows(), kvHeads, q.size(1) / kvHeads * chunk.queries(), q.size(3));
     }
 
     /**
@@ -471,7 +305,7 @@ public final class Attend {
      */
     private static void backward(Work work, Tensor q, Tensor k, Tensor v, List<Tensor> kept, Tensor gradient) {
         Attention site = work.site;
-        List<Chunk> chunks = work.chunks;
+        List<AttentionChunk> chunks = work.chunks;
         SoftCap cap = site.cap();
         long heads = q.size(1);
         long dim = q.size(3);
@@ -487,10 +321,10 @@ public final class Attend {
         Tensor dv = Tensors.zeros(v.scalar_type(), Tensors.shape(values));
         Iterator<Tensor> weights = kept.iterator();
         for (int i = 0; i < chunks.size(); i++) {
-            Chunk chunk = chunks.get(i);
+            AttentionChunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
-                long folded = heads / kvHeads * chunk.queries;
-                Tensor dpart = chunk.queriesOf(dout).reshape(chunk.rows, kvHeads, folded, dim);
+                long folded = heads / kvHeads * chunk.queries();
+                Tensor dpart = chunk.queriesOf(dout).reshape(chunk.rows(), kvHeads, folded, dim);
                 Tensor queries = folded(scaled, chunk, kvHeads);
                 Tensor slope = null;
                 Tensor probabilities;
@@ -515,7 +349,7 @@ public final class Attend {
                     dscores.mul_(slope);
                 }
                 Tensor part = Ops.products(dscores, chunk.keysOf(keys)).mul_(new Scalar(site.scale()));
-                chunk.queriesOf(dq).copy_(part.view(chunk.rows, heads, chunk.queries, dim));
+                chunk.queriesOf(dq).copy_(part.view(chunk.rows(), heads, chunk.queries(), dim));
                 chunk.addTo(dk, Ops.products(dscores.transpose(2, 3), queries));
             }
         }
