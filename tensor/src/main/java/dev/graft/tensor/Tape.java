@@ -254,10 +254,11 @@ public final class Tape {
     public static void accumulateProduct(Tensor leaf, Tensor a, Tensor b) {
         Tensor already = gradient(leaf);
         if (already == null) {
-            accumulate(leaf, Ops.product(a, b));
-        } else {
-            Ops.addProduct(already, a, b);
+            // The first product of a leaf is rounded as little as those that are added later.
+            already = Tensors.zeros(leaf.scalar_type(), Tensors.shape(leaf));
+            leaf.mutable_grad().put(already);
         }
+        Ops.addProduct(already, a, b);
     }
 
     private static @Nullable Tensor gradient(Tensor leaf) {

@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
+import dev.graft.models.Base;
+import dev.graft.models.Task;
 import dev.graft.peft.Adapter;
+import dev.graft.tensor.Numerics;
 import dev.graft.train.TrainSettings.Evaluating;
 import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.TrainSettings.Limits;
@@ -58,6 +61,23 @@ class ResumedRunTest extends RecordedRuns {
         assertThat(result.loss()).isEqualTo(expected.loss());
         assertThat(run.resolve("adapter/adapter_model.safetensors"))
                 .hasSameBinaryContentAs(folder.resolve("whole/adapter/adapter_model.safetensors"));
+    }
+
+    /** The first step of a process looks for parameters that no gradient reaches; its gradients are no coarser than later ones. */
+    @Test
+    void a_resumed_run_in_bf16_ends_with_the_same_bits() {
+        Base llama = Base.load(
+                Tiny.BASES.resolve("llama-gqa"), Base.Options.of(Task.CAUSAL_LM).withNumerics(Numerics.BF16));
+        TrainSettings settings = SETTINGS.with(new Saving(Every.steps(5), 2));
+        Adapter whole = Tiny.lora(llama, 0, 7);
+        trainer(settings, whole, null, folder.resolve("whole")).run();
+
+        Path run = folder.resolve("parts");
+        trainer(settings, Tiny.lora(llama, 0, 7), null, run).run(Resume.AUTO, afterSteps(4));
+        Adapter end = Tiny.lora(llama, 0, 8);
+        trainer(settings, end, null, run).run();
+
+        assertThat(Tiny.hashes(end)).isEqualTo(Tiny.hashes(whole));
     }
 
     @Test
