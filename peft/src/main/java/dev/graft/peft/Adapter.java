@@ -51,6 +51,7 @@ public final class Adapter implements AutoCloseable {
     private final List<Preview> previews;
     private final List<Derived> derived;
     private boolean frozen;
+    private Answers answers = Answers.UNKNOWN;
 
     Adapter(Base base, AdapterConfig config, Grafter.Values values) {
         this(base, config, values, -1, null);
@@ -190,7 +191,17 @@ public final class Adapter implements AutoCloseable {
             }
         };
         Adapter same = new Adapter(base, as, shared, forTask, null);
-        return frozen ? same.freeze() : same;
+        return (frozen ? same.freeze() : same).answering(answers);
+    }
+
+    Adapter answering(Answers itsAnswers) {
+        answers = itsAnswers;
+        return this;
+    }
+
+    /** What the folder that it was loaded from says of the answers that it gives. */
+    public Answers answers() {
+        return answers;
     }
 
     /**

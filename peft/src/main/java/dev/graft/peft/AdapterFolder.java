@@ -46,7 +46,10 @@ final class AdapterFolder {
         Fields config = Fields.read(file);
         FolderLayout layout = layout(config, base);
         AdapterConfig read = layout.read(config, folder);
-        checkBase(base, folder);
+        Fields record = Files.exists(folder.resolve(RECORD)) ? Fields.read(folder.resolve(RECORD)) : null;
+        if (record != null) {
+            checkBase(base, record);
+        }
         String headFile = layout.headFile();
         boolean withHead = headFile != null
                 && Files.exists(folder.resolve(headFile))
@@ -60,7 +63,7 @@ final class AdapterFolder {
             Stored stored = new Stored(tensors.path(), ahead.tensors(), beside, layout, read, served);
             Adapter adapter = adapter(base, read, stored, file);
             stored.refuseUnread(adapter);
-            return adapter;
+            return record == null ? adapter : adapter.answering(Answers.of(record));
         }
     }
 
@@ -105,15 +108,10 @@ final class AdapterFolder {
     }
 
     /** An adapter remembers what it was trained on; another base of equal shapes would give nonsense silently. */
-    private static void checkBase(Base base, Path folder) {
-        Path file = folder.resolve(RECORD);
-        if (!Files.exists(file)) {
-            return;
-        }
-        Fields record = Fields.read(file);
+    private static void checkBase(Base base, Fields record) {
         String fingerprint = record.stringOrNull("base_fingerprint");
         if (fingerprint != null && !fingerprint.equals(base.fingerprint())) {
-            throw new InputException(file + ": the adapter was trained on another base ("
+            throw new InputException(record.source() + ": the adapter was trained on another base ("
                     + record.string("base", "unknown") + ", fingerprint " + fingerprint.substring(0, 12)
                     + "…), this one is " + base.name() + ", fingerprint "
                     + base.fingerprint().substring(0, 12) + "…");

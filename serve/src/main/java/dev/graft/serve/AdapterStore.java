@@ -5,6 +5,7 @@ import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.store.Canary;
 import dev.graft.peft.store.UnknownAdapterException;
+import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -58,6 +59,15 @@ public interface AdapterStore {
      * @throws UnknownAdapterException if there is none of that name
      */
     Found find(String name);
+
+    /**
+     * Where the files lie of what a name means now; null where they are in no folder.
+     *
+     * @throws UnknownAdapterException if there is none of that name
+     */
+    default @Nullable Path folder(String name) {
+        return null;
+    }
 
     /** What a share of a name's requests gets in place of what it means; null for none. */
     default @Nullable Canary canary(String name) {

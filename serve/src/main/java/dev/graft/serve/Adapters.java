@@ -261,7 +261,11 @@ public final class Adapters {
         Place place = new Place(name, canary);
         Named known = named.get(place);
         if (known == null || known.loaded != loaded || known.strength != strength) {
-            Served fresh = new Served(name, revisions.incrementAndGet(), Selection.of(loaded.adapter, strength));
+            Served fresh = new Served(
+                    name,
+                    revisions.incrementAndGet(),
+                    Selection.of(loaded.adapter, strength),
+                    loaded.adapter.answers());
             known = new Named(loaded, strength, fresh);
             named.put(place, known);
         }

@@ -57,7 +57,8 @@ public final class FolderStore implements AdapterStore {
      *
      * @throws UnknownAdapterException if it isn't a folder in this one
      */
-    private Path folder(String path) {
+    @Override
+    public Path folder(String path) {
         String prefix = root + root.getFileSystem().getSeparator();
         String name = path.startsWith(prefix) ? path.substring(prefix.length()) : path;
         if (NAME.matcher(name).matches() && isAdapter(root.resolve(name)) && isWritten(name)) {

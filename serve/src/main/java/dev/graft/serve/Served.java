@@ -5,6 +5,7 @@ import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
+import dev.graft.peft.Answers;
 import dev.graft.peft.Selection;
 
 /**
@@ -12,8 +13,14 @@ import dev.graft.peft.Selection;
  *
  * @param name what clients call it
  * @param revision differs each time that an adapter is loaded, so that what was made with an older one under the same name isn't used
+ * @param answers what is known of its answers
  */
-public record Served(String name, long revision, Selection selection) {
+public record Served(String name, long revision, Selection selection, Answers answers) {
+    /** Of whose answers nothing is known. */
+    public Served(String name, long revision, Selection selection) {
+        this(name, revision, selection, Answers.UNKNOWN);
+    }
+
     /** The base alone. */
     public static Served base(String name) {
         return new Served(name, 0, Selection.BASE);

@@ -3,6 +3,7 @@ package dev.graft.serve;
 import dev.graft.peft.store.Canary;
 import dev.graft.peft.store.Store;
 import dev.graft.peft.store.StoredVersion;
+import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -26,6 +27,11 @@ public final class VersionedStore implements AdapterStore {
                 version.title(),
                 version.title() + " " + version.id(),
                 (base, serves) -> serves ? store.loadServed(base, version) : store.load(base, version));
+    }
+
+    @Override
+    public @Nullable Path folder(String name) {
+        return store.isEncrypted() ? null : store.folder(store.resolve(name));
     }
 
     @Override

@@ -6,12 +6,15 @@ import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorInfo;
 import dev.graft.hub.Hub;
 import dev.graft.models.Task;
+import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -93,6 +96,34 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
         Fields record = record(folder);
         return new AdapterHeader(
                 folder, task == null && record != null ? record.stringOrNull("task") : task, labels(folder, record));
+    }
+
+    /**
+     * What adapters have in common: their task, where those that name one name the same, and the classes of the first that has some.
+     *
+     * @param wanted the task that was chosen, or null
+     * @return null where nothing is known
+     */
+    static @Nullable AdapterHeader agreed(List<Path> folders, @Nullable String wanted, PrintWriter err) {
+        Map<Task, AdapterHeader> first = new TreeMap<>();
+        for (Path folder : folders) {
+            try {
+                AdapterHeader header = read(folder);
+                Task task = header.task == null ? null : Task.of(header.task);
+                if (task != null && (wanted == null || Task.of(wanted) == task)) {
+                    first.merge(task, header, (known, other) -> known.labels.isEmpty() ? other : known);
+                }
+            } catch (InputException unreadable) {
+                err.println("  warning: " + unreadable.getMessage());
+            }
+        }
+        if (first.size() > 1) {
+            err.println("  warning: the adapters are for several tasks, "
+                    + first.keySet().stream().map(Task::name).collect(Collectors.joining(", "))
+                    + ", so none says what the base is loaded for; choose by --task");
+            return null;
+        }
+        return first.values().stream().findFirst().orElse(null);
     }
 
     private static @Nullable Fields record(Path folder) {

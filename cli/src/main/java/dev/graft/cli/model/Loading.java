@@ -44,6 +44,18 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
         return of(model, adapters, headers -> options(head, headers, compute), err);
     }
 
+    /**
+     * Loads a base alone, with the head that those who will act on it were trained with where the options name none.
+     *
+     * @param folders of adapters; those that can't be read, or are for another task than the others, say nothing
+     */
+    public static Loading under(
+            List<Path> folders, String model, HeadOptions head, ComputeOptions compute, PrintWriter err) {
+        useThreads(compute);
+        AdapterHeader agreed = AdapterHeader.agreed(folders, head.task(), err);
+        return of(model, List.of(), none -> options(head, agreed == null ? none : List.of(agreed), compute), err);
+    }
+
     /** Loads a base for a task with adapters that were trained for it; its classes are those of the first that names some. */
     public static Loading of(String model, List<String> adapters, Base.Options options, PrintWriter err) {
         return of(model, adapters, headers -> labelled(options, headers), err);

@@ -18,8 +18,10 @@ import dev.graft.serve.http.Server;
 import dev.graft.tensor.Aside;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** One run of {@code graft serve}, until it is interrupted. */
@@ -68,7 +70,11 @@ record ServeRun(
     }
 
     private Loading load() {
-        Loading loading = Loading.of(model, List.of(), head, compute, err);
+        List<Path> folders = store.names().stream()
+                .map(store::folder)
+                .filter(Objects::nonNull)
+                .toList();
+        Loading loading = Loading.under(folders, model, head, compute, err);
         if (pack) {
             loading.base().pack();
         }

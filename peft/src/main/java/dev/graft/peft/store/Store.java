@@ -173,6 +173,11 @@ public final class Store {
         return version;
     }
 
+    /** Whether its files can be read with a key alone. */
+    public boolean isEncrypted() {
+        return objects.sealed();
+    }
+
     /**
      * The folder of a version's files.
      *

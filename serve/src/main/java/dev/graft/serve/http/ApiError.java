@@ -3,13 +3,23 @@ package dev.graft.serve.http;
 import dev.graft.formats.InputException;
 import dev.graft.peft.store.UnknownAdapterException;
 import dev.graft.serve.Refused;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /** What a client is told when its request isn't answered, in OpenAI's form. */
 final class ApiError extends RuntimeException {
     private static final long serialVersionUID = 1;
+    private static final Logger LOG = LoggerFactory.getLogger(ApiError.class);
+
+    /** An absolute path up to what is said of it, or a relative one that a message begins with. Names may have spaces. */
+    private static final Pattern PATH = Pattern.compile(
+            "(?<![\\w.:#/])(?:/|[A-Za-z]:\\\\)(?=\\S).*?(?=[:;,] |\"|$)|^[^\\s\":]+/[^\\s\":]*(?=:)",
+            Pattern.MULTILINE);
 
     private final int status;
     private final String type;
@@ -26,16 +36,23 @@ final class ApiError extends RuntimeException {
         return new ApiError(400, "invalid_request_error", null, message);
     }
 
-    /** What a failure means to a client; failures of the server's own tell nothing of its inside. */
+    /**
+     * What a failure means to a client. Failures of the server's own tell nothing of its inside; of a file that can't be used there is its
+     * name, and the log has its path.
+     */
     static ApiError of(Throwable failure) {
         if (failure instanceof ApiError known) {
             return known;
         }
-        String message = String.valueOf(failure.getMessage());
+        String whole = String.valueOf(failure.getMessage());
+        String message = withoutFolders(whole);
         if (failure instanceof UnknownAdapterException) {
             return new ApiError(404, "invalid_request_error", "model_not_found", message);
         }
         if (failure instanceof InputException) {
+            if (!message.equals(whole)) {
+                LOG.warn("refused: {}", whole);
+            }
             return badRequest(message);
         }
         if (failure instanceof Refused refused) {
@@ -46,6 +63,14 @@ final class ApiError extends RuntimeException {
             };
         }
         return new ApiError(500, "server_error", null, "the server failed; its log says why");
+    }
+
+    private static String withoutFolders(String message) {
+        return PATH.matcher(message).replaceAll(found -> {
+            String path = found.group();
+            int name = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1;
+            return Matcher.quoteReplacement(path.substring(name));
+        });
     }
 
     /** Whether too many wait already. */

@@ -7,6 +7,7 @@ import dev.graft.models.Task;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Encoding;
 import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.peft.Answers;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.EncoderAsk;
 import dev.graft.serve.EncoderEngine;
@@ -88,7 +89,7 @@ final class Encoders implements Route {
             }
         }
         List<Encoding> texts = texts(fields);
-        fields.informational("user");
+        fields.stringOrNull("user");
         fields.refuseUnread("they are not supported; leave them out");
         ObjectNode body = JsonNodeFactory.instance.objectNode();
         body.put("id", UUID.randomUUID().toString());
@@ -96,10 +97,10 @@ final class Encoders implements Route {
         body.put("created", System.currentTimeMillis() / 1000);
         body.put("model", model);
         ArrayNode data = body.putArray("data");
-        List<float[]> answers = read(exchange, model, texts);
+        Read read = read(exchange, model, texts);
         int tokens = 0;
-        for (int i = 0; i < answers.size(); i++) {
-            fill(data.addObject().put("index", i), texts.get(i), answers.get(i), base64);
+        for (int i = 0; i < read.answers.size(); i++) {
+            fill(data.addObject().put("index", i), texts.get(i), read.answers.get(i), read.classes, base64);
             tokens += texts.get(i).length();
         }
         ObjectNode usage = body.putObject("usage");
@@ -135,7 +136,7 @@ final class Encoders implements Route {
     }
 
     /** Waits for what the engine answers; the adapter stays in memory until it has let go of all texts. */
-    private List<float[]> read(Exchange exchange, String model, List<Encoding> texts) throws IOException {
+    private Read read(Exchange exchange, String model, List<Encoding> texts) throws IOException {
         CompletableFuture<List<float[]>> answers = new CompletableFuture<>();
         Adapters.Lease lease = exchange.lease(adapters, model);
         Ticket ticket;
@@ -150,7 +151,8 @@ final class Encoders implements Route {
         }
         try (ClientWatch watch =
                 exchange.watch(() -> answers.completeExceptionally(new EofException("the client is gone")))) {
-            return answers.get();
+            return new Read(
+                    answers.get(), Classes.of(adapters.base(), lease.served().answers()));
         } catch (ExecutionException failed) {
             if (failed.getCause() instanceof EofException gone) {
                 throw gone;
@@ -164,11 +166,30 @@ final class Encoders implements Route {
         }
     }
 
-    private void fill(ObjectNode entry, Encoding text, float[] answer, boolean base64) {
+    private void fill(ObjectNode entry, Encoding text, float[] answer, Classes classes, boolean base64) {
         switch (kind) {
             case EMBEDDING -> embedding(entry, answer, base64);
-            case LABEL -> label(entry, adapters.base(), answer);
-            case TOKEN_LABELS -> tokenLabels(entry, adapters.base(), answer, text);
+            case LABEL -> label(entry, classes, answer);
+            case TOKEN_LABELS -> tokenLabels(entry, classes, answer, text);
+        }
+    }
+
+    /** What the engine said of each text, and what that means. */
+    private record Read(List<float[]> answers, Classes classes) {}
+
+    /**
+     * What logits stand for.
+     *
+     * @param several whether each class is judged by itself
+     */
+    private record Classes(List<String> names, boolean several) {
+        /** As the adapter says, else the base. */
+        static Classes of(Base base, Answers answers) {
+            return answers.labels().size() == base.labels().size()
+                    ? new Classes(answers.labels(), answers.several())
+                    : new Classes(
+                            base.labels(),
+                            base.config().string("problem_type", "").equals("multi_label_classification"));
         }
     }
 
@@ -186,34 +207,33 @@ final class Encoders implements Route {
         }
     }
 
-    private static void label(ObjectNode entry, Base base, float[] logits) {
-        boolean several = base.config().string("problem_type", "").equals("multi_label_classification");
-        boolean number = base.labels().size() == 1;
-        float[] scores = number ? logits : several ? sigmoid(logits) : softmax(logits, logits.length);
+    private static void label(ObjectNode entry, Classes classes, float[] logits) {
+        boolean number = classes.names.size() == 1;
+        float[] scores = number ? logits : classes.several ? sigmoid(logits) : softmax(logits, logits.length);
         int best = best(scores, 0, scores.length);
-        entry.put("label", base.labels().get(best));
+        entry.put("label", classes.names.get(best));
         ArrayNode list = entry.putArray("probs");
         for (float score : scores) {
             list.add(score);
         }
         entry.put("num_classes", scores.length);
         ArrayNode names = entry.putArray("labels");
-        base.labels().forEach(names::add);
+        classes.names.forEach(names::add);
     }
 
-    private static void tokenLabels(ObjectNode entry, Base base, float[] logits, Encoding text) {
-        int classes = logits.length / text.length();
-        float[] scores = softmax(logits, classes);
+    private static void tokenLabels(ObjectNode entry, Classes classes, float[] logits, Encoding text) {
+        int count = logits.length / text.length();
+        float[] scores = softmax(logits, count);
         ArrayNode tokens = entry.putArray("tokens");
         for (int i = 0; i < text.length(); i++) {
             if (text.specialTokensMask()[i] == 0) {
-                int best = best(scores, i * classes, classes);
+                int best = best(scores, i * count, count);
                 ObjectNode token = tokens.addObject();
                 token.put("token", text.tokens().get(i));
                 token.put("start", text.starts()[i]);
                 token.put("end", text.ends()[i]);
-                token.put("label", base.labels().get(best));
-                token.put("score", scores[i * classes + best]);
+                token.put("label", classes.names.get(best));
+                token.put("score", scores[i * count + best]);
             }
         }
     }

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.TimeoutException;
 import org.eclipse.jetty.http.HttpFields;
@@ -19,6 +20,8 @@ import tools.jackson.databind.JsonNode;
 
 /** A request with its response. Used by the thread that handles it, which may wait. */
 final class Exchange {
+    private static final Set<String> REQUIRED = Set.of("model", "messages", "prompt", "input");
+
     private final Request request;
     private final Response response;
     private final Limits limits;
@@ -68,7 +71,7 @@ final class Exchange {
         return key == null ? Request.getRemoteAddr(request) : key.name();
     }
 
-    /** The fields of its body, a JSON object. */
+    /** The fields of its body, a JSON object; those that are null count as absent. */
     Fields body() throws IOException {
         String type = request.getHeaders().get(HttpHeader.CONTENT_TYPE);
         if (type == null || !type.trim().toLowerCase(java.util.Locale.ROOT).startsWith("application/json")) {
@@ -77,7 +80,7 @@ final class Exchange {
         }
         byte[] bytes = bytes();
         JsonNode json = Json.parse("the request", bytes);
-        Fields fields = Fields.of("the request", json);
+        Fields fields = Fields.of("the request", Nulls.without(json, REQUIRED));
         model = fields.has("model") && json.path("model").isString() ? fields.string("model") : null;
         // A person stays with one version; requests of nobody are told apart by all that they say.
         JsonNode user = json.path("user");

@@ -49,7 +49,12 @@ final class Router extends Handler.Abstract {
             if (OPEN.contains(path)) {
                 health(path, exchange);
             } else {
-                exchange = new Exchange(request, response, options.limits(), admit(request, response, path));
+                requireOwnPage(request);
+                Keys.Key key = key(request, response, path);
+                exchange = new Exchange(request, response, options.limits(), key);
+                if (key != null) {
+                    admit(key, exchange);
+                }
                 route(exchange.method(), path).answer(exchange);
             }
         } catch (IOException | RuntimeException | Error wrong) {
@@ -91,13 +96,13 @@ final class Router extends Handler.Abstract {
         exchange.send(well ? 200 : 503, "application/json", "{\"status\":\"" + (well ? "ok" : "stopping") + "\"}");
     }
 
-    private Keys.@Nullable Key admit(Request request, Response response, String path) {
-        requireOwnPage(request);
+    /** Whose request it is, or null where there are no keys. */
+    private Keys.@Nullable Key key(Request request, Response response, String path) {
         Keys keys = options.keys();
         if (keys == null) {
             return null;
         }
-        Keys.Key key = key(keys, request.getHeaders().get(HttpHeader.AUTHORIZATION));
+        Keys.Key key = find(keys, request.getHeaders().get(HttpHeader.AUTHORIZATION));
         if (key == null) {
             // A browser that opens the page asks for a name, which is ignored, and the key as its password.
             response.getHeaders()
@@ -108,19 +113,23 @@ final class Router extends Handler.Abstract {
                     "invalid_api_key",
                     "the request has no valid key; send Authorization: Bearer KEY");
         }
-        if (ADMIN.contains(request.getMethod() + " " + path) && key.right() != Keys.Right.ADMIN) {
+        return key;
+    }
+
+    /** Refuses what a key has no right to, and what is beyond its rate. */
+    private static void admit(Keys.Key key, Exchange exchange) {
+        if (ADMIN.contains(exchange.method() + " " + exchange.path()) && key.right() != Keys.Right.ADMIN) {
             throw new ApiError(403, "permission_error", "admin_needed", "this needs a key with the right admin");
         }
         long early = key.rate().take(System.nanoTime());
         if (early > 0) {
-            response.getHeaders().put(HttpHeader.RETRY_AFTER, early);
+            exchange.header("Retry-After", Long.toString(early));
             throw new ApiError(
                     429, "rate_limit_error", "rate_limit_exceeded", "the key's requests a minute are used up");
         }
-        return key;
     }
 
-    private static Keys.@Nullable Key key(Keys keys, @Nullable String header) {
+    private static Keys.@Nullable Key find(Keys keys, @Nullable String header) {
         if (header != null && header.startsWith("Bearer ")) {
             return keys.find(header.substring(7).strip());
         }

@@ -43,17 +43,22 @@ record TextRequest(
     private static final int LONGEST_STOP = 256;
     private static final SecureRandom RANDOM = new SecureRandom();
 
-    /** @param template of a chat; null where the request has a prompt, not messages */
-    static TextRequest read(Fields f, @Nullable ChatTemplate template, Limits limits) {
+    /**
+     * Reads what stands beside the prompt.
+     *
+     * @param template of a chat; null where the request has a prompt, not messages
+     * @param vocabulary the number of token ids
+     */
+    static TextRequest read(Fields f, @Nullable ChatTemplate template, Limits limits, int vocabulary) {
         boolean chat = template != null;
         boolean stream = f.bool("stream", false);
         Fields streaming = f.objectOrNull("stream_options");
-        boolean usage = streaming != null && streaming.bool("include_usage", false);
+        boolean usage = streaming != null && Boolean.TRUE.equals(streaming.boolOrNull("include_usage"));
         if (streaming != null) {
             if (!stream) {
                 throw new InputException("the request: stream_options is set, but stream is not");
             }
-            streaming.bool("include_obfuscation", false);
+            streaming.boolOrNull("include_obfuscation");
             streaming.refuseUnread("they are not supported");
         }
         Long seed = seed(f);
@@ -79,7 +84,7 @@ record TextRequest(
                 tools,
                 f.number("presence_penalty", 0, -2, 2),
                 f.number("frequency_penalty", 0, -2, 2),
-                bias(f),
+                bias(f, vocabulary),
                 options);
         if (read.json() != null && tools != null) {
             throw new InputException("the request: response_format is JSON and there are tools; one of them must go");
@@ -88,7 +93,10 @@ record TextRequest(
             requireWholeJson(options);
         }
         readNeutral(f, chat);
-        f.informational("user", "metadata", "safety_identifier", "prompt_cache_key");
+        for (String name : List.of("user", "safety_identifier", "prompt_cache_key")) {
+            f.stringOrNull(name);
+        }
+        f.informational("metadata");
         return read;
     }
 
@@ -142,6 +150,7 @@ record TextRequest(
         if (format == null) {
             return null;
         }
+        format.string("type");
         String type = format.choice("type", "text", "text", "json_object", "json_schema");
         Fields described = type.equals("json_schema") ? format.object("json_schema") : null;
         if (described == null) {
@@ -149,7 +158,7 @@ record TextRequest(
             return type.equals("text") ? null : Schema.ANY;
         }
         described.string("name");
-        described.bool("strict", true);
+        described.boolOrNull("strict");
         described.informational("description");
         Schema schema = SchemaReader.read(described.object("schema"));
         format.refuseUnread("they are not supported; leave them out");
@@ -165,13 +174,13 @@ record TextRequest(
         }
     }
 
-    private static Map<Integer, Double> bias(Fields f) {
+    private static Map<Integer, Double> bias(Fields f, int vocabulary) {
         Fields bias = f.objectOrNull("logit_bias");
         Map<Integer, Double> all = new HashMap<>();
         if (bias != null) {
             for (String id : bias.names()) {
-                if (!id.matches("[0-9]{1,9}")) {
-                    throw bias.wrong(id, "a token id as key");
+                if (!id.matches("[0-9]{1,9}") || Integer.parseInt(id) >= vocabulary) {
+                    throw bias.wrong(id, "a token id below " + vocabulary + " as key");
                 }
                 all.put(Integer.valueOf(id), bias.number(id, 0, -100, 100));
             }
@@ -186,8 +195,8 @@ record TextRequest(
     /** Fields that are understood only where they ask for nothing. */
     private static void readNeutral(Fields f, boolean chat) {
         if (chat) {
-            List<JsonNode> functions = f.listOrNull("functions");
-            if (functions != null && !functions.isEmpty()) {
+            JsonNode functions = f.node("functions");
+            if (functions != null && !functions.isNull()) {
                 throw new InputException("the request: functions are not supported; use tools");
             }
             if (f.bool("store", false)) {

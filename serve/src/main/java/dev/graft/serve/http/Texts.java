@@ -4,7 +4,6 @@ import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.models.chat.Chat;
-import dev.graft.models.chat.Message;
 import dev.graft.models.generate.FinishReason;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Tokenizer;
@@ -70,10 +69,15 @@ final class Texts implements Route {
     @Override
     public void answer(Exchange exchange) throws IOException {
         Fields fields = exchange.body();
-        TextRequest request = TextRequest.read(fields, chat == null ? null : chat.template(), exchange.limits());
+        TextRequest request = TextRequest.read(
+                fields,
+                chat == null ? null : chat.template(),
+                exchange.limits(),
+                adapters.base().backbone().vocabSize());
         List<int[]> prompts = chat == null
                 ? prompts(fields, exchange.limits())
-                : List.of(conversation(fields, chat, request.tools()));
+                : List.of(Tools.prompt(chat, Messages.read(fields), request.tools())
+                        .ids());
         boolean echo = shape == Shape.TEXT && fields.bool("echo", false);
         if (echo && request.logprobs() >= 0) {
             throw new InputException("the request: echo is true and logprobs is set; one of them must go");
@@ -142,45 +146,6 @@ final class Texts implements Route {
                 left.run();
             }
         };
-    }
-
-    private int[] conversation(Fields fields, Chat template, @Nullable Tools tools) {
-        List<JsonNode> nodes = fields.list("messages");
-        if (nodes.isEmpty()) {
-            throw new InputException("the request: messages is empty, expected at least one");
-        }
-        List<Message> messages = new ArrayList<>();
-        for (JsonNode node : nodes) {
-            messages.add(message(node));
-        }
-        return Tools.prompt(template, messages, tools).ids();
-    }
-
-    /** A message whose content, where it comes in parts of text, is one text, and the arguments of whose calls are objects. */
-    private static Message message(JsonNode node) {
-        Message message = Message.of(node);
-        ObjectNode plain = ((ObjectNode) node).deepCopy();
-        Tools.openArguments(plain);
-        JsonNode content = node.path("content");
-        boolean absent = content.isNull() || content.isMissingNode() && node.has("tool_calls");
-        if (content.isString() || absent && message.role().equals("assistant")) {
-            return Message.of(plain);
-        }
-        if (!content.isArray()) {
-            throw new InputException("the request: the content of a message is " + content.getNodeType()
-                    + ", expected a text or an array of parts");
-        }
-        StringBuilder text = new StringBuilder();
-        for (JsonNode part : content) {
-            if (!part.path("type").asString("").equals("text")
-                    || !part.path("text").isString()) {
-                throw new InputException("the request: a part of a message is not text; only parts"
-                        + " {\"type\": \"text\", \"text\": …} are supported");
-            }
-            text.append(part.path("text").stringValue());
-        }
-        plain.put("content", text.toString());
-        return Message.of(plain);
     }
 
     private List<int[]> prompts(Fields fields, Limits limits) {

@@ -125,7 +125,7 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
             tool.choice("type", "function", "function");
             Fields function = tool.object("function");
             function.informational("description");
-            function.bool("strict", false);
+            function.boolOrNull("strict");
             JsonNode schema = function.node("parameters");
             String source = "the request: tools[" + i + "].function.parameters";
             parameters.put(

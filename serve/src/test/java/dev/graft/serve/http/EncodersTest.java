@@ -7,8 +7,12 @@ import com.openai.client.OpenAIClient;
 import com.openai.client.okhttp.OpenAIOkHttpClient;
 import com.openai.models.embeddings.Embedding;
 import com.openai.models.embeddings.EmbeddingCreateParams;
+import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.EncoderEngine;
 import dev.graft.serve.FolderStore;
@@ -27,6 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
 
 @Timeout(60)
 class EncodersTest {
@@ -43,6 +48,10 @@ class EncodersTest {
     }
 
     private Server serve(String name, Task task, String adapters) throws IOException {
+        return serve(name, task, FIXTURES.resolve("adapters").resolve(adapters));
+    }
+
+    private Server serve(String name, Task task, Path adapters) throws IOException {
         Path model = Files.createDirectories(folder.resolve(name));
         for (String file : new String[] {"config.json", "model.safetensors"}) {
             Files.copy(FIXTURES.resolve("bases").resolve(name).resolve(file), model.resolve(file));
@@ -55,13 +64,7 @@ class EncodersTest {
         Base base = Base.load(model, Base.Options.of(task));
         engine = new EncoderEngine(base, EncoderEngine.Options.DEFAULT);
         return Server.encoder(
-                engine,
-                new Adapters(
-                        base,
-                        "bert",
-                        new FolderStore(FIXTURES.resolve("adapters").resolve(adapters))),
-                new Metrics(),
-                TinyChat.options());
+                engine, new Adapters(base, "bert", new FolderStore(adapters)), new Metrics(), TinyChat.options());
     }
 
     @Test
@@ -102,6 +105,28 @@ class EncodersTest {
     }
 
     @Test
+    void optionalFieldsMayBeNullAndOthersNot() throws IOException {
+        try (Server server = serve("bert-base", Task.FEATURE_EXTRACTION, "bert-base")) {
+            Client client = new Client(server.address());
+            String nulls = ", \"encoding_format\": null, \"dimensions\": null, \"user\": null}";
+            Client.Reply none = client.post("/v1/embeddings", "{\"model\": \"bert\", \"input\": null}");
+            Client.Reply user = client.post("/v1/embeddings", "{\"model\": \"bert\", \"input\": \"a\", \"user\": 3}");
+
+            assertThat(client.post("/v1/embeddings", "{\"model\": \"bert\", \"input\": \"Hello\"" + nulls)
+                            .json()
+                            .path("data")
+                            .path(0)
+                            .path("embedding")
+                            .isArray())
+                    .isTrue();
+            assertThat(none.status()).isEqualTo(400);
+            assertThat(none.error()).contains("input is null");
+            assertThat(user.status()).isEqualTo(400);
+            assertThat(user.error()).contains("user is 3");
+        }
+    }
+
+    @Test
     void openAisClientForJavaReadsEmbeddings() throws IOException {
         try (Server server = serve("bert-base", Task.FEATURE_EXTRACTION, "bert-base")) {
             OpenAIClient client = OpenAIOkHttpClient.builder()
@@ -122,6 +147,61 @@ class EncodersTest {
                     .sum();
             assertThat(length).isCloseTo(1, within(1e-6));
         }
+    }
+
+    /** Of two adapters over one base each has its own names, and one judges each class by itself. */
+    @Test
+    void classesAreNamedAndJudgedAsTheAdapterSays() throws IOException {
+        Base base = Base.load(FIXTURES.resolve("bases/bert-seqcls"));
+        Path adapters = folder.resolve("adapters");
+        List<String> names = base.labels().stream().map(label -> "tag " + label).toList();
+        for (String kind : List.of("single_label_classification", "multi_label_classification")) {
+            Path own = adapters.resolve(kind);
+            Adapter.create(base, new Lora(LoraConfig.DEFAULT), 3).save(own);
+            ObjectNode record = (ObjectNode) Json.read(own.resolve("graft.json"));
+            record.put("problem_type", kind);
+            names.forEach(record.putArray("labels")::add);
+            Files.writeString(own.resolve("graft.json"), Json.pretty(record));
+        }
+        try (Server server = serve("bert-seqcls", Task.SEQ_CLS, adapters)) {
+            Client client = new Client(server.address());
+            JsonNode plain = classified(client, "bert");
+            JsonNode one = classified(client, "single_label_classification");
+            JsonNode several = classified(client, "multi_label_classification");
+
+            assertThat(texts(plain.path("labels"))).isEqualTo(base.labels());
+            assertThat(texts(one.path("labels"))).isEqualTo(names);
+            assertThat(names).contains(one.path("label").asString());
+            assertThat(sum(one.path("probs"))).isCloseTo(1, within(1e-5));
+            for (int i = 0; i < names.size(); i++) {
+                double logit = Math.log(one.path("probs").path(i).asDouble()
+                        / one.path("probs").path(0).asDouble());
+                double first = several.path("probs").path(0).asDouble();
+                double odds = Math.exp(logit) * first / (1 - first);
+                assertThat(several.path("probs").path(i).asDouble()).isCloseTo(odds / (1 + odds), within(1e-4));
+            }
+        }
+    }
+
+    private static JsonNode classified(Client client, String model) throws IOException {
+        return client.post("/v1/classify", "{\"model\": \"" + model + "\", \"input\": \"Hello you\"}")
+                .json()
+                .path("data")
+                .path(0);
+    }
+
+    private static List<String> texts(JsonNode names) {
+        List<String> texts = new ArrayList<>();
+        names.forEach(name -> texts.add(name.asString()));
+        return texts;
+    }
+
+    private static double sum(JsonNode numbers) {
+        double sum = 0;
+        for (JsonNode number : numbers) {
+            sum += number.asDouble();
+        }
+        return sum;
     }
 
     @Test
@@ -147,6 +227,19 @@ class EncodersTest {
             JsonNode adapted = client.post("/v1/classify", "{\"model\": \"lora\", \"input\": \"Hello\"}")
                     .json();
             assertThat(adapted.path("data").path(0).path("probs")).isNotEqualTo(entry.path("probs"));
+        }
+    }
+
+    /** The adapters are those of another base. */
+    @ParameterizedTest
+    @CsvSource({"bert-base, FEATURE_EXTRACTION, /v1/embeddings", "bert-seqcls, SEQ_CLS, /v1/classify"})
+    void anAdapterOfAnotherBaseIsToldWithoutItsFolder(String name, Task task, String route) throws IOException {
+        try (Server server = serve(name, task, "llama-gqa")) {
+            Client.Reply reply =
+                    new Client(server.address()).post(route, "{\"model\": \"lora\", \"input\": \"Hello\"}");
+
+            assertThat(reply.status()).as(reply.body()).isEqualTo(400);
+            assertThat(reply.error()).doesNotContain("/");
         }
     }
 

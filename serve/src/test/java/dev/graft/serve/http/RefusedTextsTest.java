@@ -2,8 +2,14 @@ package dev.graft.serve.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.graft.formats.AtomicWrite;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Requests that no text is written for. */
@@ -54,6 +60,15 @@ class RefusedTextsTest extends WithTinyChat {
                 ", \"stop\": 3",
                 ", \"logit_bias\": {\"x\": 1}",
                 ", \"logit_bias\": {\"1\": 1000}",
+                ", \"logit_bias\": {\"300\": 1}",
+                ", \"logit_bias\": {\"5\": 1, \"999999999\": -100}",
+                ", \"user\": 3",
+                ", \"user\": {\"id\": \"ann\"}",
+                ", \"safety_identifier\": 3",
+                ", \"functions\": []",
+                ", \"response_format\": {}",
+                ", \"response_format\": {\"type\": null}",
+                ", \"response_format\": {\"json_schema\": {\"name\": \"x\", \"schema\": {\"type\": \"object\"}}}",
                 ", \"top_logprobs\": 2",
                 ", \"unheard_of\": 1",
                 ", \"stream_options\": {\"include_usage\": true}",
@@ -76,6 +91,31 @@ class RefusedTextsTest extends WithTinyChat {
         assertThat(reply.status()).isEqualTo(400);
         assertThat(reply.error()).contains(field.substring(3, field.indexOf('"', 3)));
         assertThat(reply.json().path("error").path("type").stringValue()).isEqualTo("invalid_request_error");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"\"logit_bias\": {\"300\": 1}", "\"user\": 3", "\"response_format\": {}"})
+    void whatCanNotBeHonouredIsRefusedByNameForPlainTextsToo(String field) {
+        Client.Reply reply = client.post("/v1/completions", "{\"model\": \"tiny\", \"prompt\": \"a\", " + field + "}");
+
+        assertThat(reply.status()).isEqualTo(400);
+        assertThat(reply.error()).contains(field.substring(1, field.indexOf('"', 1)));
+    }
+
+    @Test
+    void whatIsRequiredMayNotBeNull() {
+        String messages = "\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]";
+
+        assertRefused("/v1/chat/completions", "{\"model\": null, " + messages + "}", "model is null");
+        assertRefused("/v1/chat/completions", "{\"model\": \"tiny\", \"messages\": null}", "messages is null");
+        assertRefused("/v1/completions", "{\"model\": \"tiny\", \"prompt\": null}", "prompt is null");
+    }
+
+    private static void assertRefused(String path, String body, String why) {
+        Client.Reply reply = client.post(path, body);
+
+        assertThat(reply.status()).isEqualTo(400);
+        assertThat(reply.error()).contains(why);
     }
 
     @ParameterizedTest
@@ -113,5 +153,29 @@ class RefusedTextsTest extends WithTinyChat {
 
         assertThat(reply.status()).isEqualTo(400);
         assertThat(reply.json().path("error").path("code").stringValue()).isEqualTo("context_length_exceeded");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"graft.json, another base", "adapter_config.json, expected", "adapter_model.safetensors, bytes"})
+    void anAdapterThatCanNotBeLoadedIsToldWithoutItsFolder(String file, String why) throws IOException {
+        tiny.lora("broken", 5);
+        Path folder = tiny.adapterFolder.resolve("broken");
+        String wrong = file.equals("graft.json") ? "{\"base_fingerprint\": \"" + "0".repeat(64) + "\"}" : "[]";
+        Files.writeString(folder.resolve(file), wrong);
+        try {
+            for (Client.Reply reply : List.of(
+                    client.ask("broken", ""),
+                    client.ask("broken", ", \"stream\": true"),
+                    client.post("/v1/completions", "{\"model\": \"broken\", \"prompt\": \"Hello\"}"),
+                    client.post("/v1/load_lora_adapter", "{\"lora_name\": \"alias\", \"lora_path\": \"broken\"}"))) {
+                assertThat(reply.status()).as(reply.body()).isEqualTo(400);
+                assertThat(reply.error()).startsWith(file + ": ").contains(why).doesNotContain("/");
+            }
+            assertThat(client.get("/v1/models").body())
+                    .contains("broken")
+                    .doesNotContain(tiny.adapterFolder.toRealPath().toString());
+        } finally {
+            AtomicWrite.delete(folder);
+        }
     }
 }

@@ -22,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 
@@ -116,6 +117,32 @@ class SecurityTest {
     }
 
     @Test
+    void theAuditLogNamesTheKeyOfWhatIsRefused(@TempDir Path folder) throws IOException {
+        Path keys = folder.resolve("keys.txt");
+        String key = Keys.add(keys, "bob", Keys.Right.INFER);
+        Files.writeString(keys, Files.readString(keys).strip() + " 1\n");
+        Path written = folder.resolve("audit.jsonl");
+        try (AuditLog own = new AuditLog(written);
+                TinyChat tiny = new TinyChat(
+                        folder,
+                        new Engine.Options(8, 64, 16, 1 << 20),
+                        new Server.Options("127.0.0.1", 0, Keys.read(keys), Limits.DEFAULT, 64, null, own))) {
+            Client client = new Client(tiny.server.address(), key);
+            client.post("/v1/load_lora_adapter", LOAD);
+            client.get("/v1/models");
+            Client.Reply late = client.get("/v1/models");
+            assertThat(late.response().headers().firstValue("Retry-After")).isPresent();
+            new Client(tiny.server.address(), "graft-wrong").get("/v1/models");
+            new Client(tiny.server.address()).get("/v1/models");
+        }
+
+        assertThat(Files.readAllLines(written).stream().map(line -> Json.parse("audit", line)))
+                .extracting(line ->
+                        line.path("status").intValue() + " " + line.path("key").asString("null"))
+                .containsExactlyInAnyOrder("403 bob", "200 bob", "429 bob", "401 null", "401 null");
+    }
+
+    @Test
     void otherSitesPagesAreRefused() {
         URI models = open.server.address().resolve("/v1/models");
         Client client = new Client(open.server.address());
@@ -199,5 +226,22 @@ class SecurityTest {
         assertThat(ApiError.of(new IllegalStateException("/home/me/secret")).getMessage())
                 .doesNotContain("secret");
         assertThat(ApiError.of(new IllegalStateException("x")).status()).isEqualTo(500);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '\0',
+            value = {
+                "/srv/my ad/2026-01-02T10:00/poet/graft.json: is wrong, and/or old | graft.json: is wrong, and/or old",
+                "/srv/a/x.json:3:5: shard: /srv/a/y.json: short | x.json:3:5: shard: y.json: short",
+                "C:\\srv\\ad\\poet\\graft.json: is wrong | graft.json: is wrong",
+                "runs/ad/objects/0a/graft.json: is wrong | graft.json: is wrong",
+                "/srv/a/x.json: made for (/srv/b/old, of 1), not /srv/b/new; has a/b | x.json: made for (old, of 1), not new; has a/b",
+                "there is no adapter \"/srv/ad/poet\" here | there is no adapter \"poet\" here",
+                "the request: a/b is 1 / 2, expected application/json | the request: a/b is 1 / 2, expected application/json"
+            })
+    void ofAFileItsNameIsTold(String message, String told) {
+        assertThat(ApiError.of(new InputException(message)).getMessage()).isEqualTo(told);
     }
 }

@@ -122,6 +122,78 @@ class TextsTest extends WithTinyChat {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "top_p",
+                "top_k",
+                "min_p",
+                "repetition_penalty",
+                "presence_penalty",
+                "frequency_penalty",
+                "logit_bias",
+                "seed",
+                "n",
+                "stop",
+                "max_completion_tokens",
+                "logprobs",
+                "top_logprobs",
+                "stream",
+                "stream_options",
+                "ignore_eos",
+                "response_format",
+                "tools",
+                "tool_choice",
+                "parallel_tool_calls",
+                "functions",
+                "function_call",
+                "store",
+                "service_tier",
+                "user",
+                "metadata",
+                "safety_identifier"
+            })
+    void aFieldThatIsNullCountsAsAbsent(String field) {
+        Client.Reply reply = client.ask("tiny", ", \"" + field + "\": null");
+
+        assertThat(reply.status()).as(reply.body()).isEqualTo(200);
+        assertThat(reply.content()).isEqualTo(client.ask("tiny", "").content());
+    }
+
+    @Test
+    void fieldsOfPlainTextsThatAreNullCountAsAbsent() {
+        String body = "{\"model\": \"tiny\", \"prompt\": \"Hello\", \"seed\": 3";
+        JsonNode plain = client.post("/v1/completions", body + "}").json();
+        JsonNode nulls = client.post(
+                        "/v1/completions",
+                        body + ", \"temperature\": null, \"max_tokens\": null, \"logprobs\": null, \"echo\": null,"
+                                + " \"best_of\": null, \"suffix\": null, \"n\": null, \"stream\": null}")
+                .json();
+
+        assertThat(plain.path("choices").size()).isEqualTo(1);
+        assertThat(nulls.path("choices")).isEqualTo(plain.path("choices"));
+    }
+
+    @Test
+    void fieldsOfOptionsMayBeNullToo() {
+        Client.Reply stream = client.ask(
+                "tiny",
+                ", \"stream\": true, \"stream_options\": {\"include_usage\": null, \"include_obfuscation\": null}");
+        Client.Reply json = client.ask(
+                "tiny",
+                ", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"x\", \"strict\": null,"
+                        + " \"description\": null, \"schema\": {\"type\": \"object\", \"properties\": {\"a\": {\"type\":"
+                        + " \"boolean\"}}, \"required\": [\"a\"]}}}");
+        Client.Reply tool = client.ask(
+                "tiny",
+                ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"clock\", \"strict\": null,"
+                        + " \"description\": null, \"parameters\": null}}]");
+
+        assertThat(stream.events()).endsWith("[DONE]").noneMatch(event -> event.contains("\"usage\""));
+        assertThat(json.status()).as(json.body()).isEqualTo(200);
+        assertThat(tool.status()).as(tool.body()).isEqualTo(200);
+    }
+
     @Test
     void aBiasCanForbidATokenAndForceOne() {
         JsonNode forced = client.post(

@@ -254,7 +254,8 @@ class ToolsTest extends WithTinyChat {
             TextRequest read = TextRequest.read(
                     Fields.of("the request", Json.parse("the request", request)),
                     template("tools-qwen25"),
-                    Limits.DEFAULT);
+                    Limits.DEFAULT,
+                    300);
             assertThat(read.tools()).isNotNull().returns(several, tools -> tools.end() == null);
         }
         endsWith(Tools.Form.TAGGED, "<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>");

@@ -15,6 +15,9 @@ text = whole.choices[0].message.content
 assert whole.choices[0].finish_reason == "length" and whole.usage.completion_tokens == 12
 assert len(whole.choices[0].logprobs.content) == 12
 
+again = ask["messages"] + [whole.choices[0].message.model_dump(), {"role": "user", "content": "Hello"}]
+assert client.chat.completions.create(**{**ask, "messages": again}).choices[0].message.content
+
 chunks = list(client.chat.completions.create(**ask, stream=True, stream_options={"include_usage": True}))
 assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == text
 assert chunks[-1].usage.completion_tokens == 12
