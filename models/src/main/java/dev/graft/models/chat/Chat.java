@@ -74,16 +74,30 @@ public record Chat(ChatTemplate template, Tokenizer tokenizer) {
         return encode(text + begun, null);
     }
 
+    /** A template that knows no tools passes them and their calls over, and would leave an empty answer to be learnt. */
+    private void requireTools(List<Message> messages, RenderOptions options, String text) {
+        for (String name : ToolNames.of(messages, options)) {
+            if (!text.contains(name)) {
+                throw new InputException(template.source() + ": the chat template leaves out tools and their calls: "
+                        + InputException.shown(name)
+                        + " is nowhere in the text that it makes of the conversation; take a base whose template has tools, or leave"
+                        + " tools and tool_calls out");
+            }
+        }
+    }
+
     /**
      * The whole conversation with the tokens that the assistant writes marked. Where the template has {@code {% generation %}} blocks they
      * say which; else the conversation is rendered up to each answer and including it, and the difference is the answer.
      *
      * @param truncation null cuts nothing
-     * @throws InputException when the template writes earlier messages in another way once others follow, so that answers cannot be told
+     * @throws InputException when the template writes earlier messages in another way once others follow, so that answers cannot be told, or leaves tools
+     *     or their calls out
      */
     public Supervised supervised(List<Message> messages, RenderOptions options, @Nullable Truncation truncation) {
         RenderOptions whole = options.withGenerationPrompt(false);
         ChatTemplate.Rendered rendered = template.render(messages, whole);
+        requireTools(messages, options, rendered.text());
         List<int[]> spans =
                 rendered.generated().isEmpty() ? spans(messages, whole, rendered.text()) : rendered.generated();
         Encoding encoding = encode(rendered.text(), truncation);

@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
 
 class ChatTest {
 
@@ -48,6 +49,30 @@ class ChatTest {
                                 .map(i -> row.encoding().ids()[i])
                                 .toArray(),
                         false);
+    }
+
+    /** An answer that is a call would be learnt as an empty one. */
+    @Test
+    void toolsThatATemplateLeavesOutAreRefused() {
+        JsonNode tools = Json.parse(
+                "tools", "[{\"type\": \"function\", \"function\": {\"name\": \"add\", \"parameters\": {}}}]");
+        Message call = Message.of(Json.parse(
+                "call",
+                "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"type\": \"function\", \"function\":"
+                        + " {\"name\": \"add\", \"arguments\": {\"a\": 1}}}]}"));
+        List<Message> turns = List.of(Message.user("Hi"), call);
+        RenderOptions withTools = RenderOptions.DEFAULT.withTools(List.of(tools.get(0)));
+        Chat without = chat("chatml", QWEN);
+        Chat knowing = chat("tools-qwen25", QWEN);
+
+        assertThatThrownBy(() -> without.supervised(turns, RenderOptions.DEFAULT, null))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("\"add\"")
+                .hasMessageContaining("tool_calls");
+        assertThatThrownBy(() ->
+                        without.supervised(List.of(Message.user("Hi"), Message.assistant("Yes")), withTools, null))
+                .hasMessageContaining("\"add\"");
+        assertThat(answers(knowing, knowing.supervised(turns, withTools, null))).contains("add");
     }
 
     @ParameterizedTest
