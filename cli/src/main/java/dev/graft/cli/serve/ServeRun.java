@@ -8,6 +8,7 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Task;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.MissingTemplateException;
+import dev.graft.peft.store.UnknownAdapterException;
 import dev.graft.serve.AdapterStore;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.EncoderEngine;
@@ -19,9 +20,9 @@ import dev.graft.tensor.Aside;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** One run of {@code graft serve}, until it is interrupted. */
@@ -70,15 +71,27 @@ record ServeRun(
     }
 
     private Loading load() {
-        List<Path> folders = store.names().stream()
-                .map(store::folder)
-                .filter(Objects::nonNull)
-                .toList();
-        Loading loading = Loading.under(folders, model, head, compute, err);
+        Loading loading = Loading.under(folders(), model, head, compute, err);
         if (pack) {
             loading.base().pack();
         }
         return loading;
+    }
+
+    /** Where adapters lie. An alias of one that is gone has none: who asks for it is told. */
+    private List<Path> folders() {
+        List<Path> folders = new ArrayList<>();
+        for (String adapter : store.names()) {
+            try {
+                Path folder = store.folder(adapter);
+                if (folder != null) {
+                    folders.add(folder);
+                }
+            } catch (UnknownAdapterException gone) {
+                err.println("  warning: " + gone.getMessage());
+            }
+        }
+        return folders;
     }
 
     /** Has the base's fingerprint made, with which adapters are compared: else the first request for one waits while all of the base is read. */

@@ -42,6 +42,11 @@ final class Messages {
             f.stringOrNull(reasoning);
         }
         f.informational("content");
+        JsonNode annotations = node.path("annotations");
+        if (annotations.isArray() && annotations.isEmpty()) {
+            // As in OpenAI's own answers.
+            f.informational("annotations");
+        }
         f.refuseUnread("It is not supported in a message; leave it out");
         ObjectNode plain = f.copy();
         Tools.openArguments(plain);

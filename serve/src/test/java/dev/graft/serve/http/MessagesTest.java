@@ -34,6 +34,7 @@ class MessagesTest extends WithTinyChat {
                 "{'role': 'user', 'content': 'a', 'mood': 'glad'} | messages[1]: unknown field \"mood\"",
                 "{'role': 'user', 'content': 'a', 'audio': {'id': 'x'}} | messages[1]: unknown field \"audio\"",
                 "{'role': 'user', 'content': 'a', 'refusal': 'no'} | messages[1]: unknown field \"refusal\"",
+                "{'role': 'assistant', 'content': 'a', 'annotations': [1]} | messages[1]: unknown field \"annotations\"",
                 "{'role': 'assistant', 'content': 'a', 'function_call': {'name': 'f'}} | unknown field \"function_call\"",
                 "{'role': 'user', 'content': 'a', 'name': 3} | messages[1]: name is 3",
                 "{'role': 'tool', 'content': 'a', 'tool_call_id': 3} | messages[1]: tool_call_id is 3",
@@ -60,14 +61,15 @@ class MessagesTest extends WithTinyChat {
         assertThat(ask(message).status()).isEqualTo(200);
     }
 
-    /** As {@code message.model_dump()} of OpenAI's client for Python has it. */
+    /** As {@code message.model_dump()} of OpenAI's client for Python has it, with the empty list of OpenAI's own answers. */
     @Test
-    void anAnswerThatIsSentBackMayHaveFieldsThatAreNull() {
+    void anAnswerThatIsSentBackMayHaveFieldsThatAreEmpty() {
         String user = "{\"role\": \"user\", \"content\": \"Hello\"}";
         ObjectNode answer =
                 (ObjectNode) ask(user).json().path("choices").path(0).path("message");
         String brief = "{\"role\": \"assistant\", \"content\": " + Json.compact(answer.path("content")) + "}";
-        answer.putNull("annotations").putNull("audio").putNull("function_call").putNull("tool_calls");
+        answer.putArray("annotations");
+        answer.putNull("audio").putNull("function_call").putNull("tool_calls");
         answer.putNull("reasoning_content").putNull("what_comes_next_year");
 
         Client.Reply reply = ask(user, Json.compact(answer), user);
