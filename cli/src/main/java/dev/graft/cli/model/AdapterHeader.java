@@ -94,8 +94,10 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
             task = ofClass(config.stringOrNull("model_class"));
         }
         Fields record = record(folder);
-        return new AdapterHeader(
-                folder, task == null && record != null ? record.stringOrNull("task") : task, labels(folder, record));
+        String known = task == null && record != null ? record.stringOrNull("task") : task;
+        // Who writes texts has no classes, and their file need not be opened to count them.
+        boolean writes = Task.CAUSAL_LM.name().equals(known);
+        return new AdapterHeader(folder, known, writes ? List.of() : labels(folder, record));
     }
 
     /**

@@ -50,9 +50,10 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
      * @param folders of adapters; those that can't be read, or are for another task than the others, say nothing
      */
     public static Loading under(
-            List<Path> folders, String model, HeadOptions head, ComputeOptions compute, PrintWriter err) {
+            String model, List<Path> folders, HeadOptions head, ComputeOptions compute, PrintWriter err) {
         useThreads(compute);
-        AdapterHeader agreed = AdapterHeader.agreed(folders, head.task(), err);
+        boolean chosen = head.task() != null && !head.labels().isEmpty();
+        AdapterHeader agreed = chosen ? null : AdapterHeader.agreed(folders, head.task(), err);
         return of(model, List.of(), none -> options(head, agreed == null ? none : List.of(agreed), compute), err);
     }
 

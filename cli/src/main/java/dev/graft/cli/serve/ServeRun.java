@@ -71,7 +71,7 @@ record ServeRun(
     }
 
     private Loading load() {
-        Loading loading = Loading.under(folders(), model, head, compute, err);
+        Loading loading = Loading.under(model, folders(), head, compute, err);
         if (pack) {
             loading.base().pack();
         }

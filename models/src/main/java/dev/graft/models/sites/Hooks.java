@@ -80,8 +80,11 @@ public interface Hooks {
 
     /** Whether what a position is given at a site depends on no other: nothing acts there, or something on a linear layer by formula. */
     default boolean isLocal(Site site) {
-        Affine layer = isFrozen(site) || !(site instanceof Linear linear) ? null : affine(linear);
-        return isFrozen(site) || (layer != null && layer.explicit() != null);
+        if (isFrozen(site)) {
+            return true;
+        }
+        Affine layer = site instanceof Linear linear ? affine(linear) : null;
+        return layer != null && layer.explicit() != null;
     }
 
     /** What is added to the residual {@code [batch, seq, hidden]} in place of the block's output. */
