@@ -378,6 +378,14 @@ class BenchCommandTest {
         assertThat(run.err()).contains("--write");
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"--rounds", "--steps", "--threads"})
+    void nothingIsComparedWithoutARoundOrAStep(String option) {
+        Cli run = Cli.run("bench", "compare", option + "=0");
+        assertThat(run.code()).isEqualTo(2);
+        assertThat(run.err()).startsWith(option + " is 0, expected at least 1\n");
+    }
+
     @Test
     void loadingIsTimedAndItsMemoryMeasured() {
         Cli run = Cli.run("bench", "load", "--model", Cli.FIXTURES.resolve("bases/bert-base"), "--json");

@@ -23,6 +23,7 @@ import picocli.CommandLine.Spec;
             "Examples:",
             "  graft bench compare --quick",
             "  graft bench compare --python target/peer/bin/python --write",
+            "  graft bench compare --only classify --steps 80",
             "  graft bench compare --method lora,dora,ia3,prompt-tuning,prefix-tuning --only causal"
         })
 public final class BenchCompareCommand implements Runnable {
@@ -46,6 +47,12 @@ public final class BenchCompareCommand implements Runnable {
     @Option(names = "--threads", paramLabel = "N", description = "Threads for both (default: all cores).")
     private @Nullable Integer threads;
 
+    @Option(names = "--rounds", paramLabel = "N", description = "How often each side trains (default: 3).")
+    private @Nullable Integer rounds;
+
+    @Option(names = "--steps", paramLabel = "N", description = "Steps to measure in each run (default: 12).")
+    private @Nullable Integer steps;
+
     @Option(names = "--quick", description = "One round of three steps: to see that it runs, not to quote.")
     private boolean quick;
 
@@ -65,9 +72,9 @@ public final class BenchCompareCommand implements Runnable {
             throw new ParameterException(
                     spec.commandLine(), "--quick gives no figures to quote, so it doesn't go with --write");
         }
-        if (threads != null && threads < 1) {
-            throw new ParameterException(spec.commandLine(), "--threads is " + threads + ", expected at least 1");
-        }
+        atLeastOne("--threads", threads);
+        atLeastOne("--rounds", rounds);
+        atLeastOne("--steps", steps);
         List<String> names = new ArrayList<>();
         for (String method : methods) {
             String name = Scenario.peerName(method);
@@ -87,14 +94,21 @@ public final class BenchCompareCommand implements Runnable {
                     spec.commandLine(), "the peer has no " + String.join(", ", methods) + " for classifiers");
         }
         int used = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
+        Comparison.Plan plan = quick ? Comparison.Plan.quick(used) : Comparison.Plan.full(used);
         List<String> words = spec.root().commandLine().getParseResult().originalArgs();
         BenchCompareRun run = new BenchCompareRun(
                 peer,
-                quick ? Comparison.Plan.quick(used) : Comparison.Plan.full(used),
+                plan.with(rounds, steps),
                 scenarios,
                 spec.root().version()[0].replaceFirst("^graft ", ""),
                 "./graft " + String.join(" ", words),
                 spec.commandLine().getErr());
         spec.commandLine().getOut().print(run.report(write, json.json()));
+    }
+
+    private void atLeastOne(String option, @Nullable Integer value) {
+        if (value != null && value < 1) {
+            throw new ParameterException(spec.commandLine(), option + " is " + value + ", expected at least 1");
+        }
     }
 }

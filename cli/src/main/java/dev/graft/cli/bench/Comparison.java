@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Graft and the peer in turns, each in a process of its own, one at a time, on the same base and rows.
@@ -32,6 +33,11 @@ record Comparison(Program graft, Peer peer, Plan plan, PrintWriter err) {
         /** Enough to see that everything runs. */
         static Plan quick(int threads) {
             return new Plan(1, 3, 1, threads);
+        }
+
+        /** With other rounds and steps, each where it is given. */
+        Plan with(@Nullable Integer rounds, @Nullable Integer steps) {
+            return new Plan(rounds == null ? this.rounds : rounds, steps == null ? this.steps : steps, warmup, threads);
         }
     }
 
