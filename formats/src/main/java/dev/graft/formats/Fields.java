@@ -165,6 +165,9 @@ public final class Fields {
             return absent;
         }
         if (!value.isString() || !Arrays.asList(allowed).contains(value.stringValue())) {
+            if (allowed.length == 1) {
+                throw wrong(name, value, "\"" + allowed[0] + "\"");
+            }
             String hint = value.isString() ? Nearest.hint(value.stringValue(), Arrays.asList(allowed)) : "";
             throw wrong(name, value, "one of \"" + String.join("\", \"", allowed) + "\"" + hint);
         }
@@ -221,6 +224,18 @@ public final class Fields {
         return value == null ? null : object(name, value);
     }
 
+    /**
+     * The fields of an object that stands inside this one, such as one of an array. They don't count as fields of this one.
+     *
+     * @param place where it stands, such as {@code messages[0]}
+     */
+    public Fields inside(String place, JsonNode value) {
+        if (!value.isObject()) {
+            throw wrong(place, value, "an object");
+        }
+        return new Fields(source, prefix + place + ".", value);
+    }
+
     /** Counts fields as read that carry information only, for example {@code transformers_version}. */
     public void informational(String... names) {
         asked.addAll(Arrays.asList(names));
@@ -253,23 +268,42 @@ public final class Fields {
             Set<String> candidates = new LinkedHashSet<>(asked);
             candidates.removeAll(object.propertyNames());
             String hint = Nearest.hint(name.substring(prefix.length()), candidates);
-            throw new FormatException(
-                    source, "unknown field \"" + name + "\"" + (hint.isEmpty() ? "." : hint) + " " + whatToDo, null);
+            throw new FieldException(
+                    source, name, "unknown field \"" + name + "\"" + (hint.isEmpty() ? "." : hint) + " " + whatToDo);
         }
     }
 
     /** An error about a field: {@code <file>: <name> is <value>, expected <what>}. */
-    public FormatException wrong(String name, String expected) {
+    public FieldException wrong(String name, String expected) {
         JsonNode value = object.get(name);
         return value == null ? missing(name, expected) : wrong(name, value, expected);
     }
 
-    private FormatException wrong(String name, JsonNode value, String expected) {
-        return new FormatException(source, prefix + name + " is " + shown(value) + ", expected " + expected, null);
+    /**
+     * An error about a value inside a field.
+     *
+     * @param place where it stands, such as {@code input[3]}
+     */
+    public FieldException wrong(String place, JsonNode value, String expected) {
+        return refused(place, "is " + shown(value) + ", expected " + expected);
     }
 
-    private FormatException missing(String name, String expected) {
-        return new FormatException(source, prefix + name + " is missing, expected " + expected, null);
+    /** An error about a field: {@code <file>: <name> <why>}. */
+    public FieldException refused(String name, String why) {
+        return new FieldException(source, prefix + name, prefix + name + " " + why);
+    }
+
+    /** An error about the whole object: {@code <file>: <its place> <why>}. */
+    public FormatException refused(String why) {
+        if (prefix.isEmpty()) {
+            return new FormatException(source, why, null);
+        }
+        String place = prefix.substring(0, prefix.length() - 1);
+        return new FieldException(source, place, place + " " + why);
+    }
+
+    private FieldException missing(String name, String expected) {
+        return refused(name, "is missing, expected " + expected);
     }
 
     private JsonNode required(String name, String expected) {
@@ -287,7 +321,7 @@ public final class Fields {
 
     private int integer(String name, JsonNode value, int min, int max) {
         if (!value.isInt() || value.intValue() < min || value.intValue() > max) {
-            throw wrong(name, value, "an integer" + range(min, max));
+            throw wrong(name, value, min == max ? String.valueOf(min) : "an integer" + range(min, max));
         }
         return value.intValue();
     }
@@ -303,11 +337,20 @@ public final class Fields {
         double number = value.isNumber() ? value.doubleValue() : Double.NaN;
         if (!Double.isFinite(number) || number < min || number > max) {
             String range = min == Double.NEGATIVE_INFINITY
-                    ? max == Double.POSITIVE_INFINITY ? "" : " of at most " + max
-                    : max == Double.POSITIVE_INFINITY ? " of at least " + min : " from " + min + " to " + max;
+                    ? max == Double.POSITIVE_INFINITY ? "" : " of at most " + plain(max)
+                    : max == Double.POSITIVE_INFINITY
+                            ? " of at least " + plain(min)
+                            : " from " + plain(min) + " to " + plain(max);
             throw wrong(name, value, "a number" + range);
         }
         return number;
+    }
+
+    /** Without {@code .0} behind a whole number. */
+    private static String plain(double bound) {
+        return bound == Math.rint(bound) && Math.abs(bound) < 1e15
+                ? String.valueOf((long) bound)
+                : String.valueOf(bound);
     }
 
     private boolean bool(String name, JsonNode value) {

@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
 import java.util.function.Function;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
+import tools.jackson.databind.JsonNode;
 
 class FieldsTest {
 
@@ -48,12 +50,15 @@ class FieldsTest {
         refused("{\"r\":\"8\"}", f -> f.integer("r", 8, 1), "r is \"8\", expected an integer of at least 1");
         refused("{\"r\":0}", f -> f.integer("r", 8, 1), "r is 0, expected an integer of at least 1");
         refused("{\"r\":9}", f -> f.integer("r", 8, 1, 8), "r is 9, expected an integer from 1 to 8");
+        refused("{\"r\":2}", f -> f.integer("r", 1, 1, 1), "r is 2, expected 1");
+        refused("{\"a\":1}", f -> f.number("a", 0, 0, 0.5), "a is 1, expected a number from 0 to 0.5");
+        refused("{\"a\":\"b\"}", f -> f.choice("a", "c", "c"), "a is \"b\", expected \"c\"");
         refused("{\"r\":2147483648}", f -> f.integer("r", 8), "r is 2147483648, expected an integer");
         refused("{\"r\":8.0}", f -> f.integer("r", 8), "r is 8.0, expected an integer");
         refused("{\"r\":null}", f -> f.integer("r", 8), "r is null, expected an integer");
         refused("{}", f -> f.integer("r"), "r is missing, expected an integer");
         refused("{\"a\":true}", f -> f.number("a", 1), "a is true, expected a number");
-        refused("{\"a\":2}", f -> f.number("a", 1, 0, 1), "a is 2, expected a number from 0.0 to 1.0");
+        refused("{\"a\":2}", f -> f.number("a", 1, 0, 1), "a is 2, expected a number from 0 to 1");
         refused("{\"a\":1}", f -> f.bool("a", false), "a is 1, expected true or false");
         refused("{\"a\":\"x\"}", f -> f.strings("a"), "a is \"x\", expected an array of strings");
         refused("{\"a\":[\"x\",1]}", f -> f.stringsOrNull("a"), "a is [\"x\",1], expected an array of strings");
@@ -65,6 +70,36 @@ class FieldsTest {
                 f -> f.choice("bias", "none", "none", "lora_only"),
                 "bias is \"lora\", expected one of \"none\", \"lora_only\"");
         refused("{\"a\":\"" + "x".repeat(200) + "\"}", f -> f.bool("a"), "xxx..., expected true or false");
+    }
+
+    @Test
+    void anErrorKnowsItsField() {
+        Fields fields = fields("{\"r\":0,\"inner\":{\"s\":1},\"rows\":[3,{\"a\":1,\"b\":2}]}");
+        JsonNode rows = fields.list("rows").get(0);
+        Fields row = fields.inside("rows[1]", fields.list("rows").get(1));
+
+        named("r", () -> fields.integer("r", 8, 1));
+        named("t", () -> fields.string("t"));
+        named("inner.s", () -> fields.object("inner").string("s"));
+        named("rows[0]", () -> fields.inside("rows[0]", rows));
+        named("rows[1].a", () -> row.string("a"));
+        named("rows[1]", () -> {
+            throw row.refused("is strange");
+        });
+        named("rows[1].b", () -> row.refuseUnread("Remove it."));
+        fields.integer("r", 8);
+        assertThat(fields.unread()).as("a row's fields are its own").isEmpty();
+        assertThat(fields.refused("is strange"))
+                .isNotInstanceOf(FieldException.class)
+                .hasMessage("adapter_config.json: is strange");
+        assertThat(row.refused("b", "is strange")).hasMessage("adapter_config.json: rows[1].b is strange");
+    }
+
+    private static void named(String field, ThrowingCallable read) {
+        assertThatThrownBy(read).isInstanceOfSatisfying(FieldException.class, wrong -> {
+            assertThat(wrong.field()).isEqualTo(field);
+            assertThat(wrong.source()).isEqualTo("adapter_config.json");
+        });
     }
 
     @Test

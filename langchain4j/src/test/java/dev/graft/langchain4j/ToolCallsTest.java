@@ -217,6 +217,6 @@ class ToolCallsTest {
                                 .toolSpecifications(WEATHER, WEATHER)
                                 .build()))
                 .isInstanceOf(InvalidRequestException.class)
-                .hasMessageContaining("two tools have one name");
+                .hasMessageContaining("two functions of one name");
     }
 }

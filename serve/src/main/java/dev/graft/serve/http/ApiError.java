@@ -1,8 +1,10 @@
 package dev.graft.serve.http;
 
+import dev.graft.formats.FieldException;
 import dev.graft.formats.InputException;
 import dev.graft.peft.store.UnknownAdapterException;
 import dev.graft.serve.Refused;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -23,17 +25,33 @@ final class ApiError extends RuntimeException {
 
     private final int status;
     private final String type;
+    private final @Nullable String param;
     private final @Nullable String code;
 
     ApiError(int status, String type, @Nullable String code, String message) {
+        this(status, type, null, code, message);
+    }
+
+    private ApiError(int status, String type, @Nullable String param, @Nullable String code, String message) {
         super(message);
         this.status = status;
         this.type = type;
+        this.param = param;
         this.code = code;
     }
 
-    static ApiError badRequest(String message) {
-        return new ApiError(400, "invalid_request_error", null, message);
+    /** Does what a field of the request is wanted for: where that is refused, the refusal names this field, unless it names another. */
+    static <T> T about(String field, Supplier<T> work) {
+        try {
+            return work.get();
+        } catch (InputException refused) {
+            throw of(refused).about(field);
+        }
+    }
+
+    /** The same about a field of the request, unless it is about another. */
+    ApiError about(String field) {
+        return param != null ? this : new ApiError(status, type, field, code, String.valueOf(getMessage()));
     }
 
     /**
@@ -53,7 +71,11 @@ final class ApiError extends RuntimeException {
             if (!message.equals(whole)) {
                 LOG.warn("refused: {}", whole);
             }
-            return badRequest(message);
+            String field =
+                    failure instanceof FieldException wrong && wrong.source().equals(Exchange.BODY)
+                            ? wrong.field()
+                            : null;
+            return new ApiError(400, "invalid_request_error", field, null, message);
         }
         if (failure instanceof Refused refused) {
             return switch (refused.reason()) {
@@ -87,7 +109,7 @@ final class ApiError extends RuntimeException {
         ObjectNode error = body.putObject("error");
         error.put("message", getMessage());
         error.put("type", type);
-        error.putNull("param");
+        error.put("param", param);
         error.put("code", code);
         return body;
     }

@@ -1,7 +1,6 @@
 package dev.graft.serve.http;
 
 import dev.graft.formats.Fields;
-import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.models.tokenizers.EncodeOptions;
@@ -16,14 +15,14 @@ import dev.graft.serve.Ticket;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
+import java.util.Collections;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import org.eclipse.jetty.io.EofException;
-import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -84,8 +83,10 @@ final class Encoders implements Route {
                     fields.choice("encoding_format", "float", "float", "base64").equals("base64");
             Integer dimensions = fields.integerOrNull("dimensions");
             if (dimensions != null && dimensions != adapters.base().backbone().outputSize()) {
-                throw new InputException("the request: dimensions is " + dimensions + ", the model has "
-                        + adapters.base().backbone().outputSize() + " and they can't be cut");
+                throw fields.refused(
+                        "dimensions",
+                        "is " + dimensions + ", the model has "
+                                + adapters.base().backbone().outputSize() + " and they can't be cut");
             }
         }
         List<Encoding> texts = texts(fields);
@@ -111,28 +112,34 @@ final class Encoders implements Route {
 
     private List<Encoding> texts(Fields fields) {
         int most = Math.min(MOST_INPUTS, engine.most());
-        JsonNode input = fields.node("input");
-        List<String> texts = new ArrayList<>();
-        if (input != null && input.isString()) {
-            texts.add(input.stringValue());
-        } else if (input != null && input.isArray() && !input.isEmpty() && input.size() <= most) {
-            texts.addAll(fields.strings("input"));
-        } else {
-            throw fields.wrong("input", "a text or an array of at most " + most + " texts");
-        }
-        List<Encoding> encodings = tokenizer.encodeAll(texts, EncodeOptions.DEFAULT);
+        Input input = kind == Kind.EMBEDDING
+                ? Input.read(fields, "input", most, adapters.base().backbone().vocabSize())
+                : Input.texts(fields, "input", most);
+        List<Encoding> encodings = input instanceof Input.Texts texts
+                ? tokenizer.encodeAll(texts.texts(), EncodeOptions.DEFAULT)
+                : ((Input.Ids) input).ids().stream().map(Encoders::encoding).toList();
         int longest = adapters.base().backbone().maxPositions();
         for (int i = 0; i < encodings.size(); i++) {
             int length = encodings.get(i).length();
             if (length == 0 || length > longest) {
                 throw new ApiError(
-                        400,
-                        "invalid_request_error",
-                        "context_length_exceeded",
-                        "input " + i + " has " + length + " tokens, the model takes from 1 to " + longest);
+                                400,
+                                "invalid_request_error",
+                                "context_length_exceeded",
+                                "input " + i + " has " + length + " tokens, the model takes from 1 to " + longest)
+                        .about("input");
             }
         }
         return encodings;
+    }
+
+    /** Of a text of which nothing but its ids is known. */
+    private static Encoding encoding(int[] ids) {
+        int length = ids.length;
+        int[] ones = new int[length];
+        Arrays.fill(ones, 1);
+        int[] zeros = new int[length];
+        return new Encoding(ids, ones, zeros, zeros, Collections.nCopies(length, ""), zeros, zeros, zeros, zeros);
     }
 
     /** Waits for what the engine answers; the adapter stays in memory until it has let go of all texts. */

@@ -20,6 +20,9 @@ import tools.jackson.databind.JsonNode;
 
 /** A request with its response. Used by the thread that handles it, which may wait. */
 final class Exchange {
+    /** What its body is called in messages. */
+    static final String BODY = "the request";
+
     private static final Set<String> REQUIRED = Set.of("model", "messages", "prompt", "input");
 
     private final Request request;
@@ -79,8 +82,8 @@ final class Exchange {
                     415, "invalid_request_error", null, "the Content-Type is " + type + ", expected application/json");
         }
         byte[] bytes = bytes();
-        JsonNode json = Json.parse("the request", bytes);
-        Fields fields = Fields.of("the request", Nulls.without(json, REQUIRED));
+        JsonNode json = Json.parse(BODY, bytes);
+        Fields fields = Fields.of(BODY, Nulls.without(json, REQUIRED));
         model = fields.has("model") && json.path("model").isString() ? fields.string("model") : null;
         // A person stays with one version; requests of nobody are told apart by all that they say.
         JsonNode user = json.path("user");
@@ -92,7 +95,7 @@ final class Exchange {
 
     /** Takes what answers to a model's name for this request, and says in a header which adapter that is. */
     Adapters.Lease lease(Adapters adapters, String name) {
-        Adapters.Lease lease = adapters.lease(name, requestKey);
+        Adapters.Lease lease = ApiError.about("model", () -> adapters.lease(name, requestKey));
         adapter = lease.title();
         if (adapter != null) {
             header("Graft-Adapter", adapter);

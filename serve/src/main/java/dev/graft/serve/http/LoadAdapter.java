@@ -5,6 +5,7 @@ import dev.graft.peft.composition.Coins;
 import dev.graft.peft.composition.Combination;
 import dev.graft.peft.composition.Combination.Election;
 import dev.graft.peft.composition.Combination.Settings;
+import dev.graft.peft.store.UnknownAdapterException;
 import dev.graft.serve.Adapters;
 import dev.graft.serve.VirtualAdapter;
 import java.io.IOException;
@@ -28,16 +29,21 @@ final class LoadAdapter implements Route {
     public void answer(Exchange exchange) throws IOException {
         Fields fields = exchange.body();
         String name = fields.string("lora_name");
-        if (load && fields.has("adapters")) {
-            adapters.add(name, virtual(fields));
-        } else if (load) {
-            String path = fields.string("lora_path");
-            fields.refuseUnread("they are not supported; leave them out");
-            adapters.add(name, path);
-        } else {
-            fields.integerOrNull("lora_int_id");
-            fields.refuseUnread("they are not supported; leave them out");
-            adapters.remove(name);
+        boolean made = load && fields.has("adapters");
+        try {
+            if (made) {
+                adapters.add(name, virtual(fields));
+            } else if (load) {
+                String path = fields.string("lora_path");
+                fields.refuseUnread("they are not supported; leave them out");
+                adapters.add(name, path);
+            } else {
+                fields.integerOrNull("lora_int_id");
+                fields.refuseUnread("they are not supported; leave them out");
+                adapters.remove(name);
+            }
+        } catch (UnknownAdapterException unknown) {
+            throw ApiError.of(unknown).about(made ? "adapters" : load ? "lora_path" : "lora_name");
         }
         exchange.send(
                 200,
@@ -49,7 +55,8 @@ final class LoadAdapter implements Route {
         Fields named = fields.object("adapters");
         Map<String, Double> weights = new LinkedHashMap<>();
         named.names().forEach(name -> weights.put(name, named.number(name)));
-        Combination combination = Combination.named(fields.string("combination", "linear"));
+        Combination combination =
+                ApiError.about("combination", () -> Combination.named(fields.string("combination", "linear")));
         Settings usual = Settings.DEFAULT;
         Settings settings = new Settings(
                 combination.isSum() ? usual.density() : fields.number("density", usual.density()),

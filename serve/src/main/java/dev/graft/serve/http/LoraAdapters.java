@@ -26,14 +26,18 @@ final class LoraAdapters implements Route {
     public void answer(Exchange exchange) throws IOException {
         List<String> names = adapters.names();
         if (exchange.method().equals("POST")) {
-            JsonNode body = Json.parse("the request", exchange.bytes());
+            JsonNode body = Json.parse(Exchange.BODY, exchange.bytes());
             if (!body.isArray()) {
                 throw new InputException("the request is no array, expected [{\"id\": 0, \"scale\": 1.0}, …]");
             }
             double[] scales = new double[names.size()];
             for (JsonNode entry : body) {
-                Fields fields = Fields.of("the request", entry);
-                scales[fields.integer("id", -1, 0, names.size() - 1)] = fields.number("scale", 1, -100, 100);
+                Fields fields = Fields.of(Exchange.BODY, entry);
+                int id = fields.integer("id");
+                if (id < 0 || id >= scales.length) {
+                    throw fields.wrong("id", "one of the " + scales.length + " adapters, counted from 0");
+                }
+                scales[id] = fields.number("scale", 1, -100, 100);
                 fields.refuseUnread("they are not supported; leave them out");
             }
             for (int i = 0; i < scales.length; i++) {

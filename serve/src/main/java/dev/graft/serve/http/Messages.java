@@ -1,7 +1,6 @@
 package dev.graft.serve.http;
 
 import dev.graft.formats.Fields;
-import dev.graft.formats.InputException;
 import dev.graft.models.chat.Message;
 import dev.graft.serve.tools.Tools;
 import java.util.ArrayList;
@@ -20,19 +19,23 @@ final class Messages {
     static List<Message> read(Fields request) {
         List<JsonNode> nodes = request.list("messages");
         if (nodes.isEmpty()) {
-            throw new InputException("the request: messages is empty, expected at least one");
+            throw request.refused("messages", "is empty, expected at least one");
         }
         List<Message> messages = new ArrayList<>();
         for (int i = 0; i < nodes.size(); i++) {
-            messages.add(message("the request: messages[" + i + "]", nodes.get(i)));
+            // Answers that are sent back have null for all that they might have had, such as audio.
+            JsonNode node = Nulls.without(nodes.get(i), REQUIRED);
+            messages.add(message(request.inside("messages[" + i + "]", node), nodes.get(i)));
         }
         return messages;
     }
 
-    /** A message whose content, where it comes in parts of text, is one text, and the arguments of whose calls are objects. */
-    private static Message message(String source, JsonNode node) {
-        // Answers that are sent back have null for all that they might have had, such as audio.
-        Fields f = Fields.of(source, Nulls.without(node, REQUIRED));
+    /**
+     * A message whose content, where it comes in parts of text, is one text, and the arguments of whose calls are objects.
+     *
+     * @param node as it was sent, with its nulls
+     */
+    private static Message message(Fields f, JsonNode node) {
         f.string("role");
         String role = f.choice("role", "", ROLES);
         f.stringOrNull("name");
@@ -53,32 +56,26 @@ final class Messages {
         JsonNode content = node.path("content");
         boolean absent = content.isNull() || (content.isMissingNode() && node.has("tool_calls"));
         if (!content.isString() && !(absent && role.equals("assistant"))) {
-            plain.put("content", text(content));
+            plain.put("content", text(f, content));
         }
         return Message.of(plain);
     }
 
-    private static String text(JsonNode content) {
+    private static String text(Fields f, JsonNode content) {
         if (!content.isArray()) {
-            throw new InputException("the request: the content of a message is " + kind(content)
-                    + ", expected a text or an array of parts");
+            throw f.wrong("content", "a text or an array of parts");
         }
         StringBuilder text = new StringBuilder();
-        for (JsonNode part : content) {
+        for (int i = 0; i < content.size(); i++) {
+            JsonNode part = content.get(i);
             if (!part.path("type").asString("").equals("text")
                     || !part.path("text").isString()) {
-                throw new InputException("the request: a part of a message is not text; only parts"
-                        + " {\"type\": \"text\", \"text\": …} are supported");
+                throw f.refused(
+                        "content[" + i + "]",
+                        "is not text; only parts {\"type\": \"text\", \"text\": …} are supported");
             }
             text.append(part.path("text").stringValue());
         }
         return text.toString();
-    }
-
-    private static String kind(JsonNode content) {
-        if (content.isMissingNode() || content.isNull()) {
-            return content.isNull() ? "null" : "missing";
-        }
-        return content.isNumber() ? "a number" : content.isBoolean() ? "true or false" : "an object";
     }
 }

@@ -26,7 +26,8 @@ final class Models implements Route {
         if (path.length() > PATH.length()) {
             String name = path.substring(PATH.length() + 1);
             if (!name.equals(adapters.baseName()) && !adapters.names().contains(name)) {
-                throw new ApiError(404, "invalid_request_error", "model_not_found", "there is no such model");
+                throw new ApiError(404, "invalid_request_error", "model_not_found", "there is no such model")
+                        .about("model");
             }
             exchange.json(200, model(name));
             return;

@@ -7,6 +7,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.server.Handler;
@@ -25,12 +27,14 @@ final class Router extends Handler.Abstract {
             Set.of("POST /v1/load_lora_adapter", "POST /v1/unload_lora_adapter", "POST /lora-adapters");
 
     private final Map<String, Route> routes;
+    private final OtherRoutes others;
     private final Metrics metrics;
     private final Server.Options options;
     private volatile boolean draining;
 
-    Router(Map<String, Route> routes, Metrics metrics, Server.Options options) {
+    Router(Map<String, Route> routes, OtherRoutes others, Metrics metrics, Server.Options options) {
         this.routes = routes;
+        this.others = others;
         this.metrics = metrics;
         this.options = options;
     }
@@ -55,7 +59,7 @@ final class Router extends Handler.Abstract {
                 if (key != null) {
                     admit(key, exchange);
                 }
-                route(exchange.method(), path).answer(exchange);
+                route(exchange).answer(exchange);
             }
         } catch (IOException | RuntimeException | Error wrong) {
             failure = refuse(exchange, wrong);
@@ -176,18 +180,25 @@ final class Router extends Handler.Abstract {
         }
     }
 
-    private Route route(String method, String path) {
-        Route route = routes.get(method + " " + path);
-        if (route == null && path.startsWith("/v1/models/")) {
-            route = routes.get(method + " /v1/models");
-        }
+    /** What answers; HEAD is a GET whose body isn't sent. */
+    private Route route(Exchange exchange) {
+        String path = exchange.path();
+        String known = path.startsWith("/v1/models/") ? "/v1/models" : path;
+        String method = exchange.method();
+        Route route = routes.get((method.equals("HEAD") ? "GET" : method) + " " + known);
         if (route != null) {
             return route;
         }
-        boolean other = routes.keySet().stream().anyMatch(key -> key.endsWith(" " + path));
-        throw other
-                ? new ApiError(405, "invalid_request_error", null, path + " doesn't take " + method)
-                : new ApiError(404, "invalid_request_error", "unknown_url", "there is nothing at this address");
+        String allowed = Stream.of("GET", "POST")
+                .filter(other -> routes.containsKey(other + " " + known))
+                .map(other -> other.equals("GET") ? "GET, HEAD" : other)
+                .collect(Collectors.joining(", "));
+        if (allowed.isEmpty()) {
+            throw others.at(path);
+        }
+        exchange.header("Allow", allowed);
+        throw new ApiError(
+                405, "invalid_request_error", "method_not_allowed", path + " takes " + allowed + " and not " + method);
     }
 
     /** Tells a client why it gets no answer; returns what the connection can't go on with. */

@@ -133,6 +133,12 @@ public final class Server implements AutoCloseable {
     private static Server start(
             Map<String, Route> routes, Worker worker, Adapters adapters, Metrics metrics, Options options)
             throws IOException {
+        OtherRoutes others = new OtherRoutes(
+                adapters.baseName(),
+                adapters.base().task(),
+                routes.keySet().stream()
+                        .map(route -> route.substring(route.indexOf(' ') + 1))
+                        .toList());
         routes.put("GET /v1/models", new Models(adapters));
         routes.put("POST /v1/load_lora_adapter", new LoadAdapter(adapters, true));
         routes.put("POST /v1/unload_lora_adapter", new LoadAdapter(adapters, false));
@@ -142,7 +148,7 @@ public final class Server implements AutoCloseable {
         routes.put("GET /metrics", metrics::answer);
         Page.addTo(routes);
         metrics.watch(worker, adapters);
-        Router router = new Router(routes, metrics, options);
+        Router router = new Router(routes, others, metrics, options);
 
         QueuedThreadPool threads = new QueuedThreadPool(options.connections() + 8, 8);
         threads.setName("graft-http");

@@ -12,17 +12,21 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** How texts are told: as messages or as plain texts. */
 enum Shape {
-    CHAT("chat.completion", "chat.completion.chunk", "chatcmpl-"),
-    TEXT("text_completion", "text_completion", "cmpl-");
+    CHAT("chat.completion", "chat.completion.chunk", "chatcmpl-", "messages"),
+    TEXT("text_completion", "text_completion", "cmpl-", "prompt");
 
     final String object;
     final String chunk;
     final String prefix;
 
-    Shape(String object, String chunk, String prefix) {
+    /** The field of a request that says what is gone on from. */
+    final String input;
+
+    Shape(String object, String chunk, String prefix, String input) {
         this.object = object;
         this.chunk = chunk;
         this.prefix = prefix;
+        this.input = input;
     }
 
     /** Fills a choice of a whole answer. */

@@ -1,7 +1,6 @@
 package dev.graft.serve.http;
 
 import dev.graft.formats.Fields;
-import dev.graft.formats.InputException;
 import dev.graft.models.chat.ChatTemplate;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.serve.json.Schema;
@@ -56,23 +55,23 @@ record TextRequest(
         boolean usage = streaming != null && Boolean.TRUE.equals(streaming.boolOrNull("include_usage"));
         if (streaming != null) {
             if (!stream) {
-                throw new InputException("the request: stream_options is set, but stream is not");
+                throw f.refused("stream_options", "is set, but stream is not");
             }
             streaming.boolOrNull("include_obfuscation");
             streaming.refuseUnread("they are not supported");
         }
         Long seed = seed(f);
         GenerateOptions options = GenerateOptions.DEFAULT
-                .sampled(f.number("temperature", 1, 0, 2), f.number("top_p", 1, 0, 1))
+                .sampled(f.number("temperature", 1, 0, 2), positive(f, "top_p", 1, "a number above 0, at most 1"))
                 .withTopK(Math.max(0, f.integer("top_k", 0, -1)))
                 .withMinP(f.number("min_p", 0, 0, 1))
-                .withRepetitionPenalty(f.number("repetition_penalty", 1))
+                .withRepetitionPenalty(positive(f, "repetition_penalty", Double.POSITIVE_INFINITY, "a number above 0"))
                 .withSeed(seed == null ? RANDOM.nextLong() : seed)
                 .withStop(stop(f, limits).toArray(String[]::new));
         if (f.bool("ignore_eos", false)) {
             options = options.withEndTokens(Set.of());
         }
-        Tools tools = template == null ? null : Tools.read(f, template);
+        Tools tools = template == null ? null : ApiError.about("tools", () -> Tools.read(f, template));
         TextRequest read = new TextRequest(
                 f.string("model"),
                 maxTokens(f, chat, limits),
@@ -87,10 +86,10 @@ record TextRequest(
                 bias(f, vocabulary),
                 options);
         if (read.json() != null && tools != null) {
-            throw new InputException("the request: response_format is JSON and there are tools; one of them must go");
+            throw f.refused("response_format", "is JSON and there are tools; one of them must go");
         }
         if (read.json() != null || (tools != null && tools.areForced())) {
-            requireWholeJson(options);
+            requireWholeJson(f, options);
         }
         readNeutral(f, chat);
         for (String name : List.of("user", "safety_identifier", "prompt_cache_key")) {
@@ -98,6 +97,15 @@ record TextRequest(
         }
         f.informational("metadata");
         return read;
+    }
+
+    /** 1 where nothing is said. */
+    private static double positive(Fields f, String name, double most, String expected) {
+        double number = f.number(name, 1);
+        if (number <= 0 || number > most) {
+            throw f.wrong(name, expected);
+        }
+        return number;
     }
 
     private static @Nullable Long seed(Fields f) {
@@ -120,8 +128,13 @@ record TextRequest(
             stops.addAll(f.strings("stop"));
         }
         if (stops.size() > limits.stops() || stops.stream().anyMatch(text -> text.length() > LONGEST_STOP)) {
-            throw new InputException("the request: stop has " + stops.size() + " texts, at most " + limits.stops()
-                    + " of " + LONGEST_STOP + " characters are allowed");
+            throw f.refused(
+                    "stop",
+                    "has " + stops.size() + " texts, at most " + limits.stops() + " of " + LONGEST_STOP
+                            + " characters are allowed");
+        }
+        if (stops.contains("")) {
+            throw f.wrong("stop", "texts of at least one character");
         }
         return stops;
     }
@@ -140,7 +153,7 @@ record TextRequest(
         Integer count = f.integerOrNull("top_logprobs", 0, 20);
         boolean wanted = f.bool("logprobs", false);
         if (count != null && count > 0 && !wanted) {
-            throw new InputException("the request: top_logprobs is " + count + ", but logprobs is not true");
+            throw f.refused("top_logprobs", "is " + count + ", but logprobs is not true");
         }
         return wanted ? count == null ? 0 : count : -1;
     }
@@ -166,11 +179,12 @@ record TextRequest(
     }
 
     /** A JSON text ends where it is whole, and nowhere else. */
-    private static void requireWholeJson(GenerateOptions options) {
+    private static void requireWholeJson(Fields f, GenerateOptions options) {
         if (!options.stop().isEmpty() || options.endTokens() != null) {
-            throw new InputException(
-                    "the request: response_format or tool_choice asks for JSON, which goes neither with stop"
-                            + " nor with ignore_eos: a text that is cut is no JSON");
+            throw f.refused(
+                    options.stop().isEmpty() ? "ignore_eos" : "stop",
+                    "is set, but response_format or tool_choice asks for JSON, which goes neither with stop nor with"
+                            + " ignore_eos: a text that is cut is no JSON");
         }
     }
 
@@ -185,8 +199,7 @@ record TextRequest(
                 all.put(Integer.valueOf(id), bias.number(id, 0, -100, 100));
             }
             if (all.size() > 1024) {
-                throw new InputException(
-                        "the request: logit_bias has " + all.size() + " tokens, at most 1024 are allowed");
+                throw f.refused("logit_bias", "has " + all.size() + " tokens, at most 1024 are allowed");
             }
         }
         return all;
@@ -197,16 +210,16 @@ record TextRequest(
         if (chat) {
             JsonNode functions = f.node("functions");
             if (functions != null && !functions.isNull()) {
-                throw new InputException("the request: functions are not supported; use tools");
+                throw f.refused("functions", "is not supported; use tools");
             }
             if (f.bool("store", false)) {
-                throw new InputException("the request: store is true, but nothing is stored");
+                throw f.refused("store", "is true, but nothing is stored");
             }
         } else {
             f.integer("best_of", 1, 1, 1);
             String suffix = f.stringOrNull("suffix");
             if (suffix != null && !suffix.isEmpty()) {
-                throw new InputException("the request: suffix is not supported; leave it out");
+                throw f.refused("suffix", "is not supported; leave it out");
             }
         }
         f.choice("service_tier", "auto", "auto", "default");

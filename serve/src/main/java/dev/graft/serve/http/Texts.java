@@ -1,7 +1,6 @@
 package dev.graft.serve.http;
 
 import dev.graft.formats.Fields;
-import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.generate.FinishReason;
@@ -31,7 +30,6 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.eclipse.jetty.io.EofException;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -74,13 +72,10 @@ final class Texts implements Route {
                 chat == null ? null : chat.template(),
                 exchange.limits(),
                 adapters.base().backbone().vocabSize());
-        List<int[]> prompts = chat == null
-                ? prompts(fields, exchange.limits())
-                : List.of(Tools.prompt(chat, Messages.read(fields), request.tools())
-                        .ids());
+        List<int[]> prompts = ApiError.about(shape.input, () -> prompts(fields, request, exchange.limits()));
         boolean echo = shape == Shape.TEXT && fields.bool("echo", false);
         if (echo && request.logprobs() >= 0) {
-            throw new InputException("the request: echo is true and logprobs is set; one of them must go");
+            throw fields.refused("echo", "is true and logprobs is set; one of them must go");
         }
         fields.refuseUnread("they are not supported; leave them out");
         BlockingQueue<Event> events = new LinkedBlockingQueue<>();
@@ -117,7 +112,7 @@ final class Texts implements Route {
                     }
                 }));
             }
-            return engine.submit(asks, listeners);
+            return ApiError.about(shape.input, () -> engine.submit(asks, listeners));
         } catch (RuntimeException refused) {
             lease.close();
             throw refused;
@@ -148,63 +143,44 @@ final class Texts implements Route {
         };
     }
 
-    private List<int[]> prompts(Fields fields, Limits limits) {
-        JsonNode prompt = fields.node("prompt");
-        List<int[]> prompts = new ArrayList<>();
-        if (prompt != null && prompt.isString()) {
-            prompts.add(encode(prompt.stringValue()));
-        } else if (prompt != null
-                && prompt.isArray()
-                && !prompt.isEmpty()
-                && prompt.get(0).isIntegralNumber()) {
-            prompts.add(ids(fields, prompt));
-        } else if (prompt != null && prompt.isArray() && !prompt.isEmpty()) {
-            if (prompt.size() > limits.texts()) {
-                throw new InputException("the request: prompt has " + prompt.size() + " texts, at most "
-                        + limits.texts() + " are allowed");
-            }
-            for (JsonNode one : prompt) {
-                prompts.add(one.isString() ? encode(one.stringValue()) : ids(fields, one));
-            }
-        } else {
-            throw fields.wrong("prompt", "a text, an array of texts, token ids or an array of token ids");
+    private List<int[]> prompts(Fields fields, TextRequest request, Limits limits) {
+        if (chat != null) {
+            return List.of(
+                    Tools.prompt(chat, Messages.read(fields), request.tools()).ids());
         }
-        return prompts;
-    }
-
-    private int[] encode(String text) {
-        return tokenizer.encode(text, EncodeOptions.DEFAULT).ids();
-    }
-
-    private static int[] ids(Fields fields, JsonNode array) {
-        if (!array.isArray()) {
-            throw fields.wrong("prompt", "a text, an array of texts, token ids or an array of token ids");
+        Input input = Input.read(
+                fields, shape.input, limits.texts(), adapters.base().backbone().vocabSize());
+        if (input instanceof Input.Ids known) {
+            return known.ids();
         }
-        int[] ids = new int[array.size()];
-        for (int i = 0; i < ids.length; i++) {
-            if (!array.get(i).isIntegralNumber() || !array.get(i).canConvertToInt()) {
-                throw fields.wrong("prompt", "whole numbers as token ids");
-            }
-            ids[i] = array.get(i).intValue();
-        }
-        return ids;
+        return ((Input.Texts) input)
+                .texts().stream()
+                        .map(text ->
+                                tokenizer.encode(text, EncodeOptions.DEFAULT).ids())
+                        .toList();
     }
 
     private List<Ask> asks(TextRequest request, List<int[]> prompts, Served served, Exchange exchange) {
         int texts = prompts.size() * request.n();
         if (texts > exchange.limits().texts()) {
-            throw new InputException("the request asks for " + texts + " texts, at most "
-                    + exchange.limits().texts() + " are allowed");
+            throw new ApiError(
+                            400,
+                            "invalid_request_error",
+                            null,
+                            "the request asks for " + texts + " texts, at most "
+                                    + exchange.limits().texts() + " are allowed")
+                    .about("n");
         }
         List<Ask> asks = new ArrayList<>();
         for (int[] prompt : prompts) {
             int room = Math.max(1, engine.longest() - prompt.length + 1);
             if (prompt.length > engine.longest()) {
                 throw new ApiError(
-                        400,
-                        "invalid_request_error",
-                        "context_length_exceeded",
-                        "the prompt has " + prompt.length + " tokens, the model can take " + engine.longest());
+                                400,
+                                "invalid_request_error",
+                                "context_length_exceeded",
+                                "the prompt has " + prompt.length + " tokens, the model can take " + engine.longest())
+                        .about(shape.input);
             }
             int absent = shape == Shape.CHAT ? exchange.limits().newTokens() : 16;
             Integer asked = request.maxTokens();

@@ -50,7 +50,7 @@ public final class SchemaReader {
         SchemaReader reader = new SchemaReader(root.objectOrNull("$defs"));
         Schema schema = reader.schema(root);
         if (!(schema instanceof Schema.Struct)) {
-            throw new InputException(root.source() + " is of another type, expected an object with properties");
+            throw root.refused("is of another type, expected an object with properties");
         }
         return schema;
     }
@@ -81,7 +81,7 @@ public final class SchemaReader {
 
     private Schema schema(Fields f) {
         if (++depth > DEEPEST) {
-            throw new InputException(f.source() + ": is nested more than " + DEEPEST + " levels deep");
+            throw f.refused("is nested more than " + DEEPEST + " levels deep");
         }
         f.informational("title", "description", "default", "examples", "$schema", "$id", "$comment");
         limit(f, 1);
@@ -100,7 +100,7 @@ public final class SchemaReader {
         if (options != null) {
             List<Schema> read = new ArrayList<>();
             for (JsonNode option : options) {
-                read.add(schema(Fields.of(f.source() + ".anyOf[" + read.size() + "]", option)));
+                read.add(schema(f.inside("anyOf[" + read.size() + "]", option)));
             }
             return union(f, read);
         }
@@ -128,11 +128,10 @@ public final class SchemaReader {
             throw f.wrong("$ref", "the place of a schema in $defs, such as #/$defs/name");
         }
         if (!open.add(name)) {
-            throw new InputException(
-                    f.source() + ": $ref: the schema " + name + " refers to itself, which is not supported");
+            throw f.refused("$ref", "names the schema " + name + ", which refers to itself; that is not supported");
         }
         JsonNode definition = Objects.requireNonNull(definitions.node(name));
-        Schema schema = schema(Fields.of(f.source() + "." + name, definition));
+        Schema schema = schema(definitions.inside(name, definition));
         open.remove(name);
         return schema;
     }
@@ -144,8 +143,7 @@ public final class SchemaReader {
             apart &= options.stream().filter(option -> option.mayBegin(first)).count() <= 1;
         }
         if (!apart) {
-            throw new InputException(
-                    f.source() + ": has no alternatives, or some that begin alike, which is not supported");
+            throw f.refused("has no alternatives, or some that begin alike, which is not supported");
         }
         return options.size() == 1 ? options.get(0) : new Schema.Union(options);
     }
@@ -155,8 +153,9 @@ public final class SchemaReader {
         List<String> literals = new ArrayList<>();
         for (JsonNode value : values) {
             if (value.isContainer() || !isOf(type, value)) {
-                throw new InputException(f.source()
-                        + ": enum and const may have texts, numbers, booleans and null, of the type if one is named");
+                throw f.refused(
+                        f.has("const") ? "const" : "enum",
+                        "may have texts, numbers, booleans and null, of the type if one is named");
             }
             literals.add(written(value));
         }
@@ -184,7 +183,7 @@ public final class SchemaReader {
     private void limit(Fields f, int more) {
         count += more;
         if (count > MOST) {
-            throw new InputException(f.source() + ": the schema has more than " + MOST + " parts and values");
+            throw f.refused("goes beyond the " + MOST + " parts and values that a schema may have");
         }
     }
 
@@ -219,12 +218,14 @@ public final class SchemaReader {
         }
         for (String name : required) {
             if (!properties.has(name)) {
-                throw new InputException(f.source() + ": required has " + name + ", which is not among the properties");
+                throw f.refused("required", "has " + name + ", which is not among the properties");
             }
         }
         if (read.isEmpty() && others) {
-            throw new InputException(f.source() + ": properties is empty, so that only {} would answer it; name the"
-                    + " properties, or say \"additionalProperties\": false if {} is meant");
+            throw f.refused(
+                    "properties",
+                    "is empty, so that only {} would answer it; name the properties, or say"
+                            + " \"additionalProperties\": false if {} is meant");
         }
         return new Schema.Struct(read);
     }

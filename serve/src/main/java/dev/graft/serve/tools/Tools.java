@@ -111,31 +111,30 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
         String word = choice == null || choice.isNull() ? "auto" : choice.isString() ? choice.stringValue() : "";
         if (all == null || all.isEmpty()) {
             if (choice != null && !choice.isNull() && !word.equals("none")) {
-                throw new InputException("the request: tool_choice is set, but there are no tools");
+                throw f.refused("tool_choice", "is set, but there are no tools");
             }
             return null;
         }
         if (all.size() > MOST) {
-            throw new InputException(
-                    "the request: there are " + all.size() + " tools, at most " + MOST + " are allowed");
+            throw f.refused("tools", "has " + all.size() + " functions, at most " + MOST + " are allowed");
         }
         Map<String, @Nullable Fields> parameters = new LinkedHashMap<>();
         for (int i = 0; i < all.size(); i++) {
-            Fields tool = Fields.of("the request: tools[" + i + "]", all.get(i));
+            Fields tool = f.inside("tools[" + i + "]", all.get(i));
             tool.choice("type", "function", "function");
             Fields function = tool.object("function");
             function.informational("description");
             function.boolOrNull("strict");
             JsonNode schema = function.node("parameters");
-            String source = "the request: tools[" + i + "].function.parameters";
             parameters.put(
-                    function.string("name"), schema == null || schema.isNull() ? null : Fields.of(source, schema));
+                    function.string("name"),
+                    schema == null || schema.isNull() ? null : function.inside("parameters", schema));
             function.refuseUnread("they are not supported; leave them out");
             tool.refuseUnread("they are not supported; leave them out");
         }
         List<String> names = List.copyOf(parameters.keySet());
         if (names.size() < all.size()) {
-            throw new InputException("the request: two tools have one name");
+            throw f.refused("tools", "has two functions of one name");
         }
         return switch (word) {
             case "none" -> null;
@@ -154,7 +153,7 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
         function.refuseUnread("they are not supported; leave them out");
         choice.refuseUnread("they are not supported; leave them out");
         if (!names.contains(name)) {
-            throw new InputException("the request: tool_choice is " + name + ", which is none of the tools");
+            throw choice.refused("function.name", "is " + InputException.shown(name) + ", which is none of the tools");
         }
         return name;
     }

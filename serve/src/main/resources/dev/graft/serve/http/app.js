@@ -87,7 +87,7 @@ async function ask(side, prompt, signal) {
   let first = 0;
   try {
     let response = await request("v1/chat/completions", { ...options, messages: [{ role: "user", content: prompt }] }, signal);
-    if (response.status === 404 && (await response.clone().json()).error.code === "unknown_url") {
+    if (response.status === 404 && (await response.clone().json()).error.code === "route_not_served") {
       response = await request("v1/completions", { ...options, prompt }, signal);
     }
     if (!response.ok) throw new Error((await response.json()).error.message);

@@ -24,6 +24,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -100,7 +101,6 @@ class EncodersTest {
             assertThat(client.post("/v1/embeddings", "{\"model\": \"nobody\", \"input\": \"a\"}")
                             .status())
                     .isEqualTo(404);
-            assertThat(client.post("/v1/completions", "{}").status()).isEqualTo(404);
         }
     }
 
@@ -123,6 +123,35 @@ class EncodersTest {
             assertThat(none.error()).contains("input is null");
             assertThat(user.status()).isEqualTo(400);
             assertThat(user.error()).contains("user is 3");
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "bert-base, FEATURE_EXTRACTION, /v1/embeddings",
+        "bert-seqcls, SEQ_CLS, /v1/classify",
+        "bert-tokcls, TOKEN_CLS, /v1/token_classify"
+    })
+    void whatAnotherBaseAnswersIsToldWithWhatThisOneDoes(String name, Task task, String own) throws IOException {
+        try (Server server = serve(name, task, name)) {
+            Client client = new Client(server.address());
+            for (String path : List.of(
+                    "/v1/chat/completions",
+                    "/v1/completions",
+                    "/v1/embeddings",
+                    "/v1/classify",
+                    "/v1/token_classify")) {
+                Client.Reply reply = client.post(path, "{}");
+                if (path.equals(own)) {
+                    assertThat(reply.status()).isEqualTo(400);
+                    continue;
+                }
+                assertThat(reply.status()).isEqualTo(404);
+                assertThat(reply.json().at("/error/code").stringValue()).isEqualTo("route_not_served");
+                assertThat(reply.error())
+                        .startsWith(path + " needs a base for ")
+                        .contains("bert is served for " + task.name().toLowerCase(Locale.ROOT) + " and has " + own);
+            }
         }
     }
 

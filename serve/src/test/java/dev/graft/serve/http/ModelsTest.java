@@ -26,7 +26,6 @@ class ModelsTest extends WithTinyChat {
                 .isEqualTo(poet.path("bytes").longValue());
         assertThat(client.get("/v1/models/nobody").status()).isEqualTo(404);
         assertThat(client.get("/nowhere").status()).isEqualTo(404);
-        assertThat(client.get("/v1/completions").status()).isEqualTo(405);
         assertThat(client.get("/health").status()).isEqualTo(200);
         assertThat(client.get("/ready").status()).isEqualTo(200);
     }
@@ -76,6 +75,7 @@ class ModelsTest extends WithTinyChat {
         assertThat(client.post("/lora-adapters", "[{\"id\": 99, \"scale\": 1}]").status())
                 .isEqualTo(400);
         assertThat(client.post("/lora-adapters", "{}").status()).isEqualTo(400);
+        assertThat(client.post("/lora-adapters", "[{\"scale\": 1}]").error()).contains("id is missing");
     }
 
     private static String all(JsonNode list) {

@@ -56,10 +56,36 @@ class PageTest {
                 .findFirst();
     }
 
-    /** Opens a link of the page in a real browser and looks at what is there when both answers are. */
     @Test
     @Tag("slow")
     void twoAnswersAreStreamedSideBySide(@TempDir Path folder) throws Exception {
+        String dom = opened(folder, tiny.server);
+
+        assertThat(dom).contains("data-asked=\"true\"");
+        List<String> speeds = Pattern.compile("12 tokens in [0-9.]+ s, [0-9.]+ tokens/s, first after [0-9]+ ms")
+                .matcher(dom)
+                .results()
+                .map(match -> match.group())
+                .toList();
+        assertThat(speeds).hasSize(2);
+        assertThat(answers(dom)).hasSize(2).doesNotHaveDuplicates();
+        assertThat(dom).contains("lora, ").doesNotContain("class=\"failed\"");
+    }
+
+    @Test
+    @Tag("slow")
+    void aBaseWithoutAChatTemplateGoesOnWithTheText(@TempDir Path folder) throws Exception {
+        try (Engine engine = new Engine(tiny.base, tiny.base.tokenizer(), new Engine.Options(8, 64, 16, 1 << 20));
+                Server server = Server.texts(engine, tiny.adapters, null, new Metrics(), TinyChat.options())) {
+            String dom = opened(folder, server);
+
+            assertThat(answers(dom)).hasSize(2);
+            assertThat(dom).contains("12 tokens in ").doesNotContain("class=\"failed\"");
+        }
+    }
+
+    /** What a link of the page shows in a real browser when both answers are there. */
+    private static String opened(Path folder, Server server) throws IOException, InterruptedException {
         Optional<Path> browser = chromium();
         assumeTrue(browser.isPresent(), "no Chromium on the path");
         Process process = new ProcessBuilder(
@@ -70,25 +96,19 @@ class PageTest {
                         "--user-data-dir=" + folder,
                         "--virtual-time-budget=60000",
                         "--dump-dom",
-                        tiny.server.address() + "/#left=poet&right=clerk&prompt=Hello&tokens=12&ask")
+                        server.address() + "/#left=poet&right=clerk&prompt=Hello&tokens=12&ask")
                 .redirectError(ProcessBuilder.Redirect.DISCARD)
                 .start();
         String dom = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        return dom;
+    }
 
-        assertThat(dom).contains("data-asked=\"true\"");
-        List<String> speeds = Pattern.compile("12 tokens in [0-9.]+ s, [0-9.]+ tokens/s, first after [0-9]+ ms")
-                .matcher(dom)
-                .results()
-                .map(match -> match.group())
-                .toList();
-        assertThat(speeds).hasSize(2);
-        List<String> answers = Pattern.compile("<output[^>]*>([^<]+)</output>")
+    private static List<String> answers(String dom) {
+        return Pattern.compile("<output[^>]*>([^<]+)</output>")
                 .matcher(dom)
                 .results()
                 .map(match -> match.group(1))
                 .toList();
-        assertThat(answers).hasSize(2).doesNotHaveDuplicates();
-        assertThat(dom).contains("lora, ").doesNotContain("class=\"failed\"");
     }
 }

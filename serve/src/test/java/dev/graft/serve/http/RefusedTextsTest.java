@@ -103,6 +103,25 @@ class RefusedTextsTest extends WithTinyChat {
     }
 
     @Test
+    void whatWasExpectedIsSaidPlainly() {
+        assertRefused(
+                "/v1/completions",
+                "{\"model\": \"tiny\", \"prompt\": \"a\", \"best_of\": 2}",
+                "the request: best_of is 2, expected 1");
+        assertThat(client.ask("tiny", ", \"tools\": [{\"type\": \"retrieval\"}]")
+                        .error())
+                .endsWith("tools[0].type is \"retrieval\", expected \"function\"");
+        assertRefused(
+                "/v1/completions",
+                "{\"model\": \"tiny\", \"prompt\": \"a\", \"temperature\": 3}",
+                "temperature is 3, expected a number from 0 to 2");
+        assertRefused(
+                "/v1/completions",
+                "{\"model\": \"tiny\", \"prompt\": \"a\", \"top_p\": 0}",
+                "top_p is 0, expected a number above 0, at most 1");
+    }
+
+    @Test
     void whatIsRequiredMayNotBeNull() {
         String messages = "\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]";
 

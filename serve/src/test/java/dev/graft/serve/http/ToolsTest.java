@@ -197,7 +197,7 @@ class ToolsTest extends WithTinyChat {
                 ", \"tool_choice\": \"auto\" | there are no tools",
                 ", \"tools\": [@], \"tool_choice\": \"sometimes\" | none, auto, required or a function",
                 ", \"tools\": [@], \"tool_choice\": {\"type\": \"function\", \"function\": {\"name\": \"x\"}} | none of the tools",
-                ", \"tools\": [@, @] | two tools have one name",
+                ", \"tools\": [@, @] | two functions of one name",
                 ", \"tools\": [{\"type\": \"retrieval\"}] | type is \"retrieval\", expected",
                 ", \"tools\": [@], \"response_format\": {\"type\": \"json_object\"} | one of them must go",
                 ", \"tools\": [@], \"tool_choice\": \"required\", \"stop\": \"a\" | neither with stop",

@@ -221,7 +221,7 @@ class SchemaTextTest {
                 "{'type': 'object', 'properties': {'a': {'type': 'boolean', 'enum': ['true']}}} | of the type",
                 "{'type': 'object', 'properties': {'a': {'const': 1, 'enum': [1]}}} | enum",
                 "{'type': 'object', 'properties': {}} | properties is empty",
-                "{'type': 'object', 'properties': {'a': {'type': 'object', 'properties': {}}}} | a: properties is empty",
+                "{'type': 'object', 'properties': {'a': {'type': 'object', 'properties': {}}}} | a.properties is empty",
                 "{'type': 'object', 'properties': {'a': {'$ref': '#/x'}}} | $ref",
                 "{'$defs': {'b': {'type': 'array', 'items': {'$ref': '#/$defs/b'}}}, 'type': 'object', 'properties': {'a':"
                         + " {'$ref': '#/$defs/b'}}} | refers to itself",
