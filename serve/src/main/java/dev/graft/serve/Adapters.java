@@ -341,6 +341,8 @@ public final class Adapters {
         try (AdapterCache.Lease held = hold(name, found)) {
             synchronized (this) {
                 requireFree(name, itself);
+                // A part of it may have gone while it was made.
+                source.parts().forEach(this::source);
                 added.put(name, source);
                 removed.remove(name);
                 served(name, false, source, held.loaded());
@@ -362,32 +364,45 @@ public final class Adapters {
     }
 
     /**
-     * Takes an adapter out, and with it the canary of its name; what other names mean stays in memory. Texts that are being written with it end as they would.
+     * Takes an adapter out, and with it the canary of its name and what is made of it; what other names mean stays in memory. Texts that are being written
+     * with it end as they would.
      *
      * @throws UnknownAdapterException if there is none of that name
      */
     public void remove(String name) {
-        Lease pin;
+        List<Lease> unpinned = new ArrayList<>();
         List<Loaded> left = new ArrayList<>();
         synchronized (this) {
             if (!names().contains(name)) {
                 throw new UnknownAdapterException("the model " + InputException.shown(name) + " does not exist");
             }
-            for (boolean canary : new boolean[] {false, true}) {
-                Named known = named.remove(new Place(name, canary));
-                if (known != null) {
-                    left.add(known.loaded);
+            Set<String> gone = new TreeSet<>(Set.of(name));
+            added.forEach((other, made) -> {
+                if (made.parts().contains(name)) {
+                    gone.add(other);
                 }
-            }
-            left.removeIf(loaded -> named.values().stream().anyMatch(other -> other.loaded == loaded));
-            pin = pins.remove(name);
-            if (!(added.remove(name) instanceof VirtualAdapter)) {
+            });
+            Source source = added.get(name);
+            if (source == null || source.parts().isEmpty()) {
                 removed.add(name);
             }
+            added.keySet().removeAll(gone);
+            for (String one : gone) {
+                Lease pin = pins.remove(one);
+                if (pin != null) {
+                    unpinned.add(pin);
+                }
+            }
+            named.entrySet().removeIf(known -> {
+                boolean goes = gone.contains(known.getKey().name);
+                if (goes) {
+                    left.add(known.getValue().loaded);
+                }
+                return goes;
+            });
+            left.removeIf(loaded -> named.values().stream().anyMatch(other -> other.loaded == loaded));
         }
-        if (pin != null) {
-            pin.close();
-        }
+        unpinned.forEach(Lease::close);
         left.forEach(loaded -> cache.drop(loaded.version));
     }
 }

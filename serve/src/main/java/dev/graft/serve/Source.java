@@ -1,5 +1,6 @@
 package dev.graft.serve;
 
+import java.util.Set;
 import java.util.function.Function;
 
 /** What an adapter's name on the server stands for. */
@@ -12,6 +13,11 @@ sealed interface Source permits Source.Stored, VirtualAdapter {
      * @throws dev.graft.peft.store.UnknownAdapterException if it isn't there
      */
     AdapterStore.Found found(Function<String, AdapterStore.Found> stored, Function<String, Source> named);
+
+    /** The names on the server of what it is made of; none where it is in the store. */
+    default Set<String> parts() {
+        return Set.of();
+    }
 
     /**
      * An adapter of the store.

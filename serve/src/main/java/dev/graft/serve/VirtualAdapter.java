@@ -10,6 +10,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -63,6 +64,11 @@ public final class VirtualAdapter implements Source {
 
     public Combination combination() {
         return combination;
+    }
+
+    @Override
+    public Set<String> parts() {
+        return weights.keySet();
     }
 
     @Override

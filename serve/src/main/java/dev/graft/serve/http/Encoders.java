@@ -91,7 +91,7 @@ final class Encoders implements Route {
         }
         List<Encoding> texts = texts(fields);
         fields.stringOrNull("user");
-        fields.refuseUnread("they are not supported; leave them out");
+        fields.refuseUnread("It is not supported; leave it out");
         ObjectNode body = JsonNodeFactory.instance.objectNode();
         body.put("id", UUID.randomUUID().toString());
         body.put("object", "list");

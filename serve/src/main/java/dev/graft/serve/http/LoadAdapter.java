@@ -35,11 +35,11 @@ final class LoadAdapter implements Route {
                 adapters.add(name, virtual(fields));
             } else if (load) {
                 String path = fields.string("lora_path");
-                fields.refuseUnread("they are not supported; leave them out");
+                fields.refuseUnread("It is not supported; leave it out");
                 adapters.add(name, path);
             } else {
                 fields.integerOrNull("lora_int_id");
-                fields.refuseUnread("they are not supported; leave them out");
+                fields.refuseUnread("It is not supported; leave it out");
                 adapters.remove(name);
             }
         } catch (UnknownAdapterException unknown) {
@@ -69,7 +69,7 @@ final class LoadAdapter implements Route {
                         : Election.TOTAL,
                 combination.isRandom() ? Coins.of(fields.integer("seed", 0)) : usual.coins());
         Integer rank = combination == Combination.AVERAGE ? null : fields.integerOrNull("rank", 1, Integer.MAX_VALUE);
-        fields.refuseUnread("they don't belong to the combination " + combination.title() + "; leave them out");
+        fields.refuseUnread("It doesn't belong to the combination " + combination.title() + "; leave it out");
         return new VirtualAdapter(weights, combination, settings, rank);
     }
 }

@@ -5,18 +5,23 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.serve.Adapters;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * llama.cpp's {@code /lora-adapters}: the adapters by number with their strengths, and new strengths for them. An adapter acts where a request
- * names it as its model, as strongly as is said here; at 0 it is the base.
+ * llama.cpp's {@code /lora-adapters}: the adapters by number with their strengths, and new strengths for all of them, 0 for one that isn't named. An
+ * adapter acts where a request names it as its model, as strongly as is said here; at 0 it is the base. Its number stays its own.
  */
 final class LoraAdapters implements Route {
     private final Adapters adapters;
+    private final List<String> numbers = new ArrayList<>();
 
     LoraAdapters(Adapters adapters) {
         this.adapters = adapters;
@@ -25,32 +30,39 @@ final class LoraAdapters implements Route {
     @Override
     public void answer(Exchange exchange) throws IOException {
         List<String> names = adapters.names();
+        Map<Integer, String> numbered = numbered(names);
         if (exchange.method().equals("POST")) {
             JsonNode body = Json.parse(Exchange.BODY, exchange.bytes());
             if (!body.isArray()) {
                 throw new InputException("the request is no array, expected [{\"id\": 0, \"scale\": 1.0}, …]");
             }
-            double[] scales = new double[names.size()];
+            Map<String, Double> scales = new HashMap<>();
             for (JsonNode entry : body) {
                 Fields fields = Fields.of(Exchange.BODY, entry);
-                int id = fields.integer("id");
-                if (id < 0 || id >= scales.length) {
-                    throw fields.wrong("id", "one of the " + scales.length + " adapters, counted from 0");
+                String name = numbered.get(fields.integer("id"));
+                if (name == null) {
+                    throw fields.wrong("id", "one of " + numbered.keySet() + ", as GET /lora-adapters gives them");
                 }
-                scales[id] = fields.number("scale", 1, -100, 100);
-                fields.refuseUnread("they are not supported; leave them out");
+                scales.put(name, fields.number("scale", 1, -100, 100));
+                fields.refuseUnread("It is not supported; leave it out");
             }
-            for (int i = 0; i < scales.length; i++) {
-                adapters.strength(names.get(i), scales[i]);
-            }
+            names.forEach(name -> adapters.strength(name, scales.getOrDefault(name, 0.0)));
         }
         ArrayNode list = JsonNodeFactory.instance.arrayNode();
-        for (int i = 0; i < names.size(); i++) {
+        numbered.forEach((id, name) -> {
             ObjectNode entry = list.addObject();
-            entry.put("id", i);
-            entry.put("path", names.get(i));
-            entry.put("scale", adapters.strength(names.get(i)));
-        }
+            entry.put("id", id);
+            entry.put("path", name);
+            entry.put("scale", adapters.strength(name));
+        });
         exchange.json(200, list);
+    }
+
+    /** The adapters that there are, by number; one that goes and comes again has the number that it had. */
+    private synchronized Map<Integer, String> numbered(List<String> names) {
+        names.stream().filter(name -> !numbers.contains(name)).forEach(numbers::add);
+        Map<Integer, String> numbered = new TreeMap<>();
+        names.forEach(name -> numbered.put(numbers.indexOf(name), name));
+        return numbered;
     }
 }

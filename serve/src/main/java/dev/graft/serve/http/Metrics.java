@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
+import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
 /** What a server does, in figures: {@code GET /metrics} in Prometheus' form. */
@@ -57,22 +58,14 @@ public final class Metrics implements Engine.Observer {
                 "graft.adapters.bytes",
                 "What the parameters of adapters in memory take",
                 () -> adapters.counts().bytes());
-        count(
-                "graft.adapters.hits",
-                "Requests whose adapter was in memory",
-                () -> adapters.counts().hits());
-        count(
-                "graft.adapters.loads",
-                "Adapters that were loaded",
-                () -> adapters.counts().loads());
-        count(
-                "graft.adapters.evictions",
-                "Adapters that left memory for others",
-                () -> adapters.counts().evictions());
+        count("graft.adapters.hits", "Requests whose adapter was in memory", adapters, Adapters.Counts::hits);
+        count("graft.adapters.loads", "Adapters that were loaded", adapters, Adapters.Counts::loads);
+        count("graft.adapters.evictions", "Adapters that left memory for others", adapters, Adapters.Counts::evictions);
     }
 
-    private void count(String name, String description, Supplier<Number> value) {
-        FunctionCounter.builder(name, value, number -> number.get().doubleValue())
+    /** Micrometer holds what it counts by a weak reference, so that must be something that stays. */
+    private void count(String name, String description, Adapters adapters, ToDoubleFunction<Adapters.Counts> value) {
+        FunctionCounter.builder(name, adapters, all -> value.applyAsDouble(all.counts()))
                 .description(description)
                 .register(registry);
     }

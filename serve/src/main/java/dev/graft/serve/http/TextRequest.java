@@ -58,7 +58,7 @@ record TextRequest(
                 throw f.refused("stream_options", "is set, but stream is not");
             }
             streaming.boolOrNull("include_obfuscation");
-            streaming.refuseUnread("they are not supported");
+            streaming.refuseUnread("It is not supported; leave it out");
         }
         Long seed = seed(f);
         GenerateOptions options = GenerateOptions.DEFAULT
@@ -167,14 +167,14 @@ record TextRequest(
         String type = format.choice("type", "text", "text", "json_object", "json_schema");
         Fields described = type.equals("json_schema") ? format.object("json_schema") : null;
         if (described == null) {
-            format.refuseUnread("only a type is supported");
+            format.refuseUnread("Only a type is supported");
             return type.equals("text") ? null : Schema.ANY;
         }
         described.string("name");
         described.boolOrNull("strict");
         described.informational("description");
         Schema schema = SchemaReader.read(described.object("schema"));
-        format.refuseUnread("they are not supported; leave them out");
+        format.refuseUnread("It is not supported; leave it out");
         return schema;
     }
 

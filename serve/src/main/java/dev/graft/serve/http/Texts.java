@@ -77,7 +77,7 @@ final class Texts implements Route {
         if (echo && request.logprobs() >= 0) {
             throw fields.refused("echo", "is true and logprobs is set; one of them must go");
         }
-        fields.refuseUnread("they are not supported; leave them out");
+        fields.refuseUnread("It is not supported; leave it out");
         BlockingQueue<Event> events = new LinkedBlockingQueue<>();
         List<Ticket> tickets = submit(request, prompts, events, exchange);
         Answer answer = new Answer(

@@ -86,7 +86,7 @@ public final class SchemaReader {
         f.informational("title", "description", "default", "examples", "$schema", "$id", "$comment");
         limit(f, 1);
         Schema schema = body(f);
-        f.refuseUnread("they are not supported in a schema; leave them out and say in the prompt what you want");
+        f.refuseUnread("It is not supported in a schema; leave it out and say in the prompt what you want");
         depth--;
         return schema;
     }

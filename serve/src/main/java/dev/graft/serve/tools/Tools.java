@@ -129,8 +129,8 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
             parameters.put(
                     function.string("name"),
                     schema == null || schema.isNull() ? null : function.inside("parameters", schema));
-            function.refuseUnread("they are not supported; leave them out");
-            tool.refuseUnread("they are not supported; leave them out");
+            function.refuseUnread("It is not supported; leave it out");
+            tool.refuseUnread("It is not supported; leave it out");
         }
         List<String> names = List.copyOf(parameters.keySet());
         if (names.size() < all.size()) {
@@ -150,8 +150,8 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
         choice.choice("type", "function", "function");
         Fields function = choice.object("function");
         String name = function.string("name");
-        function.refuseUnread("they are not supported; leave them out");
-        choice.refuseUnread("they are not supported; leave them out");
+        function.refuseUnread("It is not supported; leave it out");
+        choice.refuseUnread("It is not supported; leave it out");
         if (!names.contains(name)) {
             throw choice.refused("function.name", "is " + InputException.shown(name) + ", which is none of the tools");
         }

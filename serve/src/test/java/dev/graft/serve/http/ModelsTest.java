@@ -3,7 +3,9 @@ package dev.graft.serve.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.JsonNode;
 
@@ -78,6 +80,30 @@ class ModelsTest extends WithTinyChat {
         assertThat(client.post("/lora-adapters", "[{\"scale\": 1}]").error()).contains("id is missing");
     }
 
+    @Test
+    void aNumberStaysTheAdapters() {
+        Map<String, Integer> before = numbers();
+        client.post("/v1/load_lora_adapter", "{\"lora_name\": \"aaa\", \"lora_path\": \"clerk\"}");
+        Map<String, Integer> with = numbers();
+        client.post("/v1/unload_lora_adapter", "{\"lora_name\": \"aaa\"}");
+
+        assertThat(with).containsAllEntriesOf(before).containsKey("aaa");
+        assertThat(before.values()).doesNotContain(with.get("aaa"));
+        assertThat(numbers()).isEqualTo(before);
+        assertThat(client.post("/lora-adapters", "[{\"id\": " + with.get("aaa") + "}]")
+                        .error())
+                .contains("id is " + with.get("aaa") + ", expected one of [");
+    }
+
+    private Map<String, Integer> numbers() {
+        Map<String, Integer> numbers = new HashMap<>();
+        client.get("/lora-adapters")
+                .json()
+                .forEach(entry -> numbers.put(
+                        entry.path("path").stringValue(), entry.path("id").intValue()));
+        return numbers;
+    }
+
     private static String all(JsonNode list) {
         List<String> entries = new ArrayList<>();
         list.forEach(entry -> entries.add("{\"id\": " + entry.path("id").intValue() + ", \"scale\": 1}"));
@@ -87,9 +113,16 @@ class ModelsTest extends WithTinyChat {
     @Test
     void figuresCountWhatHappens() {
         client.ask("tiny", "");
+        client.ask("poet", "");
+        client.ask("poet", "");
+        // What nothing but a meter refers to is gone then.
+        System.gc();
         String figures = client.get("/metrics").body();
 
         assertThat(figures)
+                .containsPattern("graft_adapters_loads_total [1-9]")
+                .containsPattern("graft_adapters_hits_total [1-9]")
+                .contains("graft_adapters_evictions_total 0.0")
                 .contains("graft_tokens_written_total")
                 .contains("graft_first_token_duration_seconds_bucket")
                 .contains("graft_requests_waiting 0.0")

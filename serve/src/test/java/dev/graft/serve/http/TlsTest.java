@@ -5,10 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
 import dev.graft.serve.Engine;
+import java.io.IOException;
 import java.io.InputStream;
+import java.net.Socket;
+import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyStore;
@@ -80,6 +84,8 @@ class TlsTest {
             trust.init(trusted);
             SSLContext context = SSLContext.getInstance("TLS");
             context.init(null, trust.getTrustManagers(), null);
+            assertThat(statusLine(context, tiny.server.address(), "gateway.example"))
+                    .isEqualTo("HTTP/1.1 200 OK");
             HttpResponse<String> reply = HttpClient.newBuilder()
                     .sslContext(context)
                     .version(HttpClient.Version.HTTP_1_1)
@@ -94,6 +100,19 @@ class TlsTest {
 
             assertThat(tiny.server.address().getScheme()).isEqualTo("https");
             assertThat(reply.statusCode()).isEqualTo(200);
+        }
+    }
+
+    /** Of a client that came by another name than the certificate's, as probes and proxies do. */
+    private static String statusLine(SSLContext context, URI server, String host) throws IOException {
+        try (Socket socket = context.getSocketFactory().createSocket(server.getHost(), server.getPort())) {
+            socket.getOutputStream()
+                    .write(("GET /health HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n")
+                            .getBytes(StandardCharsets.US_ASCII));
+            return new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII)
+                    .lines()
+                    .findFirst()
+                    .orElse("");
         }
     }
 

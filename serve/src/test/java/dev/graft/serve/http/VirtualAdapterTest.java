@@ -118,7 +118,11 @@ class VirtualAdapterTest {
             client.post("/v1/unload_lora_adapter", "{\"lora_name\": \"writer\"}");
             Client.Reply gone = client.post("/v1/completions", "{\"model\": \"both\", \"prompt\": \"Hello\"}");
             assertThat(gone.status()).isEqualTo(404);
-            assertThat(gone.body()).contains("writer");
+            assertThat(client.get("/v1/models").body()).doesNotContain("both");
+            assertThat(load(client, "{\"lora_name\": \"both\", \"adapters\": {\"poet\": 1, \"writer\": 1}}"))
+                    .isEqualTo(404);
+            assertThat(load(client, "{\"lora_name\": \"both\", \"adapters\": {\"poet\": 1, \"clerk\": 1}}"))
+                    .isEqualTo(200);
         }
     }
 
