@@ -127,6 +127,8 @@ public final class Adapters {
         TreeSet<String> names = new TreeSet<>(store.names());
         names.removeAll(removed);
         names.addAll(added.keySet());
+        // That is the base itself; its adapter of the same name is base:base.
+        names.remove(baseName);
         return List.copyOf(names);
     }
 

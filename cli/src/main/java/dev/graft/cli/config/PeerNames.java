@@ -30,7 +30,7 @@ final class PeerNames {
         flag(
                 "loss_on",
                 "all",
-                "completion",
+                "assistant",
                 "train_on_input",
                 "train_on_inputs",
                 "train_on_prompt",

@@ -45,6 +45,12 @@ record ServeRun(
     void run() {
         Loading loading = Aside.run(this::load);
         Adapters served = new Adapters(loading.base(), baseName(), store, adapterMemory);
+        if (store.names().contains(served.baseName())) {
+            err.println("  warning: an adapter is called " + served.baseName()
+                    + " as the base is, so that name means the base; ask for"
+                    + " the adapter as " + served.baseName() + ":" + served.baseName()
+                    + ", or give the base another name by --name");
+        }
         virtual.forEach(served::add);
         pins.forEach(served::pin);
         fingerprint(served);

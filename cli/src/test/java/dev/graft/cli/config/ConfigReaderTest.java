@@ -132,7 +132,7 @@ class ConfigReaderTest {
                 "lr_schedule: cosine | lr_scheduler | cosine",
                 "lr_warmup_steps: 7 | warmup_steps | 7",
                 "train_on_inputs: true | loss_on | all",
-                "train_on_prompt: false | loss_on | completion",
+                "train_on_prompt: false | loss_on | assistant",
                 "mask_prompt: false | loss_on | all",
                 "roles_to_train: [assistant] | loss_on | assistant",
                 "bf16: auto | dtype | auto",

@@ -81,6 +81,21 @@ class ModelsTest extends WithTinyChat {
     }
 
     @Test
+    void theBasesNameMeansTheBase() {
+        String base = client.ask("tiny", "").content();
+        tiny.lora("tiny", 11);
+        List<String> ids = new ArrayList<>();
+        client.get("/v1/models")
+                .json()
+                .path("data")
+                .forEach(model -> ids.add(model.path("id").stringValue()));
+
+        assertThat(ids).doesNotHaveDuplicates();
+        assertThat(client.ask("tiny", "").content()).isEqualTo(base);
+        assertThat(client.ask("tiny:tiny", "").content()).isNotEqualTo(base);
+    }
+
+    @Test
     void aNumberStaysTheAdapters() {
         Map<String, Integer> before = numbers();
         client.post("/v1/load_lora_adapter", "{\"lora_name\": \"aaa\", \"lora_path\": \"clerk\"}");
