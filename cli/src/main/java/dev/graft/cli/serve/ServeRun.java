@@ -43,6 +43,7 @@ record ServeRun(
         PrintWriter err) {
 
     void run() {
+        requireAdapters();
         Loading loading = Aside.run(this::load);
         Adapters served = new Adapters(loading.base(), baseName(), store, adapterMemory);
         if (store.names().contains(served.baseName())) {
@@ -74,6 +75,12 @@ record ServeRun(
         } catch (InterruptedException stop) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    /** That those are there that are named; else the base would be loaded in vain. */
+    private void requireAdapters() {
+        pins.stream().filter(pin -> !virtual.containsKey(pin)).forEach(store::find);
+        virtual.values().forEach(made -> made.weights().keySet().forEach(store::find));
     }
 
     private Loading load() {
