@@ -2,6 +2,11 @@ package dev.graft.cli;
 
 import dev.graft.formats.InputException;
 import java.io.PrintWriter;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.util.function.BooleanSupplier;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
@@ -56,12 +61,34 @@ final class Failures {
                     + "; try a smaller batch_size or a larger -Xmx";
         }
         String message = e.getMessage();
+        if (message != null && e.getCause() instanceof FileSystemException file && file.getReason() == null) {
+            String name = String.valueOf(file.getMessage());
+            return oneLine(
+                            message.endsWith(name)
+                                    ? message.substring(0, message.length() - name.length())
+                                    : message + ": ")
+                    + " " + reason(file);
+        }
         // A message of ours is a sentence; one of the JDK's may be a bare file name or nothing, which the type
         // completes.
         if (message != null && message.contains(" ")) {
             return oneLine(message);
         }
         return e.getClass().getSimpleName() + (message == null ? "" : ": " + oneLine(message));
+    }
+
+    /** What the JDK says by the type alone. */
+    private static String reason(FileSystemException e) {
+        if (e instanceof AccessDeniedException) {
+            return "permission denied";
+        } else if (e instanceof NoSuchFileException) {
+            return "no such file or folder";
+        } else if (e instanceof FileAlreadyExistsException) {
+            return "it is there already";
+        } else if (e instanceof NotDirectoryException) {
+            return "it is not a folder";
+        }
+        return e.getClass().getSimpleName();
     }
 
     private static String oneLine(String message) {

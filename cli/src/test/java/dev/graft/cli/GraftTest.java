@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
@@ -134,6 +136,14 @@ class GraftTest {
         assertThat(failWith(new InputException("r.yaml:3: seed is \"x\""), false))
                 .isEqualTo(2);
         assertThat(err).hasToString("r.yaml:3: seed is \"x\"\n");
+    }
+
+    @Test
+    void aFileThatCanNotBeReadIsNamedOnceWithTheReason() {
+        IOException denied = new AccessDeniedException("/rows.jsonl");
+        assertThat(failWith(new UncheckedIOException("cannot read /rows.jsonl: " + denied.getMessage(), denied), true))
+                .isEqualTo(1);
+        assertThat(err.toString().lines().findFirst()).hasValue("cannot read /rows.jsonl: permission denied");
     }
 
     @Test

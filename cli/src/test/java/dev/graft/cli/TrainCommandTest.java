@@ -376,6 +376,7 @@ class TrainCommandTest {
                 "data.text_field=review | columns maps text to review",
                 "max_time=30s | leaves the number of steps open",
                 "hidden_dropout=1.5 | hidden_dropout",
+                "resume=nowhere | resume is nowhere: no such folder",
                 "overwrite_output_dir=true resume=x | keep one of them"
             })
     void whatCannotBeHonouredIsRefused(String words, String message) {
@@ -384,6 +385,90 @@ class TrainCommandTest {
         assertThat(run.code()).as(run.err()).isEqualTo(2);
         assertThat(run.err()).contains(message);
         assertThat(out).doesNotExist();
+    }
+
+    /** There is neither such a base nor such a file, so whoever looked for them first would say that. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "lora.rnak=2 | unknown field",
+                "lora.init_lora_weights=nonsense | expected one of true, false, gaussian",
+                "lora.layers=some | expected a range such as 2-5",
+                "method=ia3 ia3.r=4 | unknown field",
+                "optimizer_kwargs={reg: 1} | It is no option of optimizer adamw",
+                "optimizer=lbfgs max_grad_norm=1 | max_grad_norm is 1.0; set it to 0",
+                "lr_scheduler_kwargs={power: 2} | lr_scheduler linear has no option power",
+                "lr_scheduler=polynomial lr_scheduler_kwargs={lr_end: 7} | must be below learning_rate",
+                "learning_rate=1000 | at most 100.0",
+                "max_loss_spike=0.5 | max_loss_spike is 0.5",
+                "parameter_groups={(: {learning_rate: 1}} | is not a regular expression",
+                "max_time=30s | leaves the number of steps open",
+                "task=tag packing=true | only rows of causal models can be packed",
+                "cache_frozen_layers=true packing=true | leave one of them out",
+                "auto_freeze_steps=3 | auto_freeze is not set",
+                "task=causal stride=3 | only texts that questions are on",
+                "task=causal mask_share=0.3 | nothing is masked",
+                "task=classify loss_on=all | a classifier has one answer a row",
+                "task=orpo preference.loss=ipo | preference.loss has no meaning for task orpo; set task=dpo",
+                "task=kto batch_size=1 | KTO compares",
+                "distillation.temperature=3 | there is no teacher",
+                "data.task_field=topic | lora knows one task",
+                "data.columns={txt: a} | data.columns maps txt"
+            })
+    void whatNoBaseAndNoRowsCouldMakeRightIsRefusedBeforeAnyAreReadOrFetched(String words, String message) {
+        Path nowhere = folder.resolve("nowhere.jsonl");
+
+        assertThat(refusedWithoutABase(nowhere, words).err()).contains(message);
+        assertThat(refusedWithoutABase(nowhere, words + " dry_run=true").err()).contains(message);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "eval_steps=5 | there are no validation rows",
+                "metric=acuracy data.valid_fraction=0.3 | no metric \"acuracy\" here",
+                "lr_scheduler=reduce_lr_on_plateau | give validation rows",
+                "packing=true | only rows of causal models can be packed",
+                "preference.beta=0.1 | no meaning where the rows are classification; set task=dpo (rows with chosen, rejected) or",
+                "task=causal | fine-tuning a causal model needs rows such as",
+                "task=mask overflow=drop | long texts are read in windows"
+            })
+    void whatTheRowsForbidIsRefusedBeforeABaseIsFetched(String words, String message) {
+        assertThat(refusedWithoutABase(data, words).err()).contains(message);
+    }
+
+    private Cli refusedWithoutABase(Path rows, String words) {
+        List<Object> all = new ArrayList<>(
+                List.of("train", "--model", "file:" + folder.resolve("nowhere"), "--data", rows, "--output-dir", out));
+        all.addAll(List.of((Object[]) words.split(" (?=[a-z0-9_.]+=)")));
+        Cli run = Cli.run(all.toArray());
+        assertThat(run.code()).as(run.err()).isEqualTo(2);
+        assertThat(out).doesNotExist();
+        return run;
+    }
+
+    @Test
+    void aFolderThatCanNotBeMadeIsToldBeforeTheBaseIsFetched() {
+        Cli run = Cli.run(
+                "train", "--model", "file:" + folder.resolve("nowhere"), "--data", data, "output_dir=" + data + "/out");
+
+        assertThat(run.code()).isEqualTo(1);
+        assertThat(run.err())
+                .contains("cannot make the folder " + data + "/out")
+                .contains("Not a directory");
+        Path deep = folder.resolve("a/b/c");
+        assertThat(Cli.run(
+                                "train",
+                                "--model",
+                                "file:" + folder.resolve("nowhere"),
+                                "--data",
+                                data,
+                                "output_dir=" + deep)
+                        .err())
+                .contains("nowhere");
+        assertThat(folder.resolve("a")).doesNotExist();
     }
 
     @Test

@@ -142,15 +142,24 @@ class TrainDataTest {
 
     @Test
     void whatPreferencesCannotHonourIsRefused() throws IOException {
-        refused("preference.loss has no meaning for task orpo", "--task", "orpo", "--preference.loss", "ipo");
+        refused(
+                "preference.loss has no meaning for task orpo; set task=dpo (rows with chosen, rejected)",
+                "--task",
+                "orpo",
+                "--preference.loss",
+                "ipo");
         refused("preference.beta has no meaning for task reward", "--task", "reward", "--preference.beta", "1");
+        refused("preference.centering has no meaning for task dpo; set task=reward", "--preference.centering", "1");
         refused("label_smoothing has no meaning for task orpo", "--task", "orpo", "label_smoothing=0.1");
         refused("only the sigmoid loss has it", "--preference.loss", "ipo", "label_smoothing=0.1");
         refused("but preferences are about the last answer", "loss_on=all");
         refused("the key \"completion\" is missing", "--task", "kto");
         Path chat = file("chat.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n");
         assertThat(train(chat, "--preference.beta", "0.2").err())
-                .contains("preference.beta has no meaning for task auto");
+                .contains(
+                        "preference.beta has no meaning where the rows are prompt and completion; set task=dpo (rows with"
+                                + " chosen, rejected) or task=orpo (rows with chosen, rejected) or task=kto (rows with prompt,"
+                                + " completion, label), or leave it out");
         assertThat(train(chat, "--task", "dpo").err()).contains("the key \"chosen\" is missing");
         Path judged = file("judged.csv", "prompt,completion,label\na,b,true\na,c,false\n");
         assertThat(train(judged, "batch_size=1").err()).contains("batch_size is 1, but KTO compares");

@@ -163,6 +163,16 @@ class TrainEngineTest {
     }
 
     @Test
+    void aSweepWithARunThatCannotBeMeantStartsNone() throws IOException {
+        Path sweep = Files.writeString(
+                folder.resolve("sweep.yaml"), "settings:\n  lora.init_lora_weights: [gaussian, nonsense]\n");
+        Cli run = train("--sweep", sweep);
+        assertThat(run.code()).as(run.err()).isEqualTo(2);
+        assertThat(run.err()).contains("init_lora_weights is \"nonsense\"");
+        assertThat(out).doesNotExist();
+    }
+
+    @Test
     @Tag("slow")
     void aSweepRunsEveryCombinationOnceAndGoesOn() throws IOException {
         // Rows are shared out by their content.

@@ -106,7 +106,10 @@ public interface Method {
             return List.of();
         }
 
-        /** Reads its settings for that base; every field of the method is read or refused. */
+        /**
+         * Reads its settings for that base; every field of the method is read or refused. What is refused because of the base says so by its
+         * name or its sizes.
+         */
         Method read(Fields config, Base base);
     }
 

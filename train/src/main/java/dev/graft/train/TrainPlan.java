@@ -40,9 +40,8 @@ public record TrainPlan(
 
     /** The learning rate's factor at each step. */
     Schedule schedule(TrainSettings settings) {
-        LearningRate rate = settings.optimization().schedule();
-        double learningRate = settings.optimization().learningRate();
-        return Schedule.named(
-                rate.schedule(), new Schedule.Span(warmupSteps, totalSteps, learningRate), rate.options());
+        return settings.optimization()
+                .schedule()
+                .over(totalSteps, warmupSteps, settings.optimization().learningRate());
     }
 }

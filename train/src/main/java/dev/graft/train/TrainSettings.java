@@ -6,7 +6,9 @@ import dev.graft.models.sites.Hooks;
 import dev.graft.train.BestScore.EarlyStopping;
 import dev.graft.train.data.Order;
 import dev.graft.train.optim.AdamW;
+import dev.graft.train.optim.Lbfgs;
 import dev.graft.train.optim.Optimizer;
+import dev.graft.train.schedules.Schedule;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -106,6 +108,13 @@ public record TrainSettings(
             if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
                 throw new InputException("label_smoothing is " + labelSmoothing + ", expected 0 or more and below 1");
             }
+            if (optimizer instanceof Lbfgs.Settings && (!groups.isEmpty() || maxGradientNorm > 0)) {
+                throw new InputException(
+                        "optimizer lbfgs builds on exact gradients and one rate for all parameters, but "
+                                + (groups.isEmpty()
+                                        ? "max_grad_norm is " + maxGradientNorm + "; set it to 0"
+                                        : "parameter_groups are given; leave them out"));
+            }
         }
 
         public Optimization withLearningRate(double rate) {
@@ -195,6 +204,10 @@ public record TrainSettings(
                 throw new InputException(
                         "warmup_steps is " + warmupSteps + " and warmup_ratio is " + warmupRatio + ": set one of them");
             }
+        }
+
+        Schedule over(int steps, int warmup, double learningRate) {
+            return Schedule.named(schedule, new Schedule.Span(warmup, steps, learningRate), options);
         }
     }
 
@@ -337,6 +350,17 @@ public record TrainSettings(
 
         boolean at(long step, boolean epochEnds) {
             return epochs && epochEnds || steps > 0 && step % steps == 0;
+        }
+    }
+
+    /** @throws InputException if the schedule doesn't take its options, or watches scores while nothing is evaluated */
+    public TrainSettings {
+        int steps = limits.maxSteps > 0 ? (int) Math.min(limits.maxSteps, Integer.MAX_VALUE) : Integer.MAX_VALUE;
+        LearningRate rate = optimization.schedule;
+        Schedule schedule = rate.over(steps, rate.warmupSteps, optimization.learningRate);
+        if (schedule instanceof Schedule.OnPlateau && evaluating.every.equals(Every.NEVER)) {
+            throw new InputException("lr_scheduler reduce_lr_on_plateau watches the score of evaluations, but there are"
+                    + " none; give validation rows, or choose another schedule");
         }
     }
 

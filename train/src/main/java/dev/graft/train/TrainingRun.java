@@ -76,10 +76,6 @@ final class TrainingRun {
         plateau = schedule instanceof Schedule.OnPlateau watched
                 ? new Plateau(watched, settings.evaluating().greaterIsBetter())
                 : null;
-        if (plateau != null && settings.evaluating().every().equals(Every.NEVER)) {
-            throw new InputException("lr_scheduler reduce_lr_on_plateau watches the score of evaluations, but there are"
-                    + " none; give validation rows, or choose another schedule");
-        }
         batches = new BatchPlan(
                 trainer.examples().lengths(),
                 settings.batching().size(),
@@ -131,18 +127,9 @@ final class TrainingRun {
             throw new InputException("ema_decay averages the values of many steps, but " + method
                     + " sets some to exactly zero, which a mean would undo; leave it out");
         }
-        if (optimization.optimizer() instanceof Lbfgs.Settings) {
-            boolean grouped = !optimization.groups().isEmpty();
-            if (grouped || rule != TrainingRule.NONE || optimization.maxGradientNorm() > 0) {
-                throw new InputException(
-                        "optimizer lbfgs builds on exact gradients and one rate for all parameters, but "
-                                + (grouped
-                                        ? "parameter_groups are given; leave them out"
-                                        : rule != TrainingRule.NONE
-                                                ? method + " changes rates or gradients while it trains; choose adamw"
-                                                : "max_grad_norm is " + optimization.maxGradientNorm()
-                                                        + "; set it to 0"));
-            }
+        if (optimization.optimizer() instanceof Lbfgs.Settings && rule != TrainingRule.NONE) {
+            throw new InputException("optimizer lbfgs builds on exact gradients and one rate for all parameters, but "
+                    + method + " changes rates or gradients while it trains; choose adamw");
         }
     }
 

@@ -160,13 +160,12 @@ class ResumedRunTest extends RecordedRuns {
                 new Lbfgs.Settings(2, 4, 1e-7, 1e-9, 3, true));
         for (Optimizer.Settings optimizer : optimizers) {
             boolean plain = optimizer instanceof Lbfgs.Settings;
-            TrainSettings settings = with(optimizer);
-            TrainSettings.Optimization all = settings.optimization().withAveraging(0.9);
-            settings = settings.with(
+            TrainSettings.Optimization all = SETTINGS.optimization().withAveraging(0.9);
+            TrainSettings settings = SETTINGS.with(
                     plain
                             ? new TrainSettings.Optimization(
                                     optimizer, 0.1, null, all.schedule(), 0, 0, List.of(), 0.9, 10)
-                            : all.withGroups(List.of(new ParameterGroup("lora_B", 5e-3, 0.1))));
+                            : all.with(optimizer).withGroups(List.of(new ParameterGroup("lora_B", 5e-3, 0.1))));
             settings = settings.withMaxSteps(8).with(new Saving(Every.steps(100), 2));
             Path whole = folder.resolve(
                     "whole-" + optimizer.getClass().getDeclaringClass().getSimpleName());

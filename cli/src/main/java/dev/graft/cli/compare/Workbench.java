@@ -7,13 +7,13 @@ import dev.graft.cli.model.Loading;
 import dev.graft.cli.train.ChosenTeacher;
 import dev.graft.cli.train.DataFiles;
 import dev.graft.cli.train.Prepared;
+import dev.graft.cli.train.RunTask;
 import dev.graft.cli.train.Settings;
 import dev.graft.eval.compare.Contender;
 import dev.graft.eval.compare.Experiment;
 import dev.graft.eval.compare.Search;
 import dev.graft.eval.predict.LinearProbe;
 import dev.graft.eval.run.RunData;
-import dev.graft.eval.run.Scorer;
 import dev.graft.formats.InputException;
 import dev.graft.models.Task;
 import dev.graft.peft.Method;
@@ -61,7 +61,7 @@ public record Workbench(Experiment experiment, List<Contender> contenders) {
         Splits splits = data.open();
         Prepared.Files files = Prepared.fetch(run.base(), err);
         Dataset trained = (Dataset) splits.train();
-        RunData task = Prepared.task(run, trained, files.checkpoint());
+        RunData task = new RunTask(run).of(trained, files.checkpoint());
         Map<String, Rows> others = new LinkedHashMap<>();
         elsewhere.forEach((name, set) -> others.put(name, data.testRows(set, trained)));
         splits = withValidation(run, splits);
@@ -74,7 +74,7 @@ public record Workbench(Experiment experiment, List<Contender> contenders) {
         Examples validation = Examples.encode(rows("validation", splits.validation()), encoder, length, overflow);
         Map<String, Examples> encoded = new LinkedHashMap<>();
         others.forEach((name, rows) -> encoded.put(name, Examples.encode(rows, encoder, length, overflow)));
-        TrainSettings usual = new Settings(run, task, Scorer.of(task)).of(train.size());
+        TrainSettings usual = new Settings(run, task, true).of(train.size());
         TrainSettings settings =
                 usual.with(usual.optimization().withHeadRate(run.optimisation().headLearningRate()));
         Integer evalBatch = run.schedule().evalBatchSize();

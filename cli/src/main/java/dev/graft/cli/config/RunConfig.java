@@ -1,5 +1,6 @@
 package dev.graft.cli.config;
 
+import dev.graft.formats.InputException;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -308,7 +309,14 @@ public record RunConfig(
                     example = "10",
                     min = 1)
             @Nullable
-            Integer profile) {}
+            Integer profile) {
+        public Economy {
+            if (autoFreeze == null && autoFreezeSteps != null) {
+                throw new InputException("auto_freeze_steps is " + autoFreezeSteps
+                        + ", but auto_freeze is not set; set it to 50, or leave auto_freeze_steps out");
+            }
+        }
+    }
 
     public record Evaluation(
             @Key(
@@ -346,6 +354,11 @@ public record RunConfig(
 
     public RunConfig {
         methodOptions = Map.copyOf(methodOptions);
+        if (economy.cacheFrozenLayers && schedule.packing()) {
+            throw new InputException(
+                    "cache_frozen_layers and packing are both true, but layers are cached for whole rows;"
+                            + " leave one of them out");
+        }
     }
 
     /** With the base kept in that. */

@@ -10,6 +10,7 @@ import dev.graft.peft.Method;
 import dev.graft.peft.Methods;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -66,6 +67,33 @@ public final class ChosenMethod {
         Method method = type.read(fields, base);
         fields.refuseUnread("`graft methods " + name + "` lists the options of this method.");
         return method;
+    }
+
+    /**
+     * Refuses options that are wrong whatever the base is: what bases of another kind and size refuse in the same words has nothing to do
+     * with them.
+     *
+     * @throws InputException likewise
+     */
+    public static void check(String name, Map<String, Object> options, RunConfig.Compat compat) {
+        InputException refused = refusal(name, options, compat, ProbeBase.of(2, 128));
+        if (refused == null) {
+            return;
+        }
+        InputException again = refusal(name, options, compat, ProbeBase.encoder());
+        if (again != null && Objects.equals(refused.getMessage(), again.getMessage())) {
+            throw refused;
+        }
+    }
+
+    private static @Nullable InputException refusal(
+            String name, Map<String, Object> options, RunConfig.Compat compat, Base base) {
+        try {
+            of(name, options, compat, base);
+            return null;
+        } catch (InputException refused) {
+            return refused;
+        }
     }
 
     /** Puts lists of names in place of roles, and in place of a name that stands alone. */

@@ -15,6 +15,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import tools.jackson.databind.JsonNode;
 
 /** Small models in memory, on which methods show what they do without a model on the disk. */
 final class ProbeBase {
@@ -93,8 +94,9 @@ final class ProbeBase {
     }
 
     private static Base of(String config, Map<String, TensorInfo> tensors) {
-        Path nowhere = Path.of("a small model in memory");
-        Fields fields = Fields.of(nowhere.toString(), Json.parse(nowhere.toString(), config));
+        JsonNode json = Json.parse("a small model in memory", config);
+        Path nowhere = Path.of("a small " + json.path("model_type").stringValue() + " in memory");
+        Fields fields = Fields.of(nowhere.toString(), json);
         return Base.of(
                 nowhere.toString(), new Checkpoint(fields, new Ones(tensors, nowhere), nowhere), Base.Options.DEFAULT);
     }

@@ -171,12 +171,17 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
         if (wanted == null && base.numerics().equals(Numerics.BF16) && GradientProduct.isFaster()) {
             base.roundQuantizedGradients();
         } else if (wanted != null && wanted) {
-            if (!GradientProduct.isThere()) {
-                throw new InputException(
-                        "int8_gradients=true: products in 8-bit integers need a processor with AVX-512, which this one isn't;"
-                                + " leave int8_gradients out");
-            }
+            requireGradients(wanted);
             base.roundGradients();
+        }
+    }
+
+    /** Refuses gradients in int8 on a processor that doesn't have their products. */
+    public static void requireGradients(@Nullable Boolean wanted) {
+        if (wanted != null && wanted && !GradientProduct.isThere()) {
+            throw new InputException(
+                    "int8_gradients=true: products in 8-bit integers need a processor with AVX-512, which this one isn't;"
+                            + " leave int8_gradients out");
         }
     }
 

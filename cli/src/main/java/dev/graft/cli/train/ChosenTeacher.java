@@ -46,11 +46,8 @@ public record ChosenTeacher(RunConfig config) {
         String model = options.teacher();
         String adapter = options.adapter();
         if (model == null && adapter == null) {
-            refuse("temperature", options.temperature());
-            refuse("weight", options.weight());
             return inner;
         }
-        requireClasses(task);
         Loading teacher = load(model, adapter, task.task(), student, err);
         requireHead(teacher, student.base(), task);
         if (task.isImages()) {
@@ -82,6 +79,15 @@ public record ChosenTeacher(RunConfig config) {
         });
     }
 
+    /** Refuses settings of a teacher where there is none. */
+    void check() {
+        Distillation options = config.distillation();
+        if (options.teacher() == null && options.adapter() == null) {
+            refuse("temperature", options.temperature());
+            refuse("weight", options.weight());
+        }
+    }
+
     private static void refuse(String option, @Nullable Object value) {
         if (value != null) {
             throw new InputException("distillation." + option + " is " + value
@@ -89,7 +95,8 @@ public record ChosenTeacher(RunConfig config) {
         }
     }
 
-    private void requireClasses(RunData task) {
+    /** Refuses a teacher of rows whose answers can't be softened. */
+    void check(RunData task) {
         if (!task.goal().equals(Goal.TARGETS)) {
             refuse(config, "preferences are learnt without a teacher");
         }

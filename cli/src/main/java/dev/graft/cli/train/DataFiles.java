@@ -64,7 +64,7 @@ public record DataFiles(Data data, DataOptions options) {
     }
 
     /** Rows of preferences often have keys of other shapes too. */
-    private static @Nullable RowShape shape(RunConfig.Task task) {
+    static @Nullable RowShape shape(RunConfig.Task task) {
         return switch (task) {
             case DPO, ORPO, REWARD -> RowShape.PREFERENCE;
             case KTO -> RowShape.JUDGED;

@@ -8,8 +8,10 @@ import dev.graft.train.Resume;
 import dev.graft.train.checkpoints.RunLock;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -36,6 +38,11 @@ record OutputFolder(Path path, boolean overwrite, String resume) {
             throw new InputException("overwrite_output_dir removes the checkpoints of " + path + ", but resume is "
                     + resume + "; keep one of them");
         }
+        if (isPath() && !Files.isDirectory(Path.of(resume))) {
+            throw new InputException("resume is " + resume + ": no such folder; give auto, never, or a folder"
+                    + " checkpoint-<step> of a run");
+        }
+        tryToMake();
         List<String> names = names();
         boolean checkpoints = names.stream().anyMatch(name -> name.matches(CHECKPOINT));
         boolean begun = BEGINNING.containsAll(names);
@@ -46,6 +53,24 @@ record OutputFolder(Path path, boolean overwrite, String resume) {
                                     + " overwrite_output_dir=true"
                             : ", but no checkpoint to resume from: choose another folder, or replace what a run left"
                                     + " there with overwrite_output_dir=true"));
+        }
+    }
+
+    /** Makes the folder, as only trying tells whether that goes, and leaves nothing behind. */
+    private void tryToMake() {
+        List<Path> missing = new ArrayList<>();
+        for (Path at = path.toAbsolutePath(); at != null && !Files.exists(at); at = at.getParent()) {
+            missing.add(at);
+        }
+        try {
+            Files.createDirectories(path);
+            for (Path made : missing) {
+                Files.deleteIfExists(made);
+            }
+        } catch (DirectoryNotEmptyException usedByAnotherRun) {
+            return;
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot make the folder " + path + ": " + e.getMessage(), e);
         }
     }
 

@@ -6,9 +6,10 @@ import dev.graft.formats.InputException;
 import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Goal;
 import dev.graft.train.data.RowShape;
-import java.util.LinkedHashMap;
-import java.util.Map;
-import java.util.Set;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** What a config says about learning from preferences. */
@@ -16,7 +17,7 @@ record Preferences(RunConfig config) {
     private static final double BETA = 0.1;
 
     /** The task that rows are for, where nobody says. */
-    RunConfig.Task task(Dataset rows) {
+    private RunConfig.Task task(Dataset rows) {
         RunConfig.Task wanted = config.goal().task();
         if (wanted != RunConfig.Task.AUTO) {
             return wanted;
@@ -30,11 +31,25 @@ record Preferences(RunConfig config) {
     @Nullable
     Goal goal(Dataset rows) {
         RunConfig.Task task = task(rows);
+        return goal(
+                task,
+                task == RunConfig.Task.AUTO
+                        ? "where the rows are " + rows.shape().title()
+                        : "for task " + Prepared.name(task));
+    }
+
+    /** The goal of a task that is named; null where nothing is learnt from preferences. */
+    @Nullable
+    Goal goal(RunConfig.Task task) {
+        return goal(task, "for task " + Prepared.name(task));
+    }
+
+    private @Nullable Goal goal(RunConfig.Task task, String where) {
+        refuseOthers(task, where);
         Preference options = config.preference();
         double beta = or(options.beta(), BETA);
         return switch (task) {
             case DPO -> {
-                refuseBut(task, Set.of("beta", "loss"));
                 Preference.Form form = options.loss();
                 yield new Goal.Dpo(
                         form == null ? Goal.Form.SIGMOID : Goal.Form.valueOf(form.name()),
@@ -43,12 +58,10 @@ record Preferences(RunConfig config) {
             }
             case ORPO -> {
                 refuseSmoothing(task);
-                refuseBut(task, Set.of("beta"));
                 yield new Goal.Orpo(beta);
             }
             case KTO -> {
                 refuseSmoothing(task);
-                refuseBut(task, Set.of("beta", "desirable_weight", "undesirable_weight"));
                 Integer batch = config.schedule().batchSize();
                 if (batch != null && batch == 1) {
                     throw new InputException("batch_size is 1, but KTO compares an answer with the others of its batch;"
@@ -58,13 +71,9 @@ record Preferences(RunConfig config) {
             }
             case REWARD -> {
                 refuseSmoothing(task);
-                refuseBut(task, Set.of("centering"));
                 yield new Goal.Reward(or(options.centering(), 0));
             }
-            default -> {
-                refuseBut(task, Set.of());
-                yield null;
-            }
+            default -> null;
         };
     }
 
@@ -79,19 +88,28 @@ record Preferences(RunConfig config) {
         }
     }
 
-    private void refuseBut(RunConfig.Task task, Set<String> allowed) {
+    private void refuseOthers(RunConfig.Task task, String where) {
         Preference options = config.preference();
-        Map<String, @Nullable Object> given = new LinkedHashMap<>();
-        given.put("beta", options.beta());
-        given.put("loss", options.loss());
-        given.put("desirable_weight", options.desirableWeight());
-        given.put("undesirable_weight", options.undesirableWeight());
-        given.put("centering", options.centering());
-        given.forEach((name, value) -> {
-            if (value != null && !allowed.contains(name)) {
-                throw new InputException(
-                        "preference." + name + " has no meaning for task " + Prepared.name(task) + "; leave it out");
-            }
-        });
+        refuse(task, where, "beta", options.beta(), RunConfig.Task.DPO, RunConfig.Task.ORPO, RunConfig.Task.KTO);
+        refuse(task, where, "loss", options.loss(), RunConfig.Task.DPO);
+        refuse(task, where, "desirable_weight", options.desirableWeight(), RunConfig.Task.KTO);
+        refuse(task, where, "undesirable_weight", options.undesirableWeight(), RunConfig.Task.KTO);
+        refuse(task, where, "centering", options.centering(), RunConfig.Task.REWARD);
+    }
+
+    private static void refuse(
+            RunConfig.Task task, String where, String name, @Nullable Object value, RunConfig.Task... owners) {
+        if (value == null || List.of(owners).contains(task)) {
+            return;
+        }
+        String advice = Stream.of(owners)
+                .map(owner -> "task=" + Prepared.name(owner) + " (rows with "
+                        + String.join(
+                                ", ",
+                                Objects.requireNonNull(DataFiles.shape(owner)).keys())
+                        + ")")
+                .collect(Collectors.joining(" or "));
+        throw new InputException(
+                "preference." + name + " has no meaning " + where + "; set " + advice + ", or leave it out");
     }
 }

@@ -12,11 +12,9 @@ import dev.graft.eval.run.Scorer;
 import dev.graft.formats.InputException;
 import dev.graft.hub.Hub;
 import dev.graft.hub.Source;
-import dev.graft.models.Architecture;
 import dev.graft.models.Base;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
-import dev.graft.models.Task;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.checkpoints.Checkpoint;
 import dev.graft.models.matrices.Quantization;
@@ -34,8 +32,6 @@ import dev.graft.train.TrainSettings;
 import dev.graft.train.data.CausalEncoder;
 import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Examples;
-import dev.graft.train.data.Goal;
-import dev.graft.train.data.Label;
 import dev.graft.train.data.LossOn;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.RowEncoder;
@@ -48,7 +44,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -78,9 +73,23 @@ public record Prepared(
     /** Rows at a time where a method looks at the data before training. */
     private static final int CALIBRATION_BATCH = 8;
 
+    /** Refuses settings that no rows and no base could make right, before any are read or fetched. */
+    static void check(RunConfig config) {
+        RunConfig.Base base = config.base();
+        Method.Type method = ChosenMethod.named(base.method());
+        Source.parse(base.model());
+        RowTasks.check(config.data(), method);
+        DataFiles.of(config.data(), config.goal());
+        new RunTask(config).check();
+        new ChosenTeacher(config).check();
+        new Settings(config, null, true).of(1);
+        Loading.requireGradients(base.int8Gradients());
+        ChosenMethod.check(base.method(), config.methodOptions(), base.compat());
+    }
+
     /** Reads rows, loads the base and makes the adapter; the caller closes the result. */
     public static Prepared of(RunConfig config, PrintWriter err) {
-        ChosenMethod.named(config.base().method());
+        check(config);
         Splits splits = DataFiles.of(config.data(), config.goal()).open();
         boolean complete = false;
         try {
@@ -96,11 +105,16 @@ public record Prepared(
 
     private static Prepared of(RunConfig config, Splits splits, PrintWriter err) {
         double share = config.data().validFraction();
-        Files files = fetch(config.base(), err);
-        RunData task = task(config, (Dataset) splits.train(), files.checkpoint());
+        Dataset rows = (Dataset) splits.train();
+        RunTask asked = new RunTask(config);
+        RunData known = asked.of(rows);
         Splits unique = config.data().dedupe() ? splits.withoutRepeats() : splits;
         Splits whole = share > 0 ? unique.withValidation(share) : unique;
         Splits limited = DataFiles.limited(config.data(), whole);
+        new Settings(config, known, limited.validation() != null)
+                .of(limited.train().size());
+        Files files = fetch(config.base(), err);
+        RunData task = known != null ? known : asked.of(rows, files.checkpoint());
         limited.notes().forEach(err::println);
         return config.base().quantization() == RunConfig.Quantization.AUTO
                 ? new AutoQuantization(config, files, err).prepare(chosen -> of(chosen, task, limited, files, err))
@@ -108,10 +122,10 @@ public record Prepared(
     }
 
     private static Prepared of(RunConfig config, RunData task, Splits splits, Files files, PrintWriter err) {
+        RowTasks tasks = RowTasks.of(config.data(), splits.train());
         Loading loading = load(config.base(), task, files, err);
         Base base = loading.base();
         String name = config.base().method();
-        RowTasks tasks = RowTasks.of(config.data(), splits.train());
         Method method = ChosenMethod.of(
                 name,
                 tasks.options(ChosenMethod.named(name), config.methodOptions()),
@@ -134,8 +148,7 @@ public record Prepared(
         }
         tasks.check(adapter);
         Examples validation = encode(splits.validation(), encoder, tasks, length, overflow);
-        Scorer<?> scorer = Scorer.of(task);
-        TrainSettings settings = new Settings(config, task, validation == null ? null : scorer).of(train.size());
+        TrainSettings settings = new Settings(config, task, validation != null).of(train.size());
         Integer evalBatch = config.schedule().evalBatchSize();
         err.println(adapter.trainableLine());
         Natives.giveBack();
@@ -148,63 +161,12 @@ public record Prepared(
                 train,
                 validation,
                 encode(splits.test(), encoder, tasks, length, overflow),
-                scorer,
+                Scorer.of(task),
                 settings,
                 TrainPlan.of(settings, train.size()),
                 evalBatch == null ? settings.batching().size() : evalBatch,
                 tasks,
                 notes);
-    }
-
-    /** What the rows ask of a model, as far as the config allows. */
-    public static RunData task(RunConfig config, Dataset rows, Checkpoint checkpoint) {
-        Goal goal = new Preferences(config).goal(rows);
-        RunData task = goal != null
-                ? RunData.of(rows, goal)
-                : RunData.of(
-                        rows,
-                        switch (config.goal().task()) {
-                            case CLASSIFY -> Task.SEQ_CLS;
-                            case CAUSAL -> Task.CAUSAL_LM;
-                            case SEQ2SEQ -> Task.SEQ_2_SEQ_LM;
-                            case TAG -> Task.TOKEN_CLS;
-                            case ANSWER -> Task.QUESTION_ANS;
-                            case CHOOSE -> Task.MULTIPLE_CHOICE;
-                            case MASK -> Task.MASKED_LM;
-                            case SEMANTIC_SEGMENTATION -> Task.SEMANTIC_SEG;
-                            default -> rows.labelKind() == null && answers(checkpoint) ? Task.SEQ_2_SEQ_LM : null;
-                        });
-        if ((task.kind() == null || task.kind() == Label.Kind.EACH)
-                && config.goal().problemType() != RunConfig.ProblemType.AUTO) {
-            throw new InputException("problem_type is " + name(config.goal().problemType()) + ", but the rows are "
-                    + task.shape().title() + ", which have no label; leave it out");
-        }
-        if (task.task() != Task.QUESTION_ANS && config.goal().stride() != null) {
-            throw new InputException("stride is " + config.goal().stride()
-                    + ", but only texts that questions are on are read in windows; leave it out");
-        }
-        if (task.task() != Task.MASKED_LM && config.goal().maskShare() != null) {
-            throw new InputException("mask_share is " + config.goal().maskShare()
-                    + ", but nothing is masked; set task to mask, or leave it out");
-        }
-        if (task.task() != Task.CAUSAL_LM && config.goal().lossOn() != RunConfig.LossOn.COMPLETION) {
-            throw new InputException("loss_on is " + name(config.goal().lossOn())
-                    + ", but a classifier has one answer a row; loss_on belongs to causal models, leave it out");
-        }
-        if (goal != null && config.goal().lossOn() != RunConfig.LossOn.COMPLETION) {
-            throw new InputException("loss_on is " + name(config.goal().lossOn())
-                    + ", but preferences are about the last answer; leave it out");
-        }
-        if (task.kind() != null
-                && task.kind() != Label.Kind.ONE
-                && task.kind() != Label.Kind.EACH
-                && config.optimisation().labelSmoothing() > 0) {
-            throw new InputException("label_smoothing spreads one label over all classes, which these rows ("
-                    + task.shape().title() + ", "
-                    + (task.labels().size() == 0 ? "regression" : "any number of labels a row")
-                    + ") don't have; leave it out");
-        }
-        return task;
     }
 
     /** How a config reads rows. */
@@ -216,12 +178,6 @@ public record Prepared(
                 stride == null ? RunData.STRIDE : stride,
                 share == null ? RunData.MASK_SHARE : share,
                 config.base().seed());
-    }
-
-    /** Whether a model writes texts as an encoder-decoder does. */
-    private static boolean answers(Checkpoint checkpoint) {
-        Set<Task> tasks = Architecture.of(checkpoint.config()).tasks();
-        return tasks.contains(Task.SEQ_2_SEQ_LM) && !tasks.contains(Task.CAUSAL_LM);
     }
 
     static String name(Enum<?> value) {

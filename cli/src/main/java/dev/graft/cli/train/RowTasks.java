@@ -27,15 +27,19 @@ record RowTasks(@Nullable String field, List<String> names) {
         return new RowTasks(field, field == null ? List.of() : TaskEncoder.tasks(train));
     }
 
+    /** Refuses a field of tasks beside a method that knows one. */
+    static void check(Data data, Method.Type type) {
+        if (data.taskField() != null && type.tasksField() == null) {
+            throw new InputException("data.task_field is " + data.taskField() + ", but " + type.name()
+                    + " knows one task; leave it out, or take one of " + several());
+        }
+    }
+
     /** The options of a method with as many tasks as there are, where nobody says another number. */
     Map<String, Object> options(Method.Type type, Map<String, Object> given) {
         String known = type.tasksField();
-        if (field == null || (known != null && given.containsKey(known))) {
+        if (field == null || known == null || given.containsKey(known)) {
             return given;
-        }
-        if (known == null) {
-            throw new InputException("data.task_field is " + field + ", but " + type.name()
-                    + " knows one task; leave it out, or take one of " + several());
         }
         if (known.equals("languages")) {
             throw new InputException(type.name() + " makes its adapters of what is known about each task: give "

@@ -28,10 +28,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * What a config means for the trainer.
  *
- * @param scorer the metrics of the validation rows; null without such rows
+ * @param task null while it isn't known: then any metric goes, and the usual rate is that of classifying, the highest
+ * @param scored whether there are validation rows
  */
-public record Settings(
-        RunConfig config, RunData task, @Nullable Scorer<?> scorer) {
+public record Settings(RunConfig config, @Nullable RunData task, boolean scored) {
     private static final double USUAL_EPOCHS = 3;
     private static final double USUAL_WARMUP = 0.03;
 
@@ -52,10 +52,6 @@ public record Settings(
         RunConfig.Economy economy = config.economy();
         Double percentile = economy.autoFreeze();
         Integer steps = economy.autoFreezeSteps();
-        if (percentile == null && steps != null) {
-            throw new InputException("auto_freeze_steps is " + steps
-                    + ", but auto_freeze is not set; set it to 50, or leave auto_freeze_steps out");
-        }
         return new Economy(
                 economy.gradientCheckpointing(),
                 percentile == null ? 0 : percentile,
@@ -65,15 +61,15 @@ public record Settings(
     }
 
     private boolean prefers() {
-        return !task.goal().equals(Goal.TARGETS);
+        return task != null && !task.goal().equals(Goal.TARGETS);
     }
 
     private double usualRate() {
-        return prefers() ? 5e-5 : task.task() == Task.CAUSAL_LM ? 2e-4 : 1e-3;
+        return prefers() ? 5e-5 : task != null && task.task() == Task.CAUSAL_LM ? 2e-4 : 1e-3;
     }
 
     private int usualSize() {
-        return prefers() ? 4 : task.kind() == null ? 8 : 32;
+        return prefers() ? 4 : task == null || task.kind() == null ? 8 : 32;
     }
 
     private Optimization optimization() {
@@ -164,7 +160,7 @@ public record Settings(
 
     private Evaluating evaluating() {
         RunConfig.Evaluation evaluation = config.evaluation();
-        if (scorer == null) {
+        if (!scored) {
             refuse("eval_steps", evaluation.evalSteps());
             refuse("metric", evaluation.metric());
             refuse("early_stopping_patience", evaluation.earlyStoppingPatience());
@@ -180,7 +176,7 @@ public record Settings(
         return new Evaluating(
                 every(evaluation.evalSteps()),
                 metric,
-                scorer.greaterIsBetter(metric),
+                task != null && Scorer.of(task).greaterIsBetter(metric),
                 !Objects.equals(evaluation.loadBest(), false),
                 patience == null ? null : new EarlyStopping(patience, 0));
     }

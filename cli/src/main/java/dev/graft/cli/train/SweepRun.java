@@ -141,6 +141,7 @@ record SweepRun(Sweep sweep, Path folder, Function<Map<String, String>, RunConfi
             Map<String, String> whole = new LinkedHashMap<>(settings);
             whole.put("output_dir", folder.resolve(name).toString());
             RunConfig config = configs.apply(whole);
+            Prepared.check(config);
             planned.add(new Planned(name, settings, ResolvedConfig.write(config, "a sweep, " + shown(settings))));
         }
         return planned;

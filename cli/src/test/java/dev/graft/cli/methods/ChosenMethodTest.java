@@ -1,15 +1,18 @@
 package dev.graft.cli.methods;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.cli.config.RunConfig.Compat;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.peft.Method;
+import dev.graft.peft.Methods;
 import dev.graft.peft.methods.AdapterHubLora;
 import dev.graft.peft.methods.PTuningV2;
 import dev.graft.peft.methods.XLora;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
@@ -47,5 +50,37 @@ class ChosenMethodTest {
         assertThatThrownBy(() -> ChosenMethod.of("p-tuning-v2", Map.of("init_weights", "tiny"), Compat.GRAFT, LLAMA))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("init_weights is \"tiny\", expected \"small\", \"zero\" or null");
+    }
+
+    @Test
+    void whatNoMethodHasIsRefusedWithoutABaseAndItsDefaultsAreNot() {
+        for (Method.Type type : Methods.all()) {
+            check(type.name(), Map.of());
+            assertThatThrownBy(() -> ChosenMethod.check(type.name(), Map.of("no_such_option", 1), Compat.GRAFT))
+                    .as(type.name())
+                    .isInstanceOf(InputException.class)
+                    .hasMessageContaining("no_such_option");
+        }
+    }
+
+    /** Each is wrong for the small models on which options are tried, and right for some other base. */
+    @Test
+    void whatDependsOnTheBaseIsLeftToIt() {
+        check("lora", Map.of("target_modules", List.of("Wqkv")));
+        check("lora", Map.of("target_modules", List.of("q_proj"), "layers", "20-25"));
+        check("lora", Map.of("target_modules", "gate_up"));
+        check("prefix-tuning", Map.of("num_virtual_tokens", 20, "token_dim", 576, "num_layers", 30));
+        check("prompt-tuning", Map.of("num_virtual_tokens", 20, "num_transformer_submodules", 2));
+        check("pfeiffer", Map.of("leave_out", List.of(7)));
+        check("cpt", Map.of("examples", List.of(List.of("a", "b"))));
+        check("xlora", Map.of("hidden_size", 576));
+        assertThatThrownBy(() -> ChosenMethod.of("xlora", Map.of("hidden_size", 576), Compat.GRAFT, LLAMA))
+                .hasMessageContaining("hidden_size");
+    }
+
+    private static void check(String method, Map<String, Object> options) {
+        assertThatCode(() -> ChosenMethod.check(method, options, Compat.GRAFT))
+                .as(method)
+                .doesNotThrowAnyException();
     }
 }

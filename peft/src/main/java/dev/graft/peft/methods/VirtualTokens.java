@@ -38,7 +38,10 @@ final class VirtualTokens {
 
     /** Reads how many sets of rows there are. */
     static int sets(Fields f, Base base) {
-        Integer given = f.integerOrNull("num_transformer_submodules", 1, sets(base));
+        Integer given = f.integerOrNull("num_transformer_submodules", 1, 2);
+        if (given != null && given > sets(base)) {
+            throw f.wrong("num_transformer_submodules", sets(base) + ", as " + base.name() + " has");
+        }
         return given == null ? sets(base) : given;
     }
 
