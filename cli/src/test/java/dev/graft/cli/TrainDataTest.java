@@ -163,6 +163,40 @@ class TrainDataTest {
         assertThat(train(chat, "--task", "dpo").err()).contains("the key \"chosen\" is missing");
         Path judged = file("judged.csv", "prompt,completion,label\na,b,true\na,c,false\n");
         assertThat(train(judged, "batch_size=1").err()).contains("batch_size is 1, but KTO compares");
+        assertThat(train(judged, "--task", "causal").err())
+                .contains("task is causal, but the rows are judged answers", "set task to kto");
+        refused("set task to dpo, orpo or reward", "--task", "causal");
+    }
+
+    @Test
+    void judgedConversationsAreLearnedByKtoWithOnesAndZeros() throws IOException {
+        String row =
+                "{\"messages\": [{\"role\": \"user\", \"content\": \"%s\"}, {\"role\": \"assistant\", \"content\": \"%s\"}],"
+                        + " \"label\": %d}\n";
+        Path judged = file("judged.jsonl", row.formatted("a", "b", 1) + row.formatted("a", "c", 0));
+        Cli dry = train(judged, "--dry-run");
+        assertThat(dry.code()).as(dry.err()).isZero();
+        assertThat(dry.err()).contains("JSONL, judged answers, fields messages,label, 2 rows");
+        Cli run = train(judged, "--task", "kto", "epochs=1", "logging_steps=1");
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(Files.readString(folder.resolve("out/logs/events.jsonl"))).contains("\"reward_rejected\":");
+    }
+
+    @Test
+    void vectorsOfZerosAndOnesAreNoListsOfClasses() throws IOException {
+        Path vectors =
+                file("vectors.jsonl", "{\"text\": \"a\", \"label\": [0, 1]}\n{\"text\": \"b\", \"label\": [1, 0]}\n");
+        Cli refused = train(vectors);
+        assertThat(refused.code()).isEqualTo(2);
+        assertThat(refused.err())
+                .contains("vectors.jsonl:1: every row has all the labels [0, 1]")
+                .contains("it is no vector of zeros and ones: give the class's number or name");
+        Path same =
+                file("same.jsonl", "{\"text\": \"a\", \"label\": [\"x\"]}\n{\"text\": \"b\", \"label\": [\"x\"]}\n");
+        assertThat(train(same).err()).contains("every row has all the labels [x], so there is nothing to tell apart");
+        Path names = file("names.jsonl", "{\"text\": \"a\", \"label\": [0, 1]}\n{\"text\": \"b\", \"label\": [1]}\n");
+        Cli dry = train(names, "--dry-run");
+        assertThat(dry.code()).as(dry.err()).isZero();
     }
 
     private void refused(String message, Object... more) throws IOException {

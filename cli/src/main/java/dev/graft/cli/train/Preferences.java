@@ -19,6 +19,13 @@ record Preferences(RunConfig config) {
     /** The task that rows are for, where nobody says. */
     private RunConfig.Task task(Dataset rows) {
         RunConfig.Task wanted = config.goal().task();
+        boolean prefers = rows.shape() == RowShape.PREFERENCE || rows.shape() == RowShape.JUDGED;
+        if (wanted == RunConfig.Task.CAUSAL && prefers) {
+            throw new InputException(rows.place(0) + ": task is causal, but the rows are "
+                    + rows.shape().title() + ", of which some are not to be imitated; set task to "
+                    + (rows.shape() == RowShape.JUDGED ? "kto" : "dpo, orpo or reward")
+                    + ", or write the good answers alone, such as " + RowShape.PROMPT_COMPLETION.sample());
+        }
         if (wanted != RunConfig.Task.AUTO) {
             return wanted;
         }

@@ -210,6 +210,15 @@ public record RunData(
             throw new InputException(rows.place(0) + ": every row has the label "
                     + labels.names().get(0) + ", so there is nothing to tell apart");
         }
+        boolean all = rows.labelCounts().values().stream().allMatch(count -> count == rows.size());
+        if (kind == Label.Kind.MANY && all && labels.size() > 0) {
+            throw new InputException(rows.place(0) + ": every row has all the labels "
+                    + labels.names() + ", so there is nothing to tell apart"
+                    + (labels.names().equals(List.of("0", "1"))
+                            ? "; a list names the classes of its row, it is no vector of zeros and ones: give the class's"
+                                    + " number or name, or the list of those that the row has"
+                            : ""));
+        }
         return labels;
     }
 

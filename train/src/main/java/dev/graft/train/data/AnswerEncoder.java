@@ -1,6 +1,7 @@
 package dev.graft.train.data;
 
 import dev.graft.models.tokenizers.EncodeOptions;
+import dev.graft.models.tokenizers.SpecialTokens;
 import dev.graft.models.tokenizers.Tokenizer;
 import java.util.Arrays;
 import java.util.stream.IntStream;
@@ -27,13 +28,19 @@ public record AnswerEncoder(Tokenizer tokenizer, int start) implements RowEncode
         throw RowEncoder.unfit(row, place, "fine-tuning an encoder-decoder", RowShape.PROMPT_COMPLETION);
     }
 
+    /** An answer that ends with the end token gets no second one. */
+    private int[] endedOnce(String answer) {
+        int[] ids = tokenizer.encode(answer, EncodeOptions.DEFAULT).ids();
+        int end = tokenizer.specialTokens().id(SpecialTokens.Role.EOS).orElse(-1);
+        int last = ids.length - 1;
+        boolean twice = last > 0 && ids[last] == end && ids[last - 1] == end;
+        return twice ? Arrays.copyOf(ids, last) : ids;
+    }
+
     private Example example(int index, String source, String answer, int maxLength) {
         EncodeOptions options =
                 maxLength == Integer.MAX_VALUE ? EncodeOptions.DEFAULT : EncodeOptions.DEFAULT.truncate(maxLength);
-        int[] whole = IntStream.concat(
-                        IntStream.of(start),
-                        Arrays.stream(
-                                tokenizer.encode(answer, EncodeOptions.DEFAULT).ids()))
+        int[] whole = IntStream.concat(IntStream.of(start), Arrays.stream(endedOnce(answer)))
                 .toArray();
         // What is cut off here ends without its end token: an answer that goes on should not teach to stop.
         int[] ids = whole.length > maxLength ? Arrays.copyOf(whole, maxLength) : whole;

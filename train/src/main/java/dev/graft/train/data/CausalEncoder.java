@@ -24,7 +24,8 @@ import org.jspecify.annotations.Nullable;
  * learned with the token that ends it.
  *
  * <p>A prompt and its completion are joined as they stand, without the template, also for a model that has one. What is before the text
- * (such as {@code <s>}) is what the tokenizer adds, and the end token follows the completion, so that the model learns to stop. The prompt
+ * (such as {@code <s>}) is what the tokenizer adds, and the end token follows the completion, so that the model learns to stop; one that
+ * the completion ends with is enough. The prompt
  * has the tokens that it has alone: exactly what the model will see when it is asked. A text is all completion.
  *
  * <p>An instruction is a conversation of two turns where the model has a chat template, else a prompt in the words of Alpaca with its
@@ -139,8 +140,8 @@ public final class CausalEncoder implements RowEncoder {
         int[] text = continues
                 ? whole
                 : concat(prompt, tokenizer.encode(row.completion(), PLAIN).ids());
-        int[] ids = concat(
-                text, tokenizer.specialTokens().require(SpecialTokens.Role.EOS).id());
+        int end = tokenizer.specialTokens().require(SpecialTokens.Role.EOS).id();
+        int[] ids = isEnded(text, prompt.length, end, tokenizer) ? text : concat(text, end);
         OptionalInt bos = tokenizer.specialTokens().id(SpecialTokens.Role.BOS);
         if (bos.isPresent() && ids.length > 2 && ids[0] == bos.getAsInt() && ids[1] == bos.getAsInt()) {
             throw new InputException(place + ": the text begins with " + tokenizer.token(bos.getAsInt())
@@ -246,6 +247,18 @@ public final class CausalEncoder implements RowEncoder {
             count++;
         }
         return Arrays.copyOf(encoding.ids(), count);
+    }
+
+    /** Whether an answer has its end token already, with nothing but white space behind it. */
+    private static boolean isEnded(int[] ids, int from, int end, Tokenizer tokenizer) {
+        int last = ids.length - 1;
+        while (last >= from && ids[last] != end) {
+            last--;
+        }
+        return last >= from
+                && tokenizer
+                        .decode(Arrays.copyOfRange(ids, last + 1, ids.length), false)
+                        .isBlank();
     }
 
     private static Example example(int index, int[] ids, int[] labels, int maxLength) {

@@ -11,7 +11,9 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -36,6 +38,7 @@ public final class Dataset implements Rows {
     private final RowReader reader;
     private final long[] hashes;
     private final Map<String, Integer> labelCounts;
+    private final boolean wholeScores;
 
     private Dataset(Path path, Records records, Check check, RowReader reader) {
         this.path = path;
@@ -43,6 +46,7 @@ public final class Dataset implements Rows {
         this.reader = reader;
         this.hashes = Arrays.copyOf(check.hashes, check.rows);
         this.labelCounts = Collections.unmodifiableMap(check.labelCounts);
+        this.wholeScores = check.options.labels() == null && check.wholeScores;
     }
 
     /** Opens a file, finding out its format, shape and labels. */
@@ -87,6 +91,7 @@ public final class Dataset implements Rows {
         private final List<ObjectNode> first = new ArrayList<>();
         private @Nullable RowReader reader;
         private long[] hashes = new long[1024];
+        private boolean wholeScores = true;
         private int rows;
 
         Check(DataOptions options) {
@@ -123,6 +128,7 @@ public final class Dataset implements Rows {
             Label label = row.label();
             if (label != null) {
                 label.names().forEach(name -> labelCounts.merge(name, 1, Integer::sum));
+                wholeScores &= label instanceof Label.Score score && score.value() == Math.rint(score.value());
             }
         }
     }
@@ -176,7 +182,7 @@ public final class Dataset implements Rows {
         return text.toString();
     }
 
-    /** What is allowed but seldom meant: one row, one label, repeated rows. */
+    /** What is allowed but seldom meant: one row, one label, labels that are nearly the same, whole scores, repeated rows. */
     public List<String> warnings() {
         List<String> warnings = new ArrayList<>();
         if (size() == 1) {
@@ -186,6 +192,13 @@ public final class Dataset implements Rows {
             warnings.add(path + ": every label is "
                     + labelCounts.keySet().iterator().next() + ", so there is nothing to tell apart");
         }
+        if (labelKind() == Label.Kind.SCORE && wholeScores) {
+            warnings.add(
+                    path + ": every label is a whole number, but written with a point, such as 1.0, so the labels are"
+                            + " numbers to predict (regression); if they are classes set problem_type to single_label");
+        }
+        alike().forEach(names -> warnings.add(path + ": the labels " + names
+                + " differ only in case or in space around them; write them alike if they are one class"));
         long[] sorted = hashes.clone();
         Arrays.sort(sorted);
         int repeated = 0;
@@ -198,6 +211,18 @@ public final class Dataset implements Rows {
             warnings.add(path + ": " + repeated + " of " + size() + " rows repeat the input of another row");
         }
         return warnings;
+    }
+
+    private List<String> alike() {
+        Map<String, List<String>> groups = new TreeMap<>();
+        for (String name : labelCounts.keySet()) {
+            groups.computeIfAbsent(name.strip().toLowerCase(Locale.ROOT), plain -> new ArrayList<>())
+                    .add("\"" + name + "\"");
+        }
+        return groups.values().stream()
+                .filter(names -> names.size() > 1)
+                .map(names -> String.join(", ", names))
+                .toList();
     }
 
     @Override

@@ -7,7 +7,8 @@ import java.util.Locale;
 /**
  * What became of the rows of a split.
  *
- * @param dropped rows left out because they were too long, or had nothing to learn once cut
+ * @param dropped rows left out because they were too long
+ * @param emptied rows left out because nothing to learn was left of them once cut
  * @param truncated rows that were cut
  * @param split rows that became several
  * @param unlabelled rows kept although the loss counts nothing in them
@@ -21,6 +22,7 @@ public record EncodingSummary(
         int rows,
         int kept,
         int dropped,
+        int emptied,
         int truncated,
         int split,
         int unlabelled,
@@ -56,6 +58,11 @@ public record EncodingSummary(
         line(text, truncated, "longer than " + maxLength + " tokens were cut");
         line(text, split, "longer than " + maxLength + " tokens became several");
         line(text, dropped, "longer than " + maxLength + " tokens were left out");
+        line(
+                text,
+                emptied,
+                "left out: cut to " + maxLength + " tokens " + (emptied == 1 ? "it has" : "they have")
+                        + " nothing to learn");
         line(text, unlabelled, "without a labelled token");
         return text.toString();
     }
@@ -73,6 +80,7 @@ public record EncodingSummary(
         private int rows;
         private int kept;
         private int dropped;
+        private int emptied;
         private int truncated;
         private int split;
         private int unlabelled;
@@ -99,6 +107,10 @@ public record EncodingSummary(
 
         void dropped() {
             dropped++;
+        }
+
+        void emptied() {
+            emptied++;
         }
 
         void truncated() {
@@ -130,6 +142,7 @@ public record EncodingSummary(
                     rows,
                     kept,
                     dropped,
+                    emptied,
                     truncated,
                     split,
                     unlabelled,

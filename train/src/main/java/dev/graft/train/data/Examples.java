@@ -133,7 +133,7 @@ public final class Examples {
         private void cut(Example whole) {
             Example cut = fitted(rows, encoder, whole.row(), maxLength, overflow == Overflow.TRUNCATE ? 0 : LAST);
             if (whole.lossTerms() > 0 && cut.lossTerms() == 0) {
-                counter.dropped();
+                counter.emptied();
                 return;
             }
             counter.truncated();
@@ -170,7 +170,13 @@ public final class Examples {
             EncodingSummary summary = counter.end();
             if (summary.kept() == 0) {
                 throw new InputException("all " + rows.size() + " rows from " + rows.place(0)
-                        + " on are longer than max_seq_length " + maxLength + ": raise it, or let rows be truncated");
+                        + " on are longer than max_seq_length " + maxLength
+                        + (summary.emptied() > 0
+                                ? ", and cut to it they have nothing to learn: raise it"
+                                        + (overflow == Overflow.TRUNCATE
+                                                ? ", or cut the beginning (truncate_left)"
+                                                : "")
+                                : ": raise it, or let rows be truncated"));
             }
             if (summary.lossTerms() == 0) {
                 throw new InputException("no token of the " + rows.size() + " rows from " + rows.place(0)

@@ -52,13 +52,13 @@ public sealed interface Row {
     /** A prompt and what should follow it. */
     record Completion(String prompt, String completion) implements Row {}
 
-    /** Two answers to the same prompt, each a {@link Completion} or a {@link Chat} that ends with it. */
+    /** Two answers to the same prompt, each a {@link Completion}, an {@link Instruction} or a {@link Chat} that ends with it. */
     record Preference(Row chosen, Row rejected) implements Row {}
 
     /**
      * An answer and whether it is a good one.
      *
-     * @param answer a {@link Completion} or a {@link Chat} that ends with it
+     * @param answer a {@link Completion}, an {@link Instruction} or a {@link Chat} that ends with it
      */
     record Judged(Row answer, boolean isGood) implements Row {}
 

@@ -22,17 +22,17 @@ public enum RowShape {
     PROMPT_COMPLETION(
             "prompt and completion",
             List.of("prompt", "completion"),
-            List.of("tools"),
+            List.of("system", "tools"),
             "{\"prompt\": \"2 + 2 =\", \"completion\": \" 4\"}"),
     PREFERENCE(
             "preferences",
             List.of("chosen", "rejected"),
-            List.of("prompt", "tools"),
+            List.of("prompt", "question", "instruction", "input", "system", "tools"),
             "{\"prompt\": \"2 + 2 =\", \"chosen\": \" 4\", \"rejected\": \" 5\"}"),
     JUDGED(
             "judged answers",
             List.of("prompt", "completion", "label"),
-            List.of("tools"),
+            List.of("messages", "instruction", "input", "output", "system", "tools"),
             "{\"prompt\": \"2 + 2 =\", \"completion\": \" 4\", \"label\": true}"),
     WORDS(
             "words with tags",
@@ -115,7 +115,7 @@ public enum RowShape {
         return keys;
     }
 
-    /** The keys that a row may have beside them. */
+    /** The keys that a row may have beside them, or in place of some. */
     public List<String> optional() {
         return optional;
     }

@@ -140,6 +140,20 @@ class ChatRowsTest {
     }
 
     @Test
+    void the_answers_to_a_question_with_a_system_go_through_the_template() {
+        Row row = new Row.Preference(
+                new Row.Instruction("Be kind.", "Hi", "", "Hello"), new Row.Instruction("Be kind.", "Hi", "", "No"));
+        Example pair = new PreferenceEncoder(
+                        new CausalEncoder(QWEN, chat("chatml", QWEN), LossOn.COMPLETION, QWEN.idLimit()),
+                        new Goal.Orpo(0.1))
+                .encode(0, row, "a:1", 999);
+        String asked =
+                "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
+        assertThat(MaskedText.of(pair, QWEN)).isEqualTo(asked + "⟦Hello<|im_end|>⟧\n");
+        assertThat(MaskedText.of(pair.others().get(0), QWEN)).isEqualTo(asked + "⟦No<|im_end|>⟧\n");
+    }
+
+    @Test
     void all_of_a_text_is_learned_with_its_end() {
         Example text = new CausalEncoder(LLAMA, null, LossOn.COMPLETION, LLAMA.idLimit())
                 .encode(0, new Row.Text("Once upon", null, null), "a:1", 99);

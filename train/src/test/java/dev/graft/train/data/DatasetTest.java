@@ -265,12 +265,17 @@ class DatasetTest {
                 "a.jsonl",
                 "{\"question\":\"a\",\"response\":\"b\"}",
                 "data.columns: {prompt: question, completion: response}");
+        refused(
+                "a.jsonl",
+                "{\"question\":\"a\",\"answer\":\"b\"}",
+                "Nearest: prompt and completion",
+                "data.columns: {prompt: question, completion: answer}");
         refused("a.jsonl", "{\"dialog\":[]}", "data.columns: {messages: dialog}");
         refused("a.jsonl", "{\"Text\":\"a\",\"Label\":1}", "columns: {text: Text, label: Label}");
         refused(
                 "a.jsonl",
                 "{\"text\":\"a\",\"label\":1,\"prompt\":\"b\",\"completion\":\"c\"}",
-                "fit more than one shape (classification, prompt and completion)");
+                "fit more than one shape (classification, judged answers)");
     }
 
     @Test
@@ -290,7 +295,7 @@ class DatasetTest {
             delimiter = '|',
             quoteCharacter = '\0',
             value = {
-                "{\"text\":null,\"label\":1}|\"text\" is null, expected a string",
+                "{\"text\":null,\"label\":1}|\"text\" is null, expected a string; remove the row or fill it",
                 "{\"text\":\" \",\"label\":1}|\"text\" is empty",
                 "{\"text\":5,\"label\":1}|\"text\" is 5, expected a string",
                 "{\"text\":\"a\",\"label\":null}|the label is missing",
@@ -315,6 +320,7 @@ class DatasetTest {
             value = {
                 "{\"messages\":[]}|\"messages\" is [], expected a list",
                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}|no message is the assistant's",
+                "{\"messages\":[{\"role\":\"user\",\"content\":null}]}|message 1: \"content\" is null, expected a string; fill it",
                 "{\"messages\":[{\"role\":\"bot\",\"content\":\"a\"}]}|message 1 has the role \"bot\"",
                 "{\"messages\":[{\"role\":\"assistant\",\"content\":\"\"}]}|message 1: \"content\" is empty",
                 "{\"messages\":[{\"role\":\"user\",\"content\":[1]}]}|message 1: \"content\" is [1], expected a string",
@@ -361,7 +367,11 @@ class DatasetTest {
         refused("a.csv", "text,label\na,x\nb,NaN\n", "a.csv:3: the label is NaN, a missing value");
         refused("a.csv", "text,label\na,0\nb,-1\n", "a.csv:3: the label is -1");
         refused("a.csv", "text,label\na,0\nb,\n", "a.csv:3: the label is empty");
-        refused("a.jsonl", "{\"text\":\"a\",\"label\":[1,1]}", "the label 1 appears twice in [1,1]");
+        refused(
+                "a.jsonl",
+                "{\"text\":\"a\",\"label\":[1,1]}",
+                "the label 1 appears twice in [1,1]",
+                "give the class's number or name");
         refused(
                 "a.jsonl",
                 "{\"text\":\"a\",\"label\":[1]}\n{\"text\":\"a\",\"label\":1}",
@@ -418,6 +428,38 @@ class DatasetTest {
                 .singleElement()
                 .asString()
                 .endsWith("2 of 4 rows repeat the input of another row");
+    }
+
+    @Test
+    void whole_scores_and_labels_that_are_nearly_the_same_are_warned_of() {
+        Dataset floats = open("a.jsonl", "{\"text\":\"a\",\"label\":1.0}\n{\"text\":\"b\",\"label\":0.0}");
+        assertThat(floats.labelKind()).isEqualTo(Label.Kind.SCORE);
+        assertThat(floats.warnings())
+                .singleElement()
+                .asString()
+                .contains("every label is a whole number", "set problem_type to single_label");
+        DataOptions told = DataOptions.labelled(Label.Kind.SCORE);
+        assertThat(Dataset.open(floats.path(), told).warnings()).isEmpty();
+        assertThat(open("b.csv", "text,label\na,1.0\nb,2.5\n").warnings()).isEmpty();
+        assertThat(open("c.jsonl", "{\"text\":\"a\",\"label\":\"Pos\"}\n{\"text\":\"b\",\"label\":\"pos \"}")
+                        .warnings())
+                .singleElement()
+                .asString()
+                .contains("the labels \"Pos\", \"pos \" differ only in case or in space");
+        Dataset spaced = open("d.csv", "text, label\na, pos\nb,neg \n");
+        assertThat(spaced.labelCounts()).containsOnlyKeys("pos", "neg");
+    }
+
+    @Test
+    void a_second_text_that_only_later_rows_have_is_refused() {
+        String rows = "{\"text\":\"a\",\"label\":1}\n".repeat(100);
+        refused(
+                "a.jsonl",
+                rows + "{\"text\":\"a\",\"sentence2\":\"b\",\"label\":0}",
+                "a.jsonl:101: the row has a second text, \"sentence2\"");
+        assertThat(open("b.jsonl", rows + "{\"text\":\"a\",\"sentence2\":null,\"label\":0}")
+                        .size())
+                .isEqualTo(101);
     }
 
     @Test
@@ -481,6 +523,12 @@ class DatasetTest {
         assertThat(bare.answers()).isNull();
         assertThat(open("words.jsonl", RowShape.UNTAGGED.sample()).get(0).label())
                 .isNull();
+        refused(
+                "rows.json",
+                "{\"data\": [{\"text\": \"a\", \"label\": 1}]}",
+                "rows.json: data[0]",
+                "has the keys [text, label], but a list under \"data\" is read as SQuAD's articles",
+                "write rows as a list of their own");
         refused("bad.json", "{\"data\": [{\"paragraphs\": 3}]}", "bad.json: data[0]", "\"paragraphs\" is 3");
         refused(
                 "moved.json",

@@ -67,6 +67,32 @@ class ExamplesTest {
     }
 
     @Test
+    void an_end_token_that_the_answer_brings_is_learned_once() {
+        assertThat(MaskedText.of(completion(BYTES, "What is it?", " a tree<|endoftext|>", LossOn.COMPLETION), BYTES))
+                .isEqualTo("What is it?⟦ a tree<|endoftext|>⟧");
+        assertThat(MaskedText.of(completion(BYTES, "", "a tree<|endoftext|>\n", LossOn.COMPLETION), BYTES))
+                .isEqualTo("a⟦ tree<|endoftext|>\n⟧");
+        assertThat(MaskedText.of(completion(BYTES, "", "a<|endoftext|>b", LossOn.COMPLETION), BYTES))
+                .as("an end inside is no end")
+                .isEqualTo("a⟦<|endoftext|>b<|endoftext|>⟧");
+        assertThat(MaskedText.of(completion(BYTES, "a<|endoftext|>", " ", LossOn.COMPLETION), BYTES))
+                .as("the end of the prompt is none of the answer")
+                .isEqualTo("a<|endoftext|>⟦ <|endoftext|>⟧");
+    }
+
+    @Test
+    void an_encoder_decoder_learns_one_end_token_too() {
+        Tokenizer unigram = Tokenizers.load(TOKENS.resolve("unigram"));
+        AnswerEncoder encoder = new AnswerEncoder(unigram, 0);
+        assertThat(encoder.encode(0, new Row.Completion("a", "b</s>"), "a:1", WHOLE)
+                        .decoderIds())
+                .isEqualTo(encoder.encode(0, new Row.Completion("a", "b"), "a:1", WHOLE)
+                        .decoderIds())
+                .endsWith(
+                        unigram.specialTokens().require(SpecialTokens.Role.EOS).id());
+    }
+
+    @Test
     void a_text_that_brings_its_own_bos_is_refused() {
         assertThatThrownBy(() -> completion(LLAMA, "<s>What is it?", " a tree", LossOn.COMPLETION))
                 .isInstanceOf(InputException.class)
@@ -155,7 +181,12 @@ class ExamplesTest {
                 .as("the row of 100 has no label left within 30")
                 .containsExactly(10, 30, 20);
         assertThat(cut.summary().truncated()).isEqualTo(1);
-        assertThat(cut.summary().dropped()).isEqualTo(1);
+        assertThat(cut.summary().dropped()).isZero();
+        assertThat(cut.summary().emptied()).isEqualTo(1);
+        assertThat(cut.summary().text()).endsWith("\n1 row left out: cut to 30 tokens it has nothing to learn");
+        assertThatThrownBy(() -> encode(tokenRows(100, 200), 30, Overflow.TRUNCATE))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("cut to it they have nothing to learn: raise it, or cut the beginning");
         assertThat(labels(cut.get(1))).hasSize(30).endsWith(29);
         assertThatThrownBy(() -> encode(rows, 30, Overflow.ERROR))
                 .isInstanceOf(InputException.class)

@@ -226,7 +226,7 @@ class PreferenceLossTest {
         Example kept = examples.get(0);
         assertThat(kept.longest()).isEqualTo(5);
         assertThat(kept.others()).singleElement().extracting(Example::length).isEqualTo(5);
-        assertThat(examples.summary().dropped()).isEqualTo(1);
+        assertThat(examples.summary().emptied()).isEqualTo(1);
         Batch batch = examples.batch(new int[] {0}, 0);
         assertThat(batch.units()).isEqualTo(1);
         assertThat(batch.rows()).isEqualTo(2);

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /** The label of a row, of the kind that the data set has. */
@@ -27,6 +28,15 @@ record LabelReader(Label.Kind kind, boolean textOnly) {
     /** Codes such as 007 are no numbers. */
     static boolean isNumber(String text) {
         return isWhole(text) || isFraction(text) || text.equalsIgnoreCase("nan");
+    }
+
+    /** Whether an answer is good: true or false, 1 or 0, also as texts; null for anything else. */
+    static @Nullable Boolean judgement(JsonNode label) {
+        return switch (label.asString("").strip().toLowerCase(Locale.ROOT)) {
+            case "true", "1", "1.0" -> true;
+            case "false", "0", "0.0" -> false;
+            default -> null;
+        };
     }
 
     Label read(JsonNode value, String place) {
@@ -51,7 +61,8 @@ record LabelReader(Label.Kind kind, boolean textOnly) {
             String name = name(element, place);
             if (names.contains(name)) {
                 throw new InputException(place + ": the label " + name + " appears twice in " + Json.compact(value)
-                        + "; a list names the classes of the row, it is no vector of zeros and ones");
+                        + "; a list names the classes of the row, it is no vector of zeros and ones: give the class's number"
+                        + " or name, or the list of those that the row has");
             }
             names.add(name);
         }
@@ -76,7 +87,10 @@ record LabelReader(Label.Kind kind, boolean textOnly) {
                         place + ": the label is " + (plain.isEmpty() ? "empty" : plain + ", a missing value")
                                 + "; remove the row or give it one");
             }
-            return textOnly && isWhole(plain) ? notNegative(plain, place) : text;
+            if (!textOnly) {
+                return text;
+            }
+            return isWhole(plain) ? notNegative(plain, place) : plain;
         }
         if (value.isIntegralNumber()) {
             return notNegative(value.asString(), place);

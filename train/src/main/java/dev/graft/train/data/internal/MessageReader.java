@@ -62,6 +62,7 @@ final class MessageReader {
             throw new InputException(where + " is " + shortened(element) + ", expected an object");
         }
         ObjectNode fields = given.deepCopy();
+        boolean empty = given.path("content").isNull() || given.path("value").isNull();
         fields.removeIf(JsonNode::isNull);
         if (!fields.has("role") && fields.has("from")) {
             rename(fields, "from", "role");
@@ -90,6 +91,10 @@ final class MessageReader {
         }
         if (calls && !fields.has("content")) {
             fields.put("content", "");
+        }
+        if (empty && !fields.has("content")) {
+            throw new InputException(
+                    where + ": \"content\" is null, expected a string; fill it, or remove the message or the row");
         }
         boolean mayBeEmpty = calls || !role.equals("assistant");
         fields.put("content", RowReader.string(text(fields.path("content"), where), "content", where, mayBeEmpty));

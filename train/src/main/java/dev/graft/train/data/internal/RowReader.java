@@ -2,14 +2,12 @@ package dev.graft.train.data.internal;
 
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
-import dev.graft.models.chat.Message;
 import dev.graft.train.data.DataOptions;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.RowShape;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -23,7 +21,8 @@ public final class RowReader {
     private final Records records;
     private final RowShape shape;
     private final Map<String, String> columns;
-    private final Map<String, String> parts = new LinkedHashMap<>();
+    private final Parts parts;
+    private final AnswerReader answers;
     private final Set<String> ignored = new LinkedHashSet<>();
     private final @Nullable LabelReader labels;
     private final @Nullable String taskField;
@@ -44,20 +43,13 @@ public final class RowReader {
         shape = ShapeSniffer.shape(rows, options, place);
         Collection<String> keys = new LinkedHashSet<>();
         rows.forEach(row -> keys.addAll(row.propertyNames()));
-        for (String part : shape.keys()) {
-            parts.put(part, part(keys, part));
-        }
-        for (String part : shape.optional()) {
-            String key = ShapeSniffer.find(keys, part);
-            if (key != null) {
-                parts.put(part, key);
-            }
-        }
+        parts = PromptParts.of(shape, keys);
+        answers = new AnswerReader(parts);
         labels = labels(rows, options, textOnly);
         taskField = options.taskField();
         keys.stream()
-                .filter(key -> !parts.containsValue(key) && !isMask(key) && !key.equals(taskField))
-                .filter(key -> !ChoiceReader.isColumn(key, parts.getOrDefault("choices", "")))
+                .filter(key -> !parts.keys().containsValue(key) && !isMask(key) && !key.equals(taskField))
+                .filter(key -> !ChoiceReader.isColumn(key, parts.keys().getOrDefault("choices", "")))
                 .forEach(ignored::add);
     }
 
@@ -71,13 +63,8 @@ public final class RowReader {
             return null;
         }
         return new LabelReader(
-                options.labels() != null ? options.labels() : ShapeSniffer.labels(rows, key("label"), textOnly),
+                options.labels() != null ? options.labels() : ShapeSniffer.labels(rows, parts.key("label"), textOnly),
                 textOnly);
-    }
-
-    private static String part(Collection<String> keys, String part) {
-        String key = ShapeSniffer.find(keys, part);
-        return key == null ? part : key;
     }
 
     public RowShape shape() {
@@ -90,7 +77,7 @@ public final class RowReader {
 
     /** The keys that are used, as the file names them. */
     public List<String> fields() {
-        return parts.values().stream()
+        return parts.keys().values().stream()
                 .map(key -> columns.getOrDefault(key, key))
                 .toList();
     }
@@ -125,25 +112,26 @@ public final class RowReader {
     /** The row in a record. */
     public Row read(ObjectNode record, String place) {
         ObjectNode row = renamed(record, place);
-        for (String part : shape.keys()) {
-            if (!row.has(key(part))) {
+        for (String part : PromptParts.required(shape, parts.keys().values())) {
+            if (!row.has(parts.key(part))) {
                 throw new InputException(
-                        place + ": the key \"" + key(part) + "\" is missing, found " + row.propertyNames()
+                        place + ": the key \"" + parts.key(part) + "\" is missing, found " + row.propertyNames()
                                 + "; the rows of this file are " + shape.title() + ", such as " + shape.sample());
             }
         }
+        PromptParts.requireAll(shape, parts, taskField, row, place);
         return switch (shape) {
             case CLASSIFICATION, TEXT -> text(row, place);
-            case CHAT -> chat(row, place);
+            case CHAT -> answers.chat(row, place);
             case INSTRUCTION ->
                 new Row.Instruction(
-                        optional(row, "system", place),
-                        string(row, "instruction", place, false),
-                        optional(row, "input", place),
-                        string(row, "output", place, false));
-            case PROMPT_COMPLETION -> answer(row, "completion", place);
-            case PREFERENCE -> preference(row, place);
-            case JUDGED -> new Row.Judged(answer(row, "completion", place), isGood(row, place));
+                        parts.optional(row, "system", place),
+                        parts.string(row, "instruction", place, false),
+                        parts.optional(row, "input", place),
+                        parts.string(row, "output", place, false));
+            case PROMPT_COMPLETION -> answers.completion(row, place);
+            case PREFERENCE -> answers.preference(row, place);
+            case JUDGED -> answers.judged(row, place);
             case WORDS, UNTAGGED -> words(row, place);
             case QUESTION -> question(row, answers(row, place), place);
             case UNANSWERED -> question(row, null, place);
@@ -151,18 +139,20 @@ public final class RowReader {
             case TOKENS -> tokens(row, place);
             case IMAGE_TEXT ->
                 new Row.Captioned(
-                        records.picture(string(row, "image", place, false), place), string(row, "text", place, false));
+                        records.picture(parts.string(row, "image", place, false), place),
+                        parts.string(row, "text", place, false));
             case IMAGE_MASK ->
                 new Row.Masked(
-                        records.picture(string(row, "image", place, false), place),
-                        records.picture(string(row, "mask", place, false), place));
+                        records.picture(parts.string(row, "image", place, false), place),
+                        records.picture(parts.string(row, "mask", place, false), place));
             case LABELLED_IMAGE, IMAGE ->
                 new Row.Image(
-                        records.picture(string(row, "image", place, false), place),
+                        records.picture(parts.string(row, "image", place, false), place),
                         labels == null ? null : label(row, place));
             case SPEECH ->
                 new Row.Speech(
-                        records.sound(string(row, "audio", place, false), place), string(row, "text", place, false));
+                        records.sound(parts.string(row, "audio", place, false), place),
+                        parts.string(row, "text", place, false));
             case LABELLED_TOKENS -> new Row.LabelledTokens(ids(row, place), label(row, place));
         };
     }
@@ -183,13 +173,14 @@ public final class RowReader {
         return value.stringValue();
     }
 
-    private String key(String part) {
-        return parts.getOrDefault(part, part);
-    }
-
     private Row text(ObjectNode row, String place) {
-        String text = string(row, "text", place, false);
-        String pair = parts.containsKey("text_pair") ? string(row, "text_pair", place, false) : null;
+        String text = parts.string(row, "text", place, false);
+        String late = parts.has("text_pair") ? null : ShapeSniffer.find(row.propertyNames(), "text_pair");
+        if (late != null && !row.path(late).isNull()) {
+            throw new InputException(place + ": the row has a second text, \"" + late
+                    + "\", but the first rows of the file have none; give every row one, or none");
+        }
+        String pair = parts.has("text_pair") ? parts.string(row, "text_pair", place, false) : null;
         return new Row.Text(text, pair, labels == null ? null : label(row, place));
     }
 
@@ -197,16 +188,13 @@ public final class RowReader {
         if (labels == null) {
             throw new IllegalStateException(shape + " has no labels");
         }
-        return labels.read(row.path(key(shape == RowShape.WORDS ? "tags" : "label")), place);
-    }
-
-    private String string(ObjectNode row, String part, String place, boolean mayBeEmpty) {
-        return string(row.path(key(part)), key(part), place, mayBeEmpty);
+        return labels.read(row.path(parts.key(shape == RowShape.WORDS ? "tags" : "label")), place);
     }
 
     static String string(JsonNode value, String key, String place, boolean mayBeEmpty) {
         if (!value.isString()) {
-            throw new InputException(place + ": \"" + key + "\" is " + shortened(value) + ", expected a string");
+            throw new InputException(place + ": \"" + key + "\" is " + shortened(value) + ", expected a string"
+                    + (value.isNull() ? "; remove the row or fill it" : ""));
         }
         String text = value.stringValue();
         if (!mayBeEmpty && text.isBlank()) {
@@ -215,122 +203,15 @@ public final class RowReader {
         return text;
     }
 
-    /** A text that may be missing, null or empty. */
-    private String optional(ObjectNode row, String part, String place) {
-        JsonNode value = row.path(key(part));
-        return value.isMissingNode() || value.isNull() ? "" : string(value, key(part), place, true);
-    }
-
-    private Row.Chat chat(ObjectNode row, String place) {
-        List<Message> messages = new ArrayList<>();
-        String system = optional(row, "system", place);
-        messages.addAll(messages(row, "messages", place));
-        if (!system.isBlank()) {
-            if (messages.get(0).role().equals("system")) {
-                throw new InputException(
-                        place + ": there is a \"system\" beside the messages, and the first message is one too");
-            }
-            messages.add(0, Message.system(system));
-        }
-        return conversation(messages, row, place);
-    }
-
-    private List<Message> messages(ObjectNode row, String part, String place) {
-        return MessageReader.messages(row.path(key(part)), key(part), place);
-    }
-
-    private Row.Chat conversation(List<Message> messages, ObjectNode row, String place) {
-        if (messages.stream().noneMatch(message -> message.role().equals("assistant"))) {
-            throw new InputException(place + ": no message is the assistant's, so there is nothing to learn");
-        }
-        return new Row.Chat(messages, MessageReader.tools(row.get(key("tools")), place));
-    }
-
-    /** A prompt with its answer: two texts, or two lists of messages. */
-    private Row answer(ObjectNode row, String answer, String place) {
-        if (row.path(key(answer)).isArray()) {
-            List<Message> messages = new ArrayList<>();
-            if (row.path(key("prompt")).isArray() && !row.path(key("prompt")).isEmpty()) {
-                messages.addAll(messages(row, "prompt", place));
-            }
-            messages.addAll(messages(row, answer, place));
-            if (!messages.get(messages.size() - 1).role().equals("assistant")) {
-                throw new InputException(
-                        place + ": the last message of \"" + key(answer) + "\" is not the assistant's");
-            }
-            return conversation(messages, row, place);
-        }
-        return new Row.Completion(string(row, "prompt", place, true), string(row, answer, place, false));
-    }
-
-    private Row preference(ObjectNode row, String place) {
-        JsonNode chosen = row.path(key("chosen"));
-        JsonNode rejected = row.path(key("rejected"));
-        if (chosen.equals(rejected)) {
-            throw new InputException(place + ": \"" + key("chosen") + "\" and \"" + key("rejected")
-                    + "\" are equal, so the row prefers nothing; remove it");
-        }
-        if (chosen.isArray() != rejected.isArray()) {
-            throw new InputException(place + ": one of \"" + key("chosen") + "\" and \"" + key("rejected")
-                    + "\" is a list of messages, the other is not");
-        }
-        boolean implicit = !parts.containsKey("prompt");
-        // Some sets repeat the prompt's text beside whole conversations.
-        boolean whole = chosen.isArray() && row.path(key("prompt")).isString();
-        if (whole) {
-            return new Row.Preference(
-                    conversation(messages(row, "chosen", place), row, place),
-                    conversation(messages(row, "rejected", place), row, place));
-        }
-        if (!implicit || chosen.isArray()) {
-            return new Row.Preference(answer(row, "chosen", place), answer(row, "rejected", place));
-        }
-        String a = string(row, "chosen", place, false);
-        String b = string(row, "rejected", place, false);
-        int split = commonPrefix(a, b);
-        if (split == a.length() || split == b.length()) {
-            throw new InputException(place + ": one answer continues the other, so the prompt can't be told from"
-                    + " them; give it as \"prompt\"");
-        }
-        return new Row.Preference(
-                new Row.Completion(a.substring(0, split), a.substring(split)),
-                new Row.Completion(b.substring(0, split), b.substring(split)));
-    }
-
-    /** Where two texts part; a space before that point goes with the answers. */
-    private static int commonPrefix(String a, String b) {
-        int n = 0;
-        while (n < a.length() && n < b.length() && a.charAt(n) == b.charAt(n)) {
-            n++;
-        }
-        if (n > 0 && (a.charAt(n - 1) == ' ' || Character.isHighSurrogate(a.charAt(n - 1)))) {
-            n--;
-        }
-        return n;
-    }
-
-    private boolean isGood(ObjectNode row, String place) {
-        JsonNode label = row.path(key("label"));
-        if (label.isBoolean()) {
-            return label.booleanValue();
-        }
-        String text = label.asString("");
-        if (text.equalsIgnoreCase("true") || text.equalsIgnoreCase("false")) {
-            return Boolean.parseBoolean(text);
-        }
-        throw new InputException(place + ": \"" + key("label") + "\" is " + shortened(label)
-                + ", expected true for a good answer or false for a bad one");
-    }
-
     private Row words(ObjectNode row, String place) {
-        List<String> words = strings(row.path(key("tokens")), key("tokens"), place);
+        List<String> words = strings(parts.value(row, "tokens"), parts.key("tokens"), place);
         if (labels == null) {
             return new Row.Words(words, null);
         }
         Label.Each tags = (Label.Each) label(row, place);
         if (words.size() != tags.names().size()) {
-            throw new InputException(place + ": \"" + key("tokens") + "\" has " + words.size() + " words, \""
-                    + key("tags") + "\" has " + tags.names().size() + " tags; each word has one");
+            throw new InputException(place + ": \"" + parts.key("tokens") + "\" has " + words.size() + " words, \""
+                    + parts.key("tags") + "\" has " + tags.names().size() + " tags; each word has one");
         }
         return new Row.Words(words, tags);
     }
@@ -348,10 +229,10 @@ public final class RowReader {
 
     /** What is asked comes behind the stem; what each choice goes on with, before it. */
     private Row choice(ObjectNode row, String place) {
-        ChoiceReader choices = ChoiceReader.read(row, key("choices"), place);
-        String stem = string(row, "stem", place, false);
-        String question = key("question").equals(key("stem")) ? "" : optional(row, "question", place);
-        String start = optional(row, "start", place);
+        ChoiceReader choices = ChoiceReader.read(row, parts.key("choices"), place);
+        String stem = parts.string(row, "stem", place, false);
+        String question = parts.key("question").equals(parts.key("stem")) ? "" : parts.optional(row, "question", place);
+        String start = parts.optional(row, "start", place);
         return new Row.Choice(
                 question.isBlank() ? stem : stem + " " + question,
                 start.isBlank()
@@ -359,16 +240,19 @@ public final class RowReader {
                         : choices.choices().stream()
                                 .map(choice -> start + " " + choice)
                                 .toList(),
-                shape == RowShape.UNSOLVED ? null : choices.correct(row.path(key("correct")), key("correct"), place));
+                shape == RowShape.UNSOLVED
+                        ? null
+                        : choices.correct(parts.value(row, "correct"), parts.key("correct"), place));
     }
 
     private Row question(ObjectNode row, @Nullable List<Row.Answer> answers, String place) {
-        return new Row.Question(string(row, "question", place, false), string(row, "context", place, false), answers);
+        return new Row.Question(
+                parts.string(row, "question", place, false), parts.string(row, "context", place, false), answers);
     }
 
     private List<Row.Answer> answers(ObjectNode row, String place) {
-        String context = string(row, "context", place, false);
-        JsonNode given = row.path(key("answers"));
+        String context = parts.string(row, "context", place, false);
+        JsonNode given = parts.value(row, "answers");
         List<Row.Answer> answers = new ArrayList<>();
         if (given.isArray()) {
             given.values()
@@ -378,7 +262,7 @@ public final class RowReader {
             JsonNode texts = given.path("text");
             JsonNode starts = given.path("answer_start");
             if (!texts.isArray() || !starts.isArray() || texts.size() != starts.size()) {
-                throw new InputException(place + ": \"" + key("answers") + "\" is " + shortened(given)
+                throw new InputException(place + ": \"" + parts.key("answers") + "\" is " + shortened(given)
                         + ", expected such as " + RowShape.QUESTION.sample());
             }
             for (int i = 0; i < texts.size(); i++) {
@@ -408,7 +292,7 @@ public final class RowReader {
 
     private Row tokens(ObjectNode row, String place) {
         int[] ids = ids(row, place);
-        int[] targets = integers(row.get(key("labels")), "labels", -100, place);
+        int[] targets = integers(row.get(parts.key("labels")), "labels", -100, place);
         if (targets.length != ids.length) {
             throw new InputException(
                     place + ": input_ids has " + ids.length + " entries, labels has " + targets.length);
@@ -423,7 +307,7 @@ public final class RowReader {
     }
 
     private int[] ids(ObjectNode row, String place) {
-        int[] ids = integers(row.get(key("input_ids")), "input_ids", 0, place);
+        int[] ids = integers(row.get(parts.key("input_ids")), "input_ids", 0, place);
         if (ids.length == 0) {
             throw new InputException(place + ": input_ids is empty; remove the row");
         }

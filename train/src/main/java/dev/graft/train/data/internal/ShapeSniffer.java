@@ -24,7 +24,7 @@ final class ShapeSniffer {
     private static final Map<String, List<String>> ACCEPTED = Map.ofEntries(
             Map.entry("text", List.of("sentence", "sentence1", "premise")),
             Map.entry("text_pair", List.of("sentence2", "hypothesis")),
-            Map.entry("label", List.of("labels")),
+            Map.entry("label", List.of("labels", "kto_tag")),
             Map.entry("audio", List.of("audio_filepath")),
             Map.entry("prompt", List.of("input", "source")),
             Map.entry("completion", List.of("target")),
@@ -119,13 +119,14 @@ final class ShapeSniffer {
     }
 
     private static boolean fits(RowShape shape, ObjectNode row) {
-        boolean complete = shape.keys().stream().allMatch(key -> find(row.propertyNames(), key) != null);
+        boolean complete = PromptParts.required(shape, row.propertyNames()).stream()
+                .allMatch(key -> find(row.propertyNames(), key) != null);
         return complete
                 && switch (shape) {
                     case TOKENS -> row.path("labels").isArray();
                     case LABELLED_TOKENS -> !row.path("labels").isArray();
-                    case PROMPT_COMPLETION -> !isJudgement(row.path("label"));
-                    case JUDGED -> isJudgement(row.path("label"));
+                    case CHAT, INSTRUCTION, PROMPT_COMPLETION -> !isJudged(row);
+                    case JUDGED -> isJudged(row);
                     case WORDS -> isList(row, "tags");
                     case CHOICE, UNSOLVED ->
                         ChoiceReader.isIn(row, String.valueOf(find(row.propertyNames(), "choices")));
@@ -138,8 +139,8 @@ final class ShapeSniffer {
         return row.path(String.valueOf(find(row.propertyNames(), part))).isArray();
     }
 
-    private static boolean isJudgement(JsonNode label) {
-        return label.isBoolean() || label.isString() && label.stringValue().matches("(?i)true|false");
+    private static boolean isJudged(ObjectNode row) {
+        return LabelReader.judgement(row.path(String.valueOf(find(row.propertyNames(), "label")))) != null;
     }
 
     /** The key of a row that plays a part; null if none does. */
@@ -162,6 +163,11 @@ final class ShapeSniffer {
         Map<String, String> renames = Map.of();
         int found = 0;
         for (RowShape shape : RowShape.values()) {
+            if (shape.keys().contains("choices")
+                    && find(row.propertyNames(), "choices") == null
+                    && similar(row, "choices") == null) {
+                continue;
+            }
             Map<String, String> candidate = new LinkedHashMap<>();
             int score = 0;
             for (String part : shape.keys()) {

@@ -27,6 +27,14 @@ final class SquadRows {
         int article = 0;
         for (JsonNode entry : list(Json.read(file), "data", file.toString())) {
             String place = file + ": data[" + article++ + "]";
+            if (entry.isObject() && !entry.has("paragraphs")) {
+                throw new FormatException(
+                        place,
+                        "has the keys " + entry.propertyNames()
+                                + ", but a list under \"data\" is read as SQuAD's articles,"
+                                + " which have \"paragraphs\"; write rows as a list of their own, [{...}, {...}], or one a line",
+                        null);
+            }
             int number = 0;
             for (JsonNode paragraph : list(entry, "paragraphs", place)) {
                 paragraph(paragraph, place + ".paragraphs[" + number++ + "]", out);
