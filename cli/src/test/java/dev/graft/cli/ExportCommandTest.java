@@ -5,9 +5,16 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.formats.Gguf;
 import dev.graft.formats.Safetensors;
+import dev.graft.models.Base;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.Targets;
+import dev.graft.peft.methods.Lora;
+import dev.graft.peft.methods.LoraConfig;
+import dev.graft.tensor.NoGrad;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.bytedeco.pytorch.Scalar;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -124,12 +131,38 @@ class ExportCommandTest {
     }
 
     @Test
+    void anAdapterWithBiasesIsExportedMerged() {
+        Adapter biased = Adapter.create(
+                Base.load(Cli.base("qwen2")),
+                new Lora(LoraConfig.DEFAULT.withTargets(Targets.names("q_proj")).withLoraBias(true)),
+                1);
+        try (NoGrad off = new NoGrad()) {
+            biased.trainable().values().forEach(value -> value.fill_(new Scalar(0.02)));
+        }
+        Path adapter = folder.resolve("biased");
+        biased.save(adapter);
+        Path file = folder.resolve("a.gguf");
+        Cli alone = Cli.run("export", "-m", Cli.base("qwen2"), "-a", adapter, "--to", "gguf-adapter", "-o", file);
+        assertThat(alone.code()).isEqualTo(2);
+        assertThat(alone.err()).contains("changes the bias there", "export the merged model");
+        Cli merged = Cli.run("export", "-m", Cli.base("qwen2"), "-a", adapter, "--to", "gguf", "-o", file);
+        assertThat(merged.code()).as(merged.err()).isZero();
+    }
+
+    @Test
     void whatAFileCannotSayIsRefused() {
         assertThat(export("bert-seqcls", "bert-seqcls/lora", "gguf", "a.gguf").err())
                 .contains("only a causal language model");
         assertThat(export("llama-gqa", "llama-gqa/dora", "gguf-adapter", "a.gguf")
                         .err())
                 .contains("no product of two narrow matrices");
+        assertThat(export("llama-gqa", "llama-gqa/lora-bias", "gguf-adapter", "a.gguf")
+                        .err())
+                .contains("changes the bias there", "use the adapter beside the base")
+                .doesNotContain("graft convert");
+        assertThat(export("llama-gqa", "llama-gqa/lora", "hf", "a.gguf", "--task", "seq_cls")
+                        .err())
+                .contains("score.weight are random");
         assertThat(export("llama-gqa", "llama-gqa/lora-embedding", "gguf-adapter", "a.gguf")
                         .err())
                 .contains("is for linear layers");

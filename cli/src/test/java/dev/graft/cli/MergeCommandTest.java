@@ -82,6 +82,37 @@ class MergeCommandTest {
     }
 
     @Test
+    void aHeadThatNobodyTrainedIsSaidAndNeverWritten() throws IOException {
+        Path adapter = Files.createDirectories(folder.resolve("headless"));
+        Path from = Cli.adapter("llama-gqa/lora");
+        Files.copy(from.resolve("adapter_model.safetensors"), adapter.resolve("adapter_model.safetensors"));
+        Path config = adapter.resolve("adapter_config.json");
+        String written = Files.readString(from.resolve("adapter_config.json"));
+        Files.writeString(config, written.replace("CAUSAL_LM", "SEQ_CLS"));
+        Path base = Cli.base("llama-gqa");
+        Path ids = Files.writeString(folder.resolve("some.json"), "{\"input_ids\": [[3, 14, 15]]}");
+        Path out = folder.resolve("merged");
+
+        Cli logits = Cli.run(
+                "logits", "-m", base, "-a", adapter, "--input-ids", ids, "--out", folder.resolve("l.safetensors"));
+        assertThat(logits.code()).as(logits.err()).isZero();
+        assertThat(logits.err())
+                .contains("warning: ", "no trained head for SEQ_CLS, and no adapter has one: score.weight are random");
+        for (Cli refused : new Cli[] {
+            Cli.run("merge", "-m", base, "-a", adapter, "--out", out),
+            Cli.run("export", "-m", base, "-a", adapter, "--to", "hf", "-o", out)
+        }) {
+            assertThat(refused.code()).as(refused.out()).isEqualTo(2);
+            assertThat(refused.err()).contains("score.weight are random; name an adapter that was trained with one");
+        }
+        assertThat(out).doesNotExist();
+
+        Files.writeString(config, written.replace("CAUSAL_LM", "WHAT"));
+        assertThat(Cli.run("merge", "-m", base, "-a", adapter, "--out", out).err())
+                .contains("adapter_config.json: task_type is \"WHAT\", expected one of");
+    }
+
+    @Test
     void whatIsNoChangeOfWeightsIsRefusedByName() {
         Path out = folder.resolve("merged");
         Cli run = Cli.run(

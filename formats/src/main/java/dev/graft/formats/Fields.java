@@ -241,6 +241,16 @@ public final class Fields {
         asked.addAll(Arrays.asList(names));
     }
 
+    /** Counts fields as read that are {@code null}, for files whose writers say so of what isn't used. */
+    public void passNulls() {
+        for (String name : object.propertyNames()) {
+            if (object.path(name).isNull()) {
+                asked.add(name);
+            }
+        }
+        children.values().forEach(Fields::passNulls);
+    }
+
     /** Fields that were not asked for, those of nested objects as {@code parent.child}, in the order of the file. */
     public List<String> unread() {
         List<String> result = new ArrayList<>();

@@ -125,6 +125,14 @@ class FieldsTest {
                         "adapter_config.json: unknown field \"lora_alhpa\", did you mean \"lora_alpha\"? Remove it.");
     }
 
+    @Test
+    void nullsCountAsReadWhereTheyAreLetPass() {
+        Fields fields = fields("{\"a\":null,\"inner\":{\"b\":null,\"c\":false},\"d\":0}");
+        fields.object("inner");
+        fields.passNulls();
+        assertThat(fields.unread()).containsExactly("inner.c", "d");
+    }
+
     private static void refused(String json, Function<Fields, ?> read, String message) {
         assertThatThrownBy(() -> read.apply(fields(json)))
                 .isInstanceOf(FormatException.class)

@@ -45,6 +45,16 @@ public record AdapterConfig(
         return SavedModules.contains(modulesToSave, module);
     }
 
+    /** Whether a module is saved whole though it isn't of the head that is trained for the task of its base. */
+    public boolean savesBesideHead(Base base, String module) {
+        return savesWhole(module) && !isOfHead(base, module);
+    }
+
+    /** Whether a module is of the head that is trained with an adapter for the task of a base. */
+    public static boolean isOfHead(Base base, String module) {
+        return SavedModules.contains(heads(base), module);
+    }
+
     /**
      * The modules of the head that is trained with an adapter: those that PEFT names for the task and, where the head has none of these names, as
      * those of encoder-decoders for sequences, its own, which PEFT leaves as it was made.

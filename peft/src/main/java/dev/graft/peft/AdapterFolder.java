@@ -23,6 +23,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -45,7 +46,9 @@ final class AdapterFolder {
         }
         Fields config = Fields.read(file);
         FolderLayout layout = layout(config, base);
-        AdapterConfig read = layout.read(config, folder);
+        AdapterConfig given = naming(file, () -> layout.read(config, folder));
+        TiedHead tied = TiedHead.of(base, given);
+        AdapterConfig read = tied == null ? given : tied.both(given);
         Fields record = Files.exists(folder.resolve(RECORD)) ? Fields.read(folder.resolve(RECORD)) : null;
         if (record != null) {
             checkBase(base, record);
@@ -61,20 +64,26 @@ final class AdapterFolder {
                                 Files.exists(folder.resolve(BESIDE)) ? Safetensors.open(folder.resolve(BESIDE)) : null;
                 ReadAhead ahead = new ReadAhead(head == null ? List.of(tensors) : List.of(tensors, head))) {
             Stored stored = new Stored(tensors.path(), ahead.tensors(), beside, layout, read, served);
-            Adapter adapter = adapter(base, read, stored, file);
+            Adapter adapter = naming(file, () -> new Adapter(read.method().on(base), read, stored));
             stored.refuseUnread(adapter);
+            if (tied != null) {
+                tied.requireEqual(adapter, tensors.path());
+            }
             return record == null ? adapter : adapter.answering(Answers.of(record));
         }
     }
 
-    /** What doesn't fit the base is the configuration's fault, where a message names no file. */
-    private static Adapter adapter(Base base, AdapterConfig config, Stored stored, Path file) {
+    /** What is wrong with a setting, or doesn't fit the base, is the configuration's fault, where a message names no file. */
+    private static <T> T naming(Path file, Supplier<T> made) {
         try {
-            return new Adapter(config.method().on(base), config, stored);
+            return made.get();
         } catch (FormatException wrongFile) {
             throw wrongFile;
-        } catch (InputException doesNotFit) {
-            throw new InputException(file + ": " + doesNotFit.getMessage(), doesNotFit);
+        } catch (InputException wrong) {
+            if (String.valueOf(wrong.getMessage()).startsWith(file.toString())) {
+                throw wrong;
+            }
+            throw new InputException(file + ": " + wrong.getMessage(), wrong);
         }
     }
 

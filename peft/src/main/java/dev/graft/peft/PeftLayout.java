@@ -94,6 +94,7 @@ final class PeftLayout implements FolderLayout {
                 taskType,
                 config.stringOrNull("base_model_name_or_path"),
                 config.stringOrNull("revision"));
+        config.passNulls();
         config.refuseUnread("It may change what the adapter means; remove it if it does not.");
         return read;
     }

@@ -202,6 +202,9 @@ public record Targets(
                 chosen.add(site);
             }
         }
+        if (chosen.isEmpty() && layers != null && !layers.isEmpty()) {
+            refuseLayers(base, candidates, modulesToSave);
+        }
         if (chosen.isEmpty()) {
             throw new InputException(
                     isDefault()
@@ -224,6 +227,19 @@ public record Targets(
             }
         }
         return chosen;
+    }
+
+    /** Refuses layers that leave none of the modules that the names alone would choose. */
+    private void refuseLayers(Base base, List<Site> candidates, List<String> modulesToSave) {
+        Targets everywhere = new Targets(names, regex, excludedNames, excludedRegex, null, List.of());
+        Targets resolved = everywhere.resolve(base, candidates);
+        if (candidates.stream().anyMatch(site -> resolved.matches(wrapped(site.name()), modulesToSave))) {
+            int count = base.backbone().layers();
+            throw new InputException("layers_to_transform " + layers
+                    + (layersPattern.isEmpty() ? "" : " with layers_pattern " + layersPattern)
+                    + " leave no module that target_modules choose; " + base.name() + " has " + count
+                    + " layers, 0 to " + (count - 1));
+        }
     }
 
     /** A layer inside a wrapper, such as the projection out of an {@code nn.MultiheadAttention}, is adapted with the whole. */

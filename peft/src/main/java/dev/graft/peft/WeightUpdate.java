@@ -4,6 +4,7 @@ import dev.graft.formats.InputException;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
+import dev.graft.models.sites.Experts;
 import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.inits.Factors;
@@ -43,6 +44,11 @@ public record WeightUpdate(
         List<Site> sites = new ArrayList<>();
         for (Site site : adapter.sites()) {
             if (!adapter.config().savesWhole(site.name())) {
+                if (site instanceof Experts) {
+                    throw new InputException(name(adapter) + " adapts " + site.name()
+                            + " of a mixture (target_parameters), which is an update of each expert and none of one layer:"
+                            + " it can't be combined or converted; `graft merge` makes it part of the base");
+                }
                 if (!isLayer(site)) {
                     throw new InputException(
                             name(adapter) + " can't be merged into one update of weights: it also changes "

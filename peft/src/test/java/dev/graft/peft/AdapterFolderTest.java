@@ -12,6 +12,9 @@ import dev.graft.models.Base;
 import dev.graft.models.Pass;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
+import dev.graft.tensor.NoGrad;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Tensors;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -41,7 +44,8 @@ class AdapterFolderTest {
     }
 
     private static Tensor logits(Adapter adapter) {
-        return base().logits(Bases.batch(), Pass.inference(Selection.of(adapter).hooks()));
+        return adapter.base()
+                .logits(Bases.batch(), Pass.inference(Selection.of(adapter).hooks()));
     }
 
     @ParameterizedTest
@@ -158,6 +162,8 @@ class AdapterFolderTest {
                 "\"r\": 4            | \"r\": 4, \"r\": 4    | r",
                 "\"lora_alpha\": 6   | \"lora_alpha\": NaN   | not valid JSON: NaN and Infinity are no numbers here",
                 "\"lora_alpha\": 6   | \"lora_alpha\": \"6\" | lora_alpha is \"6\"",
+                "\"lora_dropout\": 0.0 | \"lora_dropout\": 2.0 | lora_dropout is 2.0, expected 0 or more and less than 1",
+                "\"task_type\": \"CAUSAL_LM\" | \"task_type\": \"WHAT\" | task_type is \"WHAT\", expected one of",
                 "\"use_rslora\": false | \"use_rslora\": 0   | use_rslora is 0",
                 "\"megatron_config\": null | \"megatron_config\": {\"a\": 1} | megatron_config",
                 "\"arrow_config\": null | \"arrow_config\": {\"top_k\": 3} | arrow_config",
@@ -177,6 +183,80 @@ class AdapterFolderTest {
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining(CONFIG)
                 .hasMessageContaining(message);
+    }
+
+    @Test
+    void takesNullFieldsThatItDoesNotKnow() throws Exception {
+        Path folder = withConfig(config -> config.replaceFirst("\\{", "{\"of_a_newer_peft\": null, "));
+        assertThat(Adapter.load(base(), folder).config())
+                .isEqualTo(Adapter.load(base(), MALFORMED.resolve("good")).config());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"false", "[]", "{}", "0"})
+    void refusesOtherFieldsThatItDoesNotKnow(String value) throws Exception {
+        Path folder = withConfig(config -> config.replaceFirst("\\{", "{\"of_a_newer_peft\": " + value + ", "));
+        assertThatThrownBy(() -> Adapter.load(base(), folder))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("unknown field \"of_a_newer_peft\"");
+    }
+
+    private static Adapter tied(Base base, boolean equal) {
+        LoraConfig config = LoraConfig.DEFAULT.withRank(2, 4).withTargets(Targets.names("q_proj"));
+        AdapterConfig both =
+                AdapterConfig.of(base, new Lora(config)).withModulesToSave(List.of("embed_tokens", "lm_head"));
+        Adapter adapter = Adapter.create(base, both, 1);
+        try (NoGrad off = new NoGrad()) {
+            Tensor embedding = adapter.value("model.embed_tokens.weight");
+            embedding.add_(Rng.of(3, "rows").normal(0, 0.2, Tensors.shape(embedding)));
+            if (equal) {
+                adapter.value("lm_head.weight").copy_(embedding);
+            }
+        }
+        return adapter;
+    }
+
+    /** PEFT names the embedding alone and saves both. */
+    private Path tyingFile(Adapter adapter) throws IOException {
+        Path folder = temporary.resolve("tied");
+        adapter.save(folder);
+        String config = Files.readString(folder.resolve(CONFIG));
+        Files.writeString(
+                folder.resolve(CONFIG),
+                config.replaceFirst("(\"ensure_weight_tying\"\\s*:\\s*)false", "$1true")
+                        .replaceFirst("\"embed_tokens\"\\s*,\\s*\"lm_head\"", "\"embed_tokens\""));
+        assertThat(Files.readString(folder.resolve(CONFIG))).doesNotContain("lm_head");
+        return folder;
+    }
+
+    @Test
+    void aTiedHeadHasTheWeightThatIsSavedForTheEmbedding() throws Exception {
+        Base base = Bases.load(Bases.TIED);
+        Adapter trained = tied(base, true);
+        Adapter read = Adapter.load(base, tyingFile(trained));
+
+        assertThat(Bases.difference(logits(read), logits(trained), Bases.batch().mask()))
+                .isZero();
+        read.save(temporary.resolve("again"));
+        Adapter again = Adapter.load(base, temporary.resolve("again"));
+        assertThat(Bases.difference(
+                        logits(again), logits(trained), Bases.batch().mask()))
+                .isZero();
+        assertThatThrownBy(() -> Adapter.create(base, read.config(), 1))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("ensure_weight_tying is true")
+                .hasMessageContaining("leave it false");
+    }
+
+    @Test
+    void refusesATiedHeadThatDiffersFromTheEmbedding() throws Exception {
+        Base base = Bases.load(Bases.TIED);
+        Path folder = tyingFile(tied(base, false));
+        assertThatThrownBy(() -> Adapter.load(base, folder))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining(TENSORS)
+                .hasMessageContaining("lm_head")
+                .hasMessageContaining("ensure_weight_tying");
     }
 
     @Test

@@ -101,7 +101,18 @@ class TargetsTest {
         assertThatThrownBy(
                         () -> llama(
                                 "{\"target_modules\": [\"q_proj\"], \"layers_to_transform\": [0], \"layers_pattern\": \"block\"}"))
-                .isInstanceOf(InputException.class);
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("with layers_pattern [block]");
+        for (int layer : new int[] {-1, 99}) {
+            assertThatThrownBy(
+                            () -> llama("{\"target_modules\": [\"q_proj\"], \"layers_to_transform\": [" + layer + "]}"))
+                    .isInstanceOf(InputException.class)
+                    .hasMessageContaining("layers_to_transform [" + layer
+                            + "] leave no module that target_modules choose; llama-gqa has 2 layers, 0 to 1");
+        }
+        assertThatThrownBy(() -> llama("{\"target_modules\": [\"nothing\"], \"layers_to_transform\": [99]}"))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("match no module");
     }
 
     @Test

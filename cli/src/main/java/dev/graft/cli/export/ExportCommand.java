@@ -135,6 +135,7 @@ public final class ExportCommand implements Runnable {
             }
             GgufLora.write(loaded.adapters().get(0), out, numbers.dtype);
         } else {
+            loaded.requireTrained();
             Base merged = Merge.merge(loaded.base(), loaded.selection(), Merge.Quantised.DEQUANTIZE)
                     .base();
             if (wanted == Form.hf) {

@@ -78,6 +78,7 @@ record MergeRun(
         out.requireFree();
         Loading loaded = Loading.of(model, adapters, head, compute, err);
         out.requireElsewhere(loaded, adapters, "merged");
+        loaded.requireTrained();
         Merge.Merged result = Merge.merge(loaded.base(), loaded.selection(), quantised);
         Base merged = result.base();
         Likeness likeness = Likeness.of(loaded, merged);

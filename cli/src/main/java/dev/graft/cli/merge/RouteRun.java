@@ -3,7 +3,6 @@ package dev.graft.cli.merge;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.Loading;
-import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.methods.Arrow;
@@ -57,11 +56,6 @@ record RouteRun(
         List<String> all = Stream.concat(adapters.stream(), general.stream()).toList();
         Loading loaded = Loading.of(model, all, head, compute, err);
         out.requireElsewhere(loaded, all, "combined");
-        if (loaded.base().task().classifies()) {
-            throw new InputException(
-                    "arrow chooses among updates of layers, but adapters of a classifier have heads of their"
-                            + " own, of which a token can't choose one; X-LoRA trains one for all: `graft train --method xlora`");
-        }
         Adapter router = Adapter.create(
                 loaded.base(),
                 Arrow.of(

@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -89,7 +90,7 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
             throw new InputException(folder + ": no adapter_config.json here, so this is not an adapter");
         }
         Fields config = Fields.read(file);
-        String task = config.stringOrNull("task_type");
+        String task = taskType(config);
         if (task == null) {
             task = ofClass(config.stringOrNull("model_class"));
         }
@@ -131,6 +132,15 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
     private static @Nullable Fields record(Path folder) {
         Path file = folder.resolve("graft.json");
         return Files.isRegularFile(file) ? Fields.read(file) : null;
+    }
+
+    private static @Nullable String taskType(Fields config) {
+        String task = config.stringOrNull("task_type");
+        if (task != null
+                && Stream.of(Task.values()).noneMatch(known -> known.name().equals(task))) {
+            throw config.wrong("task_type", "one of " + List.of(Task.values()) + " or null");
+        }
+        return task;
     }
 
     /** AdapterHub names the class of the model that it trained: {@code BertForSequenceClassification}. */

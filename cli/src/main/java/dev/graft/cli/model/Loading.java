@@ -9,7 +9,9 @@ import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.sites.Hooks;
+import dev.graft.models.sites.Linear;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.AdapterConfig;
 import dev.graft.peft.Selection;
 import dev.graft.peft.TaskHooks;
 import dev.graft.tensor.GradientProduct;
@@ -20,6 +22,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -82,7 +85,7 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
             String name = source instanceof Source.Local local ? local.path().toString() : model;
             Base base = Base.load(name, files, options.apply(headers));
             Loading loading = with(base, files, adapters, headers);
-            report(loading.base(), loading.adapters(), System.nanoTime() - start, err);
+            loading.report(System.nanoTime() - start, err);
             return loading;
         }
     }
@@ -147,7 +150,39 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
         }
     }
 
-    private static void report(Base base, List<Adapter> adapters, long nanos, PrintWriter err) {
+    /** Parameters that are neither in the base's files nor in those of an adapter: their values mean nothing. */
+    public Set<String> random() {
+        Set<String> random = new TreeSet<>(base.freshParameters());
+        adapters.forEach(adapter -> random.removeAll(adapter.parameters().keySet()));
+        return random;
+    }
+
+    /**
+     * Refuses a head that nobody trained.
+     *
+     * @throws InputException if the base's files have none for its task, and the adapters don't either
+     */
+    public void requireTrained() {
+        List<String> untrained = random().stream()
+                .filter(parameter -> adapters.isEmpty() || isOfHead(parameter))
+                .toList();
+        if (!untrained.isEmpty()) {
+            throw new InputException(untrained() + ": " + String.join(", ", untrained)
+                    + " are random; name an adapter that was trained with one, or the task of the adapter by --task");
+        }
+    }
+
+    private boolean isOfHead(String parameter) {
+        Linear output = base.head().output();
+        return AdapterConfig.isOfHead(base, parameter) || output != null && parameter.startsWith(output.name() + ".");
+    }
+
+    private String untrained() {
+        return base.name() + " has no trained head for " + base.task()
+                + (adapters.isEmpty() ? "" : ", and no adapter has one");
+    }
+
+    private void report(long nanos, PrintWriter err) {
         err.println("Loaded " + base.name() + ": " + base.architecture().modelType() + ", "
                 + Figures.count(base.parameterCount()) + " parameters, " + numbers(base) + ", "
                 + Figures.duration(Duration.ofNanos(nanos)));
@@ -155,9 +190,9 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
             err.println("  with " + adapter.method().type().name() + " on "
                     + adapter.sites().size() + " modules, " + Figures.count(adapter.trainableCount()) + " parameters");
         }
-        if (adapters.isEmpty() && !base.freshParameters().isEmpty()) {
-            err.println("  warning: " + base.name() + " has no trained head for " + base.task() + ": "
-                    + String.join(", ", base.freshParameters()) + " are random");
+        Set<String> random = random();
+        if (!random.isEmpty()) {
+            err.println("  warning: " + untrained() + ": " + String.join(", ", random) + " are random");
         }
         err.flush();
     }

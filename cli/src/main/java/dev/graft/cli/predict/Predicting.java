@@ -3,7 +3,6 @@ package dev.graft.cli.predict;
 import dev.graft.cli.model.AdapterHeader;
 import dev.graft.cli.model.Loading;
 import dev.graft.eval.run.ServingRecord;
-import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.hub.Hub;
 import dev.graft.models.Base;
@@ -36,12 +35,8 @@ record Predicting(Loading loading, List<String> adapters, boolean asJson, PrintW
 
     /** The base, whose head must not be random. */
     Base trained() {
-        Base base = base();
-        if (adapters.isEmpty() && !base.freshParameters().isEmpty()) {
-            throw new InputException(base.name() + " has no trained head for " + base.task()
-                    + "; name an adapter that was trained with one");
-        }
-        return base;
+        loading.requireTrained();
+        return base();
     }
 
     /** What the first adapter's folder says of its use. */

@@ -24,7 +24,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -128,9 +127,7 @@ public record ChosenTeacher(RunConfig config) {
 
     private static void requireHead(Loading teacher, Base student, RunData task) {
         Base base = teacher.base();
-        Set<String> random = new TreeSet<>(base.freshParameters());
-        teacher.adapters()
-                .forEach(adapter -> random.removeAll(adapter.parameters().keySet()));
+        Set<String> random = teacher.random();
         if (!random.isEmpty()) {
             throw new InputException("the teacher " + base.name() + " has no trained head for " + base.task() + ": "
                     + String.join(", ", random) + " are random; give distillation.adapter, an adapter that has it");

@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import org.bytedeco.pytorch.Tensor;
 
@@ -23,10 +24,10 @@ final class Parameters {
 
     /** Whether all are (IA)³ on the same modules: what they do is linear in their vectors. */
     static boolean areVectors(List<Adapter> adapters) {
-        Set<String> keys = adapters.get(0).parameters().keySet();
+        Map<String, String> first = shapes(adapters.get(0), key -> true);
         return adapters.stream()
                 .allMatch(adapter -> adapter.method() instanceof Ia3
-                        && adapter.parameters().keySet().equals(keys));
+                        && shapes(adapter, key -> true).equals(first));
     }
 
     /** The (IA)³ of {@code Σ wᵢ ΔWᵢ}: {@code l = 1 + Σ wᵢ (lᵢ - 1)}, since {@code ΔW = (l - 1) ⊙ W}. */
@@ -58,7 +59,7 @@ final class Parameters {
             }
             refuseLowRank(adapter);
         }
-        requireAlike(adapters, key -> true);
+        requireAlike(adapters, adapter -> key -> true);
         Adapter mean = Adapter.create(first.base(), first.config(), 0);
         mean.parameters().forEach((key, parameter) -> parameter.value().copy_(weighted(key, adapters, weights)));
         return new Combined(mean, Map.of(), 0, null);
@@ -75,7 +76,7 @@ final class Parameters {
 
     /** The modules that adapters save whole: the mean of each, the weights divided by their sum. */
     static Map<String, Tensor> heads(List<Adapter> adapters, List<Double> weights) {
-        requireAlike(adapters, adapters.get(0).config()::savesWhole);
+        requireAlike(adapters, adapter -> adapter.config()::savesWhole);
         double all = weights.stream().mapToDouble(w -> w).sum();
         List<Double> shares = weights.stream().map(w -> w / all).toList();
         Map<String, Tensor> heads = new LinkedHashMap<>();
@@ -91,18 +92,23 @@ final class Parameters {
         return heads;
     }
 
-    private static void requireAlike(List<Adapter> adapters, Predicate<String> which) {
-        Map<String, String> expected = shapes(adapters.get(0), which);
+    /** Refuses adapters of which one has a parameter that another one lacks or has in another shape, each asked for its own. */
+    private static void requireAlike(List<Adapter> adapters, Function<Adapter, Predicate<String>> which) {
+        Map<String, String> first = shapes(adapters.get(0), which.apply(adapters.get(0)));
         for (int i = 1; i < adapters.size(); i++) {
-            Map<String, String> found = shapes(adapters.get(i), which);
-            for (String key : union(expected.keySet(), found.keySet())) {
-                if (!expected.getOrDefault(key, "").equals(found.getOrDefault(key, ""))) {
-                    throw new InputException("the adapters don't fit each other: " + key + " is "
-                            + expected.getOrDefault(key, "not in the first") + " and "
-                            + found.getOrDefault(key, "not in number " + (i + 1)));
+            Map<String, String> other = shapes(adapters.get(i), which.apply(adapters.get(i)));
+            for (String key : union(first.keySet(), other.keySet())) {
+                if (!first.getOrDefault(key, "").equals(other.getOrDefault(key, ""))) {
+                    throw new InputException("the adapters don't fit each other: number 1 " + has(first, key)
+                            + " and number " + (i + 1) + " " + has(other, key)
+                            + "; what isn't an update of weights is averaged, so all must have it in one shape");
                 }
             }
         }
+    }
+
+    private static String has(Map<String, String> shapes, String key) {
+        return shapes.containsKey(key) ? "trains " + key + " " + shapes.get(key) : "has no " + key;
     }
 
     private static Set<String> union(Set<String> some, Set<String> others) {

@@ -52,6 +52,7 @@ public final class GgufLora {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Map<Linear, Factors> updates = new LinkedHashMap<>();
+            Site whole = null;
             for (Site site : WeightUpdate.sites(adapter)) {
                 WeightUpdate update = WeightUpdate.of(adapter, site);
                 if (!(site instanceof Linear linear)) {
@@ -61,12 +62,23 @@ public final class GgufLora {
                 if (update == null) {
                     continue;
                 }
-                if (update.factors() == null || update.bias() != null) {
-                    throw new InputException(
-                            site.name() + ": " + method + " is no product of two narrow matrices there, which is all"
-                                    + " that a GGUF adapter holds; make it one by `graft convert --to lora`, or export the merged model");
+                if (update.bias() != null && Tensors.item(update.bias().norm()) != 0) {
+                    throw new InputException(site.name()
+                            + ": the adapter changes the bias there, which a GGUF adapter can't hold; "
+                            + (linear.bias() == null
+                                    ? "the base has none, so it can't be merged either: use the adapter beside the base"
+                                    : "export the merged model"));
                 }
-                updates.put(linear, update.factors());
+                if (update.factors() == null) {
+                    whole = site;
+                } else {
+                    updates.put(linear, update.factors());
+                }
+            }
+            if (whole != null) {
+                throw new InputException(
+                        whole.name() + ": " + method + " is no product of two narrow matrices there, which is all"
+                                + " that a GGUF adapter holds; make it one by `graft convert --to lora`, or export the merged model");
             }
             long rank = updates.values().stream()
                     .mapToLong(update -> update.a().size(0))

@@ -74,12 +74,25 @@ public record Arrow(ArrowConfig config, LoraConfig router, List<LoraExpert> expe
 
     /** Trained LoRAs, less the mean of general ones. */
     public static Arrow of(ArrowConfig config, List<Adapter> experts, List<Adapter> general) {
+        experts.forEach(Arrow::refuseWholeModules);
+        general.forEach(Arrow::refuseWholeModules);
         List<LoraExpert> known = experts.stream().map(LoraExpert::of).toList();
         return new Arrow(
                 config,
                 known.get(0).config(),
                 known,
                 general.stream().map(LoraExpert::of).toList());
+    }
+
+    private static void refuseWholeModules(Adapter expert) {
+        for (String key : expert.parameters().keySet()) {
+            if (expert.config().savesWhole(key)) {
+                throw new InputException(
+                        "arrow chooses among updates of layers, but an adapter trained and saved " + key
+                                + " whole, of which a token can't choose one; take adapters without modules_to_save, or for a classifier X-LoRA,"
+                                + " which trains one head for all: `graft train --method xlora`");
+            }
+        }
     }
 
     @Override

@@ -177,7 +177,14 @@ public record Fusion(Settings settings, List<Child> children) implements Method 
                     name + " is a " + adapter.method().type().name() + " adapter, but a fusion is of bottlenecks");
         }
         Map<String, Tensor> values = new LinkedHashMap<>();
-        adapter.parameters().forEach((key, parameter) -> values.put(key, parameter.value()));
+        adapter.parameters().forEach((key, parameter) -> {
+            if (adapter.config().savesBesideHead(adapter.base(), key)) {
+                throw new InputException(
+                        name + " trained and saved " + key
+                                + " whole (modules_to_save), which a fusion can't weigh; take adapters without modules_to_save");
+            }
+            values.put(key, parameter.value());
+        });
         return new Child(name, bottleneck.config(), values, List.of(below));
     }
 

@@ -31,6 +31,13 @@ public record LoraExpert(LoraConfig config, Map<String, Tensor> values) {
             throw new InputException("an expert is a " + adapter.method().type().name()
                     + " adapter, expected a plain LoRA; `graft convert ADAPTER --to lora` makes one of it");
         }
+        for (String key : adapter.parameters().keySet()) {
+            if (adapter.config().savesBesideHead(adapter.base(), key)) {
+                throw new InputException(
+                        "an expert trained and saved " + key
+                                + " whole (modules_to_save), which can't be chosen by tokens; take adapters without modules_to_save");
+            }
+        }
         Map<String, Tensor> values = new LinkedHashMap<>();
         adapter.parameters().forEach((key, parameter) -> values.put(key, parameter.value()));
         return new LoraExpert(lora.config(), values);

@@ -58,11 +58,28 @@ public interface LoraVariant extends Method {
                 g.add(embedding, at(g, embedding));
             }
         }
+        if (config().tied() && !g.loads()) {
+            refuseTiedWhole(g);
+        }
         if (parameters != null) {
             ExpertLora.graft(g, parameters, config());
         }
         config().bias().graft(g, targets);
         TokenRows.graft(g, config().tokens());
+    }
+
+    private static void refuseTiedWhole(Grafter g) {
+        Linear head = g.base().head().output();
+        for (Site site : g.base().sites()) {
+            if (head != null
+                    && site instanceof Embedding embedding
+                    && embedding.input()
+                    && head.weight().equals(embedding.weight())
+                    && (g.isSavedWhole(embedding) || g.isSavedWhole(head))) {
+                throw new InputException("ensure_weight_tying is true and " + embedding.name() + " is tied to "
+                        + head.name() + ", but modules_to_save are trained one by one; leave it false");
+            }
+        }
     }
 
     private void refuseTied(Embedding embedding, Base base) {

@@ -84,7 +84,11 @@ public record MtlLora(AdapterHubLora lora, int ups, double sharpness, int tasks)
         if (!(first.method() instanceof MtlLora one)
                 || one.tasks > 1
                 || !adapters.stream()
-                        .allMatch(adapter -> adapter.method().equals(one) && adapter.base() == first.base())) {
+                        .allMatch(adapter -> adapter.method().equals(one)
+                                && adapter.base() == first.base()
+                                && adapter.parameters()
+                                        .keySet()
+                                        .equals(first.parameters().keySet()))) {
             throw new InputException(
                     "adapters of one task that become one must be mtl-lora adapters of one configuration on one base");
         }

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import dev.graft.formats.InputException;
 import dev.graft.models.Pass;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.AdapterConfig;
 import dev.graft.peft.Bases;
 import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
@@ -174,6 +175,55 @@ class CombinedTest {
         both.save(folder.resolve("both"));
         assertThat(apart(Selection.of(Adapter.load(a.base(), folder.resolve("both"))), Selection.of(both), a))
                 .isLessThan(1e-6);
+    }
+
+    @Test
+    void modulesThatOnlyOneAdapterSavesWholeAreNeverDropped() {
+        Adapter plain = lora(TWO, 1);
+        for (String module : List.of("lm_head", "input_layernorm")) {
+            AdapterConfig config = plain.config().withModulesToSave(List.of(module));
+            Adapter whole = Adapter.create(plain.base(), config, 2);
+            try (NoGrad off = new NoGrad()) {
+                plain.parameters().forEach((key, parameter) -> whole.value(key).copy_(parameter.value()));
+            }
+            for (List<Adapter> order : List.of(List.of(plain, whole), List.of(whole, plain))) {
+                assertThatThrownBy(() -> combined(Combination.LINEAR, order, List.of(0.5, 0.5)))
+                        .isInstanceOf(InputException.class)
+                        .hasMessageContaining("don't fit each other")
+                        .hasMessageContaining(module + ".weight [");
+            }
+            assertThat(combined(Combination.LINEAR, List.of(whole, whole), List.of(0.5, 0.5))
+                            .adapter()
+                            .config()
+                            .modulesToSave())
+                    .containsExactly(module);
+        }
+    }
+
+    @Test
+    void vectorsOfInputsAndOfOutputsAreSummedAsUpdates() {
+        Targets square = Targets.names("o_proj");
+        Adapter outputs =
+                trained(Bases.LLAMA, Ia3.DEFAULT.withTargets(square, new Ia3.FeedForward(List.of(), null)), 1);
+        Adapter inputs =
+                trained(Bases.LLAMA, Ia3.DEFAULT.withTargets(square, new Ia3.FeedForward(List.of("o_proj"), null)), 2);
+        Adapter sum = combined(Combination.LINEAR, List.of(outputs, inputs), List.of(0.7, 0.4))
+                .adapter();
+
+        assertThat(sum.method()).isInstanceOf(Lora.class);
+        Selection exact = Selection.average(
+                List.of(Selection.of(outputs), Selection.of(inputs), Selection.BASE), List.of(0.7, 0.4, -0.1));
+        assertThat(apart(Selection.of(sum), exact, outputs)).isLessThan(5e-3);
+    }
+
+    @Test
+    void refusesWhatIsTrainedInsideMixtures() {
+        LoraConfig config = TWO.withParameters(List.of("experts.down_proj"));
+        Adapter experts = trained("mixtral", new Lora(config), 1);
+        assertThatThrownBy(() -> combined(Combination.LINEAR, List.of(experts, experts), List.of(0.5, 0.5)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("of a mixture (target_parameters)")
+                .hasMessageContaining("graft merge");
     }
 
     @Test

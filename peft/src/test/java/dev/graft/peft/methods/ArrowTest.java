@@ -163,6 +163,14 @@ class ArrowTest extends MethodContract {
                 .hasMessageContaining("down_proj");
         assertThatThrownBy(() -> Arrow.of(new ArrowConfig(3, 1, null), List.of(one, one), List.of()))
                 .hasMessageContaining("top_k is 3, expected at most the 2 adapters");
+        Adapter whole = Adapter.create(base, one.config().withModulesToSave(List.of("lm_head")), 1);
+        assertThatThrownBy(() -> Arrow.of(List.of(one, whole)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("saved lm_head.weight whole");
+        Adapter classifier = Adapter.create(Bases.load(Bases.BERT), new Lora(LoraConfig.DEFAULT), 1);
+        assertThatThrownBy(() -> Arrow.of(List.of(classifier)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("classifier.");
         Adapter router = Adapter.create(base, Arrow.of(List.of(one, one)), 0);
         assertThatThrownBy(() -> router.method().training(router, new TrainingRule.Run(10, 10, 1e-3, 1)))
                 .isInstanceOf(InputException.class)

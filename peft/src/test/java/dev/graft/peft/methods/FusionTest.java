@@ -89,6 +89,16 @@ class FusionTest extends MethodContract {
     }
 
     @Test
+    void refusesAdaptersWithWholeModulesBesideTheHead() {
+        Base base = Bases.load(Bases.BERT);
+        Adapter plain = Adapter.create(base, new Pfeiffer(WIDE), 1);
+        Adapter whole = Adapter.create(base, plain.config().withModulesToSave(List.of("classifier", "pooler")), 1);
+        assertThatThrownBy(() -> Fusion.of(Map.of("plain", plain, "whole", whole)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("pooler");
+    }
+
+    @Test
     void takesTheTrainedAdaptersAndLeavesThemFrozen() {
         Base base = Bases.load(Bases.BERT);
         Map<String, Adapter> adapters = trained(base);

@@ -195,6 +195,12 @@ class XLoraTest extends MethodContract {
         Adapter head = Adapter.create(base, new Lora(LoraConfig.DEFAULT.withTargets(Targets.names("lm_head"))), 1);
         assertThatThrownBy(() -> Adapter.create(base, XLora.of(List.of(head, lora)), 1))
                 .hasMessageContaining("lm_head");
+        Adapter whole = Adapter.create(base, lora.config().withModulesToSave(List.of("norm")), 1);
+        assertThatThrownBy(() -> XLora.of(List.of(lora, whole)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("norm.weight whole (modules_to_save)");
+        Adapter classifier = Adapter.create(Bases.load(Bases.BERT), new Lora(LoraConfig.DEFAULT), 1);
+        assertThat(XLora.of(List.of(classifier, classifier)).experts()).hasSize(2);
         Adapter prompt = Adapter.create(base, PromptTuning.DEFAULT, 1);
         Selection both = Selection.all(Selection.of(prompt), Selection.of(reference(base)));
         assertThatThrownBy(() -> base.logits(Bases.batch(), Pass.inference(both.hooks())))
