@@ -124,5 +124,8 @@ class ChoicesAndMasksTest {
                 .map(line -> Json.parse("out", line).get("reward").asDouble())
                 .toList();
         assertThat(values.get(0)).isGreaterThan(values.get(1));
+        Path asked = file("asked.jsonl", "{\"prompt\": \"a\"}\n");
+        assertThat(run("predict", model, "--adapter", adapter, "--data", asked).err())
+                .contains("a reward is of an answer, and this one has none");
     }
 }

@@ -1,6 +1,7 @@
 package dev.graft.cli.eval;
 
 import dev.graft.cli.model.AdapterOption;
+import dev.graft.cli.model.ColumnsOption;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.DownloadLine;
 import dev.graft.cli.model.HeadOptions;
@@ -59,11 +60,16 @@ public final class EvalCommand implements Runnable {
             required = true,
             paramLabel = "FILE|NAME",
             description = {
-                "The rows to score, such as JSONL, CSV, Parquet, a folder of pictures; or the test rows of a data set that",
-                "`graft pull --list` names."
+                "The rows to score, such as JSONL, CSV, Parquet, a pattern such as",
+                "\"data/*.jsonl\", a folder of pictures, or a folder with train, valid and test",
+                "files: its test rows, else its validation rows; or the test rows of a data",
+                "set that `graft pull --list` names."
             })
     @SuppressWarnings("NullAway.Init")
     private String data;
+
+    @Mixin
+    private ColumnsOption columns = new ColumnsOption();
 
     @Option(
             names = "--suite",
@@ -122,7 +128,8 @@ public final class EvalCommand implements Runnable {
     @Option(
             names = "--max-seq-length",
             paramLabel = "N",
-            description = "Longest row in tokens (default: what the model can take, at most 1024).")
+            description =
+                    "Longest row in tokens (default: as in training, else what the model can take, at most 1024).")
     private @Nullable Integer maxLength;
 
     @Option(
@@ -134,7 +141,7 @@ public final class EvalCommand implements Runnable {
     @Option(
             names = "--loss-on",
             paramLabel = "completion|assistant|all",
-            description = "Tokens of a causal row that count (default: completion).")
+            description = "Tokens of a causal row that count (default: as in training, else completion).")
     private @Nullable LossOn lossOn;
 
     @Mixin
@@ -176,7 +183,7 @@ public final class EvalCommand implements Runnable {
     }
 
     private String benchmark(String name, PrintWriter err) {
-        refuse("doesn't belong to --suite, whose rules say what is read", "--overflow", "--loss-on");
+        refuse("doesn't belong to --suite, whose rules say what is read", "--overflow", "--loss-on", "--columns");
         if (!name.equals(COCO)) {
             refuse("belongs to --suite coco", "--predictions");
         }
@@ -248,7 +255,7 @@ public final class EvalCommand implements Runnable {
                 "--against",
                 "--answers");
         EvalRun run = new EvalRun(model(), adapter.adapters(), head, compute, err);
-        EvalRun.Scored scored = run.score(rows(), batchSize, maxLength, overflow, lossOn);
+        EvalRun.Scored scored = run.score(rows(), columns, batchSize, maxLength, overflow, lossOn);
         PrintWriter out = spec.commandLine().getOut();
         out.println(scored.shown(json.json()));
     }

@@ -1,29 +1,31 @@
 package dev.graft.cli.eval;
 
-import dev.graft.cli.model.AdapterHeader;
+import dev.graft.cli.model.ColumnsOption;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.Loading;
+import dev.graft.cli.model.RecordedRows;
 import dev.graft.cli.terminal.Table;
 import dev.graft.eval.metrics.Bootstrap;
+import dev.graft.eval.run.RowsRecord;
 import dev.graft.eval.run.RunData;
 import dev.graft.eval.run.Scorer;
 import dev.graft.eval.run.Scores;
 import dev.graft.eval.run.ServingRecord;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
-import dev.graft.hub.Hub;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.train.Predictor;
-import dev.graft.train.data.DataOptions;
 import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Examples;
+import dev.graft.train.data.Goal;
 import dev.graft.train.data.LossOn;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.RowEncoder;
 import dev.graft.train.data.TaskEncoder;
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -38,7 +40,7 @@ record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOpt
     private static final int USUAL_LENGTH = 1024;
 
     /** The scores, and what was scored. */
-    record Scored(String model, List<String> adapters, Path data, Scores scores) {
+    record Scored(String model, List<String> adapters, Path data, Counted counted, Scores scores) {
         String shown(boolean json) {
             return json ? Json.pretty(json()) : text().stripTrailing();
         }
@@ -49,6 +51,7 @@ record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOpt
             ArrayNode names = json.putArray("adapters");
             adapters.forEach(names::add);
             json.put("data", data.toString());
+            counted.addTo(json);
             json.setAll(scores.toJson());
             return json;
         }
@@ -63,7 +66,7 @@ record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOpt
                         interval == null ? "" : shown(interval.low()),
                         interval == null ? "" : shown(interval.high()));
             }
-            return scores.rows() + " rows of " + data + "\n" + table;
+            return scores.rows() + " rows of " + data + counted.text() + "\n" + table;
         }
 
         private static String shown(double value) {
@@ -73,12 +76,13 @@ record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOpt
 
     Scored score(
             Path data,
+            ColumnsOption columns,
             int batchSize,
             @Nullable Integer maxLength,
             @Nullable Overflow overflow,
             @Nullable LossOn lossOn) {
-        try (Dataset rows = Dataset.open(data, options())) {
-            err.println(data + ": " + rows.detected());
+        try (Dataset rows = new RecordedRows(columns, adapters).toScore(data)) {
+            err.println(rows.path() + ": " + rows.detected());
             rows.warnings().forEach(warning -> err.println("Warning: " + warning));
             Loading loading = Loading.of(model, adapters, head, compute, err);
             Base base = loading.base();
@@ -91,30 +95,31 @@ record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOpt
             if (maxLength != null && (maxLength < 2 || maxLength > most)) {
                 throw new InputException("--max-seq-length is " + maxLength + ", expected 2 to " + most);
             }
-            RowEncoder encoder = task.encoder(base, loading::chat, lossOn == null ? LossOn.COMPLETION : lossOn);
+            ServingRecord record = RecordedRows.record(adapters);
+            RowsRecord trained = record.rows();
+            Counted counted = new Counted(
+                    lossOn(task, lossOn, trained.lossOn()),
+                    maxLength == null ? Math.min(most, trained.maxLength(USUAL_LENGTH)) : maxLength);
+            RowEncoder encoder = task.encoder(base, loading::chat, counted.lossOnOrUsual());
             boolean named =
                     loading.adapters().size() == 1 && loading.adapters().get(0).lacksTask();
             Examples examples = Examples.encode(
                     rows,
-                    named ? new TaskEncoder(encoder, rows, record().tasks()) : encoder,
-                    maxLength == null ? Math.min(USUAL_LENGTH, most) : maxLength,
-                    task.overflow(overflow));
+                    named ? new TaskEncoder(encoder, rows, record.tasks()) : encoder,
+                    counted.maxLength(),
+                    task.overflow(overflow == null ? trained.overflow() : overflow));
             err.println(examples.summary().text());
             Scores scores = Scorer.of(task).score(new Predictor(base, examples, batchSize), loading.hooks(), true);
-            return new Scored(model, adapters, data, scores);
+            Path scored = Files.isDirectory(data) ? rows.path() : data;
+            return new Scored(model, adapters, scored, counted, scores);
         }
     }
 
-    /** What the adapter's labels are, which a few rows may not tell. */
-    @SuppressWarnings("NullAway") // the kind of labels may be null: NullAway doesn't see it in a compiled record
-    private DataOptions options() {
-        ServingRecord record = record();
-        return new DataOptions(Map.of(), null, record.kind(), record.taskField());
-    }
-
-    private ServingRecord record() {
-        return adapters.isEmpty()
-                ? new ServingRecord(null, null, List.of(), false, null)
-                : ServingRecord.read(AdapterHeader.folder(adapters.get(0), new Hub()));
+    /** What counts of a row: what is asked for, else what counted in training; null where a row has one answer. */
+    private static @Nullable LossOn lossOn(RunData task, @Nullable LossOn wanted, @Nullable LossOn trained) {
+        if (task.task() != Task.CAUSAL_LM || !task.goal().equals(Goal.TARGETS)) {
+            return null;
+        }
+        return wanted != null ? wanted : trained != null ? trained : LossOn.COMPLETION;
     }
 }

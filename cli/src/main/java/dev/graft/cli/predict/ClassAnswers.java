@@ -58,6 +58,11 @@ record ClassAnswers(Predicting model) {
             throw Shown.unfit(
                     rows, 0, base.name() + " has " + base.labels().size() + " classes; a reward has one output");
         }
+        for (int i = 0; i < rows.size(); i++) {
+            if (!isAnswered(rows.get(i))) {
+                throw Shown.unfit(rows, i, "a reward is of an answer, and this one has none");
+            }
+        }
         List<Double> rewards = new Rewards(base, model.loading()::chat, batchSize).of(rows, model.hooks());
         for (int i = 0; i < rewards.size(); i++) {
             String prompt = Shown.of(rows.get(i));
@@ -69,6 +74,14 @@ record ClassAnswers(Predicting model) {
                             .put("reward", reward),
                     () -> String.format(Locale.ROOT, "%.4g  %s", reward, prompt));
         }
+    }
+
+    private static boolean isAnswered(Row row) {
+        if (row instanceof Row.Chat chat) {
+            return Shown.question(chat).size() < chat.messages().size();
+        }
+        return row instanceof Row.Completion completion
+                && !completion.completion().isBlank();
     }
 
     /** By the adapter's record; else one output is a number and several are classes. */

@@ -1,12 +1,13 @@
 package dev.graft.cli.predict;
 
 import dev.graft.cli.model.AdapterOption;
+import dev.graft.cli.model.ColumnsOption;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
+import dev.graft.cli.model.RecordedRows;
 import dev.graft.formats.InputException;
-import dev.graft.train.data.Dataset;
 import dev.graft.train.data.PictureSource;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.Rows;
@@ -78,10 +79,14 @@ public final class PredictCommand implements Runnable {
             names = "--data",
             paramLabel = "FILE",
             description = {
-                "Rows with text, image, tokens, question and context, stem and choices, messages or prompt, or a folder",
-                "of pictures; labels may be missing."
+                "Rows with text, image, tokens, question and context, stem and choices,",
+                "messages, prompt or instruction, or a folder of pictures; labels and answers",
+                "may be missing."
             })
     private @Nullable Path data;
+
+    @Mixin
+    private ColumnsOption columns = new ColumnsOption();
 
     @Option(
             names = "--template",
@@ -155,7 +160,7 @@ public final class PredictCommand implements Runnable {
 
     private Rows rows() {
         if (data != null) {
-            return Dataset.open(data);
+            return new RecordedRows(columns, adapter.adapters()).toAnswer(data);
         }
         if (!questions.isEmpty()) {
             return Rows.of(

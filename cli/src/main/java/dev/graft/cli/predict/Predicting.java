@@ -1,10 +1,9 @@
 package dev.graft.cli.predict;
 
-import dev.graft.cli.model.AdapterHeader;
 import dev.graft.cli.model.Loading;
+import dev.graft.cli.model.RecordedRows;
 import dev.graft.eval.run.ServingRecord;
 import dev.graft.formats.Json;
-import dev.graft.hub.Hub;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Hooks;
 import java.io.PrintWriter;
@@ -41,8 +40,6 @@ record Predicting(Loading loading, List<String> adapters, boolean asJson, PrintW
 
     /** What the first adapter's folder says of its use. */
     ServingRecord record() {
-        return adapters.isEmpty()
-                ? new ServingRecord(null, null, List.of(), false, null)
-                : ServingRecord.read(AdapterHeader.folder(adapters.get(0), new Hub()));
+        return RecordedRows.record(adapters);
     }
 }

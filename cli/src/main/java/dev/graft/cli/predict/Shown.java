@@ -13,6 +13,9 @@ final class Shown {
 
     /** A prompt, a text, the last message or a picture's name. */
     static String of(Row row) {
+        if (row instanceof Row.Instruction instruction) {
+            return of(instruction.conversation());
+        }
         if (row instanceof Row.Chat chat) {
             List<Message> messages = question(chat);
             return messages.isEmpty()
@@ -23,6 +26,14 @@ final class Shown {
             return image.picture().name();
         }
         return row instanceof Row.Completion completion ? completion.prompt() : ((Row.Text) row).text();
+    }
+
+    /** The row that is answered: the answers of preferences and judgements are of one prompt. */
+    static Row asked(Row row) {
+        if (row instanceof Row.Preference preference) {
+            return preference.chosen();
+        }
+        return row instanceof Row.Judged judged ? judged.answer() : row;
     }
 
     /** The conversation up to the answer to be given. */

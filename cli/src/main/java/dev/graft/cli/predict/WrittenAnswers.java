@@ -4,7 +4,10 @@ import dev.graft.cli.Interruption;
 import dev.graft.eval.predict.Transcriber;
 import dev.graft.formats.InputException;
 import dev.graft.models.audio.Sound;
+import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.Message;
+import dev.graft.models.chat.MissingTemplateException;
+import dev.graft.models.chat.RenderOptions;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.generate.Generated;
 import dev.graft.models.generate.Generator;
@@ -31,7 +34,7 @@ record WrittenAnswers(Predicting model) {
             Generated answer = generator
                     .generate(List.of(prompt), options, hooks, (row, piece) -> {})
                     .get(0);
-            String asked = Shown.of(rows.get(i));
+            String asked = Shown.of(Shown.asked(rows.get(i)));
             model.say(
                     () -> JsonNodeFactory.instance
                             .objectNode()
@@ -54,20 +57,39 @@ record WrittenAnswers(Predicting model) {
     }
 
     private int[] prompt(Rows rows, int i) {
-        Row row = rows.get(i);
+        Row row = Shown.asked(rows.get(i));
         if (row instanceof Row.Chat chat) {
-            List<Message> messages = Shown.question(chat);
-            if (messages.isEmpty()) {
-                throw new InputException(rows.place(i) + ": the conversation has no message of a user to answer");
+            return prompt(chat, rows.place(i));
+        }
+        if (row instanceof Row.Instruction instruction) {
+            try {
+                return prompt(instruction.conversation(), rows.place(i));
+            } catch (MissingTemplateException none) {
+                return prompt(instruction.completion().prompt());
             }
-            return model.loading().chat().prompt(messages).ids();
         }
-        if (row instanceof Row.Tokens || row instanceof Row.LabelledTokens || row instanceof Row.Image) {
-            throw Shown.unfit(rows, i, "a completion needs a text, a prompt or messages");
+        if (row instanceof Row.Text || row instanceof Row.Completion) {
+            return prompt(Shown.of(row));
         }
-        return model.base()
-                .tokenizer()
-                .encode(Shown.of(row), EncodeOptions.DEFAULT)
-                .ids();
+        throw Shown.unfit(rows, i, "a completion needs a text, a prompt or messages");
+    }
+
+    private int[] prompt(Row.Chat chat, String place) {
+        List<Message> messages = Shown.question(chat);
+        if (messages.isEmpty()) {
+            throw new InputException(place + ": the conversation has no message of a user to answer");
+        }
+        Chat template = model.loading().chat();
+        RenderOptions options = RenderOptions.PROMPT.withTools(chat.tools().isEmpty() ? null : chat.tools());
+        try {
+            template.requireTools(messages, options);
+            return template.prompt(messages, options).ids();
+        } catch (InputException refused) {
+            throw new InputException(place + ": " + refused.getMessage(), refused);
+        }
+    }
+
+    private int[] prompt(String text) {
+        return model.base().tokenizer().encode(text, EncodeOptions.DEFAULT).ids();
     }
 }

@@ -1,5 +1,6 @@
 package dev.graft.cli.train;
 
+import dev.graft.cli.config.Columns;
 import dev.graft.cli.config.Data;
 import dev.graft.cli.config.RunConfig;
 import dev.graft.cli.config.RunConfig.ProblemType;
@@ -19,19 +20,10 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
-import java.util.TreeSet;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The files of a run's rows. */
 public record DataFiles(Data data, DataOptions options) {
-    /** What a field of a row can be. */
-    private static final Set<String> PARTS = Arrays.stream(RowShape.values())
-            .flatMap(shape -> Stream.concat(shape.keys().stream(), shape.optional().stream()))
-            .collect(Collectors.toCollection(TreeSet::new));
-
     public static DataFiles of(Data data, RunConfig.Goal goal) {
         return new DataFiles(data, options(data, goal));
     }
@@ -46,14 +38,7 @@ public record DataFiles(Data data, DataOptions options) {
         if (pair != null) {
             columns.put("text_pair", pair);
         }
-        data.columns().forEach((part, field) -> {
-            if (!(field instanceof String name)) {
-                throw new InputException("data.columns maps " + part + " to " + field
-                        + ", expected the name of a field, such as {prompt: question, completion: answer}");
-            }
-            if (!PARTS.contains(part)) {
-                throw new InputException("data.columns maps " + part + ", expected one of " + PARTS);
-            }
+        Columns.checked("data.columns", data.columns()).forEach((part, name) -> {
             String other = columns.put(part, name);
             if (other != null && !other.equals(name)) {
                 throw new InputException("data.columns maps " + part + " to " + name + ", but it is also given as "

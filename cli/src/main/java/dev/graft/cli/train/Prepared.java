@@ -50,6 +50,7 @@ import org.jspecify.annotations.Nullable;
  * Everything that a run needs before its first step: rows read, base loaded, adapter made, settings checked.
  *
  * @param config of the run, with what {@code quantization=auto} has chosen
+ * @param maxLength the longest row in tokens
  */
 public record Prepared(
         RunConfig config,
@@ -64,6 +65,7 @@ public record Prepared(
         TrainSettings settings,
         TrainPlan plan,
         int evalBatchSize,
+        int maxLength,
         RowTasks tasks,
         List<String> notes)
         implements AutoCloseable {
@@ -165,6 +167,7 @@ public record Prepared(
                 settings,
                 TrainPlan.of(settings, train.size()),
                 evalBatch == null ? settings.batching().size() : evalBatch,
+                length,
                 tasks,
                 notes);
     }

@@ -9,11 +9,14 @@ import dev.graft.cli.terminal.ProgressLine;
 import dev.graft.cli.terminal.Terminal;
 import dev.graft.eval.cost.CostMeter;
 import dev.graft.eval.run.Curves;
+import dev.graft.eval.run.RowsRecord;
+import dev.graft.eval.run.RunData;
 import dev.graft.eval.run.RunReport;
 import dev.graft.eval.run.Scores;
 import dev.graft.eval.run.ServingRecord;
 import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.Json;
+import dev.graft.models.Task;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.TaskHooks;
 import dev.graft.train.Evaluation;
@@ -24,6 +27,9 @@ import dev.graft.train.TrainingEvent.Reason;
 import dev.graft.train.TrainingException;
 import dev.graft.train.TrainingListener;
 import dev.graft.train.data.Examples;
+import dev.graft.train.data.Goal;
+import dev.graft.train.data.LossOn;
+import dev.graft.train.data.Overflow;
 import dev.graft.train.log.CsvLog;
 import dev.graft.train.log.JsonLinesLog;
 import dev.graft.train.log.TensorBoardLog;
@@ -65,7 +71,8 @@ record TrainRun(Prepared prepared, Path folder, String command, PrintWriter err)
                             prepared.task(),
                             prepared.loading().base(),
                             prepared.loading().files())
-                    .withTasks(prepared.tasks().field(), prepared.tasks().names());
+                    .withTasks(prepared.tasks().field(), prepared.tasks().names())
+                    .withRows(rows());
             TrainResult result = new Trainer(
                             prepared.settings(),
                             prepared.adapter(),
@@ -106,6 +113,19 @@ record TrainRun(Prepared prepared, Path folder, String command, PrintWriter err)
             }
             return new Outcome(result.reason(), report.toJson(), text(result, before, after, test));
         }
+    }
+
+    /** How the run reads its rows, for who scores others with the adapter. */
+    private RowsRecord rows() {
+        RunConfig config = prepared.config();
+        RunData task = prepared.task();
+        boolean chosen = task.task() == Task.CAUSAL_LM && task.goal().equals(Goal.TARGETS);
+        RunConfig.Overflow wanted = config.goal().overflow();
+        return new RowsRecord(
+                DataFiles.of(config.data(), config.goal()).options().columns(),
+                chosen ? LossOn.valueOf(config.goal().lossOn().name()) : null,
+                task.isImages() ? null : (Integer) prepared.maxLength(),
+                wanted == null ? null : Overflow.valueOf(wanted.name()));
     }
 
     private Predictor predictor(Examples examples) {

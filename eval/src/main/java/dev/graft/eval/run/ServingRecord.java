@@ -24,6 +24,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param tokenizer SHA-256 of the tokenizer's files; null where there are none
  * @param taskField the field in which rows name their tasks; null for an adapter of one
  * @param tasks the names of its tasks, in the order of their numbers
+ * @param rows how the run read its rows
  */
 public record ServingRecord(
         @Nullable Task task,
@@ -32,7 +33,11 @@ public record ServingRecord(
         boolean leavesOpen,
         @Nullable String tokenizer,
         @Nullable String taskField,
-        List<String> tasks) {
+        List<String> tasks,
+        RowsRecord rows) {
+    /** Of a folder without Graft's file. */
+    public static final ServingRecord NONE = new ServingRecord(null, null, List.of(), false, null);
+
     private static final String FILE = "graft.json";
     private static final String TASK = "task";
     private static final String KIND = "problem_type";
@@ -52,12 +57,17 @@ public record ServingRecord(
             List<String> labels,
             boolean leavesOpen,
             @Nullable String tokenizer) {
-        this(task, kind, labels, leavesOpen, tokenizer, null, List.of());
+        this(task, kind, labels, leavesOpen, tokenizer, null, List.of(), RowsRecord.NONE);
     }
 
     /** The same for rows that name these tasks in a field; null for rows of one task. */
     public ServingRecord withTasks(@Nullable String field, List<String> names) {
-        return new ServingRecord(task, kind, labels, leavesOpen, tokenizer, field, names);
+        return new ServingRecord(task, kind, labels, leavesOpen, tokenizer, field, names, rows);
+    }
+
+    /** The same for rows that were read so. */
+    public ServingRecord withRows(RowsRecord read) {
+        return new ServingRecord(task, kind, labels, leavesOpen, tokenizer, taskField, tasks, read);
     }
 
     /** What a run has to say about its adapter. */
@@ -93,6 +103,7 @@ public record ServingRecord(
             json.put(TASK_FIELD, taskField);
             tasks.forEach(json.putArray(TASKS)::add);
         }
+        rows.write(json);
         AtomicWrite.text(file, Json.pretty(json) + "\n");
     }
 
@@ -100,7 +111,7 @@ public record ServingRecord(
     public static ServingRecord read(Path folder) {
         Path file = folder.resolve(FILE);
         if (!Files.isRegularFile(file)) {
-            return new ServingRecord(null, null, List.of(), false, null);
+            return NONE;
         }
         Fields fields = Fields.read(file);
         String kind = fields.stringOrNull(KIND);
@@ -114,7 +125,8 @@ public record ServingRecord(
                 fields.bool(OPEN, false),
                 fields.stringOrNull("tokenizer_sha256"),
                 fields.stringOrNull(TASK_FIELD),
-                tasks == null ? List.of() : tasks);
+                tasks == null ? List.of() : tasks,
+                RowsRecord.read(fields));
     }
 
     private static String name(Label.Kind kind) {

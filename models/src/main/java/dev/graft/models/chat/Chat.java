@@ -74,15 +74,19 @@ public record Chat(ChatTemplate template, Tokenizer tokenizer) {
         return encode(text + begun, null);
     }
 
-    /** A template that knows no tools passes them and their calls over, and would leave an empty answer to be learnt. */
-    private void requireTools(List<Message> messages, RenderOptions options, String text) {
-        for (String name : ToolNames.of(messages, options)) {
-            if (!text.contains(name)) {
-                throw new InputException(template.source() + ": the chat template leaves out tools and their calls: "
-                        + InputException.shown(name)
-                        + " is nowhere in the text that it makes of the conversation; take a base whose template has tools, or leave"
-                        + " tools and tool_calls out");
-            }
+    /**
+     * Checks that the text of a conversation shows each tool and each call. A template that knows no tools passes them over: an empty answer
+     * would be learnt, and a model would answer without having seen them.
+     *
+     * @throws InputException if the template leaves one out
+     */
+    public void requireTools(List<Message> messages, RenderOptions options) {
+        String name = new ToolMarks(messages, options).leftOut(template);
+        if (name != null) {
+            throw new InputException(template.source() + ": the chat template leaves out tools and their calls: "
+                    + InputException.shown(name)
+                    + " is not in the text that it makes of the conversation; take a base whose template has tools, or leave"
+                    + " tools and tool_calls out");
         }
     }
 
@@ -97,7 +101,7 @@ public record Chat(ChatTemplate template, Tokenizer tokenizer) {
     public Supervised supervised(List<Message> messages, RenderOptions options, @Nullable Truncation truncation) {
         RenderOptions whole = options.withGenerationPrompt(false);
         ChatTemplate.Rendered rendered = template.render(messages, whole);
-        requireTools(messages, options, rendered.text());
+        requireTools(messages, whole);
         List<int[]> spans =
                 rendered.generated().isEmpty() ? spans(messages, whole, rendered.text()) : rendered.generated();
         Encoding encoding = encode(rendered.text(), truncation);

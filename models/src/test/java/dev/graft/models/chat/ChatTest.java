@@ -60,7 +60,7 @@ class ChatTest {
                 "call",
                 "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"type\": \"function\", \"function\":"
                         + " {\"name\": \"add\", \"arguments\": {\"a\": 1}}}]}"));
-        List<Message> turns = List.of(Message.user("Hi"), call);
+        List<Message> turns = List.of(Message.user("Please add 1 to it"), call);
         RenderOptions withTools = RenderOptions.DEFAULT.withTools(List.of(tools.get(0)));
         Chat without = chat("chatml", QWEN);
         Chat knowing = chat("tools-qwen25", QWEN);
@@ -70,9 +70,31 @@ class ChatTest {
                 .hasMessageContaining("\"add\"")
                 .hasMessageContaining("tool_calls");
         assertThatThrownBy(() ->
-                        without.supervised(List.of(Message.user("Hi"), Message.assistant("Yes")), withTools, null))
+                        without.supervised(List.of(Message.user("add 1"), Message.assistant("Yes")), withTools, null))
+                .hasMessageContaining("\"add\"");
+        assertThatThrownBy(() -> without.requireTools(List.of(Message.user("add 1")), withTools))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("\"add\"");
+        List<Message> called = List.of(Message.user("add 1"), call, new Message("tool", "2"));
+        assertThatThrownBy(() -> without.requireTools(called, RenderOptions.PROMPT))
                 .hasMessageContaining("\"add\"");
         assertThat(answers(knowing, knowing.supervised(turns, withTools, null))).contains("add");
+    }
+
+    @Test
+    void aTemplateMayShowToolsAndLeaveTheirCallsOut() {
+        ChatTemplate listing = ChatTemplate.of(
+                "listing",
+                "{{ tools | tojson }}{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}",
+                QWEN.specialTokens());
+        RenderOptions options = RenderOptions.DEFAULT.withTools(List.of(Map.of("name", "f")));
+        Message call = new Message(Map.of(
+                "role", "assistant", "content", "", "tool_calls", List.of(Map.of("function", Map.of("name", "f")))));
+        Chat chat = new Chat(listing, QWEN);
+
+        chat.requireTools(List.of(Message.user("f")), options);
+        assertThatThrownBy(() -> chat.supervised(List.of(Message.user("f"), call), options, null))
+                .hasMessageContaining("listing: the chat template leaves out tools and their calls: \"f\"");
     }
 
     @ParameterizedTest

@@ -172,11 +172,17 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
         return new Tools(all, names, form, forced, false);
     }
 
-    /** What a model goes on from that is shown these tools; null for none. */
+    /**
+     * What a model goes on from that is shown these tools; null for none.
+     *
+     * @throws InputException if the template leaves out calls of the conversation
+     */
     public static Encoding prompt(Chat chat, List<Message> messages, @Nullable Tools tools) {
-        return tools == null
-                ? chat.prompt(messages)
-                : chat.prompt(messages, RenderOptions.PROMPT.withTools(tools.all), tools.opening());
+        if (tools == null) {
+            chat.requireTools(messages, RenderOptions.PROMPT);
+            return chat.prompt(messages);
+        }
+        return chat.prompt(messages, RenderOptions.PROMPT.withTools(tools.all), tools.opening());
     }
 
     /** Whether the text must be a call. */

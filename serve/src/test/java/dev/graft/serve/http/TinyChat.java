@@ -111,7 +111,7 @@ final class TinyChat implements AutoCloseable {
                 "{% if tools %}<|im_start|>system\n{% for t in tools %}{{ t | tojson }}{% endfor %}"
                         + "Write <tool_call>{\"name\": x, \"arguments\": y}</tool_call>.<|im_end|>\n{% endif %}"
                         + "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}"
-                        + "{% for c in m.tool_calls or [] %}{{ c.function.arguments.city }}{% endfor %}"
+                        + "{% for c in m.tool_calls or [] %}{{ c.function.name }} {{ c.function.arguments.city }}{% endfor %}"
                         + "<|im_end|>\n{% endfor %}"
                         + "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}");
         AtomicWrite.text(folder.resolve("tokenizer_config.json"), Json.pretty(config));

@@ -8,7 +8,9 @@ import dev.graft.formats.Fields;
 import dev.graft.formats.Json;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.ChatTemplate;
+import dev.graft.models.chat.Message;
 import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.models.tokenizers.Tokenizers;
 import dev.graft.serve.Engine;
 import dev.graft.serve.tools.Piece;
 import dev.graft.serve.tools.Told;
@@ -188,6 +190,26 @@ class ToolsTest extends WithTinyChat {
                 .at("/usage/prompt_tokens")
                 .intValue();
         assertThat(tokens).isGreaterThan(without);
+    }
+
+    @Test
+    void callsThatATemplateLeavesOutAreRefused() {
+        Tokenizer tokenizer = Tokenizers.load(Path.of("../parity/fixtures/tokens/splitbpe"));
+        Chat chat = new Chat(
+                ChatTemplate.of(
+                        "plain",
+                        "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}",
+                        tokenizer.specialTokens()),
+                tokenizer);
+        Message call = Message.of(
+                Json.parse(
+                        "call",
+                        "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"function\": {\"name\": \"f\", \"arguments\": {}}}]}"));
+
+        assertThatThrownBy(() -> Tools.prompt(chat, List.of(Message.user("of f"), call), null))
+                .hasMessageContaining("leaves out tools and their calls: \"f\"");
+        assertThat(Tools.prompt(chat, List.of(Message.user("of f")), null).length())
+                .isPositive();
     }
 
     @ParameterizedTest

@@ -123,9 +123,9 @@ public final class CausalEncoder implements RowEncoder {
 
     private Example instruction(int index, Row.Instruction row, Tokenizer tokenizer, String place, int maxLength) {
         try {
-            return conversation(index, new Row.Chat(Alpaca.messages(row)), chat.get(), place, maxLength);
+            return conversation(index, row.conversation(), chat.get(), place, maxLength);
         } catch (MissingTemplateException none) {
-            return completion(index, Alpaca.completion(row), tokenizer, place, maxLength);
+            return completion(index, row.completion(), tokenizer, place, maxLength);
         }
     }
 

@@ -47,7 +47,17 @@ public sealed interface Row {
      * @param system what comes before it; empty for nothing
      * @param input what the instruction is about; empty for nothing
      */
-    record Instruction(String system, String instruction, String input, String output) implements Row {}
+    record Instruction(String system, String instruction, String input, String output) implements Row {
+        /** As a conversation, for bases with a chat template. */
+        public Chat conversation() {
+            return new Chat(Alpaca.messages(this));
+        }
+
+        /** As Alpaca was trained on, for bases without one. */
+        public Completion completion() {
+            return Alpaca.completion(this);
+        }
+    }
 
     /** A prompt and what should follow it. */
     record Completion(String prompt, String completion) implements Row {}

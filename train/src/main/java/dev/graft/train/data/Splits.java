@@ -53,6 +53,35 @@ public record Splits(
         return !RowFiles.part(folder, TRAIN).isEmpty() || PackedPictures.parts(folder) != null;
     }
 
+    /**
+     * The files of rows to score: a file, those of a pattern, or of a folder its test rows, else its validation rows; a folder without parts
+     * is taken whole.
+     *
+     * @throws InputException if a folder has rows to train on alone
+     */
+    public static List<Path> scored(Path path) {
+        if (!Files.isDirectory(path)) {
+            return files(path);
+        }
+        boolean apart = hasParts(path);
+        for (List<String> part : List.of(TEST, VALIDATION)) {
+            List<Path> files = RowFiles.part(path, part);
+            if (!files.isEmpty() && (apart || Files.isRegularFile(files.get(0)))) {
+                return files;
+            }
+        }
+        PackedPictures.Parts packed = PackedPictures.parts(path);
+        Path test = packed == null ? null : packed.test();
+        if (test != null) {
+            return List.of(test);
+        }
+        if (apart) {
+            throw new InputException(path + " has rows to train on, but none in " + TEST + " or " + VALIDATION
+                    + "; name the file whose rows are meant");
+        }
+        return List.of(path);
+    }
+
     /** A file, or a pattern of files, for each part. */
     public static Splits open(Path train, @Nullable Path validation, @Nullable Path test, DataOptions options) {
         return open(files(train), files(validation), files(test), options);

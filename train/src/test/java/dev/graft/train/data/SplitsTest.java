@@ -45,6 +45,30 @@ class SplitsTest {
     }
 
     @Test
+    void of_a_folder_the_test_rows_are_scored_else_the_validation_rows() throws IOException {
+        file("train.csv", "text,label\na,0\nb,1\n");
+        assertThatThrownBy(() -> Splits.scored(folder))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("has rows to train on, but none in [test, testing] or [valid")
+                .hasMessageContaining("name the file");
+        file("dev.csv", "text,label\nc,1\n");
+        assertThat(Splits.scored(folder)).containsExactly(folder.resolve("dev.csv"));
+        file("test.csv", "text,label\nd,1\n");
+        assertThat(Splits.scored(folder)).containsExactly(folder.resolve("test.csv"));
+        Files.delete(folder.resolve("train.csv"));
+        assertThat(Splits.scored(folder)).containsExactly(folder.resolve("test.csv"));
+        assertThat(Splits.scored(folder.resolve("*e*.csv")))
+                .containsExactly(folder.resolve("dev.csv"), folder.resolve("test.csv"));
+    }
+
+    @Test
+    void folders_of_classes_are_scored_whole() throws IOException {
+        Files.createDirectories(folder.resolve("test"));
+        file("test/a.png", "");
+        assertThat(Splits.scored(folder)).containsExactly(folder);
+    }
+
+    @Test
     void the_other_parts_have_the_shape_and_kind_of_the_training_rows() throws IOException {
         file("train.csv", "text,label\na,0.5\nb,1\n");
         file("valid.csv", "text,label\nc,1\n");

@@ -8,8 +8,12 @@ import java.util.List;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Conversations, and prompts with an answer, with one that is judged or with two of which one is better. */
-record AnswerReader(Parts parts) {
+/**
+ * Conversations, and prompts with an answer, with one that is judged or with two of which one is better.
+ *
+ * @param isAsked whether rows are to be answered, so that they need no answer of their own
+ */
+record AnswerReader(Parts parts, boolean isAsked) {
 
     Row.Chat chat(ObjectNode row, String place) {
         return conversation(parts.messages(row, "messages", place), row, place);
@@ -17,7 +21,9 @@ record AnswerReader(Parts parts) {
 
     /** What begins with the row's system message, where it has one. */
     private Row.Chat conversation(List<Message> messages, ObjectNode row, String place) {
-        if (messages.stream().noneMatch(message -> message.role().equals("assistant"))) {
+        if (isAsked) {
+            Asked.check(messages, place);
+        } else if (messages.stream().noneMatch(message -> message.role().equals("assistant"))) {
             throw new InputException(place + ": no message is the assistant's, so there is nothing to learn");
         }
         List<Message> all = new ArrayList<>(messages);
@@ -57,7 +63,10 @@ record AnswerReader(Parts parts) {
             return conversation(opened(row, said, answer, place), row, place);
         }
         String asking = asking();
-        String text = parts.string(row, answer, place, false);
+        if (isAsked && parts.value(row, asking).isArray()) {
+            return conversation(parts.messages(row, asking, place), row, place);
+        }
+        String text = parts.string(row, answer, place, isAsked);
         if (asking.equals("prompt") && !parts.has("system")) {
             return new Row.Completion(parts.string(row, "prompt", place, true), text);
         }

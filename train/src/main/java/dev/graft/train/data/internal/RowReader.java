@@ -26,6 +26,7 @@ public final class RowReader {
     private final Set<String> ignored = new LinkedHashSet<>();
     private final @Nullable LabelReader labels;
     private final @Nullable String taskField;
+    private final boolean isAsked;
     private volatile boolean open;
 
     /**
@@ -39,12 +40,13 @@ public final class RowReader {
         boolean textOnly = source.isTextOnly();
         records = source;
         columns = options.columns();
+        isAsked = options.isAsked();
         List<ObjectNode> rows = first.stream().map(row -> renamed(row, place)).toList();
         shape = ShapeSniffer.shape(rows, options, place);
         Collection<String> keys = new LinkedHashSet<>();
         rows.forEach(row -> keys.addAll(row.propertyNames()));
         parts = PromptParts.of(shape, keys);
-        answers = new AnswerReader(parts);
+        answers = new AnswerReader(parts, isAsked);
         labels = labels(rows, options, textOnly);
         taskField = options.taskField();
         keys.stream()
@@ -94,19 +96,22 @@ public final class RowReader {
 
     private ObjectNode renamed(ObjectNode record, String place) {
         if (columns.isEmpty()) {
-            return record;
+            return isAsked ? Asked.of(record) : record;
         }
         ObjectNode row = record.deepCopy();
         columns.values().forEach(row::remove);
         columns.forEach((part, key) -> {
             JsonNode value = record.get(key);
+            if (value == null && isAsked && Asked.mayLack(part)) {
+                return;
+            }
             if (value == null) {
                 throw new InputException(place + ": columns maps " + part + " to " + key + ", but the keys are "
                         + record.propertyNames());
             }
             row.set(part, value);
         });
-        return row;
+        return isAsked ? Asked.of(row) : row;
     }
 
     /** The row in a record. */
@@ -128,7 +133,7 @@ public final class RowReader {
                         parts.optional(row, "system", place),
                         parts.string(row, "instruction", place, false),
                         parts.optional(row, "input", place),
-                        parts.string(row, "output", place, false));
+                        parts.string(row, "output", place, isAsked));
             case PROMPT_COMPLETION -> answers.completion(row, place);
             case PREFERENCE -> answers.preference(row, place);
             case JUDGED -> answers.judged(row, place);

@@ -118,7 +118,7 @@ final class ShapeSniffer {
         return best.get(0);
     }
 
-    private static boolean fits(RowShape shape, ObjectNode row) {
+    static boolean fits(RowShape shape, ObjectNode row) {
         boolean complete = PromptParts.required(shape, row.propertyNames()).stream()
                 .allMatch(key -> find(row.propertyNames(), key) != null);
         return complete
