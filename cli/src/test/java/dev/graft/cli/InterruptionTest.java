@@ -18,13 +18,7 @@ class InterruptionTest {
     @ParameterizedTest
     @CsvSource({"INT,130", "TERM,143"})
     void theCommandEndsItsStepBeforeTheProcessEnds(String signal, int code) throws Exception {
-        Process child = new ProcessBuilder(
-                        System.getProperty("java.home") + "/bin/java",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        LongCommand.class.getName())
-                .redirectErrorStream(true)
-                .start();
+        Process child = start("yields");
         try (BufferedReader output =
                 new BufferedReader(new InputStreamReader(child.getInputStream(), StandardCharsets.UTF_8))) {
             assertThat(output.readLine()).isEqualTo("started");
@@ -33,6 +27,39 @@ class InterruptionTest {
         }
         assertThat(child.waitFor(20, TimeUnit.SECONDS)).isTrue();
         assertThat(child.exitValue()).isEqualTo(code);
+    }
+
+    @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    @ParameterizedTest
+    @CsvSource({"INT,130", "TERM,143"})
+    void aSecondSignalEndsTheProcessAtOnce(String signal, int code) throws Exception {
+        Process child = start("goes on");
+        try (BufferedReader output =
+                new BufferedReader(new InputStreamReader(child.getInputStream(), StandardCharsets.UTF_8))) {
+            assertThat(output.readLine()).isEqualTo("started");
+            send(signal, child);
+            assertThat(output.readLine()).isEqualTo("saving");
+            send(signal, child);
+            assertThat(child.waitFor(500, TimeUnit.MILLISECONDS))
+                    .as("a signal that is passed on is the same wish")
+                    .isFalse();
+            Thread.sleep(1500);
+            send(signal, child);
+            assertThat(output.readLine()).isNull();
+        }
+        assertThat(child.waitFor(20, TimeUnit.SECONDS)).isTrue();
+        assertThat(child.exitValue()).isEqualTo(code);
+    }
+
+    private static Process start(String how) throws IOException {
+        return new ProcessBuilder(
+                        System.getProperty("java.home") + "/bin/java",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        LongCommand.class.getName(),
+                        how)
+                .redirectErrorStream(true)
+                .start();
     }
 
     private static void send(String signal, Process process) throws IOException, InterruptedException {
@@ -44,9 +71,11 @@ class InterruptionTest {
 
     static final class LongCommand {
         public static void main(String[] arguments) throws InterruptedException {
-            try (Interruption ignored = Interruption.install()) {
+            boolean yields = arguments[0].equals("yields");
+            try (Interruption ignored = Interruption.install();
+                    Interruption.Work work = Interruption.awaited(() -> System.out.print(yields ? "" : "saving\n"))) {
                 System.out.println("started");
-                while (!Interruption.requested()) {
+                while (!yields || !Interruption.requested()) {
                     Thread.sleep(10);
                 }
                 Thread.sleep(200);

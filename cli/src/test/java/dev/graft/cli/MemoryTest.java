@@ -33,7 +33,7 @@ class MemoryTest {
     private static final int CORES = 2;
     private static final Pattern ADVICE =
             Pattern.compile("It fits with (.*?) \\(about|; (quantization=\\w+) takes less");
-    private static final Pattern ESTIMATE = Pattern.compile("estimate: about ([\\d,]+) MB");
+    private static final Pattern ESTIMATE = Pattern.compile("estimate: about ([\\d,]+) MiB");
     private static final long LIMIT = 700;
 
     @TempDir

@@ -2,6 +2,7 @@ package dev.graft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.Json;
 import dev.graft.tensor.GradientProduct;
 import dev.graft.train.ResidentMemory;
@@ -173,6 +174,15 @@ class TrainEngineTest {
     }
 
     @Test
+    void aDryRunAndARunJudgeALimitAlike() {
+        assertThat(train("--dry-run", "memory_limit=1m").out())
+                .contains("MiB: ", "memory_limit 1.0 MiB would be passed by the estimate: the run would be refused");
+        Cli run = train("memory_limit=1m");
+        assertThat(run.code()).isEqualTo(2);
+        assertThat(run.err()).contains("memory_limit is 1.0 MiB, but the run would take about ");
+    }
+
+    @Test
     @Tag("slow")
     void aSweepRunsEveryCombinationOnceAndGoesOn() throws IOException {
         // Rows are shared out by their content.
@@ -202,5 +212,21 @@ class TrainEngineTest {
         assertThat(Json.read(out.resolve("run-1/report.json"))).isEqualTo(first);
         assertThat(train("--sweep", sweep, "data.valid_fraction=0.5").err())
                 .contains("is of a sweep with other settings");
+
+        Files.writeString(folder.resolve("rows.jsonl"), rows.toString().replace("xyz", "xzy"));
+        assertThat(train("--sweep", sweep, "data.valid_fraction=0.25").err())
+                .contains("run-1.yaml is of a sweep on other rows", "put them back");
+        Files.writeString(folder.resolve("rows.jsonl"), rows);
+        String recipe = Files.readString(out.resolve("run-1.yaml"));
+        Files.writeString(out.resolve("run-1.yaml"), recipe.substring(0, recipe.lastIndexOf("# rows ")));
+        assertThat(train("--sweep", sweep, "data.valid_fraction=0.25").code())
+                .as("a sweep of an earlier version")
+                .isZero();
+        assertThat(out.resolve("run-1.yaml")).hasContent(recipe);
+
+        AtomicWrite.delete(out.resolve("run-2"));
+        String log = Files.readString(out.resolve("run-2.log"));
+        assertThat(train("--sweep", sweep, "data.valid_fraction=0.25").code()).isZero();
+        assertThat(Files.readString(out.resolve("run-2.log"))).startsWith(log).hasSizeGreaterThan(log.length());
     }
 }

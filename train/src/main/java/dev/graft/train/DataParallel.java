@@ -13,10 +13,12 @@ import dev.graft.train.optim.FlatParameters;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -96,6 +98,17 @@ public final class DataParallel implements AutoCloseable {
      * @param check whether to look for parameters that no gradient reaches
      */
     public Outcome backward(List<Batch> batches, double divisor, long seed, long step, boolean check) {
+        return backward(batches, divisor, seed, step, check, () -> false);
+    }
+
+    /**
+     * Forms the gradient of {@code sum / divisor} over all batches.
+     *
+     * @param interrupted asked between batches by every thread; once it is true, the gradient is abandoned
+     * @throws CancellationException if it was interrupted
+     */
+    Outcome backward(
+            List<Batch> batches, double divisor, long seed, long step, boolean check, BooleanSupplier interrupted) {
         List<List<Batch>> work = new ArrayList<>();
         workers.forEach(worker -> work.add(new ArrayList<>()));
         for (Batch batch : batches) {
@@ -114,7 +127,7 @@ public final class DataParallel implements AutoCloseable {
             int number = i;
             running.add(worker.thread.submit(() -> {
                 Dropout.seed(seed, step, number);
-                return part(worker, own, divisor, load, check);
+                return part(worker, own, divisor, load, check, interrupted);
             }));
         }
         Loss loss = Loss.NONE;
@@ -134,7 +147,7 @@ public final class DataParallel implements AutoCloseable {
                     throw fatal;
                 }
                 failure = (RuntimeException) error.getCause();
-            } catch (InterruptedException interrupted) {
+            } catch (InterruptedException stop) {
                 Thread.currentThread().interrupt();
                 throw new TrainingException("interrupted while gradients were formed");
             }
@@ -163,11 +176,20 @@ public final class DataParallel implements AutoCloseable {
         return load;
     }
 
-    private Part part(Worker worker, List<Batch> batches, double divisor, @Nullable Load load, boolean check) {
+    private Part part(
+            Worker worker,
+            List<Batch> batches,
+            double divisor,
+            @Nullable Load load,
+            boolean check,
+            BooleanSupplier interrupted) {
         Loss[] sum = {Loss.NONE};
         Runnable backward = () -> {
-            for (Batch batch : batches) {
-                sum[0] = sum[0].plus(objective.backward(worker.hooks, batch, divisor, load));
+            for (int i = 0; i < batches.size(); i++) {
+                if (i > 0 && interrupted.getAsBoolean()) {
+                    throw new CancellationException("interrupted while gradients were formed");
+                }
+                sum[0] = sum[0].plus(objective.backward(worker.hooks, batches.get(i), divisor, load));
             }
         };
         List<String> unreached = List.of();

@@ -2,6 +2,7 @@ package dev.graft.train;
 
 import dev.graft.models.sites.Hooks;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Scores a model on rows that aren't trained. What to score with is the caller's choice:
@@ -18,12 +19,39 @@ import java.util.Map;
  */
 @FunctionalInterface
 public interface Evaluation {
-    /** Metrics by name, {@code loss} among them, in the order to show them. */
+    /**
+     * Metrics by name, {@code loss} among them, in the order to show them.
+     *
+     * @throws java.util.concurrent.CancellationException if it was interrupted; a resumed run makes up for it
+     */
     Map<String, Double> evaluate(Hooks hooks);
+
+    /** {@link Predictor#digest} of the rows, which a resumed run compares; null where it isn't known. */
+    default @Nullable String digest() {
+        return null;
+    }
 
     /** The mean loss alone. */
     static Evaluation loss(Predictor predictor) {
-        return hooks ->
-                Map.of("loss", predictor.predict(hooks, prediction -> {}).mean());
+        return of(
+                predictor,
+                hooks -> Map.of(
+                        "loss", predictor.predict(hooks, prediction -> {}).mean()));
+    }
+
+    /** An evaluation on the rows of a predictor. */
+    static Evaluation of(Predictor predictor, Evaluation evaluation) {
+        String digest = predictor.digest();
+        return new Evaluation() {
+            @Override
+            public Map<String, Double> evaluate(Hooks hooks) {
+                return evaluation.evaluate(hooks);
+            }
+
+            @Override
+            public String digest() {
+                return digest;
+            }
+        };
     }
 }

@@ -162,11 +162,11 @@ public record MemoryEstimate(
         return (int) Math.max(0, Math.min(width, width * left / step(1)));
     }
 
-    /** One line, in MB. */
+    /** One line, in MiB. */
     public String text() {
         return String.format(
                 Locale.ROOT,
-                "about %,d MB: %,d to load, %,d before the first step, %,d for the optimiser and copies, %,d for %d rows of %d tokens"
+                "about %,d MiB: %,d to load, %,d before the first step, %,d for the optimiser and copies, %,d for %d rows of %d tokens"
                         + " on %d threads",
                 total() >> 20,
                 loaded >> 20,

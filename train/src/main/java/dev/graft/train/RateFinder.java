@@ -69,12 +69,13 @@ public record RateFinder(TrainSettings settings, Adapter adapter, Examples examp
                 rule,
                 null)) {
             Batches batches = new Batches(tested, examples);
-            rule.begin(look -> stepper.look(batches.first(), look));
+            rule.begin(look -> stepper.look(batches.first(), look, () -> false));
             double mean = 0;
             double best = Double.POSITIVE_INFINITY;
             for (int i = 0; i < steps && !interrupted.getAsBoolean(); i++) {
                 double rate = from * Math.pow(to / from, i / Math.max(1.0, steps - 1.0));
-                double loss = stepper.step(i + 1L, batches.next(), rate).loss();
+                double loss =
+                        stepper.step(i + 1L, batches.next(), rate, () -> false).loss();
                 if (!Double.isFinite(loss)) {
                     break;
                 }

@@ -14,6 +14,7 @@ import dev.graft.train.data.Goal;
 import java.util.Arrays;
 import java.util.TreeMap;
 import java.util.zip.CRC32;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -24,7 +25,12 @@ import tools.jackson.databind.node.ObjectNode;
 final class RunSettings {
     private RunSettings() {}
 
-    static ObjectNode of(TrainSettings settings, TrainPlan plan, Adapter adapter, Examples examples) {
+    static ObjectNode of(
+            TrainSettings settings,
+            TrainPlan plan,
+            Adapter adapter,
+            Examples examples,
+            @Nullable Evaluation evaluation) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put("seed", settings.seed());
         json.put("total_steps", plan.totalSteps());
@@ -40,7 +46,7 @@ final class RunSettings {
         json.put("drop_backward", economy.dropBackward());
         evaluating(json.putObject("evaluation"), settings.evaluating());
         adapter(json.putObject("adapter"), adapter);
-        data(json.putObject("data"), examples);
+        data(json.putObject("data"), examples, evaluation == null ? null : evaluation.digest());
         if (!examples.goal().equals(Goal.TARGETS)) {
             json.put("goal", examples.goal().toString());
         }
@@ -104,8 +110,7 @@ final class RunSettings {
         });
     }
 
-    /** The rows are told apart by their number, lengths and loss terms. */
-    private static void data(ObjectNode json, Examples examples) {
+    private static void data(ObjectNode json, Examples examples, @Nullable String validation) {
         CRC32 lengths = new CRC32();
         for (int length : examples.lengths()) {
             lengths.update(length);
@@ -116,5 +121,9 @@ final class RunSettings {
         json.put("tokens", examples.summary().tokens());
         json.put("loss_terms", examples.summary().lossTerms());
         json.put("lengths_crc32", Long.toHexString(lengths.getValue()));
+        json.put("training_sha256", examples.digest());
+        if (validation != null) {
+            json.put("validation_sha256", validation);
+        }
     }
 }

@@ -27,6 +27,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CancellationException;
+import java.util.function.BooleanSupplier;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -129,10 +131,17 @@ final class Stepper implements AutoCloseable {
         }
     }
 
-    /** Forms the gradient of each of these batches and lets somebody look at it. */
-    void look(int[][] batches, Runnable look) {
+    /**
+     * Forms the gradient of each of these batches and lets somebody look at it.
+     *
+     * @throws CancellationException if it was interrupted
+     */
+    void look(int[][] batches, Runnable look, BooleanSupplier interrupted) {
         workers.prepare(0);
         for (int[] rows : batches) {
+            if (interrupted.getAsBoolean()) {
+                throw new CancellationException("interrupted before the first step");
+            }
             Batch batch = objective.prepared(workers.hooks(), examples.batch(rows, PAD));
             long terms = objective.terms(workers.hooks(), batch);
             if (terms > 0) {
@@ -179,9 +188,11 @@ final class Stepper implements AutoCloseable {
      * One step.
      *
      * @param step its number, from 1
+     * @param interrupted asked between batches, until the optimiser changes the parameters
      * @throws TrainingException if steps are not finite again and again, or a parameter can't learn
+     * @throws CancellationException if it was interrupted; the step can be done again as if it had never begun
      */
-    Outcome step(long step, List<int[]> rows, double learningRate) {
+    Outcome step(long step, List<int[]> rows, double learningRate, BooleanSupplier interrupted) {
         List<Batch> batches = new ArrayList<>(rows.size());
         long terms = 0;
         long tokens = 0;
@@ -200,9 +211,9 @@ final class Stepper implements AutoCloseable {
         batches.replaceAll(batch -> objective.prepared(workers.hooks(), batch));
         long divisor = terms;
         if (drop != null) {
-            drop.draw(step, new GradientChange(parameters, () -> gradients(step, batches, divisor)));
+            drop.draw(step, new GradientChange(parameters, () -> gradients(step, batches, divisor, interrupted)));
         }
-        Loss found = gradients(step, batches, divisor);
+        Loss found = gradients(step, batches, divisor, interrupted);
         double loss = found.mean() + penalty();
         double norm = parameters.gradientNorm();
         boolean good = guard.accepts(step, loss, norm, () -> bad.find(batches), () -> places(batches));
@@ -219,7 +230,7 @@ final class Stepper implements AutoCloseable {
                 optimizer.step(
                         learningRate,
                         loss,
-                        () -> gradients(step, batches, divisor).mean());
+                        () -> gradients(step, batches, divisor, () -> false).mean());
                 return loss;
             });
             rule.afterUpdate(step - 1, learningRate);
@@ -241,11 +252,11 @@ final class Stepper implements AutoCloseable {
         }
     }
 
-    private Loss gradients(long step, List<Batch> batches, long terms) {
+    private Loss gradients(long step, List<Batch> batches, long terms, BooleanSupplier interrupted) {
         DataParallel.Outcome outcome;
         boolean check = !checked && rule.isWhole() && (drop == null || drop.isWhole());
         try {
-            outcome = workers.backward(batches, terms, settings.seed(), step, check);
+            outcome = workers.backward(batches, terms, settings.seed(), step, check, interrupted);
         } catch (RuntimeException error) {
             if (error.getClass() != RuntimeException.class) {
                 throw error;

@@ -59,7 +59,8 @@ public record Trainer(
     /**
      * Trains.
      *
-     * @param interrupted asked after each step; once it is true the run saves a checkpoint and ends
+     * @param interrupted asked after each step, before an evaluation, and between the batches of a step by every thread that trains; once
+     *     it is true the run drops what it hasn't finished, saves a checkpoint of the last step and ends
      * @throws dev.graft.formats.InputException if the folder is in use, or holds checkpoints of a run with other settings
      * @throws TrainingException if the run can't go on; the last checkpoint is intact
      */

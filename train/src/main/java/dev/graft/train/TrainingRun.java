@@ -29,6 +29,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CancellationException;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
@@ -59,6 +60,7 @@ final class TrainingRun {
     private @Nullable BestScore best;
     private @Nullable Tensor bestValues;
     private Map<String, Double> metrics = Map.of();
+    private boolean evaluationDue;
     private long evaluatedAt = -1;
     private long savedAt = -1;
     private double loss = Double.NaN;
@@ -107,7 +109,7 @@ final class TrainingRun {
                 : new Checkpoints(folder, settings.saving().totalLimit());
         config = folder == null
                 ? JsonNodeFactory.instance.objectNode()
-                : RunSettings.of(settings, plan, adapter, trainer.examples());
+                : RunSettings.of(settings, plan, adapter, trainer.examples(), trainer.evaluation());
         Checkpoint from = checkpoints == null ? null : resume.find(checkpoints);
         if (checkpoints != null && from != null) {
             checkpoints.tidy(from);
@@ -153,6 +155,7 @@ final class TrainingRun {
         step = state.step();
         epoch = state.epoch();
         batch = state.batch();
+        evaluationDue = state.evaluationDue();
         savedAt = step;
         if (best != null && state.best() != null) {
             best = state.best();
@@ -179,11 +182,10 @@ final class TrainingRun {
 
     private TrainResult steps(BooleanSupplier interrupted) {
         tell(listener -> listener.onStart(started));
-        Reason reason = step >= plan.totalSteps() ? Reason.FINISHED : stoppedEarly() ? Reason.STOPPED_EARLY : null;
-        if (step == 0) {
-            trainer.examples().firstPack(Stepper.PAD, stepper::requireApart);
-            rule.begin(look -> stepper.look(batches.epoch(0), look));
+        if (!begin(interrupted)) {
+            return end(Reason.INTERRUPTED);
         }
+        Reason reason = step >= plan.totalSteps() ? Reason.FINISHED : stoppedEarly() ? Reason.STOPPED_EARLY : null;
         while (reason == null) {
             int[][] epochBatches = batches.epoch(epoch);
             while (reason == null && batch < epochBatches.length) {
@@ -197,12 +199,33 @@ final class TrainingRun {
         return end(reason);
     }
 
+    /** What comes before the first step of this process; false if it was abandoned. */
+    private boolean begin(BooleanSupplier interrupted) {
+        if (step == 0) {
+            trainer.examples().firstPack(Stepper.PAD, stepper::requireApart);
+            try {
+                rule.begin(look -> stepper.look(batches.epoch(0), look, interrupted));
+            } catch (CancellationException abandoned) {
+                return false;
+            }
+        }
+        return !evaluationDue || evaluate(epochs(batches.epoch(epoch).length), interrupted);
+    }
+
     private @Nullable Reason step(int[][] epochBatches, BooleanSupplier interrupted) {
         int next = Math.min(batch + settings.batching().accumulation(), epochBatches.length);
         double rate =
                 settings.optimization().learningRate() * (plateau == null ? schedule.factor(step) : plateau.factor());
-        Stepper.Outcome outcome =
-                stepper.step(step + 1, Arrays.asList(epochBatches).subList(batch, next), rate);
+        Stepper.Outcome outcome;
+        try {
+            outcome = stepper.step(step + 1, Arrays.asList(epochBatches).subList(batch, next), rate, interrupted);
+        } catch (CancellationException abandoned) {
+            // Before the first step there is nothing to go on from.
+            if (step > 0) {
+                save(epochBatches.length);
+            }
+            return Reason.INTERRUPTED;
+        }
         step++;
         if (average != null && outcome.applied()) {
             average.update(optimizer.steps());
@@ -231,9 +254,12 @@ final class TrainingRun {
         Reason reason = step >= plan.totalSteps()
                 ? Reason.FINISHED
                 : most != null && progress.elapsed().compareTo(most) >= 0 ? Reason.OUT_OF_TIME : null;
-        if (settings.evaluating().every().at(step, epochEnds) || reason != null) {
-            evaluate(epochs(epochBatches.length));
-            if (reason == null && stoppedEarly()) {
+        boolean inRhythm = settings.evaluating().every().at(step, epochEnds);
+        if (inRhythm || reason != null) {
+            if (!evaluate(epochs(epochBatches.length), interrupted)) {
+                evaluationDue = inRhythm || reason == Reason.FINISHED;
+                reason = Reason.INTERRUPTED;
+            } else if (reason == null && stoppedEarly()) {
                 reason = Reason.STOPPED_EARLY;
             }
         }
@@ -258,20 +284,33 @@ final class TrainingRun {
         return stopping != null && best != null && best.shouldStop(stopping);
     }
 
-    private void evaluate(double epochs) {
+    /** False if it was abandoned, which leaves everything as it was. */
+    private boolean evaluate(double epochs, BooleanSupplier interrupted) {
         Evaluation evaluation = trainer.evaluation();
         if (evaluation == null
                 || best == null
                 || evaluatedAt == step
                 || settings.evaluating().every().equals(Every.NEVER)) {
-            return;
+            return true;
         }
         long start = System.nanoTime();
         BestScore before = best;
-        averaged(() -> evaluate(evaluation, before));
+        if (interrupted.getAsBoolean()) {
+            return false;
+        }
+        try {
+            averaged(() -> evaluate(evaluation, before));
+        } catch (CancellationException abandoned) {
+            if (interrupted.getAsBoolean()) {
+                return false;
+            }
+            throw abandoned;
+        }
+        evaluationDue = false;
         boolean better = best.step() == step;
         Evaluated evaluated = new Evaluated(step, epochs, metrics, better, Duration.ofNanos(System.nanoTime() - start));
         tell(listener -> listener.onEvaluate(evaluated));
+        return true;
     }
 
     private void evaluate(Evaluation evaluation, BestScore before) {
@@ -319,6 +358,7 @@ final class TrainingRun {
                 epochEnds ? epoch + 1 : epoch,
                 epochEnds ? 0 : batch,
                 best,
+                evaluationDue,
                 Map.of("seed", settings.seed()),
                 config);
         Path saved = checkpoints.save(state, temporary -> {

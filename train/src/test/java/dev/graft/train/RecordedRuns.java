@@ -74,9 +74,9 @@ abstract class RecordedRuns {
         return new Trainer(settings, adapter, COUNTING, evaluation, run, List.of(recorder));
     }
 
-    static BooleanSupplier afterSteps(int steps) {
-        int[] asked = {0};
-        return () -> ++asked[0] == steps;
+    BooleanSupplier afterSteps(int steps) {
+        int before = recorder.steps.size();
+        return () -> recorder.steps.size() - before >= steps;
     }
 
     static TrainSettings with(Optimizer.Settings optimizer) {

@@ -12,10 +12,14 @@ import dev.graft.train.TrainSettings.Evaluating;
 import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.TrainSettings.Limits;
 import dev.graft.train.TrainSettings.Saving;
+import dev.graft.train.TrainingEvent.Evaluated;
 import dev.graft.train.TrainingEvent.Reason;
 import dev.graft.train.TrainingEvent.Saved;
 import dev.graft.train.TrainingEvent.Started;
+import dev.graft.train.TrainingEvent.Stepped;
+import dev.graft.train.checkpoints.Checkpoint;
 import dev.graft.train.checkpoints.Checkpoints;
+import dev.graft.train.data.Examples;
 import dev.graft.train.optim.Adafactor;
 import dev.graft.train.optim.AdamW;
 import dev.graft.train.optim.AdamW8bit;
@@ -29,6 +33,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
 
 /** What a run leaves in its folder, and how it goes on from there. */
@@ -49,7 +56,7 @@ class ResumedRunTest extends RecordedRuns {
         Adapter end = whole;
         for (int part = 0; result == null || result.reason() == Reason.INTERRUPTED; part++) {
             Adapter adapter = Tiny.lora(LLAMA, 0.3, part == 0 ? 7 : 1000 + part);
-            result = trainer(settings, adapter, Evaluation.loss(predictor), run).run(Resume.AUTO, afterSteps(2));
+            result = trainer(settings, adapter, Evaluation.loss(predictor), run).run(Resume.AUTO, afterSteps(5));
             assertThat(part).isLessThan(10);
             if (result.reason() == Reason.FINISHED) {
                 end = adapter;
@@ -61,6 +68,89 @@ class ResumedRunTest extends RecordedRuns {
         assertThat(result.loss()).isEqualTo(expected.loss());
         assertThat(run.resolve("adapter/adapter_model.safetensors"))
                 .hasSameBinaryContentAs(folder.resolve("whole/adapter/adapter_model.safetensors"));
+    }
+
+    /** Wherever a run asks whether it is interrupted: a step drops what it has added up, an evaluation what it has counted. */
+    @Test
+    void a_run_that_is_cut_within_steps_and_evaluations_ends_with_the_same_bits() {
+        TrainSettings settings = SETTINGS.with(new Evaluating(Every.steps(2), "loss", false, true, null))
+                .with(new Saving(Every.steps(5), 0));
+        Adapter whole = Tiny.lora(LLAMA, 0.3, 7);
+        TrainResult expected = trainer(
+                        settings,
+                        whole,
+                        Evaluation.loss(new Predictor(LLAMA, Tiny.counting(9, 4), 4)),
+                        folder.resolve("whole"))
+                .run();
+        List<Double> losses = List.copyOf(recorder.losses());
+        List<Map<String, Double>> evaluations =
+                recorder.evaluations.stream().map(Evaluated::metrics).toList();
+        recorder.steps.clear();
+        recorder.evaluations.clear();
+
+        Path run = folder.resolve("parts");
+        Adapter end = whole;
+        TrainResult result = null;
+        boolean owed = false;
+        boolean within = false;
+        for (int part = 0; result == null || result.reason() == Reason.INTERRUPTED; part++) {
+            Adapter adapter = Tiny.lora(LLAMA, 0.3, 7);
+            BooleanSupplier interrupted = afterQuestions(3 + 2 * part);
+            Evaluation evaluation = Evaluation.loss(new Predictor(LLAMA, Tiny.counting(9, 4), 4, interrupted));
+            long before = recorder.steps.size();
+            result = trainer(settings, adapter, evaluation, run).run(Resume.AUTO, interrupted);
+            Checkpoint last = new Checkpoints(run, 0).last();
+            if (result.reason() == Reason.INTERRUPTED && last != null) {
+                assertThat(last.state().step()).isEqualTo(result.steps());
+                owed |= last.state().evaluationDue();
+                within |= !last.state().evaluationDue() && before < recorder.steps.size();
+            }
+            assertThat(part).isLessThan(40);
+            end = adapter;
+        }
+        assertThat(owed).isTrue();
+        assertThat(within).isTrue();
+        assertThat(recorder.losses()).isEqualTo(losses);
+        assertThat(recorder.evaluations).extracting(Evaluated::metrics).isEqualTo(evaluations);
+        assertThat(Tiny.hashes(end)).isEqualTo(Tiny.hashes(whole));
+        assertThat(result.best()).isEqualTo(expected.best());
+        assertThat(run.resolve("adapter/adapter_model.safetensors"))
+                .hasSameBinaryContentAs(folder.resolve("whole/adapter/adapter_model.safetensors"));
+    }
+
+    @Test
+    void a_step_that_is_cut_leaves_the_checkpoint_of_the_one_before() {
+        TrainSettings settings = SETTINGS.with(new Saving(Every.steps(100), 0));
+        AtomicBoolean cut = new AtomicBoolean();
+        BooleanSupplier interrupted =
+                () -> cut.get() && Thread.currentThread().getName().startsWith("graft-train-");
+        TrainingListener second = new TrainingListener() {
+            @Override
+            public void onStep(Stepped stepped) {
+                cut.set(stepped.step() == 2);
+            }
+        };
+        TrainResult result = new Trainer(
+                        settings, Tiny.lora(LLAMA, 0, 7), COUNTING, null, folder, List.of(recorder, second))
+                .run(Resume.AUTO, interrupted);
+        assertThat(result.reason()).isEqualTo(Reason.INTERRUPTED);
+        assertThat(recorder.steps).hasSize(2);
+        assertThat(new Checkpoints(folder, 0).last().state().step()).isEqualTo(2);
+    }
+
+    @Test
+    void a_run_that_is_cut_in_its_first_step_leaves_nothing_to_go_on_from() {
+        BooleanSupplier interrupted = () -> Thread.currentThread().getName().startsWith("graft-train-");
+        TrainResult result =
+                trainer(SETTINGS, Tiny.lora(LLAMA, 0, 7), null, folder).run(Resume.AUTO, interrupted);
+        assertThat(result.reason()).isEqualTo(Reason.INTERRUPTED);
+        assertThat(result.steps()).isZero();
+        assertThat(new Checkpoints(folder, 0).folders()).isEmpty();
+    }
+
+    private static BooleanSupplier afterQuestions(int questions) {
+        AtomicInteger asked = new AtomicInteger();
+        return () -> asked.incrementAndGet() > questions;
     }
 
     /** The first step of a process looks for parameters that no gradient reaches; its gradients are no coarser than later ones. */
@@ -122,6 +212,32 @@ class ResumedRunTest extends RecordedRuns {
                 .run(Resume.from(folder.resolve("checkpoint-3")), () -> false);
         assertThat(result.steps()).isEqualTo(12);
         assertThat(recorder.started.get(recorder.started.size() - 1).resumed()).hasFileName("checkpoint-3");
+    }
+
+    @Test
+    void other_rows_labels_or_validation_rows_of_the_same_lengths_are_refused() throws IOException {
+        Predictor predictor = new Predictor(LLAMA, Tiny.counting(9, 4), 4);
+        TrainSettings settings = SETTINGS.with(new Evaluating(Every.steps(6), "loss", false, true, null))
+                .with(new Saving(Every.steps(3), 2));
+        Trainer begun = trainer(settings, Tiny.lora(LLAMA, 0, 7), Evaluation.loss(predictor), folder);
+        begun.run(Resume.NEVER, afterSteps(4));
+        Examples other = Tiny.counting(23, 1, 1);
+        assertThat(other.lengths()).isEqualTo(COUNTING.lengths());
+        assertThatThrownBy(() -> new Trainer(
+                                settings, Tiny.lora(LLAMA, 0, 7), other, Evaluation.loss(predictor), folder, List.of())
+                        .run())
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("checkpoint-4 cannot be resumed: the training data are others"
+                        + " (their rows, labels or order). Resume with the same settings and data");
+        Evaluation others = Evaluation.loss(new Predictor(LLAMA, Tiny.counting(9, 4, 1), 4));
+        assertThatThrownBy(() -> trainer(settings, Tiny.lora(LLAMA, 0, 7), others, folder)
+                        .run())
+                .hasMessageContaining("cannot be resumed: the validation data are others");
+        Evaluation unknown = hooks -> Map.of("loss", 1.0);
+        assertThat(trainer(settings, Tiny.lora(LLAMA, 0, 7), unknown, folder)
+                        .run()
+                        .reason())
+                .isEqualTo(Reason.FINISHED);
     }
 
     @Test

@@ -45,11 +45,16 @@ final class Tiny {
 
     /** Sequences of 4 to 19 ids below 64 that count upwards from a random id; the second half is learned. */
     static Examples counting(int rows, long seed) {
+        return counting(rows, seed, 0);
+    }
+
+    /** Rows of the same lengths that count from elsewhere. */
+    static Examples counting(int rows, long seed, int later) {
         Random random = new Random(seed);
         List<Row> made = new ArrayList<>();
         for (int i = 0; i < rows; i++) {
             int length = 4 + random.nextInt(16);
-            int first = 3 + random.nextInt(61);
+            int first = 3 + later + random.nextInt(61);
             int[] ids = new int[length];
             int[] labels = new int[length];
             for (int j = 0; j < length; j++) {

@@ -111,10 +111,8 @@ record DryRun(Prepared prepared, String command) {
         if (peak != null) {
             text.append("; the process took ").append(Figures.bytes(peak));
         }
-        if (limit != null && peak != null) {
-            text.append("\nmemory_limit ")
-                    .append(Figures.bytes(limit.bytes()))
-                    .append(peak > limit.bytes() ? " would be passed" : " would be kept");
+        if (limit != null && estimate != null && peak != null) {
+            text.append('\n').append(new MemoryLimit(limit.bytes()).judged(estimate, peak));
         }
         return text.append('\n').toString();
     }

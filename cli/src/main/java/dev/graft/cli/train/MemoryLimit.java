@@ -52,6 +52,17 @@ final class MemoryLimit implements TrainingListener {
         }
     }
 
+    /** What a dry run says of the limit: as a run, which is refused by its estimate and ends with the step that takes more. */
+    String judged(MemoryEstimate estimate, long peak) {
+        String limit = "memory_limit " + Figures.bytes(bytes);
+        if (estimate.total() > bytes) {
+            return limit + " would be passed by the estimate: the run would be refused";
+        }
+        return peak > bytes
+                ? limit + " would be passed by the batch that was tried: the run would end there"
+                : limit + " would be kept";
+    }
+
     private @Nullable MemoryEstimate estimate(Prepared prepared, TrainSettings settings, Examples rows) {
         return MemoryEstimate.of(settings, prepared.adapter(), rows, bytes);
     }

@@ -39,8 +39,8 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The runs of a sweep, each in a process and a folder of its own. What is finished is not run again, and what was interrupted goes on from its
- * checkpoint, so the same command goes on with a sweep.
+ * The runs of a sweep, each in a process and a folder of its own, all on the rows that it began with. What is finished is not run again,
+ * and what was interrupted goes on from its checkpoint, so the same command goes on with a sweep.
  *
  * @param folder of the sweep
  * @param configs the run that settings give: by the names of options
@@ -107,7 +107,10 @@ record SweepRun(Sweep sweep, Path folder, Function<Map<String, String>, RunConfi
     /** @throws InputException if a run's settings can't be meant, before any starts */
     Outcome run() {
         List<Planned> planned = plan();
-        try (RunLock lock = RunLock.acquire(folder)) {
+        try (RunLock lock = RunLock.acquire(folder);
+                Interruption.Work saving =
+                        Interruption.awaited(() -> err.println("Stopping the runs under way, which save checkpoints;"
+                                + " Ctrl-C again ends at once, without them"))) {
             planned.forEach(this::write);
             ExecutorService workers = Executors.newFixedThreadPool(sweep.parallel());
             try {
@@ -135,6 +138,7 @@ record SweepRun(Sweep sweep, Path folder, Function<Map<String, String>, RunConfi
 
     private List<Planned> plan() {
         List<Planned> planned = new ArrayList<>();
+        SweepData data = new SweepData();
         int digits = Integer.toString(sweep.settings().size()).length();
         for (Map<String, String> settings : sweep.settings()) {
             String name = String.format(Locale.ROOT, "run-%0" + digits + "d", planned.size() + 1);
@@ -142,7 +146,8 @@ record SweepRun(Sweep sweep, Path folder, Function<Map<String, String>, RunConfi
             whole.put("output_dir", folder.resolve(name).toString());
             RunConfig config = configs.apply(whole);
             Prepared.check(config);
-            planned.add(new Planned(name, settings, ResolvedConfig.write(config, "a sweep, " + shown(settings))));
+            String recipe = ResolvedConfig.write(config, "a sweep, " + shown(settings));
+            planned.add(new Planned(name, settings, data.in(recipe, config)));
         }
         return planned;
     }
@@ -153,8 +158,8 @@ record SweepRun(Sweep sweep, Path folder, Function<Map<String, String>, RunConfi
 
     private void write(Planned one) {
         try {
-            if (Files.exists(recipe(one)) && !Files.readString(recipe(one)).equals(one.recipe)) {
-                throw new InputException(recipe(one) + " is of a sweep with other settings; choose another output_dir");
+            if (Files.exists(recipe(one))) {
+                SweepData.requireSame(Files.readString(recipe(one)), one.recipe, recipe(one));
             }
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read " + recipe(one) + ": " + e.getMessage(), e);
@@ -192,15 +197,18 @@ record SweepRun(Sweep sweep, Path folder, Function<Map<String, String>, RunConfi
         command.addAll(List.of("train", recipe(one).toString()));
         return new ProcessBuilder(command)
                 .redirectErrorStream(true)
-                .redirectOutput(log(one).toFile())
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(log(one).toFile()))
                 .start();
     }
 
     private static int await(Process process) throws InterruptedException {
         try {
+            boolean told = false;
             while (!process.waitFor(POLL_MILLIS, TimeUnit.MILLISECONDS)) {
-                if (Interruption.requested()) {
+                if (Interruption.requested() && !told) {
+                    // Once: a second signal would end it without a checkpoint.
                     process.destroy();
+                    told = true;
                 }
             }
             return process.exitValue();

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -73,6 +74,8 @@ public final class TrainCommand implements Runnable {
             }
             TrainRun run = new TrainRun(prepared, folder, command(parsed), err);
             out.print(run.run().shown(json.json()));
+        } catch (CancellationException interrupted) {
+            err.println(interrupted.getMessage());
         }
     }
 

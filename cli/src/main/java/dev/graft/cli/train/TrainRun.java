@@ -38,6 +38,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -51,6 +52,7 @@ record TrainRun(Prepared prepared, Path folder, String command, PrintWriter err)
         }
     }
 
+    /** @throws CancellationException if it was interrupted before or after its steps */
     Outcome run() {
         OutputFolder output = OutputFolder.of(prepared.config());
         output.prepare();
@@ -63,7 +65,13 @@ record TrainRun(Prepared prepared, Path folder, String command, PrintWriter err)
                 ProgressLine line = new ProgressLine(
                         err, Terminal.isLive(), prepared.config().output().loggingSteps())) {
             Examples validation = prepared.validation();
-            Scores before = validation == null ? null : scores(validation, Hooks.NONE, false);
+            Scores before = validation == null
+                    ? null
+                    : scores(
+                            validation,
+                            Hooks.NONE,
+                            false,
+                            "Interrupted before a step was done; the same command begins where this one did");
             limit.giveBack();
             Evaluation evaluation =
                     validation == null ? null : prepared.scorer().evaluation(predictor(validation));
@@ -73,15 +81,20 @@ record TrainRun(Prepared prepared, Path folder, String command, PrintWriter err)
                             prepared.loading().files())
                     .withTasks(prepared.tasks().field(), prepared.tasks().names())
                     .withRows(rows());
-            TrainResult result = new Trainer(
-                            prepared.settings(),
-                            prepared.adapter(),
-                            prepared.train(),
-                            evaluation,
-                            folder,
-                            listeners(line, curves, limit),
-                            serving::write)
-                    .run(output.from(), () -> Interruption.requested() || limit.passed() != null);
+            TrainResult result;
+            try (Interruption.Work saving =
+                    Interruption.awaited(() -> line.print("Stopping after the batch under way and saving a checkpoint;"
+                            + " Ctrl-C again ends at once, without it"))) {
+                result = new Trainer(
+                                prepared.settings(),
+                                prepared.adapter(),
+                                prepared.train(),
+                                evaluation,
+                                folder,
+                                listeners(line, curves, limit),
+                                serving::write)
+                        .run(output.from(), () -> Interruption.requested() || limit.passed() != null);
+            }
             if (limit.passed() != null) {
                 throw new TrainingException(limit.passed() + ". The checkpoint in " + folder + " is whole");
             }
@@ -90,9 +103,11 @@ record TrainRun(Prepared prepared, Path folder, String command, PrintWriter err)
             Scores test = null;
             if (saved != null) {
                 Hooks adapted = TaskHooks.of(prepared.adapter());
-                after = validation == null ? null : scores(validation, adapted, true);
+                String missing = "Interrupted after the last step: " + saved
+                        + " is whole, but has no scores and no report; graft eval scores it";
+                after = validation == null ? null : scores(validation, adapted, true, missing);
                 Examples tests = prepared.test();
-                test = tests == null ? null : scores(tests, adapted, true);
+                test = tests == null ? null : scores(tests, adapted, true, missing);
             }
             RunReport report = new RunReport(
                     prepared.adapter(),
@@ -108,8 +123,11 @@ record TrainRun(Prepared prepared, Path folder, String command, PrintWriter err)
             if (saved != null) {
                 report.write(folder);
             } else {
-                line.print("Interrupted at step " + result.steps()
-                        + "; the same command goes on from the checkpoint in " + folder);
+                line.print(
+                        result.steps() == 0
+                                ? "Interrupted before the first step was done; the same command begins anew"
+                                : "Interrupted at step " + result.steps()
+                                        + "; the same command goes on from the checkpoint in " + folder);
             }
             return new Outcome(result.reason(), report.toJson(), text(result, before, after, test));
         }
@@ -129,11 +147,16 @@ record TrainRun(Prepared prepared, Path folder, String command, PrintWriter err)
     }
 
     private Predictor predictor(Examples examples) {
-        return new Predictor(prepared.adapter().base(), examples, prepared.evalBatchSize());
+        return new Predictor(prepared.adapter().base(), examples, prepared.evalBatchSize(), Interruption::requested);
     }
 
-    private Scores scores(Examples examples, Hooks hooks, boolean intervals) {
-        return prepared.scorer().score(predictor(examples), hooks, intervals);
+    /** @param interrupted what a person is told where this is abandoned */
+    private Scores scores(Examples examples, Hooks hooks, boolean intervals, String interrupted) {
+        try {
+            return prepared.scorer().score(predictor(examples), hooks, intervals);
+        } catch (CancellationException abandoned) {
+            throw (CancellationException) new CancellationException(interrupted).initCause(abandoned);
+        }
     }
 
     private List<TrainingListener> listeners(ProgressLine line, Curves curves, MemoryLimit limit) {

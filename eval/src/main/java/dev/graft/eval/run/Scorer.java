@@ -186,7 +186,7 @@ public final class Scorer<O> {
 
     /** The metrics during training, without intervals. */
     public Evaluation evaluation(Predictor predictor) {
-        return hooks -> score(predictor, hooks, false).metrics();
+        return Evaluation.of(predictor, hooks -> score(predictor, hooks, false).metrics());
     }
 
     /**

@@ -8,12 +8,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -27,11 +25,18 @@ import tools.jackson.databind.node.ObjectNode;
  * @param epoch the epoch that the next batch belongs to, from 0
  * @param batch the next batch within that epoch, from 0: the data cursor
  * @param best the watched metric, null if none is watched
+ * @param evaluationDue whether the evaluation of this step was abandoned and is to be done before the next one
  * @param random seeds and counters of the generators, by name
  * @param config every setting that influences the result; a run resumes only with an equal one
  */
 public record TrainingState(
-        long step, int epoch, int batch, @Nullable BestScore best, Map<String, Long> random, JsonNode config) {
+        long step,
+        int epoch,
+        int batch,
+        @Nullable BestScore best,
+        boolean evaluationDue,
+        Map<String, Long> random,
+        JsonNode config) {
 
     public TrainingState {
         random = new TreeMap<>(random);
@@ -48,35 +53,14 @@ public record TrainingState(
     }
 
     /**
-     * @throws InputException naming the settings in which a run differs from the one that saved this state
+     * @throws InputException naming the settings and data in which a run differs from the one that saved this state
      */
     public void requireConfig(JsonNode now, Path checkpoint) {
-        List<String> differences = new ArrayList<>();
-        compare("", config, now, differences);
+        List<String> differences = new Differences(config, now).text();
         if (!differences.isEmpty()) {
             throw new InputException(checkpoint + " cannot be resumed: " + String.join("; ", differences)
-                    + ". Resume with the same settings, or start anew in another folder.");
+                    + ". Resume with the same settings and data, or start anew in another folder.");
         }
-    }
-
-    private static void compare(String path, JsonNode saved, JsonNode now, List<String> differences) {
-        if (saved.isObject() && now.isObject()) {
-            TreeSet<String> keys = new TreeSet<>(saved.propertyNames());
-            keys.addAll(now.propertyNames());
-            for (String key : keys) {
-                compare(path.isEmpty() ? key : path + "." + key, saved.path(key), now.path(key), differences);
-            }
-            return;
-        }
-        String was = shown(saved);
-        String is = shown(now);
-        if (!was.equals(is)) {
-            differences.add(path + " was " + was + " and is now " + is);
-        }
-    }
-
-    private static String shown(JsonNode value) {
-        return value.isMissingNode() ? "absent" : Json.compact(value);
     }
 
     JsonNode toJson() {
@@ -96,6 +80,9 @@ public record TrainingState(
             if (best.reference() != null) {
                 score.put("reference", best.reference());
             }
+        }
+        if (evaluationDue) {
+            json.put("evaluation_due", true);
         }
         ObjectNode generators = json.putObject("random");
         random.forEach(generators::put);
@@ -127,6 +114,7 @@ public record TrainingState(
                     json.required("epoch").intValue(),
                     json.required("batch").intValue(),
                     best,
+                    json.path("evaluation_due").asBoolean(false),
                     random,
                     json.required("config"));
         } catch (JacksonException | IllegalArgumentException e) {

@@ -33,6 +33,7 @@ public final class Examples {
     private final @Nullable List<Example> examples;
     private final EncodingSummary summary;
     private final int @Nullable [][] packs;
+    private final String digest;
 
     private Examples(
             Rows rows,
@@ -43,7 +44,8 @@ public final class Examples {
             int[] lengths,
             @Nullable List<Example> examples,
             EncodingSummary summary,
-            int @Nullable [][] packs) {
+            int @Nullable [][] packs,
+            String digest) {
         this.rows = rows;
         this.encoder = encoder;
         this.maxLength = maxLength;
@@ -53,6 +55,7 @@ public final class Examples {
         this.examples = examples;
         this.summary = summary;
         this.packs = packs;
+        this.digest = digest;
     }
 
     /**
@@ -81,6 +84,7 @@ public final class Examples {
         private final Overflow overflow;
         private final long mostKeptTokens;
         private final EncodingSummary.Counter counter;
+        private final ExamplesDigest digest;
         private final List<Example> examples = new ArrayList<>();
         private int[] kept;
         private int[] parts;
@@ -93,6 +97,7 @@ public final class Examples {
             this.overflow = overflow;
             this.mostKeptTokens = mostKeptTokens;
             this.counter = new EncodingSummary.Counter(maxLength);
+            this.digest = new ExamplesDigest(rows);
             this.kept = new int[rows.size()];
             this.parts = new int[rows.size()];
             this.lengths = new int[rows.size()];
@@ -152,6 +157,7 @@ public final class Examples {
 
         private void keep(Example example, int part) {
             int index = counter.kept(example);
+            digest.add(example);
             if (index == kept.length) {
                 int capacity = Math.addExact(index, index / 2 + 1);
                 kept = Arrays.copyOf(kept, capacity);
@@ -191,7 +197,8 @@ public final class Examples {
                     Arrays.copyOf(lengths, summary.kept()),
                     examples.size() == summary.kept() ? List.copyOf(examples) : null,
                     summary,
-                    null);
+                    null,
+                    digest.hex());
         }
     }
 
@@ -216,7 +223,8 @@ public final class Examples {
                 new int[] {cut.length()},
                 List.of(cut),
                 summary,
-                null);
+                null,
+                digest);
     }
 
     /**
@@ -236,7 +244,7 @@ public final class Examples {
             throw new InputException("packing is true, but rows of several tasks can't stand in one row; leave it out");
         }
         int[][] packed = Packing.of(lengths, maxLength);
-        return new Examples(rows, encoder, maxLength, kept, parts, lengths, examples, summary, packed);
+        return new Examples(rows, encoder, maxLength, kept, parts, lengths, examples, summary, packed, digest);
     }
 
     /** Whether every row is one example that stands alone, and the same whenever it is used. */
@@ -334,6 +342,11 @@ public final class Examples {
     /** Where the rows of a batch come from, such as {@code train.jsonl:17}. */
     public List<String> places(Batch batch) {
         return Arrays.stream(batch.rowIndices()).mapToObj(rows::place).toList();
+    }
+
+    /** SHA-256 of what is learnt from the rows, in their order: equal for equal rows, labels and lengths, encoded alike. */
+    public String digest() {
+        return digest;
     }
 
     public EncodingSummary summary() {

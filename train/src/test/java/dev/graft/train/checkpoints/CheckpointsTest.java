@@ -38,7 +38,8 @@ class CheckpointsTest {
     }
 
     static TrainingState state(long step, @Nullable BestScore best) {
-        return new TrainingState(step, 1, (int) step, best, Map.of("data", 7L, "dropout", -3L), CONFIG);
+        return new TrainingState(
+                step, 1, (int) step, best, step % 20 == 10, Map.of("data", 7L, "dropout", -3L), CONFIG);
     }
 
     static void save(Checkpoints checkpoints, long step, @Nullable BestScore best) {
@@ -128,6 +129,26 @@ class CheckpointsTest {
         assertThatThrownBy(() -> Checkpoints.open(run.resolve("checkpoint-10")))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("../secret, which is outside the folder");
+    }
+
+    @Test
+    void settings_are_named_first_and_parameters_are_counted() {
+        String config =
+                "{\"adapter\":{\"method\":{\"r\":%1$d},\"parameters\":{\"a\":\"[%1$d, 4]\",\"b\":\"[4, %1$d]\"}},\"batch_size\":%1$d}";
+        TrainingState saved = new TrainingState(1, 0, 1, null, false, Map.of(), Json.parse("c", config.formatted(8)));
+        assertThatThrownBy(() -> saved.requireConfig(Json.parse("c", config.formatted(4)), run))
+                .hasMessage(
+                        run + " cannot be resumed: adapter.method.r was 8 and is now 4; batch_size was 8 and is now 4;"
+                                + " 2 parameters differ, the first: a was \"[8, 4]\" and is now \"[4, 4]\"."
+                                + " Resume with the same settings and data, or start anew in another folder.");
+    }
+
+    @Test
+    void a_checkpoint_without_digests_of_rows_says_nothing_of_them() {
+        JsonNode rows = Json.parse("c", "{\"data\":{\"rows\":3}}");
+        JsonNode digested =
+                Json.parse("c", "{\"data\":{\"rows\":3,\"training_sha256\":\"ab\",\"validation_sha256\":\"cd\"}}");
+        new TrainingState(1, 0, 1, null, false, Map.of(), rows).requireConfig(digested, run);
     }
 
     @Test
