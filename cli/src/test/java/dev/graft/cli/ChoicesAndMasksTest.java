@@ -3,6 +3,7 @@ package dev.graft.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.formats.Json;
+import dev.graft.formats.Safetensors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -49,6 +50,9 @@ class ChoicesAndMasksTest {
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.out()).contains("accuracy 1");
         Path adapter = folder.resolve("out/adapter");
+        try (Safetensors saved = Safetensors.open(adapter.resolve("adapter_model.safetensors"))) {
+            assertThat(saved.names()).anyMatch(name -> name.endsWith("classifier.weight"));
+        }
         Cli eval = run("eval", model, "--adapter", adapter, "--data", data);
         assertThat(eval.out()).containsPattern("accuracy +1\\.0000");
         Cli chosen = run(
@@ -65,6 +69,7 @@ class ChoicesAndMasksTest {
                 "--choice",
                 "on",
                 "--json");
+        assertThat(chosen.code()).as(chosen.err()).isZero();
         JsonNode json = Json.parse("out", chosen.out());
         assertThat(json.get("choice").asInt()).isEqualTo(1);
         assertThat(json.get("probabilities").size()).isEqualTo(3);

@@ -74,7 +74,7 @@ public record AdapterConfig(
     }
 
     static List<String> heads(@Nullable Task task) {
-        if (task != null && task.classifies()) {
+        if (task != null && (task.classifies() || task == Task.MULTIPLE_CHOICE)) {
             return List.of("classifier", "score");
         }
         return task == Task.QUESTION_ANS ? List.of("qa_outputs") : List.of();
