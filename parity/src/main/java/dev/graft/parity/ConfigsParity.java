@@ -175,6 +175,9 @@ final class ConfigsParity implements Group {
         Set<String> wanted = new TreeSet<>();
         Set<String> got = new TreeSet<>();
         chosen.adapter().parameters().forEach((name, value) -> {
+            if (chosen.adapter().config().savesWhole(name)) {
+                return;
+            }
             String module = name.substring(0, name.lastIndexOf('.'));
             if (expected.valueStream().anyMatch(end -> module.endsWith(end.asString()))) {
                 wanted.add(module);
