@@ -19,10 +19,7 @@ class InterruptionTest {
     @CsvSource({"INT,130", "TERM,143"})
     void theCommandEndsItsStepBeforeTheProcessEnds(String signal, int code) throws Exception {
         Process child = start("yields");
-        try (BufferedReader output =
-                new BufferedReader(new InputStreamReader(child.getInputStream(), StandardCharsets.UTF_8))) {
-            assertThat(output.readLine()).isEqualTo("started");
-            send(signal, child);
+        try (BufferedReader output = signalled(signal, child)) {
             assertThat(output.readLine()).isEqualTo("stopped by itself");
         }
         assertThat(child.waitFor(20, TimeUnit.SECONDS)).isTrue();
@@ -34,10 +31,7 @@ class InterruptionTest {
     @CsvSource({"INT,130", "TERM,143"})
     void aSecondSignalEndsTheProcessAtOnce(String signal, int code) throws Exception {
         Process child = start("goes on");
-        try (BufferedReader output =
-                new BufferedReader(new InputStreamReader(child.getInputStream(), StandardCharsets.UTF_8))) {
-            assertThat(output.readLine()).isEqualTo("started");
-            send(signal, child);
+        try (BufferedReader output = signalled(signal, child)) {
             assertThat(output.readLine()).isEqualTo("saving");
             send(signal, child);
             assertThat(child.waitFor(500, TimeUnit.MILLISECONDS))
@@ -60,6 +54,15 @@ class InterruptionTest {
                         how)
                 .redirectErrorStream(true)
                 .start();
+    }
+
+    /** What a process says after the signal that it gets once it has started. */
+    private static BufferedReader signalled(String signal, Process child) throws IOException, InterruptedException {
+        BufferedReader output =
+                new BufferedReader(new InputStreamReader(child.getInputStream(), StandardCharsets.UTF_8));
+        assertThat(output.readLine()).isEqualTo("started");
+        send(signal, child);
+        return output;
     }
 
     private static void send(String signal, Process process) throws IOException, InterruptedException {

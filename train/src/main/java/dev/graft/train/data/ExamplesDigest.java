@@ -1,23 +1,18 @@
 package dev.graft.train.data;
 
+import dev.graft.train.data.internal.Sha256;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import org.jspecify.annotations.Nullable;
 
 /** SHA-256 of what is learnt from examples in their order: tokens, pictures and targets. Nothing is read again but masks. */
 final class ExamplesDigest {
     private final Rows rows;
-    private final MessageDigest sha;
+    private final MessageDigest sha = Sha256.digest();
 
     ExamplesDigest(Rows rows) {
         this.rows = rows;
-        try {
-            sha = MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e);
-        }
     }
 
     void add(Example example) {

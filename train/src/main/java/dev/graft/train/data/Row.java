@@ -2,13 +2,13 @@ package dev.graft.train.data;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.chat.Message;
+import dev.graft.train.data.internal.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -204,13 +204,9 @@ public sealed interface Row {
      * every machine.
      */
     default long hash() {
-        try {
-            MessageDigest sha = MessageDigest.getInstance("SHA-256");
-            input(sha);
-            return ByteBuffer.wrap(sha.digest()).getLong();
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e);
-        }
+        MessageDigest sha = Sha256.digest();
+        input(sha);
+        return ByteBuffer.wrap(sha.digest()).getLong();
     }
 
     private void input(MessageDigest sha) {

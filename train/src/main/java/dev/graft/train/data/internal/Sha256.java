@@ -6,11 +6,11 @@ import java.util.HexFormat;
 import java.util.stream.Stream;
 
 /** SHA-256 (FIPS 180-4). */
-final class Sha256 {
+public final class Sha256 {
     private Sha256() {}
 
     /** A digest to feed. */
-    static MessageDigest digest() {
+    public static MessageDigest digest() {
         try {
             return MessageDigest.getInstance("SHA-256");
         } catch (NoSuchAlgorithmException e) {
