@@ -435,7 +435,8 @@ public final class Base {
 
     /**
      * Whether what a row of a batch is given by the frozen layers depends neither on the other rows nor on their number, to the last bit: so
-     * are oneDNN's products, those in bf16 and those with packed matrices; OpenBLAS's add up in an order that changes with the number of rows.
+     * are oneDNN's products, those in bf16 and those with packed matrices; OpenBLAS's add up in an order that changes with the number of rows, and
+     * those of AMX do too unless matrices are packed ({@link dev.graft.tensor.Packed}).
      */
     public boolean rowsAreSteady() {
         boolean bf16 = numerics().base().value == ScalarType.BFloat16.value && Cpu.hasBf16();
@@ -444,7 +445,7 @@ public final class Base {
                         .allMatch(site -> !(site instanceof Projection || site instanceof Experts)
                                 || (site instanceof Linear linear
                                         && linear.matrix() instanceof Dense matrix
-                                        && (matrix.isPacked() || bf16)));
+                                        && (matrix.isPacked() || bf16 && !Cpu.has("amx_bf16"))));
     }
 
     /** The name of one of its parameters, also for a transposed view of it. */

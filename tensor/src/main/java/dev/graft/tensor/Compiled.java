@@ -155,15 +155,20 @@ final class Compiled {
     private boolean dropped;
 
     /** @param arguments in the order of the tensors that {@link #run} is given; null for one that isn't used */
-    Compiled(primitive operation, memory.desc scratch, @Nullable Argument... arguments) {
+    Compiled(primitive operation, memory.@Nullable desc scratch, @Nullable Argument... arguments) {
         this.operation = kept(operation);
-        this.scratch = scratch.get_size() == 0 ? null : kept(scratch);
+        this.scratch = scratch == null || scratch.get_size() == 0 ? null : kept(scratch);
         this.arguments = arguments;
         for (Argument argument : arguments) {
             if (argument != null) {
                 kept(argument.shape);
             }
         }
+    }
+
+    /** The same operation for arguments of other shapes, where it was compiled for any. */
+    Compiled with(@Nullable Argument... others) {
+        return new Compiled(operation, scratch, others);
     }
 
     /** Has it stay until {@link #leave}. */

@@ -8,6 +8,7 @@ import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC_0;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC_1;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_WEIGHTS;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_RUNTIME_DIM_VAL;
 
 import java.util.Arrays;
 import java.util.Map;
@@ -46,6 +47,15 @@ final class OneDnn {
         Natives.forgets(TRAINED::forget);
     }
 
+    /** With it a product of more rows may add up a row's values in another order. */
+    private static final boolean AMX = Cpu.has("amx_bf16");
+
+    /** In place of how many: any. */
+    private static final long ANY = DNNL_RUNTIME_DIM_VAL;
+
+    /** Gradients of adapters of any number of tokens: as many as there are shapes of adapters. */
+    private static final Map<Matrices, Compiled> GRADIENTS = new ConcurrentHashMap<>();
+
     /** W's values in the order in which products read them, one for all products, whatever their rows and threads. */
     private static final Map<Matrix, memory.desc> ORDERS = new ConcurrentHashMap<>();
 
@@ -70,7 +80,7 @@ final class OneDnn {
 
         /** In bf16 a product of a matrix that isn't in the cache takes 0.85 of the time in blocks of 48 columns, where oneDNN would take 64. */
         private memory.desc chosen() {
-            if (type == ScalarType.BFloat16 && out % 48 == 0 && !Cpu.has("amx_bf16")) {
+            if (type == ScalarType.BFloat16 && out % 48 == 0 && !AMX) {
                 return new memory.desc(new long[] {in, out}, values(), format_tag.BA16a48b2a);
             }
             memory.desc any = new memory.desc(new long[] {in, out}, values(), format_tag.any);
@@ -139,6 +149,14 @@ final class OneDnn {
             return column == 1 && row >= columns;
         }
 
+        private Grid withRows(long others) {
+            return new Grid(count, others, columns, next, row, column);
+        }
+
+        private Grid withColumns(long others) {
+            return new Grid(count, rows, others, next, row, column);
+        }
+
         private memory.desc desc(data_type type) {
             return count == 0
                     ? new memory.desc(new long[] {rows, columns}, type, new long[] {row, column})
@@ -154,12 +172,40 @@ final class OneDnn {
      */
     private record Matrices(Grid a, Grid b, Grid y, data_type type, boolean bias, boolean sum, int threads)
             implements Compiled.Shape {
+        /** The most rows or columns of a gradient that is compiled for any number of tokens. */
+        private static final int NARROW = 64;
+
+        /**
+         * The same for any number of tokens where it is the gradient {@code gᵀ x} of a narrow matrix, which then takes as long and isn't compiled
+         * anew for each step; else null. oneDNN 3.11 has other products of any number of rows with AMX alone, and there some of them are wrong.
+         */
+        private @Nullable Matrices ofAnyTokens() {
+            boolean gradient = type == data_type.f32 && a.count == 0 && a.row == 1 && b.byRows();
+            boolean low = a.rows <= Math.min(NARROW, b.columns);
+            boolean thin = b.columns <= NARROW && AMX;
+            return gradient && (low || thin)
+                    ? new Matrices(a.withColumns(ANY), b.withRows(ANY), y, type, bias, sum, threads)
+                    : null;
+        }
+
         @Override
         public Compiled made() {
+            Matrices ofAnyTokens = a.columns == ANY ? null : ofAnyTokens();
             memory.desc first = a.desc(data_type.bf16);
             memory.desc second = b.desc(data_type.bf16);
             memory.desc result = y.desc(type);
             memory.desc added = new memory.desc(new long[] {1, y.columns}, data_type.bf16, format_tag.ab);
+            Compiled.Argument[] arguments = {
+                new Compiled.Argument(DNNL_ARG_SRC, first),
+                new Compiled.Argument(DNNL_ARG_WEIGHTS, second),
+                new Compiled.Argument(DNNL_ARG_DST, result),
+                bias ? new Compiled.Argument(DNNL_ARG_BIAS, added) : null
+            };
+            if (ofAnyTokens != null) {
+                return GRADIENTS
+                        .computeIfAbsent(ofAnyTokens, Compiled.Shape::made)
+                        .with(arguments);
+            }
             primitive_attr attributes = Compiled.attributes();
             if (sum) {
                 post_ops behind = new post_ops();
@@ -167,13 +213,7 @@ final class OneDnn {
                 attributes.set_post_ops(behind);
             }
             matmul.primitive_desc product = product(first, second, bias ? added : null, result, attributes);
-            return new Compiled(
-                    new matmul(product),
-                    product.scratchpad_desc(),
-                    new Compiled.Argument(DNNL_ARG_SRC, first),
-                    new Compiled.Argument(DNNL_ARG_WEIGHTS, second),
-                    new Compiled.Argument(DNNL_ARG_DST, result),
-                    bias ? new Compiled.Argument(DNNL_ARG_BIAS, added) : null);
+            return new Compiled(new matmul(product), product.scratchpad_desc(), arguments);
         }
     }
 
@@ -272,7 +312,7 @@ final class OneDnn {
     /**
      * {@code sum + x Wᵀ + b}, rounded once; all of the matrix's type.
      *
-     * @param x {@code [..., in]}
+     * @param x {@code [..., in]}; with AMX each text of {@code [texts, tokens, in]} is multiplied by itself, so that it gets the same in any company
      * @param packed W as {@link #packed} gives it
      * @param bias {@code [out]}, or null for nothing
      * @param sum {@code [..., out]}, or null for nothing
@@ -292,11 +332,24 @@ final class OneDnn {
         if (rows == 0) {
             return y;
         }
+        boolean apart = AMX && x.dim() == 3 && x.size(0) > 1 && x.size(1) > 1;
         try (Scope scope = new Scope()) {
-            Layer layer = new Layer(matrix, rows, bias != null, sum != null, Natives.threads());
-            SERVED.run(layer, x.contiguous(), packed, y, whole(bias), whole(sum));
+            if (apart) {
+                for (long text = 0; text < x.size(0); text++) {
+                    Tensor added = sum == null ? null : sum.select(0, text);
+                    multiply(matrix, packed, x.select(0, text), bias, added, y.select(0, text));
+                }
+            } else {
+                multiply(matrix, packed, x, bias, sum, y);
+            }
         }
         return y;
+    }
+
+    private static void multiply(
+            Matrix matrix, Tensor packed, Tensor x, @Nullable Tensor bias, @Nullable Tensor sum, Tensor y) {
+        Layer layer = new Layer(matrix, x.numel() / matrix.in, bias != null, sum != null, Natives.threads());
+        SERVED.run(layer, x.contiguous(), packed, y, whole(bias), whole(sum));
     }
 
     /** The products of bf16 matrices a {@code [n, rows, in]} and b {@code [n, in, out]} of a served step. */

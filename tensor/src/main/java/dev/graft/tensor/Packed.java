@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
  * A copy of a matrix W {@code [out, in]} in the order in which oneDNN's products read it. In bf16 a product of a few rows takes as long for
  * that rearranging as for the rest, so that it is twice as fast with a copy; what it gives is the same but for the order of sums over long rows. In fp32
  * products are OpenBLAS's without a copy, which are two to four times as slow; what they give differs by rounding. What a product with a copy gives for a row
- * depends neither on the other rows nor on their number.
+ * depends neither on the other rows nor on their number; in bf16 on a processor with AMX that is so for texts of several tokens, {@code [texts,
+ * tokens, in]}, each of which is multiplied by itself there.
  */
 public final class Packed implements Product {
     private final OneDnn.Matrix matrix;

@@ -125,6 +125,30 @@ class OneDnnTest {
         }
     }
 
+    /** Gradients of narrow matrices are compiled for any number of tokens. */
+    @Test
+    void gradientsOfAnyNumberOfTokensAreAddedUp() {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            for (long[] size : new long[][] {{37, 51}, {16, 600}, {600, 16}, {320, 640}}) {
+                for (long tokens : new long[] {1, 2, 5, 31, 64, 270, 300}) {
+                    Tensor x = whole(tokens, size[0]);
+                    Tensor g = whole(tokens, size[1]);
+                    Tensor once = Ops.to(g.t(), ScalarType.Float).matmul(Ops.to(x, ScalarType.Float));
+                    Tensor apart = whole(tokens, size[1] + 8).narrow(1, 3, size[1]);
+                    Tensor added = Ops.to(apart.t(), ScalarType.Float).matmul(Ops.to(x, ScalarType.Float));
+                    Tensor gradient = Tensors.zeros(ScalarType.Float, size[1], size[0]);
+                    OneDnn.product(g.t(), x, null, gradient);
+                    OneDnn.product(apart.t(), x, null, gradient);
+
+                    assertThat(gradient.equal(once.add(added)))
+                            .as("%d tokens, %d by %d", tokens, size[1], size[0])
+                            .isTrue();
+                }
+            }
+        }
+    }
+
     private static Tensor rounded(Tensor a, Tensor b, @Nullable Tensor bias, @Nullable Tensor sum) {
         Tensor exact = Ops.to(a, ScalarType.Float).matmul(Ops.to(b, ScalarType.Float));
         Tensor biased = bias == null ? exact : exact.add(bias);

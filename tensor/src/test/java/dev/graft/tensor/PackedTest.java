@@ -34,6 +34,7 @@ class PackedTest {
     @ParameterizedTest
     @ValueSource(strings = {"Float", "BFloat16"})
     void whatARowIsGivenDependsNeitherOnTheOthersNorOnTheirNumber(ScalarType type) {
+        Assumptions.assumeTrue(type == ScalarType.Float || !Cpu.has("amx_bf16"), "with AMX texts alone do");
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Rng rng = Rng.of(2, "packed");
@@ -52,6 +53,30 @@ class PackedTest {
                     int first = 299 - rows;
                     assertThat(packed.linear(x.narrow(0, first, rows), bias).equal(all.narrow(0, first, rows)))
                             .as("%d rows", rows)
+                            .isTrue();
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"Float", "BFloat16"})
+    void whatATextIsGivenDependsNeitherOnTheOthersNorOnTheirNumber(ScalarType type) {
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Rng rng = Rng.of(3, "packed");
+            for (long[] size : new long[][] {{32, 1536, 384}, {45, 576, 960}, {4, 576, 3072}}) {
+                Tensor x = Ops.to(rng.normal(0, 1, 8, size[0], size[1]), type);
+                Tensor sum = Ops.to(rng.normal(0, 1, 8, size[0], size[2]), type);
+                Tensor bias = Ops.to(rng.normal(0, 1, size[2]), type);
+                Packed packed = Packed.of(Ops.to(rng.normal(0, 0.1, size[2], size[1]), type));
+                Assumptions.assumeTrue(packed != null, "no such products in this processor");
+                Tensor all = packed.linear(x, bias, sum);
+
+                for (int texts : new int[] {1, 2, 7}) {
+                    Tensor some = packed.linear(x.narrow(0, 1, texts), bias, sum.narrow(0, 1, texts));
+                    assertThat(some.equal(all.narrow(0, 1, texts)))
+                            .as("%d texts", texts)
                             .isTrue();
                 }
             }
