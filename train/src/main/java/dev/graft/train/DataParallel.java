@@ -184,20 +184,20 @@ public final class DataParallel implements AutoCloseable {
             boolean check,
             BooleanSupplier interrupted) {
         Loss[] sum = {Loss.NONE};
-        Runnable backward = () -> {
-            for (int i = 0; i < batches.size(); i++) {
-                if (i > 0 && interrupted.getAsBoolean()) {
-                    throw new CancellationException("interrupted while gradients were formed");
-                }
-                sum[0] = sum[0].plus(objective.backward(worker.hooks, batches.get(i), divisor, load));
+        worker.parameters.zeroGradients();
+        List<String> unreached =
+                check ? List.copyOf(worker.parameters.parameters().keySet()) : List.of();
+        for (int i = 0; i < batches.size(); i++) {
+            if (i > 0 && interrupted.getAsBoolean()) {
+                throw new CancellationException("interrupted while gradients were formed");
             }
-        };
-        List<String> unreached = List.of();
-        if (check) {
-            unreached = worker.parameters.unreachedBy(backward);
-        } else {
-            worker.parameters.zeroGradients();
-            backward.run();
+            Batch batch = batches.get(i);
+            Runnable backward = () -> sum[0] = sum[0].plus(objective.backward(worker.hooks, batch, divisor, load));
+            if (unreached.isEmpty()) {
+                backward.run();
+            } else {
+                unreached = worker.parameters.unreachedBy(unreached, backward);
+            }
         }
         return new Part(sum[0], unreached);
     }

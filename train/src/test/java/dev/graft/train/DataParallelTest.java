@@ -74,6 +74,22 @@ class DataParallelTest {
         }
     }
 
+    /** The first step of a process is checked, so a run that goes on would end with other bits. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void lookingForParametersThatAreNotReachedChangesNoBit(int threads) {
+        Adapter adapter = Adapter.create(llama(Numerics.BF16), new Lora(LORA), 42);
+        FlatParameters parameters = new FlatParameters(adapter.trainable());
+        List<Batch> batches = List.of(batch(9, 4, 30), batch(12), batch(40, 7));
+        Objective objective = Objective.of(adapter.base(), 0);
+        try (DataParallel workers = new DataParallel(objective, adapter, parameters, threads)) {
+            workers.backward(batches, 96, 1, 1, false);
+            float[] plain = Tensors.floats(parameters.gradients());
+            assertThat(workers.backward(batches, 96, 1, 1, true).unreached()).isEmpty();
+            assertThat(Tensors.floats(parameters.gradients())).isEqualTo(plain);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3})
     void expertsAreBalancedOverAStepHoweverItIsCut(int threads) {

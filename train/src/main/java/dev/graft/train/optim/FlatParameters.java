@@ -7,6 +7,7 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.optim.Optimizer.Decay;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -287,23 +288,24 @@ public final class FlatParameters {
     }
 
     /**
-     * Forms gradients as always, and finds the parameters that are no part of what they were formed of.
+     * Adds to the gradients as always, and finds the parameters that are no part of what they are formed of.
      *
-     * @param backward runs the backward passes
-     * @return the names of the parameters that will never learn, in their order
+     * @param names of parameters whose gradients are zero; until the backward pass has ended, new ones stand beside them
+     * @param backward runs a backward pass
+     * @return those of the names whose parameters would learn and aren't reached, in their order
      */
-    public List<String> unreachedBy(Runnable backward) {
+    public List<String> unreachedBy(Collection<String> names, Runnable backward) {
         try (Tensor none = new Tensor()) {
-            for (Tensor parameter : parameters.values()) {
-                parameter.mutable_grad().put(none);
+            for (String name : names) {
+                parameter(name).mutable_grad().put(none);
             }
         }
         backward.run();
         List<String> unreached = new ArrayList<>();
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            gradients.zero_();
-            parameters.forEach((name, parameter) -> {
+            for (String name : names) {
+                Tensor parameter = parameter(name);
                 Tensor gradient = parameter.grad();
                 Tensor view = Objects.requireNonNull(gradientViews.get(name));
                 if (gradient.defined()) {
@@ -312,9 +314,13 @@ public final class FlatParameters {
                     unreached.add(name);
                 }
                 parameter.mutable_grad().put(view);
-            });
+            }
         }
         return unreached;
+    }
+
+    private Tensor parameter(String name) {
+        return Objects.requireNonNull(parameters.get(name));
     }
 
     /** The Euclidean norm of all gradients. */
