@@ -125,6 +125,26 @@ class MemoryTest {
         assertThat(peak()).as(settings.toString()).isLessThanOrEqualTo(LIMIT);
     }
 
+    /** Four rows a step, one after another: what each length leaves must not stand beside the next. */
+    @Test
+    void aRunOverRowsOfManyLengthsTakesWhatWasEstimated() throws Exception {
+        Map<String, String> settings = new LinkedHashMap<>(Map.of(
+                "model", "smollm2",
+                "data", "../recipes/data/chat-train.jsonl",
+                "quantization", "nf4",
+                "batch_size", "1",
+                "gradient_accumulation_steps", "4",
+                "max_steps", "8",
+                "memory_limit", LIMIT + "m"));
+        Outcome dry = train(settings, "--dry-run");
+        Matcher estimate = ESTIMATE.matcher(dry.text());
+        assertThat(estimate.find()).as(dry.text()).isTrue();
+        Outcome run = train(settings);
+        assertThat(run.code()).as(run.text()).isZero();
+        assertThat(peak()).isLessThanOrEqualTo(LIMIT);
+        assertThat(Long.parseLong(estimate.group(1))).isCloseTo(peak(), Percentage.withPercentage(15));
+    }
+
     /** Settings of a small run within a limit that the whole base is a little too large for. */
     private Map<String, String> withoutRoomForAWholeBase(Map<String, String> more) throws Exception {
         Map<String, String> settings = new LinkedHashMap<>(Map.of(

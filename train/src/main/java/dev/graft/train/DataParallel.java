@@ -31,6 +31,7 @@ public final class DataParallel implements AutoCloseable {
     private final Objective objective;
     private final boolean prompted;
     private boolean packs;
+    private boolean trims;
     private final List<Worker> workers = new ArrayList<>();
 
     private record Worker(Hooks hooks, FlatParameters parameters, ExecutorService thread) {}
@@ -74,6 +75,14 @@ public final class DataParallel implements AutoCloseable {
     /** From now on a row of a batch stays a row, whatever would be faster. */
     public void keepRows() {
         packs = false;
+    }
+
+    /**
+     * From now on the system gets back what is free before each further batch of a step, and what was compiled for the last one is forgotten: rows of
+     * another length don't fit the gaps and need other products.
+     */
+    public void trimBetweenBatches() {
+        trims = true;
     }
 
     /** Prepares every worker for a step of the optimiser, counted from 0. */
@@ -190,6 +199,10 @@ public final class DataParallel implements AutoCloseable {
         for (int i = 0; i < batches.size(); i++) {
             if (i > 0 && interrupted.getAsBoolean()) {
                 throw new CancellationException("interrupted while gradients were formed");
+            }
+            if (i > 0 && trims) {
+                Natives.forgetCompiled();
+                Natives.trim();
             }
             Batch batch = batches.get(i);
             Runnable backward = () -> sum[0] = sum[0].plus(objective.backward(worker.hooks, batch, divisor, load));

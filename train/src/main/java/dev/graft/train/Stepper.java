@@ -94,6 +94,9 @@ final class Stepper implements AutoCloseable {
         if (prefix != null) {
             workers.keepRows();
         }
+        if (economy.trims()) {
+            workers.trimBetweenBatches();
+        }
         this.bad = new BadTensor(adapter, workers.hooks(), optimizer.parameters());
         this.guard = new LossGuard(MOST_BAD_STEPS, settings.optimization().lossSpike());
     }

@@ -291,9 +291,15 @@ public record TrainSettings(
      * @param dropBackward the share of the backward pass that is left out at random (DropBP); 0 for none
      * @param cacheBytes memory for the outputs of layers below those that learn, beyond which they go to a file; -1 to run those layers
      *     in every step
+     * @param trims whether the system gets back what is free between the batches of a step, and what was compiled for their lengths is forgotten
      */
     public record Economy(
-            boolean checkpointing, double freezePercentile, int freezeSteps, double dropBackward, long cacheBytes) {
+            boolean checkpointing,
+            double freezePercentile,
+            int freezeSteps,
+            double dropBackward,
+            long cacheBytes,
+            boolean trims) {
         /** Everything is kept and done. */
         public static final Economy NONE = new Economy(false);
 
@@ -310,14 +316,19 @@ public record TrainSettings(
             }
         }
 
-        /** Of each layer everything is kept, or the input alone. */
+        /** Of each layer everything is kept, or the input alone; nothing else is spared. */
         public Economy(boolean checkpointing) {
-            this(checkpointing, 0, 0, 0, -1);
+            this(checkpointing, 0, 0, 0, -1, false);
         }
 
-        /** Without a cache. */
+        /** Without a cache, and free memory stays for the next batch. */
         public Economy(boolean checkpointing, double freezePercentile, int freezeSteps, double dropBackward) {
-            this(checkpointing, freezePercentile, freezeSteps, dropBackward, -1);
+            this(checkpointing, freezePercentile, freezeSteps, dropBackward, -1, false);
+        }
+
+        /** With gradient checkpointing. */
+        public Economy checkpointed() {
+            return new Economy(true, freezePercentile, freezeSteps, dropBackward, cacheBytes, trims);
         }
 
         /** The pass of a training step. */

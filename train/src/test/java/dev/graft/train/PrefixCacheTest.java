@@ -50,7 +50,7 @@ class PrefixCacheTest {
                 .withLearningRate(1e-2)
                 .with(new Batching(3, 1, Order.SHUFFLED, true))
                 .with(new Saving(Every.NEVER, 2))
-                .with(new Economy(false, 0, 0, 0, bytes))
+                .with(new Economy(false, 0, 0, 0, bytes, false))
                 .withEpochs(4);
         List<Double> losses = new ArrayList<>();
         TrainingListener watch = new TrainingListener() {

@@ -83,12 +83,7 @@ final class MemoryLimit implements TrainingListener {
         MemoryEstimate least = estimate;
         TrainSettings lean = settings;
         if (!economy.checkpointing()) {
-            lean = settings.with(new Economy(
-                    true,
-                    economy.freezePercentile(),
-                    economy.freezeSteps(),
-                    economy.dropBackward(),
-                    economy.cacheBytes()));
+            lean = settings.with(economy.checkpointed());
             MemoryEstimate checkpointed = estimate(prepared, lean, prepared.train());
             if (checkpointed != null) {
                 least = checkpointed;
@@ -183,6 +178,7 @@ final class MemoryLimit implements TrainingListener {
         if (bytes == Long.MAX_VALUE) {
             return;
         }
+        Natives.forgetCompiled();
         Natives.trim();
         Long peak = ProcessMemory.peakResident().value();
         if (peak != null && peak > bytes && passed == null) {

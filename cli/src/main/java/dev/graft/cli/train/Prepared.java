@@ -127,6 +127,11 @@ public record Prepared(
         RowTasks tasks = RowTasks.of(config.data(), splits.train());
         Loading loading = load(config.base(), task, files, err);
         Base base = loading.base();
+        if (config.economy().memoryLimit() != null) {
+            // A checkpoint names it. The largest tensor, read whole for it, stands beside the base alone now, not
+            // beside the run.
+            base.fingerprint();
+        }
         String name = config.base().method();
         Method method = ChosenMethod.of(
                 name,

@@ -57,7 +57,8 @@ public record Settings(RunConfig config, @Nullable RunData task, boolean scored)
                 percentile == null ? 0 : percentile,
                 steps == null ? 0 : steps,
                 economy.dropBackward(),
-                economy.cacheFrozenLayers() ? economy.cacheMemory().bytes() : -1);
+                economy.cacheFrozenLayers() ? economy.cacheMemory().bytes() : -1,
+                economy.memoryLimit() != null);
     }
 
     private boolean prefers() {
