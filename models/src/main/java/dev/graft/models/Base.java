@@ -445,7 +445,7 @@ public final class Base {
                         .allMatch(site -> !(site instanceof Projection || site instanceof Experts)
                                 || (site instanceof Linear linear
                                         && linear.matrix() instanceof Dense matrix
-                                        && (matrix.isPacked() || bf16 && !Cpu.has("amx_bf16"))));
+                                        && (matrix.isPacked() || bf16 && !Cpu.hasAmx())));
     }
 
     /** The name of one of its parameters, also for a transposed view of it. */

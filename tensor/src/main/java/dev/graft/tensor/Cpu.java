@@ -13,7 +13,12 @@ public final class Cpu {
 
     /** Whether bf16 matrix products run in hardware (AVX512-BF16 or AMX). */
     public static boolean hasBf16() {
-        return has("avx512_bf16") || has("amx_bf16");
+        return has("avx512_bf16") || hasAmx();
+    }
+
+    /** Whether they run in AMX, where one of more rows may add up a row's values in another order. */
+    public static boolean hasAmx() {
+        return has("amx_bf16");
     }
 
     /** Whether the processor names this feature, spelled as in {@code /proc/cpuinfo}. */

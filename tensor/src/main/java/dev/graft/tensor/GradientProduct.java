@@ -32,7 +32,7 @@ public final class GradientProduct {
 
     /** Whether it is faster than a product in bf16, as was measured with AVX512-VNNI; with AMX, which has products of both, it wasn't. */
     public static boolean isFaster() {
-        return Cpu.has("avx512_vnni") && !Cpu.has("amx_bf16");
+        return Cpu.has("avx512_vnni") && !Cpu.hasAmx();
     }
 
     /** With a copy of W {@code [out, in]} of one byte a value, which has a step for each column. */

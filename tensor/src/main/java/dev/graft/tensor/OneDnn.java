@@ -47,9 +47,6 @@ final class OneDnn {
         Natives.forgets(TRAINED::forget);
     }
 
-    /** With it a product of more rows may add up a row's values in another order. */
-    private static final boolean AMX = Cpu.has("amx_bf16");
-
     /** In place of how many: any. */
     private static final long ANY = DNNL_RUNTIME_DIM_VAL;
 
@@ -80,7 +77,7 @@ final class OneDnn {
 
         /** In bf16 a product of a matrix that isn't in the cache takes 0.85 of the time in blocks of 48 columns, where oneDNN would take 64. */
         private memory.desc chosen() {
-            if (type == ScalarType.BFloat16 && out % 48 == 0 && !AMX) {
+            if (type == ScalarType.BFloat16 && out % 48 == 0 && !Cpu.hasAmx()) {
                 return new memory.desc(new long[] {in, out}, values(), format_tag.BA16a48b2a);
             }
             memory.desc any = new memory.desc(new long[] {in, out}, values(), format_tag.any);
@@ -182,7 +179,7 @@ final class OneDnn {
         private @Nullable Matrices ofAnyTokens() {
             boolean gradient = type == data_type.f32 && a.count == 0 && a.row == 1 && b.byRows();
             boolean low = a.rows <= Math.min(NARROW, b.columns);
-            boolean thin = b.columns <= NARROW && AMX;
+            boolean thin = b.columns <= NARROW && Cpu.hasAmx();
             return gradient && (low || thin)
                     ? new Matrices(a.withColumns(ANY), b.withRows(ANY), y, type, bias, sum, threads)
                     : null;
@@ -332,7 +329,7 @@ final class OneDnn {
         if (rows == 0) {
             return y;
         }
-        boolean apart = AMX && x.dim() == 3 && x.size(0) > 1 && x.size(1) > 1;
+        boolean apart = Cpu.hasAmx() && x.dim() == 3 && x.size(0) > 1 && x.size(1) > 1;
         try (Scope scope = new Scope()) {
             if (apart) {
                 for (long text = 0; text < x.size(0); text++) {

@@ -30,7 +30,7 @@ final class PackedRows implements RowMatrices {
 
     /** Whether products of that type are oneDNN's. */
     static boolean areThere(ScalarType type) {
-        return type.value == ScalarType.BFloat16.value && Cpu.has("avx512_bf16") && !Cpu.has("amx_bf16");
+        return type.value == ScalarType.BFloat16.value && Cpu.has("avx512_bf16") && !Cpu.hasAmx();
     }
 
     /** Zeros for so many rows, which outlive the scope. */
