@@ -13,6 +13,7 @@ import java.net.URI;
 import java.net.UnknownHostException;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.eclipse.jetty.http.HttpCompliance;
 import org.eclipse.jetty.http.UriCompliance;
 import org.eclipse.jetty.server.HttpConfiguration;
@@ -20,6 +21,7 @@ import org.eclipse.jetty.server.HttpConnectionFactory;
 import org.eclipse.jetty.server.NetworkConnectionLimit;
 import org.eclipse.jetty.server.SecureRequestCustomizer;
 import org.eclipse.jetty.server.ServerConnector;
+import org.eclipse.jetty.server.handler.GracefulHandler;
 import org.eclipse.jetty.server.handler.MinimumDataRateHandler;
 import org.eclipse.jetty.util.thread.QueuedThreadPool;
 import org.jspecify.annotations.Nullable;
@@ -38,12 +40,16 @@ public final class Server implements AutoCloseable {
     /** How long what is being answered may take once the server is to stop. */
     private static final long GRACE_MILLISECONDS = 20_000;
 
+    /** How long the writing of what has been answered may then take. */
+    private static final long WRITE_MILLISECONDS = 2_000;
+
     /** Bytes a second that a client must send of its body. */
     private static final long SLOWEST_CLIENT = 64;
 
     private final org.eclipse.jetty.server.Server jetty;
     private final ServerConnector connector;
     private final Router router;
+    private final GracefulHandler requests;
     private final Worker worker;
     private final boolean secure;
 
@@ -90,11 +96,13 @@ public final class Server implements AutoCloseable {
             org.eclipse.jetty.server.Server jetty,
             ServerConnector connector,
             Router router,
+            GracefulHandler requests,
             Worker worker,
             boolean secure) {
         this.jetty = jetty;
         this.connector = connector;
         this.router = router;
+        this.requests = requests;
         this.worker = worker;
         this.secure = secure;
     }
@@ -173,7 +181,8 @@ public final class Server implements AutoCloseable {
                 new SlowHeads(connector.getScheduler(), options.limits().idle()));
         jetty.addConnector(connector);
         jetty.addBean(new NetworkConnectionLimit(options.connections(), jetty));
-        jetty.setHandler(new MinimumDataRateHandler(router, SLOWEST_CLIENT, 0));
+        GracefulHandler requests = new GracefulHandler(new MinimumDataRateHandler(router, SLOWEST_CLIENT, 0));
+        jetty.setHandler(requests);
         jetty.setErrorHandler(router.errors());
         try {
             jetty.start();
@@ -182,7 +191,7 @@ public final class Server implements AutoCloseable {
         } catch (Exception failure) {
             throw new IOException(failure.getMessage(), failure);
         }
-        return new Server(jetty, connector, router, worker, options.tls() != null);
+        return new Server(jetty, connector, router, requests, worker, options.tls() != null);
     }
 
     /** Where it can be reached, such as {@code http://127.0.0.1:8000}. */
@@ -205,6 +214,9 @@ public final class Server implements AutoCloseable {
             worker.close();
         }
         try {
+            requests.shutdown()
+                    .completeOnTimeout(null, WRITE_MILLISECONDS, TimeUnit.MILLISECONDS)
+                    .join();
             jetty.stop();
         } catch (Exception failure) {
             throw new IllegalStateException("the server didn't stop: " + failure.getMessage(), failure);
