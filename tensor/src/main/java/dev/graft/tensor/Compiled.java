@@ -46,9 +46,14 @@ final class Compiled {
         }
 
         void run(Shape shape, @Nullable Tensor... tensors) {
+            run(shape, new long[tensors.length], tensors);
+        }
+
+        /** @param from how many bytes behind a tensor's first one the operation begins */
+        void run(Shape shape, long[] from, @Nullable Tensor... tensors) {
             Compiled operation = taken(shape);
             try {
-                operation.run(tensors);
+                operation.run(from, tensors);
             } finally {
                 operation.leave();
             }
@@ -129,12 +134,13 @@ final class Compiled {
             }
         }
 
-        void run(@Nullable Tensor... tensors) {
+        void run(long[] from, @Nullable Tensor... tensors) {
             for (int i = 0; i < tensors.length; i++) {
                 memory place = places[i];
                 Tensor tensor = tensors[i];
                 if (place != null && tensor != null) {
-                    place.set_data_handle(tensor.data_ptr());
+                    Pointer first = tensor.data_ptr();
+                    place.set_data_handle(from[i] == 0 ? first : new BytePointer(first).getPointer(from[i]));
                 }
             }
             if (space != null && scratch != null) {
@@ -236,11 +242,11 @@ final class Compiled {
         return made;
     }
 
-    private void run(@Nullable Tensor... tensors) {
+    private void run(long[] from, @Nullable Tensor... tensors) {
         Call free = calls.poll();
         Call call = free == null ? new Call() : free;
         try (Scope scope = new Scope()) {
-            call.run(tensors);
+            call.run(from, tensors);
         }
         calls.add(call);
     }

@@ -53,7 +53,6 @@ public final class Ops {
 
     /** Fewer multiplications take a microsecond; compiling a product for its shape takes hundreds. */
     private static final long WORTH_COMPILING = 1 << 18;
-
     /**
      * {@code sum + a b + bias} of a training step, rounded once, for which no gradient is recorded. oneDNN is asked for a large one directly, which takes
      * less time than libtorch's asking.
@@ -64,8 +63,18 @@ public final class Ops {
      * @param sum {@code [rows, out]}, added to in place; null for nothing, and the answer is new
      */
     public static Tensor product(Tensor a, Tensor b, @Nullable Tensor bias, @Nullable Tensor sum) {
+        return product(a, b, bias, sum, false);
+    }
+
+    /**
+     * The same.
+     *
+     * @param cached whether b is likely to be in a cache: with AMX reading it again for some rows after others then takes less time than compiling a
+     *     product for so many rows
+     */
+    public static Tensor product(Tensor a, Tensor b, @Nullable Tensor bias, @Nullable Tensor sum, boolean cached) {
         if (isWorthCompiling(a, b) && (sum == null || OneDnn.takes(sum))) {
-            return OneDnn.product(a, b, bias, sum);
+            return OneDnn.product(a, b, bias, sum, cached && Cpu.hasAmx());
         }
         if (bias == null) {
             return sum == null ? a.matmul(b) : sum.addmm_(a, b);
@@ -80,7 +89,7 @@ public final class Ops {
      */
     public static void addProduct(Tensor sum, Tensor a, Tensor b) {
         if (isWorthCompiling(a, b) && OneDnn.takes(sum)) {
-            OneDnn.product(a, b, null, sum);
+            OneDnn.product(a, b, null, sum, false);
         } else {
             sum.addmm_(to(a, sum.scalar_type()), to(b, sum.scalar_type()));
         }

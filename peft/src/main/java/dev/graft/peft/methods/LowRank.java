@@ -304,8 +304,9 @@ record LowRank(
      */
     @Override
     public Effect.@Nullable ExplicitDelta explicit() {
-        boolean plain = site instanceof Linear && start == null && bias == null;
-        return plain ? new Formula(a, b, scaling, dropout) : null;
+        return site instanceof Linear linear && start == null && bias == null
+                ? new Formula(a, b, scaling, dropout, linear.matrix().isCached())
+                : null;
     }
 
     private static final class Formula implements Effect.ExplicitDelta {
@@ -313,18 +314,24 @@ record LowRank(
         private final Tensor b;
         private final double scaling;
         private final double dropout;
+        private final boolean cached;
         /** Where the generator stood before the mask: it is drawn again in the backward pass. */
         private long drawn;
 
-        private Formula(Tensor a, Tensor b, double scaling, double dropout) {
+        private Formula(Tensor a, Tensor b, double scaling, double dropout, boolean cached) {
             this.a = a;
             this.b = b;
             this.scaling = scaling;
             this.dropout = Dropout.isOff() ? 0 : dropout;
+            this.cached = cached;
         }
 
         private @Nullable Tensor mask(Tensor x) {
             return dropout == 0 ? null : Dropout.again(drawn, x.scalar_type(), dropout, Tensors.shape(x));
+        }
+
+        private Tensor product(Tensor x, Tensor matrix, @Nullable Tensor sum) {
+            return Ops.product(x, matrix, null, sum, cached);
         }
 
         @Override
@@ -336,9 +343,9 @@ record LowRank(
         public List<Tensor> forward(Tensor x, @Nullable Tensor sum) {
             drawn = Dropout.state();
             Tensor input = Ops.dropout(x, dropout, true);
-            Tensor z = Ops.product(input, Ops.to(a, x.scalar_type()).t()).mul_(new Scalar(scaling));
+            Tensor z = product(input, Ops.to(a, x.scalar_type()).t(), null).mul_(new Scalar(scaling));
             Tensor up = Ops.to(b, x.scalar_type()).t();
-            return List.of(Ops.product(z, up, null, sum), z);
+            return List.of(product(z, up, sum), z);
         }
 
         @Override
@@ -351,7 +358,7 @@ record LowRank(
             if (b.requires_grad()) {
                 Tape.accumulateProduct(b, gradient.t(), kept.get(0));
             }
-            Tensor dz = Ops.product(gradient, Ops.to(b, x.scalar_type())).mul_(new Scalar(scaling));
+            Tensor dz = product(gradient, Ops.to(b, x.scalar_type()), null).mul_(new Scalar(scaling));
             Tensor mask = mask(x);
             if (a.requires_grad()) {
                 Tape.accumulateProduct(a, dz.t(), mask == null ? x : x.mul(mask));
@@ -361,9 +368,9 @@ record LowRank(
             }
             Tensor down = Ops.to(a, x.scalar_type());
             if (mask == null) {
-                Ops.product(dz, down, null, dx);
+                product(dz, down, dx);
             } else {
-                dx.add_(Ops.product(dz, down).mul_(mask));
+                dx.add_(product(dz, down, null).mul_(mask));
             }
         }
     }
