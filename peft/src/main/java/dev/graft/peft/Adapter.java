@@ -223,6 +223,11 @@ public final class Adapter implements AutoCloseable {
                 + derived.stream().mapToLong(Derived::bytes).sum();
     }
 
+    /** Whether its first values were read from files, rather than drawn. */
+    public boolean isStored() {
+        return stored;
+    }
+
     /** How many tasks it knows; with more than one a {@link Selection} takes the adapter of one {@link #task}. */
     public int tasks() {
         return tasks;

@@ -244,17 +244,7 @@ public abstract class MethodContract {
         });
         Tensor direction = Rng.of(3, "direction").normal(0, 1, Tensors.shape(plain));
         double first = Tensors.item(value(adapter, direction));
-        for (int step = 0; step < 3; step++) {
-            backward(adapter, direction);
-            try (NoGrad off = new NoGrad()) {
-                adapter.trainable().values().forEach(parameter -> {
-                    if (parameter.grad().defined()) {
-                        parameter.sub_(parameter.grad(), new Scalar(1e-3));
-                        parameter.mutable_grad().zero_();
-                    }
-                });
-            }
-        }
+        descend(adapter, direction, 1e-3);
 
         assertThat(Tensors.item(value(adapter, direction))).isLessThan(first);
         base.parameters().forEach((name, parameter) -> {
@@ -269,6 +259,40 @@ public abstract class MethodContract {
         assertThat(base.checksum()).isEqualTo(before);
         assertThat(logits(base, Hooks.NONE).equal(plain)).isTrue();
         assertThat(logits(base, Selection.BASE).equal(plain)).isTrue();
+    }
+
+    private static void descend(Adapter adapter, Tensor direction, double rate) {
+        for (int step = 0; step < 3; step++) {
+            backward(adapter, direction);
+            try (NoGrad off = new NoGrad()) {
+                adapter.trainable().values().forEach(parameter -> {
+                    if (parameter.grad().defined()) {
+                        parameter.sub_(parameter.grad(), new Scalar(rate));
+                        parameter.mutable_grad().zero_();
+                    }
+                });
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("variants")
+    void trainsOnWhenItWasLoaded(Case c, @TempDir Path folder) {
+        Adapter adapter = trained(c, 9);
+        assumeTrains(adapter);
+        adapter.save(folder.resolve("one"));
+        Adapter loaded = withTask(Adapter.load(adapter.base(), folder.resolve("one")));
+        Tensor direction =
+                Rng.of(3, "direction").normal(0, 1, Tensors.shape(logits(adapter.base(), Selection.of(loaded))));
+        double first = Tensors.item(value(loaded, direction));
+        descend(loaded, direction, 1e-4);
+
+        assertThat(Tensors.item(value(loaded, direction))).isLessThan(first);
+        // Prompts that a network made are saved without it, and some starts as the ranks that they come to.
+        if (loaded.parameters().keySet().equals(adapter.parameters().keySet())) {
+            assertThat(loaded.trainable().keySet())
+                    .isEqualTo(adapter.trainable().keySet());
+        }
     }
 
     @ParameterizedTest

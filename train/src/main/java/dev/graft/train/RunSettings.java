@@ -11,7 +11,10 @@ import dev.graft.train.TrainSettings.LearningRate;
 import dev.graft.train.TrainSettings.Optimization;
 import dev.graft.train.data.Examples;
 import dev.graft.train.data.Goal;
+import dev.graft.train.data.internal.Sha256;
+import java.security.MessageDigest;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.TreeMap;
 import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
@@ -103,6 +106,11 @@ final class RunSettings {
         ObjectNode method = json.putObject("method");
         method.put("name", adapter.method().type().name());
         adapter.method().write(method, base);
+        if (adapter.isStored()) {
+            MessageDigest initial = Sha256.digest();
+            adapter.parameters().values().forEach(parameter -> initial.update(Tensors.bytes(parameter.value())));
+            json.put("initial_sha256", HexFormat.of().formatHex(initial.digest()));
+        }
         ObjectNode parameters = json.putObject("parameters");
         adapter.parameters().forEach((name, parameter) -> {
             String shape = Arrays.toString(Tensors.shape(parameter.value()));

@@ -6,6 +6,7 @@ import dev.graft.cli.methods.ChosenMethod;
 import dev.graft.cli.model.Loading;
 import dev.graft.cli.train.ChosenTeacher;
 import dev.graft.cli.train.DataFiles;
+import dev.graft.cli.train.InitialAdapter;
 import dev.graft.cli.train.Prepared;
 import dev.graft.cli.train.RunTask;
 import dev.graft.cli.train.Settings;
@@ -57,6 +58,7 @@ public record Workbench(Experiment experiment, List<Contender> contenders) {
                     + ", but methods are compared on rows of one task; leave it out");
         }
         ChosenTeacher.refuse(run, "methods are compared on the labels alone");
+        InitialAdapter.refuse(run, "methods are compared from their own beginnings");
         DataFiles data = DataFiles.of(run.data(), run.goal());
         Splits splits = data.open();
         Prepared.Files files = Prepared.fetch(run.base(), err);

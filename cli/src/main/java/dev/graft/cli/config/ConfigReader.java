@@ -308,7 +308,10 @@ public final class ConfigReader {
     private Map<String, Object> methodOptions() {
         boolean lowRank = Keys.LOW_RANK_METHODS.contains(method);
         Setting whose = settings.get("compat");
-        boolean own = whose == null || Keys.COMPAT.read(whose.value(), whose.origin()) == RunConfig.Compat.GRAFT;
+        Setting initial = settings.get("init_adapter");
+        boolean fresh = initial == null || initial.value().resolve() == null;
+        boolean own =
+                fresh && (whose == null || Keys.COMPAT.read(whose.value(), whose.origin()) == RunConfig.Compat.GRAFT);
         Map<String, Object> options = new LinkedHashMap<>();
         if (lowRank && own) {
             Keys.LOW_RANK.forEach((name, key) -> {

@@ -140,7 +140,7 @@ final class PeerNames {
                 "eval_strategy",
                 "evaluation_strategy",
                 "save_strategy");
-        refuse("resume takes a checkpoint with the state of the optimiser", "resume_adapter_file");
+        refuse("init_adapter takes the folder of an adapter in PEFT's format", "resume_adapter_file");
         refuse(
                 "runs are logged to files: report_to [csv, jsonl, tensorboard]",
                 "wandb_project",

@@ -127,6 +127,15 @@ public record RunConfig(
             Compat compat,
 
             @Key(
+                    value =
+                            "Adapter to train on, with its own settings: a folder of PEFT, AdapterHub or Graft, or a source as for model",
+                    unset = "a new adapter",
+                    example = "runs/first/adapter",
+                    aliases = {"adapter_name_or_path", "lora_model_dir"})
+            @Nullable
+            String initAdapter,
+
+            @Key(
                     value = "Arithmetic: auto takes bf16 for the frozen base where the processor has it",
                     byDefault = "auto",
                     example = "fp32")
@@ -367,6 +376,7 @@ public record RunConfig(
                 base.model,
                 base.method,
                 base.compat,
+                base.initAdapter,
                 base.dtype,
                 base.int8Gradients,
                 kind,

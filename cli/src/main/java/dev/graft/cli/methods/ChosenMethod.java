@@ -153,6 +153,24 @@ public final class ChosenMethod {
                 .toList();
     }
 
+    /**
+     * Options that an adapter has other values for, as sentences.
+     *
+     * @param options as {@link #of} takes them; what isn't given isn't compared
+     */
+    public static List<String> differences(
+            Method adapter, Map<String, Object> options, RunConfig.Compat compat, Base base) {
+        Method.Type type = adapter.type();
+        ObjectNode known = defaults(type, base);
+        ObjectNode asked = written(of(type.name(), options, compat, base), base);
+        ObjectNode there = written(adapter, base);
+        return options.keySet().stream()
+                .map(option -> field(type, option, known))
+                .filter(field -> !asked.path(field).equals(there.path(field)))
+                .map(field -> field + " is " + there.path(field) + " and not " + asked.path(field))
+                .toList();
+    }
+
     /** The settings of a new adapter on that base. */
     static ObjectNode defaults(Method.Type type, Base base) {
         return written(type.defaults(), base);

@@ -84,7 +84,7 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
         return onHub ? "hf:" + base : base;
     }
 
-    static AdapterHeader read(Path folder) {
+    public static AdapterHeader read(Path folder) {
         Path file = folder.resolve("adapter_config.json");
         if (!Files.isRegularFile(file)) {
             throw new InputException(folder + ": no adapter_config.json here, so this is not an adapter");

@@ -44,6 +44,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -87,6 +88,7 @@ public record Prepared(
         new Settings(config, null, true).of(1);
         Loading.requireGradients(base.int8Gradients());
         ChosenMethod.check(base.method(), config.methodOptions(), base.compat());
+        new InitialAdapter(config).check();
     }
 
     /** Reads rows, loads the base and makes the adapter; the caller closes the result. */
@@ -133,13 +135,11 @@ public record Prepared(
             base.fingerprint();
         }
         String name = config.base().method();
-        Method method = ChosenMethod.of(
-                name,
-                tasks.options(ChosenMethod.named(name), config.methodOptions()),
-                config.base().compat(),
-                base);
+        Map<String, Object> options = tasks.options(ChosenMethod.named(name), config.methodOptions());
+        Method method = ChosenMethod.of(name, options, config.base().compat(), base);
         long seed = config.base().seed();
-        Adapter adapter = method.needsData() ? null : Adapter.create(base, method, seed);
+        Adapter initial = new InitialAdapter(config).on(base, options, tasks, err);
+        Adapter adapter = initial != null || method.needsData() ? initial : Adapter.create(base, method, seed);
         List<String> notes = new ArrayList<>(splits.notes());
         RowEncoder encoder = task.encoder(base, () -> chat(loading, notes, err), reading(config));
         int length = length(config, base, adapter == null || task.isImages() ? 0 : prompt(adapter));

@@ -69,7 +69,9 @@ record TrainRun(Prepared prepared, Path folder, String command, PrintWriter err)
                     ? null
                     : scores(
                             validation,
-                            Hooks.NONE,
+                            prepared.config().base().initAdapter() == null
+                                    ? Hooks.NONE
+                                    : TaskHooks.of(prepared.adapter()),
                             false,
                             "Interrupted before a step was done; the same command begins where this one did");
             limit.giveBack();

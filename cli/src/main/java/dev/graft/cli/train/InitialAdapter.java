@@ -1,0 +1,119 @@
+package dev.graft.cli.train;
+
+import dev.graft.cli.config.RunConfig;
+import dev.graft.cli.methods.ChosenMethod;
+import dev.graft.cli.model.AdapterHeader;
+import dev.graft.eval.run.ServingRecord;
+import dev.graft.formats.InputException;
+import dev.graft.hub.Hub;
+import dev.graft.models.Base;
+import dev.graft.models.sites.Linear;
+import dev.graft.peft.Adapter;
+import dev.graft.peft.AdapterConfig;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The adapter whose values a run goes on training, with a new optimiser and schedule: PEFT's {@code from_pretrained(…, is_trainable=True)}. Its
+ * method and settings are those of its folder.
+ */
+public record InitialAdapter(RunConfig config) {
+
+    /** Refuses a folder that isn't there or would be replaced, before rows are read. */
+    void check() {
+        String given = config.base().initAdapter();
+        if (given == null) {
+            return;
+        }
+        Path folder = folder(given);
+        Path out = Path.of(config.output().outputDir());
+        if (config.output().overwriteOutputDir() && real(folder).startsWith(real(out))) {
+            throw new InputException("init_adapter " + given + " is in output_dir " + out
+                    + ", which overwrite_output_dir replaces; choose another output_dir");
+        }
+    }
+
+    private static Path real(Path path) {
+        return path.toAbsolutePath().normalize();
+    }
+
+    private static Path folder(String given) {
+        if (given.contains("#") && !Files.exists(Path.of(given))) {
+            throw new InputException("init_adapter is " + given
+                    + ", but all tasks of an adapter are trained; leave out what stands behind #");
+        }
+        return AdapterHeader.folder(given, new Hub());
+    }
+
+    /**
+     * The adapter on a base, or null where the run makes a new one.
+     *
+     * @param options of the method, as given
+     * @throws InputException if it isn't what the run asks for
+     */
+    @Nullable
+    Adapter on(Base base, Map<String, Object> options, RowTasks tasks, PrintWriter err) {
+        String given = config.base().initAdapter();
+        if (given == null) {
+            return null;
+        }
+        Path folder = folder(given);
+        List<String> labels = AdapterHeader.read(folder).labels();
+        if (!labels.isEmpty() && !labels.equals(base.labels())) {
+            throw new InputException("init_adapter " + given + " has the classes " + String.join(", ", labels)
+                    + ", but the rows have " + String.join(", ", base.labels())
+                    + "; both must be the same in the same order");
+        }
+        List<String> known = ServingRecord.read(folder).tasks();
+        if (!known.isEmpty() && !known.equals(tasks.names())) {
+            throw new InputException("init_adapter " + given + " has the tasks " + String.join(", ", known)
+                    + ", but the rows name " + (tasks.names().isEmpty() ? "none" : String.join(", ", tasks.names()))
+                    + "; both must be the same in the same order");
+        }
+        Adapter adapter = Adapter.load(base, folder);
+        requireMethod(given, adapter, options);
+        requireHead(given, adapter);
+        if (adapter.trainable().isEmpty()) {
+            throw new InputException("init_adapter " + given + " has nothing that is trained");
+        }
+        err.println("Starting from " + given);
+        return adapter;
+    }
+
+    private void requireMethod(String given, Adapter adapter, Map<String, Object> options) {
+        String method = adapter.method().type().name();
+        if (!method.equals(config.base().method())) {
+            throw new InputException("init_adapter " + given + " is " + method + ", but method is "
+                    + config.base().method() + "; set method=" + method);
+        }
+        List<String> others = ChosenMethod.differences(
+                adapter.method(), options, config.base().compat(), adapter.base());
+        if (!others.isEmpty()) {
+            throw new InputException("init_adapter " + given + " keeps its own settings: " + String.join("; ", others)
+                    + ". Leave these options of " + method + " out, or give what the adapter has");
+        }
+    }
+
+    private static void requireHead(String given, Adapter adapter) {
+        Base base = adapter.base();
+        Linear output = base.head().output();
+        boolean needed =
+                output != null && AdapterConfig.of(base, adapter.method()).savesWhole(output.name());
+        if (output != null && needed && !adapter.config().savesWhole(output.name())) {
+            throw new InputException("init_adapter " + given + " has no head for " + base.task() + " (" + output.name()
+                    + "), which would stay as it was drawn; take an adapter that was trained for this task");
+        }
+    }
+
+    /** Refuses one where adapters are always new. */
+    public static void refuse(RunConfig config, String why) {
+        if (config.base().initAdapter() != null) {
+            throw new InputException(
+                    "init_adapter is " + config.base().initAdapter() + ", but " + why + "; leave it out");
+        }
+    }
+}
