@@ -108,6 +108,24 @@ class InitialAdapterTest {
         assertThat(folder.resolve("refused")).doesNotExist();
     }
 
+    /** As PEFT writes one. */
+    @Test
+    void classesWithoutNamesAreTakenInTheirOrder() throws IOException {
+        Path unnamed = Files.createDirectories(folder.resolve("unnamed"));
+        for (String file : List.of("adapter_config.json", "adapter_model.safetensors")) {
+            Files.copy(first.resolve(file), unnamed.resolve(file));
+        }
+        Cli run = train("named", "rows.jsonl", "init_adapter=" + unnamed);
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.err()).contains("doesn't name its classes; they are taken for cat, dog, red in this order");
+        assertThat(report("named").at("/before/loss").doubleValue())
+                .isCloseTo(report("first").at("/validation/loss").doubleValue(), within(1e-5));
+
+        Cli fewer = train("fewer", "others.jsonl", "init_adapter=" + unnamed);
+        assertThat(fewer.code()).isEqualTo(2);
+        assertThat(fewer.err()).contains("has the classes LABEL_0, LABEL_1, LABEL_2, but the rows have cat, dog");
+    }
+
     @Test
     void anAdapterIsNotReplacedByItsOwnRun() {
         Cli run = train("first", "rows.jsonl", "init_adapter=" + first, "overwrite_output_dir=true");

@@ -62,12 +62,7 @@ public record InitialAdapter(RunConfig config) {
             return null;
         }
         Path folder = folder(given);
-        List<String> labels = AdapterHeader.read(folder).labels();
-        if (!labels.isEmpty() && !labels.equals(base.labels())) {
-            throw new InputException("init_adapter " + given + " has the classes " + String.join(", ", labels)
-                    + ", but the rows have " + String.join(", ", base.labels())
-                    + "; both must be the same in the same order");
-        }
+        requireLabels(given, AdapterHeader.read(folder).labels(), base.labels(), err);
         List<String> known = ServingRecord.read(folder).tasks();
         if (!known.isEmpty() && !known.equals(tasks.names())) {
             throw new InputException("init_adapter " + given + " has the tasks " + String.join(", ", known)
@@ -82,6 +77,20 @@ public record InitialAdapter(RunConfig config) {
         }
         err.println("Starting from " + given);
         return adapter;
+    }
+
+    /** PEFT's files don't name classes. */
+    private static void requireLabels(String given, List<String> labels, List<String> rows, PrintWriter err) {
+        if (labels.isEmpty() || labels.equals(rows)) {
+            return;
+        }
+        boolean named = !labels.stream().allMatch(label -> label.matches("LABEL_[0-9]+"));
+        if (named || labels.size() != rows.size()) {
+            throw new InputException("init_adapter " + given + " has the classes " + String.join(", ", labels)
+                    + ", but the rows have " + String.join(", ", rows) + "; both must be the same in the same order");
+        }
+        err.println("Warning: " + given + " doesn't name its classes; they are taken for " + String.join(", ", rows)
+                + " in this order");
     }
 
     private void requireMethod(String given, Adapter adapter, Map<String, Object> options) {
