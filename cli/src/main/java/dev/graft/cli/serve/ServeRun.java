@@ -19,6 +19,8 @@ import dev.graft.serve.http.Server;
 import dev.graft.tensor.Aside;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -44,6 +46,7 @@ record ServeRun(
 
     void run() {
         requireAdapters();
+        requirePort();
         Loading loading = Aside.run(this::load);
         Adapters served = new Adapters(loading.base(), baseName(), store, adapterMemory);
         if (store.names().contains(served.baseName())) {
@@ -69,9 +72,7 @@ record ServeRun(
                 }
             }
         } catch (IOException unavailable) {
-            throw new InputException(
-                    "can't listen at " + options.host() + ":" + options.port() + ": " + unavailable.getMessage(),
-                    unavailable);
+            throw cannotListen(unavailable);
         } catch (InterruptedException stop) {
             Thread.currentThread().interrupt();
         }
@@ -81,6 +82,23 @@ record ServeRun(
     private void requireAdapters() {
         pins.stream().filter(pin -> !virtual.containsKey(pin)).forEach(store::find);
         virtual.values().forEach(made -> made.weights().keySet().forEach(store::find));
+    }
+
+    /** That no other program listens there; else the base would be loaded in vain. */
+    private void requirePort() {
+        try (ServerSocket trial = new ServerSocket()) {
+            trial.setReuseAddress(true);
+            trial.bind(new InetSocketAddress(options.host(), options.port()));
+        } catch (IOException unavailable) {
+            throw cannotListen(unavailable);
+        }
+    }
+
+    private InputException cannotListen(IOException why) {
+        return new InputException(
+                "can't listen at " + options.host() + ":" + options.port() + ": " + why.getMessage()
+                        + "; choose another --port, or 0 for any",
+                why);
     }
 
     private Loading load() {
