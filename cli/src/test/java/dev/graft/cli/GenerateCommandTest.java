@@ -110,6 +110,7 @@ class GenerateCommandTest {
         "--top-p, 2, 'top_p is 2, expected a number of more than 0 and at most 1'",
         "--temperature, -1, 'temperature is -1, expected a number of at least 0'",
         "--threads, 0, '--threads is 0, expected at least 1'",
+        "--threads, 99999, '--threads is 99999, expected at least 1 and at most '",
         "--dtype, fp8, 'expected one of [auto, fp32, bf16]'"
     })
     void valuesOutOfRangeAreRefused(String option, String value, String message) {

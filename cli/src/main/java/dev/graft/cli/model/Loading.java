@@ -34,6 +34,8 @@ import org.jspecify.annotations.Nullable;
  * @param files where the base was read from
  */
 public record Loading(Base base, List<Adapter> adapters, Path files) {
+    /** As many threads of a pool start at once; thousands take half a minute. */
+    private static final int MOST_THREADS = 256;
 
     /**
      * Loads what the options name and says so on standard error: {@code Loaded smollm2: llama, 135M parameters, bf16, 0.90s}. Without
@@ -139,14 +141,25 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
 
     /** Sets the threads of tensor arithmetic as the options say. */
     public static void useThreads(ComputeOptions compute) {
-        Integer threads = compute.threads();
-        if (threads != null && threads < 1) {
-            throw new InputException("--threads is " + threads + ", expected at least 1");
+        useThreads(compute.threads());
+    }
+
+    /**
+     * Sets the threads of tensor arithmetic.
+     *
+     * @param threads null for OMP_NUM_THREADS, or all cores where that isn't set
+     */
+    public static void useThreads(@Nullable Integer threads) {
+        int cores = Runtime.getRuntime().availableProcessors();
+        int most = Math.max(MOST_THREADS, 4 * cores);
+        if (threads != null && (threads < 1 || threads > most)) {
+            throw new InputException("--threads is " + threads + ", expected at least 1 and at most " + most
+                    + "; this machine has " + cores + " cores");
         }
         if (threads != null) {
             Natives.threads(threads);
         } else if (System.getenv("OMP_NUM_THREADS") == null) {
-            Natives.threads(Runtime.getRuntime().availableProcessors());
+            Natives.threads(cores);
         }
     }
 

@@ -208,12 +208,7 @@ public record Prepared(
 
     /** The base that a run trains on. */
     public static Loading load(RunConfig.Base config, RunData task, Files files, PrintWriter err) {
-        Integer threads = config.threads();
-        if (threads != null) {
-            Natives.threads(threads);
-        } else if (System.getenv("OMP_NUM_THREADS") == null) {
-            Natives.threads(Runtime.getRuntime().availableProcessors());
-        }
+        Loading.useThreads(config.threads());
         long start = System.nanoTime();
         Base.Options options = task.options(Base.Options.DEFAULT
                 .withNumerics(Numerics.of(name(config.dtype())))
