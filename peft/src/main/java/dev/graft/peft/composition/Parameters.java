@@ -13,13 +13,21 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.regex.Pattern;
 import org.bytedeco.pytorch.Tensor;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
 
 /** Combinations of parameters themselves, where they are what an adapter's effect is linear in. */
 final class Parameters {
+    /** Settings that say nothing any more once an adapter is trained. */
+    private static final Pattern FOR_TRAINING = Pattern.compile("dropout|stochastic_depth|tokenizer|(^|[._])init");
+
     private Parameters() {}
 
     /** Whether all are (IA)³ on the same modules: what they do is linear in their vectors. */
@@ -58,11 +66,43 @@ final class Parameters {
                         + adapter.method().type().name() + ", expected one method");
             }
             refuseLowRank(adapter);
+            requireSameMeaning(first, adapter);
         }
         requireAlike(adapters, adapter -> key -> true);
         Adapter mean = Adapter.create(first.base(), first.config(), 0);
         mean.parameters().forEach((key, parameter) -> parameter.value().copy_(weighted(key, adapters, weights)));
         return new Combined(mean, Map.of(), 0, null);
+    }
+
+    /** Refuses adapters whose equal shapes act otherwise, as a bottleneck with another activation does. */
+    private static void requireSameMeaning(Adapter first, Adapter other) {
+        Map<String, Object> some = settings(first);
+        Map<String, Object> others = settings(other);
+        for (String field : union(some.keySet(), others.keySet())) {
+            if (!FOR_TRAINING.matcher(field).find() && !Objects.equals(some.get(field), others.get(field))) {
+                throw new InputException("average: " + field + " is " + some.get(field) + " in one adapter and "
+                        + others.get(field) + " in another, so the mean of their parameters means nothing");
+            }
+        }
+    }
+
+    /** The settings of an adapter's method by their paths, lists as sets. */
+    private static Map<String, Object> settings(Adapter adapter) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        adapter.method().write(json, adapter.base());
+        Map<String, Object> settings = new TreeMap<>();
+        flatten("", json, settings);
+        return settings;
+    }
+
+    private static void flatten(String path, JsonNode node, Map<String, Object> settings) {
+        if (node.isObject()) {
+            node.properties()
+                    .forEach(entry -> flatten(
+                            path.isEmpty() ? entry.getKey() : path + "." + entry.getKey(), entry.getValue(), settings));
+        } else {
+            settings.put(path, node.isArray() ? Set.copyOf(node.valueStream().toList()) : node);
+        }
     }
 
     private static void refuseLowRank(Adapter adapter) {

@@ -13,6 +13,7 @@ import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
 import dev.graft.peft.Targets;
 import dev.graft.peft.methods.AdapterHubLora;
+import dev.graft.peft.methods.BottleneckConfig;
 import dev.graft.peft.methods.Dora;
 import dev.graft.peft.methods.Ia3;
 import dev.graft.peft.methods.Lora;
@@ -242,6 +243,13 @@ class CombinedTest {
         assertThatThrownBy(() -> combined(Combination.AVERAGE, List.of(a, b), List.of(0.5, 0.6)))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("sum to 1.1");
+        BottleneckConfig curved = Pfeiffer.DEFAULT.config().withActivation("tanh");
+        assertThatThrownBy(() -> combined(
+                        Combination.AVERAGE,
+                        List.of(a, trained(Bases.BERT, new Pfeiffer(curved), 2)),
+                        List.of(0.5, 0.5)))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("non_linearity is \"relu\" in one adapter and \"tanh\" in another");
         for (Adapter lora : List.of(
                 lora(TWO, 1),
                 trained(Bases.LLAMA, AdapterHubLora.DEFAULT, 1),
