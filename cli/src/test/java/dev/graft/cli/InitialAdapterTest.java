@@ -146,9 +146,9 @@ class InitialAdapterTest {
         assertThat(refused.err()).contains("has no head for SEQ_CLS");
     }
 
-    /** Methods that have a rule of their own for each step. */
+    /** One with a rule of its own for each step, others in files of other kinds. */
     @ParameterizedTest
-    @ValueSource(strings = {"adalora", "dora", "ia3", "prefix-tuning", "vera"})
+    @ValueSource(strings = {"adalora", "dora", "ia3", "prefix-tuning", "vera", "pfeiffer"})
     void methodsGoOn(String method) {
         assertThat(train(method, "rows.jsonl", "method=" + method).code()).isZero();
 

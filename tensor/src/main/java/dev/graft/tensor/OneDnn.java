@@ -118,53 +118,6 @@ final class OneDnn {
     }
 
     /**
-     * How bf16 matrices stand in memory.
-     *
-     * @param count how many there are; 0 for one that isn't in a batch
-     * @param next how many values behind a matrix's first one that of the next stands
-     */
-    private record Grid(long count, long rows, long columns, long next, long row, long column) {
-        static Grid of(Tensor x) {
-            boolean alone = x.dim() == 2;
-            long count = alone ? 0 : x.size(0);
-            long rows = x.size(-2);
-            long columns = x.size(-1);
-            // The stride of a single row, column or matrix says nothing and may be anything.
-            return new Grid(
-                    count,
-                    rows,
-                    columns,
-                    count < 2 ? count * rows * columns : x.stride(0),
-                    rows == 1 ? columns : x.stride(-2),
-                    columns == 1 ? 1 : x.stride(-1));
-        }
-
-        /** Whether each row's or each column's values stand one after another, and none twice. */
-        boolean isPlain() {
-            boolean apart = count == 0 || next >= rows * columns;
-            return apart && (byRows() || row == 1 && column >= rows);
-        }
-
-        boolean byRows() {
-            return column == 1 && row >= columns;
-        }
-
-        private Grid withRows(long others) {
-            return new Grid(count, others, columns, next, row, column);
-        }
-
-        private Grid withColumns(long others) {
-            return new Grid(count, rows, others, next, row, column);
-        }
-
-        private memory.desc desc(data_type type) {
-            return count == 0
-                    ? new memory.desc(new long[] {rows, columns}, type, new long[] {row, column})
-                    : new memory.desc(new long[] {count, rows, columns}, type, new long[] {next, row, column});
-        }
-    }
-
-    /**
      * Products of two bf16 matrices, or of as many in batches.
      *
      * @param type of the products
@@ -184,9 +137,9 @@ final class OneDnn {
          * anew for each step; else null. oneDNN 3.11 has other products of any number of rows with AMX alone, and there some of them are wrong.
          */
         private @Nullable Matrices ofAnyTokens() {
-            boolean gradient = type == data_type.f32 && a.count == 0 && a.row == 1 && b.byRows();
-            boolean low = a.rows <= Math.min(NARROW, b.columns);
-            boolean thin = b.columns <= NARROW && Cpu.hasAmx();
+            boolean gradient = type == data_type.f32 && a.count() == 0 && a.row() == 1 && b.byRows();
+            boolean low = a.rows() <= Math.min(NARROW, b.columns());
+            boolean thin = b.columns() <= NARROW && Cpu.hasAmx();
             return gradient && (low || thin)
                     ? new Matrices(a.withColumns(ANY), b.withRows(ANY), y, type, bias, sum, threads)
                     : null;
@@ -194,11 +147,11 @@ final class OneDnn {
 
         @Override
         public Compiled made() {
-            Matrices ofAnyTokens = a.columns == ANY ? null : ofAnyTokens();
+            Matrices ofAnyTokens = a.columns() == ANY ? null : ofAnyTokens();
             memory.desc first = a.desc(data_type.bf16);
             memory.desc second = b.desc(data_type.bf16);
             memory.desc result = y.desc(type);
-            memory.desc added = new memory.desc(new long[] {1, y.columns}, data_type.bf16, format_tag.ab);
+            memory.desc added = new memory.desc(new long[] {1, y.columns()}, data_type.bf16, format_tag.ab);
             Compiled.Argument[] arguments = {
                 new Compiled.Argument(DNNL_ARG_SRC, first),
                 new Compiled.Argument(DNNL_ARG_WEIGHTS, second),
@@ -413,12 +366,15 @@ final class OneDnn {
                 kept.run(whole, left, right, y, whole(bias));
                 return;
             }
-            for (Piece piece : Piece.of(whole.a.rows)) {
+            for (Piece piece : Piece.of(whole.a.rows())) {
                 // What an earlier piece has added to already isn't added to again.
                 Tensor twice = sum && piece.again() > 0 ? y.narrow(0, piece.start(), piece.again()) : null;
                 Tensor done = twice == null ? null : twice.clone();
                 long[] from = {
-                    piece.start() * whole.a.row * a.element_size(), 0, piece.start() * whole.y.row * y.element_size(), 0
+                    piece.start() * whole.a.row() * a.element_size(),
+                    0,
+                    piece.start() * whole.y.row() * y.element_size(),
+                    0
                 };
                 PIECES.run(whole.withRows(piece.rows()), from, left, right, y, whole(bias));
                 if (twice != null && done != null) {

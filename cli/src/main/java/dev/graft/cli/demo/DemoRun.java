@@ -1,6 +1,7 @@
 package dev.graft.cli.demo;
 
 import dev.graft.cli.model.DownloadLine;
+import dev.graft.cli.model.Loading;
 import dev.graft.cli.terminal.Figures;
 import dev.graft.cli.terminal.Table;
 import dev.graft.cli.terminal.Terminal;
@@ -10,7 +11,6 @@ import dev.graft.eval.demo.DemoSettings;
 import dev.graft.eval.demo.Score;
 import dev.graft.formats.Json;
 import dev.graft.hub.Hub;
-import dev.graft.tensor.Natives;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -19,9 +19,7 @@ import java.util.Locale;
 /** The demonstration as the command line shows it; apart from its command, so that help doesn't load what it needs. */
 record DemoRun(Path outputDir, long seed, boolean json, PrintWriter out, PrintWriter err) {
     int run() {
-        if (System.getenv("OMP_NUM_THREADS") == null) {
-            Natives.threads(Runtime.getRuntime().availableProcessors());
-        }
+        Loading.useThreads((Integer) null);
         DemoResult result;
         try (DownloadLine download = new DownloadLine(err, Terminal.isLive());
                 DemoLine line = new DemoLine(err, Terminal.isLive())) {

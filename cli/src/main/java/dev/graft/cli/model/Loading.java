@@ -34,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  * @param files where the base was read from
  */
 public record Loading(Base base, List<Adapter> adapters, Path files) {
-    /** As many threads of a pool start at once; thousands take half a minute. */
+    /** More are a mistake: 99,999 took half a minute to start. */
     private static final int MOST_THREADS = 256;
 
     /**

@@ -25,7 +25,7 @@ import tools.jackson.databind.node.ObjectNode;
  * What came of a training run, for programs ({@code report.json}) and for people ({@code report.html}).
  *
  * @param data what was detected in the data, and warnings
- * @param before the scores of the untrained model on the validation rows; null without them
+ * @param before the scores before the first step, of the base or the adapter that the run trains on, on the validation rows; null without them
  * @param validation the scores of the adapter on them; null without them
  * @param test the scores on the test rows; null without them
  * @param config the resolved config, as text
