@@ -59,7 +59,7 @@ public final class PostNorm {
             ScalarType type = dsum.scalar_type();
             Tensor passed = p > 0
                     ? dsum.mul(Dropout.again(drawn, type, p, Tensors.shape(dsum)))
-                    : type == output.scalar_type() ? dsum.clone() : dsum;
+                    : type.value == output.scalar_type().value ? dsum.clone() : dsum;
             Tape.accumulate(output, passed);
         }
     }

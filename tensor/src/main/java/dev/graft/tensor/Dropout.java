@@ -1,6 +1,7 @@
 package dev.graft.tensor;
 
 import java.util.Arrays;
+import java.util.function.IntConsumer;
 import java.util.stream.LongStream;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.Scalar;
@@ -14,10 +15,28 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 public final class Dropout {
     private static final ThreadLocal<Dropout> OWN = ThreadLocal.withInitial(Dropout::new);
     private static final long STEP = 0x9e3779b97f4a7c15L;
-    private static final long[] STEPS =
-            LongStream.rangeClosed(1, 1 << 14).map(i -> i * STEP).toArray();
 
-    private final long[] drawn = new long[STEPS.length];
+    /** As many as fit into the first cache beside what they are written to. */
+    private static final int PART = 1 << 11;
+
+    private static final long[] STEPS =
+            LongStream.rangeClosed(1, PART).map(i -> i * STEP).toArray();
+
+    /** Where each number is needed twice in a row. */
+    private static final long[] PAIR_STEPS =
+            LongStream.range(0, PART).map(i -> (i / 2 + 1) * STEP).toArray();
+
+    /** Half of the bits where the first of two is needed. */
+    private static final long[] FIRST =
+            LongStream.range(0, PART).map(i -> i % 2 == 0 ? 0xffffffffL : 0).toArray();
+
+    /** The lowest bit of each 32. */
+    private static final long EACH = 0x0000000100000001L;
+
+    /** Of each 32 bits the lower half. */
+    private static final long SIXTEEN = 0xffffL * EACH;
+
+    private final long[] drawn = new long[PART];
     private long state;
     private boolean off;
 
@@ -62,13 +81,13 @@ public final class Dropout {
             return Tensors.zeros(type, shape);
         }
         double keep = 1 / (1 - p);
-        boolean half = type == ScalarType.BFloat16;
-        Tensor kept = OWN.get()
-                .kept(
-                        bound + Short.MIN_VALUE,
-                        half ? bfloat16((float) keep) : 1,
-                        Arrays.stream(shape).reduce(1, Math::multiplyExact));
-        return (half ? kept.view(type) : Ops.to(kept, type).mul_(new Scalar(keep))).view(shape);
+        Dropout own = OWN.get();
+        if (type.value == ScalarType.BFloat16.value) {
+            return own.halves(bound, bfloat16((float) keep), shape);
+        }
+        return type.value == ScalarType.Float.value
+                ? own.floats(bound, (float) keep, shape)
+                : Ops.to(own.floats(bound, 1, shape), type).mul_(new Scalar(keep));
     }
 
     /** Standard normal noise, fp32; zeros while nothing is dropped. */
@@ -97,34 +116,67 @@ public final class Dropout {
         }
     }
 
-    /** 16-bit integers: the given one where a number drawn between -32768 and 32767 is at least the bound, else 0. */
-    private Tensor kept(long bound, long value, long count) {
-        Scalar least = new Scalar(bound);
-        Scalar factor = new Scalar(value);
-        long numbers = (count + 3) / 4;
-        Tensor kept = Tensors.empty(ScalarType.Short, 4 * numbers);
-        LongPointer target = new LongPointer(kept.data_ptr());
-        for (long start = 0; start < numbers; start += drawn.length) {
-            int size = (int) Math.min(drawn.length, numbers - start);
-            draw(size);
-            target.position(start).put(drawn, 0, size);
-            // At once, while it is in the processor's cache.
-            kept.narrow(0, 4 * start, 4L * size).ge_(least).mul_(factor);
-        }
-        return kept.narrow(0, 0, count);
+    /** bf16: the value with these bits where a number drawn between 0 and 65535 is at least the bound, else 0. */
+    private Tensor halves(long bound, long bits, long... shape) {
+        long numbers = (count(shape) + 3) / 4;
+        Tensor mask = Tensors.empty(ScalarType.BFloat16, 4 * numbers);
+        long carry = (0x10000 - bound) * EACH;
+        long kept = bits * EACH;
+        fill(mask, numbers, STEPS, size -> {
+            long[] to = drawn;
+            for (int i = 0; i < size; i++) {
+                long z = to[i];
+                long even = ((z & SIXTEEN) + carry) >>> 16 & EACH;
+                long odd = ((z >>> 16 & SIXTEEN) + carry) >>> 16 & EACH;
+                to[i] = ((even << 16) - even & kept) | ((odd << 16) - odd & kept) << 16;
+            }
+        });
+        return mask.narrow(0, 0, count(shape)).view(shape);
     }
 
-    /** SplitMix64, written so that the compiler draws several at once. */
-    private void draw(int size) {
+    /** fp32, from the same numbers: the value where one is at least the bound, else 0. */
+    private Tensor floats(long bound, float value, long... shape) {
+        long numbers = (count(shape) + 3) / 4;
+        Tensor mask = Tensors.empty(ScalarType.Float, 4 * numbers);
+        long carry = (0x10000 - bound) * EACH;
+        long kept = Float.floatToRawIntBits(value) * EACH;
+        fill(mask, 2 * numbers, PAIR_STEPS, size -> {
+            long[] to = drawn;
+            for (int i = 0; i < size; i++) {
+                long z = (to[i] & FIRST[i]) | (to[i] >>> 32 & ~FIRST[i]);
+                long both = ((z & 0xffffL | (z & 0xffff0000L) << 16) + carry) >>> 16 & EACH;
+                to[i] = (both << 32) - both & kept;
+            }
+        });
+        return mask.narrow(0, 0, count(shape)).view(shape);
+    }
+
+    /** Fills a tensor with what a loop makes of numbers of the generator, 64 bits at a time. */
+    private void fill(Tensor mask, long size, long[] steps, IntConsumer loop) {
+        LongPointer target = new LongPointer(mask.data_ptr());
+        for (long start = 0; start < size; start += PART) {
+            int part = (int) Math.min(PART, size - start);
+            draw(steps, part);
+            loop.accept(part);
+            target.position(start).put(drawn, 0, part);
+            state += steps[part - 1];
+        }
+    }
+
+    /** SplitMix64. A loop of its own, as the others are: the compiler works on several numbers at once only where a loop is short. */
+    private void draw(long[] steps, int size) {
         long from = state;
         long[] to = drawn;
         for (int i = 0; i < size; i++) {
-            long z = from + STEPS[i];
+            long z = from + steps[i];
             z = (z ^ z >>> 30) * 0xbf58476d1ce4e5b9L;
             z = (z ^ z >>> 27) * 0x94d049bb133111ebL;
-            to[i] = z ^ z >>> 31 ^ 0x8000800080008000L;
+            to[i] = z ^ z >>> 31;
         }
-        state += size * STEP;
+    }
+
+    private static long count(long... shape) {
+        return Arrays.stream(shape).reduce(1, Math::multiplyExact);
     }
 
     private static short bfloat16(float value) {

@@ -41,6 +41,37 @@ class DropoutTest {
         }
     }
 
+    @ParameterizedTest
+    @EnumSource(
+            value = ScalarType.class,
+            names = {"Float", "Double", "BFloat16"})
+    void dropsWhereSixteenBitsOfTheGeneratorAreBelowTheBound(ScalarType type) {
+        try (Scope scope = new Scope()) {
+            for (int count : new int[] {1, 6, 4 * 2048, 4 * 2048 + 3, 20_001}) {
+                for (double p : new double[] {1e-9, 1 / 65536.0, 0.1, 0.5, 0.9999}) {
+                    Dropout.seed(7, count, 0);
+                    long state = Dropout.state();
+                    float[] mask = Tensors.floats(Dropout.mask(type, p, count));
+                    long after = Dropout.state();
+                    for (int i = 0; i < count; i++) {
+                        if (i % 4 == 0) {
+                            state += 0x9e3779b97f4a7c15L;
+                        }
+                        boolean kept = (splitMix64(state) >>> 16 * (i % 4) & 0xffff) >= Math.round(p * 65536);
+                        assertThat(mask[i] != 0).as("%s of %s, %s", i, count, p).isEqualTo(kept);
+                    }
+                    assertThat(after).isEqualTo(state);
+                }
+            }
+        }
+    }
+
+    private static long splitMix64(long state) {
+        long z = (state ^ state >>> 30) * 0xbf58476d1ce4e5b9L;
+        z = (z ^ z >>> 27) * 0x94d049bb133111ebL;
+        return z ^ z >>> 31;
+    }
+
     @Test
     void masksOfOneStepDiffer() {
         try (Scope scope = new Scope()) {
