@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.function.Function;
+import org.bytedeco.pytorch.AutoDispatchBelowADInplaceOrView;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
@@ -14,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A network run in pieces, each with a gradient graph of its own. The outputs of a piece are leaves for the pieces after it; the backward
  * pass goes through the pieces in reverse and frees each one's memory as it goes. A piece whose gradient is known by formula needs no
- * graph at all. Used by one thread, once.
+ * graph at all, and its operations pass by all that libtorch would do for one: views that it remembers, versions that it counts. Used by one thread, once.
  */
 public final class Tape {
     /** What a piece computes. */
@@ -113,7 +114,7 @@ public final class Tape {
     /** Runs a piece without recording it: its first results are the outputs, the others are kept for the formula of its gradient. */
     public Tensor[] run(int outputs, Forward forward, JointBackward backward) {
         Object place = Profile.place();
-        try (NoGrad off = new NoGrad();
+        try (AutoDispatchBelowADInplaceOrView off = new AutoDispatchBelowADInplaceOrView();
                 Scope scope = new Scope()) {
             Tensor[] results = timed(forward, place);
             Tensor[] leaves = new Tensor[outputs];
@@ -198,7 +199,7 @@ public final class Tape {
                 } else if (piece instanceof Formula formula) {
                     List<@Nullable Tensor> gradients = new ArrayList<>();
                     formula.leaves.forEach(leaf -> gradients.add(gradient(leaf)));
-                    try (NoGrad off = new NoGrad()) {
+                    try (AutoDispatchBelowADInplaceOrView off = new AutoDispatchBelowADInplaceOrView()) {
                         formula.backward.run(gradients, formula.kept);
                     }
                     formula.leaves.forEach(Tensor::close);
