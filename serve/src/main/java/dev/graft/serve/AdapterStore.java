@@ -37,6 +37,11 @@ public interface AdapterStore {
         public Found(String title, String version, Load load) {
             this(title, version, 1, load);
         }
+
+        /** The same as it was loaded anew that time, null for never. */
+        Found renewed(@Nullable Long time) {
+            return time == null ? this : new Found(title, version + " " + time, cost, load);
+        }
     }
 
     /** Loads an adapter. */

@@ -40,6 +40,9 @@ public final class Adapters {
     private final Map<String, Source> added = new HashMap<>();
     private final Map<String, Double> strengths = new HashMap<>();
     private final Set<String> removed = new TreeSet<>();
+    /** By the store's name of a version, which time it was loaded anew. */
+    private final Map<String, Long> renewed = new HashMap<>();
+
     private final Served alone;
 
     /**
@@ -205,7 +208,7 @@ public final class Adapters {
         Source source;
         try {
             source = source(name);
-            found = canary == null ? find(source) : store.find(canary.target());
+            found = canary == null ? find(source) : stored(canary.target());
         } catch (UnknownAdapterException unknown) {
             throw new UnknownAdapterException(
                     canary != null
@@ -227,7 +230,14 @@ public final class Adapters {
     }
 
     private AdapterStore.Found find(Source source) {
-        return source.found(store::find, this::source);
+        return source.found(this::stored, this::source);
+    }
+
+    private AdapterStore.Found stored(String path) {
+        AdapterStore.Found found = store.find(path);
+        synchronized (this) {
+            return found.renewed(renewed.get(found.version()));
+        }
     }
 
     private synchronized Source source(String name) {
@@ -350,6 +360,33 @@ public final class Adapters {
                 served(name, false, source, held.loaded());
             }
         }
+    }
+
+    /**
+     * Reads an adapter's files again and has a name stand for it from then on: those who ask for it meanwhile, or if it can't be loaded, get what
+     * there was, and what is made of it is made again.
+     *
+     * @param path its name in the store, or its path there
+     * @throws UnknownAdapterException if the store has none
+     * @throws InputException if the name is the base's, or the adapter doesn't fit
+     */
+    public void replace(String name, String path) {
+        if (name.equals(baseName)) {
+            throw isThere(name);
+        }
+        AdapterStore.Found found = store.find(path);
+        long time = revisions.incrementAndGet();
+        Long before;
+        try (AdapterCache.Lease held = hold(name, found.renewed(time))) {
+            synchronized (this) {
+                before = renewed.put(found.version(), time);
+                Source source = new Source.Stored(path);
+                added.put(name, source);
+                removed.remove(name);
+                served(name, false, source, held.loaded());
+            }
+        }
+        cache.drop(found.renewed(before).version());
     }
 
     private synchronized void requireFree(String name, boolean itself) {

@@ -35,8 +35,13 @@ final class LoadAdapter implements Route {
                 adapters.add(name, virtual(fields));
             } else if (load) {
                 String path = fields.string("lora_path");
+                boolean again = fields.bool("load_inplace", false);
                 fields.refuseUnread("It is not supported; leave it out");
-                adapters.add(name, path);
+                if (again) {
+                    adapters.replace(name, path);
+                } else {
+                    adapters.add(name, path);
+                }
             } else {
                 fields.integerOrNull("lora_int_id");
                 fields.refuseUnread("It is not supported; leave it out");

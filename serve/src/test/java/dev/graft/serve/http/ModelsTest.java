@@ -2,6 +2,10 @@ package dev.graft.serve.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -57,6 +61,49 @@ class ModelsTest extends WithTinyChat {
                             .status())
                     .isEqualTo(404);
         }
+    }
+
+    @Test
+    void anAdapterIsReadAnewWhereTheClientSaysSoAndKeptWhereItCannotBe() throws IOException {
+        tiny.lora("fresh", 21);
+        tiny.lora("later", 22);
+        client.post("/v1/load_lora_adapter", "{\"lora_name\": \"other\", \"lora_path\": \"fresh\"}");
+        client.post(
+                "/v1/load_lora_adapter", "{\"lora_name\": \"sum\", \"adapters\": {\"fresh\": 1, \"clerk\": 0.0001}}");
+        String first = client.ask("fresh", "").content();
+        String second = client.ask("later", "").content();
+        String sum = client.ask("sum", "").content();
+        assertThat(client.ask("other", "").content()).isEqualTo(first).isNotEqualTo(second);
+
+        Path folder = tiny.adapterFolder.resolve("fresh");
+        Path values = folder.resolve("adapter_model.safetensors");
+        byte[] before = Files.readAllBytes(values);
+        Files.write(values, new byte[] {1, 2, 3});
+        assertThat(again("fresh").status()).isEqualTo(400);
+        assertThat(client.ask("fresh", "").content()).isEqualTo(first);
+
+        Files.copy(
+                tiny.adapterFolder.resolve("later/adapter_model.safetensors"),
+                values,
+                StandardCopyOption.REPLACE_EXISTING);
+        assertThat(client.ask("fresh", "").content()).as("not by itself").isEqualTo(first);
+        long bytes = tiny.adapters.counts().bytes();
+        assertThat(again("fresh").body()).isEqualTo("Success: LoRA adapter 'fresh' added successfully.");
+        assertThat(client.ask("fresh", "").content()).isEqualTo(second);
+        assertThat(client.ask("other", "").content()).as("of the same files").isEqualTo(second);
+        assertThat(tiny.adapters.counts().bytes()).as("the one before is gone").isEqualTo(bytes);
+        assertThat(client.ask("sum", "").content()).as("made of it").isNotEqualTo(sum);
+
+        Files.write(values, before);
+        assertThat(again("fresh").status()).isEqualTo(200);
+        assertThat(client.ask("fresh", "").content()).isEqualTo(first);
+        assertThat(again("tiny").error()).contains("is loaded already");
+    }
+
+    private Client.Reply again(String name) {
+        return client.post(
+                "/v1/load_lora_adapter",
+                "{\"lora_name\": \"" + name + "\", \"lora_path\": \"fresh\", \"load_inplace\": true}");
     }
 
     @Test
