@@ -4,8 +4,9 @@ import dev.graft.models.Base;
 import dev.graft.models.FlexibleHead;
 import dev.graft.models.Task;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.Site;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -56,8 +57,8 @@ public record AdapterConfig(
     }
 
     /**
-     * The modules of the head that is trained with an adapter: those that PEFT names for the task and, where the head has none of these names, as
-     * those of encoder-decoders for sequences, its own, which PEFT leaves as it was made.
+     * The modules of the head that is trained with an adapter: those that PEFT names for the task, and what PEFT leaves as it was made: where the head
+     * has none of these names, as those of encoder-decoders for sequences, its own, and its layers that the checkpoint lacks, such as DeBERTa's pooler.
      */
     static List<String> heads(Base base) {
         FlexibleHead flexible = base.flexibleHead();
@@ -66,11 +67,20 @@ public record AdapterConfig(
         }
         List<String> names = heads(base.task());
         Linear output = base.head().output();
-        if (names.isEmpty() || output == null || SavedModules.contains(names, output.name())) {
+        if (names.isEmpty() || output == null) {
             return names;
         }
-        String own = output.name();
-        return Stream.concat(names.stream(), Stream.of(own.split("\\.", 2)[0])).toList();
+        List<String> modules = new ArrayList<>(names);
+        if (!SavedModules.contains(modules, output.name())) {
+            modules.add(output.name().split("\\.", 2)[0]);
+        }
+        for (Site site : base.head().sites()) {
+            boolean lacking = base.freshParameters().contains(site.name() + ".weight");
+            if (lacking && !SavedModules.contains(modules, site.name())) {
+                modules.add(site.name());
+            }
+        }
+        return modules;
     }
 
     static List<String> heads(@Nullable Task task) {
