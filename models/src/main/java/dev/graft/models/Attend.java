@@ -9,7 +9,6 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Objects;
@@ -94,7 +93,8 @@ public final class Attend {
             seen(site, own.narrow(0, row, 1), ownValues.narrow(0, row, 1), passes.get(row));
         }
         List<AttentionChunk> chunks = AttentionChunk.of(q, own, mask, passes.get(0));
-        return all(Work.of(site, chunks, 0), q, own, ownValues, null);
+        Work work = Work.of(site, chunks, 0);
+        return all(work, Read.of(work, q, own, ownValues), null);
     }
 
     private static Tensor alone(Attention site, Tensor query, Tensor key, Tensor value, AttentionMask mask, Pass pass) {
@@ -147,19 +147,44 @@ public final class Attend {
         double p = pass.isTraining() && !Dropout.isOff() ? dropout : 0;
         Work work = Work.of(site, AttentionChunk.of(q, k, mask, pass), p);
         if (tape == null || !(q.requires_grad() || k.requires_grad() || v.requires_grad())) {
-            return all(work, q, k, v, null);
+            return all(work, Read.of(work, q, k, v), null);
         }
-        Tensor keys = k;
-        Tensor values = v;
         Profile.at(site.layer(), () -> "attention");
-        return tape.run(
+        long keys = k.size(2);
+        Tensor answers = tape.run(
                 () -> {
-                    List<Tensor> results = new ArrayList<>();
-                    results.add(all(work, q, keys, values, results));
-                    Collections.rotate(results, 1);
+                    Read read = Read.of(work, q, k, v);
+                    // Detached, since what was contiguous already is the leaf itself, which is to be forgotten.
+                    List<Tensor> results =
+                            new ArrayList<>(List.of(read.queries.detach(), read.keys.detach(), read.values.detach()));
+                    results.add(0, all(work, read, results));
                     return results.toArray(Tensor[]::new);
                 },
-                (gradient, kept) -> backward(work, q, keys, values, kept, gradient));
+                (gradient, kept) -> {
+                    Read read = new Read(kept.get(0), kept.get(1), kept.get(2));
+                    Read back = backward(work, read, kept.subList(3, kept.size()), gradient);
+                    give(q, back.queries);
+                    give(k, back.keys.narrow(2, 0, keys));
+                    give(v, back.values.narrow(2, 0, keys));
+                });
+        // What is read of them is kept.
+        forget(k);
+        forget(v);
+        if (pass.hooks().isFrozen(site)) {
+            forget(q);
+        }
+        return answers;
+    }
+
+    /**
+     * What attention multiplies, or its gradients: queries {@code [batch, heads, queries, headDim]} times their scale, keys and values
+     * {@code [batch, kvHeads, keys, headDim]} with those behind the last one that nobody sees.
+     */
+    private record Read(Tensor queries, Tensor keys, Tensor values) {
+        static Read of(Work work, Tensor q, Tensor k, Tensor v) {
+            return new Read(
+                    Ops.scale(q, work.site.scale()).contiguous(), widened(k, work.chunks), widened(v, work.chunks));
+        }
     }
 
     /** Whether libtorch's own operation attends the same, which is faster in fp32 and far slower in bf16. */
@@ -207,20 +232,19 @@ public final class Attend {
      *
      * @param keep gets the weights of the chunks that keep theirs, for the backward pass; null where there is none
      */
-    private static Tensor all(Work work, Tensor q, Tensor k, Tensor v, @Nullable List<Tensor> keep) {
+    private static Tensor all(Work work, Read read, @Nullable List<Tensor> keep) {
         Attention site = work.site;
         List<AttentionChunk> chunks = work.chunks;
+        Tensor q = read.queries;
+        Tensor keys = read.keys;
         long width = q.size(1) * q.size(3);
-        Tensor scaled = Ops.scale(q, site.scale()).contiguous();
-        Tensor keys = widened(k, chunks);
-        Tensor values = widened(v, chunks);
         List<Tensor> rows = new ArrayList<>();
         List<Tensor> blocks = new ArrayList<>();
         for (int i = 0; i < chunks.size(); i++) {
             AttentionChunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
                 boolean trains = keep != null;
-                Tensor scores = scores(site.cap(), folded(scaled, chunk, k.size(1)), keys, chunk, trains);
+                Tensor scores = scores(site.cap(), folded(q, chunk, keys.size(1)), keys, chunk, trains);
                 Tensor weights = probabilities(scores, chunk);
                 if (keep != null && work.keeps(chunk, q.size(3))) {
                     keep.add(scope.keep(weights));
@@ -229,7 +253,7 @@ public final class Attend {
                     work.drawn[i] = Dropout.state();
                     weights = weights.mul(Dropout.mask(weights.scalar_type(), work.dropout, Tensors.shape(weights)));
                 }
-                blocks.add(scope.keep(product(weights, chunk.keysOf(values), trains)
+                blocks.add(scope.keep(product(weights, chunk.keysOf(read.values), trains)
                         .view(chunk.rows(), q.size(1), chunk.queries(), q.size(3))
                         .transpose(1, 2)
                         .reshape(chunk.rows(), chunk.queries(), width)));
@@ -303,29 +327,31 @@ public final class Attend {
      * With P the weights, D the dropout and O = (P ⊙ D) V: {@code dV = (P ⊙ D)ᵀ dO}, {@code dP = (dO Vᵀ) ⊙ D},
      * {@code dS = P ⊙ (dP - Σ P ⊙ dP)}, times the slope of the cap where there is one, {@code dQ = s · dS K}, {@code dK = s · dSᵀ Q}.
      */
-    private static void backward(Work work, Tensor q, Tensor k, Tensor v, List<Tensor> kept, Tensor gradient) {
+    private static Read backward(Work work, Read read, List<Tensor> kept, Tensor gradient) {
         Attention site = work.site;
         List<AttentionChunk> chunks = work.chunks;
         SoftCap cap = site.cap();
+        Tensor q = read.queries;
+        Tensor keys = read.keys;
+        Tensor values = read.values;
         long heads = q.size(1);
         long dim = q.size(3);
-        long kvHeads = k.size(1);
+        long kvHeads = keys.size(1);
         long[] split = {q.size(0), q.size(2), heads, dim};
-        Tensor scaled = Ops.scale(q, site.scale()).contiguous();
-        Tensor keys = widened(k, chunks);
-        Tensor values = widened(v, chunks);
         Tensor dout = gradient.view(split).transpose(1, 2).contiguous();
+        // One chunk of all gives these gradients as they are; those of several are added up.
+        boolean whole = chunks.size() == 1 && chunks.get(0).isAll(q, keys);
         Tensor dq =
-                Tensors.zeros(q.scalar_type(), q.size(0), q.size(2), heads, dim).transpose(1, 2);
-        Tensor dk = Tensors.zeros(k.scalar_type(), Tensors.shape(keys));
-        Tensor dv = Tensors.zeros(v.scalar_type(), Tensors.shape(values));
+                (whole ? Tensors.empty(q.scalar_type(), split) : Tensors.zeros(q.scalar_type(), split)).transpose(1, 2);
+        Tensor dk = whole ? keys : Tensors.zeros(keys.scalar_type(), Tensors.shape(keys));
+        Tensor dv = whole ? values : Tensors.zeros(values.scalar_type(), Tensors.shape(values));
         Iterator<Tensor> weights = kept.iterator();
         for (int i = 0; i < chunks.size(); i++) {
             AttentionChunk chunk = chunks.get(i);
             try (Scope scope = new Scope()) {
                 long folded = heads / kvHeads * chunk.queries();
                 Tensor dpart = chunk.queriesOf(dout).reshape(chunk.rows(), kvHeads, folded, dim);
-                Tensor queries = folded(scaled, chunk, kvHeads);
+                Tensor queries = folded(q, chunk, kvHeads);
                 Tensor slope = null;
                 Tensor probabilities;
                 if (work.keeps(chunk, dim)) {
@@ -343,19 +369,30 @@ public final class Attend {
                     applied = probabilities.mul(drop);
                     dweights.mul_(drop);
                 }
-                chunk.addTo(dv, Ops.products(applied.transpose(2, 3), dpart));
+                Tensor toValues = Ops.products(applied.transpose(2, 3), dpart);
                 Tensor dscores = Ops.softmaxBackward(dweights, probabilities);
                 if (slope != null) {
                     dscores.mul_(slope);
                 }
                 Tensor part = Ops.products(dscores, chunk.keysOf(keys)).mul_(new Scalar(site.scale()));
                 chunk.queriesOf(dq).copy_(part.view(chunk.rows(), heads, chunk.queries(), dim));
-                chunk.addTo(dk, Ops.products(dscores.transpose(2, 3), queries));
+                Tensor toKeys = Ops.products(dscores.transpose(2, 3), queries);
+                if (whole) {
+                    dk = scope.keep(toKeys);
+                    dv = scope.keep(toValues);
+                } else {
+                    chunk.addTo(dk, toKeys);
+                    chunk.addTo(dv, toValues);
+                }
             }
         }
-        give(q, dq);
-        give(k, dk.narrow(2, 0, k.size(2)));
-        give(v, dv.narrow(2, 0, v.size(2)));
+        return new Read(dq, dk, dv);
+    }
+
+    private static void forget(Tensor leaf) {
+        if (leaf.requires_grad()) {
+            Tape.forget(leaf);
+        }
     }
 
     private static void give(Tensor leaf, Tensor gradient) {

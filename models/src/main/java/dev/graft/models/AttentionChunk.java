@@ -61,6 +61,11 @@ record AttentionChunk(
         all.narrow(2, from, keys).add_(part.narrow(2, shared, keys));
     }
 
+    /** Whether it is of all queries and all keys. */
+    boolean isAll(Tensor q, Tensor k) {
+        return rows == q.size(0) && queries == q.size(2) && shared == 0 && from == 0 && keys == k.size(2);
+    }
+
     long seen() {
         return shared + keys;
     }
