@@ -24,8 +24,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The query heads that share a key head are folded into rows, so that keys and values are never repeated. A few rows of the batch are
  * done at a time, cut to their own length, so that their scores stay in the processor's cache; on a tape neither scores nor dropout masks are
- * kept but made again in the backward pass (as FlashAttention does, Dao et al., 2022), and so are weights over many keys. Products are in the
- * base's type, the softmax in fp32 or wider.
+ * kept but made again in the backward pass (as FlashAttention does, Dao et al., 2022), and so are weights over many keys; what was given loses its
+ * values, since what products read of it is kept. Products are in the base's type, the softmax in fp32 or wider.
  */
 public final class Attend {
     private Attend() {}

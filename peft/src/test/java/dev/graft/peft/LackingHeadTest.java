@@ -47,9 +47,12 @@ class LackingHeadTest {
     @Test
     void aPoolerOfTheCheckpointStaysAsPeftLeavesIt() {
         Base base = Base.load(Bases.FIXTURES.resolve("bases/deberta-v2-seqcls"));
+        Base lacking = base("deberta-v3-mlm", 1);
 
         assertThat(Adapter.create(base, LORA, 1).config().modulesToSave()).containsExactly("classifier", "score");
-        assertThat(Adapter.create(base("deberta-v3-mlm", 1), LORA, 1).config().modulesToSave())
+        assertThat(Adapter.create(lacking, LORA, 1).config().modulesToSave())
                 .containsExactly("classifier", "score", "pooler.dense");
+        assertThat(AdapterConfig.isOfHead(base, "pooler.dense.weight")).isFalse();
+        assertThat(AdapterConfig.isOfHead(lacking, "pooler.dense.weight")).isTrue();
     }
 }

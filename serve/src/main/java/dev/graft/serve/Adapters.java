@@ -355,11 +355,16 @@ public final class Adapters {
                 requireFree(name, itself);
                 // A part of it may have gone while it was made.
                 source.parts().forEach(this::source);
-                added.put(name, source);
-                removed.remove(name);
-                served(name, false, source, held.loaded());
+                stand(name, source, held.loaded());
             }
         }
+    }
+
+    /** Has a name stand for a source from now on. */
+    private synchronized void stand(String name, Source source, Loaded loaded) {
+        added.put(name, source);
+        removed.remove(name);
+        served(name, false, source, loaded);
     }
 
     /**
@@ -380,10 +385,7 @@ public final class Adapters {
         try (AdapterCache.Lease held = hold(name, found.renewed(time))) {
             synchronized (this) {
                 before = renewed.put(found.version(), time);
-                Source source = new Source.Stored(path);
-                added.put(name, source);
-                removed.remove(name);
-                served(name, false, source, held.loaded());
+                stand(name, new Source.Stored(path), held.loaded());
             }
         }
         cache.drop(found.renewed(before).version());
