@@ -16,12 +16,18 @@ import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ConditionEvent;
 import com.tngtech.archunit.lang.ConditionEvents;
 import com.tngtech.archunit.lang.SimpleConditionEvent;
+import java.io.IOException;
 import java.io.ObjectInputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.NullMarked;
 import org.junit.jupiter.api.Test;
 
@@ -126,6 +132,28 @@ class RoomsTest {
                 .orShould()
                 .callMethod(Runtime.class, "halt", int.class)
                 .check(GRAFT);
+    }
+
+    @Test
+    void typesOfTensorsAreComparedByValue() throws IOException {
+        Pattern byName = Pattern.compile("[!=]= ScalarType\\.\\w+\\b(?!\\.value)|ScalarType\\.\\w+ [!=]=");
+        try (Stream<Path> files = Files.walk(Path.of(".."))) {
+            assertThat(files.filter(file -> file.toString().contains("src/main/java/"))
+                            .filter(file -> file.toString().endsWith(".java")))
+                    .as("a tensor says its type by an object of its own, so that == with a constant is never true")
+                    .hasSizeGreaterThan(100)
+                    .noneMatch(file -> byName.matcher(read(file)).find());
+        }
+        assertThat(byName.matcher("x.scalar_type() == ScalarType.Float ? 1 : 2").find())
+                .isTrue();
+    }
+
+    private static String read(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static String room(JavaClass type) {

@@ -36,7 +36,7 @@ public record Place(
                     + " is kept in " + matrix.kind() + "; use true, or loftq, which makes good what quantisation lost");
         }
         Tensor weight = site.weight().detach();
-        return weight.scalar_type().intern() == ScalarType.Double ? weight : Ops.to(weight, ScalarType.Float);
+        return weight.scalar_type().value == ScalarType.Double.value ? weight : Ops.to(weight, ScalarType.Float);
     }
 
     /** The weight {@code [out, in]} before anything was quantised, in fp32. */

@@ -83,7 +83,7 @@ public record Kasa(LoraConfig config, double beta, double gamma) implements Lora
     /** The last r right singular vectors V of W, {@code [r, in]}: {@code N = (W Vᵀ) V}. */
     private static Tensor smallest(Linear site, int r) {
         Tensor w = site.weight().detach();
-        Tensor wide = w.scalar_type().intern() == ScalarType.Double ? w : Ops.to(w, ScalarType.Float);
+        Tensor wide = w.scalar_type().value == ScalarType.Double.value ? w : Ops.to(w, ScalarType.Float);
         Tensor v = torch.linalg_svd(wide, false, new StringViewOptional()).get2();
         return v.narrow(0, v.size(0) - r, r);
     }

@@ -33,6 +33,9 @@ import tools.jackson.databind.node.ObjectNode;
 public final class Dataset implements Rows {
     private static final int SNIFFED_ROWS = 100;
 
+    /** So many rows that break a rule are told at once. */
+    private static final int BROKEN_ROWS = 10;
+
     private final Path path;
     private final Records records;
     private final RowReader reader;
@@ -63,7 +66,7 @@ public final class Dataset implements Rows {
      * Opens files of one format, one after another.
      *
      * @throws InputException naming the line for the first row that breaks a rule: not UTF-8, not of the file's shape, a text or label
-     *     that is missing, empty, negative or not a number
+     *     that is missing, empty, negative or not a number; and the lines of others that could be read and break one, ten in all
      */
     public static Dataset open(List<Path> paths, DataOptions options) {
         Path path = paths.get(0);
@@ -74,7 +77,7 @@ public final class Dataset implements Rows {
             if (records.size() == 0) {
                 throw new FormatException(path, "has no rows");
             }
-            RowReader reader = check.end(records);
+            RowReader reader = check.whole(records);
             complete = true;
             return new Dataset(path, records, check, reader);
         } finally {
@@ -91,6 +94,8 @@ public final class Dataset implements Rows {
         private final List<ObjectNode> first = new ArrayList<>();
         private @Nullable RowReader reader;
         private long[] hashes = new long[1024];
+        private final List<String> broken = new ArrayList<>();
+        private @Nullable InputException wrong;
         private boolean wholeScores = true;
         private int rows;
 
@@ -100,7 +105,7 @@ public final class Dataset implements Rows {
 
         void accept(Records records, ObjectNode record) {
             if (reader != null) {
-                count(reader.read(record, records.place(rows)));
+                count(reader, record, records.place(rows));
                 return;
             }
             first.add(record);
@@ -113,18 +118,51 @@ public final class Dataset implements Rows {
             if (reader == null) {
                 reader = new RowReader(first, options, records);
                 for (ObjectNode record : first) {
-                    count(reader.read(record, records.place(rows)));
+                    count(reader, record, records.place(rows));
                 }
                 first.clear();
             }
             return reader;
         }
 
-        private void count(Row row) {
+        /** What {@link #accept} has seen, all of it. */
+        RowReader whole(Records records) {
+            RowReader made = end(records);
+            if (wrong != null) {
+                throw told(wrong, "");
+            }
+            return made;
+        }
+
+        private void count(RowReader from, ObjectNode record, String place) {
             if (rows == hashes.length) {
                 hashes = Arrays.copyOf(hashes, Math.addExact(rows, rows / 2));
             }
-            hashes[rows++] = row.hash();
+            int at = rows++;
+            try {
+                count(from.read(record, place), at);
+            } catch (InputException failure) {
+                if (wrong == null) {
+                    wrong = failure;
+                    return;
+                }
+                broken.add(place);
+                if (broken.size() == BROKEN_ROWS - 1) {
+                    throw told(wrong, "; the rest was not read");
+                }
+            }
+        }
+
+        private InputException told(InputException failure, String end) {
+            return broken.isEmpty()
+                    ? failure
+                    : new InputException(
+                            failure.getMessage() + "\nother rows break a rule too: " + String.join(", ", broken) + end,
+                            failure);
+        }
+
+        private void count(Row row, int at) {
+            hashes[at] = row.hash();
             Label label = row.label();
             if (label != null) {
                 label.names().forEach(name -> labelCounts.merge(name, 1, Integer::sum));
