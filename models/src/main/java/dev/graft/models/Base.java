@@ -479,7 +479,7 @@ public final class Base {
         String weight = weightName(layer);
         if (checkpoint.tensors() instanceof QuantizedTensors) {
             throw new InputException(name + " was quantised before it was written, so what " + weight
-                    + " was before isn't known; take the checkpoint as it was, with quantization nf4, fp4 or int8");
+                    + " was before isn't known; take a checkpoint of the model that isn't quantised");
         }
         return weights.original(weight, layer);
     }

@@ -60,13 +60,14 @@ public final class DataParallel implements AutoCloseable {
             Adapter own = i == 0 ? adapter : adapter.twin();
             int number = i;
             ExecutorService thread = Executors.newSingleThreadExecutor(work -> {
-                Thread made = new Thread(work, "graft-train-" + number);
+                Runnable onOneCore = () -> {
+                    Natives.threads(1);
+                    work.run();
+                };
+                Thread made = new Thread(threads > 1 ? onOneCore : work, "graft-train-" + number);
                 made.setDaemon(true);
                 return made;
             });
-            if (threads > 1) {
-                thread.execute(() -> Natives.threads(1));
-            }
             workers.add(new Worker(
                     TaskHooks.of(own), i == 0 ? parameters : new FlatParameters(parameters, own.trainable()), thread));
         }
@@ -139,35 +140,52 @@ public final class DataParallel implements AutoCloseable {
                 return part(worker, own, divisor, load, check, interrupted);
             }));
         }
+        List<Part> parts = ended(running);
         Loss loss = Loss.NONE;
-        List<String> unreached = new ArrayList<>();
-        RuntimeException failure = null;
-        for (int i = 0; i < running.size(); i++) {
-            try {
-                Part part = running.get(i).get();
-                loss = loss.plus(part.loss);
-                if (i == 0) {
-                    unreached.addAll(part.unreached);
-                } else {
-                    unreached.retainAll(part.unreached);
-                }
-            } catch (ExecutionException error) {
-                if (error.getCause() instanceof Error fatal) {
-                    throw fatal;
-                }
-                failure = (RuntimeException) error.getCause();
-            } catch (InterruptedException stop) {
-                Thread.currentThread().interrupt();
-                throw new TrainingException("interrupted while gradients were formed");
-            }
-        }
-        if (failure != null) {
-            throw failure;
+        List<String> unreached = new ArrayList<>(parts.get(0).unreached);
+        for (Part part : parts) {
+            loss = loss.plus(part.loss);
+            unreached.retainAll(part.unreached);
         }
         for (Worker worker : workers.subList(1, workers.size())) {
             workers.get(0).parameters.addGradients(worker.parameters);
         }
         return new Outcome(loss, unreached);
+    }
+
+    /** What all found, once none of them writes gradients any more; the first failure that isn't an interruption where there is one. */
+    private static List<Part> ended(List<Future<Part>> running) {
+        List<Part> parts = new ArrayList<>();
+        Throwable failure = null;
+        boolean interrupted = false;
+        for (Future<Part> future : running) {
+            for (boolean waits = true; waits; ) {
+                try {
+                    parts.add(future.get());
+                    waits = false;
+                } catch (ExecutionException error) {
+                    if (failure == null || failure instanceof CancellationException) {
+                        failure = error.getCause();
+                    }
+                    waits = false;
+                } catch (InterruptedException later) {
+                    interrupted = true;
+                }
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        if (failure instanceof Error fatal) {
+            throw fatal;
+        }
+        if (failure instanceof RuntimeException wrong) {
+            throw wrong;
+        }
+        if (interrupted) {
+            throw new TrainingException("interrupted while gradients were formed");
+        }
+        return parts;
     }
 
     /** What the parts of a step must know of each other. */

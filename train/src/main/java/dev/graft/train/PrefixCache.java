@@ -40,7 +40,15 @@ final class PrefixCache implements AutoCloseable {
     private @Nullable FileChannel channel;
 
     /** A row's states, {@code [length, hidden]}: in memory, or where in the file. */
-    private record Stored(@Nullable Tensor states, long place, ScalarType type, long... shape) {}
+    private record Stored(@Nullable Tensor states, long place, ScalarType type, long... shape)
+            implements AutoCloseable {
+        @Override
+        public void close() {
+            if (states != null) {
+                states.close();
+            }
+        }
+    }
 
     /**
      * For an adapter.
@@ -128,7 +136,7 @@ final class PrefixCache implements AutoCloseable {
                         .select(0, i)
                         .narrow(0, 0, batch.lengths()[i])
                         .contiguous();
-                rows.putIfAbsent(batch.rowIndices()[i], store(scope, states));
+                rows.computeIfAbsent(batch.rowIndices()[i], absent -> store(scope, states));
             }
         }
     }
@@ -199,6 +207,7 @@ final class PrefixCache implements AutoCloseable {
 
     @Override
     public void close() {
+        rows.values().forEach(Stored::close);
         try {
             if (channel != null) {
                 channel.close();

@@ -6,6 +6,7 @@ import dev.graft.train.TrainingEvent.Reason;
 import dev.graft.train.checkpoints.RunLock;
 import dev.graft.train.data.Examples;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -75,14 +76,33 @@ public record Trainer(
 
     private TrainResult train(Resume resume, BooleanSupplier interrupted) {
         TrainingRun run = new TrainingRun(this, resume);
-        Reason reason = Reason.FAILED;
+        TrainResult result;
         try {
-            TrainResult result = run.train(interrupted);
-            reason = result.reason();
-            return result;
-        } finally {
-            Ended ended = new Ended(run.step(), reason, run.elapsed());
-            listeners.forEach(listener -> listener.onEnd(ended));
+            result = run.train(interrupted);
+        } catch (RuntimeException | Error failure) {
+            end(run, Reason.FAILED).forEach(failure::addSuppressed);
+            throw failure;
         }
+        List<RuntimeException> failures = end(run, result.reason());
+        if (!failures.isEmpty()) {
+            RuntimeException first = failures.get(0);
+            failures.stream().skip(1).forEach(first::addSuppressed);
+            throw first;
+        }
+        return result;
+    }
+
+    /** Tells every listener that the run has ended, and gives what failed in that. */
+    private List<RuntimeException> end(TrainingRun run, Reason reason) {
+        Ended ended = new Ended(run.step(), reason, run.elapsed());
+        List<RuntimeException> failures = new ArrayList<>();
+        for (TrainingListener listener : listeners) {
+            try {
+                listener.onEnd(ended);
+            } catch (RuntimeException failure) {
+                failures.add(failure);
+            }
+        }
+        return failures;
     }
 }

@@ -27,6 +27,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -109,9 +110,25 @@ class PrefixCacheTest {
     }
 
     @Test
+    void a_known_row_is_not_stored_again_beside_a_new_one() {
+        Batch first = ROWS.batch(new int[] {0, 1}, 0);
+        Batch second = ROWS.batch(new int[] {1, 2}, 0);
+        long room = 32L * 4 * (first.lengths()[0] + first.lengths()[1] + second.lengths()[1]);
+        try (PrefixCache cache = new PrefixCache(upper(0), room, folder)) {
+            for (Batch batch : List.of(first, second)) {
+                cache.of(batch).learn(Tensors.zeros(ScalarType.Float, 2, batch.width(), 32));
+            }
+            assertThat(cache.spilled()).as("all three rows have room").isZero();
+        }
+    }
+
+    @Test
     void an_adapter_on_the_first_layer_is_refused() {
         assertThatThrownBy(() -> losses(Tiny.lora(LLAMA, 0, 1), 1000))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("cache_frozen_layers keeps what the layers below");
+        assertThat(Thread.getAllStackTraces().keySet())
+                .as("a run that can't begin leaves no thread")
+                .noneMatch(thread -> thread.getName().startsWith("graft-train"));
     }
 }

@@ -23,6 +23,7 @@ import dev.graft.train.optim.Lbfgs;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Scalar;
@@ -63,6 +64,36 @@ class TrainerGuardsTest extends RecordedRuns {
     private static TrainSettings scheduled(String name, Map<String, ?> options) {
         return TrainSettings.DEFAULT.with(
                 new Optimization(AdamW.Settings.DEFAULT, 1e-3, new LearningRate(name, options, 0, 0), 1, 0));
+    }
+
+    @Test
+    void what_fails_when_a_run_ends_hides_neither_why_it_ended_nor_that_it_did() {
+        List<Reason> heard = new ArrayList<>();
+        TrainingListener failing = new TrainingListener() {
+            @Override
+            public void onStep(Stepped stepped) {
+                throw new IllegalStateException("the disk is full");
+            }
+
+            @Override
+            public void onEnd(Ended ended) {
+                throw new IllegalStateException("and the log isn't whole");
+            }
+        };
+        TrainingListener listening = new TrainingListener() {
+            @Override
+            public void onEnd(Ended ended) {
+                heard.add(ended.reason());
+            }
+        };
+        Trainer trainer =
+                new Trainer(SETTINGS, Tiny.lora(LLAMA, 0, 7), COUNTING, null, null, List.of(failing, listening));
+        assertThatThrownBy(trainer::run)
+                .hasMessage("the disk is full")
+                .satisfies(why -> assertThat(why.getSuppressed())
+                        .singleElement()
+                        .satisfies(late -> assertThat(late).hasMessage("and the log isn't whole")));
+        assertThat(heard).containsExactly(Reason.FAILED);
     }
 
     @Test

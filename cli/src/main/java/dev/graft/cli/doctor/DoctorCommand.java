@@ -2,6 +2,7 @@ package dev.graft.cli.doctor;
 
 import dev.graft.cli.doctor.Finding.State;
 import java.io.PrintWriter;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -33,7 +34,7 @@ public final class DoctorCommand implements Callable<Integer> {
                 new LibtorchCheck(),
                 new MemoryCheck(),
                 new CacheCheck(),
-                new ProgramCheck(),
+                new ProgramCheck(Duration.ofSeconds(20)),
                 new VariableCheck());
     }
 

@@ -3,13 +3,19 @@ package dev.graft.cli.doctor;
 import java.io.IOException;
 import java.nio.charset.Charset;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /** The programs that fetch models and data. */
 final class ProgramCheck implements Check {
-    private static final int PATIENCE_SECONDS = 20;
+    private final Duration patience;
+
+    /** @param patience how long a program may take to say its version */
+    ProgramCheck(Duration patience) {
+        this.patience = patience;
+    }
 
     @Override
     public String title() {
@@ -31,7 +37,7 @@ final class ProgramCheck implements Check {
                         "it fetches pypi: models; install pip if you want those"));
     }
 
-    private static Finding finding(Machine machine, String name, List<String> command, String advice) {
+    private Finding finding(Machine machine, String name, List<String> command, String advice) {
         Optional<Path> program = machine.program(command.get(0));
         if (program.isEmpty()) {
             return Finding.warning(name, "not found", advice);
@@ -42,7 +48,7 @@ final class ProgramCheck implements Check {
                 : Finding.ok(name, version);
     }
 
-    private static String firstLine(Path program, String argument) {
+    private String firstLine(Path program, String argument) {
         Process process = null;
         try {
             process = new ProcessBuilder(program.toString(), argument)
@@ -50,16 +56,16 @@ final class ProgramCheck implements Check {
                     .redirectInput(
                             ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
                     .start();
+            // Its few lines fit into the pipe.
+            if (!process.waitFor(patience.toMillis(), TimeUnit.MILLISECONDS) || process.exitValue() != 0) {
+                return "";
+            }
             String output = new String(process.getInputStream().readAllBytes(), Charset.defaultCharset());
-            boolean ended = process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS);
-            boolean fine = ended && process.exitValue() == 0;
-            return fine
-                    ? output.replaceAll("\033\\[[0-9;]*m", "")
-                            .strip()
-                            .lines()
-                            .findFirst()
-                            .orElse("")
-                    : "";
+            return output.replaceAll("\033\\[[0-9;]*m", "")
+                    .strip()
+                    .lines()
+                    .findFirst()
+                    .orElse("");
         } catch (IOException e) {
             return "";
         } catch (InterruptedException e) {

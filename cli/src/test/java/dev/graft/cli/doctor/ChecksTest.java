@@ -6,6 +6,7 @@ import dev.graft.cli.doctor.Finding.State;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -98,13 +99,26 @@ class ChecksTest {
         root.resolve("bin/mvn").toFile().setExecutable(true);
         root.resolve("bin/pip3").toFile().setExecutable(true);
 
-        List<Finding> findings = new ProgramCheck()
+        List<Finding> findings = new ProgramCheck(Duration.ofSeconds(20))
                 .findings(machine(Map.of("PATH", root.resolve("bin").toString())));
 
         assertThat(named(findings, "Maven")).isEqualTo(Finding.ok("Maven", "Apache Maven 9"));
         assertThat(named(findings, "pip").value()).isEqualTo(root.resolve("bin/pip3") + " does not run");
-        assertThat(new ProgramCheck().findings(machine(Map.of())))
+        assertThat(new ProgramCheck(Duration.ofSeconds(20)).findings(machine(Map.of())))
                 .allSatisfy(finding -> assertThat(finding.value()).isEqualTo("not found"));
+    }
+
+    @Test
+    void aProgramThatHangsIsNotWaitedFor() throws IOException {
+        write("bin/mvn", "#!/bin/sh\nexec sleep 60\n");
+        root.resolve("bin/mvn").toFile().setExecutable(true);
+        long start = System.nanoTime();
+
+        List<Finding> findings = new ProgramCheck(Duration.ofMillis(200))
+                .findings(machine(Map.of("PATH", root.resolve("bin").toString())));
+
+        assertThat(named(findings, "Maven").value()).isEqualTo(root.resolve("bin/mvn") + " does not run");
+        assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(30));
     }
 
     @Test

@@ -71,7 +71,7 @@ final class FootprintRun {
                     0,
                     0,
                     0,
-                    new Memory(bytes(base), 0, 0, 0, 0, 0),
+                    new Memory(base.parameterBytes(), 0, 0, 0, 0, 0),
                     alone,
                     null,
                     null,
@@ -88,7 +88,7 @@ final class FootprintRun {
         long peak = orZero(ProcessMemory.peakResident().value());
         long gradients = trainable * Float.BYTES;
         Memory memory = new Memory(
-                bytes(base),
+                base.parameterBytes(),
                 adapter.parameters().values().stream()
                         .mapToLong(FootprintRun::bytes)
                         .sum(),
@@ -278,12 +278,6 @@ final class FootprintRun {
             double all = seconds.stream().mapToDouble(value -> value).sum();
             return all == 0 ? 0 : tokens / all;
         }
-    }
-
-    private static long bytes(Base base) {
-        return base.parameters().values().stream()
-                .mapToLong(FootprintRun::bytes)
-                .sum();
     }
 
     private static long bytes(Parameter parameter) {

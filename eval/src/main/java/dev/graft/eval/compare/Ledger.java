@@ -7,15 +7,14 @@ import dev.graft.formats.Json;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -24,6 +23,9 @@ import org.jspecify.annotations.Nullable;
  * claimed it, and a claim ends with its process.
  */
 public final class Ledger {
+    /** What this process has claimed: closing a second channel on a locked file would release the lock on POSIX systems. */
+    private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
+
     private final Path folder;
     private final Path costs;
     private final Map<Path, Outcome> read = new HashMap<>();
@@ -97,37 +99,30 @@ public final class Ledger {
     /** Takes a trial, or gives null if another process or thread has it. */
     @Nullable
     Claim claim(Trial trial) {
-        Path file = folder.resolve(trial.name() + ".lock");
         try {
-            FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-            FileLock lock = tryLock(channel);
-            if (lock == null) {
-                channel.close();
+            Path file = folder.toRealPath().resolve(trial.name() + ".lock");
+            if (!HELD.add(file)) {
+                return null;
+            }
+            Claim claim = new Claim(FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE), file);
+            if (claim.channel.tryLock() == null) {
+                claim.close();
                 return null;
             }
             read.remove(file(trial));
-            return new Claim(channel, file);
+            return claim;
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot lock " + file + ": " + e.getMessage(), e);
+            throw new UncheckedIOException("cannot lock the trial " + trial.name() + ": " + e.getMessage(), e);
         }
     }
 
-    private static @Nullable FileLock tryLock(FileChannel channel) throws IOException {
-        try {
-            return channel.tryLock();
-        } catch (OverlappingFileLockException anotherThreadHasIt) {
-            return null;
-        }
-    }
-
-    /** A trial that is ours as long as this is open. */
+    /** A trial that is ours as long as this is open. The file stays: two processes could lock two files of that name. */
     record Claim(FileChannel channel, Path file) implements AutoCloseable {
         @Override
         public void close() {
-            try (channel) {
-                Files.delete(file);
-            } catch (NoSuchFileException gone) {
-                // Another process had the same file open before it was deleted.
+            try {
+                channel.close();
+                HELD.remove(file);
             } catch (IOException e) {
                 throw new UncheckedIOException("cannot unlock " + file + ": " + e.getMessage(), e);
             }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.FormatException;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -68,6 +69,37 @@ class LedgerTest {
             assertThat(ledger.claim(new Trial("lora", 2e-3, 43))).isNotNull();
         }
         assertThat(ledger.claim(TRIAL)).isNotNull();
+    }
+
+    @Test
+    void anotherProcessIsKeptOutThoughTheTrialWasAskedForTwice() throws Exception {
+        Ledger ledger = new Ledger(folder);
+        try (Ledger.Claim claim = ledger.claim(TRIAL)) {
+            assertThat(ledger.claim(TRIAL)).isNull();
+            assertThat(claimedElsewhere()).as("while %s is held", claim).isEqualTo("null");
+        }
+        assertThat(claimedElsewhere()).startsWith("Claim");
+    }
+
+    private String claimedElsewhere() throws Exception {
+        Process other = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        Other.class.getName(),
+                        folder.toString())
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        return new String(other.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    }
+
+    /** Claims the trial. */
+    static final class Other {
+        public static void main(String[] args) {
+            try (Ledger.Claim claim = new Ledger(Path.of(args[0])).claim(TRIAL)) {
+                System.out.print(claim);
+            }
+        }
     }
 
     @Test

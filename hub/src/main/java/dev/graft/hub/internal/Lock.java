@@ -7,6 +7,7 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
+import java.nio.channels.FileLockInterruptionException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,10 +37,15 @@ public final class Lock implements AutoCloseable {
     /** Waits for the lock, telling {@code progress} once for whom. */
     public static Lock acquire(Path file, Progress progress) {
         Semaphore thread = THREADS.computeIfAbsent(file.toAbsolutePath().normalize(), f -> new Semaphore(1));
+        try {
+            thread.acquire();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new FetchException("Interrupted while waiting for " + file, e);
+        }
         FileChannel channel = null;
         boolean held = false;
         try {
-            thread.acquire();
             Files.createDirectories(file.toAbsolutePath().getParent());
             channel = FileChannel.open(
                     file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
@@ -54,8 +60,7 @@ public final class Lock implements AutoCloseable {
             channel.write(ByteBuffer.wrap(me.getBytes(StandardCharsets.UTF_8)), 0);
             held = true;
             return new Lock(channel, thread);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+        } catch (FileLockInterruptionException e) {
             throw new FetchException("Interrupted while waiting for " + file, e);
         } catch (IOException e) {
             throw new UncheckedIOException("Cannot lock " + file + ": " + e, e);

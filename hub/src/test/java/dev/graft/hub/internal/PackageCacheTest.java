@@ -144,6 +144,32 @@ class PackageCacheTest {
         }
     }
 
+    @Test
+    void interruptingOneWhoWaitsLetsNobodyElseIn() throws Exception {
+        Path file = root.resolve("x.lock");
+        CompletableFuture<Void> next;
+        try (Lock held = Lock.acquire(file, Progress.SILENT)) {
+            assertThat(held).isNotNull();
+            CompletableFuture<Throwable> refused = new CompletableFuture<>();
+            Thread waiter = new Thread(() -> {
+                try (Lock lock = Lock.acquire(file, Progress.SILENT)) {
+                    refused.completeExceptionally(new AssertionError(lock));
+                } catch (FetchException interrupted) {
+                    refused.complete(interrupted);
+                }
+            });
+            waiter.start();
+            waiter.interrupt();
+            assertThat(refused.get(10, TimeUnit.SECONDS)).hasMessageContaining("Interrupted while waiting for " + file);
+
+            next = CompletableFuture.runAsync(
+                    () -> Lock.acquire(file, Progress.SILENT).close());
+            Thread.sleep(300);
+            assertThat(next).isNotDone();
+        }
+        next.get(10, TimeUnit.SECONDS);
+    }
+
     /** Holds a lock until it is killed. */
     static final class LockHolder {
         public static void main(String[] args) throws Exception {

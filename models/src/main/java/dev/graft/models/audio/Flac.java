@@ -69,6 +69,9 @@ final class Flac {
         if (total < 0 || rate == 0 || bits < 4) {
             throw damaged("doesn't say its rate and its bits");
         }
+        if (total > Sound.MOST_SAMPLES) {
+            throw Sound.tooLong(file);
+        }
         return total;
     }
 
@@ -100,7 +103,7 @@ final class Flac {
         undo(layout, decoded);
         at = (at + 7) / 8 * 8;
         int end = (int) (at / 8);
-        if (read(16) != checksum(start, end)) {
+        if (read(16) != checksum(bytes, start, end)) {
             throw damaged("is damaged in the frame at byte " + start);
         }
         append(decoded, size, own);
@@ -262,6 +265,10 @@ final class Flac {
     }
 
     private void append(long[][] decoded, int size, int width) {
+        // Its header needn't say how many there are.
+        if (count + size > Sound.MOST_SAMPLES) {
+            throw Sound.tooLong(file);
+        }
         if (count + size > samples.length) {
             samples = Arrays.copyOf(samples, Math.max(2 * samples.length, count + size));
         }
@@ -276,7 +283,7 @@ final class Flac {
     }
 
     /** CRC-16 with the polynomial x^16 + x^15 + x^2 + 1. */
-    private int checksum(int start, int end) {
+    static int checksum(byte[] bytes, int start, int end) {
         int crc = 0;
         for (int i = start; i < end; i++) {
             crc ^= (bytes[i] & 0xff) << 8;

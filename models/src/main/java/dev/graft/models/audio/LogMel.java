@@ -22,6 +22,9 @@ public final class LogMel {
     private static final double FLOOR = 1e-10;
 
     private final int bands;
+    /** The largest {@code n_fft}: its sines and cosines take 64 MiB. */
+    private static final int MOST_WINDOW = 1 << 12;
+
     private final int rate;
     private final int hop;
     private final int window;
@@ -82,7 +85,7 @@ public final class LogMel {
         if (f.number("padding_value", 0) != 0 || f.number("dither", 0) != 0 || f.bool("do_normalize", false)) {
             throw f.wrong("padding_value, dither or do_normalize", "0, 0 and false: silence is zeros without noise");
         }
-        int window = f.integer("n_fft", 400, 2);
+        int window = f.integer("n_fft", 400, 2, MOST_WINDOW);
         if (window % 2 != 0) {
             throw f.wrong("n_fft", "an even number");
         }
@@ -90,12 +93,12 @@ public final class LogMel {
         if (found != bands) {
             throw f.wrong("feature_size", bands + ", as num_mel_bins of the model's config.json");
         }
-        return new LogMel(
-                bands,
-                f.integer("sampling_rate", 16_000, 1),
-                f.integer("hop_length", 160, 1),
-                window,
-                f.integer("chunk_length", 30, 1));
+        int rate = f.integer("sampling_rate", 16_000, 1);
+        int seconds = f.integer("chunk_length", 30, 1);
+        if ((long) rate * seconds > Sound.MOST_SAMPLES) {
+            throw f.wrong("chunk_length", "at most " + Sound.MOST_SAMPLES / rate + " at a sampling_rate of " + rate);
+        }
+        return new LogMel(bands, rate, f.integer("hop_length", 160, 1), window, seconds);
     }
 
     public int bands() {

@@ -33,6 +33,12 @@ public record Sound(float[] samples, int rate) {
     /** Where a long recording is cut is looked for in so many of the last seconds of a piece. */
     private static final int SEARCHED = 5;
 
+    /** A recording is held whole: 4.6 hours at 16,000 samples a second, a GiB, and less where Java's heap holds less while it is read. */
+    static final int MOST_SAMPLES = (int) Math.min(1 << 28, Runtime.getRuntime().maxMemory() / 16);
+
+    /** The largest file: that many samples in 32 bits. */
+    private static final long MOST_BYTES = 4L * MOST_SAMPLES;
+
     /**
      * Reads a WAV file (PCM of 8, 16, 24 or 32 bits or floating point), a FLAC file, or what else Java reads, such as AIFF and AU.
      * Several channels become their mean.
@@ -41,6 +47,9 @@ public record Sound(float[] samples, int rate) {
      */
     public static Sound read(Path file) {
         try {
+            if (Files.size(file) > MOST_BYTES) {
+                throw tooLong(file);
+            }
             byte[] bytes = Files.readAllBytes(file);
             return bytes.length > 4 && bytes[0] == 'f' && bytes[1] == 'L' && bytes[2] == 'a' && bytes[3] == 'C'
                     ? new Flac(file, bytes).sound()
@@ -48,6 +57,13 @@ public record Sound(float[] samples, int rate) {
         } catch (IOException e) {
             throw new UncheckedIOException(file + ": cannot be read: " + e.getMessage(), e);
         }
+    }
+
+    static FormatException tooLong(Path file) {
+        return new FormatException(
+                file,
+                "is too long to be held whole: at most " + MOST_SAMPLES + " samples in " + MOST_BYTES
+                        + " bytes are read with this Java heap; cut it into parts");
     }
 
     private static Sound sampled(Path file, byte[] bytes) throws IOException {

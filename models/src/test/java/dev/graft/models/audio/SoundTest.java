@@ -4,9 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Safetensors;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -120,7 +123,9 @@ class SoundTest {
                 "{\"feature_extractor_type\": \"Wav2Vec2FeatureExtractor\"}",
                 "{\"dither\": 0.1}",
                 "{\"feature_size\": 128}",
-                "{\"n_fft\": 401}")) {
+                "{\"n_fft\": 401}",
+                "{\"n_fft\": 200000}",
+                "{\"chunk_length\": 200000, \"sampling_rate\": 16000}")) {
             Files.writeString(file, settings);
             assertThatThrownBy(() -> LogMel.read(file, 80)).as(settings).isInstanceOf(InputException.class);
         }
@@ -147,6 +152,42 @@ class SoundTest {
             }
         }
         assertThat(refused).isPositive();
+    }
+
+    /** A frame of 65,536 equal samples takes 13 bytes. */
+    @Test
+    void aSmallFileOfVeryManySamplesIsRefusedBeforeItFillsMemory(@TempDir Path folder) throws IOException {
+        ByteArrayOutputStream bomb = new ByteArrayOutputStream();
+        bomb.writeBytes("fLaC".getBytes(StandardCharsets.US_ASCII));
+        byte[] info = new byte[38];
+        info[0] = (byte) 0x80;
+        info[3] = 34;
+        // 16,000 Hz, one channel, 16 bits; how many samples isn't said.
+        info[14] = 0x03;
+        info[15] = (byte) 0xe8;
+        info[17] = (byte) 0xf0;
+        bomb.writeBytes(info);
+        byte[] frame = {(byte) 0xff, (byte) 0xf8, 0x70, 0x08, 0, (byte) 0xff, (byte) 0xff, 0, 0, 0, 0, 0, 0};
+        int checksum = Flac.checksum(frame, 0, frame.length - 2);
+        frame[frame.length - 2] = (byte) (checksum >> 8);
+        frame[frame.length - 1] = (byte) checksum;
+        Path file = folder.resolve("small.flac");
+        Files.write(file, joined(bomb, frame, 2));
+        assertThat(Sound.read(file).samples()).hasSize(2 << 16);
+
+        Files.write(file, joined(bomb, frame, Sound.MOST_SAMPLES / (1 << 16) + 1));
+        assertThatThrownBy(() -> Sound.read(file))
+                .isInstanceOf(FormatException.class)
+                .hasMessageContaining("is too long to be held whole");
+    }
+
+    private static byte[] joined(ByteArrayOutputStream header, byte[] frame, int times) {
+        ByteArrayOutputStream all = new ByteArrayOutputStream();
+        all.writeBytes(header.toByteArray());
+        for (int i = 0; i < times; i++) {
+            all.writeBytes(frame);
+        }
+        return all.toByteArray();
     }
 
     @Test

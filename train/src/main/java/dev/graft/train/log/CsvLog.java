@@ -90,9 +90,16 @@ public final class CsvLog implements TrainingListener {
 
     @Override
     public void onEnd(Ended ended) {
-        if (steps != null && evaluations != null) {
-            steps.close();
-            evaluations.close();
+        try {
+            close(steps);
+        } finally {
+            close(evaluations);
+        }
+    }
+
+    private static void close(@Nullable LogFile log) {
+        if (log != null) {
+            log.close();
         }
     }
 }

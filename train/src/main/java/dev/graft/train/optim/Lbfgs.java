@@ -31,7 +31,13 @@ public final class Lbfgs implements Optimizer {
     private long steps;
 
     /** The changes of gradients y and of values s in an iteration, and {@code ρ = 1 / y·s}. */
-    private record Change(Tensor y, Tensor s, double rho) {}
+    private record Change(Tensor y, Tensor s, double rho) implements AutoCloseable {
+        @Override
+        public void close() {
+            y.close();
+            s.close();
+        }
+    }
 
     /**
      * PyTorch's defaults are 20, 25, 1e-7, 1e-9, 100 and no line search.
@@ -113,14 +119,15 @@ public final class Lbfgs implements Optimizer {
                 break;
             }
             if (settings.lineSearch) {
-                Line line = new Line(again);
-                WolfeSearch search = new WolfeSearch(
-                        new Point(0, now, previous, slope), line::at, settings.evaluations - evaluations);
-                Point found = search.find(length, largest(direction));
-                length = found.t();
-                line.end(found);
-                now = found.loss();
-                evaluations += search.evaluations();
+                try (Line line = new Line(again)) {
+                    WolfeSearch search = new WolfeSearch(
+                            new Point(0, now, previous, slope), line::at, settings.evaluations - evaluations);
+                    Point found = search.find(length, largest(direction));
+                    length = found.t();
+                    line.end(found);
+                    now = found.loss();
+                    evaluations += search.evaluations();
+                }
             } else {
                 add(parameters.values(), direction, length);
                 if (i < settings.iterations) {
@@ -142,7 +149,7 @@ public final class Lbfgs implements Optimizer {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             if (iterations > 1) {
-                remember(scope.release(gradient.sub(previous)), scope.release(direction.mul(new Scalar(length))));
+                remember(scope, gradient.sub(previous), direction.mul(new Scalar(length)));
             }
             previous.copy_(gradient);
             direction.copy_(gradient).neg_();
@@ -161,32 +168,33 @@ public final class Lbfgs implements Optimizer {
         }
     }
 
-    private void remember(Tensor y, Tensor s) {
+    private void remember(Scope scope, Tensor y, Tensor s) {
         double curvature = Tensors.item(y.dot(s));
         if (curvature <= LEAST_CURVATURE) {
             return;
         }
         if (history.size() == settings.history) {
-            history.remove(0);
+            history.remove(0).close();
         }
-        history.add(new Change(y, s, 1 / curvature));
+        history.add(new Change(scope.release(y), scope.release(s), 1 / curvature));
         scale = curvature / Tensors.item(y.dot(y));
     }
 
     /** The loss along the direction from the present values. */
-    private final class Line {
+    private final class Line implements AutoCloseable {
+        private final List<Tensor> copies = new ArrayList<>();
         private final Tensor from;
         private final DoubleSupplier loss;
 
         Line(DoubleSupplier loss) {
             this.loss = loss;
-            this.from = copy(parameters.values());
+            this.from = kept(parameters.values());
         }
 
         Point at(double t) {
             move(t);
             double value = loss.getAsDouble();
-            return new Point(t, value, copy(parameters.gradients()), dot(parameters.gradients(), direction));
+            return new Point(t, value, kept(parameters.gradients()), dot(parameters.gradients(), direction));
         }
 
         void end(Point point) {
@@ -194,6 +202,17 @@ public final class Lbfgs implements Optimizer {
             try (NoGrad off = new NoGrad()) {
                 parameters.gradients().copy_(point.gradient());
             }
+        }
+
+        private Tensor kept(Tensor x) {
+            Tensor copy = copy(x);
+            copies.add(copy);
+            return copy;
+        }
+
+        @Override
+        public void close() {
+            copies.forEach(Tensor::close);
         }
 
         private void move(double t) {

@@ -5,8 +5,7 @@ import dev.graft.formats.Gguf;
 import dev.graft.formats.GgufFields;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
-import java.io.IOException;
-import java.io.UncheckedIOException;
+import dev.graft.models.chat.internal.TemplateFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -143,24 +142,11 @@ public final class GgufVocabularyWriter {
         if (config.has("add_bos_token")) {
             fields.put(KEY + "add_bos_token", config.get("add_bos_token").asBoolean());
         }
-        String template = template(folder, config);
-        if (!template.isEmpty()) {
+        String template = TemplateFiles.find(folder).get("default");
+        if (template != null) {
             fields.put(TEMPLATE, template);
         }
         return fields;
-    }
-
-    private static String template(Path folder, JsonNode config) {
-        Path file = folder.resolve("chat_template.jinja");
-        if (Files.isRegularFile(file)) {
-            try {
-                return Files.readString(file);
-            } catch (IOException e) {
-                throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
-            }
-        }
-        JsonNode template = config.path("chat_template");
-        return template.isString() ? template.asString() : "";
     }
 
     private static void put(String source, String[] tokens, int[] types, int id, String token, int type) {
