@@ -39,9 +39,9 @@ final class Listing {
         }
     }
 
-    /** With all biases trained the reference also saves a head's bias under the names of the wrapper around it. */
+    /** With all biases trained the reference also saves those of a module that is saved whole under the names of the wrapper around it. */
     private static boolean isLeftover(String name) {
-        return name.endsWith(".original_module.bias") || name.endsWith(".modules_to_save.bias");
+        return name.endsWith(".bias") && (name.contains(".original_module.") || name.contains(".modules_to_save."));
     }
 
     /** Names and shapes, whatever the types. */

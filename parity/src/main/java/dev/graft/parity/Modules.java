@@ -32,7 +32,11 @@ final class Modules {
             // Trained token rows are a module of their own inside the embedding.
             String module = layer.getKey().replaceFirst("\\.token_adapter$", "");
             Experts parameter = experts.get(module);
-            check.that(adapted.contains(module) || parameter != null, module + " isn't adapted");
+            // Where both sides of a model share an embedding, the reference counts it three times.
+            String shared = module.replaceFirst("(encoder|decoder)\\.embed_tokens$", "shared");
+            check.that(
+                    adapted.contains(module) || adapted.contains(shared) || parameter != null,
+                    module + " isn't adapted");
             JsonNode r = layer.getValue().path("r");
             JsonNode scaling = layer.getValue().path("scaling");
             Long rank = rank(adapter, module);

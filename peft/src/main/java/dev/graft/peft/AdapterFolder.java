@@ -50,8 +50,9 @@ final class AdapterFolder {
         TiedHead tied = TiedHead.of(base, given);
         AdapterConfig read = tied == null ? given : tied.both(given);
         Fields record = Files.exists(folder.resolve(RECORD)) ? Fields.read(folder.resolve(RECORD)) : null;
-        if (record != null) {
-            checkBase(base, record);
+        TrainedOn trained = record == null ? null : TrainedOn.of(record);
+        if (record != null && trained != null) {
+            trained.require(base, record.source() + ": the adapter");
         }
         String headFile = layout.headFile();
         boolean withHead = headFile != null
@@ -65,9 +66,14 @@ final class AdapterFolder {
                 ReadAhead ahead = new ReadAhead(head == null ? List.of(tensors) : List.of(tensors, head))) {
             Stored stored = new Stored(tensors.path(), ahead.tensors(), beside, layout, read, served);
             Adapter adapter = naming(file, () -> new Adapter(read.method().on(base), read, stored));
-            stored.refuseUnread(adapter);
-            if (tied != null) {
-                tied.requireEqual(adapter, tensors.path());
+            try {
+                stored.refuseUnread(adapter);
+                if (tied != null) {
+                    tied.requireEqual(adapter, tensors.path());
+                }
+            } catch (InputException refused) {
+                adapter.close();
+                throw refused;
             }
             return record == null ? adapter : adapter.answering(Answers.of(record));
         }
@@ -114,17 +120,6 @@ final class AdapterFolder {
             throw new InputException(folder + ": " + CONFIG + " is here but " + layout.tensorFile() + " is missing");
         }
         return Safetensors.open(file);
-    }
-
-    /** An adapter remembers what it was trained on; another base of equal shapes would give nonsense silently. */
-    private static void checkBase(Base base, Fields record) {
-        String fingerprint = record.stringOrNull("base_fingerprint");
-        if (fingerprint != null && !fingerprint.equals(base.fingerprint())) {
-            throw new InputException(record.source() + ": the adapter was trained on another base ("
-                    + record.string("base", "unknown") + ", fingerprint " + fingerprint.substring(0, 12)
-                    + "…), this one is " + base.name() + ", fingerprint "
-                    + base.fingerprint().substring(0, 12) + "…");
-        }
     }
 
     static void save(Adapter adapter, Path folder, Consumer<Path> more) {

@@ -153,7 +153,10 @@ final class PeftLayout implements FolderLayout {
         return NAMED.matcher(key).replaceFirst(".$1.$2");
     }
 
-    /** A tied masked-language-model head has its bias under two names, and a tied head the trained rows of the embedding under its own. */
+    /**
+     * A tied masked-language-model head has its bias under two names; a tied head has the trained rows of the embedding under its own, and so have both
+     * sides of a model whose embedding they share.
+     */
     @Override
     public List<String> twins(Adapter adapter, String parameter) {
         if (parameter.equals("cls.predictions.bias") || parameter.equals("lm_head.bias")) {
@@ -167,7 +170,17 @@ final class PeftLayout implements FolderLayout {
                 || parameter.equals(head.name() + rows)) {
             return List.of();
         }
-        return adapter.sites().contains(head) ? List.of("base_model.model." + head.name() + rows) : List.of();
+        List<String> twins = new ArrayList<>();
+        String embedding = parameter.substring(0, parameter.length() - rows.length());
+        if (embedding.equals("shared") || embedding.endsWith(".shared")) {
+            String model = "base_model.model." + embedding.substring(0, embedding.length() - "shared".length());
+            twins.add(model + "encoder.embed_tokens" + rows);
+            twins.add(model + "decoder.embed_tokens" + rows);
+        }
+        if (adapter.sites().contains(head)) {
+            twins.add("base_model.model." + head.name() + rows);
+        }
+        return twins;
     }
 
     /** PEFT saves the whole matrix of a targeted embedding or vocabulary head beside the update, where it has one of two names. */
@@ -203,9 +216,9 @@ final class PeftLayout implements FolderLayout {
         return copies;
     }
 
-    /** With bias "all" PEFT saves a head's bias under the names of its wrapper too. */
+    /** With bias "all" PEFT saves the biases of a module that is saved whole under the names of its wrapper too. */
     @Override
     public boolean isLeftover(String key, Adapter adapter) {
-        return key.endsWith(".original_module.bias") || key.endsWith(".modules_to_save.bias");
+        return key.endsWith(".bias") && (key.contains(".original_module.") || key.contains(".modules_to_save."));
     }
 }

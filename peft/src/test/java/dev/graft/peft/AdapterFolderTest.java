@@ -8,8 +8,10 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
+import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
 import dev.graft.models.Pass;
+import dev.graft.models.Task;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.tensor.NoGrad;
@@ -311,6 +313,28 @@ class AdapterFolderTest {
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("adapter_model.bin")
                 .hasMessageContaining("pickle files are never read");
+    }
+
+    /** PEFT with bias "all" saves the biases of a classifier of several layers thrice. */
+    @Test
+    void readsBiasesThatStandUnderTheNamesOfAWrapperToo() throws Exception {
+        Base base = Base.load(Bases.FIXTURES.resolve("bases/roberta-seqcls"), Base.Options.of(Task.SEQ_CLS));
+        LoraConfig all = LoraConfig.DEFAULT.withRank(2, 4).withTargets(Targets.names("query"));
+        Path folder = temporary.resolve("all");
+        Adapter.create(base, new Lora(all), 1).save(folder);
+        Path file = folder.resolve(TENSORS);
+        List<TensorData> tensors = new ArrayList<>();
+        try (TensorSource source = Safetensors.open(file)) {
+            source.names().forEach(name -> tensors.add(source.tensor(name)));
+        }
+        float[] zeros = new float[32];
+        for (String wrapper : List.of("original_module", "modules_to_save.default")) {
+            tensors.add(TensorData.of("base_model.model.classifier." + wrapper + ".dense.bias", zeros, 32));
+        }
+        Safetensors.write(file, tensors, Map.of("format", "pt"));
+
+        Adapter adapter = Adapter.load(base, folder);
+        assertThat(adapter.parameters()).containsKey("classifier.dense.bias");
     }
 
     @Test

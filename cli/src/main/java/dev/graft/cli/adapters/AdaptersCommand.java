@@ -89,10 +89,7 @@ public final class AdaptersCommand implements Runnable {
         Path source =
                 Files.isRegularFile(Path.of(adapter)) ? Path.of(adapter) : AdapterHeader.folder(adapter, new Hub());
         Store store = options.create();
-        Store.Added added = store.add(name, source, metrics == null ? Map.of() : metrics, !noServe);
-        if (tag != null) {
-            store.tag(added.version().title(), tag);
-        }
+        Store.Added added = store.add(name, source, metrics == null ? Map.of() : metrics, !noServe, tag);
         if (!added.leftOut().isEmpty()) {
             spec.commandLine()
                     .getErr()

@@ -24,6 +24,7 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * @param target what an alias stands for, such as {@code sql@stable}; null for an adapter, whose other fields count
  * @param canary what a share of an alias's requests gets in its place, or null
+ * @param last the largest number that a version has had: those of removed ones aren't given again
  * @param served the numbers that were served, the present one last; empty if none is
  * @param tags numbers by tag
  * @param versions in the order of their numbers
@@ -32,6 +33,7 @@ record NameRecord(
         String name,
         @Nullable String target,
         @Nullable Canary canary,
+        int last,
         List<Integer> served,
         Map<String, Integer> tags,
         List<StoredVersion> versions) {
@@ -42,11 +44,11 @@ record NameRecord(
     }
 
     static NameRecord of(String name) {
-        return new NameRecord(name, null, null, List.of(), Map.of(), List.of());
+        return new NameRecord(name, null, null, 0, List.of(), Map.of(), List.of());
     }
 
     static NameRecord alias(String name, String target, @Nullable Canary canary) {
-        return new NameRecord(name, target, canary, List.of(), Map.of(), List.of());
+        return new NameRecord(name, target, canary, 0, List.of(), Map.of(), List.of());
     }
 
     /** What an alias stands for, for all requests and for a share; nothing for an adapter. */
@@ -62,8 +64,7 @@ record NameRecord(
     }
 
     int next() {
-        StoredVersion newest = newest();
-        return newest == null ? 1 : newest.number() + 1;
+        return last + 1;
     }
 
     @Nullable
@@ -84,23 +85,23 @@ record NameRecord(
         all.removeIf(old -> old.number() == version.number());
         all.add(version);
         all.sort(Comparator.comparing(StoredVersion::number));
-        return new NameRecord(name, target, canary, served, tags, all);
+        return new NameRecord(name, target, canary, Math.max(last, version.number()), served, tags, all);
     }
 
     NameRecord serving(int number) {
         List<Integer> all = new ArrayList<>(served);
         all.add(number);
-        return new NameRecord(name, target, canary, all, tags, versions);
+        return new NameRecord(name, target, canary, last, all, tags, versions);
     }
 
     NameRecord withServed(List<Integer> numbers) {
-        return new NameRecord(name, target, canary, numbers, tags, versions);
+        return new NameRecord(name, target, canary, last, numbers, tags, versions);
     }
 
     NameRecord tagged(String tag, int number) {
         Map<String, Integer> all = new TreeMap<>(tags);
         all.put(tag, number);
-        return new NameRecord(name, target, canary, served, all, versions);
+        return new NameRecord(name, target, canary, last, served, all, versions);
     }
 
     NameRecord without(List<Integer> numbers) {
@@ -110,6 +111,7 @@ record NameRecord(
                 name,
                 target,
                 canary,
+                last,
                 served.stream().filter(number -> !numbers.contains(number)).toList(),
                 left,
                 versions.stream()
@@ -142,6 +144,7 @@ record NameRecord(
             }
             return Json.pretty(json) + "\n";
         }
+        json.put("last", last);
         ArrayNode numbers = json.putArray("served");
         served.forEach(numbers::add);
         ObjectNode named = json.putObject("tags");
@@ -169,7 +172,9 @@ record NameRecord(
             versions.add(StoredVersion.read(Fields.of(file + ": versions[" + versions.size() + "]", version)));
         }
         List<Integer> served = fields.integersOrNull("served");
-        NameRecord record = new NameRecord(name, null, null, served == null ? List.of() : served, tags, versions);
+        int newest = versions.stream().mapToInt(StoredVersion::number).max().orElse(0);
+        int last = fields.integer("last", newest, newest);
+        NameRecord record = new NameRecord(name, null, null, last, served == null ? List.of() : served, tags, versions);
         for (Integer number : record.served) {
             if (record.version(number) == null) {
                 throw new FormatException(file, "served has version " + number + ", which is not there");

@@ -7,6 +7,7 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.TrainedOn;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +19,7 @@ import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.function.BiFunction;
@@ -43,6 +45,7 @@ import tools.jackson.databind.node.ObjectNode;
  * reads as before or as after. Several processes may use one store: changes wait for a lock.
  */
 public final class Store {
+    private static final String STORE = "store.json";
     private static final String FORMAT = "graft-adapters";
     private static final byte[] SAMPLE = FORMAT.getBytes(StandardCharsets.UTF_8);
 
@@ -53,7 +56,7 @@ public final class Store {
     private Store(Path root, @Nullable Seal seal) {
         this.root = root;
         this.names = new NameFolder(root);
-        Path file = root.resolve("store.json");
+        Path file = root.resolve(STORE);
         if (!Files.isRegularFile(file)) {
             throw new InputException(root + ": is no store of adapters; `graft adapters add` makes one");
         }
@@ -67,7 +70,7 @@ public final class Store {
         }
         this.objects = new ObjectFolder(root, check != null, seal);
         if (seal != null && check != null) {
-            seal.open(Base64.getDecoder().decode(check), FORMAT, file.toString());
+            seal.open(Base64.getDecoder().decode(check), FORMAT, STORE);
         }
     }
 
@@ -83,7 +86,7 @@ public final class Store {
 
     /** Opens a store, or makes one, which is encrypted if there is a key. */
     public static Store create(Path root, @Nullable Seal seal) {
-        Path file = root.resolve("store.json");
+        Path file = root.resolve(STORE);
         if (!Files.exists(file)) {
             if (holdsSomething(root)) {
                 throw new InputException(root + ": holds other files; name an empty folder or a store of adapters");
@@ -91,7 +94,7 @@ public final class Store {
             ObjectNode json =
                     JsonNodeFactory.instance.objectNode().put("format", FORMAT).put("version", 1);
             if (seal != null) {
-                byte[] check = seal.close(SAMPLE, FORMAT, file.toString());
+                byte[] check = seal.close(SAMPLE, FORMAT, STORE);
                 json.put("key_check", Base64.getEncoder().encodeToString(check));
             }
             AtomicWrite.text(file, Json.pretty(json) + "\n");
@@ -213,10 +216,8 @@ public final class Store {
 
     private Adapter load(Base base, StoredVersion version, BiFunction<Base, Path, Adapter> load) {
         String wanted = version.baseFingerprint();
-        if (wanted != null && !wanted.equals(base.fingerprint())) {
-            throw new InputException(version.title() + " was trained on another base (" + version.base()
-                    + ", fingerprint " + wanted.substring(0, Math.min(12, wanted.length())) + "…), this one is "
-                    + base.name() + ", fingerprint " + base.fingerprint().substring(0, 12) + "…");
+        if (wanted != null) {
+            new TrainedOn(Objects.requireNonNullElse(version.base(), "unknown"), wanted).require(base, version.title());
         }
         return objects.sealed()
                 ? Memory.use(objects.plain(version), folder -> load.apply(base, folder))
@@ -254,26 +255,43 @@ public final class Store {
      * @throws InputException if it is no adapter that Graft reads
      */
     public Added add(String name, Path source, Map<String, Double> metrics, boolean serves) {
+        return add(name, source, metrics, serves, null);
+    }
+
+    /** The same, and gives the version a tag, which it takes from the version that had it. */
+    public Added add(String name, Path source, Map<String, Double> metrics, boolean serves, @Nullable String tag) {
         Reference.requireName(name);
+        if (tag != null) {
+            Reference.requireTag(tag);
+        }
+        metrics.forEach((metric, value) -> {
+            if (!Double.isFinite(value)) {
+                throw new InputException("the metric " + metric + " is " + value + ", expected a finite number");
+            }
+        });
         Content content = Content.read(source);
         String id = content.id();
         return names.locked(() -> {
-            NameRecord known = names.find(name);
-            if (known != null && known.target() != null) {
-                throw new InputException(name + " is an alias of " + known.target() + "; remove it first");
+            NameRecord found = names.find(name);
+            if (found != null && found.target() != null) {
+                throw new InputException(name + " is an alias of " + found.target() + "; remove it first");
             }
-            NameRecord record = known == null ? NameRecord.of(name) : known;
+            NameRecord record = found == null ? NameRecord.of(name) : found;
             StoredVersion newest = record.newest();
-            if (newest != null && newest.id().equals(id) && objects.damage(newest) == null) {
-                if (serves && !Integer.valueOf(newest.number()).equals(record.current())) {
-                    names.write(record.serving(newest.number()));
-                }
-                return new Added(newest, content.leftOut());
+            boolean isKnown = newest != null && newest.id().equals(id) && objects.damage(newest) == null;
+            StoredVersion version = newest != null && isKnown
+                    ? newest
+                    : StoredVersion.of(name, record.next(), id, content, metrics, objects.put(id, content));
+            NameRecord with = isKnown ? record : record.with(version);
+            if (serves && !Integer.valueOf(version.number()).equals(with.current())) {
+                with = with.serving(version.number());
             }
-            StoredVersion version =
-                    StoredVersion.of(name, record.next(), id, content, metrics, objects.put(id, content));
-            NameRecord with = record.with(version);
-            names.write(serves ? with.serving(version.number()) : with);
+            if (tag != null) {
+                with = with.tagged(tag, version.number());
+            }
+            if (!with.equals(found)) {
+                names.write(with);
+            }
             return new Added(version, content.leftOut());
         });
     }
@@ -295,8 +313,7 @@ public final class Store {
     /** Gives a version a tag, which it takes from the version that had it. */
     public void tag(String reference, String tag) {
         Reference.requireTag(tag);
-        StoredVersion version = resolve(reference);
-        names.change(version.name(), record -> record.tagged(tag, version.number()));
+        changed(reference, (record, version) -> record.tagged(tag, version.number()));
     }
 
     /** Makes a name stand for a reference to an adapter, for all requests. */
@@ -343,9 +360,20 @@ public final class Store {
 
     /** Serves another version of an adapter from now on. */
     public StoredVersion serve(String reference) {
-        StoredVersion version = resolve(reference);
-        names.change(version.name(), record -> record.serving(version.number()));
-        return version;
+        return changed(reference, (record, version) -> record.serving(version.number()));
+    }
+
+    /** Changes the record of the version that a reference means while nobody else changes any. */
+    private StoredVersion changed(String reference, BiFunction<NameRecord, StoredVersion, NameRecord> change) {
+        return names.locked(() -> {
+            StoredVersion version = resolve(reference);
+            if (!version.name().equals(Reference.parse(reference).name())) {
+                throw new InputException(reference + " is an alias and has no versions of its own; name "
+                        + version.title() + ", or make the alias stand for another version");
+            }
+            names.write(change.apply(names.require(version.name()), version));
+            return version;
+        });
     }
 
     /**

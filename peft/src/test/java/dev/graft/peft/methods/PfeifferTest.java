@@ -97,4 +97,15 @@ class PfeifferTest extends MethodContract {
         assertThat(effectOfDropout(Bases.load(Bases.LLAMA), half)).isGreaterThan(1e-2);
         assertThat(effectOfDropout(Bases.load(Bases.LLAMA), none)).isLessThan(1e-5);
     }
+
+    /** As Python's 40 // 0.4 and so on. */
+    @Test
+    void aFractionOfAWidthIsPythonsWholeQuotient() {
+        assertThat(BottleneckConfig.reduced(40, 0.4)).isEqualTo(99);
+        assertThat(BottleneckConfig.reduced(48, 0.4)).isEqualTo(119);
+        assertThat(BottleneckConfig.reduced(40, 0.5)).isEqualTo(80);
+        assertThat(BottleneckConfig.reduced(384, 16)).isEqualTo(24);
+        assertThat(BottleneckConfig.reduced(100, 16)).isEqualTo(6);
+        assertThat(BottleneckConfig.reduced(24, 0.1)).isEqualTo(239);
+    }
 }

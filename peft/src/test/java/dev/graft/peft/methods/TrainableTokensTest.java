@@ -4,13 +4,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
+import dev.graft.formats.Safetensors;
+import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
+import dev.graft.models.Task;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
 import dev.graft.peft.MethodContract;
 import dev.graft.peft.Targets;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class TrainableTokensTest extends MethodContract {
     /** Two tokens of the batch and one that isn't there. */
@@ -41,6 +49,27 @@ class TrainableTokensTest extends MethodContract {
         assertThatThrownBy(() -> Adapter.create(base, TrainableTokens.of(3, 3), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("twice");
+    }
+
+    /** As PEFT 0.21 saves them. */
+    @ParameterizedTest
+    @CsvSource({"t5, ''", "bart, model."})
+    void anEmbeddingThatBothSidesShareIsSavedUnderAllItsNames(String name, String model, @TempDir Path folder) {
+        Base base = Base.load(Bases.FIXTURES.resolve("bases/" + name), Base.Options.of(Task.SEQ_2_SEQ_LM));
+        Adapter adapter = Adapter.create(base, THREE.withTargets(Targets.names("shared")), 1);
+        adapter.save(folder.resolve("a"));
+
+        try (TensorSource tensors = Safetensors.open(folder.resolve("a/adapter_model.safetensors"))) {
+            assertThat(tensors.names())
+                    .containsExactlyInAnyOrderElementsOf(Stream.of(
+                                    model + "shared",
+                                    model + "encoder.embed_tokens",
+                                    model + "decoder.embed_tokens",
+                                    "lm_head")
+                            .map(module -> "base_model.model." + module + ".trainable_tokens_delta")
+                            .toList());
+        }
+        assertThat(Adapter.load(base, folder.resolve("a")).trainableCount()).isEqualTo(adapter.trainableCount());
     }
 
     @Test

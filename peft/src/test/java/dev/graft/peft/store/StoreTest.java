@@ -301,6 +301,57 @@ class StoreTest {
     }
 
     @Test
+    void aVersionThatCantBeTaggedOrToldIsNotAdded() {
+        Store store = store();
+        add(store, "sql", 1);
+        for (String tag : List.of("3", "a/b", "")) {
+            assertThatThrownBy(() -> store.add("sql", adapter(2), Map.of(), true, tag))
+                    .isInstanceOf(InputException.class);
+        }
+        assertThatThrownBy(() -> store.add("sql", adapter(2), Map.of("accuracy", Double.NaN), true))
+                .hasMessageContaining("accuracy is NaN");
+        assertThat(store.resolve("sql").number()).isEqualTo(1);
+
+        store.add("sql", adapter(2), Map.of(), false, "candidate");
+        assertThat(store.resolve("sql@candidate").number()).isEqualTo(2);
+        assertThat(store.resolve("sql").number()).isEqualTo(1);
+    }
+
+    @Test
+    void theNumberOfARemovedVersionIsNotGivenAgain() {
+        Store store = store();
+        add(store, "sql", 1);
+        store.add("sql", adapter(2), Map.of(), false);
+        store.remove("sql@2");
+        store.add("sql", adapter(3), Map.of(), false);
+        assertThatThrownBy(() -> store.resolve("sql@2")).isInstanceOf(UnknownAdapterException.class);
+        assertThat(store.resolve("sql@3").number()).isEqualTo(3);
+    }
+
+    @Test
+    void anAliasHasNoVersionToServeOrTag() {
+        Store store = store();
+        add(store, "sql", 1);
+        add(store, "sql", 2);
+        store.alias("prod", "sql@1");
+        assertThatThrownBy(() -> store.serve("prod")).hasMessageContaining("prod is an alias");
+        assertThatThrownBy(() -> store.tag("prod", "old")).hasMessageContaining("name sql@1");
+        assertThat(store.resolve("sql").number()).isEqualTo(2);
+    }
+
+    @Test
+    void anEncryptedStoreMayBeMoved() throws IOException {
+        Path key = folder.resolve("key");
+        Files.writeString(key, Seal.newKey());
+        add(Store.create(folder.resolve("sealed"), Seal.read(key)), "sql", 1);
+        Path moved = Files.move(folder.resolve("sealed"), folder.resolve("moved"));
+
+        Path spelt = moved.resolve("..").resolve("moved");
+        assertThat(first(Store.open(spelt, Seal.read(key)).load(Bases.load(Bases.LLAMA), "sql")))
+                .isEqualTo(first(Adapter.load(Bases.load(Bases.LLAMA), adapter(1))));
+    }
+
+    @Test
     void anEncryptedStoreHoldsNothingPlain() throws IOException {
         Path key = folder.resolve("key");
         Files.writeString(key, Seal.newKey());
