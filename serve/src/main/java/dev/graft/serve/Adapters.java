@@ -157,6 +157,23 @@ public final class Adapters {
         return known == null ? 0 : known.served.revision();
     }
 
+    /** Whether something answers to a model's name, without loading it. */
+    public boolean has(String model) {
+        try {
+            if (!model.equals(baseName)) {
+                find(source(adapter(model)));
+            }
+            return true;
+        } catch (UnknownAdapterException unknown) {
+            return false;
+        }
+    }
+
+    /** What an adapter is called without the base's name before it. */
+    private String adapter(String model) {
+        return model.startsWith(baseName + ":") ? model.substring(baseName.length() + 1) : model;
+    }
+
     public Counts counts() {
         return cache.counts();
     }
@@ -178,7 +195,7 @@ public final class Adapters {
         if (model.equals(baseName)) {
             return new Lease(alone, null, null);
         }
-        String name = model.startsWith(baseName + ":") ? model.substring(baseName.length() + 1) : model;
+        String name = adapter(model);
         Canary canary = key == null ? null : canary(name);
         if (key != null && canary != null && canary.takes(name, key)) {
             return take(model, name, canary);
@@ -205,7 +222,7 @@ public final class Adapters {
 
     private Lease take(String model, String name, @Nullable Canary canary) {
         AdapterStore.Found found;
-        Source source;
+        Source source = null;
         try {
             source = source(name);
             found = canary == null ? find(source) : stored(canary.target());
@@ -214,11 +231,17 @@ public final class Adapters {
                     canary != null
                             ? canary.target() + ", which a share of the requests for " + InputException.shown(model)
                                     + " gets, does not exist; take the canary back or name another"
-                            : virtual(name) != null
-                                    ? "the model " + InputException.shown(model)
-                                            + " is made of others, of which one is gone: " + unknown.getMessage()
-                                    : "the model " + InputException.shown(model) + " does not exist; there are "
-                                            + baseName + " and its adapters " + names());
+                            : source instanceof Source.Stored stored
+                                            && !stored.path().equals(name)
+                                    ? "the model " + InputException.shown(model) + " stands for "
+                                            + InputException.shown(stored.path()) + ", which is gone: "
+                                            + unknown.getMessage()
+                                    : virtual(name) != null
+                                            ? "the model " + InputException.shown(model)
+                                                    + " is made of others, of which one is gone: "
+                                                    + unknown.getMessage()
+                                            : "the model " + InputException.shown(model) + " does not exist; there are "
+                                                    + baseName + " and its adapters " + names());
         }
         AdapterCache.Lease held = hold(name, found);
         try {
@@ -251,17 +274,26 @@ public final class Adapters {
     private AdapterCache.Lease hold(String name, AdapterStore.Found found) {
         return cache.lease(found.version(), found.cost(), () -> {
             Adapter adapter = Aside.run(() -> found.load().of(base, true));
-            if (adapter.base() != base) {
-                throw new InputException(
-                        "the adapter " + name + " repeats layers of its base, so it can't share a base with others");
+            try {
+                requireFit(name, adapter);
+                return adapter;
+            } catch (InputException refused) {
+                adapter.close();
+                throw refused;
             }
-            if (adapter.mixesRows()) {
-                throw new InputException("the adapter " + name + " ("
-                        + adapter.method().type().name()
-                        + ") answers a text by the other texts of its batch, so it can't be served; train a new one");
-            }
-            return adapter;
         });
+    }
+
+    private void requireFit(String name, Adapter adapter) {
+        if (adapter.base() != base) {
+            throw new InputException(
+                    "the adapter " + name + " repeats layers of its base, so it can't share a base with others");
+        }
+        if (adapter.mixesRows()) {
+            throw new InputException("the adapter " + name + " ("
+                    + adapter.method().type().name()
+                    + ") answers a text by the other texts of its batch, so it can't be served; train a new one");
+        }
     }
 
     /** What answers to a name, unless that has come to stand for something else while it was loaded. */
@@ -329,8 +361,17 @@ public final class Adapters {
      * @throws InputException if the name is taken, or the adapter doesn't fit
      */
     public void add(String name, String path) {
+        requireName(name, path);
         boolean itself = path.equals(name) || path.endsWith("/" + name);
         add(name, new Source.Stored(path), itself);
+    }
+
+    /** A name is a plain one, or what the store itself says, such as {@code sql@3}, which never means anything else. */
+    private static void requireName(String name, String path) {
+        if (!name.equals(path) && !FolderStore.isName(name)) {
+            throw new InputException("the name is " + InputException.shown(name)
+                    + ", expected letters, digits, dots, hyphens and underscores");
+        }
     }
 
     /**
@@ -340,10 +381,7 @@ public final class Adapters {
      * @throws InputException if the name is taken or none, or they can't be combined so
      */
     public void add(String name, VirtualAdapter made) {
-        if (!FolderStore.isName(name)) {
-            throw new InputException("the name is " + InputException.shown(name)
-                    + ", expected letters, digits, dots, hyphens and underscores");
-        }
+        requireName(name, "");
         add(name, made, false);
     }
 
@@ -376,6 +414,7 @@ public final class Adapters {
      * @throws InputException if the name is the base's, or the adapter doesn't fit
      */
     public void replace(String name, String path) {
+        requireName(name, path);
         if (name.equals(baseName)) {
             throw isThere(name);
         }
@@ -428,6 +467,7 @@ public final class Adapters {
                 removed.add(name);
             }
             added.keySet().removeAll(gone);
+            strengths.keySet().removeAll(gone);
             for (String one : gone) {
                 Lease pin = pins.remove(one);
                 if (pin != null) {

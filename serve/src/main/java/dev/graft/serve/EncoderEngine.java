@@ -126,7 +126,7 @@ public final class EncoderEngine implements Worker {
             }
         }
         WholeText.Request request = new WholeText.Request(ask, listener);
-        queue.offer(WholeText.of(request, base), WholeText::tenant);
+        queue.offer(WholeText.of(request, base), WholeText::tenant, () -> 0);
         return request.ticket;
     }
 

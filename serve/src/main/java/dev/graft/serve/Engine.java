@@ -141,13 +141,22 @@ public final class Engine implements Worker {
         return submit(List.of(ask), List.of(listener)).get(0);
     }
 
-    /** Queues several texts, all or none. */
+    /**
+     * Queues several texts, all or none.
+     *
+     * @throws InputException if a prompt can't be continued by this model, or there are more texts than could ever wait and be written
+     * @throws Refused if too many wait, or the engine stops
+     */
     public List<Ticket> submit(List<Ask> asks, List<Listener> listeners) {
+        int most = Math.max(options.queue, rows.length);
+        if (asks.size() > most) {
+            throw new InputException("there are " + asks.size() + " texts, at most " + most + " at once are taken");
+        }
         List<Row> fresh = new ArrayList<>();
         for (int i = 0; i < asks.size(); i++) {
             fresh.add(row(asks.get(i), listeners.get(i)));
         }
-        queue.offer(fresh, row -> row.ask.tenant());
+        queue.offer(fresh, row -> row.ask.tenant(), () -> rows.length - running());
         return fresh.stream().map(row -> row.ticket).toList();
     }
 
@@ -208,7 +217,7 @@ public final class Engine implements Worker {
                 }
             }
             for (Row row = queue.poll(); row != null; row = queue.poll()) {
-                row.listener.failed(why);
+                say(row, listener -> listener.failed(why));
                 letGo(row);
             }
         }
@@ -216,7 +225,19 @@ public final class Engine implements Worker {
 
     private void letGo(Row row) {
         queue.done(row.ask.tenant());
-        row.listener.left();
+        say(row, Listener::left);
+    }
+
+    /** Tells one who listens; whatever that does, the others' texts go on. */
+    private static void say(Row row, Consumer<Listener> word) {
+        try {
+            word.accept(row.listener);
+        } catch (RuntimeException failure) {
+            LOG.error(
+                    "who listens to a text of the adapter {} failed",
+                    row.ask.adapter().name(),
+                    failure);
+        }
     }
 
     /** Waits for work and lets those who wait in; false when there will be none. */
@@ -255,7 +276,7 @@ public final class Engine implements Worker {
             return true;
         }
         if (row.ticket.isLate()) {
-            row.listener.failed(Refused.late());
+            say(row, listener -> listener.failed(Refused.late()));
             return true;
         }
         return false;
@@ -278,9 +299,8 @@ public final class Engine implements Worker {
             if (row != null) {
                 row.cache().close();
                 slots.get(place / TILE).leave(place % TILE);
-                queue.done(row.ask.tenant());
-                lastWord.accept(row.listener);
-                row.listener.left();
+                say(row, lastWord);
+                letGo(row);
             }
         }
     }
@@ -473,11 +493,11 @@ public final class Engine implements Worker {
             for (Row row : rows) {
                 if (row != null && !row.ticket.isCancelled()) {
                     row.ticket.cancel();
-                    row.listener.failed(Refused.stopping());
+                    say(row, listener -> listener.failed(Refused.stopping()));
                 }
             }
             for (Row row = queue.poll(); row != null; row = queue.poll()) {
-                row.listener.failed(Refused.stopping());
+                say(row, listener -> listener.failed(Refused.stopping()));
                 letGo(row);
             }
         }

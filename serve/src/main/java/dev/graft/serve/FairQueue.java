@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
+import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,13 +45,15 @@ final class FairQueue<T> {
     /**
      * Takes all or none. The tenant of each is active until it is {@link #done}.
      *
+     * @param free how many don't have to wait where nobody does
      * @throws Refused if there is no room for them, or it takes nothing new
      */
-    synchronized void offer(List<T> items, Function<T, String> tenant) {
+    synchronized void offer(List<T> items, Function<T, String> tenant, IntSupplier free) {
         if (stopped) {
             throw new Refused(Refused.Reason.STOPPING, "the server is stopping and takes no new requests");
         }
-        if (size + items.size() > capacity) {
+        int room = size == 0 ? Math.max(capacity, free.getAsInt()) : capacity - size;
+        if (items.size() > room) {
             throw new Refused(Refused.Reason.FULL, size + " texts are waiting already, at most " + capacity + " may");
         }
         items.forEach(item -> add(tenant.apply(item), item));

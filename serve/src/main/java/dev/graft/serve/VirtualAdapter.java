@@ -25,6 +25,9 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 public final class VirtualAdapter implements Source {
+    /** As for the strength of an adapter. */
+    private static final int MOST_WEIGHT = 100;
+
     private final Map<String, Double> weights;
     private final Combination combination;
     private final Combination.Settings settings;
@@ -36,7 +39,7 @@ public final class VirtualAdapter implements Source {
      *
      * @param weights by their names on the server, in the order in which they are combined
      * @param rank the most that the rank of an update may be, as for {@link Combined#of}
-     * @throws InputException if there is none
+     * @throws InputException if there is none, or a weight is out of bounds
      */
     public VirtualAdapter(
             Map<String, Double> weights,
@@ -46,6 +49,12 @@ public final class VirtualAdapter implements Source {
         if (weights.isEmpty()) {
             throw new InputException("there is no adapter to combine");
         }
+        weights.forEach((name, weight) -> {
+            if (!(Math.abs(weight) <= MOST_WEIGHT)) {
+                throw new InputException("the weight of " + InputException.shown(name) + " is " + weight
+                        + ", expected a number from " + -MOST_WEIGHT + " to " + MOST_WEIGHT);
+            }
+        });
         this.weights = new LinkedHashMap<>(weights);
         this.combination = combination;
         this.settings = settings;

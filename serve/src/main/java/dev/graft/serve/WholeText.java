@@ -6,6 +6,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One of the texts of a request.
@@ -16,6 +18,8 @@ import java.util.Map;
  * @param alone whether it has a pass of its own
  */
 record WholeText(Request request, int place, int width, boolean alone) {
+    private static final Logger LOG = LoggerFactory.getLogger(WholeText.class);
+
     /** What is known of a request until all its texts are read. Used by the engine's thread. */
     static final class Request {
         final EncoderAsk ask;
@@ -36,10 +40,23 @@ record WholeText(Request request, int place, int width, boolean alone) {
 
         /** Says once that it isn't answered. */
         synchronized void fail(RuntimeException why) {
-            if (!failed && !ticket.isCancelled()) {
-                listener.failed(why);
-            }
+            boolean tells = !failed && !ticket.isCancelled();
             failed = true;
+            if (tells) {
+                say(() -> listener.failed(why));
+            }
+        }
+
+        /** Tells the one who listens; whatever that does, the others' texts go on. */
+        private void say(Runnable word) {
+            try {
+                word.run();
+            } catch (RuntimeException failure) {
+                LOG.error(
+                        "who listens to texts of the adapter {} failed",
+                        ask.adapter().name(),
+                        failure);
+            }
         }
 
         synchronized boolean isGone() {
@@ -58,9 +75,9 @@ record WholeText(Request request, int place, int width, boolean alone) {
             open--;
             if (open == 0) {
                 if (!isGone()) {
-                    listener.read(List.of(answers));
+                    say(() -> listener.read(List.of(answers)));
                 }
-                listener.left();
+                say(listener::left);
             }
         }
     }

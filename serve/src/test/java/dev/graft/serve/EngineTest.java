@@ -146,6 +146,19 @@ class EngineTest {
     }
 
     @Test
+    void whatHasRoomAtOnceNeedsNoQueue() {
+        try (Engine small = new Engine(BASE, null, new Engine.Options(8, 2, 32, 0))) {
+            List<Heard> all = Stream.generate(Heard::new).limit(8).toList();
+            Ask ask = Ask.of(PROMPT, tokens(1), ALONE);
+            small.submit(Collections.nCopies(8, ask), List.copyOf(all));
+            all.forEach(Heard::await);
+            assertThatThrownBy(() -> small.submit(Collections.nCopies(9, ask), Collections.nCopies(9, new Heard())))
+                    .isInstanceOf(InputException.class)
+                    .hasMessageContaining("there are 9 texts, at most 8 at once");
+        }
+    }
+
+    @Test
     void aFullQueueRefusesAtOnce() {
         CountDownLatch latch = new CountDownLatch(1);
         Heard held = holding(latch);

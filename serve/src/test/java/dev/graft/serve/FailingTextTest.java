@@ -27,6 +27,7 @@ import dev.graft.tensor.Tensors;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
@@ -149,6 +150,52 @@ class FailingTextTest {
             assertThat(later.await().tokens).isEqualTo(expected.get(0));
             assertThat(engine.running()).isZero();
         }
+    }
+
+    /** Nor does one who listens and fails, whatever is said. */
+    @Test
+    void whoFailsToListenIsLetGoAlone() {
+        Served base = Served.base("llama-gqa");
+        List<List<Token>> expected = alone(List.of(ask(base, 5, 6, 7)));
+        List<String> left = Collections.synchronizedList(new ArrayList<>());
+        Heard deafToTheEnd = new Heard() {
+            @Override
+            public void ended(Ended ended) {
+                throw new IllegalStateException("on purpose");
+            }
+
+            @Override
+            public void left() {
+                left.add("at the end");
+                throw new IllegalStateException("on purpose");
+            }
+        };
+        Heard deafToTokens = new Heard() {
+            @Override
+            public void token(Token token, String piece) {
+                throw new IllegalStateException("on purpose");
+            }
+
+            @Override
+            public void failed(RuntimeException why) {
+                throw new IllegalStateException("again", why);
+            }
+
+            @Override
+            public void left() {
+                left.add("at a token");
+            }
+        };
+        Heard neighbour = new Heard();
+        try (Engine engine = new Engine(BASE, null, Engine.Options.DEFAULT)) {
+            Ask ask = ask(base, 5, 6, 7);
+            engine.submit(List.of(ask, ask, ask), List.of(deafToTokens, deafToTheEnd, neighbour));
+            assertThat(neighbour.await().tokens).isEqualTo(expected.get(0));
+            Heard later = new Heard();
+            engine.submit(ask, later);
+            assertThat(later.await().tokens).isEqualTo(expected.get(0));
+        }
+        assertThat(left).containsExactly("at a token", "at the end");
     }
 
     /** Where nothing fails alone, all go on. */

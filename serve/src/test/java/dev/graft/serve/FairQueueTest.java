@@ -11,7 +11,7 @@ class FairQueueTest {
     private final FairQueue<String> queue = new FairQueue<>(100);
 
     private void offer(String... items) {
-        queue.offer(List.of(items), item -> item.substring(0, 1));
+        queue.offer(List.of(items), item -> item.substring(0, 1), () -> 0);
     }
 
     private List<String> served(int count, double cost) {
@@ -46,8 +46,8 @@ class FairQueueTest {
     void aQueueTakesAllOrNone() {
         FairQueue<String> small = new FairQueue<>(2);
 
-        small.offer(List.of("x"), item -> "a");
-        assertThatThrownBy(() -> small.offer(List.of("y", "z"), item -> "b"))
+        small.offer(List.of("x"), item -> "a", () -> 0);
+        assertThatThrownBy(() -> small.offer(List.of("y", "z"), item -> "b", () -> 5))
                 .isInstanceOfSatisfying(
                         Refused.class, why -> assertThat(why.reason()).isEqualTo(Refused.Reason.FULL));
         assertThat(small.size()).isEqualTo(1);

@@ -121,12 +121,12 @@ class VersionedStoreTest {
     @Test
     void aNameMayBeLikeACanary() {
         canary();
-        adapters.add("prod canary", "poet@2");
-        long revision = adapters.revision("prod canary");
+        adapters.add("prod-canary", "poet@2");
+        long revision = adapters.revision("prod-canary");
         try (Adapters.Lease lease = adapters.lease("prod", taken())) {
             assertThat(lease.served().name()).isEqualTo("prod");
         }
-        assertThat(adapters.revision("prod canary")).isEqualTo(revision);
+        assertThat(adapters.revision("prod-canary")).isEqualTo(revision);
     }
 
     @Test

@@ -42,6 +42,9 @@ public record Combined(
         double error,
         @Nullable Likeness likeness) {
 
+    /** Larger ones make updates that single precision can't hold. */
+    private static final int MOST_WEIGHT = 1_000_000;
+
     /**
      * Combines adapters of one base.
      *
@@ -89,8 +92,10 @@ public record Combined(
             throw new InputException("there are " + adapters.size() + " adapters and " + weights.size()
                     + " weights, expected as many of both");
         }
-        if (!weights.stream().allMatch(Double::isFinite) || weights.stream().allMatch(w -> w == 0)) {
-            throw new InputException("the weights are " + weights + ", expected numbers that aren't all 0");
+        boolean fit = weights.stream().allMatch(weight -> Math.abs(weight) <= MOST_WEIGHT);
+        if (!fit || weights.stream().allMatch(weight -> weight == 0)) {
+            throw new InputException("the weights are " + weights + ", expected numbers of at most " + MOST_WEIGHT
+                    + " in magnitude that aren't all 0");
         }
         Base base = adapters.get(0).base();
         if (!adapters.stream().allMatch(adapter -> adapter.base() == base)) {

@@ -32,6 +32,7 @@ final class Exchange {
     private @Nullable String model;
     private @Nullable String adapter;
     private String requestKey = "";
+    private @Nullable ApiError brokenBy;
     private boolean isRead;
 
     Exchange(Request request, Response response, Limits limits, Keys.@Nullable Key key) {
@@ -51,8 +52,20 @@ final class Exchange {
         return key == null ? null : key.name();
     }
 
+    /** What came of it: what it was answered with, or what ended a stream that had begun well. */
     int status() {
-        return response.getStatus();
+        return brokenBy == null ? response.getStatus() : brokenBy.status();
+    }
+
+    /** Ends a stream that can't go on by saying why. */
+    void breakOff(ApiError why) throws IOException {
+        brokenBy = why;
+        event(Json.compact(why.json()));
+    }
+
+    /** Says which model it is about, where it isn't the one that answers. */
+    void about(String name) {
+        model = name;
     }
 
     /** The model that its body names, as it is for the log; null before the body is read. */
@@ -114,7 +127,7 @@ final class Exchange {
                 413, "invalid_request_error", null, "the body has more than " + limits.bodyBytes() + " bytes");
         InputStream in = Content.Source.asInputStream(request);
         boolean announced = request.getLength() > limits.bodyBytes();
-        byte[] body = announced ? new byte[0] : in.readNBytes(limits.bodyBytes() + 1);
+        byte[] body = announced ? new byte[0] : read(in, limits.bodyBytes() + 1);
         if (announced || body.length > limits.bodyBytes()) {
             // A client that still writes doesn't see the answer: up to twice the limit is taken and thrown away.
             // One that asked whether it may write reads the answer at once.
@@ -127,6 +140,17 @@ final class Exchange {
         // From here on the client waits for us, not we for it.
         request.addIdleTimeoutListener(Exchange::isOurFault);
         return body;
+    }
+
+    private static byte[] read(InputStream in, int most) throws IOException {
+        try {
+            return in.readNBytes(most);
+        } catch (IOException failure) {
+            if (failure.getCause() instanceof TimeoutException) {
+                throw new ApiError(408, "timeout_error", null, "the rest of the body didn't come");
+            }
+            throw failure;
+        }
     }
 
     private static boolean isOurFault(TimeoutException idle) {

@@ -109,7 +109,7 @@ public final class Keys {
                     "a key's name is " + name + ", expected up to 64 letters, digits, dots and dashes");
         }
         List<String> lines = Files.exists(file) ? new ArrayList<>(lines(file)) : new ArrayList<>();
-        if (lines.stream().anyMatch(line -> line.strip().startsWith(name + " "))) {
+        if (lines.stream().anyMatch(line -> line.strip().split("\\s+", 2)[0].equals(name))) {
             throw new InputException(file + " has a key of the name " + name + " already");
         }
         byte[] random = new byte[24];

@@ -29,6 +29,7 @@ final class LoadAdapter implements Route {
     public void answer(Exchange exchange) throws IOException {
         Fields fields = exchange.body();
         String name = fields.string("lora_name");
+        exchange.about(name);
         boolean made = load && fields.has("adapters");
         try {
             if (made) {

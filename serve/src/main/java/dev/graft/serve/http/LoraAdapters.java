@@ -43,9 +43,13 @@ final class LoraAdapters implements Route {
                 if (name == null) {
                     throw fields.wrong("id", "one of " + numbered.keySet() + ", as GET /lora-adapters gives them");
                 }
-                scales.put(name, fields.number("scale", 1, -100, 100));
+                fields.number("scale");
+                if (scales.put(name, fields.number("scale", 0, -100, 100)) != null) {
+                    throw fields.refused("id", "comes twice");
+                }
                 fields.refuseUnread("It is not supported; leave it out");
             }
+            exchange.about(new TreeMap<>(scales).toString());
             names.forEach(name -> adapters.strength(name, scales.getOrDefault(name, 0.0)));
         }
         ArrayNode list = JsonNodeFactory.instance.arrayNode();

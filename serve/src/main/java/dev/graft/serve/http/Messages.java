@@ -54,8 +54,15 @@ final class Messages {
         ObjectNode plain = f.copy();
         Tools.openArguments(plain);
         JsonNode content = node.path("content");
-        boolean absent = content.isNull() || (content.isMissingNode() && node.has("tool_calls"));
-        if (!content.isString() && !(absent && role.equals("assistant"))) {
+        JsonNode calls = node.path("tool_calls");
+        if (calls.isArray() && !calls.isEmpty() && !role.equals("assistant")) {
+            throw f.refused("tool_calls", "are an assistant's, the message's role is " + role);
+        }
+        boolean absent = content.isNull() || content.isMissingNode();
+        if (absent && role.equals("assistant") && !calls.isEmpty()) {
+            return Message.of(plain);
+        }
+        if (!content.isString()) {
             plain.put("content", text(f, content));
         }
         return Message.of(plain);
@@ -69,10 +76,11 @@ final class Messages {
         for (int i = 0; i < content.size(); i++) {
             JsonNode part = content.get(i);
             if (!part.path("type").asString("").equals("text")
-                    || !part.path("text").isString()) {
+                    || !part.path("text").isString()
+                    || part.size() != 2) {
                 throw f.refused(
                         "content[" + i + "]",
-                        "is not text; only parts {\"type\": \"text\", \"text\": …} are supported");
+                        "is not text alone; only parts {\"type\": \"text\", \"text\": …} are supported");
             }
             text.append(part.path("text").stringValue());
         }

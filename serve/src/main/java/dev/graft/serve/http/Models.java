@@ -25,7 +25,7 @@ final class Models implements Route {
         String path = exchange.path();
         if (path.length() > PATH.length()) {
             String name = path.substring(PATH.length() + 1);
-            if (!name.equals(adapters.baseName()) && !adapters.names().contains(name)) {
+            if (!adapters.has(name)) {
                 throw new ApiError(404, "invalid_request_error", "model_not_found", "there is no such model")
                         .about("model");
             }

@@ -51,6 +51,7 @@ final class Router extends Handler.Abstract {
         try {
             String path = exchange.path();
             if (OPEN.contains(path)) {
+                requireRead(exchange);
                 health(path, exchange);
             } else {
                 requireOwnPage(request);
@@ -196,9 +197,22 @@ final class Router extends Handler.Abstract {
         if (allowed.isEmpty()) {
             throw others.at(path);
         }
+        throw notAllowed(exchange, allowed);
+    }
+
+    private static void requireRead(Exchange exchange) {
+        if (!exchange.method().equals("GET") && !exchange.method().equals("HEAD")) {
+            throw notAllowed(exchange, "GET, HEAD");
+        }
+    }
+
+    private static ApiError notAllowed(Exchange exchange, String allowed) {
         exchange.header("Allow", allowed);
-        throw new ApiError(
-                405, "invalid_request_error", "method_not_allowed", path + " takes " + allowed + " and not " + method);
+        return new ApiError(
+                405,
+                "invalid_request_error",
+                "method_not_allowed",
+                exchange.path() + " takes " + allowed + " and not " + exchange.method());
     }
 
     /** Tells a client why it gets no answer; returns what the connection can't go on with. */

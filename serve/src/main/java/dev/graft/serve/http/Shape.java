@@ -89,6 +89,8 @@ enum Shape {
             offset += text.length();
             ObjectNode top = tops.addObject();
             token.likeliest().forEach(likely -> top.put(text(likely.id(), tokenizer), likely.logprob()));
+            // As OpenAI's: one more where the token is none of the likeliest.
+            top.put(text, token.logprob());
         }
     }
 

@@ -212,15 +212,15 @@ record TextRequest(
             if (functions != null && !functions.isNull()) {
                 throw f.refused("functions", "is not supported; use tools");
             }
-            if (f.bool("store", false)) {
-                throw f.refused("store", "is true, but nothing is stored");
-            }
         } else {
             f.integer("best_of", 1, 1, 1);
             String suffix = f.stringOrNull("suffix");
             if (suffix != null && !suffix.isEmpty()) {
                 throw f.refused("suffix", "is not supported; leave it out");
             }
+        }
+        if (f.bool("store", false)) {
+            throw f.refused("store", "is true, but nothing is stored");
         }
         f.choice("service_tier", "auto", "auto", "default");
     }

@@ -182,7 +182,8 @@ final class Texts implements Route {
                                 "the prompt has " + prompt.length + " tokens, the model can take " + engine.longest())
                         .about(shape.input);
             }
-            int absent = shape == Shape.CHAT ? exchange.limits().newTokens() : 16;
+            int usual = shape == Shape.CHAT ? Integer.MAX_VALUE : 16;
+            int absent = Math.min(usual, exchange.limits().newTokens());
             Integer asked = request.maxTokens();
             int most = Math.min(room, asked == null ? absent : asked);
             for (int copy = 1; copy <= request.n(); copy++) {
@@ -353,7 +354,7 @@ final class Texts implements Route {
                 if (!begun) {
                     throw failure.why;
                 }
-                exchange.event(Json.compact(ApiError.of(failure.why).json()));
+                exchange.breakOff(ApiError.of(failure.why));
                 watch.close();
                 exchange.end();
                 return;
@@ -382,7 +383,11 @@ final class Texts implements Route {
                 ObjectNode delta = choice.putObject("delta");
                 delta.put("role", "assistant");
                 delta.put("content", "");
+                choice.putNull("logprobs");
                 choice.putNull("finish_reason");
+                if (answer.request.usage()) {
+                    body.putNull("usage");
+                }
                 exchange.event(Json.compact(body));
             } else if (!answer.echo(i).isEmpty()) {
                 chunk(exchange, answer, i, new Piece.Said(answer.echo(i)), null, null);

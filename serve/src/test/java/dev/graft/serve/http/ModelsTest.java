@@ -2,6 +2,7 @@ package dev.graft.serve.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.graft.formats.AtomicWrite;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -100,6 +101,53 @@ class ModelsTest extends WithTinyChat {
         assertThat(again("tiny").error()).contains("is loaded already");
     }
 
+    @Test
+    void aNameMeansWhatItSays() {
+        for (String name : List.of("poet@3", "tiny:poet", "", "a b", "\\ud800", "x".repeat(300))) {
+            assertThat(client.post(
+                                    "/v1/load_lora_adapter",
+                                    "{\"lora_name\": \"" + name + "\", \"lora_path\": \"clerk\"}")
+                            .error())
+                    .as(name)
+                    .contains("expected letters, digits");
+        }
+        assertThat(client.get("/v1/models/tiny:poet").json().path("id").stringValue())
+                .isEqualTo("tiny:poet");
+        assertThat(client.get("/v1/models/tiny:nobody").status()).isEqualTo(404);
+    }
+
+    @Test
+    void anAdapterThatComesAgainActsWholly() {
+        client.post("/v1/load_lora_adapter", "{\"lora_name\": \"again\", \"lora_path\": \"poet\"}");
+        String poet = client.ask("again", "").content();
+        tiny.adapters.strength("again", 0);
+        assertThat(client.ask("again", "").content())
+                .isEqualTo(client.ask("tiny", "").content())
+                .isNotEqualTo(poet);
+        client.post("/v1/unload_lora_adapter", "{\"lora_name\": \"again\"}");
+        client.post("/v1/load_lora_adapter", "{\"lora_name\": \"again\", \"lora_path\": \"poet\"}");
+        assertThat(client.ask("again", "").content()).isEqualTo(poet);
+        client.post("/v1/unload_lora_adapter", "{\"lora_name\": \"again\"}");
+    }
+
+    @Test
+    void whatIsGoneBehindANameIsNamed() throws IOException {
+        tiny.lora("soon", 31);
+        client.post("/v1/load_lora_adapter", "{\"lora_name\": \"other\", \"lora_path\": \"soon\"}");
+        AtomicWrite.delete(tiny.adapterFolder.resolve("soon"));
+        assertThat(client.ask("other", "").error()).contains("\"other\" stands for \"soon\", which is gone");
+        client.post("/v1/unload_lora_adapter", "{\"lora_name\": \"other\"}");
+    }
+
+    @Test
+    void healthIsOnlyRead() {
+        for (String path : List.of("/health", "/ready")) {
+            Client.Reply reply = client.post(path, "{}");
+            assertThat(reply.status()).isEqualTo(405);
+            assertThat(reply.response().headers().firstValue("Allow")).contains("GET, HEAD");
+        }
+    }
+
     private Client.Reply again(String name) {
         return client.post(
                 "/v1/load_lora_adapter",
@@ -125,6 +173,10 @@ class ModelsTest extends WithTinyChat {
                 .isEqualTo(400);
         assertThat(client.post("/lora-adapters", "{}").status()).isEqualTo(400);
         assertThat(client.post("/lora-adapters", "[{\"scale\": 1}]").error()).contains("id is missing");
+        assertThat(client.post("/lora-adapters", "[{\"id\": 0}]").error()).contains("scale is missing");
+        assertThat(client.post("/lora-adapters", "[{\"id\": 0, \"scale\": 1}, {\"id\": 0, \"scale\": 0}]")
+                        .error())
+                .contains("comes twice");
     }
 
     @Test

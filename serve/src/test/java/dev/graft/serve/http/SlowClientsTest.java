@@ -93,6 +93,20 @@ class SlowClientsTest {
     }
 
     @Test
+    void aBodyThatStops() throws Exception {
+        try (Socket socket = connect(1 << 16)) {
+            socket.setSoTimeout(20_000);
+            socket.getOutputStream()
+                    .write(("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                                    + "Content-Length: 200\r\n\r\n{")
+                            .getBytes(StandardCharsets.US_ASCII));
+            assertThat(new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+                    .startsWith("HTTP/1.1 408 ")
+                    .contains("the rest of the body didn't come");
+        }
+    }
+
+    @Test
     void aBodyThatHasNoEnd() throws Exception {
         assertThat(dripped(
                         "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

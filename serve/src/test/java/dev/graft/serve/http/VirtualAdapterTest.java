@@ -92,6 +92,7 @@ class VirtualAdapterTest {
                     "{\"lora_name\": \"x\", \"adapters\": {}}",
                     "{\"lora_name\": \"x\", \"adapters\": {\"poet\": \"much\"}}",
                     "{\"lora_name\": \"x\", \"adapters\": {\"poet\": 0}}",
+                    "{\"lora_name\": \"x\", \"adapters\": {\"poet\": 1, \"clerk\": 1e30}}",
                     "{\"lora_name\": \"../x\", \"adapters\": {\"poet\": 1}}",
                     "{\"lora_name\": \"poet\", \"adapters\": {\"clerk\": 1}}",
                     "{\"lora_name\": \"tiny\", \"adapters\": {\"clerk\": 1}}",
