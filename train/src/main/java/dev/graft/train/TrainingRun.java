@@ -155,6 +155,8 @@ final class TrainingRun {
         step = state.step();
         epoch = state.epoch();
         batch = state.batch();
+        loss = state.loss();
+        tokens = state.tokens();
         evaluationDue = state.evaluationDue();
         savedAt = step;
         if (best != null && state.best() != null) {
@@ -162,6 +164,8 @@ final class TrainingRun {
             Tensor values = copy(optimizer.parameters().values());
             if (Snapshot.restoreBest(from.folder(), values)) {
                 bestValues = values;
+            } else {
+                values.close();
             }
         }
     }
@@ -328,7 +332,7 @@ final class TrainingRun {
             BestScore now = before.observe(step, value, stopping == null ? 0 : stopping.minimumGain());
             best = now;
             if (now.step() == step) {
-                bestValues = copy(optimizer.parameters().values());
+                keepBest();
             }
         }
         evaluatedAt = step;
@@ -358,6 +362,8 @@ final class TrainingRun {
                 epochEnds ? epoch + 1 : epoch,
                 epochEnds ? 0 : batch,
                 best,
+                loss,
+                tokens,
                 evaluationDue,
                 Map.of("seed", settings.seed()),
                 config);
@@ -388,7 +394,19 @@ final class TrainingRun {
                 trainer.adapter().save(adapter, trainer.beside());
             }
         }
-        return new TrainResult(step, loss, metrics, best, tokens, progress.elapsed(), reason, adapter);
+        return new TrainResult(step, started.step(), loss, metrics, best, tokens, progress.elapsed(), reason, adapter);
+    }
+
+    private void keepBest() {
+        Tensor values = optimizer.parameters().values();
+        if (bestValues == null) {
+            bestValues = copy(values);
+            return;
+        }
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            bestValues.copy_(values);
+        }
     }
 
     private static Tensor copy(Tensor values) {

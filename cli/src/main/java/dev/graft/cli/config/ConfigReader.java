@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -184,17 +185,32 @@ public final class ConfigReader {
     }
 
     private void take(List<List<Setting>> layers) {
+        List<Setting> before = List.of();
         for (List<Setting> layer : layers) {
             for (Setting setting : layer) {
                 Setting canonical = canonical(setting, false);
                 if (canonical != null && canonical.name().equals("method")) {
                     method = (String) Keys.METHOD.read(canonical.value(), canonical.origin());
+                    before = layers.subList(0, layers.indexOf(layer)).stream()
+                            .flatMap(List::stream)
+                            .toList();
                 }
             }
+        }
+        // A recipe's options of its method mean nothing to another one that takes its place.
+        List<Setting> another = before.stream()
+                .filter(setting -> CompareConfig.belongsToAnother(setting.name(), method))
+                .toList();
+        if (!another.isEmpty()) {
+            notices.accept("method is " + method + ", so these are left out: "
+                    + another.stream().map(Setting::origin).collect(Collectors.joining(", ")));
         }
         for (List<Setting> layer : layers) {
             Map<String, Setting> given = new LinkedHashMap<>();
             for (Setting setting : layer) {
+                if (another.contains(setting)) {
+                    continue;
+                }
                 Setting canonical = canonical(setting, true);
                 if (canonical == null) {
                     continue;

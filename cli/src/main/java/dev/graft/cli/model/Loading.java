@@ -46,7 +46,27 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
     public static Loading of(
             String model, List<String> adapters, HeadOptions head, ComputeOptions compute, PrintWriter err) {
         useThreads(compute);
-        return of(model, adapters, headers -> options(head, headers, compute), err);
+        return of(
+                model,
+                adapters,
+                headers -> {
+                    headers.forEach(header -> requireLabels(head.labels(), header));
+                    return options(head, headers, compute);
+                },
+                err);
+    }
+
+    /** Classes in another order would give every answer another name. PEFT's files don't name them. */
+    private static void requireLabels(List<String> given, AdapterHeader adapter) {
+        List<String> known = adapter.labels();
+        boolean named = !known.stream().allMatch(label -> label.matches("LABEL_[0-9]+"));
+        if (!given.isEmpty() && !known.isEmpty() && (named ? !known.equals(given) : known.size() != given.size())) {
+            throw new InputException("--labels names the classes " + String.join(", ", given) + ", but "
+                    + adapter.folder()
+                    + (named
+                            ? " was trained with " + String.join(", ", known) + "; leave --labels out"
+                            : " has " + known.size() + " of them"));
+        }
     }
 
     /**

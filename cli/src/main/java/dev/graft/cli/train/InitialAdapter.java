@@ -10,6 +10,7 @@ import dev.graft.models.Base;
 import dev.graft.models.sites.Linear;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.AdapterConfig;
+import dev.graft.peft.TrainedOn;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -62,6 +63,10 @@ public record InitialAdapter(RunConfig config) {
             return null;
         }
         Path folder = folder(given);
+        TrainedOn trained = TrainedOn.read(folder);
+        if (trained != null) {
+            trained.require(base, "init_adapter " + given);
+        }
         requireLabels(given, AdapterHeader.read(folder).labels(), base.labels(), err);
         List<String> known = ServingRecord.read(folder).tasks();
         if (!known.isEmpty() && !known.equals(tasks.names())) {

@@ -34,6 +34,7 @@ import dev.graft.train.log.CsvLog;
 import dev.graft.train.log.JsonLinesLog;
 import dev.graft.train.log.TensorBoardLog;
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -122,8 +123,11 @@ record TrainRun(Prepared prepared, Path folder, String command, PrintWriter err)
                     meter.read(),
                     curves,
                     resolved);
-            if (saved != null) {
+            boolean didNothing = result.steps() == result.from() && Files.exists(folder.resolve("report.json"));
+            if (saved != null && !didNothing) {
                 report.write(folder);
+            } else if (saved != null) {
+                line.print("The run was finished already: its report stays as it is");
             } else {
                 line.print(
                         result.steps() == 0

@@ -58,6 +58,20 @@ class ConfigReaderTest {
     }
 
     @Test
+    void anotherMethodLeavesTheOptionsOfTheRecipesOneOut() {
+        String yaml = MINIMAL + "method: lora\nlora: {r: 8, alpha: 16}\nepochs: 2\n";
+        RunConfig config = read(yaml, "method=ia3");
+        assertThat(config.base().method()).isEqualTo("ia3");
+        assertThat(config.methodOptions()).doesNotContainKeys("r", "alpha");
+        assertThat(notices)
+                .containsExactly(
+                        "method is ia3, so these are left out: " + recipe + ":4: lora.r, " + recipe + ":4: lora.alpha");
+        assertThatThrownBy(() -> read(yaml, "method=ia3", "lora.r=4"))
+                .as("what is asked for beside it isn't")
+                .hasMessageContaining("lora.r: unknown option; it belongs to method lora, but method is ia3");
+    }
+
+    @Test
     void theDefaultsAreThoseOfTheField() {
         RunConfig config = overridden();
 

@@ -59,6 +59,10 @@ public record RunReport(
         json.put("trainable_percent", trainablePercent());
         json.put("reason", reason());
         json.put("steps", result.steps());
+        if (result.from() > 0) {
+            // What it took is that of the steps since.
+            json.put("resumed_at_step", result.from());
+        }
         json.put("tokens", result.tokens());
         json.put("seconds", result.elapsed().toMillis() / 1000.0);
         Scores.put(json, "loss", result.loss());

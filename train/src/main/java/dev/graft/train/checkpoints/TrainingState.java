@@ -25,6 +25,8 @@ import tools.jackson.databind.node.ObjectNode;
  * @param epoch the epoch that the next batch belongs to, from 0
  * @param batch the next batch within that epoch, from 0: the data cursor
  * @param best the watched metric, null if none is watched
+ * @param loss of the last step; NaN if none was kept
+ * @param tokens real tokens that the steps saw
  * @param evaluationDue whether the evaluation of this step was abandoned and is to be done before the next one
  * @param random seeds and counters of the generators, by name
  * @param config every setting that influences the result; a run resumes only with an equal one
@@ -34,6 +36,8 @@ public record TrainingState(
         int epoch,
         int batch,
         @Nullable BestScore best,
+        double loss,
+        long tokens,
         boolean evaluationDue,
         Map<String, Long> random,
         JsonNode config) {
@@ -81,6 +85,10 @@ public record TrainingState(
                 score.put("reference", best.reference());
             }
         }
+        if (Double.isFinite(loss)) {
+            json.put("loss", loss);
+        }
+        json.put("tokens", tokens);
         if (evaluationDue) {
             json.put("evaluation_due", true);
         }
@@ -114,6 +122,8 @@ public record TrainingState(
                     json.required("epoch").intValue(),
                     json.required("batch").intValue(),
                     best,
+                    json.path("loss").asDouble(Double.NaN),
+                    json.path("tokens").asLong(0),
                     json.path("evaluation_due").asBoolean(false),
                     random,
                     json.required("config"));

@@ -39,7 +39,15 @@ class CheckpointsTest {
 
     static TrainingState state(long step, @Nullable BestScore best) {
         return new TrainingState(
-                step, 1, (int) step, best, step % 20 == 10, Map.of("data", 7L, "dropout", -3L), CONFIG);
+                step,
+                1,
+                (int) step,
+                best,
+                step % 3 == 0 ? Double.NaN : 0.5 * step,
+                11 * step,
+                step % 20 == 10,
+                Map.of("data", 7L, "dropout", -3L),
+                CONFIG);
     }
 
     static void save(Checkpoints checkpoints, long step, @Nullable BestScore best) {
@@ -135,7 +143,8 @@ class CheckpointsTest {
     void settings_are_named_first_and_parameters_are_counted() {
         String config =
                 "{\"adapter\":{\"method\":{\"r\":%1$d},\"parameters\":{\"a\":\"[%1$d, 4]\",\"b\":\"[4, %1$d]\"}},\"batch_size\":%1$d}";
-        TrainingState saved = new TrainingState(1, 0, 1, null, false, Map.of(), Json.parse("c", config.formatted(8)));
+        TrainingState saved =
+                new TrainingState(1, 0, 1, null, 2.5, 7, false, Map.of(), Json.parse("c", config.formatted(8)));
         assertThatThrownBy(() -> saved.requireConfig(Json.parse("c", config.formatted(4)), run))
                 .hasMessage(
                         run + " cannot be resumed: adapter.method.r was 8 and is now 4; batch_size was 8 and is now 4;"
@@ -148,7 +157,7 @@ class CheckpointsTest {
         JsonNode rows = Json.parse("c", "{\"data\":{\"rows\":3}}");
         JsonNode digested =
                 Json.parse("c", "{\"data\":{\"rows\":3,\"training_sha256\":\"ab\",\"validation_sha256\":\"cd\"}}");
-        new TrainingState(1, 0, 1, null, false, Map.of(), rows).requireConfig(digested, run);
+        new TrainingState(1, 0, 1, null, 2.5, 7, false, Map.of(), rows).requireConfig(digested, run);
     }
 
     @Test
