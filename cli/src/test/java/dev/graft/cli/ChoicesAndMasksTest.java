@@ -101,6 +101,12 @@ class ChoicesAndMasksTest {
         assertThat(report.get("validation").get("loss").asDouble())
                 .isLessThan(0.5 * report.get("before").get("loss").asDouble());
         assertThat(run("predict", model, "--text", "the tree").err()).contains("has no [MASK] to fill");
+        assertThat(run("predict", model, "--text", "the tree", "--columns", "{text: review")
+                        .err())
+                .contains("--columns says which fields of a file");
+        assertThat(run("predict", model, "--adapter", folder.resolve("out"), "--text", "the tree")
+                        .err())
+                .contains("; there is one in " + adapter);
         Path llama = TinyLlama.write(folder.resolve("tiny"));
         Cli causal = train(llama, data, "task=mask");
         assertThat(causal.err()).contains("has no head for MASKED_LM");

@@ -1,14 +1,9 @@
 package dev.graft.hub;
 
+import dev.graft.formats.Sha256;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 
 /**
@@ -21,9 +16,11 @@ public final class Fingerprint {
 
     /** The SHA-256 of one file's bytes, as {@code sha256sum} prints it. */
     public static String of(Path file) {
-        MessageDigest digest = sha256();
-        update(digest, file);
-        return HexFormat.of().formatHex(digest.digest());
+        try {
+            return Sha256.of(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException("Cannot read " + file + " to compute its SHA-256: " + e.getMessage(), e);
+        }
     }
 
     /**
@@ -31,29 +28,8 @@ public final class Fingerprint {
      * {@code sha256sum FILES | sha256sum} gives in their folder. Two equal sets of shards have equal fingerprints wherever they lie.
      */
     public static String of(List<Path> files) {
-        MessageDigest digest = sha256();
-        for (Path file : files) {
-            digest.update((of(file) + "  " + file.getFileName() + "\n").getBytes(StandardCharsets.UTF_8));
-        }
-        return HexFormat.of().formatHex(digest.digest());
-    }
-
-    private static void update(MessageDigest digest, Path file) {
-        byte[] buffer = new byte[1 << 16];
-        try (InputStream in = Files.newInputStream(file)) {
-            for (int n; (n = in.read(buffer)) >= 0; ) {
-                digest.update(buffer, 0, n);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException("Cannot read " + file + " to compute its SHA-256: " + e.getMessage(), e);
-        }
-    }
-
-    private static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every Java platform has SHA-256", e);
-        }
+        StringBuilder lines = new StringBuilder();
+        files.forEach(file -> lines.append(of(file) + "  " + file.getFileName() + "\n"));
+        return Sha256.of(lines.toString());
     }
 }

@@ -614,14 +614,14 @@ public final class Base {
      */
     public synchronized String fingerprint() {
         if (fingerprint == null) {
-            fingerprint = Sha256.of(checkpoint.tensors());
+            fingerprint = TensorDigest.of(checkpoint.tensors());
         }
         return fingerprint;
     }
 
     /** SHA-256 of the parameters in memory: equal before and after whatever is done with this base. */
     public String checksum() {
-        return Sha256.of(parameters(), quantized());
+        return TensorDigest.of(parameters(), quantized());
     }
 
     /**

@@ -1,12 +1,10 @@
 package dev.graft.parity;
 
+import dev.graft.formats.Sha256;
 import dev.graft.tensor.NumpyRng;
 import dev.graft.tensor.Tensors;
 import dev.graft.tensor.TorchRng;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
-import java.util.HexFormat;
 import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.JsonNode;
 
@@ -23,16 +21,10 @@ final class RandomParity {
 
     static void permutation(Check check, JsonNode stored) {
         Tensor order = rng(stored).permutation(stored.path("n").longValue());
-        try {
-            byte[] hash = MessageDigest.getInstance("SHA-256")
-                    .digest(Tensors.bytes(order).array());
-            check.same(
-                    "the permutation's hash",
-                    HexFormat.of().formatHex(hash),
-                    stored.path("sha256_of_int64_little_endian").asString());
-        } catch (NoSuchAlgorithmException everyJavaHasIt) {
-            throw new IllegalStateException(everyJavaHasIt);
-        }
+        check.same(
+                "the permutation's hash",
+                Sha256.of(Tensors.bytes(order).array()),
+                stored.path("sha256_of_int64_little_endian").asString());
     }
 
     static void uniform(Check check, JsonNode stored) {

@@ -227,21 +227,7 @@ public final class Adapters {
             source = source(name);
             found = canary == null ? find(source) : stored(canary.target());
         } catch (UnknownAdapterException unknown) {
-            throw new UnknownAdapterException(
-                    canary != null
-                            ? canary.target() + ", which a share of the requests for " + InputException.shown(model)
-                                    + " gets, does not exist; take the canary back or name another"
-                            : source instanceof Source.Stored stored
-                                            && !stored.path().equals(name)
-                                    ? "the model " + InputException.shown(model) + " stands for "
-                                            + InputException.shown(stored.path()) + ", which is gone: "
-                                            + unknown.getMessage()
-                                    : virtual(name) != null
-                                            ? "the model " + InputException.shown(model)
-                                                    + " is made of others, of which one is gone: "
-                                                    + unknown.getMessage()
-                                            : "the model " + InputException.shown(model) + " does not exist; there are "
-                                                    + baseName + " and its adapters " + names());
+            throw new UnknownAdapterException(absence(model, name, source, canary, unknown));
         }
         AdapterCache.Lease held = hold(name, found);
         try {
@@ -250,6 +236,22 @@ public final class Adapters {
             held.close();
             throw refused;
         }
+    }
+
+    private String absence(
+            String model, String name, @Nullable Source source, @Nullable Canary canary, UnknownAdapterException why) {
+        String asked = "the model " + InputException.shown(model);
+        if (canary != null) {
+            return canary.target() + ", which a share of the requests for " + InputException.shown(model)
+                    + " gets, does not exist; take the canary back or name another";
+        }
+        if (source instanceof Source.Stored stored && !stored.path().equals(name)) {
+            return asked + " stands for " + InputException.shown(stored.path()) + ", which is gone: "
+                    + why.getMessage();
+        }
+        return virtual(name) != null
+                ? asked + " is made of others, of which one is gone: " + why.getMessage()
+                : asked + " does not exist; there are " + baseName + " and its adapters " + names();
     }
 
     private AdapterStore.Found find(Source source) {

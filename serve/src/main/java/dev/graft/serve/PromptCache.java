@@ -72,10 +72,6 @@ final class PromptCache implements AutoCloseable {
         return new Key(revision, IntBuffer.wrap(Arrays.copyOf(prompt, end)));
     }
 
-    long bytes() {
-        return bytes;
-    }
-
     @Override
     public void close() {
         chunks.values().forEach(KvCache::close);

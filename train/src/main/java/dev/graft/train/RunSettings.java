@@ -1,5 +1,6 @@
 package dev.graft.train;
 
+import dev.graft.formats.Sha256;
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.tensor.Tensors;
@@ -11,7 +12,6 @@ import dev.graft.train.TrainSettings.LearningRate;
 import dev.graft.train.TrainSettings.Optimization;
 import dev.graft.train.data.Examples;
 import dev.graft.train.data.Goal;
-import dev.graft.train.data.internal.Sha256;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.HexFormat;

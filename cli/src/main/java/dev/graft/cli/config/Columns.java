@@ -49,9 +49,4 @@ public final class Columns {
         });
         return fields;
     }
-
-    /** As a recipe has them. */
-    public static String text(Map<String, String> columns) {
-        return YamlText.inline(columns);
-    }
 }

@@ -10,6 +10,9 @@ public record Memory(long bytes) {
     private static final Pattern TEXT = Pattern.compile("(\\d{1,12}(?:\\.\\d{1,3})?)\\s*([kmgt]?)(?:i?b)?");
     private static final String UNITS = "kmgt";
 
+    /** Less is a number without the unit that was meant. */
+    private static final long LEAST = 1 << 20;
+
     /** The size that a text says; null if it says none. */
     static @Nullable Memory of(String text) {
         Matcher matcher = TEXT.matcher(text.strip().toLowerCase(Locale.ROOT));
@@ -18,7 +21,7 @@ public record Memory(long bytes) {
         }
         int unit = matcher.group(2).isEmpty() ? 0 : UNITS.indexOf(matcher.group(2)) + 1;
         double bytes = Double.parseDouble(matcher.group(1)) * Math.pow(1024, unit);
-        return bytes >= 1 && bytes < Long.MAX_VALUE ? new Memory(Math.round(bytes)) : null;
+        return bytes >= LEAST && bytes < Long.MAX_VALUE ? new Memory(Math.round(bytes)) : null;
     }
 
     /** With the largest unit that makes it a whole number. */

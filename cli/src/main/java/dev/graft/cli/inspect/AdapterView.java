@@ -4,7 +4,6 @@ import dev.graft.cli.model.AdapterHeader;
 import dev.graft.cli.terminal.Figures;
 import dev.graft.cli.terminal.Table;
 import dev.graft.formats.Fields;
-import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.formats.TensorInfo;
 import dev.graft.peft.Adapter;
@@ -41,14 +40,10 @@ record AdapterView(List<One> adapters) implements View {
             @Nullable Adapter loaded) {
 
         static One of(Path folder, @Nullable Adapter loaded) {
-            Path file = folder.resolve("adapter_config.json");
-            if (!Files.isRegularFile(file)) {
-                throw new InputException(folder + ": no adapter_config.json here, so this is not an adapter");
-            }
             Path record = folder.resolve("graft.json");
             return new One(
                     folder,
-                    Fields.read(file),
+                    Fields.read(AdapterHeader.config(folder)),
                     Files.isRegularFile(record) ? Fields.read(record) : null,
                     AdapterHeader.tensors(folder),
                     loaded);

@@ -84,12 +84,30 @@ public record AdapterHeader(Path folder, @Nullable String task, List<String> lab
         return onHub ? "hf:" + base : base;
     }
 
-    public static AdapterHeader read(Path folder) {
+    /**
+     * The configuration of an adapter.
+     *
+     * @throws InputException if there is none, naming the adapter of a run where the folder is a run's
+     */
+    public static Path config(Path folder) {
         Path file = folder.resolve("adapter_config.json");
         if (!Files.isRegularFile(file)) {
-            throw new InputException(folder + ": no adapter_config.json here, so this is not an adapter");
+            Path inside = folder.resolve("adapter");
+            throw new InputException(folder + ": no adapter_config.json here, so this is not an adapter"
+                    + (Files.isRegularFile(inside.resolve("adapter_config.json"))
+                            ? "; there is one in " + inside
+                            : ""));
         }
-        Fields config = Fields.read(file);
+        return file;
+    }
+
+    /** Whether its classes have names of their own; PEFT's files have none. */
+    public boolean namesLabels() {
+        return !labels.stream().allMatch(label -> label.matches("LABEL_[0-9]+"));
+    }
+
+    public static AdapterHeader read(Path folder) {
+        Fields config = Fields.read(config(folder));
         String task = taskType(config);
         if (task == null) {
             task = ofClass(config.stringOrNull("model_class"));

@@ -1,6 +1,7 @@
 package dev.graft.cli.model;
 
 import dev.graft.cli.config.Columns;
+import dev.graft.formats.InputException;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -16,6 +17,14 @@ public final class ColumnsOption {
                 "\"{text: review, label: sentiment}\" (default: as the adapter was trained)."
             })
     private @Nullable String columns;
+
+    /** Refuses the option where rows come from no file. */
+    public void refuseWithoutFile() {
+        if (columns != null) {
+            throw new InputException(
+                    "--columns says which fields of a file are which parts of its rows; leave it out, or give --data");
+        }
+    }
 
     boolean isGiven() {
         return columns != null;

@@ -56,10 +56,10 @@ public record Loading(Base base, List<Adapter> adapters, Path files) {
                 err);
     }
 
-    /** Classes in another order would give every answer another name. PEFT's files don't name them. */
+    /** Classes in another order would give every answer another name. */
     private static void requireLabels(List<String> given, AdapterHeader adapter) {
         List<String> known = adapter.labels();
-        boolean named = !known.stream().allMatch(label -> label.matches("LABEL_[0-9]+"));
+        boolean named = adapter.namesLabels();
         if (!given.isEmpty() && !known.isEmpty() && (named ? !known.equals(given) : known.size() != given.size())) {
             throw new InputException("--labels names the classes " + String.join(", ", given) + ", but "
                     + adapter.folder()

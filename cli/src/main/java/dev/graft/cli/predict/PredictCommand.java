@@ -162,6 +162,7 @@ public final class PredictCommand implements Runnable {
         if (data != null) {
             return new RecordedRows(columns, adapter.adapters()).toAnswer(data);
         }
+        columns.refuseWithoutFile();
         if (!questions.isEmpty()) {
             return Rows.of(
                     "--question",

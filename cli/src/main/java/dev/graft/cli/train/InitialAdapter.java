@@ -67,7 +67,7 @@ public record InitialAdapter(RunConfig config) {
         if (trained != null) {
             trained.require(base, "init_adapter " + given);
         }
-        requireLabels(given, AdapterHeader.read(folder).labels(), base.labels(), err);
+        requireLabels(given, AdapterHeader.read(folder), base.labels(), err);
         List<String> known = ServingRecord.read(folder).tasks();
         if (!known.isEmpty() && !known.equals(tasks.names())) {
             throw new InputException("init_adapter " + given + " has the tasks " + String.join(", ", known)
@@ -84,13 +84,12 @@ public record InitialAdapter(RunConfig config) {
         return adapter;
     }
 
-    /** PEFT's files don't name classes. */
-    private static void requireLabels(String given, List<String> labels, List<String> rows, PrintWriter err) {
+    private static void requireLabels(String given, AdapterHeader header, List<String> rows, PrintWriter err) {
+        List<String> labels = header.labels();
         if (labels.isEmpty() || labels.equals(rows)) {
             return;
         }
-        boolean named = !labels.stream().allMatch(label -> label.matches("LABEL_[0-9]+"));
-        if (named || labels.size() != rows.size()) {
+        if (header.namesLabels() || labels.size() != rows.size()) {
             throw new InputException("init_adapter " + given + " has the classes " + String.join(", ", labels)
                     + ", but the rows have " + String.join(", ", rows) + "; both must be the same in the same order");
         }

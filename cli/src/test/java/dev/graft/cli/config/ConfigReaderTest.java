@@ -410,8 +410,11 @@ class ConfigReaderTest {
             assertThat(overridden("memory_limit=" + size).economy().memoryLimit())
                     .hasToString("1536m");
         }
-        assertThatThrownBy(() -> overridden("memory_limit=0"))
-                .hasMessageContaining("expected a size of memory as 700m or 2g");
+        for (String size : List.of("0", "2", "700k")) {
+            assertThatThrownBy(() -> overridden("memory_limit=" + size))
+                    .as(size)
+                    .hasMessageContaining("expected a size of memory as 700m or 2g");
+        }
         assertThat(overridden("max_time=1.5h").schedule().maxTime()).isEqualTo(Duration.ofMinutes(90));
         assertThatThrownBy(() -> overridden("report_to=[csv")).hasMessageStartingWith("report_to:1: not YAML");
     }

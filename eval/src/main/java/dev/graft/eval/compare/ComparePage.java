@@ -69,10 +69,11 @@ public record ComparePage(Experiment experiment, List<Standing> standings, Strin
     }
 
     private List<Standing> scored() {
-        Comparator<Standing> byScore = Comparator.comparingDouble(Standing::score);
+        double sign = experiment.greaterIsBetter() ? -1 : 1;
+        // Of numbers NaN is the largest, so what has no score comes last.
         return standings.stream()
                 .filter(Standing::scored)
-                .sorted(experiment.greaterIsBetter() ? byScore.reversed() : byScore)
+                .sorted(Comparator.comparingDouble(standing -> sign * standing.score()))
                 .toList();
     }
 

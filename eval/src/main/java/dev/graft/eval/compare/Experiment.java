@@ -2,6 +2,7 @@ package dev.graft.eval.compare;
 
 import dev.graft.eval.run.RunData;
 import dev.graft.eval.run.Scorer;
+import dev.graft.formats.Sha256;
 import dev.graft.models.Base;
 import dev.graft.train.TrainSettings;
 import dev.graft.train.data.Examples;
@@ -9,10 +10,8 @@ import dev.graft.train.data.Rows;
 import dev.graft.train.data.Splits;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -54,7 +53,7 @@ public record Experiment(
 
     /** SHA-256 of all rows and their labels, those of other data sets last. */
     public static String digest(Splits splits, Collection<Rows> elsewhere) {
-        MessageDigest digest = sha256();
+        MessageDigest digest = Sha256.digest();
         List<@Nullable Rows> all = new ArrayList<>();
         all.add(splits.train());
         all.add(splits.validation());
@@ -67,19 +66,11 @@ public record Experiment(
             }
             digest.update((byte) '\f');
         }
-        return HexFormat.of().formatHex(digest.digest());
+        return Sha256.hex(digest);
     }
 
     static String digest(String text) {
-        return HexFormat.of().formatHex(sha256().digest(text.getBytes(StandardCharsets.UTF_8)));
-    }
-
-    private static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
-        }
+        return Sha256.of(text);
     }
 
     Scorer<?> scorer() {

@@ -29,13 +29,6 @@ public final class Ranking implements Metric<Ranking.Row> {
                 throw new IllegalArgumentException("a query has no relevant candidate, so its ranking has no score");
             }
         }
-
-        /** A query with one right candidate, as in recall@k between images and their captions. */
-        public static Row single(double[] scores, int right) {
-            double[] relevance = new double[scores.length];
-            relevance[right] = 1;
-            return new Row(scores, relevance);
-        }
     }
 
     private final List<Integer> cutoffs;

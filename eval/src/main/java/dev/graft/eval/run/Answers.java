@@ -11,7 +11,6 @@ import dev.graft.train.data.ImageEncoder;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Labels;
 import dev.graft.train.data.Overflow;
-import dev.graft.train.data.Row;
 import dev.graft.train.data.RowEncoder;
 import dev.graft.train.data.Rows;
 import dev.graft.train.loss.Prediction;
@@ -54,11 +53,6 @@ public record Answers(Base base, Label.Kind kind, int batchSize) {
             throw new InputException(
                     base.name() + " has a head for " + base.task() + ", expected one for SEQ_CLS or IMAGE_CLS");
         }
-    }
-
-    /** The answers to texts and pairs of texts, in their order; what is longer than the base can read is cut. */
-    public List<Answer> of(String source, List<Row.Text> texts, Hooks hooks) {
-        return of(Rows.of(source, texts), hooks);
     }
 
     /** The answers to texts or images, in their order; a text that is longer than the base can read is cut. */

@@ -35,13 +35,17 @@ public final class Curves implements TrainingListener {
             return;
         }
         try {
-            for (String line : Files.readAllLines(log)) {
+            String text = Files.readString(log);
+            // A line that was cut when its process was killed is none.
+            for (String line :
+                    text.substring(0, text.lastIndexOf('\n') + 1).lines().toList()) {
                 read(Json.parse(log.toString(), line), started.step());
             }
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read " + log + ": " + e.getMessage(), e);
         } catch (InputException damaged) {
             losses.clear();
+            rates.clear();
             scores.clear();
         }
     }

@@ -1,13 +1,12 @@
 package dev.graft.eval.run;
 
+import dev.graft.formats.Sha256;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -20,12 +19,7 @@ final class TokenizerFiles {
 
     /** SHA-256 over those in a folder; null where none are, or the model is one file that the base's fingerprint covers. */
     static @Nullable String sha256(Path folder) {
-        MessageDigest sha;
-        try {
-            sha = MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException everyJdkHasIt) {
-            throw new IllegalStateException(everyJdkHasIt);
-        }
+        MessageDigest sha = Sha256.digest();
         boolean any = false;
         for (String name : NAMES) {
             Path file = folder.resolve(name);
@@ -39,6 +33,6 @@ final class TokenizerFiles {
                 }
             }
         }
-        return any ? HexFormat.of().formatHex(sha.digest()) : null;
+        return any ? Sha256.hex(sha) : null;
     }
 }

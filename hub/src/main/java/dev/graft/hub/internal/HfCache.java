@@ -5,6 +5,7 @@ import dev.graft.formats.FormatException;
 import dev.graft.formats.Json;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
@@ -100,7 +101,13 @@ record HfCache(Path hub, Path folder) {
             } catch (FileAlreadyExistsException e) {
                 return; // another process was first
             } catch (UnsupportedOperationException | IOException e) {
-                Files.copy(blob(etag), pointer);
+                AtomicWrite.file(pointer, out -> {
+                    try (FileChannel from = FileChannel.open(blob(etag))) {
+                        for (long at = 0; at < from.size(); ) {
+                            at += from.transferTo(at, from.size() - at, out);
+                        }
+                    }
+                });
             }
         } catch (IOException e) {
             throw new UncheckedIOException("Cannot write " + pointer + ": " + e, e);

@@ -98,15 +98,6 @@ public final class ChatTemplate {
         return of(folder.toString(), templates, specialTokens);
     }
 
-    /** The {@code chat_template} of a {@code tokenizer_config.json}: a text, or a list of texts with names. */
-    public static ChatTemplate of(String source, JsonNode tokenizerConfig, SpecialTokens specialTokens) {
-        Map<String, String> templates = TemplateFiles.read(source, tokenizerConfig.path("chat_template"));
-        if (templates.isEmpty()) {
-            throw missing(source);
-        }
-        return of(source, templates, specialTokens);
-    }
-
     /** The {@code tokenizer.chat_template} of a GGUF file. */
     public static ChatTemplate of(Gguf gguf, SpecialTokens specialTokens) {
         String source = gguf.path().toString();

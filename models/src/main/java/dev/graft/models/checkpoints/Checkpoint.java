@@ -79,11 +79,16 @@ public record Checkpoint(Fields config, TensorSource tensors, Path tokenizer) {
             return Ctranslate2Whisper.open(model.model());
         }
         ModelFiles.HuggingFaceFolder folder = (ModelFiles.HuggingFaceFolder) files;
+        Fields config = Fields.read(folder.config());
         TensorSource tensors = folder.weights().size() == 1
                 ? Safetensors.open(folder.weights().get(0))
                 : ShardedSafetensors.open(folder.folder().resolve("model.safetensors.index.json"));
-        Fields config = Fields.read(folder.config());
-        return new Checkpoint(config, stored(config, tensors), folder.folder());
+        try {
+            return new Checkpoint(config, stored(config, tensors), folder.folder());
+        } catch (RuntimeException | Error e) {
+            tensors.close();
+            throw e;
+        }
     }
 
     private static TensorSource stored(Fields config, TensorSource tensors) {

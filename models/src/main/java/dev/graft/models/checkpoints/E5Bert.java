@@ -2,6 +2,7 @@ package dev.graft.models.checkpoints;
 
 import dev.graft.formats.E5s1;
 import dev.graft.formats.FormatException;
+import dev.graft.formats.InputException;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import java.nio.ByteBuffer;
@@ -10,6 +11,8 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -31,24 +34,40 @@ final class E5Bert implements ConvertedTensors {
             "emb.ln.w", "embeddings.LayerNorm.weight",
             "emb.ln.b", "embeddings.LayerNorm.bias");
 
+    /** A layer's number, a part of it, and weight or bias: {@code l3.q.w}. */
+    private static final Pattern NAME = Pattern.compile("l(\\d+)\\.(\\w+)\\.([wb])");
+
     private final E5s1 file;
     private final Map<String, String> stored = new LinkedHashMap<>();
 
     private E5Bert(E5s1 file) {
         this.file = file;
         for (String name : file.names()) {
-            String[] parts = name.split("\\.");
-            stored.put(
-                    EMBEDDINGS.containsKey(name)
-                            ? EMBEDDINGS.get(name)
-                            : "encoder.layer." + parts[0].substring(1) + "." + LAYER.get(parts[1])
-                                    + (parts[2].equals("w") ? ".weight" : ".bias"),
-                    name);
+            String embedding = EMBEDDINGS.get(name);
+            stored.put(embedding == null ? ofLayer(name) : embedding, name);
         }
+    }
+
+    private String ofLayer(String name) {
+        Matcher parts = NAME.matcher(name);
+        String layer = parts.matches() ? LAYER.get(parts.group(2)) : null;
+        if (layer == null) {
+            throw new FormatException(path(), "has the tensor " + InputException.shown(name) + ", which no BERT has");
+        }
+        return "encoder.layer." + parts.group(1) + "." + layer + (parts.group(3).equals("w") ? ".weight" : ".bias");
     }
 
     static Checkpoint open(Path path) {
         E5s1 file = E5s1.open(path);
+        try {
+            return of(file, path);
+        } catch (RuntimeException | Error e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    private static Checkpoint of(E5s1 file, Path path) {
         E5s1.Sizes sizes = file.sizes();
         ObjectNode config = JsonNodeFactory.instance.objectNode();
         config.putArray("architectures").add("BertModel");

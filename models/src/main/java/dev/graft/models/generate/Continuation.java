@@ -101,16 +101,6 @@ public final class Continuation {
         return reason == null;
     }
 
-    /** How many tokens have followed the prompt. */
-    public int count() {
-        return length;
-    }
-
-    /** How many tokens the prompt and what follows it are. */
-    int length() {
-        return prompt.length + length;
-    }
-
     /** The prompt and what follows it. */
     public int[] all() {
         int[] all = Arrays.copyOf(prompt, prompt.length + length);

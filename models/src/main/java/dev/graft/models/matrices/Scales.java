@@ -19,10 +19,6 @@ public sealed interface Scales {
 
     /** As they are, fp32 {@code [blocks]}. */
     record Plain(Tensor values) implements Scales {
-        static Plain of(float[] values) {
-            return new Plain(Tensors.of(values, values.length));
-        }
-
         @Override
         public void get(long first, int count, float[] into) {
             new FloatPointer(values.data_ptr()).position(first).get(into, 0, count);

@@ -1,8 +1,8 @@
 package dev.graft.peft.store;
 
 import dev.graft.formats.InputException;
+import dev.graft.formats.Sha256;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 
 /**
@@ -26,7 +26,7 @@ public record Canary(String target, double share) {
      * @param key what tells requests apart, such as the name of a user
      */
     public boolean takes(String alias, String key) {
-        String hash = Content.hash((alias + "\0" + key).getBytes(StandardCharsets.UTF_8));
+        String hash = Sha256.of(alias + "\0" + key);
         long first = ByteBuffer.wrap(HexFormat.of().parseHex(hash)).getLong();
         return (first >>> 11) * 0x1p-53 < share;
     }

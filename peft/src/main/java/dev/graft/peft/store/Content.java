@@ -4,6 +4,7 @@ import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
+import dev.graft.formats.Sha256;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -12,10 +13,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Enumeration;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
@@ -155,12 +154,12 @@ record Content(SortedMap<String, byte[]> files, List<String> leftOut) {
 
     /** SHA-256 of the names and contents: the same adapter is the same object, wherever it came from. */
     String id() {
-        MessageDigest all = sha256();
+        MessageDigest all = Sha256.digest();
         files.forEach((name, content) -> {
             all.update((name + "\0" + content.length + "\0").getBytes(StandardCharsets.UTF_8));
             all.update(content);
         });
-        return HexFormat.of().formatHex(all.digest());
+        return Sha256.hex(all);
     }
 
     long bytes() {
@@ -169,20 +168,8 @@ record Content(SortedMap<String, byte[]> files, List<String> leftOut) {
 
     static Map<String, String> hashes(SortedMap<String, byte[]> stored) {
         Map<String, String> hashes = new TreeMap<>();
-        stored.forEach((name, content) -> hashes.put(name, hash(content)));
+        stored.forEach((name, content) -> hashes.put(name, Sha256.of(content)));
         return hashes;
-    }
-
-    static String hash(byte[] content) {
-        return HexFormat.of().formatHex(sha256().digest(content));
-    }
-
-    private static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException impossible) {
-            throw new IllegalStateException(impossible);
-        }
     }
 
     /** Refuses tensors that can't be read; they must lie in a file for that. */

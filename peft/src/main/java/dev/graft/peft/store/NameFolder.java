@@ -3,11 +3,11 @@ package dev.graft.peft.store;
 import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
+import dev.graft.formats.Sha256;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -32,7 +32,7 @@ final class NameFolder {
     }
 
     private Path file(String name) {
-        return folder.resolve(Content.hash(name.getBytes(StandardCharsets.UTF_8)) + ".json");
+        return folder.resolve(Sha256.of(name) + ".json");
     }
 
     @Nullable

@@ -3,6 +3,7 @@ package dev.graft.peft.store;
 import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.FileTree;
 import dev.graft.formats.InputException;
+import dev.graft.formats.Sha256;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -79,7 +80,7 @@ record ObjectFolder(Path store, boolean sealed, @Nullable Seal seal) {
                     + version.files().keySet();
         }
         for (Map.Entry<String, byte[]> file : files.entrySet()) {
-            if (!Content.hash(file.getValue()).equals(version.files().get(file.getKey()))) {
+            if (!Sha256.of(file.getValue()).equals(version.files().get(file.getKey()))) {
                 return file.getKey() + " was changed";
             }
         }

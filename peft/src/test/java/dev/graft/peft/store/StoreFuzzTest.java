@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.InputException;
+import dev.graft.formats.Sha256;
 import dev.graft.peft.Bases;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -47,8 +47,7 @@ class StoreFuzzTest {
         clear();
         Store store = Store.create(folder.resolve("store"), null);
         store.add("sql", Bases.FIXTURES.resolve("adapters/llama-gqa/lora"), Map.of(), true);
-        Path file =
-                folder.resolve("store/names").resolve(Content.hash("sql".getBytes(StandardCharsets.UTF_8)) + ".json");
+        Path file = folder.resolve("store/names").resolve(Sha256.of("sql") + ".json");
         Files.write(file, input);
         try {
             NameRecord read = NameRecord.read(file);

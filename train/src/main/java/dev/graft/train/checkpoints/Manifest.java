@@ -4,14 +4,10 @@ import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
+import dev.graft.formats.Sha256;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.DigestInputStream;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -31,7 +27,7 @@ final class Manifest {
             ObjectNode entry =
                     files.putObject(folder.relativize(file).toString().replace('\\', '/'));
             entry.put("bytes", Files.size(file));
-            entry.put("sha256", sha256(file));
+            entry.put("sha256", Sha256.of(file));
         }
         ObjectNode manifest = JsonNodeFactory.instance.objectNode();
         manifest.set("files", files);
@@ -59,7 +55,7 @@ final class Manifest {
             if (Files.size(file) != bytes) {
                 throw new FormatException(file, "has " + Files.size(file) + " bytes, expected " + bytes);
             }
-            if (!sha256(file).equals(entry.getValue().path("sha256").asString(""))) {
+            if (!Sha256.of(file).equals(entry.getValue().path("sha256").asString(""))) {
                 throw new FormatException(file, "is not the file that was saved (its SHA-256 differs)");
             }
         }
@@ -68,19 +64,6 @@ final class Manifest {
     private static List<Path> files(Path folder) throws IOException {
         try (Stream<Path> paths = Files.walk(folder)) {
             return paths.filter(Files::isRegularFile).sorted().toList();
-        }
-    }
-
-    private static String sha256(Path file) throws IOException {
-        try (InputStream in = Files.newInputStream(file);
-                DigestInputStream digesting = new DigestInputStream(in, MessageDigest.getInstance("SHA-256"))) {
-            byte[] buffer = new byte[1 << 16];
-            while (digesting.read(buffer) >= 0) {
-                // the digest sees every byte
-            }
-            return HexFormat.of().formatHex(digesting.getMessageDigest().digest());
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e);
         }
     }
 }

@@ -3,12 +3,9 @@ package dev.graft.train.checkpoints;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
+import dev.graft.formats.Sha256;
 import dev.graft.train.BestScore;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -48,12 +45,7 @@ public record TrainingState(
 
     /** SHA-256 of the settings, independent of the order of their keys. */
     public String configHash() {
-        try {
-            byte[] text = Json.pretty(config).getBytes(StandardCharsets.UTF_8);
-            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(text));
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e);
-        }
+        return Sha256.of(Json.pretty(config));
     }
 
     /**

@@ -1,6 +1,6 @@
 package dev.graft.train.data;
 
-import dev.graft.train.data.internal.Sha256;
+import dev.graft.formats.Sha256;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.util.HexFormat;

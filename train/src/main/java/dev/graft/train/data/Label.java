@@ -17,17 +17,10 @@ public sealed interface Label {
         SCORE
     }
 
-    Kind kind();
-
     /** The classes named: one, any number, one for each word, or none for a score. */
     List<String> names();
 
     record One(String name) implements Label {
-        @Override
-        public Kind kind() {
-            return Kind.ONE;
-        }
-
         @Override
         public List<String> names() {
             return List.of(name);
@@ -38,11 +31,6 @@ public sealed interface Label {
         public Many {
             names = List.copyOf(names);
         }
-
-        @Override
-        public Kind kind() {
-            return Kind.MANY;
-        }
     }
 
     /** The classes of a row's words, in their order. */
@@ -50,19 +38,9 @@ public sealed interface Label {
         public Each {
             names = List.copyOf(names);
         }
-
-        @Override
-        public Kind kind() {
-            return Kind.EACH;
-        }
     }
 
     record Score(double value) implements Label {
-        @Override
-        public Kind kind() {
-            return Kind.SCORE;
-        }
-
         @Override
         public List<String> names() {
             return List.of();

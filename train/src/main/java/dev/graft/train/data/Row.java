@@ -1,8 +1,8 @@
 package dev.graft.train.data;
 
 import dev.graft.formats.InputException;
+import dev.graft.formats.Sha256;
 import dev.graft.models.chat.Message;
-import dev.graft.train.data.internal.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -229,6 +229,7 @@ public sealed interface Row {
                 text(sha, message.content() == null ? "" : message.content());
                 text(sha, String.valueOf(message.fields().get("tool_calls")));
             });
+            row.tools.forEach(tool -> text(sha, tool.toString()));
         } else if (this instanceof Preference row) {
             row.chosen.input(sha);
             row.rejected.input(sha);

@@ -126,6 +126,17 @@ class ChatRowsTest {
                         + "<|im_start|>tool\n2<|im_end|>\n<|im_start|>assistant\n⟦b<|im_end|>⟧\n");
     }
 
+    /** The model sees them, so they aren't repeats. */
+    @Test
+    void conversations_with_other_tools_are_other_rows() {
+        List<Message> messages = List.of(Message.user("a"), Message.assistant("b"));
+        Row without = new Row.Chat(messages);
+        Row with = new Row.Chat(messages, List.of(Json.parse("", "{\"name\":\"f\"}")));
+        assertThat(with.hash()).isNotEqualTo(without.hash());
+        assertThat(new Row.Chat(messages, List.of(Json.parse("", "{\"name\":\"f\"}"))).hash())
+                .isEqualTo(with.hash());
+    }
+
     @Test
     void an_instruction_is_a_conversation_or_else_alpacas_prompt() {
         Row row = new Row.Instruction("", "Add", "1 2", "3");

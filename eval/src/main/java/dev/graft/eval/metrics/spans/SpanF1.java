@@ -72,13 +72,6 @@ public final class SpanF1 implements Metric<TagPrediction> {
         return counts.values().stream().mapToLong(count -> count[which]).toArray();
     }
 
-    /** The scores of each type by itself, in alphabetical order. */
-    public Map<String, ClassScores> types() {
-        Map<String, ClassScores> types = new LinkedHashMap<>();
-        counts.forEach((type, count) -> types.put(type, ClassScores.of(count[0], count[1], count[2])));
-        return types;
-    }
-
     /** The share of tags that are right, those outside of spans among them. */
     public double accuracy() {
         if (tags == 0) {

@@ -69,10 +69,6 @@ final class ByteReader {
         return position;
     }
 
-    int line() {
-        return line;
-    }
-
     void startRecord() {
         record.reset();
         recordLine = line;

@@ -1,6 +1,7 @@
 package dev.graft.train.data.internal;
 
 import dev.graft.formats.FormatException;
+import dev.graft.formats.Sha256;
 import dev.graft.train.data.PictureSource;
 import java.io.IOException;
 import java.io.UncheckedIOException;

@@ -3,6 +3,7 @@ package dev.graft.train.data.internal;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
+import dev.graft.formats.Sha256;
 import dev.graft.train.data.PictureSource;
 import dev.graft.train.data.internal.RecordScanner.Piece;
 import java.io.IOException;

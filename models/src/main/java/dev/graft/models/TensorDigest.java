@@ -1,5 +1,6 @@
 package dev.graft.models;
 
+import dev.graft.formats.Sha256;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.matrices.Quantized;
@@ -8,8 +9,6 @@ import dev.graft.tensor.Tensors;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -17,20 +16,14 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** SHA-256 of named tensors in the order of their names, as 64 hexadecimal digits. */
-final class Sha256 {
-    private final MessageDigest digest;
+final class TensorDigest {
+    private final MessageDigest digest = Sha256.digest();
 
-    private Sha256() {
-        try {
-            digest = MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException everyJdkHasIt) {
-            throw new IllegalStateException(everyJdkHasIt);
-        }
-    }
+    private TensorDigest() {}
 
     /** Of names, types, shapes and bytes as they are stored. */
     static String of(TensorSource tensors) {
-        Sha256 sha = new Sha256();
+        TensorDigest sha = new TensorDigest();
         for (String tensor : new TreeSet<>(tensors.names())) {
             TensorInfo info = tensors.info(tensor);
             sha.add(info.toString());
@@ -41,12 +34,12 @@ final class Sha256 {
                 sha.digest.update(copy.flip());
             }
         }
-        return sha.hex();
+        return Sha256.hex(sha.digest);
     }
 
     /** Of names and bytes in memory. */
     static String of(Map<String, Tensor> parameters, Map<String, Quantized> matrices) {
-        Sha256 sha = new Sha256();
+        TensorDigest sha = new TensorDigest();
         new TreeMap<>(parameters).forEach((parameter, value) -> {
             sha.add(parameter);
             sha.digest.update(Tensors.bytes(value));
@@ -55,14 +48,10 @@ final class Sha256 {
             sha.add(parameter);
             matrix.parts().forEach(part -> sha.digest.update(Tensors.bytes(part)));
         });
-        return sha.hex();
+        return Sha256.hex(sha.digest);
     }
 
     private void add(String text) {
         digest.update(text.getBytes(StandardCharsets.UTF_8));
-    }
-
-    private String hex() {
-        return HexFormat.of().formatHex(digest.digest());
     }
 }
