@@ -13,6 +13,7 @@ import tools.jackson.databind.node.ObjectNode;
 final class Messages {
     private static final String[] ROLES = {"system", "developer", "user", "assistant", "tool", "function"};
     private static final Set<String> REQUIRED = Set.of("role", "content");
+    private static final Set<String> PART = Set.of("type", "text");
 
     private Messages() {}
 
@@ -74,7 +75,7 @@ final class Messages {
         }
         StringBuilder text = new StringBuilder();
         for (int i = 0; i < content.size(); i++) {
-            JsonNode part = content.get(i);
+            JsonNode part = Nulls.without(content.get(i), PART);
             if (!part.path("type").asString("").equals("text")
                     || !part.path("text").isString()
                     || part.size() != 2) {

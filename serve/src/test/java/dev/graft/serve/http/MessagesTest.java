@@ -42,6 +42,10 @@ class MessagesTest extends WithTinyChat {
                 "{'role': 'user'} | messages[1].content is missing,",
                 "{'role': 'assistant'} | messages[1].content is missing,",
                 "{'role': 'user', 'content': null} | messages[1].content is null,",
+                "{'role': 'assistant', 'content': null} | messages[1].content is null,",
+                "{'role': 'assistant', 'content': null, 'tool_calls': []} | messages[1].content is null,",
+                "{'role': 'user', 'content': [{'type': 'text', 'text': 'a', 'cache_control': {}}]} | messages[1].content[0] is not text alone",
+                "{'role': 'user', 'content': 'a', 'tool_calls': [{'id': 'x', 'type': 'function', 'function': {'name': 'f', 'arguments': '{}'}}]} | messages[1].tool_calls are an assistant's",
                 "{'role': 'user', 'content': 3} | messages[1].content is 3,",
                 "{'role': 'user', 'content': true} | messages[1].content is true,",
                 "{'role': 'user', 'content': {}} | messages[1].content is {},"
@@ -51,6 +55,14 @@ class MessagesTest extends WithTinyChat {
 
         assertThat(reply.status()).isEqualTo(400);
         assertThat(reply.error()).startsWith("the request").contains(why);
+    }
+
+    @Test
+    void aPartMayHaveFieldsThatAreNull() {
+        assertThat(
+                        ask("{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"Hello\", \"cache_control\": null}]}")
+                                .status())
+                .isEqualTo(200);
     }
 
     @ParameterizedTest
