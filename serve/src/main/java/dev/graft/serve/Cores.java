@@ -1,9 +1,9 @@
 package dev.graft.serve;
 
+import dev.graft.tensor.Joined;
 import dev.graft.tensor.Natives;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -54,31 +54,14 @@ final class Cores implements AutoCloseable {
             task.accept(0);
             return;
         }
-        List<Future<?>> running = new ArrayList<>();
+        List<Future<Integer>> running = new ArrayList<>();
         for (int i = 0; i < each.size(); i++) {
             int core = i;
-            running.add(each.get(i).submit(() -> task.accept(core)));
+            running.add(each.get(i).submit(() -> task.accept(core), core));
         }
-        Throwable failure = null;
-        boolean interrupted = false;
-        for (Future<?> future : running) {
-            for (boolean waits = true; waits; ) {
-                try {
-                    future.get();
-                    waits = false;
-                } catch (ExecutionException thrown) {
-                    failure = thrown.getCause();
-                    waits = false;
-                } catch (InterruptedException later) {
-                    // What the passes use is freed afterwards.
-                    interrupted = true;
-                }
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-        if (failure != null) {
+        try {
+            Joined.of(running);
+        } catch (RuntimeException | Error failure) {
             throw new IllegalStateException("a pass failed: " + failure.getMessage(), failure);
         }
     }

@@ -217,7 +217,7 @@ public final class Engine implements Worker {
                 }
             }
             for (Row row = queue.poll(); row != null; row = queue.poll()) {
-                say(row, listener -> listener.failed(why));
+                row.say(listener -> listener.failed(why));
                 letGo(row);
             }
         }
@@ -225,19 +225,7 @@ public final class Engine implements Worker {
 
     private void letGo(Row row) {
         queue.done(row.ask.tenant());
-        say(row, Listener::left);
-    }
-
-    /** Tells one who listens; whatever that does, the others' texts go on. */
-    private static void say(Row row, Consumer<Listener> word) {
-        try {
-            word.accept(row.listener);
-        } catch (RuntimeException failure) {
-            LOG.error(
-                    "who listens to a text of the adapter {} failed",
-                    row.ask.adapter().name(),
-                    failure);
-        }
+        row.say(Listener::left);
     }
 
     /** Waits for work and lets those who wait in; false when there will be none. */
@@ -276,7 +264,7 @@ public final class Engine implements Worker {
             return true;
         }
         if (row.ticket.isLate()) {
-            say(row, listener -> listener.failed(Refused.late()));
+            row.say(listener -> listener.failed(Refused.late()));
             return true;
         }
         return false;
@@ -299,7 +287,7 @@ public final class Engine implements Worker {
             if (row != null) {
                 row.cache().close();
                 slots.get(place / TILE).leave(place % TILE);
-                say(row, lastWord);
+                row.say(lastWord);
                 letGo(row);
             }
         }
@@ -493,11 +481,11 @@ public final class Engine implements Worker {
             for (Row row : rows) {
                 if (row != null && !row.ticket.isCancelled()) {
                     row.ticket.cancel();
-                    say(row, listener -> listener.failed(Refused.stopping()));
+                    row.say(listener -> listener.failed(Refused.stopping()));
                 }
             }
             for (Row row = queue.poll(); row != null; row = queue.poll()) {
-                say(row, listener -> listener.failed(Refused.stopping()));
+                row.say(listener -> listener.failed(Refused.stopping()));
                 letGo(row);
             }
         }

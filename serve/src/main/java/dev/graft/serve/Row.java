@@ -4,6 +4,7 @@ import dev.graft.models.KvCache;
 import dev.graft.models.KvTile;
 import dev.graft.models.generate.Continuation;
 import java.util.Objects;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** A text that is being read or written. */
@@ -43,6 +44,10 @@ final class Row {
     /** What was read and written so far, since it has entered. */
     KvCache cache() {
         return Objects.requireNonNull(cache);
+    }
+
+    void say(Consumer<Listener> word) {
+        Listeners.tell(ask.adapter(), () -> word.accept(listener));
     }
 
     boolean isRead() {

@@ -6,8 +6,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * One of the texts of a request.
@@ -18,8 +16,6 @@ import org.slf4j.LoggerFactory;
  * @param alone whether it has a pass of its own
  */
 record WholeText(Request request, int place, int width, boolean alone) {
-    private static final Logger LOG = LoggerFactory.getLogger(WholeText.class);
-
     /** What is known of a request until all its texts are read. Used by the engine's thread. */
     static final class Request {
         final EncoderAsk ask;
@@ -43,19 +39,7 @@ record WholeText(Request request, int place, int width, boolean alone) {
             boolean tells = !failed && !ticket.isCancelled();
             failed = true;
             if (tells) {
-                say(() -> listener.failed(why));
-            }
-        }
-
-        /** Tells the one who listens; whatever that does, the others' texts go on. */
-        private void say(Runnable word) {
-            try {
-                word.run();
-            } catch (RuntimeException failure) {
-                LOG.error(
-                        "who listens to texts of the adapter {} failed",
-                        ask.adapter().name(),
-                        failure);
+                Listeners.tell(ask.adapter(), () -> listener.failed(why));
             }
         }
 
@@ -75,9 +59,9 @@ record WholeText(Request request, int place, int width, boolean alone) {
             open--;
             if (open == 0) {
                 if (!isGone()) {
-                    say(() -> listener.read(List.of(answers)));
+                    Listeners.tell(ask.adapter(), () -> listener.read(List.of(answers)));
                 }
-                say(listener::left);
+                Listeners.tell(ask.adapter(), listener::left);
             }
         }
     }

@@ -4,6 +4,7 @@ import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.TaskHooks;
 import dev.graft.tensor.Dropout;
+import dev.graft.tensor.Joined;
 import dev.graft.tensor.Natives;
 import dev.graft.train.data.Batch;
 import dev.graft.train.loss.Loss;
@@ -14,7 +15,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -140,7 +140,10 @@ public final class DataParallel implements AutoCloseable {
                 return part(worker, own, divisor, load, check, interrupted);
             }));
         }
-        List<Part> parts = ended(running);
+        List<Part> parts = Joined.of(running);
+        if (Thread.currentThread().isInterrupted()) {
+            throw new TrainingException("interrupted while gradients were formed");
+        }
         Loss loss = Loss.NONE;
         List<String> unreached = new ArrayList<>(parts.get(0).unreached);
         for (Part part : parts) {
@@ -151,41 +154,6 @@ public final class DataParallel implements AutoCloseable {
             workers.get(0).parameters.addGradients(worker.parameters);
         }
         return new Outcome(loss, unreached);
-    }
-
-    /** What all found, once none of them writes gradients any more; the first failure that isn't an interruption where there is one. */
-    private static List<Part> ended(List<Future<Part>> running) {
-        List<Part> parts = new ArrayList<>();
-        Throwable failure = null;
-        boolean interrupted = false;
-        for (Future<Part> future : running) {
-            for (boolean waits = true; waits; ) {
-                try {
-                    parts.add(future.get());
-                    waits = false;
-                } catch (ExecutionException error) {
-                    if (failure == null || failure instanceof CancellationException) {
-                        failure = error.getCause();
-                    }
-                    waits = false;
-                } catch (InterruptedException later) {
-                    interrupted = true;
-                }
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-        if (failure instanceof Error fatal) {
-            throw fatal;
-        }
-        if (failure instanceof RuntimeException wrong) {
-            throw wrong;
-        }
-        if (interrupted) {
-            throw new TrainingException("interrupted while gradients were formed");
-        }
-        return parts;
     }
 
     /** What the parts of a step must know of each other. */

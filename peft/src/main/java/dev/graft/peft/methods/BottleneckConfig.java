@@ -364,12 +364,7 @@ public record BottleneckConfig(
     /** m, as AdapterHub: {@code int(hidden // factor)}, at least 1. */
     long size(Block block, Base base) {
         double factor = reductions.getOrDefault(AdapterHubFields.layer(block, base), reduction);
-        return Math.max(1, reduced(block.hidden(), factor));
-    }
-
-    /** Python's {@code hidden // factor}: 99 for 40 and 0.4, where {@code floor(40 / 0.4)} is 100. */
-    static long reduced(long hidden, double factor) {
-        return Math.round((hidden - hidden % factor) / factor);
+        return Math.max(1, Reduction.of(block.hidden(), factor));
     }
 
     void write(ObjectNode c) {

@@ -50,7 +50,7 @@ public record Coupling(double reduction) {
     }
 
     private Net net(Grafter g, String at, long in, long out, Activation activation) {
-        long inside = BottleneckConfig.reduced(in, reduction);
+        long inside = Reduction.of(in, reduction);
         if (inside < 1) {
             throw new InputException("inv_adapter_reduction_factor is " + reduction + ", but there are only " + in
                     + " numbers to reduce");

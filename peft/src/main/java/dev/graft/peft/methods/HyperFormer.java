@@ -110,7 +110,7 @@ public record HyperFormer(
                         at + "generator",
                         code,
                         hidden,
-                        Math.max(1, BottleneckConfig.reduced(hidden, reduction)),
+                        Math.max(1, Reduction.of(hidden, reduction)),
                         true,
                         true,
                         0.01));

@@ -93,7 +93,7 @@ public record MadG(List<List<Double>> languages, int embedding, int layerEmbeddi
                         at + "generator",
                         from,
                         hidden,
-                        Math.max(1, BottleneckConfig.reduced(hidden, reduction)),
+                        Math.max(1, Reduction.of(hidden, reduction)),
                         false,
                         false,
                         0.02 / Math.sqrt(from)));

@@ -101,11 +101,11 @@ class PfeifferTest extends MethodContract {
     /** As Python's 40 // 0.4 and so on. */
     @Test
     void aFractionOfAWidthIsPythonsWholeQuotient() {
-        assertThat(BottleneckConfig.reduced(40, 0.4)).isEqualTo(99);
-        assertThat(BottleneckConfig.reduced(48, 0.4)).isEqualTo(119);
-        assertThat(BottleneckConfig.reduced(40, 0.5)).isEqualTo(80);
-        assertThat(BottleneckConfig.reduced(384, 16)).isEqualTo(24);
-        assertThat(BottleneckConfig.reduced(100, 16)).isEqualTo(6);
-        assertThat(BottleneckConfig.reduced(24, 0.1)).isEqualTo(239);
+        assertThat(Reduction.of(40, 0.4)).isEqualTo(99);
+        assertThat(Reduction.of(48, 0.4)).isEqualTo(119);
+        assertThat(Reduction.of(40, 0.5)).isEqualTo(80);
+        assertThat(Reduction.of(384, 16)).isEqualTo(24);
+        assertThat(Reduction.of(100, 16)).isEqualTo(6);
+        assertThat(Reduction.of(24, 0.1)).isEqualTo(239);
     }
 }
