@@ -1,10 +1,12 @@
 package dev.graft.models;
 
 import dev.graft.formats.Fields;
+import dev.graft.tensor.Fused;
 import dev.graft.tensor.Ops;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /** The activations that architectures name in {@code hidden_act}. */
 public enum Activation {
@@ -17,6 +19,16 @@ public enum Activation {
         @Override
         Tensor gradient(Tensor x, Tensor gradient) {
             return torch.gelu_backward(gradient, x);
+        }
+
+        @Override
+        Tensor gate(Tensor gate, @Nullable Tensor up) {
+            return Fused.gate(Fused.Function.GELU, gate, up);
+        }
+
+        @Override
+        Tensor[] gradients(Tensor gate, @Nullable Tensor up, Tensor dx) {
+            return Fused.gateBackward(Fused.Function.GELU, gate, up, dx);
         }
     },
     /** GELU by its tanh approximation. */
@@ -90,6 +102,16 @@ public enum Activation {
         Tensor gradient(Tensor x, Tensor gradient) {
             return torch.silu_backward(gradient, x);
         }
+
+        @Override
+        Tensor gate(Tensor gate, @Nullable Tensor up) {
+            return Fused.gate(Fused.Function.SILU, gate, up);
+        }
+
+        @Override
+        Tensor[] gradients(Tensor gate, @Nullable Tensor up, Tensor dx) {
+            return Fused.gateBackward(Fused.Function.SILU, gate, up, dx);
+        }
     },
     TANH {
         @Override
@@ -110,6 +132,25 @@ public enum Activation {
 
     /** The gradient of x from that of {@code apply(x)}. */
     abstract Tensor gradient(Tensor x, Tensor gradient);
+
+    /** {@code apply(gate) ⊙ up}, or {@code apply(gate)} where up is null, for which no gradient is recorded. */
+    Tensor gate(Tensor gate, @Nullable Tensor up) {
+        Tensor active = apply(gate);
+        return up == null ? active : active.mul_(up);
+    }
+
+    /**
+     * The gradients of gate and, where there is one, of up.
+     *
+     * @param dx the gradient of what {@link #gate} gave; its values are gone afterwards
+     */
+    Tensor[] gradients(Tensor gate, @Nullable Tensor up, Tensor dx) {
+        if (up == null) {
+            return new Tensor[] {gradient(gate, dx)};
+        }
+        Tensor dup = apply(gate).mul_(dx);
+        return new Tensor[] {gradient(gate, dx.mul_(up)), dup};
+    }
 
     /** The activation that a field of a config.json names. */
     public static Activation read(Fields config, String field, String absent) {

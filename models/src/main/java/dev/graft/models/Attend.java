@@ -3,6 +3,7 @@ package dev.graft.models;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Prefix;
 import dev.graft.tensor.Dropout;
+import dev.graft.tensor.Fused;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Profile;
 import dev.graft.tensor.Scope;
@@ -153,10 +154,8 @@ public final class Attend {
         long keys = k.size(2);
         Tensor answers = tape.run(
                 () -> {
-                    Read read = Read.of(work, q, k, v);
-                    // Detached, since what was contiguous already is the leaf itself, which is to be forgotten.
-                    List<Tensor> results =
-                            new ArrayList<>(List.of(read.queries.detach(), read.keys.detach(), read.values.detach()));
+                    Read read = Read.of(work, q.detach(), k.detach(), v.detach());
+                    List<Tensor> results = new ArrayList<>(List.of(read.queries, read.keys, read.values));
                     results.add(0, all(work, read, results));
                     return results.toArray(Tensor[]::new);
                 },
@@ -182,8 +181,7 @@ public final class Attend {
      */
     private record Read(Tensor queries, Tensor keys, Tensor values) {
         static Read of(Work work, Tensor q, Tensor k, Tensor v) {
-            return new Read(
-                    Ops.scale(q, work.site.scale()).contiguous(), widened(k, work.chunks), widened(v, work.chunks));
+            return new Read(Fused.contiguous(q, work.site.scale()), widened(k, work.chunks), widened(v, work.chunks));
         }
     }
 
@@ -210,12 +208,12 @@ public final class Attend {
     /**
      * What a forward pass tells its backward pass.
      *
-     * @param drawn where the generator stood before each chunk's mask
+     * @param masks of the chunks
      */
     @SuppressWarnings("ArrayRecordComponent") // of one pass, never shared
-    private record Work(Attention site, List<AttentionChunk> chunks, double dropout, long[] drawn) {
+    private record Work(Attention site, List<AttentionChunk> chunks, double dropout, Dropout.@Nullable Mask[] masks) {
         static Work of(Attention site, List<AttentionChunk> chunks, double dropout) {
-            return new Work(site, chunks, dropout, new long[chunks.size()]);
+            return new Work(site, chunks, dropout, new Dropout.Mask[chunks.size()]);
         }
 
         /**
@@ -245,18 +243,19 @@ public final class Attend {
             try (Scope scope = new Scope()) {
                 boolean trains = keep != null;
                 Tensor scores = scores(site.cap(), folded(q, chunk, keys.size(1)), keys, chunk, trains);
-                Tensor weights = probabilities(scores, chunk);
+                Tensor weights = probabilities(scores, chunk, trains);
                 if (keep != null && work.keeps(chunk, q.size(3))) {
                     keep.add(scope.keep(weights));
                 }
-                if (work.dropout > 0) {
-                    work.drawn[i] = Dropout.state();
-                    weights = weights.mul(Dropout.mask(weights.scalar_type(), work.dropout, Tensors.shape(weights)));
+                Dropout.Mask mask = Dropout.draw(work.dropout, weights);
+                if (mask != null) {
+                    work.masks[i] = mask;
+                    weights = mask.on(weights);
                 }
-                blocks.add(scope.keep(product(weights, chunk.keysOf(read.values), trains)
+                Tensor heads = product(weights, chunk.keysOf(read.values), trains)
                         .view(chunk.rows(), q.size(1), chunk.queries(), q.size(3))
-                        .transpose(1, 2)
-                        .reshape(chunk.rows(), chunk.queries(), width)));
+                        .transpose(1, 2);
+                blocks.add(scope.keep(Fused.contiguous(heads, 1).view(chunk.rows(), chunk.queries(), width)));
             }
             boolean last = i + 1 == chunks.size() || chunks.get(i + 1).first() != chunk.first();
             if (last) {
@@ -278,7 +277,7 @@ public final class Attend {
                 .max()
                 .orElse(0);
         return seen <= x.size(2)
-                ? x.contiguous()
+                ? Fused.contiguous(x, 1)
                 : torch.constant_pad_nd(x, new long[] {0, 0, 0, seen - x.size(2)}, new Scalar(0.0));
     }
 
@@ -297,20 +296,21 @@ public final class Attend {
     }
 
     /** The softmax of a chunk's scores, which are masked in place; summed in fp32 or wider. */
-    private static Tensor probabilities(Tensor scores, AttentionChunk chunk) {
+    private static Tensor probabilities(Tensor scores, AttentionChunk chunk, boolean trains) {
         long group = scores.size(2) / chunk.queries();
         if (chunk.alibi() != null) {
             chunk.alibi()
                     .addTo(scores.unflatten(2, group, chunk.queries()), chunk.first(), chunk.start(), chunk.from());
         }
         Tensor additive = chunk.additive();
-        if (additive != null) {
+        Tensor fused = trains ? Fused.softmax(scores, additive, chunk.queries()) : null;
+        if (fused == null && additive != null) {
             long last = additive.size(3);
             scores.narrow(3, chunk.seen() - last, last)
                     .unflatten(2, group, chunk.queries())
                     .add_(additive.unsqueeze(group == 1 ? 2 : 1));
         }
-        Tensor weights = scores.softmax(-1);
+        Tensor weights = fused == null ? scores.softmax(-1) : fused;
         return chunk.sees() == null
                 ? weights
                 : weights.unflatten(2, group, chunk.queries())
@@ -338,7 +338,7 @@ public final class Attend {
         long dim = q.size(3);
         long kvHeads = keys.size(1);
         long[] split = {q.size(0), q.size(2), heads, dim};
-        Tensor dout = gradient.view(split).transpose(1, 2).contiguous();
+        Tensor dout = Fused.contiguous(gradient.view(split).transpose(1, 2), 1);
         // One chunk of all gives these gradients as they are; those of several are added up.
         boolean whole = chunks.size() == 1 && chunks.get(0).isAll(q, keys);
         Tensor dq =
@@ -359,23 +359,22 @@ public final class Attend {
                 } else {
                     Tensor scores = scores(cap, queries, keys, chunk, true);
                     slope = cap == null ? null : cap.slope(scores);
-                    probabilities = probabilities(scores, chunk);
+                    probabilities = probabilities(scores, chunk, true);
                 }
                 Tensor applied = probabilities;
                 Tensor dweights = Ops.products(dpart, chunk.keysOf(values).transpose(2, 3));
-                if (work.dropout > 0) {
-                    Tensor drop = Dropout.again(
-                            work.drawn[i], probabilities.scalar_type(), work.dropout, Tensors.shape(probabilities));
-                    applied = probabilities.mul(drop);
-                    dweights.mul_(drop);
+                Dropout.Mask mask = work.masks[i];
+                if (mask != null) {
+                    applied = mask.on(probabilities);
+                    dweights = mask.onto(dweights);
                 }
                 Tensor toValues = Ops.products(applied.transpose(2, 3), dpart);
-                Tensor dscores = Ops.softmaxBackward(dweights, probabilities);
+                Tensor dscores = Fused.softmaxBackward(dweights, probabilities);
                 if (slope != null) {
                     dscores.mul_(slope);
                 }
-                Tensor part = Ops.products(dscores, chunk.keysOf(keys)).mul_(new Scalar(site.scale()));
-                chunk.queriesOf(dq).copy_(part.view(chunk.rows(), heads, chunk.queries(), dim));
+                Tensor part = Ops.products(dscores, chunk.keysOf(keys));
+                Fused.copy(part.view(chunk.rows(), heads, chunk.queries(), dim), chunk.queriesOf(dq), site.scale());
                 Tensor toKeys = Ops.products(dscores.transpose(2, 3), queries);
                 if (whole) {
                     dk = scope.keep(toKeys);

@@ -46,9 +46,6 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 public final class Base {
-    /** How many bytes of matrices the third-level cache of a server's processor may hold beside all else. */
-    private static final long CACHE_BYTES = 64 << 20;
-
     private final String name;
     private final Checkpoint checkpoint;
     private final Architecture architecture;
@@ -172,14 +169,6 @@ public final class Base {
             byName.put(key(site), site);
         }
         this.sites = Collections.unmodifiableMap(byName);
-        List<Dense> whole = linears()
-                .map(Linear::matrix)
-                .filter(Dense.class::isInstance)
-                .map(Dense.class::cast)
-                .toList();
-        if (whole.stream().mapToLong(Dense::bytes).sum() <= CACHE_BYTES) {
-            whole.forEach(Dense::markCached);
-        }
     }
 
     private static String key(Site site) {

@@ -1,5 +1,6 @@
 package dev.graft.models;
 
+import dev.graft.models.sites.Explicit;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Site;
@@ -8,6 +9,7 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -40,6 +42,20 @@ public sealed interface Head {
      */
     default Tensor project(Tensor rows, Tensor labels, Pass pass) {
         return project(rows, pass);
+    }
+
+    /** What logits of rows {@code [n, hidden]} are by formula, as a loss needs them; null where autograd must find their gradient. */
+    default @Nullable Formula formula(Pass pass) {
+        return null;
+    }
+
+    /** Logits whose gradient is known by formula. */
+    interface Formula {
+        /** Logits of rows {@code [n, hidden]} in the type of the head, as {@link Head#project(Tensor, Tensor, Pass)} gives them. */
+        Tensor logits(Tensor rows, Tensor labels);
+
+        /** The gradient of those rows from that of their logits. */
+        Tensor backward(Tensor rows, Tensor gradient);
     }
 
     /** The answer for hidden states. */
@@ -160,14 +176,41 @@ public sealed interface Head {
 
         @Override
         public Tensor project(Tensor rows, Tensor labels, Pass pass) {
-            boolean plain = output.type().value == ScalarType.BFloat16.value
-                    && !output.isQuantized()
-                    && pass.hooks().isFrozen(output);
-            if (!plain) {
+            if (!isPlain(pass)) {
                 return project(rows, pass);
             }
             Tensor x = Ops.to(Head.read(rows, dense, dropout, pass), output.type());
-            return output.addTo(own(x.detach(), labels).neg().expand(x.size(0), output.out()), x, pass);
+            return output.addTo(offset(x.detach(), labels), x, pass);
+        }
+
+        private boolean isPlain(Pass pass) {
+            return output.type().value == ScalarType.BFloat16.value
+                    && !output.isQuantized()
+                    && pass.hooks().isFrozen(output);
+        }
+
+        private Tensor offset(Tensor x, Tensor labels) {
+            return own(x, labels).neg().expand(x.size(0), output.out());
+        }
+
+        @Override
+        public @Nullable Formula formula(Pass pass) {
+            if (!isPlain(pass) || dense != null || (dropout > 0 && pass.isTraining())) {
+                return null;
+            }
+            Explicit layer = output.explicit();
+            return new Formula() {
+                @Override
+                public Tensor logits(Tensor rows, Tensor labels) {
+                    return layer.forward(rows, offset(rows, labels).contiguous())
+                            .get(0);
+                }
+
+                @Override
+                public Tensor backward(Tensor rows, Tensor gradient) {
+                    return Objects.requireNonNull(layer.backward(rows, gradient, List.of(), true, null));
+                }
+            };
         }
 
         /** About what each row's label has, {@code [n, 1]}. */

@@ -50,19 +50,11 @@ record Joint(List<Explicit> layers) {
     Tensor[] normed(Tape tape, Norm norm, Tensor h, ScalarType type) {
         return tape.run(
                 layers.size(),
-                () -> {
-                    Tensor[] normed = RmsNorm.forward(norm, h, type);
-                    List<Tensor> results = forward(normed[0]);
-                    results.add(normed[1]);
-                    return results.toArray(Tensor[]::new);
-                },
+                () -> forward(RmsNorm.apply(norm, h, type)).toArray(Tensor[]::new),
                 (gradients, kept) -> {
-                    int last = kept.size() - 1;
-                    Tensor r = kept.get(last);
-                    Tensor x = RmsNorm.apply(norm, h, r, type);
-                    Tensor dx = backward(x, gradients, kept.subList(0, last), true);
+                    Tensor dx = backward(RmsNorm.apply(norm, h, type), gradients, kept, true);
                     if (dx != null) {
-                        RmsNorm.backward(norm, h, r, dx);
+                        RmsNorm.backward(norm, h, dx);
                     }
                 });
     }
@@ -70,23 +62,16 @@ record Joint(List<Explicit> layers) {
     /** On {@code activation(gate) ⊙ up}, or on {@code activation(gate)} where up is null. */
     Tensor[] gated(Tape tape, Activation activation, Tensor gate, @Nullable Tensor up) {
         return tape.run(
-                layers.size(),
-                () -> {
-                    Tensor x = activation.apply(gate);
-                    return forward(up == null ? x : x.mul_(up)).toArray(Tensor[]::new);
-                },
-                (gradients, kept) -> {
-                    Tensor active = activation.apply(gate);
-                    Tensor x = up == null ? active : active.mul(up);
-                    Tensor dx = backward(x, gradients, kept, true);
+                layers.size(), () -> forward(activation.gate(gate, up)).toArray(Tensor[]::new), (gradients, kept) -> {
+                    Tensor dx = backward(activation.gate(gate, up), gradients, kept, true);
                     if (dx == null) {
                         return;
                     }
+                    Tensor[] back = activation.gradients(gate, up, dx);
+                    Tape.accumulate(gate, back[0]);
                     if (up != null) {
-                        Tape.accumulate(up, active.mul_(dx));
-                        dx.mul_(up);
+                        Tape.accumulate(up, back[1]);
                     }
-                    Tape.accumulate(gate, activation.gradient(gate, dx));
                 });
     }
 

@@ -1,6 +1,7 @@
 package dev.graft.models;
 
 import dev.graft.models.sites.Attention;
+import dev.graft.tensor.Fused;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -160,6 +161,7 @@ public final class KvTile {
         private final Tensor hidden;
         private final Map<Long, Tensor> flat;
         private final long[] places;
+        private final Tensor behind;
 
         /**
          * A position of each row.
@@ -172,6 +174,7 @@ public final class KvTile {
             this.hidden = hidden;
             this.flat = flat;
             this.places = places;
+            behind = Tensors.of(places, places.length);
         }
 
         /**
@@ -186,6 +189,19 @@ public final class KvTile {
         Tensor attend(Attention site, Tensor q, Tensor key, Tensor value, Alibi.@Nullable Bias alibi) {
             long kvHeads = key.size(1);
             long group = q.size(1) / kvHeads;
+            if (site.cap() == null && alibi == null) {
+                Tensor fused = Fused.attendNext(
+                        q,
+                        key,
+                        value,
+                        Objects.requireNonNull(keys.get(site.layer())),
+                        Objects.requireNonNull(values.get(site.layer())),
+                        behind,
+                        site.scale());
+                if (fused != null) {
+                    return fused;
+                }
+            }
             Tensor k = added(Objects.requireNonNull(keys.get(site.layer())), key);
             Tensor v = added(Objects.requireNonNull(values.get(site.layer())), value);
             Tensor queries = Ops.scale(q, site.scale()).reshape(q.size(0) * kvHeads, group, q.size(3));

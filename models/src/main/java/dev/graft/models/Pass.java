@@ -290,19 +290,21 @@ public final class Pass {
         }
         Tape tape = tape();
         if (tape == null) {
-            return Ops.to(hooks.norm(site, h, this), type);
+            return RmsNorm.isOf(site) && hooks.isFrozen(site) && !h.requires_grad()
+                    ? RmsNorm.apply(site, h, type)
+                    : Ops.to(hooks.norm(site, h, this), type);
         }
         Profile.at(site.layer(), () -> "norm");
         if (isFormula(site, h)) {
             return tape.run(
-                    () -> RmsNorm.forward(site, h, type),
-                    (gradient, kept) -> RmsNorm.backward(site, h, kept.get(0), gradient));
+                    () -> new Tensor[] {RmsNorm.apply(site, h, type)},
+                    (gradient, kept) -> RmsNorm.backward(site, h, gradient));
         }
         return tape.run(() -> new Tensor[] {Ops.to(hooks.norm(site, h, this), type)})[0];
     }
 
     private boolean isFormula(Norm site, Tensor h) {
-        return site.kind() != Norm.Kind.LAYER && h.requires_grad() && hooks.isFrozen(site);
+        return RmsNorm.isOf(site) && h.requires_grad() && hooks.isFrozen(site);
     }
 
     /** A linear layer on x {@code [batch, seq, in]}. */
@@ -386,7 +388,7 @@ public final class Pass {
         }
         Profile.at("heads");
         long[] shape = Tensors.shape(x);
-        Tensor turned = tape.run(() -> new Tensor[] {turned(x, heads, angles)}, (gradient, kept) -> {
+        Tensor turned = tape.run(() -> new Tensor[] {turned(x.detach(), heads, angles)}, (gradient, kept) -> {
             Tensor back = angles == null ? gradient : angles.inverse().rotate(gradient);
             Tape.accumulate(x, back.transpose(1, 2).reshape(shape));
         });
@@ -421,12 +423,12 @@ public final class Pass {
     public Tensor activate(Activation activation, Tensor x) {
         Tape tape = tape();
         if (tape == null || !x.requires_grad()) {
-            return activated(activation, x);
+            return activated(activation, x, null);
         }
         Profile.at("activation");
         return tape.run(
-                () -> new Tensor[] {activation.apply(x)},
-                (gradient, kept) -> Tape.accumulate(x, activation.gradient(x, gradient)));
+                () -> new Tensor[] {activation.gate(x, null)},
+                (gradient, kept) -> Tape.accumulate(x, activation.gradients(x, null, gradient.clone())[0]));
     }
 
     /** {@code activation(gate) ⊙ up}. */
@@ -435,24 +437,33 @@ public final class Pass {
         Profile.at("activation");
         if (tape == null || !(gate.requires_grad() && up.requires_grad())) {
             return tape == null
-                    ? activated(activation, gate).mul(up)
+                    ? activated(activation, gate, up)
                     : tape.run(() -> new Tensor[] {activation.apply(gate).mul(up)})[0];
         }
-        return tape.run(() -> new Tensor[] {activation.apply(gate).mul(up)}, (gradient, kept) -> {
-            Tape.accumulate(gate, activation.gradient(gate, gradient.mul(up)));
-            Tape.accumulate(up, activation.apply(gate).mul_(gradient));
+        return tape.run(() -> new Tensor[] {activation.gate(gate, up)}, (gradient, kept) -> {
+            Tensor[] back = activation.gradients(gate, up, gradient.clone());
+            Tape.accumulate(gate, back[0]);
+            Tape.accumulate(up, back[1]);
         });
     }
 
     /**
-     * An activation without a gradient. It is made of several numbers at once, and of the last ones in another way: so texts that may be those of
-     * several people have theirs made apart.
+     * {@code activation(x) ⊙ up} outside a tape. An activation may be made of several numbers at once, and of the last ones in another way: so texts
+     * that may be those of several people have theirs made apart.
      */
-    private Tensor activated(Activation activation, Tensor x) {
-        Ragged ragged = context.ragged();
-        return ragged == null || x.size(1) == 1
-                ? activation.apply(x)
-                : ragged.each(x, (row, own) -> activation.apply(row));
+    private Tensor activated(Activation activation, Tensor x, @Nullable Tensor up) {
+        if (x.requires_grad() || (up != null && up.requires_grad())) {
+            Tensor active = activation.apply(x);
+            return up == null ? active : active.mul(up);
+        }
+        if (context.ragged() == null || x.size(1) == 1) {
+            return activation.gate(x, up);
+        }
+        Tensor[] rows = new Tensor[(int) x.size(0)];
+        for (int row = 0; row < rows.length; row++) {
+            rows[row] = activation.gate(x.narrow(0, row, 1), up == null ? null : up.narrow(0, row, 1));
+        }
+        return Ops.cat(0, rows);
     }
 
     /** The residual stream h {@code [batch, seq, hidden]} with a block's output added. On a tape the output's values are gone afterwards. */

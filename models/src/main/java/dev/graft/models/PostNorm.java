@@ -3,6 +3,7 @@ package dev.graft.models;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Norm;
 import dev.graft.tensor.Dropout;
+import dev.graft.tensor.Fused;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Profile;
 import dev.graft.tensor.Tape;
@@ -10,6 +11,7 @@ import dev.graft.tensor.Tensors;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What ends a block of post-norm models: {@code norm(residual + dropout(output))}. Where nothing acts on the block or its norm the gradient
@@ -22,45 +24,73 @@ public final class PostNorm {
     public static Tensor add(Block block, Norm norm, Tensor residual, Tensor output, double dropout, Pass pass) {
         Tape tape = pass.tape();
         boolean learns = residual.requires_grad() || output.requires_grad();
-        if (tape == null
-                || !learns
-                || !pass.hooks().isFrozen(block)
-                || !pass.hooks().isFrozen(norm)) {
+        boolean frozen = pass.hooks().isFrozen(block) && pass.hooks().isFrozen(norm);
+        if (tape == null && frozen && !learns && !pass.isTraining()) {
+            Tensor[] fused = Fused.postNorm(residual, output, norm.weight(), norm.bias(), norm.eps(), null);
+            if (fused != null) {
+                return fused[0];
+            }
+        }
+        if (tape == null || !learns || !frozen) {
             return pass.piece(() -> {
                 Tensor dropped = Ops.dropout(Ops.to(output, residual.scalar_type()), dropout, pass.isTraining());
                 Tensor adapted = pass.hooks().block(block, residual, dropped, pass);
                 return new Tensor[] {pass.hooks().norm(norm, residual.add(adapted), pass)};
             })[0];
         }
-        double p = pass.isTraining() && !Dropout.isOff() ? dropout : 0;
-        long drawn = Dropout.state();
+        Dropout.Mask mask = pass.isTraining() ? Dropout.draw(dropout, output) : null;
         Profile.at(norm.layer(), () -> "residual, norm");
         return tape.run(
                 () -> {
-                    ScalarType type = residual.scalar_type();
-                    Tensor sum = Ops.to(output, type);
-                    sum = p > 0
-                            ? sum.mul(Dropout.mask(type, p, Tensors.shape(sum))).add_(residual)
-                            : sum.add(residual);
+                    Tensor[] fused = Fused.postNorm(residual, output, norm.weight(), norm.bias(), norm.eps(), mask);
+                    if (fused != null) {
+                        return fused;
+                    }
+                    Tensor whole = Ops.to(output, residual.scalar_type());
+                    Tensor sum = (mask == null ? whole : mask.on(whole)).add(residual);
                     Tensor[] normed = Ops.layerNormWithStatistics(sum, norm.weight(), norm.bias(), norm.eps());
                     return new Tensor[] {normed[0], sum, normed[1], normed[2]};
                 },
-                (gradient, kept) -> backward(norm, residual, output, p, drawn, kept, gradient));
+                (gradient, kept) -> {
+                    if (kept.size() == 1) {
+                        fused(norm, residual, output, mask, kept.get(0), gradient);
+                    } else {
+                        backward(norm, residual, output, mask, kept, gradient);
+                    }
+                });
+    }
+
+    private static void fused(
+            Norm norm, Tensor residual, Tensor output, Dropout.@Nullable Mask mask, Tensor sum, Tensor gradient) {
+        Tensor already = residual.requires_grad() ? Tape.gradient(residual) : null;
+        Tensor dresidual = !residual.requires_grad() || already != null
+                ? already
+                : Tensors.empty(ScalarType.Float, Tensors.shape(sum));
+        Tensor doutput = output.requires_grad() ? Tensors.empty(output.scalar_type(), Tensors.shape(sum)) : null;
+        Fused.postNormBackward(sum, norm.weight(), norm.eps(), mask, gradient, dresidual, already != null, doutput);
+        if (dresidual != null && already == null) {
+            Tape.accumulate(residual, dresidual);
+        }
+        if (doutput != null) {
+            Tape.accumulate(output, doutput);
+        }
     }
 
     private static void backward(
-            Norm norm, Tensor residual, Tensor output, double p, long drawn, List<Tensor> kept, Tensor gradient) {
+            Norm norm,
+            Tensor residual,
+            Tensor output,
+            Dropout.@Nullable Mask mask,
+            List<Tensor> kept,
+            Tensor gradient) {
         Tensor dsum =
                 Ops.layerNormBackward(gradient, kept.get(0), norm.weight(), norm.bias(), kept.get(1), kept.get(2));
         if (residual.requires_grad()) {
             Tape.accumulate(residual, dsum);
         }
         if (output.requires_grad()) {
-            ScalarType type = dsum.scalar_type();
-            Tensor passed = p > 0
-                    ? dsum.mul(Dropout.again(drawn, type, p, Tensors.shape(dsum)))
-                    : type.value == output.scalar_type().value ? dsum.clone() : dsum;
-            Tape.accumulate(output, passed);
+            boolean same = dsum.scalar_type().value == output.scalar_type().value;
+            Tape.accumulate(output, mask != null ? mask.on(dsum) : same ? dsum.clone() : dsum);
         }
     }
 }

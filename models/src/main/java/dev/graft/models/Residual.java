@@ -1,8 +1,8 @@
 package dev.graft.models;
 
 import dev.graft.models.sites.Block;
+import dev.graft.tensor.Fused;
 import dev.graft.tensor.NoGrad;
-import dev.graft.tensor.Ops;
 import dev.graft.tensor.Profile;
 import dev.graft.tensor.Tape;
 import org.bytedeco.pytorch.Tensor;
@@ -16,7 +16,8 @@ final class Residual {
         Tape tape = pass.tape();
         Tape.Forward forward = () -> new Tensor[] {h.add(pass.hooks().block(site, h, output, pass))};
         if (tape == null) {
-            return forward.run()[0];
+            boolean alone = pass.hooks().isFrozen(site) && !h.requires_grad() && !output.requires_grad();
+            return alone ? Fused.add(h, output) : forward.run()[0];
         }
         Profile.at(site.layer(), () -> "residual");
         if (past) {
@@ -26,14 +27,10 @@ final class Residual {
             return tape.run(forward)[0];
         }
         boolean same = output.scalar_type().value == h.scalar_type().value;
-        Tensor sum = tape.run(
-                () -> new Tensor[] {
-                    same ? h.add(output) : Ops.to(output, h.scalar_type()).add_(h)
-                },
-                (gradient, kept) -> {
-                    Tape.accumulate(output, same ? gradient.clone() : gradient);
-                    Tape.accumulate(h, gradient);
-                });
+        Tensor sum = tape.run(() -> new Tensor[] {Fused.add(h, output)}, (gradient, kept) -> {
+            Tape.accumulate(output, same ? gradient.clone() : gradient);
+            Tape.accumulate(h, gradient);
+        });
         Tape.forget(output);
         return sum;
     }

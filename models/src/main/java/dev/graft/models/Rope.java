@@ -1,6 +1,7 @@
 package dev.graft.models;
 
 import dev.graft.formats.Fields;
+import dev.graft.tensor.Fused;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.function.LongFunction;
@@ -174,11 +175,12 @@ public record Rope(
      * the other one of its pair by the sine, which is negative for the first of a pair.
      *
      * @param neighbours whether they turn pairs of neighbours
+     * @param back whether they turn by the negative angles
      */
-    public record Angles(Tensor cos, Tensor sin, boolean neighbours) {
+    public record Angles(Tensor cos, Tensor sin, boolean neighbours, boolean back) {
         /** Of cosines and sines for each pair. */
         private static Angles of(Tensor cos, Tensor sin, boolean neighbours) {
-            return new Angles(both(cos, cos, neighbours), both(sin.neg(), sin, neighbours), neighbours);
+            return new Angles(both(cos, cos, neighbours), both(sin.neg(), sin, neighbours), neighbours, false);
         }
 
         private static Tensor both(Tensor first, Tensor second, boolean neighbours) {
@@ -189,21 +191,26 @@ public record Rope(
 
         /** The same in another type. */
         public Angles to(ScalarType type) {
-            return new Angles(Ops.to(cos, type), Ops.to(sin, type), neighbours);
+            return new Angles(Ops.to(cos, type), Ops.to(sin, type), neighbours, back);
         }
 
         /** The angles that turn back; a scale stays. */
         Angles inverse() {
-            return new Angles(cos, sin.neg(), neighbours);
+            return new Angles(cos, sin, neighbours, !back);
         }
 
         /** Turns x {@code [batch, heads, seq, headDim]}, or the first values of each head where there are angles for those alone. */
         public Tensor rotate(Tensor x) {
+            Tensor fused =
+                    neighbours || x.requires_grad() ? null : Fused.rotated(x, cos.contiguous(), sin.contiguous(), back);
+            if (fused != null) {
+                return fused;
+            }
             long turned = cos.size(3);
             if (turned < x.size(3)) {
                 return Ops.cat(3, rotate(x.narrow(3, 0, turned)), x.narrow(3, turned, x.size(3) - turned));
             }
-            return x.mul(cos).addcmul_(others(x, turned / 2), sin, new Scalar(1.0));
+            return x.mul(cos).addcmul_(others(x, turned / 2), sin, new Scalar(back ? -1.0 : 1.0));
         }
 
         /** For each value the other one of its pair. */

@@ -15,12 +15,14 @@ import dev.graft.peft.methods.LoraConfig;
 import dev.graft.peft.methods.Pfeiffer;
 import dev.graft.peft.methods.PrefixTuning;
 import dev.graft.peft.methods.PromptTuning;
+import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -44,6 +46,17 @@ class EncoderDecoderHeadsTest {
         return Tensors.item(a.sub(b).abs().amax());
     }
 
+    private static Tensor squares(Base base, Adapter adapter, Inputs in) {
+        return base.logits(in, Pass.inference(Selection.of(adapter).hooks())).square();
+    }
+
+    private static Map<String, Tensor> gradients(Adapter adapter) {
+        Map<String, Tensor> gradients = new LinkedHashMap<>();
+        adapter.trainable()
+                .forEach((key, value) -> gradients.put(key, value.grad().clone()));
+        return gradients;
+    }
+
     /** Tokens of a prompt have logits too where tokens are classified. */
     private static Tensor ofTexts(Tensor logits) {
         long width = TEXTS[0].length;
@@ -54,29 +67,32 @@ class EncoderDecoderHeadsTest {
     @ValueSource(strings = {"t5-seqcls", "umt5-tokcls", "mt5-qa", "bart-seqcls", "bart-qa"})
     void methodsTrainAndAreReadAgain(String name, @TempDir Path folder) {
         Base base = base(name);
+        Base wide = Base.load(
+                Bases.FIXTURES.resolve("bases/" + name),
+                Base.Options.of(base.task()).withNumerics(new Numerics(ScalarType.Double)));
         Inputs in = Inputs.of(TEXTS);
         for (Method method : METHODS) {
+            Adapter inDouble = Bases.trained(wide, method);
+            squares(wide, inDouble, in).sum().backward();
+            Map<String, Tensor> exact = gradients(inDouble);
             Adapter adapter = Bases.trained(base, method);
-            Pass whole = Pass.inference(Selection.of(adapter).hooks());
-            Tensor logits = base.logits(in, whole);
-            logits.square().sum().backward();
-            Map<String, Tensor> expected = new LinkedHashMap<>();
-            adapter.trainable().forEach((key, value) -> {
-                expected.put(key, value.grad().clone());
-                value.mutable_grad().reset();
-            });
+            Tensor logits = base.logits(in, Pass.inference(Selection.of(adapter).hooks()));
+            squares(base, adapter, in).sum().backward();
+            Map<String, Tensor> graph = gradients(adapter);
+            adapter.trainable().values().forEach(value -> value.mutable_grad().reset());
             Pass pass = Pass.training(Selection.of(adapter).hooks());
             Hidden hidden = base.hidden(in, pass);
             base.logits(hidden, pass).square().sum().backward();
             pass.backward();
 
-            adapter.trainable()
-                    .forEach((key, value) -> assertThat(apart(value.grad(), expected.get(key)))
+            // Some of these small models make what fp32 rounds larger by a thousand: the formulas may be as far from
+            // the exact gradient as the graph.
+            gradients(adapter)
+                    .forEach((key, gradient) -> assertThat(apart(gradient, exact.get(key)))
                             .as("%s of %s", key, method)
                             .isLessThan(1e-6
-                                    + 1e-4
-                                            * Tensors.item(
-                                                    expected.get(key).abs().amax())));
+                                    + 1e-4 * Tensors.item(exact.get(key).abs().amax())
+                                    + apart(graph.get(key), exact.get(key))));
 
             Path saved = folder.resolve(method.type().name());
             adapter.save(saved);

@@ -46,14 +46,9 @@ final class Compiled {
         }
 
         void run(Shape shape, @Nullable Tensor... tensors) {
-            run(shape, new long[tensors.length], tensors);
-        }
-
-        /** @param from how many bytes behind a tensor's first one the operation begins */
-        void run(Shape shape, long[] from, @Nullable Tensor... tensors) {
             Compiled operation = taken(shape);
             try {
-                operation.run(from, tensors);
+                operation.run(tensors);
             } finally {
                 operation.leave();
             }
@@ -134,13 +129,12 @@ final class Compiled {
             }
         }
 
-        void run(long[] from, @Nullable Tensor... tensors) {
+        void run(@Nullable Tensor... tensors) {
             for (int i = 0; i < tensors.length; i++) {
                 memory place = places[i];
                 Tensor tensor = tensors[i];
                 if (place != null && tensor != null) {
-                    Pointer first = tensor.data_ptr();
-                    place.set_data_handle(from[i] == 0 ? first : new BytePointer(first).getPointer(from[i]));
+                    place.set_data_handle(tensor.data_ptr());
                 }
             }
             if (space != null && scratch != null) {
@@ -242,11 +236,11 @@ final class Compiled {
         return made;
     }
 
-    private void run(long[] from, @Nullable Tensor... tensors) {
+    private void run(@Nullable Tensor... tensors) {
         Call free = calls.poll();
         Call call = free == null ? new Call() : free;
         try (Scope scope = new Scope()) {
-            call.run(from, tensors);
+            call.run(tensors);
         }
         calls.add(call);
     }

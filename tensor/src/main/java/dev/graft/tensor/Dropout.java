@@ -7,6 +7,7 @@ import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Dropout masks and noise from a generator of each thread's own (SplitMix64), seeded for every step: what is drawn depends on the seed, the
@@ -105,14 +106,51 @@ public final class Dropout {
         return OWN.get().off;
     }
 
-    /** The mask that was drawn at that {@link #state}; what is drawn next stays the same. */
-    public static Tensor again(long state, ScalarType type, double p, long... shape) {
-        long now = state();
-        state(state);
-        try {
-            return mask(type, p, shape);
-        } finally {
-            state(now);
+    /** A mask of as many numbers as x has, which is made where it is used; null where nothing is dropped. */
+    public static @Nullable Mask draw(double p, Tensor x) {
+        Dropout own = OWN.get();
+        if (own.off || p == 0) {
+            return null;
+        }
+        Mask mask = new Mask(own.state, p);
+        own.state += (x.numel() + 3) / 4 * STEP;
+        return mask;
+    }
+
+    /**
+     * A mask as {@link Dropout#mask} gives it, which is made each time that it is used: what it is put on gets no gradient.
+     *
+     * @param state where the generator stood before it
+     */
+    public record Mask(long state, double p) {
+        /** x with the mask. */
+        public Tensor on(Tensor x) {
+            Tensor fused = Fused.dropout(x, this, false);
+            return fused == null ? x.mul(tensor(x)) : fused;
+        }
+
+        /** The same in place. */
+        public Tensor onto(Tensor x) {
+            Tensor fused = Fused.dropout(x, this, true);
+            return fused == null ? x.mul_(tensor(x)) : fused;
+        }
+
+        private Tensor tensor(Tensor x) {
+            long now = Dropout.state();
+            Dropout.state(state);
+            try {
+                return mask(x.scalar_type(), p, Tensors.shape(x));
+            } finally {
+                Dropout.state(now);
+            }
+        }
+
+        int bound() {
+            return (int) Math.round(p * 65536);
+        }
+
+        float scale() {
+            return (float) (1 / (1 - p));
         }
     }
 

@@ -6,6 +6,7 @@ import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.openblas.global.openblas_nolapack;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Loads libtorch once, with the settings it needs: JavaCPP's own memory limits off (they are a multiple of the Java heap
@@ -36,6 +37,16 @@ public final class Natives {
     public static int threads() {
         load();
         return torch.get_num_threads();
+    }
+
+    /** The kind of processor that the loops of {@link Fused} were compiled for; null where libtorch does their work. */
+    public static @Nullable String loops() {
+        return Kernels.LOADED.processor();
+    }
+
+    /** Why those loops couldn't be loaded; null where they were, or where there are none for this platform. */
+    public static @Nullable String loopsProblem() {
+        return Kernels.LOADED.problem();
     }
 
     /** Has what was compiled freed by {@link #forgetCompiled}. */

@@ -43,9 +43,6 @@ final class OneDnn {
     private static final Compiled.Kept TRAINED =
             new Compiled.Kept(48 * Runtime.getRuntime().availableProcessors());
 
-    /** All that pieces of rows are multiplied by, which come again in each step. */
-    private static final Compiled.Kept PIECES = new Compiled.Kept(256);
-
     static {
         Natives.forgets(TRAINED::forget);
     }
@@ -128,19 +125,14 @@ final class OneDnn {
         /** The most rows or columns of a gradient that is compiled for any number of tokens. */
         private static final int NARROW = 64;
 
-        private Matrices withRows(long rows) {
-            return new Matrices(a.withRows(rows), b, y.withRows(rows), type, bias, sum, threads);
-        }
-
         /**
          * The same for any number of tokens where it is the gradient {@code gᵀ x} of a narrow matrix, which then takes as long and isn't compiled
-         * anew for each step; else null. oneDNN 3.11 has other products of any number of rows with AMX alone, and there some of them are wrong.
+         * anew for each step; else null.
          */
         private @Nullable Matrices ofAnyTokens() {
             boolean gradient = type == data_type.f32 && a.count() == 0 && a.row() == 1 && b.byRows();
             boolean low = a.rows() <= Math.min(NARROW, b.columns());
-            boolean thin = b.columns() <= NARROW && Cpu.hasAmx();
-            return gradient && (low || thin)
+            return gradient && low
                     ? new Matrices(a.withColumns(ANY), b.withRows(ANY), y, type, bias, sum, threads)
                     : null;
         }
@@ -322,7 +314,7 @@ final class OneDnn {
     private static Tensor products(Compiled.Kept kept, Tensor a, Tensor b) {
         require(a, b, a.dim() == 3 && b.dim() == 3 && a.size(0) == b.size(0));
         Tensor y = Tensors.empty(ScalarType.BFloat16, a.size(0), a.size(1), b.size(2));
-        multiply(kept, a, b, null, false, false, y);
+        multiply(kept, a, b, null, false, y);
         return y;
     }
 
@@ -333,14 +325,13 @@ final class OneDnn {
      * @param b {@code [in, out]}
      * @param bias {@code [out]}, or null for nothing
      * @param sum {@code [rows, out]}, added to in place; null for nothing, and the answer is new
-     * @param inPieces whether to multiply {@linkplain Piece pieces of a}
      */
-    static Tensor product(Tensor a, Tensor b, @Nullable Tensor bias, @Nullable Tensor sum, boolean inPieces) {
+    static Tensor product(Tensor a, Tensor b, @Nullable Tensor bias, @Nullable Tensor sum) {
         boolean biasFits = bias == null || isBf16(bias) && bias.numel() == b.size(-1);
         boolean sumFits = sum == null || sum.size(0) == a.size(0) && sum.size(1) == b.size(-1);
         require(a, b, a.dim() == 2 && b.dim() == 2 && biasFits && sumFits);
         Tensor y = sum == null ? Tensors.empty(ScalarType.BFloat16, a.size(0), b.size(1)) : sum;
-        multiply(TRAINED, a, b, bias, sum != null, inPieces, y);
+        multiply(TRAINED, a, b, bias, sum != null, y);
         return y;
     }
 
@@ -349,8 +340,7 @@ final class OneDnn {
         return Grid.of(sum).byRows();
     }
 
-    private static void multiply(
-            Compiled.Kept kept, Tensor a, Tensor b, @Nullable Tensor bias, boolean sum, boolean inPieces, Tensor y) {
+    private static void multiply(Compiled.Kept kept, Tensor a, Tensor b, @Nullable Tensor bias, boolean sum, Tensor y) {
         try (Scope scope = new Scope()) {
             Tensor left = Grid.of(a).isPlain() ? a : a.contiguous();
             Tensor right = Grid.of(b).isPlain() ? b : b.contiguous();
@@ -362,30 +352,12 @@ final class OneDnn {
                     bias != null,
                     sum,
                     Natives.threads());
-            if (!inPieces || !whole.a.byRows()) {
-                kept.run(whole, left, right, y, whole(bias));
-                return;
-            }
-            for (Piece piece : Piece.of(whole.a.rows())) {
-                // What an earlier piece has added to already isn't added to again.
-                Tensor twice = sum && piece.again() > 0 ? y.narrow(0, piece.start(), piece.again()) : null;
-                Tensor done = twice == null ? null : twice.clone();
-                long[] from = {
-                    piece.start() * whole.a.row() * a.element_size(),
-                    0,
-                    piece.start() * whole.y.row() * y.element_size(),
-                    0
-                };
-                PIECES.run(whole.withRows(piece.rows()), from, left, right, y, whole(bias));
-                if (twice != null && done != null) {
-                    twice.copy_(done);
-                }
-            }
+            kept.run(whole, left, right, y, whole(bias));
         }
     }
 
     /** oneDNN is given addresses alone. */
-    private static void require(Tensor a, Tensor b, boolean fits) {
+    static void require(Tensor a, Tensor b, boolean fits) {
         if (!fits || !isBf16(a) || !isBf16(b) || a.size(-1) != b.size(-2)) {
             throw new IllegalArgumentException(a.scalar_type() + " " + Arrays.toString(Tensors.shape(a))
                     + " can't be multiplied by " + b.scalar_type() + " " + Arrays.toString(Tensors.shape(b))

@@ -63,18 +63,11 @@ public final class Ops {
      * @param sum {@code [rows, out]}, added to in place; null for nothing, and the answer is new
      */
     public static Tensor product(Tensor a, Tensor b, @Nullable Tensor bias, @Nullable Tensor sum) {
-        return product(a, b, bias, sum, false);
-    }
-
-    /**
-     * The same.
-     *
-     * @param cached whether b is likely to be in a cache: with AMX reading it again for some rows after others then takes less time than compiling a
-     *     product for so many rows
-     */
-    public static Tensor product(Tensor a, Tensor b, @Nullable Tensor bias, @Nullable Tensor sum, boolean cached) {
+        if (Tiles.takes(a, b)) {
+            return Tiles.product(a, b, bias, sum);
+        }
         if (isWorthCompiling(a, b) && (sum == null || OneDnn.takes(sum))) {
-            return OneDnn.product(a, b, bias, sum, cached && Cpu.hasAmx());
+            return OneDnn.product(a, b, bias, sum);
         }
         if (bias == null) {
             return sum == null ? a.matmul(b) : sum.addmm_(a, b);
@@ -88,8 +81,10 @@ public final class Ops {
      * @param sum {@code [rows, out]}, fp32 or of the type of a and b; fp32 sums aren't rounded
      */
     public static void addProduct(Tensor sum, Tensor a, Tensor b) {
-        if (isWorthCompiling(a, b) && OneDnn.takes(sum)) {
-            OneDnn.product(a, b, null, sum, false);
+        if (Tiles.takes(a, b)) {
+            Tiles.product(a, b, null, sum);
+        } else if (isWorthCompiling(a, b) && OneDnn.takes(sum)) {
+            OneDnn.product(a, b, null, sum);
         } else {
             sum.addmm_(to(a, sum.scalar_type()), to(b, sum.scalar_type()));
         }
@@ -102,11 +97,14 @@ public final class Ops {
 
     /** The products {@code a b} of a training step, likewise: a {@code [n, m, rows, in]}, b {@code [n, m, in, out]}. */
     public static Tensor products(Tensor a, Tensor b) {
-        if (!isWorthCompiling(a, b)) {
+        boolean tiles = Tiles.takes(a, b);
+        if (!tiles && !isWorthCompiling(a, b)) {
             return a.matmul(b);
         }
         try (Scope scope = new Scope()) {
-            Tensor y = OneDnn.products(a.flatten(0, 1), b.flatten(0, 1));
+            Tensor y = tiles
+                    ? Tiles.products(a.flatten(0, 1), b.flatten(0, 1))
+                    : OneDnn.products(a.flatten(0, 1), b.flatten(0, 1));
             return scope.keep(y.unflatten(0, a.size(0), a.size(1)));
         }
     }
@@ -189,9 +187,9 @@ public final class Ops {
 
     /** Root-mean-square normalisation over the last dimension. */
     public static Tensor rmsNorm(Tensor x, Tensor weight, double eps) {
-        return RowNorm.takes(x, weight)
-                ? RowNorm.of(x, weight, eps)
-                : torch.rms_norm(x, new long[] {weight.size(0)}, new TensorOptional(weight), new DoubleOptional(eps));
+        return x.requires_grad() || weight.requires_grad()
+                ? torch.rms_norm(x, new long[] {weight.size(0)}, new TensorOptional(weight), new DoubleOptional(eps))
+                : Fused.rmsNorm(x, weight, eps, x.scalar_type());
     }
 
     public static Tensor scale(Tensor x, double factor) {
@@ -240,7 +238,14 @@ public final class Ops {
 
     /** Sets elements to zero with probability p and scales the rest by 1 / (1 - p), in training only. */
     public static Tensor dropout(Tensor x, double p, boolean training) {
-        return training && p > 0 ? x.mul(Dropout.mask(x.scalar_type(), p, Tensors.shape(x))) : x;
+        if (!training || p == 0) {
+            return x;
+        }
+        if (x.requires_grad()) {
+            return x.mul(Dropout.mask(x.scalar_type(), p, Tensors.shape(x)));
+        }
+        Dropout.Mask mask = Dropout.draw(p, x);
+        return mask == null ? x : mask.on(x);
     }
 
     /** The tensor in that type; itself if it is of that type. */

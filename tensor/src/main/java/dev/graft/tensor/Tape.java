@@ -245,9 +245,9 @@ public final class Tape {
     public static void accumulate(Tensor leaf, Tensor gradient) {
         Tensor already = gradient(leaf);
         if (already == null) {
-            leaf.mutable_grad().put(Ops.to(gradient, leaf.scalar_type()));
+            leaf.mutable_grad().put(Fused.cast(gradient, leaf.scalar_type()));
         } else {
-            already.add_(gradient);
+            Fused.addTo(already, gradient);
         }
     }
 
@@ -262,7 +262,8 @@ public final class Tape {
         Ops.addProduct(already, a, b);
     }
 
-    private static @Nullable Tensor gradient(Tensor leaf) {
+    /** The gradient of a leaf so far, or null. */
+    public static @Nullable Tensor gradient(Tensor leaf) {
         Tensor gradient = leaf.grad();
         return gradient.defined() ? gradient : null;
     }

@@ -45,6 +45,7 @@ final class LibtorchCheck implements Check {
         findings.add(Finding.ok(
                 "threads",
                 Natives.threads() + " for tensors, " + openblas_nolapack.blas_get_num_threads() + " inside OpenBLAS"));
+        findings.add(loops());
         double single = rate(ScalarType.Float);
         findings.add(Finding.ok("fp32 products", figure(single)));
         double half = rate(ScalarType.BFloat16);
@@ -56,6 +57,20 @@ final class LibtorchCheck implements Check {
                                 "slower than fp32 although the processor has bf16: give dtype=fp32")
                         : Finding.ok("bf16 products", figure(half)));
         return findings;
+    }
+
+    private static Finding loops() {
+        String problem = Natives.loopsProblem();
+        if (problem != null) {
+            return Finding.warning(
+                    "fused loops",
+                    "not loaded: " + problem,
+                    "training takes half as long again; give a folder from which libraries may be loaded:"
+                            + " JAVA_OPTS=-Djava.io.tmpdir=DIR");
+        }
+        String loops = Natives.loops();
+        return Finding.ok(
+                "fused loops", loops == null ? "none for this platform: libtorch does their work" : "for " + loops);
     }
 
     /** The jar that the library came in, such as {@code pytorch-2.10.0-1.5.13.jar}. */

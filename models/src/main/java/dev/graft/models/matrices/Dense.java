@@ -14,20 +14,9 @@ public final class Dense extends Matrix {
     private static final long WORTH_ROUNDING = 1 << 17;
 
     private final Tensor values;
-    private volatile boolean cached;
 
     public Dense(Tensor values) {
         this.values = values;
-    }
-
-    /** Says that {@link #isCached}. */
-    public void markCached() {
-        cached = true;
-    }
-
-    @Override
-    public boolean isCached() {
-        return cached;
     }
 
     @Override
@@ -63,7 +52,7 @@ public final class Dense extends Matrix {
 
     @Override
     public Tensor forward(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum) {
-        return Ops.product(x, values.t(), bias, sum, cached);
+        return Ops.product(x, values.t(), bias, sum);
     }
 
     @Override
@@ -74,6 +63,6 @@ public final class Dense extends Matrix {
 
     @Override
     Tensor exactBackward(Tensor gradient, @Nullable Tensor sum) {
-        return Ops.product(gradient, values, null, sum, cached);
+        return Ops.product(gradient, values, null, sum);
     }
 }

@@ -108,11 +108,6 @@ public abstract sealed class Matrix permits Dense, Quantized {
      */
     public abstract Tensor forward(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum);
 
-    /** Whether it and all others of its model are so few bytes that a cache may hold them from one step to the next. */
-    public boolean isCached() {
-        return false;
-    }
-
     /** How many bytes of memory it takes. */
     public long bytes() {
         return parts().stream().mapToLong(Tensor::nbytes).sum();

@@ -15,6 +15,7 @@ import dev.graft.peft.inits.Loftq;
 import dev.graft.peft.inits.LoraInit;
 import dev.graft.peft.inits.Place;
 import dev.graft.tensor.Dropout;
+import dev.graft.tensor.Fused;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
@@ -304,9 +305,7 @@ record LowRank(
      */
     @Override
     public Effect.@Nullable ExplicitDelta explicit() {
-        return site instanceof Linear linear && start == null && bias == null
-                ? new Formula(a, b, scaling, dropout, linear.matrix().isCached())
-                : null;
+        return site instanceof Linear && start == null && bias == null ? new Formula(a, b, scaling, dropout) : null;
     }
 
     private static final class Formula implements Effect.ExplicitDelta {
@@ -314,24 +313,21 @@ record LowRank(
         private final Tensor b;
         private final double scaling;
         private final double dropout;
-        private final boolean cached;
-        /** Where the generator stood before the mask: it is drawn again in the backward pass. */
-        private long drawn;
+        private Dropout.@Nullable Mask mask;
 
-        private Formula(Tensor a, Tensor b, double scaling, double dropout, boolean cached) {
+        private Formula(Tensor a, Tensor b, double scaling, double dropout) {
             this.a = a;
             this.b = b;
             this.scaling = scaling;
-            this.dropout = Dropout.isOff() ? 0 : dropout;
-            this.cached = cached;
+            this.dropout = dropout;
         }
 
-        private @Nullable Tensor mask(Tensor x) {
-            return dropout == 0 ? null : Dropout.again(drawn, x.scalar_type(), dropout, Tensors.shape(x));
+        private Tensor dropped(Tensor x) {
+            return mask == null ? x : mask.on(x);
         }
 
         private Tensor product(Tensor x, Tensor matrix, @Nullable Tensor sum) {
-            return Ops.product(x, matrix, null, sum, cached);
+            return Ops.product(x, matrix, null, sum);
         }
 
         @Override
@@ -341,10 +337,10 @@ record LowRank(
 
         @Override
         public List<Tensor> forward(Tensor x, @Nullable Tensor sum) {
-            drawn = Dropout.state();
-            Tensor input = Ops.dropout(x, dropout, true);
-            Tensor z = product(input, Ops.to(a, x.scalar_type()).t(), null).mul_(new Scalar(scaling));
-            Tensor up = Ops.to(b, x.scalar_type()).t();
+            mask = Dropout.draw(dropout, x);
+            Tensor z = product(dropped(x), Fused.cast(a, x.scalar_type()).t(), null)
+                    .mul_(new Scalar(scaling));
+            Tensor up = Fused.cast(b, x.scalar_type()).t();
             return List.of(product(z, up, sum), z);
         }
 
@@ -358,19 +354,18 @@ record LowRank(
             if (b.requires_grad()) {
                 Tape.accumulateProduct(b, gradient.t(), kept.get(0));
             }
-            Tensor dz = product(gradient, Ops.to(b, x.scalar_type()), null).mul_(new Scalar(scaling));
-            Tensor mask = mask(x);
+            Tensor dz = product(gradient, Fused.cast(b, x.scalar_type()), null).mul_(new Scalar(scaling));
             if (a.requires_grad()) {
-                Tape.accumulateProduct(a, dz.t(), mask == null ? x : x.mul(mask));
+                Tape.accumulateProduct(a, dz.t(), dropped(x));
             }
             if (dx == null) {
                 return;
             }
-            Tensor down = Ops.to(a, x.scalar_type());
+            Tensor down = Fused.cast(a, x.scalar_type());
             if (mask == null) {
                 product(dz, down, dx);
             } else {
-                dx.add_(product(dz, down, null).mul_(mask));
+                dx.add_(mask.onto(product(dz, down, null)));
             }
         }
     }

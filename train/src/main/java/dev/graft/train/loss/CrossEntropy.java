@@ -1,5 +1,6 @@
 package dev.graft.train.loss;
 
+import dev.graft.tensor.Fused;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -34,27 +35,32 @@ final class CrossEntropy {
      * @return {@code Σ w loss}
      */
     static double backward(Tensor logits, Tensor labels, Tensor weights, double smoothing, double factor) {
+        try (Scope scope = new Scope()) {
+            return inPlace(logits.detach().clone(), labels, weights, smoothing, factor)
+                    .backward(logits);
+        }
+    }
+
+    /** What the backward pass of {@code factor Σ w loss} starts with, in place of the logits, for which no gradient is recorded. */
+    static Gradient inPlace(Tensor logits, Tensor labels, Tensor weights, double smoothing, double factor) {
+        Tensor losses = Fused.crossEntropy(logits, labels, weights, smoothing, factor);
+        if (losses != null) {
+            return new Gradient(Tensors.item(losses.sum()), logits);
+        }
         long rows = logits.size(0);
         long piece = Math.max(1, PIECE / logits.size(1));
-        try (Scope scope = new Scope()) {
-            Tensor said = logits.detach();
-            Tensor values = Tensors.empty(logits.scalar_type(), Tensors.shape(logits));
-            double sum = 0;
-            for (long start = 0; start < rows; start += piece) {
-                long count = Math.min(piece, rows - start);
-                try (Scope once = new Scope()) {
-                    Gradient some = gradient(
-                            said.narrow(0, start, count),
-                            labels.narrow(0, start, count),
-                            weights.narrow(0, start, count),
-                            smoothing,
-                            factor);
-                    values.narrow(0, start, count).copy_(some.values);
-                    sum += some.sum;
-                }
+        double sum = 0;
+        for (long start = 0; start < rows; start += piece) {
+            long count = Math.min(piece, rows - start);
+            try (Scope once = new Scope()) {
+                Tensor some = logits.narrow(0, start, count);
+                Gradient gradient = gradient(
+                        some, labels.narrow(0, start, count), weights.narrow(0, start, count), smoothing, factor);
+                some.copy_(gradient.values);
+                sum += gradient.sum;
             }
-            return new Gradient(sum, values).backward(logits);
         }
+        return new Gradient(sum, logits);
     }
 
     /**

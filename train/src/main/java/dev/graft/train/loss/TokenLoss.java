@@ -16,6 +16,7 @@ import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Profile;
 import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Goal;
@@ -189,6 +190,8 @@ final class TokenLoss implements Objective {
         int most = pass.isCheckpointed() ? SMALL_CHUNK : CHUNK;
         int all = labelled.labels.length;
         long chunks = (all + most - 1L) / most;
+        Head.Formula formula = soft == null && rows.is_leaf() ? head.formula(pass) : null;
+        ScalarType small = base.numerics().small();
         double sum = 0;
         double divergence = 0;
         for (long i = 0; i < chunks; i++) {
@@ -196,8 +199,12 @@ final class TokenLoss implements Objective {
             int size = (int) (all * (i + 1) / chunks) - start;
             try (Scope chunk = new Scope()) {
                 Tensor labels = labelled.labels(start, size);
+                Tensor weights = labelled.weights(start, size, small);
+                if (formula != null) {
+                    sum += formula(formula, rows, start, labels, weights, 1 / divisor);
+                    continue;
+                }
                 Tensor logits = head.project(rows.narrow(0, start, size), labels, pass);
-                Tensor weights = labelled.weights(start, size, base.numerics().small());
                 if (soft == null) {
                     sum += CrossEntropy.backward(logits, labels, weights, labelSmoothing, 1 / divisor);
                 } else {
@@ -209,6 +216,24 @@ final class TokenLoss implements Objective {
             }
         }
         return new SoftTargets.Sums(sum, divergence);
+    }
+
+    /** The sum of the losses of some rows, whose gradient is added to that of all. */
+    private double formula(Head.Formula formula, Tensor rows, int start, Tensor labels, Tensor weights, double factor) {
+        try (NoGrad off = new NoGrad()) {
+            Tensor x = Ops.to(
+                    rows.detach().narrow(0, start, labels.size(0)),
+                    base.numerics().base());
+            CrossEntropy.Gradient gradient =
+                    CrossEntropy.inPlace(formula.logits(x, labels), labels, weights, labelSmoothing, factor);
+            Tensor all = Tape.gradient(rows);
+            if (all == null) {
+                all = Tensors.zeros(rows.scalar_type(), Tensors.shape(rows));
+                Tape.accumulate(rows, all);
+            }
+            all.narrow(0, start, x.size(0)).copy_(formula.backward(x, gradient.values()));
+            return gradient.sum();
+        }
     }
 
     /** The load-balance loss of a mixture of experts, counted once for each labelled token: it adds to the mean. */

@@ -15,6 +15,7 @@ import dev.graft.peft.Selection;
 import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.peft.methods.PromptTuning;
+import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
@@ -213,8 +214,10 @@ class SoftTargetsTest {
             Hooks hooks = Selection.of(student).hooks();
             Pass pass = Pass.training(hooks);
             Tensor own = BERT.logits(Objective.inputs(batch), pass);
-            Tensor said = BERT.logits(Objective.inputs(batch), Pass.inference(teacher.hooks()))
-                    .detach();
+            Tensor said;
+            try (NoGrad off = new NoGrad()) {
+                said = BERT.logits(Objective.inputs(batch), Pass.inference(teacher.hooks()));
+            }
             Tensor sum =
                     Ops.scale(crossEntropy(own, new long[] {2, 0}), 0.7).add(Ops.scale(divergence(own, said, 2), 0.3));
             Ops.scale(sum, 0.5).backward();

@@ -1,0 +1,94 @@
+package dev.graft.tensor;
+
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Products of bf16 matrices in AMX's tiles ({@code src/main/native/products.cc}), on the thread that asks. oneDNN's are as fast but for their compilation, which each number of
+ * rows needs anew. A row of an answer depends on no other one.
+ */
+final class Tiles {
+    private static final boolean AVAILABLE = Cpu.hasAmx() && Kernels.areAvailable() && Kernels.tiles() == 1;
+
+    /** Sums of more products than these are made in parts, which are rounded only in fp32. */
+    private static final long DEEP = 1536;
+
+    private Tiles() {}
+
+    /** Whether products {@code a b} are made here. */
+    static boolean takes(Tensor a, Tensor b) {
+        return AVAILABLE && isBf16(a) && isBf16(b) && a.numel() > 0 && b.numel() > 0;
+    }
+
+    /** {@code sum + a b + bias}, rounded once, in place of sum where there is one; sum is bf16 or fp32 {@code [rows, out]}. */
+    static Tensor product(Tensor a, Tensor b, @Nullable Tensor bias, @Nullable Tensor sum) {
+        boolean deep = a.size(1) > DEEP;
+        if (sum == null) {
+            Tensor y = Tensors.empty(deep ? ScalarType.Float : ScalarType.BFloat16, a.size(0), b.size(1));
+            run(a, b, bias, y, false);
+            return Ops.to(y, ScalarType.BFloat16);
+        }
+        if (deep && isBf16(sum)) {
+            Tensor y = Tensors.empty(ScalarType.Float, a.size(0), b.size(1));
+            run(a, b, bias, y, false);
+            Fused.addTo(sum, y);
+        } else {
+            run(a, b, bias, sum, true);
+        }
+        return sum;
+    }
+
+    /** Products of a {@code [n, rows, in]} and b {@code [n, in, out]}. */
+    static Tensor products(Tensor a, Tensor b) {
+        boolean deep = a.size(2) > DEEP;
+        Tensor y = Tensors.empty(deep ? ScalarType.Float : ScalarType.BFloat16, a.size(0), a.size(1), b.size(2));
+        run(a, b, null, y, false);
+        return Ops.to(y, ScalarType.BFloat16);
+    }
+
+    private static void run(Tensor a, Tensor b, @Nullable Tensor bias, Tensor y, boolean sum) {
+        Tensor left = Grid.of(a).isPlain() ? a : a.contiguous();
+        Tensor right = Grid.of(b).isPlain() ? b : b.contiguous();
+        Tensor added = bias == null ? null : bias.contiguous();
+        Grid first = Grid.of(left);
+        Grid second = Grid.of(right);
+        Grid answer = Grid.of(y);
+        if (!answer.isPlain()) {
+            Tensor plain = y.contiguous();
+            run(a, b, bias, plain, sum);
+            y.copy_(plain);
+            return;
+        }
+        boolean fits = first.columns() == second.rows()
+                && first.rows() == answer.rows()
+                && second.columns() == answer.columns()
+                && first.count() == second.count()
+                && (added == null || isBf16(added) && added.numel() == answer.columns());
+        OneDnn.require(a, b, fits);
+        Kernels.products(
+                left.data_ptr().address(),
+                first.row(),
+                first.column(),
+                first.next(),
+                right.data_ptr().address(),
+                second.row(),
+                second.column(),
+                second.next(),
+                added == null ? 0 : added.data_ptr().address(),
+                y.data_ptr().address(),
+                isBf16(y) ? 0 : 1,
+                answer.row(),
+                answer.column(),
+                answer.next(),
+                answer.rows(),
+                answer.columns(),
+                first.columns(),
+                Math.max(1, answer.count()),
+                sum ? 1 : 0);
+    }
+
+    private static boolean isBf16(Tensor x) {
+        return x.scalar_type().value == ScalarType.BFloat16.value;
+    }
+}

@@ -1,0 +1,362 @@
+package dev.graft.tensor;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import java.util.List;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Beside libtorch's operations in double precision, on the values as they are stored. */
+class FusedTest {
+    private static final Rng RNG = Rng.of(7, "fused");
+    private static final double EPS = 1e-5;
+
+    /** Types, and lengths that fill registers and that don't. */
+    static Stream<Arguments> sizes() {
+        return Stream.of(ScalarType.Float, ScalarType.BFloat16)
+                .flatMap(type -> Stream.of(1L, 7L, 16L, 33L, 64L, 577L, 2500L).map(n -> Arguments.of(type, n)));
+    }
+
+    private static Tensor random(ScalarType type, long... shape) {
+        return Ops.to(RNG.normal(0, 2, shape), type);
+    }
+
+    private static Tensor wide(Tensor x) {
+        return Ops.to(x.detach(), ScalarType.Double);
+    }
+
+    private static void close(Tensor actual, Tensor expected, String what) {
+        double tolerance = actual.scalar_type().value == ScalarType.BFloat16.value ? 0.005 : 1e-5;
+        Tensor difference = wide(actual).sub(expected).abs();
+        Tensor allowed = Ops.plus(Ops.scale(expected.abs(), tolerance), tolerance / 4);
+        assertThat(Tensors.item(difference.div(allowed).max())).as(what).isLessThan(1);
+    }
+
+    /** The gradients of leaves when the function's answer has that gradient, in double precision. */
+    private static List<Tensor> gradients(List<Tensor> leaves, UnaryOperator<List<Tensor>> function, Tensor gradient) {
+        List<Tensor> wide = leaves.stream()
+                .map(leaf -> wide(leaf).clone().set_requires_grad(true))
+                .toList();
+        function.apply(wide).get(0).backward(wide(gradient), new BoolOptional(), false, new TensorArrayRefOptional());
+        return wide.stream().map(Tensor::grad).toList();
+    }
+
+    private static Tensor norm(Tensor x, Tensor weight) {
+        return x.mul(Ops.plus(Ops.mean(x.square(), -1, true), EPS).rsqrt()).mul(weight);
+    }
+
+    @ParameterizedTest
+    @MethodSource("sizes")
+    void normalisesEachRow(ScalarType type, long n) {
+        try (Scope scope = new Scope()) {
+            Tensor x = random(type, 5, 3, n);
+            Tensor weight = RNG.normal(1, 1, n);
+            for (ScalarType to : new ScalarType[] {ScalarType.Float, ScalarType.BFloat16}) {
+                close(Fused.rmsNorm(x, weight, EPS, to), norm(wide(x), wide(weight)), "norm");
+            }
+            Tensor dy = random(type, 5, 3, n);
+            Tensor expected = gradients(List.of(x), in -> List.of(norm(in.get(0), wide(weight))), dy)
+                    .get(0);
+            Tensor dx = Fused.rmsNormBackward(x, weight, EPS, dy, null);
+            close(dx, expected, "gradient");
+            Tensor sum = random(type, 5, 3, n);
+            Tensor more = wide(sum).add(expected);
+            assertThat(Fused.rmsNormBackward(x, weight, EPS, dy, sum)).isSameAs(sum);
+            close(sum, more, "added gradient");
+        }
+    }
+
+    /** Heads that stand one after another in a row, and values that stand apart in memory. */
+    @Test
+    void normalisesPartsOfRows() {
+        try (Scope scope = new Scope()) {
+            Tensor weight = RNG.normal(1, 1, 32).view(16, 2).select(1, 0);
+            Tensor x = random(ScalarType.Float, 4, 2, 60).narrow(2, 3, 48);
+            close(
+                    Fused.rmsNorm(x, weight, EPS, ScalarType.Float),
+                    norm(wide(x).unflatten(-1, 3, 16), wide(weight)).flatten(-2, -1),
+                    "heads");
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("sizes")
+    void gatesAndTheirGradients(ScalarType type, long n) {
+        try (Scope scope = new Scope()) {
+            Tensor gate = random(type, 3, n);
+            Tensor up = random(type, 3, n);
+            for (Fused.Function function : Fused.Function.values()) {
+                Tensor x = Fused.gate(function, gate, up);
+                close(x, function.apply(wide(gate)).mul(wide(up)), "gate");
+                close(Fused.gate(function, gate, null), function.apply(wide(gate)), "no gate");
+                Tensor dx = random(type, 3, n);
+                List<Tensor> expected = gradients(
+                        List.of(gate, up),
+                        in -> List.of(function.apply(in.get(0)).mul(in.get(1))),
+                        dx);
+                Tensor[] back = Fused.gateBackward(function, gate, up, dx.clone());
+                close(back[0], expected.get(0), "gradient of the gate");
+                close(back[1], expected.get(1), "gradient of up");
+                Tensor alone = gradients(List.of(gate), in -> List.of(function.apply(in.get(0))), dx)
+                        .get(0);
+                close(Fused.gateBackward(function, gate, null, dx)[0], alone, "gradient alone");
+            }
+        }
+    }
+
+    /** As far as numbers go. */
+    @Test
+    void functionsOfLargeNumbers() {
+        try (Scope scope = new Scope()) {
+            float[] values = {-3e38f, -1000, -100, -88, -87, -20, -0f, 0, 20, 87, 89, 1000, 3e38f};
+            Tensor x = Tensors.of(values, 1, values.length);
+            for (Fused.Function function : Fused.Function.values()) {
+                close(Fused.gate(function, x, null), function.apply(wide(x)), function.name());
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("sizes")
+    void sums(ScalarType type, long n) {
+        try (Scope scope = new Scope()) {
+            Tensor a = random(ScalarType.Float, 3, n);
+            Tensor b = random(type, 3, n);
+            Tensor expected = wide(a).add(wide(b));
+            close(Fused.add(a, b), expected, "sum");
+            Fused.addTo(a, b);
+            close(a, expected, "in place");
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("sizes")
+    void softmaxOfMaskedScores(ScalarType type, long n) {
+        try (Scope scope = new Scope()) {
+            long queries = 3;
+            Tensor scores = random(type, 2, 2, 2 * queries, n);
+            long masked = Math.min(n, 20);
+            for (Tensor mask : new Tensor[] {
+                null,
+                random(type, 2, 1, queries, masked),
+                random(type, 1, 1, 1, masked),
+                random(type, 1, 1, queries, masked + 5).narrow(3, 2, masked)
+            }) {
+                Tensor wide = wide(scores).unflatten(2, 2, queries).clone();
+                if (mask != null) {
+                    Tensor added = Ops.to(
+                            scores.unflatten(2, 2, queries)
+                                    .narrow(4, n - masked, masked)
+                                    .add(mask.unsqueeze(1)),
+                            type);
+                    wide.narrow(4, n - masked, masked).copy_(added);
+                }
+                Tensor expected = wide.softmax(-1).flatten(2, 3);
+                Tensor made = scores.clone();
+                Tensor weights = Fused.softmax(made, mask, queries);
+                assumeThat(weights).isNotNull();
+                assertThat(weights).isSameAs(made);
+                close(weights, expected, "weights");
+                Tensor dp = random(type, 2, 2, 2 * queries, n);
+                Tensor p = wide(weights);
+                Tensor back = p.mul(wide(dp).sub(Ops.sum(p.mul(wide(dp)), -1, true)));
+                close(Fused.softmaxBackward(dp, weights), back, "gradient");
+            }
+        }
+    }
+
+    @Test
+    void hiddenScoresWeighNothing() {
+        try (Scope scope = new Scope()) {
+            Tensor scores = Tensors.of(new float[] {1, 2, -3.4e38f, Float.NEGATIVE_INFINITY}, 1, 1, 1, 4);
+            Tensor weights = Fused.softmax(scores, null, 1);
+            assumeThat(weights).isNotNull();
+            assertThat(Tensors.floats(weights.narrow(3, 2, 2))).containsExactly(0, 0);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {8, 30, 64})
+    void turnsHeads(long turned) {
+        try (Scope scope = new Scope()) {
+            Tensor angles = RNG.normal(0, 3, 2, 1, 5, turned / 2);
+            Tensor cos = Ops.cat(3, angles.cos(), angles.cos());
+            Tensor sin = Ops.cat(3, angles.sin().neg(), angles.sin());
+            for (ScalarType type : new ScalarType[] {ScalarType.Float, ScalarType.BFloat16}) {
+                Tensor x = random(type, 2, 5, 3, 64).transpose(1, 2);
+                Tensor wide = wide(x).narrow(3, 0, turned);
+                Tensor others = wide.roll(new long[] {turned / 2}, 3);
+                for (boolean back : new boolean[] {false, true}) {
+                    Tensor y = Fused.rotated(x, cos, sin, back);
+                    assumeThat(y).isNotNull();
+                    Tensor first = wide.mul(wide(cos)).add(Ops.scale(others.mul(wide(sin)), back ? -1 : 1));
+                    close(y, Ops.cat(3, first, wide(x).narrow(3, turned, 64 - turned)), "turned");
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(doubles = {0, 0.3})
+    void sumsUpDropsAndNormalises(double p) {
+        try (Scope scope = new Scope()) {
+            for (long n : new long[] {4, 60, 384}) {
+                for (ScalarType type : new ScalarType[] {ScalarType.Float, ScalarType.BFloat16}) {
+                    Tensor residual = random(ScalarType.Float, 2, 3, n);
+                    Tensor output = random(type, 2, 3, n);
+                    Tensor weight = RNG.normal(1, 1, n);
+                    Tensor bias = RNG.normal(0, 1, n);
+                    Dropout.seed(3, n, 0);
+                    Dropout.Mask mask = Dropout.draw(p, output);
+                    Tensor kept = mask == null
+                            ? Tensors.ones(ScalarType.Float, 2, 3, n)
+                            : mask.on(Tensors.ones(ScalarType.Float, 2, 3, n));
+                    Tensor[] made = Fused.postNorm(residual, output, weight, bias, EPS, mask);
+                    assumeThat(made).isNotNull();
+                    UnaryOperator<List<Tensor>> formula = in -> List.of(torch.layer_norm(
+                            in.get(0).add(in.get(1).mul(wide(kept))),
+                            new long[] {n},
+                            new TensorOptional(wide(weight)),
+                            new TensorOptional(wide(bias)),
+                            EPS,
+                            false));
+                    close(
+                            made[0],
+                            formula.apply(List.of(wide(residual), wide(output))).get(0),
+                            "norm");
+                    Tensor dy = random(ScalarType.Float, 2, 3, n);
+                    List<Tensor> expected = gradients(List.of(residual, output), formula, dy);
+                    Tensor dresidual = random(ScalarType.Float, 2, 3, n);
+                    Tensor sum = wide(dresidual).add(expected.get(0));
+                    Tensor doutput = Tensors.empty(type, 2, 3, n);
+                    Fused.postNormBackward(made[1], weight, EPS, mask, dy, dresidual, true, doutput);
+                    close(dresidual, sum, "gradient of the residual");
+                    close(doutput, expected.get(1), "gradient of the output");
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("sizes")
+    void crossEntropyAndItsGradient(ScalarType type, long n) {
+        try (Scope scope = new Scope()) {
+            Tensor labels = Tensors.of(new long[] {0, n - 1, n / 2}, 3);
+            Tensor weights = Tensors.of(new float[] {1, 0.5f, 2}, 3);
+            for (double smoothing : new double[] {0, 0.1}) {
+                Tensor logits = random(type, 3, n);
+                UnaryOperator<List<Tensor>> formula = in ->
+                        List.of(torch.cross_entropy_loss(in.get(0), labels, new TensorOptional(), 0, -100, smoothing)
+                                .mul(wide(weights)));
+                Tensor expected = formula.apply(List.of(wide(logits))).get(0);
+                Tensor back = gradients(List.of(logits), formula, Tensors.ones(ScalarType.Double, 3))
+                        .get(0);
+                Tensor losses = Fused.crossEntropy(logits, labels, weights, smoothing, 0.25);
+                assumeThat(losses).isNotNull();
+                close(losses, expected, "loss");
+                close(logits, Ops.scale(back, 0.25), "gradient");
+            }
+            assertThatThrownBy(() ->
+                            Fused.crossEntropy(random(type, 3, n), Tensors.of(new long[] {0, n, 0}, 3), weights, 0, 1))
+                    .hasMessageContaining("label " + n);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("sizes")
+    void aMaskOnAnythingIsTheMask(ScalarType type, long n) {
+        try (Scope scope = new Scope()) {
+            Dropout.seed(5, n, 0);
+            Tensor x = random(type, 3, n);
+            Dropout.Mask mask = Dropout.draw(0.3, x);
+            long after = Dropout.state();
+            Dropout.seed(5, n, 0);
+            Tensor made = Dropout.mask(x.scalar_type(), 0.3, 3, n);
+            assertThat(Dropout.state()).isEqualTo(after);
+            Tensor dropped = mask.on(x);
+            assertThat(dropped.ne(new Scalar(0)).equal(made.ne(new Scalar(0)))).isTrue();
+            close(dropped, wide(x).mul(wide(made).gt(new Scalar(0)).div(new Scalar(0.7))), "dropped");
+            assertThat(mask.onto(x)).isSameAs(x);
+            assertThat(x.equal(dropped)).isTrue();
+        }
+    }
+
+    /** To the last bit, wherever it stands. */
+    @Test
+    void aRowIsMadeAsItIsAlone() {
+        try (Scope scope = new Scope()) {
+            for (ScalarType type : new ScalarType[] {ScalarType.Float, ScalarType.BFloat16}) {
+                Tensor x = random(type, 8, 1, 577);
+                Tensor up = random(type, 8, 1, 577);
+                Tensor weight = RNG.normal(1, 1, 577);
+                Tensor norms = Fused.rmsNorm(x, weight, EPS, ScalarType.Float);
+                Tensor gates = Fused.gate(Fused.Function.GELU, x, up);
+                for (int row = 0; row < 8; row++) {
+                    Tensor alone = x.narrow(0, row, 1);
+                    assertThat(Fused.rmsNorm(alone, weight, EPS, ScalarType.Float)
+                                    .equal(norms.narrow(0, row, 1)))
+                            .isTrue();
+                    assertThat(Fused.gate(Fused.Function.GELU, alone, up.narrow(0, row, 1))
+                                    .equal(gates.narrow(0, row, 1)))
+                            .isTrue();
+                }
+            }
+        }
+    }
+
+    @Test
+    void whatIsNotANumberStaysSo() {
+        try (Scope scope = new Scope()) {
+            float nan = Float.NaN;
+            for (ScalarType type : new ScalarType[] {ScalarType.Float, ScalarType.BFloat16}) {
+                Tensor x = Ops.to(Tensors.of(new float[] {1, nan, 2, 4, 0, 0, 0, 0}, 2, 4), type);
+                Tensor weight = Tensors.ones(ScalarType.Float, 4);
+                float[] norms = Tensors.floats(Fused.rmsNorm(x, weight, EPS, type));
+                assertThat(norms).containsExactly(nan, nan, nan, nan, 0, 0, 0, 0);
+                for (Fused.Function function : Fused.Function.values()) {
+                    assertThat(Tensors.floats(Fused.gate(function, x, null))[1]).isNaN();
+                    assertThat(Tensors.floats(Fused.gateBackward(function, x, null, x.clone())[0])[1])
+                            .isNaN();
+                }
+                assertThat(Tensors.floats(Fused.add(x, x))[1]).isNaN();
+                Tensor weights = Fused.softmax(x.view(1, 1, 2, 4).clone(), null, 2);
+                assumeThat(weights).isNotNull();
+                assertThat(Tensors.floats(weights)).containsExactly(nan, nan, nan, nan, 0.25f, 0.25f, 0.25f, 0.25f);
+            }
+        }
+    }
+
+    /** What libtorch might record, or knows in other types. */
+    @Test
+    void leavesOthersToLibtorch() {
+        try (Scope scope = new Scope()) {
+            Tensor weight = Tensors.ones(ScalarType.Float, 16);
+            Tensor learns = RNG.normal(0, 1, 2, 1, 16).set_requires_grad(true);
+            assertThat(Ops.rmsNorm(learns, weight, EPS).requires_grad()).isTrue();
+            Tensor learnt = Tensors.ones(ScalarType.Float, 16).set_requires_grad(true);
+            assertThat(Ops.rmsNorm(RNG.normal(0, 1, 2, 1, 16), learnt, EPS).requires_grad())
+                    .isTrue();
+            Tensor x = random(ScalarType.Double, 2, 16);
+            close(Fused.rmsNorm(x, wide(weight), EPS, x.scalar_type()), norm(x, wide(weight)), "norm");
+            close(
+                    Fused.gate(Fused.Function.SILU, x, x),
+                    Fused.Function.SILU.apply(x).mul(x),
+                    "gate");
+            assertThat(Fused.add(x, x).equal(Ops.scale(x, 2))).isTrue();
+        }
+    }
+}
