@@ -172,14 +172,15 @@ static void rms_norm_backward(
 
 // x = f(g) u
 template <typename F, typename T>
-static void gate(const T *__restrict g, const T *__restrict u, T *__restrict x, jlong rows, jlong n) {
-    for (jlong row = 0; row < rows; row++, g += n, x += n) {
+static void gate(
+    const T *__restrict g, jlong next_g, const T *__restrict u, jlong next_u, T *__restrict x, jlong rows, jlong n) {
+    for (jlong row = 0; row < rows; row++, g += next_g, x += n) {
         if (u) {
             EACH_VALUE
             for (jlong i = 0; i < n; i++) {
                 store(x + i, F::value(load(g + i)) * load(u + i));
             }
-            u += n;
+            u += next_u;
         } else {
             EACH_VALUE
             for (jlong i = 0; i < n; i++) {
@@ -485,10 +486,11 @@ constexpr jlong BLOCK = 64;   // keys at once
 
 // What the queries of one key head, [group, d], are given by n keys and values: the softmax is made a block of keys at a time
 // (Milakov and Gimelshein, 2018).
-template <typename T>
+template <typename T, jlong D>
 static void attend(
     const float (*__restrict q)[HEAD], const T *__restrict k, const T *__restrict v, jlong n, T *__restrict to,
-    jlong group, jlong d) {
+    jlong group, jlong any) {
+    const jlong d = D > 0 ? D : any;
     float answers[GROUP][HEAD];
     float sums[GROUP];
     float most[GROUP];
@@ -536,18 +538,21 @@ static void attend(
                 answers[g][i] *= before;
             }
         }
-        for (jlong p = 0; p < count; p++) {
-            float value[HEAD];
-            EACH_VALUE
+        for (jlong g = 0; g < group; g++) {
+            float answer[HEAD];
             for (jlong i = 0; i < d; i++) {
-                value[i] = load(v + (start + p) * d + i);
+                answer[i] = answers[g][i];
             }
-            for (jlong g = 0; g < group; g++) {
+            for (jlong p = 0; p < count; p++) {
                 const float weight = scores[g][p];
+                const T *value = v + (start + p) * d;
                 EACH_VALUE
                 for (jlong i = 0; i < d; i++) {
-                    answers[g][i] += weight * value[i];
+                    answer[i] += weight * load(value + i);
                 }
+            }
+            for (jlong i = 0; i < d; i++) {
+                answers[g][i] = answer[i];
             }
         }
     }
@@ -586,7 +591,12 @@ static void attend_next(
                 its_keys[place * d + i] = key[row * ks.row + head * ks.head + i];
                 its_values[place * d + i] = value[row * vs.row + head * vs.head + i];
             }
-            attend(queries, its_keys, its_values, place + 1, to + (row * heads + head) * group * d, group, d);
+            T *its = to + (row * heads + head) * group * d;
+            switch (d) {
+                case 64: attend<T, 64>(queries, its_keys, its_values, place + 1, its, group, d); break;
+                case 128: attend<T, 128>(queries, its_keys, its_values, place + 1, its, group, d); break;
+                default: attend<T, 0>(queries, its_keys, its_values, place + 1, its, group, d);
+            }
         }
     }
 }
@@ -630,13 +640,16 @@ NATIVE(rmsNormBackward)
     }
 }
 
-NATIVE(gate)(void *, void *, jint function, jint isBf16, jlong g, jlong u, jlong x, jlong rows, jlong n) {
+NATIVE(gate)
+(void *, void *, jint function, jint isBf16, jlong g, jlong nextG, jlong u, jlong nextU, jlong x, jlong rows, jlong n) {
     if (isBf16) {
-        function ? gate<Gelu>(at<const bf16>(g), at<const bf16>(u), at<bf16>(x), rows, n)
-                 : gate<Silu>(at<const bf16>(g), at<const bf16>(u), at<bf16>(x), rows, n);
+        const bf16 *gs = at<const bf16>(g), *us = at<const bf16>(u);
+        function ? gate<Gelu>(gs, nextG, us, nextU, at<bf16>(x), rows, n)
+                 : gate<Silu>(gs, nextG, us, nextU, at<bf16>(x), rows, n);
     } else {
-        function ? gate<Gelu>(at<const float>(g), at<const float>(u), at<float>(x), rows, n)
-                 : gate<Silu>(at<const float>(g), at<const float>(u), at<float>(x), rows, n);
+        const float *gs = at<const float>(g), *us = at<const float>(u);
+        function ? gate<Gelu>(gs, nextG, us, nextU, at<float>(x), rows, n)
+                 : gate<Silu>(gs, nextG, us, nextU, at<float>(x), rows, n);
     }
 }
 

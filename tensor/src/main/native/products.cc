@@ -197,22 +197,22 @@ inline float value(uint16 x) { return __builtin_bit_cast(float, static_cast<unsi
 
 inline __m512 wide(__m256i x) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16)); }
 
-// Up to 32 sums of a row rounded to bf16.
-inline void store(__m512 low, __m512 high, uint16 *y, __mmask32 some, bool sum) {
-    if (sum) {
-        __m512i before = _mm512_maskz_loadu_epi16(some, y);
-        low = _mm512_add_ps(low, wide(_mm512_castsi512_si256(before)));
-        high = _mm512_add_ps(high, wide(_mm512_extracti64x4_epi64(before, 1)));
+// Up to 32 sums of a row, with what was there before unless that is null, rounded to bf16.
+inline void store(__m512 low, __m512 high, const uint16 *before, uint16 *y, __mmask32 some) {
+    if (before) {
+        __m512i values = _mm512_maskz_loadu_epi16(some, before);
+        low = _mm512_add_ps(low, wide(_mm512_castsi512_si256(values)));
+        high = _mm512_add_ps(high, wide(_mm512_extracti64x4_epi64(values, 1)));
     }
     _mm512_mask_storeu_epi16(y, some, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
 }
 
-inline void store(__m512 low, __m512 high, float *y, __mmask32 some, bool sum) {
+inline void store(__m512 low, __m512 high, const float *before, float *y, __mmask32 some) {
     const __mmask16 left = static_cast<__mmask16>(some);
     const __mmask16 right = static_cast<__mmask16>(some >> 16);
-    if (sum) {
-        low = _mm512_add_ps(low, _mm512_maskz_loadu_ps(left, y));
-        high = _mm512_add_ps(high, _mm512_maskz_loadu_ps(right, y + TILE));
+    if (before) {
+        low = _mm512_add_ps(low, _mm512_maskz_loadu_ps(left, before));
+        high = _mm512_add_ps(high, _mm512_maskz_loadu_ps(right, before + TILE));
     }
     _mm512_mask_storeu_ps(y, left, low);
     _mm512_mask_storeu_ps(y + TILE, right, high);
@@ -229,11 +229,11 @@ inline void keep(float *sums) {
 template <typename Y>
 struct Rows {
     const float *sums = nullptr;
+    const Y *before = nullptr;
     Y *y = nullptr;
     jlong next = 0;
     jlong count = 0;
     __mmask32 some = 0;
-    bool sum = false;
     __m512 low = {};
     __m512 high = {};
 
@@ -245,8 +245,9 @@ struct Rows {
     }
 
     void row() {
-        store(_mm512_add_ps(_mm512_load_ps(sums), low), _mm512_add_ps(_mm512_load_ps(sums + TILE), high), y, some, sum);
+        store(_mm512_add_ps(_mm512_load_ps(sums), low), _mm512_add_ps(_mm512_load_ps(sums + TILE), high), before, y, some);
         sums += PAIR;
+        before = before ? before + next : nullptr;
         y += next;
         count--;
     }
@@ -274,7 +275,7 @@ void columns(const float *sums, const uint16 *bias, Y *y, jlong column, jlong m,
             const __m512 added = _mm512_set1_ps(bias ? value(bias[half + i]) : 0.0f);
             store(
                 _mm512_add_ps(_mm512_castsi512_ps(low[i]), added), _mm512_add_ps(_mm512_castsi512_ps(high[i]), added),
-                y + (half + i) * column, some, sum);
+                sum ? y + (half + i) * column : nullptr, y + (half + i) * column, some);
         }
     }
 }
@@ -367,7 +368,7 @@ void product(
                     Y *place = y + i * row + (left + j) * column;
                     const uint16 *its_bias = bias ? bias + left + j : nullptr;
                     if (column == 1) {
-                        beside.rows = {sums, place, row, rows, first(columns_ - j), sum};
+                        beside.rows = {sums, sum ? place : nullptr, place, row, rows, first(columns_ - j)};
                         beside.rows.add(its_bias);
                     } else {
                         columns(sums, its_bias, place, column, rows, columns_ - j, sum);
@@ -397,6 +398,151 @@ void products(
     }
 }
 
+// A matrix [n, k] as oneDNN's products read it with AMX (BA16a32b2a): for each 32 columns, for each 32 rows, 16 pairs of rows.
+constexpr jlong BLOCK = 32;
+
+struct Packed {
+    const uint16 *values;
+    jlong n;
+    jlong k;
+
+    const uint16 *block(jlong i) const { return values + i * BLOCK * k; }
+    jlong blocks() const { return (n + BLOCK - 1) / BLOCK; }
+};
+
+struct Behind {
+    Rows<uint16> rows;
+    Ahead ahead;
+
+    void step() {
+        if (rows.count > 0) {
+            rows.row();
+        }
+        if (rows.count > 0) {
+            rows.row();
+        }
+        ahead.step();
+    }
+};
+
+// Up to 16 or 32 rows times 32 columns of a block.
+template <bool FEW>
+inline void multiply(const uint16 *a, jlong row, const uint16 *block, jlong k, Behind &behind) {
+    _tile_zero(0);
+    _tile_zero(1);
+    if (!FEW) {
+        _tile_zero(2);
+        _tile_zero(3);
+    }
+    for (jlong i = 0; i < k; i += PAIR, block += PAIR * BLOCK) {
+        _tile_loadd(4, a + i, row * 2);
+        _tile_loadd(6, block, 4 * BLOCK);
+        _tile_loadd(7, block + PAIR, 4 * BLOCK);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        if (!FEW) {
+            _tile_loadd(5, a + TILE * row + i, row * 2);
+            _tile_dpbf16ps(2, 5, 6);
+            _tile_dpbf16ps(3, 5, 7);
+        }
+        behind.step();
+    }
+}
+
+// Some blocks of columns of y = before + x b + bias, for k a multiple of 32.
+void linear(
+    const uint16 *x, const Packed &b, const uint16 *bias, const uint16 *before, uint16 *y, jlong m, jlong from, jlong to) {
+    const jlong k = b.k;
+    const jlong most = least(1024, KEPT / k / PAIR * PAIR);
+    Behind behind = {};
+    int kept = 0;
+    for (jlong top = 0; top < m; top += most) {
+        const jlong bottom = least(m, top + most);
+        const jlong copied = bottom - (bottom - top) % PAIR;
+        if (copied < bottom) {
+            copy({x + copied * k, k, 1}, bottom - copied, k, k, scratch.rows);
+        }
+        for (jlong block = from; block < to; block++) {
+            const jlong steps = (bottom - top + PAIR - 1) / PAIR * (k / PAIR);
+            const jlong lines = block + 1 < to ? BLOCK * k / LINE : 0;
+            behind.ahead = {b.block(block + 1), 0, BLOCK * k, lines > 0, (lines + steps - 1) / steps, 0};
+            for (jlong i = top; i < bottom; i += PAIR) {
+                const jlong rows = least(PAIR, bottom - i);
+                const uint16 *its = i < copied ? x + i * k : scratch.rows;
+                const uint16 *tiles = b.block(block);
+                rows <= TILE ? multiply<true>(its, k, tiles, k, behind) : multiply<false>(its, k, tiles, k, behind);
+                behind.rows.rest();
+                float *sums = scratch.sums[kept ^= 1];
+                keep(sums);
+                const jlong column = block * BLOCK;
+                const jlong place = i * b.n + column;
+                behind.rows = {sums, before ? before + place : nullptr, y + place, b.n, rows, first(b.n - column)};
+                behind.rows.add(bias ? bias + column : nullptr);
+            }
+        }
+    }
+    behind.rows.rest();
+}
+
+// The registers as these products use them, and afterwards as they were.
+struct Configured {
+    Tiles before;
+
+    Configured() {
+        _tile_storeconfig(&before);
+        Tiles all;
+        for (int tile = 0; tile < 8; tile++) {
+            all.bytes[tile] = 64;
+            all.rows[tile] = TILE;
+        }
+        _tile_loadconfig(&all);
+    }
+    ~Configured() { _tile_loadconfig(&before); }
+};
+
+extern "C" {
+void *dlopen(const char *, int);
+void *dlsym(void *, const char *);
+}
+
+// The threads of the OpenMP that libtorch and oneDNN use: others would wait for these, which wait actively for a while.
+struct Team {
+    void (*parallel)(void (*)(void *), void *, unsigned, unsigned) = nullptr;
+    int (*size)() = nullptr;
+    int (*member)() = nullptr;
+
+    static Team found() {
+        constexpr int LAZY = 1, LOADED = 4;
+        Team team;
+        if (void *library = dlopen("libgomp.so.1", LAZY | LOADED)) {
+            team.parallel = reinterpret_cast<decltype(team.parallel)>(dlsym(library, "GOMP_parallel"));
+            team.size = reinterpret_cast<decltype(team.size)>(dlsym(library, "omp_get_num_threads"));
+            team.member = reinterpret_cast<decltype(team.member)>(dlsym(library, "omp_get_thread_num"));
+        }
+        return team;
+    }
+
+    bool is_there() const { return parallel && size && member; }
+};
+
+Team team;
+
+struct Job {
+    const uint16 *x;
+    Packed b;
+    const uint16 *bias;
+    const uint16 *before;
+    uint16 *y;
+    jlong m;
+
+    void part(jlong member, jlong size) const {
+        Configured tiles;
+        linear(x, b, bias, before, y, m, b.blocks() * member / size, b.blocks() * (member + 1) / size);
+    }
+
+    static void run(void *job) { static_cast<const Job *>(job)->part(team.member(), team.size()); }
+};
+
 }  // namespace
 
 #define NATIVE(type, name) extern "C" __attribute__((visibility("default"))) type Java_dev_graft_tensor_Kernels_##name
@@ -405,20 +551,26 @@ void products(
 NATIVE(jint, tiles)(void *, void *) {
     long answer;
     __asm__ volatile("syscall" : "=a"(answer) : "a"(158L), "D"(0x1023L), "S"(18L) : "rcx", "r11", "memory");
+    team = Team::found();
     return answer == 0;
+}
+
+NATIVE(void, linear)
+(void *, void *, jlong x, jlong b, jlong bias, jlong before, jlong y, jlong m, jlong n, jlong k, jint threads) {
+    Job job = {reinterpret_cast<const uint16 *>(x),      {reinterpret_cast<const uint16 *>(b), n, k},
+               reinterpret_cast<const uint16 *>(bias),   reinterpret_cast<const uint16 *>(before),
+               reinterpret_cast<uint16 *>(y),            m};
+    if (threads > 1 && team.is_there()) {
+        team.parallel(Job::run, &job, static_cast<unsigned>(threads), 0);
+    } else {
+        job.part(0, 1);
+    }
 }
 
 NATIVE(void, products)
 (void *, void *, jlong a, jlong aRow, jlong aColumn, jlong aNext, jlong b, jlong bRow, jlong bColumn, jlong bNext,
  jlong bias, jlong y, jint yFloat, jlong yRow, jlong yColumn, jlong yNext, jlong m, jlong n, jlong k, jlong count, jint sum) {
-    Tiles before;
-    _tile_storeconfig(&before);
-    Tiles all;
-    for (int tile = 0; tile < 8; tile++) {
-        all.bytes[tile] = 64;
-        all.rows[tile] = TILE;
-    }
-    _tile_loadconfig(&all);
+    Configured tiles;
     const uint16 *added = reinterpret_cast<const uint16 *>(bias);
     for (jlong i = 0; i < count; i++) {
         Matrix left = {reinterpret_cast<const uint16 *>(a) + i * aNext, aRow, aColumn};
@@ -429,5 +581,4 @@ NATIVE(void, products)
             products(left, right, added, reinterpret_cast<uint16 *>(y) + i * yNext, yRow, yColumn, m, n, k, sum);
         }
     }
-    _tile_loadconfig(&before);
 }

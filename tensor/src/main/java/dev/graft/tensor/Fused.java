@@ -107,10 +107,19 @@ public final class Fused {
     /** {@code f(gate) ⊙ up}, or {@code f(gate)} where up is null; both {@code [..., n]} and of one type. */
     public static Tensor gate(Function function, Tensor gate, @Nullable Tensor up) {
         if (takes(gate) && (up == null || isOf(up, gate.scalar_type()))) {
-            Tensor g = gate.contiguous();
+            Tensor g = inRows(gate);
+            Tensor u = up == null ? null : inRows(up);
             Tensor x = Tensors.empty(g.scalar_type(), Tensors.shape(g));
-            long n = g.size(-1);
-            Kernels.gate(function.ordinal(), flag(g), at(g), up == null ? 0 : at(up.contiguous()), at(x), rows(g), n);
+            Kernels.gate(
+                    function.ordinal(),
+                    flag(g),
+                    at(g),
+                    next(g),
+                    u == null ? 0 : at(u),
+                    u == null ? 0 : next(u),
+                    at(x),
+                    rows(g),
+                    g.size(-1));
             return x;
         }
         Tensor active = function.apply(gate);
@@ -483,6 +492,17 @@ public final class Fused {
 
     private static long rows(Tensor x) {
         return x.numel() / x.size(-1);
+    }
+
+    /** x, or a copy, whose rows are equally far from one another: parts of the rows of a wider tensor are. */
+    private static Tensor inRows(Tensor x) {
+        boolean texts = x.dim() == 3 && x.size(1) == 1 && x.stride(2) == 1;
+        return texts ? x : x.contiguous();
+    }
+
+    /** How many values behind a row's first one that of the next row stands. */
+    private static long next(Tensor x) {
+        return x.is_contiguous() ? x.size(-1) : x.stride(0);
     }
 
     private static int flag(Tensor x) {

@@ -63,8 +63,14 @@ final class Kernels {
     static native void rmsNormBackward(
             long h, int hBf16, long weight, long dy, int dyBf16, long dh, int sum, long rows, long n, float eps);
 
-    /** @param up 0 for none */
-    static native void gate(int function, int bf16, long gate, long up, long x, long rows, long n);
+    /**
+     * {@code x = f(gate) ⊙ up} of rows of n values.
+     *
+     * @param nextGate how many values behind a row's first one that of the next row stands
+     * @param up 0 for none
+     */
+    static native void gate(
+            int function, int bf16, long gate, long nextGate, long up, long nextUp, long x, long rows, long n);
 
     /** The gradient of the gate in place of dx. */
     static native void gateBackward(int function, int bf16, long gate, long up, long dx, long dup, long rows, long n);
@@ -252,6 +258,16 @@ final class Kernels {
             long k,
             long count,
             int sum);
+
+    /**
+     * {@code y = x Wᵀ + before + bias} of bf16 rows x {@code [m, k]}, k a multiple of 32.
+     *
+     * @param packed W {@code [n, k]} in oneDNN's order BA16a32b2a
+     * @param bias 0 for none
+     * @param before {@code [m, n]}, 0 for none
+     * @param threads of libtorch's OpenMP
+     */
+    static native void linear(long x, long packed, long bias, long before, long y, long m, long n, long k, int threads);
 
     /** In place of dp. */
     static native void softmaxBackward(long p, long dp, int bf16, long rows, long keys);

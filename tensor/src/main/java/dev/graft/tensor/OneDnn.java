@@ -67,6 +67,13 @@ final class OneDnn {
             return new memory.desc(new long[] {first, second}, values(), format_tag.ab);
         }
 
+        /** Whether its values stand in blocks of 32 columns, in which {@link Tiles} read them. */
+        boolean isInTiles() {
+            return type.value == ScalarType.BFloat16.value
+                    && in % 32 == 0
+                    && order().equals(new memory.desc(new long[] {in, out}, values(), format_tag.BA16a32b2a));
+        }
+
         private memory.desc order() {
             return ORDERS.computeIfAbsent(this, absent -> {
                 try (Scope scope = new Scope()) {
@@ -270,6 +277,11 @@ final class OneDnn {
         long[] shape = Tensors.shape(x);
         shape[shape.length - 1] = matrix.out;
         long rows = x.numel() / matrix.in;
+        if (Tiles.takes(matrix)) {
+            Tensor y = Tensors.empty(matrix.type, shape);
+            Tiles.linear(matrix, packed, x, bias, sum, y);
+            return y;
+        }
         if (rows == 1) {
             // A long row alone would be summed up in another order.
             Tensor twice = sum == null ? null : sum.reshape(1, matrix.out).expand(2, matrix.out);

@@ -1,5 +1,7 @@
 package dev.graft.tensor;
 
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -14,11 +16,39 @@ final class Tiles {
     /** Sums of more products than these are made in parts, which are rounded only in fp32. */
     private static final long DEEP = 1536;
 
+    private static final Map<OneDnn.Matrix, Boolean> IN_TILES = new ConcurrentHashMap<>();
+
     private Tiles() {}
 
     /** Whether products {@code a b} are made here. */
     static boolean takes(Tensor a, Tensor b) {
         return AVAILABLE && isBf16(a) && isBf16(b) && a.numel() > 0 && b.numel() > 0;
+    }
+
+    /** Whether {@link #linear} multiplies by that matrix. */
+    static boolean takes(OneDnn.Matrix matrix) {
+        return AVAILABLE && IN_TILES.computeIfAbsent(matrix, OneDnn.Matrix::isInTiles);
+    }
+
+    /** {@code y = sum + x Wᵀ + b}, rounded once, on as many threads as an operation may use. */
+    static void linear(
+            OneDnn.Matrix matrix, Tensor packed, Tensor x, @Nullable Tensor bias, @Nullable Tensor sum, Tensor y) {
+        if (x.numel() == 0) {
+            return;
+        }
+        Tensor rows = x.contiguous();
+        Tensor added = bias == null ? null : bias.contiguous();
+        Tensor before = sum == null ? null : sum.contiguous();
+        Kernels.linear(
+                rows.data_ptr().address(),
+                packed.data_ptr().address(),
+                added == null ? 0 : added.data_ptr().address(),
+                before == null ? 0 : before.data_ptr().address(),
+                y.data_ptr().address(),
+                x.numel() / matrix.in(),
+                matrix.out(),
+                matrix.in(),
+                Natives.threads());
     }
 
     /** {@code sum + a b + bias}, rounded once, in place of sum where there is one; sum is bf16 or fp32 {@code [rows, out]}. */

@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Beside libtorch's operations in double precision, on the values as they are stored. */
 class FusedTest {
-    private static final Rng RNG = Rng.of(7, "fused");
+    private final Rng rng = Rng.of(7, "fused");
     private static final double EPS = 1e-5;
 
     /** Types, and lengths that fill registers and that don't. */
@@ -31,8 +31,8 @@ class FusedTest {
                 .flatMap(type -> Stream.of(1L, 7L, 16L, 33L, 64L, 577L, 2500L).map(n -> Arguments.of(type, n)));
     }
 
-    private static Tensor random(ScalarType type, long... shape) {
-        return Ops.to(RNG.normal(0, 2, shape), type);
+    private Tensor random(ScalarType type, long... shape) {
+        return Ops.to(rng.normal(0, 2, shape), type);
     }
 
     private static Tensor wide(Tensor x) {
@@ -64,9 +64,12 @@ class FusedTest {
     void normalisesEachRow(ScalarType type, long n) {
         try (Scope scope = new Scope()) {
             Tensor x = random(type, 5, 3, n);
-            Tensor weight = RNG.normal(1, 1, n);
+            Tensor weight = rng.normal(1, 1, n);
             for (ScalarType to : new ScalarType[] {ScalarType.Float, ScalarType.BFloat16}) {
                 close(Fused.rmsNorm(x, weight, EPS, to), norm(wide(x), wide(weight)), "norm");
+            }
+            if (n == 1) {
+                return; // nothing is left of the gradient but rounding
             }
             Tensor dy = random(type, 5, 3, n);
             Tensor expected = gradients(List.of(x), in -> List.of(norm(in.get(0), wide(weight))), dy)
@@ -84,7 +87,7 @@ class FusedTest {
     @Test
     void normalisesPartsOfRows() {
         try (Scope scope = new Scope()) {
-            Tensor weight = RNG.normal(1, 1, 32).view(16, 2).select(1, 0);
+            Tensor weight = rng.normal(1, 1, 32).view(16, 2).select(1, 0);
             Tensor x = random(ScalarType.Float, 4, 2, 60).narrow(2, 3, 48);
             close(
                     Fused.rmsNorm(x, weight, EPS, ScalarType.Float),
@@ -115,6 +118,20 @@ class FusedTest {
                         .get(0);
                 close(Fused.gateBackward(function, gate, null, dx)[0], alone, "gradient alone");
             }
+        }
+    }
+
+    /** Texts of a token whose gates and others stand side by side. */
+    @Test
+    void gatesOfPartsOfRows() {
+        try (Scope scope = new Scope()) {
+            Tensor both = random(ScalarType.BFloat16, 5, 1, 66);
+            Tensor gate = both.narrow(2, 0, 33);
+            Tensor up = both.narrow(2, 33, 33);
+            close(
+                    Fused.gate(Fused.Function.SILU, gate, up),
+                    Fused.Function.SILU.apply(wide(gate)).mul(wide(up)),
+                    "parts");
         }
     }
 
@@ -193,7 +210,7 @@ class FusedTest {
     @ValueSource(longs = {8, 30, 64})
     void turnsHeads(long turned) {
         try (Scope scope = new Scope()) {
-            Tensor angles = RNG.normal(0, 3, 2, 1, 5, turned / 2);
+            Tensor angles = rng.normal(0, 3, 2, 1, 5, turned / 2);
             Tensor cos = Ops.cat(3, angles.cos(), angles.cos());
             Tensor sin = Ops.cat(3, angles.sin().neg(), angles.sin());
             for (ScalarType type : new ScalarType[] {ScalarType.Float, ScalarType.BFloat16}) {
@@ -218,8 +235,8 @@ class FusedTest {
                 for (ScalarType type : new ScalarType[] {ScalarType.Float, ScalarType.BFloat16}) {
                     Tensor residual = random(ScalarType.Float, 2, 3, n);
                     Tensor output = random(type, 2, 3, n);
-                    Tensor weight = RNG.normal(1, 1, n);
-                    Tensor bias = RNG.normal(0, 1, n);
+                    Tensor weight = rng.normal(1, 1, n);
+                    Tensor bias = rng.normal(0, 1, n);
                     Dropout.seed(3, n, 0);
                     Dropout.Mask mask = Dropout.draw(p, output);
                     Tensor kept = mask == null
@@ -302,7 +319,7 @@ class FusedTest {
             for (ScalarType type : new ScalarType[] {ScalarType.Float, ScalarType.BFloat16}) {
                 Tensor x = random(type, 8, 1, 577);
                 Tensor up = random(type, 8, 1, 577);
-                Tensor weight = RNG.normal(1, 1, 577);
+                Tensor weight = rng.normal(1, 1, 577);
                 Tensor norms = Fused.rmsNorm(x, weight, EPS, ScalarType.Float);
                 Tensor gates = Fused.gate(Fused.Function.GELU, x, up);
                 for (int row = 0; row < 8; row++) {
@@ -345,10 +362,10 @@ class FusedTest {
     void leavesOthersToLibtorch() {
         try (Scope scope = new Scope()) {
             Tensor weight = Tensors.ones(ScalarType.Float, 16);
-            Tensor learns = RNG.normal(0, 1, 2, 1, 16).set_requires_grad(true);
+            Tensor learns = rng.normal(0, 1, 2, 1, 16).set_requires_grad(true);
             assertThat(Ops.rmsNorm(learns, weight, EPS).requires_grad()).isTrue();
             Tensor learnt = Tensors.ones(ScalarType.Float, 16).set_requires_grad(true);
-            assertThat(Ops.rmsNorm(RNG.normal(0, 1, 2, 1, 16), learnt, EPS).requires_grad())
+            assertThat(Ops.rmsNorm(rng.normal(0, 1, 2, 1, 16), learnt, EPS).requires_grad())
                     .isTrue();
             Tensor x = random(ScalarType.Double, 2, 16);
             close(Fused.rmsNorm(x, wide(weight), EPS, x.scalar_type()), norm(x, wide(weight)), "norm");
