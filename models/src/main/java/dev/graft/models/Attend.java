@@ -4,6 +4,7 @@ import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Prefix;
 import dev.graft.tensor.Dropout;
 import dev.graft.tensor.Fused;
+import dev.graft.tensor.FusedAttention;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Profile;
 import dev.graft.tensor.Scope;
@@ -303,7 +304,7 @@ public final class Attend {
                     .addTo(scores.unflatten(2, group, chunk.queries()), chunk.first(), chunk.start(), chunk.from());
         }
         Tensor additive = chunk.additive();
-        Tensor fused = trains ? Fused.softmax(scores, additive, chunk.queries()) : null;
+        Tensor fused = trains ? FusedAttention.softmax(scores, additive, chunk.queries()) : null;
         if (fused == null && additive != null) {
             long last = additive.size(3);
             scores.narrow(3, chunk.seen() - last, last)
@@ -369,7 +370,7 @@ public final class Attend {
                     dweights = mask.onto(dweights);
                 }
                 Tensor toValues = Ops.products(applied.transpose(2, 3), dpart);
-                Tensor dscores = Fused.softmaxBackward(dweights, probabilities);
+                Tensor dscores = FusedAttention.softmaxBackward(dweights, probabilities);
                 if (slope != null) {
                     dscores.mul_(slope);
                 }

@@ -1,7 +1,7 @@
 package dev.graft.models;
 
 import dev.graft.models.sites.Attention;
-import dev.graft.tensor.Fused;
+import dev.graft.tensor.FusedAttention;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -190,7 +190,7 @@ public final class KvTile {
             long kvHeads = key.size(1);
             long group = q.size(1) / kvHeads;
             if (site.cap() == null && alibi == null) {
-                Tensor fused = Fused.attendNext(
+                Tensor fused = FusedAttention.attendNext(
                         q,
                         key,
                         value,

@@ -3,7 +3,7 @@ package dev.graft.models;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Norm;
 import dev.graft.tensor.Dropout;
-import dev.graft.tensor.Fused;
+import dev.graft.tensor.FusedNorm;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Profile;
 import dev.graft.tensor.Tape;
@@ -26,7 +26,7 @@ public final class PostNorm {
         boolean learns = residual.requires_grad() || output.requires_grad();
         boolean frozen = pass.hooks().isFrozen(block) && pass.hooks().isFrozen(norm);
         if (tape == null && frozen && !learns && !pass.isTraining()) {
-            Tensor[] fused = Fused.postNorm(residual, output, norm.weight(), norm.bias(), norm.eps(), null);
+            Tensor[] fused = FusedNorm.postNorm(residual, output, norm.weight(), norm.bias(), norm.eps(), null);
             if (fused != null) {
                 return fused[0];
             }
@@ -42,7 +42,7 @@ public final class PostNorm {
         Profile.at(norm.layer(), () -> "residual, norm");
         return tape.run(
                 () -> {
-                    Tensor[] fused = Fused.postNorm(residual, output, norm.weight(), norm.bias(), norm.eps(), mask);
+                    Tensor[] fused = FusedNorm.postNorm(residual, output, norm.weight(), norm.bias(), norm.eps(), mask);
                     if (fused != null) {
                         return fused;
                     }
@@ -67,7 +67,7 @@ public final class PostNorm {
                 ? already
                 : Tensors.empty(ScalarType.Float, Tensors.shape(sum));
         Tensor doutput = output.requires_grad() ? Tensors.empty(output.scalar_type(), Tensors.shape(sum)) : null;
-        Fused.postNormBackward(sum, norm.weight(), norm.eps(), mask, gradient, dresidual, already != null, doutput);
+        FusedNorm.postNormBackward(sum, norm.weight(), norm.eps(), mask, gradient, dresidual, already != null, doutput);
         if (dresidual != null && already == null) {
             Tape.accumulate(residual, dresidual);
         }

@@ -1,7 +1,7 @@
 package dev.graft.models;
 
 import dev.graft.models.sites.Norm;
-import dev.graft.tensor.Fused;
+import dev.graft.tensor.FusedNorm;
 import dev.graft.tensor.Tape;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -16,13 +16,13 @@ final class RmsNorm {
 
     /** h normalised, in that type. */
     static Tensor apply(Norm site, Tensor h, ScalarType type) {
-        return Fused.rmsNorm(h, site.factor(), site.eps(), type);
+        return FusedNorm.rmsNorm(h, site.factor(), site.eps(), type);
     }
 
     /** Adds to the gradient of h. */
     static void backward(Norm site, Tensor h, Tensor gradient) {
         Tensor sum = Tape.gradient(h);
-        Tensor back = Fused.rmsNormBackward(h, site.factor(), site.eps(), gradient, sum);
+        Tensor back = FusedNorm.rmsNormBackward(h, site.factor(), site.eps(), gradient, sum);
         if (sum == null) {
             Tape.accumulate(h, back);
         }

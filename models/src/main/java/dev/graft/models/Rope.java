@@ -1,7 +1,7 @@
 package dev.graft.models;
 
 import dev.graft.formats.Fields;
-import dev.graft.tensor.Fused;
+import dev.graft.tensor.FusedAttention;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.function.LongFunction;
@@ -201,8 +201,9 @@ public record Rope(
 
         /** Turns x {@code [batch, heads, seq, headDim]}, or the first values of each head where there are angles for those alone. */
         public Tensor rotate(Tensor x) {
-            Tensor fused =
-                    neighbours || x.requires_grad() ? null : Fused.rotated(x, cos.contiguous(), sin.contiguous(), back);
+            Tensor fused = neighbours || x.requires_grad()
+                    ? null
+                    : FusedAttention.rotated(x, cos.contiguous(), sin.contiguous(), back);
             if (fused != null) {
                 return fused;
             }

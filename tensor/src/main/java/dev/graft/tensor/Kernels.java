@@ -2,14 +2,17 @@ package dev.graft.tensor;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.ref.Reference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import org.bytedeco.javacpp.Loader;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Loops in C++ ({@code src/main/native/kernels.cc}), compiled by the build for several processors. Each is given addresses of contiguous values in
+ * Loops in C++ ({@code src/main/native}), compiled by the build for several processors. Each is given addresses of contiguous values in
  * fp32 or, where its flag isn't 0, in bf16; it runs on the thread that calls it. {@link Fused} calls them.
  */
 final class Kernels {
@@ -27,6 +30,13 @@ final class Kernels {
 
     static boolean areAvailable() {
         return LOADED.processor != null;
+    }
+
+    /** Has the garbage collector leave tensors alone that a loop was given the addresses of, until here. */
+    static void keep(@Nullable Object... tensors) {
+        for (Object tensor : tensors) {
+            Reference.reachabilityFence(tensor);
+        }
     }
 
     private static Loaded load() {
@@ -55,6 +65,41 @@ final class Kernels {
             return "avx512_bf16";
         }
         return Cpu.has("avx2") && Cpu.has("fma") ? "avx2" : "any";
+    }
+
+    /** Whether loops read its values. */
+    static boolean takes(Tensor x) {
+        return takes(x.scalar_type()) && x.numel() > 0;
+    }
+
+    static boolean takes(ScalarType type) {
+        boolean known = type.value == ScalarType.Float.value || type.value == ScalarType.BFloat16.value;
+        return known && areAvailable();
+    }
+
+    static boolean isFloat(Tensor x) {
+        return isOf(x, ScalarType.Float);
+    }
+
+    static boolean isOf(Tensor x, ScalarType type) {
+        return x.scalar_type().value == type.value;
+    }
+
+    static boolean sameShape(Tensor a, Tensor b) {
+        return a.numel() == b.numel() && a.dim() == b.dim();
+    }
+
+    static long rows(Tensor x) {
+        return x.numel() / x.size(-1);
+    }
+
+    /** 1 for bf16, 0 for fp32. */
+    static int flag(Tensor x) {
+        return isOf(x, ScalarType.BFloat16) ? 1 : 0;
+    }
+
+    static long at(Tensor x) {
+        return x.data_ptr().address();
     }
 
     static native void rmsNorm(long h, int hBf16, long weight, long y, int yBf16, long rows, long n, float eps);
@@ -138,6 +183,9 @@ final class Kernels {
      * @param bound of 16 bits below which a value is dropped
      */
     static native void dropout(long x, long y, int bf16, long n, long state, int bound, float scale);
+
+    /** The layer norm y of rows x of n values, all in fp32. */
+    static native void layerNorm(long x, long weight, long bias, long y, long rows, long n, float eps);
 
     /** {@code s = h + mask ⊙ x} and the layer norm y of s, but for x in fp32; n is a multiple of four and at most 4,096. */
     static native void postNorm(

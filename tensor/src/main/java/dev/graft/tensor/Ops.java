@@ -154,6 +154,11 @@ public final class Ops {
 
     /** Layer normalisation over the last dimension. */
     public static Tensor layerNorm(Tensor x, Tensor weight, @Nullable Tensor bias, double eps) {
+        boolean learns = x.requires_grad() || weight.requires_grad() || (bias != null && bias.requires_grad());
+        Tensor fused = learns ? null : FusedNorm.layerNorm(x, weight, bias, eps);
+        if (fused != null) {
+            return fused;
+        }
         return torch.layer_norm(x, new long[] {weight.size(0)}, new TensorOptional(weight), optional(bias), eps, false);
     }
 
@@ -189,7 +194,7 @@ public final class Ops {
     public static Tensor rmsNorm(Tensor x, Tensor weight, double eps) {
         return x.requires_grad() || weight.requires_grad()
                 ? torch.rms_norm(x, new long[] {weight.size(0)}, new TensorOptional(weight), new DoubleOptional(eps))
-                : Fused.rmsNorm(x, weight, eps, x.scalar_type());
+                : FusedNorm.rmsNorm(x, weight, eps, x.scalar_type());
     }
 
     public static Tensor scale(Tensor x, double factor) {

@@ -16,6 +16,9 @@ final class Tiles {
     /** Sums of more products than these are made in parts, which are rounded only in fp32. */
     private static final long DEEP = 1536;
 
+    /** The most inputs of a matrix of which 32 rows of x have room. */
+    private static final long WIDEST = 16_384;
+
     private static final Map<OneDnn.Matrix, Boolean> IN_TILES = new ConcurrentHashMap<>();
 
     private Tiles() {}
@@ -27,7 +30,7 @@ final class Tiles {
 
     /** Whether {@link #linear} multiplies by that matrix. */
     static boolean takes(OneDnn.Matrix matrix) {
-        return AVAILABLE && IN_TILES.computeIfAbsent(matrix, OneDnn.Matrix::isInTiles);
+        return AVAILABLE && matrix.in() <= WIDEST && IN_TILES.computeIfAbsent(matrix, OneDnn.Matrix::isInTiles);
     }
 
     /** {@code y = sum + x Wᵀ + b}, rounded once, on as many threads as an operation may use. */
@@ -49,6 +52,7 @@ final class Tiles {
                 matrix.out(),
                 matrix.in(),
                 Natives.threads());
+        Kernels.keep(rows, packed, added, before, y);
     }
 
     /** {@code sum + a b + bias}, rounded once, in place of sum where there is one; sum is bf16 or fp32 {@code [rows, out]}. */
@@ -116,6 +120,7 @@ final class Tiles {
                 first.columns(),
                 Math.max(1, answer.count()),
                 sum ? 1 : 0);
+        Kernels.keep(left, right, added, y);
     }
 
     private static boolean isBf16(Tensor x) {

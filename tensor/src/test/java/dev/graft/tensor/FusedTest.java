@@ -66,7 +66,7 @@ class FusedTest {
             Tensor x = random(type, 5, 3, n);
             Tensor weight = rng.normal(1, 1, n);
             for (ScalarType to : new ScalarType[] {ScalarType.Float, ScalarType.BFloat16}) {
-                close(Fused.rmsNorm(x, weight, EPS, to), norm(wide(x), wide(weight)), "norm");
+                close(FusedNorm.rmsNorm(x, weight, EPS, to), norm(wide(x), wide(weight)), "norm");
             }
             if (n == 1) {
                 return; // nothing is left of the gradient but rounding
@@ -74,11 +74,11 @@ class FusedTest {
             Tensor dy = random(type, 5, 3, n);
             Tensor expected = gradients(List.of(x), in -> List.of(norm(in.get(0), wide(weight))), dy)
                     .get(0);
-            Tensor dx = Fused.rmsNormBackward(x, weight, EPS, dy, null);
+            Tensor dx = FusedNorm.rmsNormBackward(x, weight, EPS, dy, null);
             close(dx, expected, "gradient");
             Tensor sum = random(type, 5, 3, n);
             Tensor more = wide(sum).add(expected);
-            assertThat(Fused.rmsNormBackward(x, weight, EPS, dy, sum)).isSameAs(sum);
+            assertThat(FusedNorm.rmsNormBackward(x, weight, EPS, dy, sum)).isSameAs(sum);
             close(sum, more, "added gradient");
         }
     }
@@ -90,7 +90,7 @@ class FusedTest {
             Tensor weight = rng.normal(1, 1, 32).view(16, 2).select(1, 0);
             Tensor x = random(ScalarType.Float, 4, 2, 60).narrow(2, 3, 48);
             close(
-                    Fused.rmsNorm(x, weight, EPS, ScalarType.Float),
+                    FusedNorm.rmsNorm(x, weight, EPS, ScalarType.Float),
                     norm(wide(x).unflatten(-1, 3, 16), wide(weight)).flatten(-2, -1),
                     "heads");
         }
@@ -184,14 +184,14 @@ class FusedTest {
                 }
                 Tensor expected = wide.softmax(-1).flatten(2, 3);
                 Tensor made = scores.clone();
-                Tensor weights = Fused.softmax(made, mask, queries);
+                Tensor weights = FusedAttention.softmax(made, mask, queries);
                 assumeThat(weights).isNotNull();
                 assertThat(weights).isSameAs(made);
                 close(weights, expected, "weights");
                 Tensor dp = random(type, 2, 2, 2 * queries, n);
                 Tensor p = wide(weights);
                 Tensor back = p.mul(wide(dp).sub(Ops.sum(p.mul(wide(dp)), -1, true)));
-                close(Fused.softmaxBackward(dp, weights), back, "gradient");
+                close(FusedAttention.softmaxBackward(dp, weights), back, "gradient");
             }
         }
     }
@@ -200,7 +200,7 @@ class FusedTest {
     void hiddenScoresWeighNothing() {
         try (Scope scope = new Scope()) {
             Tensor scores = Tensors.of(new float[] {1, 2, -3.4e38f, Float.NEGATIVE_INFINITY}, 1, 1, 1, 4);
-            Tensor weights = Fused.softmax(scores, null, 1);
+            Tensor weights = FusedAttention.softmax(scores, null, 1);
             assumeThat(weights).isNotNull();
             assertThat(Tensors.floats(weights.narrow(3, 2, 2))).containsExactly(0, 0);
         }
@@ -218,7 +218,7 @@ class FusedTest {
                 Tensor wide = wide(x).narrow(3, 0, turned);
                 Tensor others = wide.roll(new long[] {turned / 2}, 3);
                 for (boolean back : new boolean[] {false, true}) {
-                    Tensor y = Fused.rotated(x, cos, sin, back);
+                    Tensor y = FusedAttention.rotated(x, cos, sin, back);
                     assumeThat(y).isNotNull();
                     Tensor first = wide.mul(wide(cos)).add(Ops.scale(others.mul(wide(sin)), back ? -1 : 1));
                     close(y, Ops.cat(3, first, wide(x).narrow(3, turned, 64 - turned)), "turned");
@@ -242,8 +242,10 @@ class FusedTest {
                     Tensor kept = mask == null
                             ? Tensors.ones(ScalarType.Float, 2, 3, n)
                             : mask.on(Tensors.ones(ScalarType.Float, 2, 3, n));
-                    Tensor[] made = Fused.postNorm(residual, output, weight, bias, EPS, mask);
+                    Tensor[] made = FusedNorm.postNorm(residual, output, weight, bias, EPS, mask);
                     assumeThat(made).isNotNull();
+                    assertThat(Ops.layerNorm(made[1], weight, bias, EPS).equal(made[0]))
+                            .isTrue();
                     UnaryOperator<List<Tensor>> formula = in -> List.of(torch.layer_norm(
                             in.get(0).add(in.get(1).mul(wide(kept))),
                             new long[] {n},
@@ -260,7 +262,7 @@ class FusedTest {
                     Tensor dresidual = random(ScalarType.Float, 2, 3, n);
                     Tensor sum = wide(dresidual).add(expected.get(0));
                     Tensor doutput = Tensors.empty(type, 2, 3, n);
-                    Fused.postNormBackward(made[1], weight, EPS, mask, dy, dresidual, true, doutput);
+                    FusedNorm.postNormBackward(made[1], weight, EPS, mask, dy, dresidual, true, doutput);
                     close(dresidual, sum, "gradient of the residual");
                     close(doutput, expected.get(1), "gradient of the output");
                 }
@@ -320,11 +322,11 @@ class FusedTest {
                 Tensor x = random(type, 8, 1, 577);
                 Tensor up = random(type, 8, 1, 577);
                 Tensor weight = rng.normal(1, 1, 577);
-                Tensor norms = Fused.rmsNorm(x, weight, EPS, ScalarType.Float);
+                Tensor norms = FusedNorm.rmsNorm(x, weight, EPS, ScalarType.Float);
                 Tensor gates = Fused.gate(Fused.Function.GELU, x, up);
                 for (int row = 0; row < 8; row++) {
                     Tensor alone = x.narrow(0, row, 1);
-                    assertThat(Fused.rmsNorm(alone, weight, EPS, ScalarType.Float)
+                    assertThat(FusedNorm.rmsNorm(alone, weight, EPS, ScalarType.Float)
                                     .equal(norms.narrow(0, row, 1)))
                             .isTrue();
                     assertThat(Fused.gate(Fused.Function.GELU, alone, up.narrow(0, row, 1))
@@ -342,7 +344,7 @@ class FusedTest {
             for (ScalarType type : new ScalarType[] {ScalarType.Float, ScalarType.BFloat16}) {
                 Tensor x = Ops.to(Tensors.of(new float[] {1, nan, 2, 4, 0, 0, 0, 0}, 2, 4), type);
                 Tensor weight = Tensors.ones(ScalarType.Float, 4);
-                float[] norms = Tensors.floats(Fused.rmsNorm(x, weight, EPS, type));
+                float[] norms = Tensors.floats(FusedNorm.rmsNorm(x, weight, EPS, type));
                 assertThat(norms).containsExactly(nan, nan, nan, nan, 0, 0, 0, 0);
                 for (Fused.Function function : Fused.Function.values()) {
                     assertThat(Tensors.floats(Fused.gate(function, x, null))[1]).isNaN();
@@ -350,7 +352,7 @@ class FusedTest {
                             .isNaN();
                 }
                 assertThat(Tensors.floats(Fused.add(x, x))[1]).isNaN();
-                Tensor weights = Fused.softmax(x.view(1, 1, 2, 4).clone(), null, 2);
+                Tensor weights = FusedAttention.softmax(x.view(1, 1, 2, 4).clone(), null, 2);
                 assumeThat(weights).isNotNull();
                 assertThat(Tensors.floats(weights)).containsExactly(nan, nan, nan, nan, 0.25f, 0.25f, 0.25f, 0.25f);
             }
@@ -368,7 +370,7 @@ class FusedTest {
             assertThat(Ops.rmsNorm(rng.normal(0, 1, 2, 1, 16), learnt, EPS).requires_grad())
                     .isTrue();
             Tensor x = random(ScalarType.Double, 2, 16);
-            close(Fused.rmsNorm(x, wide(weight), EPS, x.scalar_type()), norm(x, wide(weight)), "norm");
+            close(FusedNorm.rmsNorm(x, wide(weight), EPS, x.scalar_type()), norm(x, wide(weight)), "norm");
             close(
                     Fused.gate(Fused.Function.SILU, x, x),
                     Fused.Function.SILU.apply(x).mul(x),

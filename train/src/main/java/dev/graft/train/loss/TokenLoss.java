@@ -190,7 +190,7 @@ final class TokenLoss implements Objective {
         int most = pass.isCheckpointed() ? SMALL_CHUNK : CHUNK;
         int all = labelled.labels.length;
         long chunks = (all + most - 1L) / most;
-        Head.Formula formula = soft == null && rows.is_leaf() ? head.formula(pass) : null;
+        Head.Formula formula = soft == null ? head.formula(pass) : null;
         ScalarType small = base.numerics().small();
         double sum = 0;
         double divergence = 0;

@@ -1,0 +1,164 @@
+// Products of a few rows or many with a matrix that is in the order of tiles already, on the threads of an operation.
+
+#include "tiles.h"
+
+namespace {
+
+// A matrix [n, k] as oneDNN's products read it with AMX (BA16a32b2a): for each 32 columns, for each 32 rows, 16 pairs of rows.
+constexpr jlong BLOCK = 32;
+
+struct alignas(64) Scratch {
+    uint16 rows[KEPT];
+    float sums[2][PAIR * PAIR];
+};
+
+thread_local Scratch scratch;
+
+struct Packed {
+    const uint16 *values;
+    jlong n;
+    jlong k;
+
+    const uint16 *block(jlong i) const { return values + i * BLOCK * k; }
+    jlong blocks() const { return (n + BLOCK - 1) / BLOCK; }
+};
+
+struct Behind {
+    Rows<uint16> rows;
+    Ahead ahead;
+
+    void step() {
+        if (rows.count > 0) {
+            rows.row();
+        }
+        if (rows.count > 0) {
+            rows.row();
+        }
+        ahead.step();
+    }
+};
+
+// Up to 16 or 32 rows times 32 columns of a block.
+template <bool FEW>
+inline void multiply(const uint16 *a, jlong row, const uint16 *block, jlong k, Behind &behind) {
+    _tile_zero(0);
+    _tile_zero(1);
+    if (!FEW) {
+        _tile_zero(2);
+        _tile_zero(3);
+    }
+    for (jlong i = 0; i < k; i += PAIR, block += PAIR * BLOCK) {
+        _tile_loadd(4, a + i, row * 2);
+        _tile_loadd(6, block, 4 * BLOCK);
+        _tile_loadd(7, block + PAIR, 4 * BLOCK);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        if (!FEW) {
+            _tile_loadd(5, a + TILE * row + i, row * 2);
+            _tile_dpbf16ps(2, 5, 6);
+            _tile_dpbf16ps(3, 5, 7);
+        }
+        behind.step();
+    }
+}
+
+// Some blocks of columns of y = before + x b + bias, for k a multiple of 32.
+void linear(
+    const uint16 *x, const Packed &b, const uint16 *bias, const uint16 *before, uint16 *y, jlong m, jlong from, jlong to) {
+    const jlong k = b.k;
+    const jlong most = least(1024, KEPT / k / PAIR * PAIR);
+    Behind behind = {};
+    int kept = 0;
+    for (jlong top = 0; top < m; top += most) {
+        const jlong bottom = least(m, top + most);
+        const jlong copied = bottom - (bottom - top) % PAIR;
+        if (copied < bottom) {
+            copy({x + copied * k, k, 1}, bottom - copied, k, k, scratch.rows);
+        }
+        for (jlong block = from; block < to; block++) {
+            const jlong steps = (bottom - top + PAIR - 1) / PAIR * (k / PAIR);
+            const jlong lines = block + 1 < to ? BLOCK * k / LINE : 0;
+            behind.ahead = {b.block(block + 1), 0, BLOCK * k, lines > 0, (lines + steps - 1) / steps, 0};
+            for (jlong i = top; i < bottom; i += PAIR) {
+                const jlong rows = least(PAIR, bottom - i);
+                const uint16 *its = i < copied ? x + i * k : scratch.rows;
+                const uint16 *tiles = b.block(block);
+                rows <= TILE ? multiply<true>(its, k, tiles, k, behind) : multiply<false>(its, k, tiles, k, behind);
+                behind.rows.rest();
+                float *sums = scratch.sums[kept ^= 1];
+                keep(sums);
+                const jlong column = block * BLOCK;
+                const jlong place = i * b.n + column;
+                behind.rows = {sums, before ? before + place : nullptr, y + place, b.n, rows, first(b.n - column)};
+                behind.rows.add(bias ? bias + column : nullptr);
+            }
+        }
+    }
+    behind.rows.rest();
+}
+
+extern "C" {
+void *dlopen(const char *, int);
+void *dlsym(void *, const char *);
+}
+
+// The threads of the OpenMP that libtorch and oneDNN use: others would wait for these, which wait actively for a while.
+struct Team {
+    void (*parallel)(void (*)(void *), void *, unsigned, unsigned) = nullptr;
+    int (*size)() = nullptr;
+    int (*member)() = nullptr;
+
+    static Team found() {
+        constexpr int LAZY = 1, LOADED = 4;
+        Team team;
+        if (void *library = dlopen("libgomp.so.1", LAZY | LOADED)) {
+            team.parallel = reinterpret_cast<decltype(team.parallel)>(dlsym(library, "GOMP_parallel"));
+            team.size = reinterpret_cast<decltype(team.size)>(dlsym(library, "omp_get_num_threads"));
+            team.member = reinterpret_cast<decltype(team.member)>(dlsym(library, "omp_get_thread_num"));
+        }
+        return team;
+    }
+
+    bool is_there() const { return parallel && size && member; }
+};
+
+Team team;
+
+struct Job {
+    const uint16 *x;
+    Packed b;
+    const uint16 *bias;
+    const uint16 *before;
+    uint16 *y;
+    jlong m;
+
+    void part(jlong member, jlong size) const {
+        Configured tiles;
+        linear(x, b, bias, before, y, m, b.blocks() * member / size, b.blocks() * (member + 1) / size);
+    }
+
+    static void run(void *job) { static_cast<const Job *>(job)->part(team.member(), team.size()); }
+};
+
+}  // namespace
+
+
+// Asks Linux for the tiles' registers: 1 if this process may use them.
+NATIVE(jint, tiles)(void *, void *) {
+    long answer;
+    __asm__ volatile("syscall" : "=a"(answer) : "a"(158L), "D"(0x1023L), "S"(18L) : "rcx", "r11", "memory");
+    team = Team::found();
+    return answer == 0;
+}
+
+NATIVE(void, linear)
+(void *, void *, jlong x, jlong b, jlong bias, jlong before, jlong y, jlong m, jlong n, jlong k, jint threads) {
+    Job job = {reinterpret_cast<const uint16 *>(x),      {reinterpret_cast<const uint16 *>(b), n, k},
+               reinterpret_cast<const uint16 *>(bias),   reinterpret_cast<const uint16 *>(before),
+               reinterpret_cast<uint16 *>(y),            m};
+    if (threads > 1 && team.is_there()) {
+        team.parallel(Job::run, &job, static_cast<unsigned>(threads), 0);
+    } else {
+        job.part(0, 1);
+    }
+}

@@ -1,0 +1,145 @@
+// The softmax of scores, and the loss that is made of one.
+
+#include "values.h"
+
+// y = softmax(x + mask)
+template <typename T>
+static void softmax(T *__restrict x, jlong n, const T *__restrict mask, jlong masked) {
+    T *last = x + (n - masked);
+    if (mask) {
+        EACH_VALUE
+        for (jlong i = 0; i < masked; i++) {
+            store(last + i, load(last + i) + load(mask + i));
+        }
+    }
+    float most = -__builtin_inff();
+    EACH_VALUE
+    for (jlong i = 0; i < n; i++) {
+        most = __builtin_elementwise_maximum(most, load(x + i));
+    }
+    // What is made in fp32 stays there until it is divided, as much as fits.
+    constexpr jlong KEPT = 2048;
+    float kept[KEPT];
+    const jlong some = n < KEPT ? n : KEPT;
+    float sum = 0.0f;
+    EACH_VALUE
+    for (jlong i = 0; i < some; i++) {
+        kept[i] = exponential(load(x + i) - most);
+        sum += kept[i];
+    }
+    EACH_VALUE
+    for (jlong i = some; i < n; i++) {
+        sum += exponential(load(x + i) - most);
+    }
+    float factor = 1.0f / sum;
+    EACH_VALUE
+    for (jlong i = 0; i < some; i++) {
+        store(x + i, kept[i] * factor);
+    }
+    EACH_VALUE
+    for (jlong i = some; i < n; i++) {
+        store(x + i, exponential(load(x + i) - most) * factor);
+    }
+}
+
+// dp = p (dp - sum p dp)
+template <typename T>
+static void softmax_backward(const T *__restrict p, T *__restrict dp, jlong n) {
+    float sum = 0.0f;
+    EACH_VALUE
+    for (jlong i = 0; i < n; i++) {
+        sum += load(p + i) * load(dp + i);
+    }
+    EACH_VALUE
+    for (jlong i = 0; i < n; i++) {
+        store(dp + i, load(p + i) * (load(dp + i) - sum));
+    }
+}
+
+// The natural logarithm of a positive number (Moshier's Cephes, logf).
+static inline float logarithm(float x) {
+    int32 all = bits<int32>(x);
+    float e = static_cast<float>((all >> 23) - 126);
+    float m = bits<float>((all & 0x007fffff) | 0x3f000000);
+    if (m < 0.70710678f) {
+        e -= 1.0f;
+        m += m;
+    }
+    m -= 1.0f;
+    float z = m * m;
+    float p = 7.0376836292e-2f;
+    p = p * m - 1.1514610310e-1f;
+    p = p * m + 1.1676998740e-1f;
+    p = p * m - 1.2420140846e-1f;
+    p = p * m + 1.4249322787e-1f;
+    p = p * m - 1.6668057665e-1f;
+    p = p * m + 2.0000714765e-1f;
+    p = p * m - 2.4999993993e-1f;
+    p = p * m + 3.3333331174e-1f;
+    float y = p * m * z - 2.12194440e-4f * e - 0.5f * z;
+    return m + y + 0.693359375f * e;
+}
+
+// The loss of a row of logits x, log sum e^x - (1 - smoothing) x[label] - smoothing mean x, and in place of x its gradient times w.
+template <typename T>
+static float cross_entropy(T *__restrict x, jlong n, jlong label, float w, float smoothing) {
+    float most = -__builtin_inff();
+    float all = 0.0f;
+    EACH_VALUE
+    for (jlong i = 0; i < n; i++) {
+        most = __builtin_elementwise_maximum(most, load(x + i));
+    }
+    float sum = 0.0f;
+    EACH_VALUE
+    for (jlong i = 0; i < n; i++) {
+        float value = load(x + i) - most;
+        sum += exponential(value);
+        all += value;
+    }
+    const float even = smoothing / static_cast<float>(n);
+    const float own = load(x + label) - most;
+    const float factor = 1.0f / sum;
+    const float chance = exponential(own) * factor;
+    EACH_VALUE
+    for (jlong i = 0; i < n; i++) {
+        store(x + i, (exponential(load(x + i) - most) * factor - even) * w);
+    }
+    store(x + label, (chance - even - (1.0f - smoothing)) * w);
+    return logarithm(sum) - (1.0f - smoothing) * own - even * all;
+}
+
+// Scores [rows, keys], of which rows / (group queries) have a mask of their own, [.., queries or 1, masked]
+template <typename T>
+static void softmax_all(
+    T *x, jlong rows, jlong keys, const T *mask, jlong masked, jlong queries, jlong each, jlong row, jlong next) {
+    for (jlong i = 0; i < rows; i++) {
+        const T *its = mask ? mask + i / each * next + i % queries * row : nullptr;
+        softmax(x + i * keys, keys, its, masked);
+    }
+}
+
+NATIVE(softmax)
+(void *, void *, jlong x, jint isBf16, jlong rows, jlong keys, jlong mask, jlong masked, jlong queries, jlong each,
+ jlong row, jlong next) {
+    isBf16 ? softmax_all(at<bf16>(x), rows, keys, at<const bf16>(mask), masked, queries, each, row, next)
+           : softmax_all(at<float>(x), rows, keys, at<const float>(mask), masked, queries, each, row, next);
+}
+
+NATIVE(softmaxBackward)(void *, void *, jlong p, jlong dp, jint isBf16, jlong rows, jlong keys) {
+    for (jlong row = 0; row < rows; row++) {
+        isBf16 ? softmax_backward(at<const bf16>(p) + row * keys, at<bf16>(dp) + row * keys, keys)
+               : softmax_backward(at<const float>(p) + row * keys, at<float>(dp) + row * keys, keys);
+    }
+}
+
+NATIVE(crossEntropy)
+(void *, void *, jlong x, jint isBf16, jlong labels, jlong weights, jlong losses, jlong rows, jlong n, jfloat smoothing,
+ jfloat factor) {
+    for (jlong row = 0; row < rows; row++) {
+        const jlong label = at<const jlong>(labels)[row];
+        const float w = at<const float>(weights)[row];
+        const float loss = isBf16 ? cross_entropy(at<bf16>(x) + row * n, n, label, w * factor, smoothing)
+                                  : cross_entropy(at<float>(x) + row * n, n, label, w * factor, smoothing);
+        at<float>(losses)[row] = w * loss;
+    }
+}
