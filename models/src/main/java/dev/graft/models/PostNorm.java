@@ -62,14 +62,23 @@ public final class PostNorm {
 
     private static void fused(
             Norm norm, Tensor residual, Tensor output, Dropout.@Nullable Mask mask, Tensor sum, Tensor gradient) {
-        Tensor already = residual.requires_grad() ? Tape.gradient(residual) : null;
-        Tensor dresidual = !residual.requires_grad() || already != null
-                ? already
-                : Tensors.empty(ScalarType.Float, Tensors.shape(sum));
+        Tensor so = residual.requires_grad() ? Tape.gradient(residual) : null;
+        Tensor already = so != null && so.is_contiguous() ? so : null;
+        Tensor fresh = residual.requires_grad() && already == null
+                ? Tensors.empty(ScalarType.Float, Tensors.shape(sum))
+                : null;
         Tensor doutput = output.requires_grad() ? Tensors.empty(output.scalar_type(), Tensors.shape(sum)) : null;
-        FusedNorm.postNormBackward(sum, norm.weight(), norm.eps(), mask, gradient, dresidual, already != null, doutput);
-        if (dresidual != null && already == null) {
-            Tape.accumulate(residual, dresidual);
+        FusedNorm.postNormBackward(
+                sum,
+                norm.weight(),
+                norm.eps(),
+                mask,
+                gradient,
+                already == null ? fresh : already,
+                already != null,
+                doutput);
+        if (fresh != null) {
+            Tape.accumulate(residual, fresh);
         }
         if (doutput != null) {
             Tape.accumulate(output, doutput);

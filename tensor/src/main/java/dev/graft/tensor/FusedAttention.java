@@ -66,7 +66,7 @@ public final class FusedAttention {
      * @return the scores; null where this isn't for them
      */
     public static @Nullable Tensor softmax(Tensor scores, @Nullable Tensor mask, long queries) {
-        boolean fits = mask == null || isOf(mask, scores.scalar_type()) && mask.stride(3) == 1;
+        boolean fits = mask == null || isOf(mask, scores.scalar_type()) && mask.stride(3) == 1 && mask.size(1) == 1;
         if (takes(scores) && scores.is_contiguous() && fits) {
             long keys = scores.size(3);
             Kernels.softmax(

@@ -196,6 +196,16 @@ class FusedTest {
         }
     }
 
+    /** Where a family's heads see different things. */
+    @Test
+    void leavesMasksOfHeadsToLibtorch() {
+        try (Scope scope = new Scope()) {
+            Tensor scores = random(ScalarType.Float, 2, 3, 4, 8);
+            assertThat(FusedAttention.softmax(scores, random(ScalarType.Float, 2, 3, 4, 8), 4))
+                    .isNull();
+        }
+    }
+
     @Test
     void hiddenScoresWeighNothing() {
         try (Scope scope = new Scope()) {
