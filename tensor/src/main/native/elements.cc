@@ -41,31 +41,20 @@ static void rotate(
 
 constexpr jlong PART = 1024;
 
-// y = x times the mask
+// y = x times the mask; y may be x, so a part is read whole before it is written.
 template <typename T>
-static void dropout(
-    const T *__restrict x, T *__restrict y, jlong n, uint64 state, uint32 bound, float scale) {
-    float masks[PART];
+static void dropout(const T *x, T *y, jlong n, uint64 state, uint32 bound, float scale) {
+    float part[PART];
     for (jlong start = 0; start < n; start += PART) {
         jlong count = n - start < PART ? n - start : PART;
-        mask(state + static_cast<uint64>(start / 4) * STEP, bound, scale, count, masks);
+        mask(state + static_cast<uint64>(start / 4) * STEP, bound, scale, count, part);
         EACH_VALUE
         for (jlong i = 0; i < count; i++) {
-            store(y + start + i, load(x + start + i) * masks[i]);
+            part[i] *= load(x + start + i);
         }
-    }
-}
-
-// x times the mask in its place
-template <typename T>
-static void dropout(T *__restrict x, jlong n, uint64 state, uint32 bound, float scale) {
-    float masks[PART];
-    for (jlong start = 0; start < n; start += PART) {
-        jlong count = n - start < PART ? n - start : PART;
-        mask(state + static_cast<uint64>(start / 4) * STEP, bound, scale, count, masks);
         EACH_VALUE
         for (jlong i = 0; i < count; i++) {
-            store(x + start + i, load(x + start + i) * masks[i]);
+            store(y + start + i, part[i]);
         }
     }
 }
@@ -128,16 +117,11 @@ NATIVE(rotate)
     }
 }
 
-template <typename T>
-static void dropped(const T *x, T *y, jlong n, uint64 state, uint32 bound, float scale) {
-    x == y ? dropout(y, n, state, bound, scale) : dropout(x, y, n, state, bound, scale);
-}
-
 NATIVE(dropout)(void *, void *, jlong x, jlong y, jint isBf16, jlong n, jlong state, jint bound, jfloat scale) {
     const uint64 from = static_cast<uint64>(state);
     const uint32 least = static_cast<uint32>(bound);
-    isBf16 ? dropped(at<const bf16>(x), at<bf16>(y), n, from, least, scale)
-           : dropped(at<const float>(x), at<float>(y), n, from, least, scale);
+    isBf16 ? dropout(at<const bf16>(x), at<bf16>(y), n, from, least, scale)
+           : dropout(at<const float>(x), at<float>(y), n, from, least, scale);
 }
 
 // [a, b, c, n] by strides of the first three

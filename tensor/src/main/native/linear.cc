@@ -23,24 +23,9 @@ struct Packed {
     jlong blocks() const { return (n + BLOCK - 1) / BLOCK; }
 };
 
-struct Behind {
-    Rows<uint16> rows;
-    Ahead ahead;
-
-    void step() {
-        if (rows.count > 0) {
-            rows.row();
-        }
-        if (rows.count > 0) {
-            rows.row();
-        }
-        ahead.step();
-    }
-};
-
 // Up to 16 or 32 rows times 32 columns of a block.
 template <bool FEW>
-inline void multiply(const uint16 *a, jlong row, const uint16 *block, jlong k, Behind &behind) {
+inline void multiply(const uint16 *a, jlong row, const uint16 *block, jlong k, Between<uint16> &between) {
     _tile_zero(0);
     _tile_zero(1);
     if (!FEW) {
@@ -58,7 +43,7 @@ inline void multiply(const uint16 *a, jlong row, const uint16 *block, jlong k, B
             _tile_dpbf16ps(2, 5, 6);
             _tile_dpbf16ps(3, 5, 7);
         }
-        behind.step();
+        between.step();
     }
 }
 
@@ -67,7 +52,7 @@ void linear(
     const uint16 *x, const Packed &b, const uint16 *bias, const uint16 *before, uint16 *y, jlong m, jlong from, jlong to) {
     const jlong k = b.k;
     const jlong most = least(1024, KEPT / k / PAIR * PAIR);
-    Behind behind = {};
+    Between<uint16> between = {};
     int kept = 0;
     for (jlong top = 0; top < m; top += most) {
         const jlong bottom = least(m, top + most);
@@ -78,23 +63,23 @@ void linear(
         for (jlong block = from; block < to; block++) {
             const jlong steps = (bottom - top + PAIR - 1) / PAIR * (k / PAIR);
             const jlong lines = block + 1 < to ? BLOCK * k / LINE : 0;
-            behind.ahead = {b.block(block + 1), 0, BLOCK * k, lines > 0, (lines + steps - 1) / steps, 0};
+            between.ahead = {b.block(block + 1), 0, BLOCK * k, lines > 0, (lines + steps - 1) / steps, 0};
             for (jlong i = top; i < bottom; i += PAIR) {
                 const jlong rows = least(PAIR, bottom - i);
                 const uint16 *its = i < copied ? x + i * k : scratch.rows;
                 const uint16 *tiles = b.block(block);
-                rows <= TILE ? multiply<true>(its, k, tiles, k, behind) : multiply<false>(its, k, tiles, k, behind);
-                behind.rows.rest();
+                rows <= TILE ? multiply<true>(its, k, tiles, k, between) : multiply<false>(its, k, tiles, k, between);
+                between.rows.rest();
                 float *sums = scratch.sums[kept ^= 1];
                 keep(sums);
                 const jlong column = block * BLOCK;
                 const jlong place = i * b.n + column;
-                behind.rows = {sums, before ? before + place : nullptr, y + place, b.n, rows, first(b.n - column)};
-                behind.rows.add(bias ? bias + column : nullptr);
+                between.rows = {sums, before ? before + place : nullptr, y + place, b.n, rows, first(b.n - column)};
+                between.rows.add(bias ? bias + column : nullptr);
             }
         }
     }
-    behind.rows.rest();
+    between.rows.rest();
 }
 
 extern "C" {

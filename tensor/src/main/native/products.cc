@@ -76,24 +76,16 @@ void columns(const float *sums, const uint16 *bias, Y *y, jlong column, jlong m,
     }
 }
 
-// What is done in between: tiles work while other units put the answer before into its place and the next panel in order.
+// The next panel is put in order in between too.
 template <typename Y>
-struct Beside {
-    Rows<Y> rows;
+struct Beside : Between<Y> {
     Panel panel;
-    Ahead ahead;
     jlong pairs;
     jlong steps;
     jlong due = 0;
 
     void step() {
-        if (rows.count > 0) {
-            rows.row();
-        }
-        if (rows.count > 0) {
-            rows.row();
-        }
-        ahead.step();
+        Between<Y>::step();
         due += pairs;
         while (due >= steps && !panel.whole()) {
             due -= steps;

@@ -205,6 +205,23 @@ struct Rows {
     }
 };
 
+// What is done between the steps of a product: the answer before gets into its place, and lines are asked for.
+template <typename Y>
+struct Between {
+    Rows<Y> rows;
+    Ahead ahead;
+
+    void step() {
+        if (rows.count > 0) {
+            rows.row();
+        }
+        if (rows.count > 0) {
+            rows.row();
+        }
+        ahead.step();
+    }
+};
+
 struct alignas(64) Tiles {
     unsigned char palette = 1;
     unsigned char start = 0;

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The activations that architectures name in {@code hidden_act}. */
 public enum Activation {
-    GELU {
+    GELU(Fused.Function.GELU) {
         @Override
         public Tensor apply(Tensor x) {
             return torch.gelu(x);
@@ -19,16 +19,6 @@ public enum Activation {
         @Override
         Tensor gradient(Tensor x, Tensor gradient) {
             return torch.gelu_backward(gradient, x);
-        }
-
-        @Override
-        Tensor gate(Tensor gate, @Nullable Tensor up) {
-            return Fused.gate(Fused.Function.GELU, gate, up);
-        }
-
-        @Override
-        Tensor[] gradients(Tensor gate, @Nullable Tensor up, Tensor dx) {
-            return Fused.gateBackward(Fused.Function.GELU, gate, up, dx);
         }
     },
     /** GELU by its tanh approximation. */
@@ -92,7 +82,7 @@ public enum Activation {
             return torch.where(x.gt(new Scalar(0.0)), gradient, Ops.scale(gradient, 0.01));
         }
     },
-    SILU {
+    SILU(Fused.Function.SILU) {
         @Override
         public Tensor apply(Tensor x) {
             return torch.silu(x);
@@ -101,16 +91,6 @@ public enum Activation {
         @Override
         Tensor gradient(Tensor x, Tensor gradient) {
             return torch.silu_backward(gradient, x);
-        }
-
-        @Override
-        Tensor gate(Tensor gate, @Nullable Tensor up) {
-            return Fused.gate(Fused.Function.SILU, gate, up);
-        }
-
-        @Override
-        Tensor[] gradients(Tensor gate, @Nullable Tensor up, Tensor dx) {
-            return Fused.gateBackward(Fused.Function.SILU, gate, up, dx);
         }
     },
     TANH {
@@ -128,6 +108,16 @@ public enum Activation {
 
     private static final double SHARPNESS = 1.702;
 
+    private final Fused.@Nullable Function fused;
+
+    Activation() {
+        this(null);
+    }
+
+    Activation(Fused.@Nullable Function fused) {
+        this.fused = fused;
+    }
+
     public abstract Tensor apply(Tensor x);
 
     /** The gradient of x from that of {@code apply(x)}. */
@@ -135,6 +125,10 @@ public enum Activation {
 
     /** {@code apply(gate) ⊙ up}, or {@code apply(gate)} where up is null, for which no gradient is recorded. */
     Tensor gate(Tensor gate, @Nullable Tensor up) {
+        Tensor once = fused == null ? null : Fused.gate(fused, gate, up);
+        if (once != null) {
+            return once;
+        }
         Tensor active = apply(gate);
         return up == null ? active : active.mul_(up);
     }
@@ -145,6 +139,10 @@ public enum Activation {
      * @param dx the gradient of what {@link #gate} gave; its values are gone afterwards
      */
     Tensor[] gradients(Tensor gate, @Nullable Tensor up, Tensor dx) {
+        Tensor[] once = fused == null ? null : Fused.gateBackward(fused, gate, up, dx);
+        if (once != null) {
+            return once;
+        }
         if (up == null) {
             return new Tensor[] {gradient(gate, dx)};
         }

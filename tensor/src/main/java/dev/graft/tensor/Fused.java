@@ -9,7 +9,6 @@ import static dev.graft.tensor.Kernels.sameShape;
 import static dev.graft.tensor.Kernels.takes;
 
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
@@ -21,38 +20,14 @@ import org.jspecify.annotations.Nullable;
 public final class Fused {
     private Fused() {}
 
-    /** Functions that gates are made with. */
+    /** Functions that gates are made with, in the order of the loops' numbers. */
     public enum Function {
-        SILU {
-            @Override
-            Tensor apply(Tensor x) {
-                return torch.silu(x);
-            }
-
-            @Override
-            Tensor gradient(Tensor x, Tensor gradient) {
-                return torch.silu_backward(gradient, x);
-            }
-        },
-        GELU {
-            @Override
-            Tensor apply(Tensor x) {
-                return torch.gelu(x);
-            }
-
-            @Override
-            Tensor gradient(Tensor x, Tensor gradient) {
-                return torch.gelu_backward(gradient, x);
-            }
-        };
-
-        abstract Tensor apply(Tensor x);
-
-        abstract Tensor gradient(Tensor x, Tensor gradient);
+        SILU,
+        GELU
     }
 
-    /** {@code f(gate) ⊙ up}, or {@code f(gate)} where up is null; both {@code [..., n]} and of one type. */
-    public static Tensor gate(Function function, Tensor gate, @Nullable Tensor up) {
+    /** {@code f(gate) ⊙ up}, or {@code f(gate)} where up is null; both {@code [..., n]} and of one type. Null where this isn't for them. */
+    public static @Nullable Tensor gate(Function function, Tensor gate, @Nullable Tensor up) {
         if (takes(gate) && (up == null || isOf(up, gate.scalar_type()))) {
             Tensor g = inRows(gate);
             Tensor u = up == null ? null : inRows(up);
@@ -70,16 +45,16 @@ public final class Fused {
             Kernels.keep(g, u, x);
             return x;
         }
-        Tensor active = function.apply(gate);
-        return up == null ? active : active.mul_(up);
+        return null;
     }
 
     /**
      * The gradients of gate and, where there is one, of up.
      *
      * @param dx the gradient of what {@link #gate} gave, of its type; its values are gone afterwards
+     * @return null where this isn't for them, and nothing has changed
      */
-    public static Tensor[] gateBackward(Function function, Tensor gate, @Nullable Tensor up, Tensor dx) {
+    public static Tensor @Nullable [] gateBackward(Function function, Tensor gate, @Nullable Tensor up, Tensor dx) {
         ScalarType type = gate.scalar_type();
         if (takes(gate) && isOf(dx, type) && dx.is_contiguous() && (up == null || isOf(up, type))) {
             Tensor g = gate.contiguous();
@@ -97,11 +72,7 @@ public final class Fused {
             Kernels.keep(g, other, dx, dup);
             return dup == null ? new Tensor[] {dx} : new Tensor[] {dx, dup};
         }
-        if (up == null) {
-            return new Tensor[] {function.gradient(gate, dx)};
-        }
-        Tensor dup = function.apply(gate).mul_(dx);
-        return new Tensor[] {function.gradient(gate, dx.mul_(up)), dup};
+        return null;
     }
 
     /** {@code a + b} in the type of a, the wider one. */
@@ -132,6 +103,9 @@ public final class Fused {
     public static Tensor contiguous(Tensor x, double scale) {
         if (x.requires_grad()) {
             return (scale == 1 ? x : Ops.scale(x, scale)).contiguous();
+        }
+        if (scale == 1 && x.is_contiguous()) {
+            return x;
         }
         Tensor y = Tensors.empty(x.scalar_type(), Tensors.shape(x));
         copy(x, y, scale);
