@@ -1,15 +1,16 @@
 // Products of a few rows or many with a matrix that is in the order of tiles already, on the threads of an operation.
 
-#include "tiles.h"
+#include "sums.h"
 
 namespace {
 
 // A matrix [n, k] as oneDNN's products read it with AMX (BA16a32b2a): for each 32 columns, for each 32 rows, 16 pairs of rows.
 constexpr jlong BLOCK = 32;
+constexpr Order PACKED = {2 * BLOCK, PAIR};
 
 struct alignas(64) Scratch {
     uint16 rows[KEPT];
-    float sums[2][PAIR * PAIR];
+    float sums[2][SQUARE];
 };
 
 thread_local Scratch scratch;
@@ -22,30 +23,6 @@ struct Packed {
     const uint16 *block(jlong i) const { return values + i * BLOCK * k; }
     jlong blocks() const { return (n + BLOCK - 1) / BLOCK; }
 };
-
-// Up to 16 or 32 rows times 32 columns of a block.
-template <bool FEW>
-inline void multiply(const uint16 *a, jlong row, const uint16 *block, jlong k, Between<uint16> &between) {
-    _tile_zero(0);
-    _tile_zero(1);
-    if (!FEW) {
-        _tile_zero(2);
-        _tile_zero(3);
-    }
-    for (jlong i = 0; i < k; i += PAIR, block += PAIR * BLOCK) {
-        _tile_loadd(4, a + i, row * 2);
-        _tile_loadd(6, block, 4 * BLOCK);
-        _tile_loadd(7, block + PAIR, 4 * BLOCK);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        if (!FEW) {
-            _tile_loadd(5, a + TILE * row + i, row * 2);
-            _tile_dpbf16ps(2, 5, 6);
-            _tile_dpbf16ps(3, 5, 7);
-        }
-        between.step();
-    }
-}
 
 // Some blocks of columns of y = before + x b + bias, for k a multiple of 32.
 void linear(
@@ -68,11 +45,10 @@ void linear(
                 const jlong rows = least(PAIR, bottom - i);
                 const uint16 *its = i < copied ? x + i * k : scratch.rows;
                 const uint16 *tiles = b.block(block);
-                rows <= TILE ? multiply<true>(its, k, tiles, k, between) : multiply<false>(its, k, tiles, k, between);
-                between.rows.rest();
-                float *sums = scratch.sums[kept ^= 1];
-                keep(sums);
                 const jlong column = block * BLOCK;
+                float *sums = scratch.sums[kept ^= 1];
+                multiply<PACKED>(its, k, rows, tiles, b.n - column, k, sums, [&] { between.step(); });
+                between.rows.rest();
                 const jlong place = i * b.n + column;
                 between.rows = {sums, before ? before + place : nullptr, y + place, b.n, rows, first(b.n - column)};
                 between.rows.add(bias ? bias + column : nullptr);

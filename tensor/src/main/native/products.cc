@@ -1,17 +1,18 @@
 // Products of bf16 matrices of any size, with sums in fp32. Nothing is compiled for a size, and each row of an answer is summed up
 // in the same order whatever rows stand beside it.
 
-#include "tiles.h"
+#include "sums.h"
 
 namespace {
 
 constexpr jlong DEEP = 1536;    // rows of the second factor that are multiplied at once
 constexpr jlong PANEL = 49152;  // values of it that are put in order at once
+constexpr Order TILES = {PAIR, SQUARE / 2};
 
 struct alignas(64) Scratch {
     uint16 panels[2][PANEL];
     uint16 rows[KEPT];
-    float sums[2][PAIR * PAIR];
+    float sums[2][SQUARE];
 };
 
 thread_local Scratch scratch;
@@ -94,25 +95,6 @@ struct Beside : Between<Y> {
     }
 };
 
-template <typename Y>
-inline void multiply(const uint16 *a, jlong row, const uint16 *panel, jlong k, Beside<Y> &beside) {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    for (jlong i = 0; i < k; i += PAIR, panel += 1024) {
-        _tile_loadd(4, a + i, row * 2);
-        _tile_loadd(6, panel, 64);
-        _tile_loadd(7, panel + 512, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_loadd(5, a + TILE * row + i, row * 2);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
-        beside.step();
-    }
-}
-
 // y (+)= a b for m x k by k x n, k at most DEEP
 template <typename Y>
 void product(
@@ -149,10 +131,9 @@ void product(
                 const uint16 *its = i < copied ? a.at(i, 0) : scratch.rows + (i - copied) * depth;
                 const jlong next = i < copied ? a.row : depth;
                 for (jlong j = 0; j < columns_; j += PAIR) {
-                    multiply(its, next, tiles + j * depth, depth, beside);
-                    beside.rows.rest();
                     float *sums = scratch.sums[kept ^= 1];
-                    keep(sums);
+                    multiply<TILES>(its, next, rows, tiles + j * depth, columns_ - j, k, sums, [&] { beside.step(); });
+                    beside.rows.rest();
                     Y *place = y + i * row + (left + j) * column;
                     const uint16 *its_bias = bias ? bias + left + j : nullptr;
                     if (column == 1) {

@@ -1,4 +1,4 @@
-// What products in AMX's tiles have in common: matrices, their parts in the order of tiles, and how sums get into their place.
+// What products have in common: matrices, their parts in the order of tiles, and how sums get into their place.
 
 #pragma once
 
@@ -164,13 +164,6 @@ inline void store(__m512 low, __m512 high, const float *before, float *y, __mmas
     _mm512_mask_storeu_ps(y + TILE, right, high);
 }
 
-inline void keep(float *sums) {
-    _tile_stored(0, sums, 128);
-    _tile_stored(1, sums + TILE, 128);
-    _tile_stored(2, sums + TILE * PAIR, 128);
-    _tile_stored(3, sums + TILE * PAIR + TILE, 128);
-}
-
 // Sums [32, 32] as rows of the answer, some for each step of the product after it.
 template <typename Y>
 struct Rows {
@@ -220,30 +213,6 @@ struct Between {
         }
         ahead.step();
     }
-};
-
-struct alignas(64) Tiles {
-    unsigned char palette = 1;
-    unsigned char start = 0;
-    unsigned char unused[14] = {};
-    uint16 bytes[16] = {};
-    unsigned char rows[16] = {};
-};
-
-// The registers as these products use them, and afterwards as they were.
-struct Configured {
-    Tiles before;
-
-    Configured() {
-        _tile_storeconfig(&before);
-        Tiles all;
-        for (int tile = 0; tile < 8; tile++) {
-            all.bytes[tile] = 64;
-            all.rows[tile] = TILE;
-        }
-        _tile_loadconfig(&all);
-    }
-    ~Configured() { _tile_loadconfig(&before); }
 };
 
 }  // namespace

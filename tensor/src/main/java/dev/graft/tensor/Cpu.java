@@ -3,11 +3,17 @@ package dev.graft.tensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
-/** What the processor can do, as the operating system reports it. */
+/**
+ * What the processor can do, as the operating system reports it, less what {@code ONEDNN_MAX_CPU_ISA} forbids oneDNN: nothing else of Graft then
+ * uses that either.
+ */
 public final class Cpu {
-    private static final Set<String> FLAGS = flags();
+    private static final Set<String> FLAGS = within(System.getenv("ONEDNN_MAX_CPU_ISA"), flags());
 
     private Cpu() {}
 
@@ -24,6 +30,32 @@ public final class Cpu {
     /** Whether the processor names this feature, spelled as in {@code /proc/cpuinfo}. */
     public static boolean has(String flag) {
         return FLAGS.contains(flag);
+    }
+
+    /** The flags that a value of oneDNN's variable leaves: all where it is null or isn't a limit. */
+    static Set<String> within(@Nullable String limit, Set<String> flags) {
+        int most = limit == null ? Integer.MAX_VALUE : level(limit.toUpperCase(Locale.ROOT));
+        return flags.stream().filter(flag -> levelOf(flag) <= most).collect(Collectors.toUnmodifiableSet());
+    }
+
+    private static int level(String limit) {
+        return switch (limit) {
+            case "SSE41", "AVX" -> 0;
+            case "AVX2", "AVX2_VNNI", "AVX2_VNNI_2" -> 1;
+            case "AVX512_CORE" -> 2;
+            case "AVX512_CORE_VNNI" -> 3;
+            case "AVX512_CORE_BF16", "AVX512_CORE_FP16" -> 4;
+            default -> 5;
+        };
+    }
+
+    private static int levelOf(String flag) {
+        return switch (flag) {
+            case "avx2", "fma" -> 1;
+            case "avx512_vnni" -> 3;
+            case "avx512_bf16" -> 4;
+            default -> flag.startsWith("avx512") ? 2 : flag.startsWith("amx") ? 5 : 0;
+        };
     }
 
     private static Set<String> flags() {

@@ -62,7 +62,7 @@ final class Kernels {
 
     private static String processor() {
         if (Cpu.has("avx512_bf16") && Cpu.has("avx512vl") && Cpu.has("avx512dq")) {
-            return "avx512_bf16";
+            return Cpu.hasAmx() ? "amx_bf16" : "avx512_bf16";
         }
         return Cpu.has("avx2") && Cpu.has("fma") ? "avx2" : "any";
     }

@@ -7,11 +7,15 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Products of bf16 matrices in AMX's tiles ({@code src/main/native/products.cc}), on the thread that asks. oneDNN's are as fast but for their compilation, which each number of
- * rows needs anew. A row of an answer depends on no other one.
+ * Products of bf16 matrices in AMX's tiles or by AVX512-BF16 ({@code src/main/native/products.cc}), on the thread that asks. oneDNN's are as fast but for their compilation, which
+ * each number of rows needs anew, and for what it costs to ask for them. A row of an answer depends on no other one.
  */
 final class Tiles {
-    private static final boolean AVAILABLE = Cpu.hasAmx() && Kernels.areAvailable() && Kernels.tiles() == 1;
+    private static final @Nullable String PROCESSOR = Kernels.LOADED.processor();
+
+    private static final boolean AMX = "amx_bf16".equals(PROCESSOR) && Kernels.tiles() == 1;
+
+    private static final boolean AVAILABLE = AMX || "avx512_bf16".equals(PROCESSOR);
 
     /** Sums of more products than these are made in parts, which are rounded only in fp32. */
     private static final long DEEP = 1536;
@@ -28,9 +32,9 @@ final class Tiles {
         return AVAILABLE && isBf16(a) && isBf16(b) && a.numel() > 0 && b.numel() > 0;
     }
 
-    /** Whether {@link #linear} multiplies by that matrix. */
+    /** Whether {@link #linear} multiplies by that matrix, as it does with AMX. */
     static boolean takes(OneDnn.Matrix matrix) {
-        return AVAILABLE && matrix.in() <= WIDEST && IN_TILES.computeIfAbsent(matrix, OneDnn.Matrix::isInTiles);
+        return AMX && matrix.in() <= WIDEST && IN_TILES.computeIfAbsent(matrix, OneDnn.Matrix::isInTiles);
     }
 
     /** {@code y = sum + x Wᵀ + b}, rounded once, on as many threads as an operation may use. */
