@@ -5,6 +5,7 @@ import dev.graft.models.sites.Explicit;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
+import dev.graft.tensor.Fused;
 import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
@@ -32,47 +33,94 @@ record Joint(List<Explicit> layers) {
         return new Joint(layers);
     }
 
-    /** On x. */
-    Tensor[] run(Tape tape, Tensor x) {
-        boolean wanted = x.requires_grad();
-        if (!wanted && layers.stream().noneMatch(Explicit::trains)) {
-            return tape.run(() -> forward(x).toArray(Tensor[]::new));
+    /** What layers are applied to, {@code [batch, seq, in]}; it is made again in the backward pass. */
+    sealed interface Input {
+        Tensor made();
+
+        /** Adds to the gradients of what it is made of. */
+        void accumulate(Tensor gradient);
+
+        default boolean learns() {
+            return true;
         }
-        return tape.run(layers.size(), () -> forward(x).toArray(Tensor[]::new), (gradients, kept) -> {
-            Tensor dx = backward(x, gradients, kept, wanted);
-            if (dx != null) {
-                Tape.accumulate(x, dx);
-            }
-        });
     }
 
-    /** On a root-mean-square norm of h {@code [batch, seq, hidden]} in another type. */
-    Tensor[] normed(Tape tape, Norm norm, Tensor h, ScalarType type) {
+    /** x itself. */
+    record Plain(Tensor x) implements Input {
+        @Override
+        public Tensor made() {
+            return x;
+        }
+
+        @Override
+        public void accumulate(Tensor gradient) {
+            Tape.accumulate(x, gradient);
+        }
+
+        @Override
+        public boolean learns() {
+            return x.requires_grad();
+        }
+    }
+
+    /** A root-mean-square norm of h {@code [batch, seq, hidden]} in another type. */
+    record Normed(Norm norm, Tensor h, ScalarType type) implements Input {
+        @Override
+        public Tensor made() {
+            return RmsNorm.apply(norm, h, type);
+        }
+
+        @Override
+        public void accumulate(Tensor gradient) {
+            RmsNorm.backward(norm, h, gradient);
+        }
+    }
+
+    /** {@code activation(gate) ⊙ up}, or {@code activation(gate)} where up is null. */
+    record Gated(
+            Activation activation, Tensor gate, @Nullable Tensor up) implements Input {
+        @Override
+        public Tensor made() {
+            return activation.gate(gate, up);
+        }
+
+        @Override
+        public void accumulate(Tensor gradient) {
+            Tensor[] back = activation.gradients(gate, up, gradient);
+            Tape.accumulate(gate, back[0]);
+            if (up != null) {
+                Tape.accumulate(up, back[1]);
+            }
+        }
+    }
+
+    /** The answers, {@code [batch, seq, out]} each. */
+    Tensor[] run(Tape tape, Input input) {
+        if (!input.learns() && layers.stream().noneMatch(Explicit::trains)) {
+            return tape.run(() -> forward(input.made()).toArray(Tensor[]::new));
+        }
         return tape.run(
                 layers.size(),
-                () -> forward(RmsNorm.apply(norm, h, type)).toArray(Tensor[]::new),
-                (gradients, kept) -> {
-                    Tensor dx = backward(RmsNorm.apply(norm, h, type), gradients, kept, true);
-                    if (dx != null) {
-                        RmsNorm.backward(norm, h, dx);
-                    }
-                });
+                () -> forward(input.made()).toArray(Tensor[]::new),
+                (gradients, kept) -> backward(input, gradients, kept));
     }
 
-    /** On {@code activation(gate) ⊙ up}, or on {@code activation(gate)} where up is null. */
-    Tensor[] gated(Tape tape, Activation activation, Tensor gate, @Nullable Tensor up) {
-        return tape.run(
-                layers.size(), () -> forward(activation.gate(gate, up)).toArray(Tensor[]::new), (gradients, kept) -> {
-                    Tensor dx = backward(activation.gate(gate, up), gradients, kept, true);
-                    if (dx == null) {
-                        return;
-                    }
-                    Tensor[] back = activation.gradients(gate, up, dx);
-                    Tape.accumulate(gate, back[0]);
-                    if (up != null) {
-                        Tape.accumulate(up, back[1]);
-                    }
-                });
+    /** h {@code [batch, seq, hidden]} and the answer of the only layer, which is rounded in the type of h alone. */
+    Tensor addedTo(Tensor h, Tape tape, Input input) {
+        Tape.Forward forward = () -> {
+            Tensor sum = h.detach().clone();
+            Tensor x = rows(input.made());
+            List<Tensor> results = new ArrayList<>(layers.get(0).forward(x, rows(sum)));
+            results.set(0, sum);
+            return results.toArray(Tensor[]::new);
+        };
+        return tape.run(1, forward, (gradients, kept) -> {
+            backward(input, gradients, kept);
+            Tensor gradient = gradients.get(0);
+            if (gradient != null && h.requires_grad()) {
+                Tape.accumulate(h, gradient);
+            }
+        })[0];
     }
 
     /** The answers, {@code [batch, seq, out]} each, and behind them what each layer keeps. */
@@ -90,12 +138,9 @@ record Joint(List<Explicit> layers) {
         return answers;
     }
 
-    /**
-     * Adds to the gradients of the layers' parameters.
-     *
-     * @return the gradient of x, or null if it isn't wanted
-     */
-    private @Nullable Tensor backward(Tensor x, List<@Nullable Tensor> gradients, List<Tensor> kept, boolean wanted) {
+    /** Adds to the gradients of the layers' parameters and of what the input is made of. */
+    private void backward(Input input, List<@Nullable Tensor> gradients, List<Tensor> kept) {
+        Tensor x = input.made();
         Tensor rows = rows(x);
         Tensor dx = null;
         int start = 0;
@@ -105,10 +150,13 @@ record Joint(List<Explicit> layers) {
             start += layer.kept();
             Tensor gradient = gradients.get(i);
             if (gradient != null) {
-                dx = layer.backward(rows, rows(gradient), own, wanted, dx);
+                Tensor its = Fused.cast(rows(gradient), x.scalar_type());
+                dx = layer.backward(rows, its, own, input.learns(), dx);
             }
         }
-        return dx == null ? null : dx.view(Tensors.shape(x));
+        if (dx != null) {
+            input.accumulate(dx.view(Tensors.shape(x)));
+        }
     }
 
     private static Tensor rows(Tensor x) {

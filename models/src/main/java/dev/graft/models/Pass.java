@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.function.BiFunction;
 import java.util.function.IntPredicate;
 import java.util.function.Predicate;
@@ -327,7 +328,7 @@ public final class Pass {
             return Arrays.stream(sites).map(site -> alone(tape, site, x)).toArray(Tensor[]::new);
         }
         Profile.at(sites[0].layer(), () -> operation(sites));
-        return joint.run(tape, x);
+        return joint.run(tape, new Joint.Plain(x));
     }
 
     /** Linear layers on a norm of the residual stream h {@code [batch, seq, hidden]}; the norm's output is made again in the backward pass. */
@@ -339,7 +340,7 @@ public final class Pass {
             return linears(norm(norm, h, type), sites);
         }
         Profile.at(sites[0].layer(), () -> "norm, " + operation(sites));
-        return joint.normed(tape, norm, h, type);
+        return joint.run(tape, new Joint.Normed(norm, h, type));
     }
 
     private static String operation(Linear... sites) {
@@ -369,7 +370,7 @@ public final class Pass {
             return linear(site, up == null ? activate(activation, gate) : gated(activation, gate, up));
         }
         Profile.at(site.layer(), () -> "activation, " + operation(site));
-        return joint.gated(tape, activation, gate, up)[0];
+        return joint.run(tape, new Joint.Gated(activation, gate, up))[0];
     }
 
     /** A convolution of x {@code [batch, in, size...]}. */
@@ -469,6 +470,47 @@ public final class Pass {
     /** The residual stream h {@code [batch, seq, hidden]} with a block's output added. On a tape the output's values are gone afterwards. */
     public Tensor add(Block site, Tensor h, Tensor output) {
         return Residual.add(site, h, output, passed != null && passed.test(site), this);
+    }
+
+    /**
+     * The residual stream h {@code [batch, seq, hidden]} with what a block's last layer gives for x, or its dropout; where the stream is wider and nothing
+     * drops that isn't rounded before.
+     */
+    public Tensor add(Block site, Tensor h, Linear last, Tensor x, double dropout) {
+        Joint joint = unrounded(site, h, last, x, dropout);
+        return joint == null
+                ? add(site, h, dropout(linear(last, x), dropout))
+                : joint.addedTo(h, Objects.requireNonNull(tape()), new Joint.Plain(x));
+    }
+
+    /** The same of {@link #down}. */
+    public Tensor add(
+            Block site,
+            Tensor h,
+            Linear last,
+            Activation activation,
+            Tensor gate,
+            @Nullable Tensor up,
+            double dropout) {
+        Joint joint = up == null || up.requires_grad() ? unrounded(site, h, last, gate, dropout) : null;
+        return joint == null
+                ? add(site, h, dropout(down(last, activation, gate, up), dropout))
+                : joint.addedTo(h, Objects.requireNonNull(tape()), new Joint.Gated(activation, gate, up));
+    }
+
+    /** The layer with what acts on it, if what it gives for x may be added to h as it is. */
+    private @Nullable Joint unrounded(Block site, Tensor h, Linear last, Tensor x, double dropout) {
+        boolean wider = h.scalar_type().value == ScalarType.Float.value && Ops.sumsInFp32(x);
+        boolean past = passed != null && passed.test(site);
+        boolean drops = training && dropout > 0;
+        if (tape() == null || !wider || past || drops || !x.requires_grad() || !hooks.isFrozen(site)) {
+            return null;
+        }
+        Joint joint = Joint.of(hooks, last);
+        if (joint != null) {
+            Profile.at(last.layer(), () -> operation(last));
+        }
+        return joint;
     }
 
     /** Says that of the last hidden states only those of the first positions are read. */

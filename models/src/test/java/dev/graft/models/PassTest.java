@@ -1,8 +1,10 @@
 package dev.graft.models;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
@@ -105,6 +107,49 @@ class PassTest {
                             .masked_fill(later, new Scalar(Double.NEGATIVE_INFINITY));
                     return scores.softmax(-1).matmul(qkv[2]).transpose(1, 2).reshape(2, 3, width);
                 });
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void whatABlockAddsToAWiderStreamIsNotRoundedBefore(boolean gated) {
+        try (Scope scope = new Scope()) {
+            Linear last = new Linear("last", Role.DOWN, 0, half(normal("w", 6, 8)), half(normal("b", 6)));
+            Block block = new Block("block", 0, Block.Kind.FEED_FORWARD, 6, null);
+            Tensor x = half(normal("x", 2, 3, 8)).set_requires_grad(true);
+            Tensor by = half(normal("up", 2, 3, 8)).set_requires_grad(true);
+            Tensor h = Ops.to(normal("h", 2, 3, 6), ScalarType.Float).set_requires_grad(true);
+            assumeThat(Ops.sumsInFp32(x)).isTrue();
+
+            Pass pass = Pass.training(Hooks.NONE);
+            Tensor result =
+                    gated ? pass.add(block, h, last, Activation.RELU, x, by, 0) : pass.add(block, h, last, x, 0);
+            Tensor read = gated ? half(wide(x).relu().mul(wide(by))) : x;
+            Tensor expected = wide(h).add(Ops.linear(wide(read), wide(last.weight()), wide(half(normal("b", 6)))));
+            assertThat(Tensors.doubles(wide(result)))
+                    .containsExactly(Tensors.doubles(expected), Assertions.within(1e-5));
+
+            Tensor gradient = Ops.to(normal("gradient", 2, 3, 6), ScalarType.Float);
+            result.backward(gradient, new BoolOptional(), false, new TensorArrayRefOptional());
+            pass.backward();
+            assertThat(h.grad().equal(gradient)).isTrue();
+            Tensor back = wide(half(gradient)).matmul(wide(last.weight()));
+            Tensor positive = Ops.to(wide(x).gt(new Scalar(0.0)), ScalarType.Double);
+            assertThat(Tensors.doubles(wide(x.grad())))
+                    .containsExactly(
+                            Tensors.doubles(gated ? back.mul(wide(by)).mul(positive) : back), Assertions.within(0.15));
+            if (gated) {
+                assertThat(Tensors.doubles(wide(by.grad())))
+                        .containsExactly(Tensors.doubles(back.mul(wide(x).relu())), Assertions.within(0.15));
+            }
+        }
+    }
+
+    private static Tensor half(Tensor x) {
+        return Ops.to(x, ScalarType.BFloat16);
+    }
+
+    private static Tensor wide(Tensor x) {
+        return Ops.to(x.detach(), ScalarType.Double);
     }
 
     private static Tensor plain(Linear site, Tensor x) {

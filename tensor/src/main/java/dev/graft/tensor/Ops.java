@@ -109,6 +109,11 @@ public final class Ops {
         }
     }
 
+    /** Whether {@link #product} adds to sums in fp32 what it makes of x {@code [..., in]} in bf16. */
+    public static boolean sumsInFp32(Tensor x) {
+        return Tiles.takes(x, x);
+    }
+
     private static boolean isWorthCompiling(Tensor a, Tensor b) {
         boolean bf16 = a.scalar_type().value == ScalarType.BFloat16.value && Cpu.hasBf16();
         return bf16 && a.numel() * b.size(-1) >= WORTH_COMPILING;

@@ -391,19 +391,25 @@ final class Decoder implements Backbone {
 
     private Tensor forward(DecoderLayer layer, Tensor h, View view, ScalarType base, Pass pass) {
         Tensor attended = attend(layer, h, view, base, pass);
-        Tensor middle = pass.add(
-                layer.attentionBlock, h, left(layer.afterAttention, pass.linear(layer.output, attended), h, pass));
-
-        Tensor forwarded = layer.feedForward.apply(layer.feedForwardNorm, middle, base, pass);
-        Tensor out = left(layer.afterFeedForward, forwarded, h, pass);
-        Tensor result = pass.add(layer.feedForwardBlock, middle, out);
+        Tensor middle = layer.afterAttention == null
+                ? pass.add(layer.attentionBlock, h, layer.output, attended, config.residualDropout)
+                : normed(layer.attentionBlock, layer.afterAttention, h, pass.linear(layer.output, attended), pass);
+        FeedForward block = layer.feedForward;
+        Norm before = layer.feedForwardNorm;
+        Tensor result = layer.afterFeedForward == null
+                ? block.add(layer.feedForwardBlock, before, middle, base, config.residualDropout, pass)
+                : normed(
+                        layer.feedForwardBlock,
+                        layer.afterFeedForward,
+                        middle,
+                        block.apply(before, middle, base, pass),
+                        pass);
         return pass.leave(layer.layer, result);
     }
 
-    /** A block's output as the residual stream gets it. */
-    private Tensor left(@Nullable Norm norm, Tensor out, Tensor h, Pass pass) {
-        Tensor normed = norm == null ? out : pass.norm(norm, out, h.scalar_type());
-        return pass.dropout(normed, config.residualDropout);
+    /** The residual stream with a norm of a block's output. */
+    private Tensor normed(Block site, Norm norm, Tensor h, Tensor out, Pass pass) {
+        return pass.add(site, h, pass.dropout(pass.norm(norm, out, h.scalar_type()), config.residualDropout));
     }
 
     private Tensor attend(DecoderLayer layer, Tensor h, View view, ScalarType base, Pass pass) {

@@ -2,6 +2,7 @@ package dev.graft.models.arch;
 
 import dev.graft.models.Activation;
 import dev.graft.models.Pass;
+import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Site;
@@ -20,6 +21,11 @@ sealed interface FeedForward permits FeedForward.Plain, FeedForward.Gated, Mixtu
      * @param base the type of the frozen matrices
      */
     Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass);
+
+    /** The residual stream h with that answer, or its dropout. */
+    default Tensor add(Block site, @Nullable Norm norm, Tensor h, ScalarType base, double dropout, Pass pass) {
+        return pass.add(site, h, pass.dropout(apply(norm, h, base, pass), dropout));
+    }
 
     /** Its sites, in the order of its modules. */
     List<Site> sites();
@@ -50,9 +56,19 @@ sealed interface FeedForward permits FeedForward.Plain, FeedForward.Gated, Mixtu
     record Gated(List<Linear> in, Linear down, Activation activation) implements FeedForward {
         @Override
         public Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass) {
-            Tensor[] projected = pass.linears(norm, h, base, in.toArray(Linear[]::new));
-            Tensor[] gateUp = in.size() == 1 ? pass.split(projected[0], down.in(), down.in()) : projected;
+            Tensor[] gateUp = gateUp(norm, h, base, pass);
             return pass.down(down, activation, gateUp[0], gateUp[1]);
+        }
+
+        @Override
+        public Tensor add(Block site, @Nullable Norm norm, Tensor h, ScalarType base, double dropout, Pass pass) {
+            Tensor[] gateUp = gateUp(norm, h, base, pass);
+            return pass.add(site, h, down, activation, gateUp[0], gateUp[1], dropout);
+        }
+
+        private Tensor[] gateUp(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass) {
+            Tensor[] projected = pass.linears(norm, h, base, in.toArray(Linear[]::new));
+            return in.size() == 1 ? pass.split(projected[0], down.in(), down.in()) : projected;
         }
 
         @Override

@@ -275,8 +275,8 @@ final class PreNormDecoder implements Backbone {
             ScalarType base,
             Pass pass) {
         Tensor x = pass.norm(layer.attentionNorm, h, base);
-        Tensor out = pass.linear(layer.output, attend(layer, x, mask, angles, base, pass));
-        Tensor middle = pass.add(layer.attentionBlock, h, pass.dropout(out, config.dropouts.attention));
+        Tensor attended = attend(layer, x, mask, angles, base, pass);
+        Tensor middle = pass.add(layer.attentionBlock, h, layer.output, attended, config.dropouts.attention);
 
         Tensor read = layer.feedForwardNorm == null ? x : config.norms.parallel ? h : middle;
         Tensor down = layer.feedForward.apply(layer.feedForwardNorm, read, base, pass);
