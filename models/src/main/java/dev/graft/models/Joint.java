@@ -96,7 +96,7 @@ record Joint(List<Explicit> layers) {
 
     /** The answers, {@code [batch, seq, out]} each. */
     Tensor[] run(Tape tape, Input input) {
-        if (!input.learns() && layers.stream().noneMatch(Explicit::trains)) {
+        if (!input.learns() && !trains()) {
             return tape.run(() -> forward(input.made()).toArray(Tensor[]::new));
         }
         return tape.run(
@@ -105,22 +105,33 @@ record Joint(List<Explicit> layers) {
                 (gradients, kept) -> backward(input, gradients, kept));
     }
 
-    /** h {@code [batch, seq, hidden]} and the answer of the only layer, which is rounded in the type of h alone. */
-    Tensor addedTo(Tensor h, Tape tape, Input input) {
-        Tape.Forward forward = () -> {
-            Tensor sum = h.detach().clone();
-            Tensor x = rows(input.made());
-            List<Tensor> results = new ArrayList<>(layers.get(0).forward(x, rows(sum)));
-            results.set(0, sum);
-            return results.toArray(Tensor[]::new);
-        };
-        return tape.run(1, forward, (gradients, kept) -> {
+    /** h {@code [batch, seq, hidden]} and the answer of the only layer, which is rounded in the type of h alone; without a tape no gradient is recorded. */
+    Tensor addedTo(Tensor h, @Nullable Tape tape, Input input) {
+        if (tape == null) {
+            return sum(h, input)[0];
+        }
+        if (!input.learns() && !trains()) {
+            return tape.run(() -> new Tensor[] {sum(h, input)[0]})[0];
+        }
+        return tape.run(1, () -> sum(h, input), (gradients, kept) -> {
             backward(input, gradients, kept);
             Tensor gradient = gradients.get(0);
             if (gradient != null && h.requires_grad()) {
                 Tape.accumulate(h, gradient);
             }
         })[0];
+    }
+
+    private Tensor[] sum(Tensor h, Input input) {
+        Tensor sum = h.detach().clone();
+        List<Tensor> results = new ArrayList<>(layers.get(0).forward(rows(input.made()), rows(sum)));
+        results.set(0, sum);
+        return results.toArray(Tensor[]::new);
+    }
+
+    /** Whether parameters of a layer are trained. */
+    boolean trains() {
+        return layers.stream().anyMatch(Explicit::trains);
     }
 
     /** The answers, {@code [batch, seq, out]} each, and behind them what each layer keeps. */

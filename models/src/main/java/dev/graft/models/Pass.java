@@ -20,12 +20,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.function.BiFunction;
 import java.util.function.IntPredicate;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -61,12 +61,17 @@ public final class Pass {
 
     /** Inference: no dropout. */
     public static Pass inference(Hooks hooks) {
-        return of(hooks, false, new Pieces(null), null, null);
+        return of(hooks, false, new Pieces(null, false), null, null);
+    }
+
+    /** What a {@link #training} pass gives, for a loss that is compared with its: no dropout, nothing to go backward. */
+    public static Pass evaluation(Hooks hooks) {
+        return of(hooks, false, new Pieces(null, true), null, null);
     }
 
     /** Inference that keeps and reuses keys and values. */
     public static Pass cached(Hooks hooks, KvCache cache) {
-        return of(hooks, false, new Pieces(null), cache, null);
+        return of(hooks, false, new Pieces(null, false), cache, null);
     }
 
     /**
@@ -77,12 +82,12 @@ public final class Pass {
      * @param rows the pass of each row alone, {@link #cached} with what the row has read so far; null for rows without a text
      */
     public static Pass ragged(Hooks hooks, List<@Nullable Pass> rows) {
-        return of(hooks, false, new Pieces(null), null, new Ragged(rows));
+        return of(hooks, false, new Pieces(null, false), null, new Ragged(rows));
     }
 
     /** Training, with dropout. The gradient is in pieces: what a loss gives goes on with {@link #backward()}. */
     public static Pass training(Hooks hooks) {
-        return of(hooks, true, new Pieces(new Tape()), null, null);
+        return of(hooks, true, new Pieces(new Tape(), true), null, null);
     }
 
     /**
@@ -480,7 +485,7 @@ public final class Pass {
         Joint joint = unrounded(site, h, last, x, dropout);
         return joint == null
                 ? add(site, h, dropout(linear(last, x), dropout))
-                : joint.addedTo(h, Objects.requireNonNull(tape()), new Joint.Plain(x));
+                : joint.addedTo(h, tape(), new Joint.Plain(x));
     }
 
     /** The same of {@link #down}. */
@@ -492,24 +497,32 @@ public final class Pass {
             Tensor gate,
             @Nullable Tensor up,
             double dropout) {
-        Joint joint = up == null || up.requires_grad() ? unrounded(site, h, last, gate, dropout) : null;
+        boolean alike = up == null || up.requires_grad() == gate.requires_grad();
+        Joint joint = alike ? unrounded(site, h, last, gate, dropout) : null;
         return joint == null
                 ? add(site, h, dropout(down(last, activation, gate, up), dropout))
-                : joint.addedTo(h, Objects.requireNonNull(tape()), new Joint.Gated(activation, gate, up));
+                : joint.addedTo(h, tape(), new Joint.Gated(activation, gate, up));
     }
 
-    /** The layer with what acts on it, if what it gives for x may be added to h as it is. */
+    /**
+     * The layer with what acts on it, if what it gives for x may be added to h as it is: where a loss is made of it. Other texts share their passes with
+     * some that something else acts on.
+     */
     private @Nullable Joint unrounded(Block site, Tensor h, Linear last, Tensor x, double dropout) {
         boolean wider = h.scalar_type().value == ScalarType.Float.value && Ops.sumsInFp32(x);
         boolean past = passed != null && passed.test(site);
         boolean drops = training && dropout > 0;
-        if (tape() == null || !wider || past || drops || !x.requires_grad() || !hooks.isFrozen(site)) {
+        boolean forgets = h.requires_grad() && !x.requires_grad();
+        if (!pieces.scores() || !wider || past || drops || forgets || !hooks.isFrozen(site)) {
             return null;
         }
         Joint joint = Joint.of(hooks, last);
-        if (joint != null) {
-            Profile.at(last.layer(), () -> operation(last));
+        boolean records =
+                tape() == null && GradMode.is_enabled() && (x.requires_grad() || joint != null && joint.trains());
+        if (joint == null || records) {
+            return null;
         }
+        Profile.at(last.layer(), () -> operation(last));
         return joint;
     }
 

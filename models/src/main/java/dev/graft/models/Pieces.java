@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Pieces {
     private final Notes notes;
+    private final boolean scores;
     private final boolean repeats;
     private final @Nullable FrozenPrefix prefix;
     private final @Nullable Tensor known;
@@ -22,14 +23,20 @@ final class Pieces {
     private @Nullable Tape tape;
     private int layersRun;
 
-    /** @param tape where they are recorded; null for inference */
-    Pieces(@Nullable Tape tape) {
-        this(new Notes(), tape, false, null);
+    /**
+     * Those of a pass.
+     *
+     * @param tape where they are recorded; null for none
+     * @param scores whether a loss is made of what they give
+     */
+    Pieces(@Nullable Tape tape, boolean scores) {
+        this(new Notes(), tape, scores, false, null);
     }
 
-    private Pieces(Notes notes, @Nullable Tape tape, boolean repeats, @Nullable FrozenPrefix prefix) {
+    private Pieces(Notes notes, @Nullable Tape tape, boolean scores, boolean repeats, @Nullable FrozenPrefix prefix) {
         this.notes = notes;
         this.tape = tape;
+        this.scores = scores;
         this.repeats = repeats;
         this.prefix = prefix;
         known = prefix == null ? null : prefix.known();
@@ -38,12 +45,12 @@ final class Pieces {
 
     /** The same, whose layers run again in the backward pass. */
     Pieces repeated() {
-        return new Pieces(notes, tape, true, prefix);
+        return new Pieces(notes, tape, scores, true, prefix);
     }
 
     /** The same of a network whose first layers may be known; null for none that are. */
     Pieces after(@Nullable FrozenPrefix layers) {
-        return new Pieces(notes, tape, repeats, layers);
+        return new Pieces(notes, tape, scores, repeats, layers);
     }
 
     /**
@@ -52,7 +59,7 @@ final class Pieces {
      * @param learns whether they are part of what goes backward
      */
     Pieces beside(boolean learns) {
-        return new Pieces(new Notes(), learns ? tape : null, repeats, null);
+        return new Pieces(new Notes(), learns ? tape : null, scores, repeats, null);
     }
 
     Notes notes() {
@@ -62,6 +69,11 @@ final class Pieces {
     @Nullable
     Tape tape() {
         return tape;
+    }
+
+    /** Whether a loss is made of what they give. */
+    boolean scores() {
+        return scores;
     }
 
     /** Whether what a layer gives is kept for other passes. */

@@ -78,7 +78,7 @@ record AnswerTokens(long[] positions, long[] ids, int[] rows, boolean[] answers)
     static Likelihood[] measured(Base base, Hooks hooks, Batch batch, boolean[] whole) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Pass pass = Pass.inference(hooks);
+            Pass pass = Pass.evaluation(hooks);
             Hidden hidden = base.hidden(Objective.inputs(batch), pass);
             AnswerTokens tokens = of(batch, (int) hidden.prompt(), whole);
             return tokens.likelihoods(base, tokens.states(hidden), pass, batch.rows());

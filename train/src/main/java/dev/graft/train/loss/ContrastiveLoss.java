@@ -62,7 +62,7 @@ final class ContrastiveLoss implements Objective {
     public Loss predict(Hooks hooks, Batch batch, Consumer<? super Prediction> predictions) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Tensor scores = base.logits(Objective.inputs(batch), Pass.inference(hooks));
+            Tensor scores = base.logits(Objective.inputs(batch), Pass.evaluation(hooks));
             float[] values = Tensors.floats(scores);
             int rows = batch.rows();
             for (int row = 0; row < rows; row++) {

@@ -54,7 +54,7 @@ final class PointLoss implements Objective {
     public Loss predict(Hooks hooks, Batch batch, Consumer<? super Prediction> predictions) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Tensor scores = scores(batch, Pass.inference(hooks));
+            Tensor scores = scores(batch, Pass.evaluation(hooks));
             long[] classes = classes(batch);
             long[] chosen = Tensors.longs(scores.argmax(new LongOptional(1), false));
             int each = chosen.length / batch.rows();

@@ -111,7 +111,7 @@ final class PreferenceLoss implements Objective {
             }
             AnswerTokens tokens = AnswerTokens.of(batch, (int) hidden.prompt(), whole(batch));
             Tensor states = tokens.states(hidden);
-            Likelihood[] likelihoods = tokens.likelihoods(base, states.detach(), Pass.inference(hooks), batch.rows());
+            Likelihood[] likelihoods = tokens.likelihoods(base, states.detach(), Pass.evaluation(hooks), batch.rows());
             Verdict[] verdicts = verdicts(batch, likelihoods, references);
             tokens.backward(
                     base,

@@ -54,7 +54,7 @@ final class RewardLoss implements Objective {
     public Loss predict(Hooks hooks, Batch batch, Consumer<? super Prediction> predictions) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            double[] values = Tensors.doubles(base.logits(Objective.inputs(batch), Pass.inference(hooks)));
+            double[] values = Tensors.doubles(base.logits(Objective.inputs(batch), Pass.evaluation(hooks)));
             for (int row = 0; row < values.length; row += 2) {
                 predictions.accept(new Prediction.Pair(
                         batch.rowIndices()[row], loss(values[row], values[row + 1]), values[row], values[row + 1]));

@@ -104,7 +104,7 @@ final class SequenceLoss implements Objective {
     public Loss predict(Hooks hooks, Batch batch, Consumer<? super Prediction> predictions) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Tensor logits = logits(batch, Pass.inference(hooks));
+            Tensor logits = logits(batch, Pass.evaluation(hooks));
             double sum = Tensors.item(loss(logits, batch, 0));
             float[] values = Tensors.floats(logits);
             int width = values.length / batch.units();

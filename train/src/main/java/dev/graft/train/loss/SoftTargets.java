@@ -41,7 +41,7 @@ final class SoftTargets {
     static SoftTargets of(Goal.Distill goal, Batch batch) {
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Pass pass = Pass.inference(goal.teacher().hooks(batch));
+            Pass pass = Pass.evaluation(goal.teacher().hooks(batch));
             Hidden hidden = goal.teacher().base().read(Objective.inputs(batch), pass);
             pass.keep(scope);
             return new SoftTargets(goal, pass, hidden.keep(scope));

@@ -107,7 +107,7 @@ final class TokenLoss implements Objective {
         }
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Pass pass = Pass.inference(hooks);
+            Pass pass = Pass.evaluation(hooks);
             base.hidden(Objective.inputs(batch), pass);
             LoadBalance.Load routing = pass.loadBalance().load();
             return routing == null ? null : new Load(routing, terms(hooks, batch));
@@ -270,7 +270,7 @@ final class TokenLoss implements Objective {
         Loss loss = Loss.NONE;
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Pass pass = Pass.inference(hooks);
+            Pass pass = Pass.evaluation(hooks);
             Hidden hidden = base.hidden(Objective.inputs(batch), pass);
             Labelled labelled = labelled(batch, hidden.prompt());
             int count = labelled.labels.length;
@@ -305,7 +305,7 @@ final class TokenLoss implements Objective {
         Loss loss = Loss.NONE;
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
-            Pass pass = Pass.inference(hooks);
+            Pass pass = Pass.evaluation(hooks);
             Hidden hidden = base.hidden(Objective.inputs(batch), pass);
             long width = hidden.last().size(1);
             Labelled labelled = labelled(batch, hidden.prompt());
