@@ -1,6 +1,7 @@
 // Products of a few rows or many with a matrix that is in the order of tiles already, on the threads of an operation.
 
 #include "sums.h"
+#include "threads.h"
 
 namespace {
 
@@ -58,33 +59,6 @@ void linear(
     between.rows.rest();
 }
 
-extern "C" {
-void *dlopen(const char *, int);
-void *dlsym(void *, const char *);
-}
-
-// The threads of the OpenMP that libtorch and oneDNN use: others would wait for these, which wait actively for a while.
-struct Team {
-    void (*parallel)(void (*)(void *), void *, unsigned, unsigned) = nullptr;
-    int (*size)() = nullptr;
-    int (*member)() = nullptr;
-
-    static Team found() {
-        constexpr int LAZY = 1, LOADED = 4;
-        Team team;
-        if (void *library = dlopen("libgomp.so.1", LAZY | LOADED)) {
-            team.parallel = reinterpret_cast<decltype(team.parallel)>(dlsym(library, "GOMP_parallel"));
-            team.size = reinterpret_cast<decltype(team.size)>(dlsym(library, "omp_get_num_threads"));
-            team.member = reinterpret_cast<decltype(team.member)>(dlsym(library, "omp_get_thread_num"));
-        }
-        return team;
-    }
-
-    bool is_there() const { return parallel && size && member; }
-};
-
-Team team;
-
 struct Job {
     const uint16 *x;
     Packed b;
@@ -93,22 +67,19 @@ struct Job {
     uint16 *y;
     jlong m;
 
-    void part(jlong member, jlong size) const {
+    template <typename Barrier>
+    void part(jlong member, jlong size, Barrier) const {
         Configured tiles;
         linear(x, b, bias, before, y, m, b.blocks() * member / size, b.blocks() * (member + 1) / size);
     }
-
-    static void run(void *job) { static_cast<const Job *>(job)->part(team.member(), team.size()); }
 };
 
 }  // namespace
-
 
 // Asks Linux for the tiles' registers: 1 if this process may use them.
 NATIVE(jint, tiles)(void *, void *) {
     long answer;
     __asm__ volatile("syscall" : "=a"(answer) : "a"(158L), "D"(0x1023L), "S"(18L) : "rcx", "r11", "memory");
-    team = Team::found();
     return answer == 0;
 }
 
@@ -117,9 +88,5 @@ NATIVE(void, linear)
     Job job = {reinterpret_cast<const uint16 *>(x),      {reinterpret_cast<const uint16 *>(b), n, k},
                reinterpret_cast<const uint16 *>(bias),   reinterpret_cast<const uint16 *>(before),
                reinterpret_cast<uint16 *>(y),            m};
-    if (threads > 1 && team.is_there()) {
-        team.parallel(Job::run, &job, static_cast<unsigned>(threads), 0);
-    } else {
-        job.part(0, 1);
-    }
+    together(job, threads);
 }

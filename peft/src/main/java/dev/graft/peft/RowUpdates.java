@@ -3,14 +3,15 @@ package dev.graft.peft;
 import dev.graft.models.matrices.Matrix;
 import dev.graft.peft.inits.Factors;
 import dev.graft.tensor.Ops;
-import dev.graft.tensor.RowMatrices;
 import dev.graft.tensor.RowProducts;
 import dev.graft.tensor.Tensors;
 import java.math.BigInteger;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -23,8 +24,12 @@ final class RowUpdates implements AutoCloseable {
     private final List<Matrix> layers;
     private final int rank;
     private final RowProducts products;
-    private final RowMatrices a;
+    private final RowProducts.Matrices a;
     private final RowProducts.Matrices b;
+    /** Where the numbers for each block of B begin among those that A gives for all layers. */
+    private final Tensor places;
+
+    /** All of them, where they aren't one after another. */
     private final @Nullable Tensor columns;
 
     /**
@@ -42,20 +47,22 @@ final class RowUpdates implements AutoCloseable {
                 .reduce(BigInteger.ZERO, BigInteger::gcd)
                 .intValueExact();
         int blocks = (int) (start(layers.size()) / width);
-        a = RowMatrices.zeros(products, first.type(), rows, (int) first.columns(), layers.size() * rank);
+        a = RowProducts.Matrices.zeros(first.type(), rows, 1, (int) first.columns(), layers.size() * rank);
         b = RowProducts.Matrices.zeros(first.type(), rows, blocks, rank, width);
-        columns = blocks == layers.size() ? null : columns();
-    }
-
-    /** For each block the numbers that its layer's A gave, among those of all layers. */
-    private Tensor columns() {
-        long[] columns = IntStream.range(0, layers.size())
-                .boxed()
-                .flatMap(layer -> IntStream.range(0, blocks(layer)).mapToObj(block -> layer))
-                .flatMapToInt(layer -> IntStream.range(layer * rank, (layer + 1) * rank))
+        long[] starts = IntStream.range(0, layers.size())
+                .flatMap(layer -> IntStream.generate(() -> layer * rank).limit(blocks(layer)))
                 .asLongStream()
                 .toArray();
-        Tensor kept = Tensors.of(columns, columns.length);
+        places = kept(starts);
+        columns = blocks == layers.size()
+                ? null
+                : kept(Arrays.stream(starts)
+                        .flatMap(start -> LongStream.range(start, start + rank))
+                        .toArray());
+    }
+
+    private static Tensor kept(long[] values) {
+        Tensor kept = Tensors.of(values, values.length);
         kept.retainReference();
         return kept;
     }
@@ -88,7 +95,7 @@ final class RowUpdates implements AutoCloseable {
                 blocks.narrow(1, r, rank - r).fill_(new Scalar(0.0));
             }
         }
-        a.put(row, Ops.cat(0, down.toArray(Tensor[]::new)));
+        a.put(row, 0, Ops.cat(0, down.toArray(Tensor[]::new)));
     }
 
     /** Leaves a row without updates. */
@@ -104,7 +111,12 @@ final class RowUpdates implements AutoCloseable {
      * @param first the row of the first text
      */
     Tensor times(Tensor x, int first) {
-        Tensor narrow = a.times(Ops.to(x, layers.get(0).type()), first);
+        Tensor typed = Ops.to(x, layers.get(0).type());
+        Tensor together = RowProducts.times(typed, a, b, places, first);
+        if (together != null) {
+            return together;
+        }
+        Tensor narrow = products.times(typed, a, first);
         return products.times(columns == null ? narrow : narrow.index_select(2, columns), b, first);
     }
 
@@ -118,6 +130,7 @@ final class RowUpdates implements AutoCloseable {
     public void close() {
         a.close();
         b.close();
+        places.close();
         if (columns != null) {
             columns.close();
         }

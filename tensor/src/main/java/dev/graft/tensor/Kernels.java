@@ -305,7 +305,8 @@ final class Kernels {
             long n,
             long k,
             long count,
-            int sum);
+            int sum,
+            int threads);
 
     /**
      * {@code y = x Wᵀ + before + bias} of bf16 rows x {@code [m, k]}, k a multiple of 32.
@@ -319,4 +320,31 @@ final class Kernels {
 
     /** In place of dp. */
     static native void softmaxBackward(long p, long dp, int bf16, long rows, long keys);
+
+    /**
+     * {@code y = (x A) B} of texts of one token, by blocks of y.
+     *
+     * @param next how many values behind a text's x that of the next one begins
+     * @param a {@code [texts, in, narrow]}
+     * @param b {@code [texts, blocks, rank, width]}
+     * @param places int64 {@code [blocks]}: where the numbers for a block begin among those that A gives
+     * @param z room for those, {@code [texts, narrow]}
+     * @param threads how many may take part
+     */
+    static native void updates(
+            int bf16,
+            long x,
+            long next,
+            long a,
+            long b,
+            long places,
+            long z,
+            long y,
+            long texts,
+            long in,
+            long narrow,
+            long blocks,
+            long rank,
+            long width,
+            int threads);
 }

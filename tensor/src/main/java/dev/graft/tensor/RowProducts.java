@@ -1,5 +1,6 @@
 package dev.graft.tensor;
 
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import org.bytedeco.pytorch.Scalar;
@@ -7,6 +8,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Products of texts with matrices of their own, {@code yᵢ = xᵢ Mᵢ}. For texts of a single token a batched product takes two to four times
@@ -81,6 +83,72 @@ public final class RowProducts implements AutoCloseable {
                 ? summed(x, texts * matrices.blocks, matrices, first)
                         .view(texts, 1, (long) matrices.blocks * matrices.out)
                 : batched(x, texts, tokens, matrices, first);
+    }
+
+    /**
+     * {@code (x A) B} of texts with the matrices of as many rows, {@code [texts, tokens, blocks · out]}, for which no gradient is recorded.
+     *
+     * @param x {@code [texts, tokens, in]}
+     * @param a of one block
+     * @param places int64 {@code [blocks]}: where the numbers for a block of B begin among those that A gives
+     * @param first the row of the first text
+     * @return null where this isn't for them
+     */
+    public static @Nullable Tensor times(Tensor x, Matrices a, Matrices b, Tensor places, int first) {
+        ScalarType type = x.scalar_type();
+        boolean single = x.size(1) == 1 && x.stride(2) == 1 && Kernels.takes(x);
+        if (!Kernels.isOf(b.all, type) || !single && !Tiles.takes(x, b.all)) {
+            return null;
+        }
+        long texts = x.size(0);
+        boolean fits = Kernels.isOf(a.all, type)
+                && a.blocks == 1
+                && x.size(2) == a.in
+                && places.numel() == b.blocks
+                && first >= 0
+                && first + texts <= Math.min(a.all.size(0), b.all.size(0));
+        if (!fits) {
+            throw new IllegalArgumentException("x " + Arrays.toString(Tensors.shape(x)) + " and places of "
+                    + places.numel() + " blocks don't fit matrices " + Arrays.toString(Tensors.shape(a.all))
+                    + " and " + Arrays.toString(Tensors.shape(b.all)) + " from row " + first + " on");
+        }
+        Tensor y = Tensors.empty(type, texts, x.size(1), (long) b.blocks * b.out);
+        try (Scope scope = new Scope()) {
+            Tensor own = a.all.narrow(0, first, texts);
+            Tensor others = b.all.narrow(0, first, texts);
+            if (single) {
+                ofTokens(x, a, own, b, others, places, y);
+            } else {
+                Tensor z = Tiles.products(x, own.select(1, 0));
+                long[] starts = Tensors.longs(places);
+                for (int block = 0; block < b.blocks; block++) {
+                    Tensor its = z.narrow(2, starts[block], b.in);
+                    Tiles.products(its, others.select(1, block), y.narrow(2, (long) block * b.out, b.out));
+                }
+            }
+        }
+        return y;
+    }
+
+    private static void ofTokens(Tensor x, Matrices a, Tensor own, Matrices b, Tensor others, Tensor places, Tensor y) {
+        Tensor z = Tensors.empty(x.scalar_type(), x.size(0), a.out);
+        Kernels.updates(
+                Kernels.flag(x),
+                Kernels.at(x),
+                x.stride(0),
+                Kernels.at(own),
+                Kernels.at(others),
+                Kernels.at(places),
+                Kernels.at(z),
+                Kernels.at(y),
+                x.size(0),
+                a.in,
+                a.out,
+                b.blocks,
+                b.in,
+                b.out,
+                Natives.threads());
+        Kernels.keep(x, own, others, places, z, y);
     }
 
     private Tensor summed(Tensor x, long bags, Matrices matrices, int first) {

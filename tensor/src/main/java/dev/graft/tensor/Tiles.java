@@ -7,7 +7,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Products of bf16 matrices in AMX's tiles or by AVX512-BF16 ({@code src/main/native/products.cc}), on the thread that asks. oneDNN's are as fast but for their compilation, which
+ * Products of bf16 matrices in AMX's tiles or by AVX512-BF16 ({@code src/main/native/products.cc}), on as many threads as an operation may use. oneDNN's are as fast but for their compilation, which
  * each number of rows needs anew, and for what it costs to ask for them. A row of an answer depends on no other one.
  */
 final class Tiles {
@@ -85,6 +85,11 @@ final class Tiles {
         return Ops.to(y, ScalarType.BFloat16);
     }
 
+    /** Writes products of a {@code [n, rows, in]} and b {@code [n, in, out]} into y {@code [n, rows, out]}, bf16 or fp32. */
+    static void products(Tensor a, Tensor b, Tensor y) {
+        run(a, b, null, y, false);
+    }
+
     private static void run(Tensor a, Tensor b, @Nullable Tensor bias, Tensor y, boolean sum) {
         Tensor left = Grid.of(a).isPlain() ? a : a.contiguous();
         Tensor right = Grid.of(b).isPlain() ? b : b.contiguous();
@@ -123,7 +128,8 @@ final class Tiles {
                 answer.columns(),
                 first.columns(),
                 Math.max(1, answer.count()),
-                sum ? 1 : 0);
+                sum ? 1 : 0,
+                Natives.threads());
         Kernels.keep(left, right, added, y);
     }
 

@@ -1,9 +1,13 @@
 package dev.graft.tensor;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -54,6 +58,74 @@ class RowProductsTest {
                             .item_double();
                     assertThat(error / scale).isLessThan(tolerance);
                 }
+            }
+        }
+    }
+
+    /** Of three layers, of which the second has two blocks; the same with one thread and two, whatever texts stand beside. */
+    @ParameterizedTest
+    @CsvSource({
+        "Float, 1, 40, 16, 192, 1e-5",
+        "Float, 1, 33, 1, 5, 1e-5",
+        "BFloat16, 1, 576, 16, 192, 0.02",
+        "BFloat16, 1, 40, 8, 640, 0.02",
+        "BFloat16, 1, 33, 5, 77, 0.02",
+        "BFloat16, 1, 1, 1, 1, 0.02",
+        "BFloat16, 7, 576, 16, 192, 0.02",
+        "BFloat16, 65, 33, 5, 77, 0.02"
+    })
+    void bothProductsOfAnUpdateAreOne(ScalarType type, int tokens, int in, int rank, int width, double tolerance) {
+        int threads = Natives.threads();
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope();
+                RowProducts products = new RowProducts(5);
+                RowProducts.Matrices a = matrices(type, 5, 1, in, 3 * rank);
+                RowProducts.Matrices b = matrices(type, 5, 4, rank, width)) {
+            Tensor places = Tensors.of(new long[] {0, rank, rank, 2L * rank}, 4);
+            Tensor x = random(type, 5, tokens, 2L * in).narrow(2, in, in);
+            Tensor all = RowProducts.times(x, a, b, places, 0);
+            assumeThat(all).as("products for this processor").isNotNull();
+            Tensor narrow = products.times(x, a, 0).view(5, tokens, 3, rank);
+            Tensor each = narrow.index_select(2, Tensors.of(new long[] {0, 1, 1, 2}, 4));
+            Tensor expected = Ops.to(each, ScalarType.Float)
+                    .transpose(1, 2)
+                    .matmul(Ops.to(b.all(), ScalarType.Float))
+                    .transpose(1, 2)
+                    .reshape(5, tokens, 4L * width);
+            Tensor difference = Ops.to(all, ScalarType.Float).sub(expected).abs();
+            assertThat(difference.max().item_double() / expected.abs().max().item_double())
+                    .isLessThan(tolerance);
+            for (int used : new int[] {1, 2, threads}) {
+                Natives.threads(used);
+                for (int first = 0; first < 5; first++) {
+                    for (int texts = 1; texts <= 5 - first; texts++) {
+                        Tensor some = RowProducts.times(x.narrow(0, first, texts), a, b, places, first);
+                        assertThat(some).isNotNull();
+                        assertThat(some.equal(all.narrow(0, first, texts))).isTrue();
+                    }
+                }
+            }
+        } finally {
+            Natives.threads(threads);
+        }
+    }
+
+    @Test
+    void whatDoesNotFitAnUpdateIsRefused() {
+        try (Scope scope = new Scope();
+                RowProducts.Matrices a = matrices(ScalarType.Float, 2, 1, 8, 4);
+                RowProducts.Matrices b = matrices(ScalarType.Float, 2, 1, 4, 6)) {
+            Tensor places = Tensors.of(new long[] {0}, 1);
+            assertThat(RowProducts.times(random(ScalarType.Float, 2, 3, 8), a, b, places, 0))
+                    .isNull();
+            assertThat(RowProducts.times(random(ScalarType.Double, 2, 1, 8), a, b, places, 0))
+                    .isNull();
+            assumeThat(RowProducts.times(random(ScalarType.Float, 2, 1, 8), a, b, places, 0))
+                    .isNotNull();
+            for (Tensor wrong : List.of(random(ScalarType.Float, 2, 1, 7), random(ScalarType.Float, 3, 1, 8))) {
+                assertThatThrownBy(() -> RowProducts.times(wrong, a, b, places, 0))
+                        .isInstanceOf(IllegalArgumentException.class)
+                        .hasMessageContaining("fit matrices");
             }
         }
     }
