@@ -40,9 +40,8 @@ record Joint(List<Explicit> layers) {
         /** Adds to the gradients of what it is made of. */
         void accumulate(Tensor gradient);
 
-        default boolean learns() {
-            return true;
-        }
+        /** Whether its gradient is wanted. */
+        boolean learns();
     }
 
     /** x itself. */
@@ -74,6 +73,11 @@ record Joint(List<Explicit> layers) {
         public void accumulate(Tensor gradient) {
             RmsNorm.backward(norm, h, gradient);
         }
+
+        @Override
+        public boolean learns() {
+            return h.requires_grad();
+        }
     }
 
     /** {@code activation(gate) ⊙ up}, or {@code activation(gate)} where up is null. */
@@ -91,6 +95,11 @@ record Joint(List<Explicit> layers) {
             if (up != null) {
                 Tape.accumulate(up, back[1]);
             }
+        }
+
+        @Override
+        public boolean learns() {
+            return gate.requires_grad();
         }
     }
 

@@ -14,6 +14,7 @@ import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.assertj.core.api.Assertions;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Scalar;
@@ -141,6 +142,26 @@ class PassTest {
                 assertThat(Tensors.doubles(wide(by.grad())))
                         .containsExactly(Tensors.doubles(back.mul(wide(x).relu())), Assertions.within(0.15));
             }
+        }
+    }
+
+    /** Nor does a gradient go where nothing learns; a loss that is compared with training's is made of the same. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void whatDoesNotLearnIsAddedAlike(boolean gated) {
+        try (Scope scope = new Scope()) {
+            Linear last = new Linear("last", Role.DOWN, 0, half(normal("w", 6, 8)), null);
+            Block block = new Block("block", 0, Block.Kind.FEED_FORWARD, 6, null);
+            Tensor x = half(normal("x", 2, 3, 8));
+            Tensor by = half(normal("up", 2, 3, 8));
+            Tensor h = Ops.to(normal("h", 2, 3, 6), ScalarType.Float);
+            Tensor[] results = Stream.of(Pass.training(Hooks.NONE), Pass.evaluation(Hooks.NONE))
+                    .map(pass -> gated
+                            ? pass.add(block, h, last, Activation.RELU, x, by, 0)
+                            : pass.add(block, h, last, x, 0))
+                    .toArray(Tensor[]::new);
+            assertThat(results[0].requires_grad()).isFalse();
+            assertThat(results[0].equal(results[1])).isTrue();
         }
     }
 
