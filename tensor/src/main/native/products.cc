@@ -221,13 +221,8 @@ NATIVE(void, products)
     const Matrix left = {reinterpret_cast<const uint16 *>(a), aRow, aColumn};
     const Matrix right = {reinterpret_cast<const uint16 *>(b), bRow, bColumn};
     const uint16 *added = reinterpret_cast<const uint16 *>(bias);
-    if (yFloat) {
-        together(
-            Job<float>{left, aNext, right, bNext, added, reinterpret_cast<float *>(y), yRow, yColumn, yNext, m, n, k, count, sum != 0},
-            threads);
-    } else {
-        together(
-            Job<uint16>{left, aNext, right, bNext, added, reinterpret_cast<uint16 *>(y), yRow, yColumn, yNext, m, n, k, count, sum != 0},
-            threads);
-    }
+    const auto into = [&](auto *answer) {
+        together(Job{left, aNext, right, bNext, added, answer, yRow, yColumn, yNext, m, n, k, count, sum != 0}, threads);
+    };
+    yFloat ? into(reinterpret_cast<float *>(y)) : into(reinterpret_cast<uint16 *>(y));
 }

@@ -23,6 +23,9 @@ final class Tiles {
     /** The most inputs of a matrix of which 32 rows of x have room. */
     private static final long WIDEST = 16_384;
 
+    /** Fewer multiplications take one thread less time than handing some to another. */
+    private static final long WORTH_SHARING = 1 << 20;
+
     private static final Map<OneDnn.Matrix, Boolean> IN_TILES = new ConcurrentHashMap<>();
 
     private Tiles() {}
@@ -109,6 +112,7 @@ final class Tiles {
                 && first.count() == second.count()
                 && (added == null || isBf16(added) && added.numel() == answer.columns());
         OneDnn.require(a, b, fits);
+        boolean shared = a.numel() * answer.columns() >= WORTH_SHARING;
         Kernels.products(
                 left.data_ptr().address(),
                 first.row(),
@@ -129,7 +133,7 @@ final class Tiles {
                 first.columns(),
                 Math.max(1, answer.count()),
                 sum ? 1 : 0,
-                Natives.threads());
+                shared ? Natives.threads() : 1);
         Kernels.keep(left, right, added, y);
     }
 

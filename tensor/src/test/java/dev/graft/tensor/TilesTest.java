@@ -127,6 +127,28 @@ class TilesTest {
         }
     }
 
+    /** Products, rows and columns are shared among threads, of which there may be more than there is to share. */
+    @Test
+    void threadsShareTheirWorkAndGiveTheSame() {
+        int before = Natives.threads();
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Rng rng = Rng.of(6, "threads");
+            for (long[] size : new long[][] {{1, 300, 40}, {1, 33, 700}, {1, 20, 31}, {2, 150, 90}, {7, 70, 200}}) {
+                Tensor a = Ops.to(rng.normal(0, 1, size[0], size[1], 600), ScalarType.BFloat16);
+                Tensor b = Ops.to(rng.normal(0, 1, size[0], 600, size[2]), ScalarType.BFloat16);
+                Natives.threads(1);
+                Tensor alone = Tiles.products(a, b);
+                for (int threads = 2; threads <= 3; threads++) {
+                    Natives.threads(threads);
+                    assertThat(Tiles.products(a, b).equal(alone)).isTrue();
+                }
+            }
+        } finally {
+            Natives.threads(before);
+        }
+    }
+
     @Test
     void whatIsNotANumberStaysInItsRow() {
         try (NoGrad off = new NoGrad();
