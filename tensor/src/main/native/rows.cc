@@ -6,7 +6,7 @@
 namespace {
 
 constexpr jlong LANES = 16;
-constexpr jlong LINE = 64;           // bytes
+constexpr jlong LINE = 64;          // bytes
 constexpr jlong AHEAD = 32 * LINE;  // of what is read, asked for
 
 typedef float Floats __attribute__((vector_size(64)));
@@ -25,9 +25,11 @@ inline void add(Floats &sum, float factor, const bf16 *from) {
     sum += factor * __builtin_bit_cast(Floats, __builtin_convertvector(x, Words) << 16);
 }
 
-// Some columns of y = x M, 16 PARTS of them; M [in, ..], whose rows are so many values from one another.
+// Some columns of y = x M, 16 PARTS of them; M [in, ..], whose rows are so many values from one another. How many are made at once depends on
+// other texts, and their sums don't.
 template <int PARTS, typename T>
 inline void columns(const T *x, const T *m, jlong row, jlong in, T *y) {
+#pragma clang fp reassociate(off)
     Floats sums[PARTS] = {};
     for (jlong i = 0; i < in; i++, m += row) {
         const float factor = load(x + i);
@@ -63,6 +65,7 @@ void product(const T *x, const T *m, jlong row, jlong in, jlong out, T *y) {
         columns<1>(x, m + j, row, in, y + j);
     }
     for (; j < out; j++) {
+#pragma clang fp reassociate(off)
         float sum = 0.0f;
         for (jlong i = 0; i < in; i++) {
             sum += load(x + i) * load(m + i * row + j);

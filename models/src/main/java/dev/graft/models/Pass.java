@@ -505,8 +505,8 @@ public final class Pass {
     }
 
     /**
-     * The layer with what acts on it, if what it gives for x may be added to h as it is: where a loss is made of it. Other texts share their passes with
-     * some that something else acts on.
+     * The layer with what acts on it, if what it gives for x may be added to h as it is: only where a loss is made of it, since a text that shares its pass
+     * with others must not be given other bits where something acts on those.
      */
     private @Nullable Joint unrounded(Block site, Tensor h, Linear last, Tensor x, double dropout) {
         boolean wider = h.scalar_type().value == ScalarType.Float.value && Ops.sumsInFp32(x);
