@@ -1,5 +1,6 @@
 // Attention of texts that are written, a token at a time.
 
+#include "threads.h"
 #include "values.h"
 
 constexpr jlong GROUP = 16;   // queries that share a key
@@ -96,11 +97,14 @@ struct Strides {
 template <typename T>
 static void attend_next(
     const T *q, Strides qs, const T *key, Strides ks, const T *value, Strides vs, T *keys, T *values,
-    const jlong *places, T *to, jlong rows, jlong heads, jlong group, jlong d, jlong capacity, float scale) {
-    for (jlong row = 0; row < rows; row++) {
-        for (jlong head = 0; head < heads; head++) {
-            T *its_keys = keys + (row * heads + head) * capacity * d;
-            T *its_values = values + (row * heads + head) * capacity * d;
+    const jlong *places, T *to, jlong rows, jlong heads, jlong group, jlong d, jlong capacity, float scale,
+    jint threads) {
+    shared(rows * heads, threads, [&](jlong first, jlong end) {
+        for (jlong each = first; each < end; each++) {
+            const jlong row = each / heads;
+            const jlong head = each % heads;
+            T *its_keys = keys + each * capacity * d;
+            T *its_values = values + each * capacity * d;
             const jlong place = places[row];
             float queries[GROUP][HEAD];
             for (jlong g = 0; g < group; g++) {
@@ -113,24 +117,24 @@ static void attend_next(
                 its_keys[place * d + i] = key[row * ks.row + head * ks.head + i];
                 its_values[place * d + i] = value[row * vs.row + head * vs.head + i];
             }
-            T *its = to + (row * heads + head) * group * d;
+            T *its = to + each * group * d;
             switch (d) {
                 case 64: attend<T, 64>(queries, its_keys, its_values, place + 1, its, group, d); break;
                 case 128: attend<T, 128>(queries, its_keys, its_values, place + 1, its, group, d); break;
                 default: attend<T, 0>(queries, its_keys, its_values, place + 1, its, group, d);
             }
         }
-    }
+    });
 }
 
 NATIVE(attendNext)
 (void *, void *, jint isBf16, jlong q, jlong qRow, jlong qHead, jlong key, jlong keyRow, jlong keyHead, jlong value,
  jlong valueRow, jlong valueHead, jlong keys, jlong values, jlong places, jlong to, jlong rows, jlong heads,
- jlong group, jlong d, jlong capacity, jfloat scale) {
+ jlong group, jlong d, jlong capacity, jfloat scale, jint threads) {
     const Strides qs = {qRow, qHead}, ks = {keyRow, keyHead}, vs = {valueRow, valueHead};
     const jlong *behind = at<const jlong>(places);
     isBf16 ? attend_next(at<const bf16>(q), qs, at<const bf16>(key), ks, at<const bf16>(value), vs, at<bf16>(keys),
-                         at<bf16>(values), behind, at<bf16>(to), rows, heads, group, d, capacity, scale)
+                         at<bf16>(values), behind, at<bf16>(to), rows, heads, group, d, capacity, scale, threads)
            : attend_next(at<const float>(q), qs, at<const float>(key), ks, at<const float>(value), vs, at<float>(keys),
-                         at<float>(values), behind, at<float>(to), rows, heads, group, d, capacity, scale);
+                         at<float>(values), behind, at<float>(to), rows, heads, group, d, capacity, scale, threads);
 }

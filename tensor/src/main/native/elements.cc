@@ -1,6 +1,7 @@
 // Sums, rotation, dropout and copies, value by value.
 
 #include "masks.h"
+#include "threads.h"
 #include "values.h"
 
 // y = a + b
@@ -68,78 +69,91 @@ static void scaled(const X *__restrict x, Y *__restrict y, jlong n, float scale)
     }
 }
 
-NATIVE(add)(void *, void *, jlong a, jint aBf16, jlong b, jint bBf16, jlong y, jlong n) {
+NATIVE(add)(void *, void *, jlong a, jint aBf16, jlong b, jint bBf16, jlong y, jlong n, jint threads) {
+    const auto sum = [&](auto *ys, const auto *bs) {
+        const auto *as = at<__remove_pointer(decltype(ys))>(a);
+        shared(n, threads, [&](jlong from, jlong to) { add(as + from, bs + from, ys + from, to - from); });
+    };
     if (aBf16) {
-        bBf16 ? add(at<const bf16>(a), at<const bf16>(b), at<bf16>(y), n)
-              : add(at<const bf16>(a), at<const float>(b), at<bf16>(y), n);
+        bBf16 ? sum(at<bf16>(y), at<bf16>(b)) : sum(at<bf16>(y), at<float>(b));
     } else {
-        bBf16 ? add(at<const float>(a), at<const bf16>(b), at<float>(y), n)
-              : add(at<const float>(a), at<const float>(b), at<float>(y), n);
+        bBf16 ? sum(at<float>(y), at<bf16>(b)) : sum(at<float>(y), at<float>(b));
     }
 }
 
-NATIVE(addTo)(void *, void *, jlong a, jint aBf16, jlong b, jint bBf16, jlong n) {
+NATIVE(addTo)(void *, void *, jlong a, jint aBf16, jlong b, jint bBf16, jlong n, jint threads) {
+    const auto sum = [&](auto *as, const auto *bs) {
+        shared(n, threads, [&](jlong from, jlong to) { add_to(as + from, bs + from, to - from); });
+    };
     if (aBf16) {
-        bBf16 ? add_to(at<bf16>(a), at<const bf16>(b), n) : add_to(at<bf16>(a), at<const float>(b), n);
+        bBf16 ? sum(at<bf16>(a), at<bf16>(b)) : sum(at<bf16>(a), at<float>(b));
     } else {
-        bBf16 ? add_to(at<float>(a), at<const bf16>(b), n) : add_to(at<float>(a), at<const float>(b), n);
+        bBf16 ? sum(at<float>(a), at<bf16>(b)) : sum(at<float>(a), at<float>(b));
     }
 }
 
 // x [batch, heads, seq, d] by strides; cosines and sines [batch or 1, seq, turned]
-template <typename T, typename A>
-static void rotate_all(
-    const T *x, const A *cos, const A *sin, T *y, float sign, jlong batch, jlong heads, jlong seq, jlong d,
-    jlong turned, jlong xb, jlong xh, jlong xs, jlong yb, jlong yh, jlong ys, jlong angles) {
-    for (jlong b = 0; b < batch; b++) {
-        for (jlong s = 0; s < seq; s++) {
-            jlong angle = b * angles + s * turned;
-            for (jlong h = 0; h < heads; h++) {
-                rotate(x + b * xb + h * xh + s * xs, cos + angle, sin + angle, y + b * yb + h * yh + s * ys, sign, d,
-                       turned);
-            }
-        }
-    }
-}
-
 NATIVE(rotate)
 (void *, void *, jlong x, jint isBf16, jlong cos, jlong sin, jint anglesBf16, jlong y, jfloat sign, jlong batch,
  jlong heads, jlong seq, jlong d, jlong turned, jlong xb, jlong xh, jlong xs, jlong yb, jlong yh, jlong ys,
- jlong angles) {
+ jlong angles, jint threads) {
+    const auto turn = [&](auto *to_all, const auto *cosines) {
+        const auto *all = at<__remove_pointer(decltype(to_all))>(x);
+        const auto *sines = at<__remove_pointer(decltype(cosines))>(sin);
+        shared(batch * seq, threads, [&](jlong from, jlong to) {
+            for (jlong i = from; i < to; i++) {
+                const jlong b = i / seq;
+                const jlong s = i % seq;
+                const jlong angle = b * angles + s * turned;
+                for (jlong h = 0; h < heads; h++) {
+                    rotate(all + b * xb + h * xh + s * xs, cosines + angle, sines + angle,
+                           to_all + b * yb + h * yh + s * ys, sign, d, turned);
+                }
+            }
+        });
+    };
     if (isBf16) {
-        anglesBf16 ? rotate_all(at<const bf16>(x), at<const bf16>(cos), at<const bf16>(sin), at<bf16>(y), sign, batch,
-                                heads, seq, d, turned, xb, xh, xs, yb, yh, ys, angles)
-                   : rotate_all(at<const bf16>(x), at<const float>(cos), at<const float>(sin), at<bf16>(y), sign,
-                                batch, heads, seq, d, turned, xb, xh, xs, yb, yh, ys, angles);
+        anglesBf16 ? turn(at<bf16>(y), at<bf16>(cos)) : turn(at<bf16>(y), at<float>(cos));
     } else {
-        rotate_all(at<const float>(x), at<const float>(cos), at<const float>(sin), at<float>(y), sign, batch, heads,
-                   seq, d, turned, xb, xh, xs, yb, yh, ys, angles);
+        turn(at<float>(y), at<float>(cos));
     }
 }
 
-NATIVE(dropout)(void *, void *, jlong x, jlong y, jint isBf16, jlong n, jlong state, jint bound, jfloat scale) {
-    const uint64 from = static_cast<uint64>(state);
-    const uint32 least = static_cast<uint32>(bound);
-    isBf16 ? dropout(at<const bf16>(x), at<bf16>(y), n, from, least, scale)
-           : dropout(at<const float>(x), at<float>(y), n, from, least, scale);
+NATIVE(dropout)
+(void *, void *, jlong x, jlong y, jint isBf16, jlong n, jlong state, jint bound, jfloat scale, jint threads) {
+    const auto run = [&](auto *ys) {
+        const auto *xs = at<__remove_pointer(decltype(ys))>(x);
+        shared((n + PART - 1) / PART, threads, [&](jlong first, jlong end) {
+            const jlong from = first * PART;
+            const jlong to = end * PART < n ? end * PART : n;
+            const uint64 its = static_cast<uint64>(state) + static_cast<uint64>(from / 4) * STEP;
+            dropout(xs + from, ys + from, to - from, its, static_cast<uint32>(bound), scale);
+        });
+    };
+    isBf16 ? run(at<bf16>(y)) : run(at<float>(y));
 }
 
 // [a, b, c, n] by strides of the first three
 NATIVE(copy)
 (void *, void *, jlong x, jlong xA, jlong xB, jlong xC, jlong y, jlong yA, jlong yB, jlong yC, jint isBf16, jlong a,
- jlong b, jlong c, jlong n, jfloat scale) {
-    for (jlong i = 0; i < a; i++) {
-        for (jlong j = 0; j < b; j++) {
-            for (jlong k = 0; k < c; k++) {
-                const jlong from = i * xA + j * xB + k * xC;
-                const jlong to = i * yA + j * yB + k * yC;
-                isBf16 ? scaled(at<const bf16>(x) + from, at<bf16>(y) + to, n, scale)
-                       : scaled(at<const float>(x) + from, at<float>(y) + to, n, scale);
+ jlong b, jlong c, jlong n, jfloat scale, jint threads) {
+    const auto run = [&](auto *ys) {
+        const auto *xs = at<__remove_pointer(decltype(ys))>(x);
+        shared(a * b * c, threads, [&](jlong from, jlong to) {
+            for (jlong i = from; i < to; i++) {
+                const jlong first = i / (b * c);
+                const jlong second = i / c % b;
+                const jlong third = i % c;
+                scaled(xs + first * xA + second * xB + third * xC, ys + first * yA + second * yB + third * yC, n, scale);
             }
-        }
-    }
+        });
+    };
+    isBf16 ? run(at<bf16>(y)) : run(at<float>(y));
 }
 
-NATIVE(cast)(void *, void *, jlong x, jint xBf16, jlong y, jlong n) {
-    xBf16 ? scaled(at<const bf16>(x), at<float>(y), n, 1.0f) : scaled(at<const float>(x), at<bf16>(y), n, 1.0f);
+NATIVE(cast)(void *, void *, jlong x, jint xBf16, jlong y, jlong n, jint threads) {
+    const auto run = [&](const auto *xs, auto *ys) {
+        shared(n, threads, [&](jlong from, jlong to) { scaled(xs + from, ys + from, to - from, 1.0f); });
+    };
+    xBf16 ? run(at<bf16>(x), at<float>(y)) : run(at<float>(x), at<bf16>(y));
 }

@@ -1,5 +1,6 @@
 // Activations of gated and plain feed-forward layers.
 
+#include "threads.h"
 #include "values.h"
 
 // 1 / (1 + e^-x)
@@ -84,27 +85,35 @@ static void gate_backward(const T *__restrict g, const T *__restrict u, T *__res
 }
 
 NATIVE(gate)
-(void *, void *, jint function, jint isBf16, jlong g, jlong nextG, jlong u, jlong nextU, jlong x, jlong rows, jlong n) {
+(void *, void *, jint function, jint isBf16, jlong g, jlong nextG, jlong u, jlong nextU, jlong x, jlong rows, jlong n,
+ jint threads) {
+    const auto run = [&](auto f, auto *xs) {
+        using T = __remove_pointer(decltype(xs));
+        shared(rows, threads, [&](jlong from, jlong to) {
+            const T *us = u ? at<T>(u) + from * nextU : nullptr;
+            gate<decltype(f)>(at<T>(g) + from * nextG, nextG, us, nextU, xs + from * n, to - from, n);
+        });
+    };
     if (isBf16) {
-        const bf16 *gs = at<const bf16>(g), *us = at<const bf16>(u);
-        function ? gate<Gelu>(gs, nextG, us, nextU, at<bf16>(x), rows, n)
-                 : gate<Silu>(gs, nextG, us, nextU, at<bf16>(x), rows, n);
+        function ? run(Gelu{}, at<bf16>(x)) : run(Silu{}, at<bf16>(x));
     } else {
-        const float *gs = at<const float>(g), *us = at<const float>(u);
-        function ? gate<Gelu>(gs, nextG, us, nextU, at<float>(x), rows, n)
-                 : gate<Silu>(gs, nextG, us, nextU, at<float>(x), rows, n);
+        function ? run(Gelu{}, at<float>(x)) : run(Silu{}, at<float>(x));
     }
 }
 
 NATIVE(gateBackward)
-(void *, void *, jint function, jint isBf16, jlong g, jlong u, jlong dx, jlong du, jlong rows, jlong n) {
+(void *, void *, jint function, jint isBf16, jlong g, jlong u, jlong dx, jlong du, jlong rows, jlong n, jint threads) {
+    const auto run = [&](auto f, auto *dxs) {
+        using T = __remove_pointer(decltype(dxs));
+        shared(rows, threads, [&](jlong from, jlong to) {
+            const T *us = u ? at<T>(u) + from * n : nullptr;
+            T *dus = u ? at<T>(du) + from * n : nullptr;
+            gate_backward<decltype(f)>(at<T>(g) + from * n, us, dxs + from * n, dus, to - from, n);
+        });
+    };
     if (isBf16) {
-        const bf16 *gs = at<const bf16>(g), *us = at<const bf16>(u);
-        function ? gate_backward<Gelu>(gs, us, at<bf16>(dx), at<bf16>(du), rows, n)
-                 : gate_backward<Silu>(gs, us, at<bf16>(dx), at<bf16>(du), rows, n);
+        function ? run(Gelu{}, at<bf16>(dx)) : run(Silu{}, at<bf16>(dx));
     } else {
-        const float *gs = at<const float>(g), *us = at<const float>(u);
-        function ? gate_backward<Gelu>(gs, us, at<float>(dx), at<float>(du), rows, n)
-                 : gate_backward<Silu>(gs, us, at<float>(dx), at<float>(du), rows, n);
+        function ? run(Gelu{}, at<float>(dx)) : run(Silu{}, at<float>(dx));
     }
 }

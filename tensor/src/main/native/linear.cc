@@ -8,6 +8,7 @@ namespace {
 // A matrix [n, k] as oneDNN's products read it with AMX (BA16a32b2a): for each 32 columns, for each 32 rows, 16 pairs of rows.
 constexpr jlong BLOCK = 32;
 constexpr Order PACKED = {2 * BLOCK, PAIR};
+constexpr jlong NEXT = 4;  // steps
 
 struct alignas(64) Scratch {
     uint16 rows[KEPT];
@@ -25,6 +26,16 @@ struct Packed {
     jlong blocks() const { return (n + BLOCK - 1) / BLOCK; }
 };
 
+// What is asked for while so many times 32 rows are multiplied by a block: what comes a few steps later where each step needs other values, else the next block.
+Ahead asked(const Packed &b, jlong block, jlong to, jlong times) {
+    if (times == 1) {
+        return {b.block(block) + NEXT * SQUARE, 0, BLOCK * b.k, 1, SQUARE / LINE, 0};
+    }
+    const jlong steps = times * (b.k / PAIR);
+    const jlong lines = block + 1 < to ? BLOCK * b.k / LINE : 0;
+    return {b.block(block + 1), 0, BLOCK * b.k, lines > 0, (lines + steps - 1) / steps, 0};
+}
+
 // Some blocks of columns of y = before + x b + bias, for k a multiple of 32.
 void linear(
     const uint16 *x, const Packed &b, const uint16 *bias, const uint16 *before, uint16 *y, jlong m, jlong from, jlong to) {
@@ -39,9 +50,7 @@ void linear(
             copy({x + copied * k, k, 1}, bottom - copied, k, k, scratch.rows);
         }
         for (jlong block = from; block < to; block++) {
-            const jlong steps = (bottom - top + PAIR - 1) / PAIR * (k / PAIR);
-            const jlong lines = block + 1 < to ? BLOCK * k / LINE : 0;
-            between.ahead = {b.block(block + 1), 0, BLOCK * k, lines > 0, (lines + steps - 1) / steps, 0};
+            between.ahead = asked(b, block, to, (bottom - top + PAIR - 1) / PAIR);
             for (jlong i = top; i < bottom; i += PAIR) {
                 const jlong rows = least(PAIR, bottom - i);
                 const uint16 *its = i < copied ? x + i * k : scratch.rows;

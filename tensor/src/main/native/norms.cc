@@ -1,6 +1,7 @@
 // Norms of rows, and what ends a block of post-norm models.
 
 #include "masks.h"
+#include "threads.h"
 #include "values.h"
 
 // y = w h / sqrt(mean h^2 + eps)
@@ -101,9 +102,10 @@ constexpr jlong LONGEST = 4096;
 template <typename X>
 static void post_norm(
     const float *__restrict h, const X *__restrict x, const float *__restrict w, const float *__restrict b,
-    float *__restrict s, float *__restrict y, jlong rows, jlong n, float eps, Drop drop) {
+    float *__restrict s, float *__restrict y, jlong from, jlong to, jlong n, float eps, Drop drop) {
     float masks[LONGEST];
-    for (jlong row = 0; row < rows; row++, h += n, x += n, s += n, y += n) {
+    h += from * n, x += from * n, s += from * n, y += from * n;
+    for (jlong row = from; row < to; row++, h += n, x += n, s += n, y += n) {
         if (drop.drops()) {
             drop.row(row, n, masks);
             EACH_VALUE
@@ -124,10 +126,13 @@ static void post_norm(
 template <typename X>
 static void post_norm_backward(
     const float *__restrict s, const float *__restrict w, const float *__restrict dy, float *__restrict dh,
-    X *__restrict dx, bool add, jlong rows, jlong n, float eps, Drop drop) {
+    X *__restrict dx, bool add, jlong from, jlong to, jlong n, float eps, Drop drop) {
     float masks[LONGEST];
     float ds[LONGEST];
-    for (jlong row = 0; row < rows; row++, s += n, dy += n) {
+    s += from * n, dy += from * n;
+    dh = dh ? dh + from * n : nullptr;
+    dx = dx ? dx + from * n : nullptr;
+    for (jlong row = from; row < to; row++, s += n, dy += n) {
         const Moments m = moments(s, n, eps);
         float even = 0.0f;
         float along = 0.0f;
@@ -171,49 +176,66 @@ static void post_norm_backward(
     }
 }
 
-NATIVE(rmsNorm)(void *, void *, jlong h, jint hBf16, jlong w, jlong y, jint yBf16, jlong rows, jlong n, jfloat eps) {
-    const float *by = at<const float>(w);
+NATIVE(rmsNorm)
+(void *, void *, jlong h, jint hBf16, jlong w, jlong y, jint yBf16, jlong rows, jlong n, jfloat eps, jint threads) {
+    const auto norm = [&](const auto *hs, auto *ys) {
+        shared(rows, threads, [&](jlong from, jlong to) {
+            rms_norm(hs + from * n, at<const float>(w), ys + from * n, to - from, n, eps);
+        });
+    };
     if (hBf16) {
-        yBf16 ? rms_norm(at<const bf16>(h), by, at<bf16>(y), rows, n, eps)
-              : rms_norm(at<const bf16>(h), by, at<float>(y), rows, n, eps);
+        yBf16 ? norm(at<bf16>(h), at<bf16>(y)) : norm(at<bf16>(h), at<float>(y));
     } else {
-        yBf16 ? rms_norm(at<const float>(h), by, at<bf16>(y), rows, n, eps)
-              : rms_norm(at<const float>(h), by, at<float>(y), rows, n, eps);
+        yBf16 ? norm(at<float>(h), at<bf16>(y)) : norm(at<float>(h), at<float>(y));
     }
 }
 
 NATIVE(rmsNormBackward)
-(void *, void *, jlong h, jint hBf16, jlong w, jlong dy, jint dyBf16, jlong dh, jint sum, jlong rows, jlong n, jfloat eps) {
-    const float *by = at<const float>(w);
+(void *, void *, jlong h, jint hBf16, jlong w, jlong dy, jint dyBf16, jlong dh, jint sum, jlong rows, jlong n, jfloat eps,
+ jint threads) {
+    const auto back = [&](const auto *hs, const auto *dys, auto *dhs) {
+        shared(rows, threads, [&](jlong from, jlong to) {
+            rms_norm_backward(
+                hs + from * n, at<const float>(w), dys + from * n, dhs + from * n, to - from, n, eps, sum);
+        });
+    };
     if (hBf16) {
-        dyBf16 ? rms_norm_backward(at<const bf16>(h), by, at<const bf16>(dy), at<bf16>(dh), rows, n, eps, sum)
-               : rms_norm_backward(at<const bf16>(h), by, at<const float>(dy), at<bf16>(dh), rows, n, eps, sum);
+        dyBf16 ? back(at<bf16>(h), at<bf16>(dy), at<bf16>(dh)) : back(at<bf16>(h), at<float>(dy), at<bf16>(dh));
     } else {
-        dyBf16 ? rms_norm_backward(at<const float>(h), by, at<const bf16>(dy), at<float>(dh), rows, n, eps, sum)
-               : rms_norm_backward(at<const float>(h), by, at<const float>(dy), at<float>(dh), rows, n, eps, sum);
+        dyBf16 ? back(at<float>(h), at<bf16>(dy), at<float>(dh)) : back(at<float>(h), at<float>(dy), at<float>(dh));
     }
 }
 
-NATIVE(layerNorm)(void *, void *, jlong x, jlong w, jlong b, jlong y, jlong rows, jlong n, jfloat eps) {
-    for (jlong row = 0; row < rows; row++) {
-        layer_norm(at<const float>(x) + row * n, at<const float>(w), at<const float>(b), at<float>(y) + row * n, n, eps);
-    }
+NATIVE(layerNorm)(void *, void *, jlong x, jlong w, jlong b, jlong y, jlong rows, jlong n, jfloat eps, jint threads) {
+    shared(rows, threads, [&](jlong from, jlong to) {
+        for (jlong row = from; row < to; row++) {
+            layer_norm(at<float>(x) + row * n, at<float>(w), at<float>(b), at<float>(y) + row * n, n, eps);
+        }
+    });
 }
 
 NATIVE(postNorm)
 (void *, void *, jlong h, jlong x, jint xBf16, jlong w, jlong b, jlong s, jlong y, jlong rows, jlong n, jfloat eps,
- jlong state, jint bound, jfloat scale) {
+ jlong state, jint bound, jfloat scale, jint threads) {
     const Drop drop = {static_cast<uint64>(state), static_cast<uint32>(bound), scale};
-    const float *hs = at<const float>(h), *ws = at<const float>(w), *bs = at<const float>(b);
-    xBf16 ? post_norm(hs, at<const bf16>(x), ws, bs, at<float>(s), at<float>(y), rows, n, eps, drop)
-          : post_norm(hs, at<const float>(x), ws, bs, at<float>(s), at<float>(y), rows, n, eps, drop);
+    const auto norm = [&](const auto *xs) {
+        shared(rows, threads, [&](jlong from, jlong to) {
+            post_norm(
+                at<float>(h), xs, at<float>(w), at<float>(b), at<float>(s), at<float>(y), from, to, n, eps, drop);
+        });
+    };
+    xBf16 ? norm(at<bf16>(x)) : norm(at<float>(x));
 }
 
 NATIVE(postNormBackward)
 (void *, void *, jlong s, jlong w, jlong dy, jlong dh, jint sum, jlong dx, jint dxBf16, jlong rows, jlong n, jfloat eps,
- jlong state, jint bound, jfloat scale) {
+ jlong state, jint bound, jfloat scale, jint threads) {
     const Drop drop = {static_cast<uint64>(state), static_cast<uint32>(bound), scale};
-    const float *ss = at<const float>(s), *ws = at<const float>(w), *dys = at<const float>(dy);
-    dxBf16 ? post_norm_backward(ss, ws, dys, at<float>(dh), at<bf16>(dx), sum, rows, n, eps, drop)
-           : post_norm_backward(ss, ws, dys, at<float>(dh), at<float>(dx), sum, rows, n, eps, drop);
+    const auto back = [&](auto *dxs) {
+        shared(rows, threads, [&](jlong from, jlong to) {
+            post_norm_backward(
+                at<float>(s), at<float>(w), at<float>(dy), at<float>(dh), dxs, sum, from, to, n, eps, drop);
+        });
+    };
+    dxBf16 ? back(at<bf16>(dx)) : back(at<float>(dx));
 }

@@ -1,5 +1,6 @@
 // The softmax of scores, and the loss that is made of one.
 
+#include "threads.h"
 #include "values.h"
 
 // y = softmax(x + mask)
@@ -109,37 +110,44 @@ static float cross_entropy(T *__restrict x, jlong n, jlong label, float w, float
 }
 
 // Scores [rows, keys], of which rows / (group queries) have a mask of their own, [.., queries or 1, masked]
-template <typename T>
-static void softmax_all(
-    T *x, jlong rows, jlong keys, const T *mask, jlong masked, jlong queries, jlong each, jlong row, jlong next) {
-    for (jlong i = 0; i < rows; i++) {
-        const T *its = mask ? mask + i / each * next + i % queries * row : nullptr;
-        softmax(x + i * keys, keys, its, masked);
-    }
-}
-
 NATIVE(softmax)
 (void *, void *, jlong x, jint isBf16, jlong rows, jlong keys, jlong mask, jlong masked, jlong queries, jlong each,
- jlong row, jlong next) {
-    isBf16 ? softmax_all(at<bf16>(x), rows, keys, at<const bf16>(mask), masked, queries, each, row, next)
-           : softmax_all(at<float>(x), rows, keys, at<const float>(mask), masked, queries, each, row, next);
+ jlong row, jlong next, jint threads) {
+    const auto run = [&](auto *xs) {
+        const auto *masks = at<__remove_pointer(decltype(xs))>(mask);
+        shared(rows, threads, [&](jlong from, jlong to) {
+            for (jlong i = from; i < to; i++) {
+                const auto *its = masks ? masks + i / each * next + i % queries * row : nullptr;
+                softmax(xs + i * keys, keys, its, masked);
+            }
+        });
+    };
+    isBf16 ? run(at<bf16>(x)) : run(at<float>(x));
 }
 
-NATIVE(softmaxBackward)(void *, void *, jlong p, jlong dp, jint isBf16, jlong rows, jlong keys) {
-    for (jlong row = 0; row < rows; row++) {
-        isBf16 ? softmax_backward(at<const bf16>(p) + row * keys, at<bf16>(dp) + row * keys, keys)
-               : softmax_backward(at<const float>(p) + row * keys, at<float>(dp) + row * keys, keys);
-    }
+NATIVE(softmaxBackward)(void *, void *, jlong p, jlong dp, jint isBf16, jlong rows, jlong keys, jint threads) {
+    const auto run = [&](auto *dps) {
+        const auto *ps = at<__remove_pointer(decltype(dps))>(p);
+        shared(rows, threads, [&](jlong from, jlong to) {
+            for (jlong i = from; i < to; i++) {
+                softmax_backward(ps + i * keys, dps + i * keys, keys);
+            }
+        });
+    };
+    isBf16 ? run(at<bf16>(dp)) : run(at<float>(dp));
 }
 
 NATIVE(crossEntropy)
 (void *, void *, jlong x, jint isBf16, jlong labels, jlong weights, jlong losses, jlong rows, jlong n, jfloat smoothing,
- jfloat factor) {
-    for (jlong row = 0; row < rows; row++) {
-        const jlong label = at<const jlong>(labels)[row];
-        const float w = at<const float>(weights)[row];
-        const float loss = isBf16 ? cross_entropy(at<bf16>(x) + row * n, n, label, w * factor, smoothing)
-                                  : cross_entropy(at<float>(x) + row * n, n, label, w * factor, smoothing);
-        at<float>(losses)[row] = w * loss;
-    }
+ jfloat factor, jint threads) {
+    const auto run = [&](auto *xs) {
+        shared(rows, threads, [&](jlong from, jlong to) {
+            for (jlong i = from; i < to; i++) {
+                const float w = at<const float>(weights)[i];
+                const jlong label = at<const jlong>(labels)[i];
+                at<float>(losses)[i] = w * cross_entropy(xs + i * n, n, label, w * factor, smoothing);
+            }
+        });
+    };
+    isBf16 ? run(at<bf16>(x)) : run(at<float>(x));
 }

@@ -47,4 +47,21 @@ void together(const Job &job, int threads) {
     }
 }
 
+template <typename Loop>
+struct Shared {
+    const Loop &loop;
+    long long count;
+
+    template <typename Barrier>
+    void part(long long member, long long size, Barrier) const {
+        loop(count * member / size, count * (member + 1) / size);
+    }
+};
+
+// Has up to so many threads run parts of a loop, [from, to) of so many.
+template <typename Loop>
+void shared(long long count, int threads, const Loop &loop) {
+    together(Shared<Loop>{loop, count}, threads);
+}
+
 }  // namespace

@@ -7,6 +7,7 @@ import static dev.graft.tensor.Kernels.isOf;
 import static dev.graft.tensor.Kernels.rows;
 import static dev.graft.tensor.Kernels.sameShape;
 import static dev.graft.tensor.Kernels.takes;
+import static dev.graft.tensor.Kernels.threads;
 
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -41,7 +42,8 @@ public final class Fused {
                     u == null ? 0 : next(u),
                     at(x),
                     rows(g),
-                    g.size(-1));
+                    g.size(-1),
+                    threads(g.numel()));
             Kernels.keep(g, u, x);
             return x;
         }
@@ -68,7 +70,8 @@ public final class Fused {
                     at(dx),
                     dup == null ? 0 : at(dup),
                     rows(g),
-                    g.size(-1));
+                    g.size(-1),
+                    threads(g.numel()));
             Kernels.keep(g, other, dx, dup);
             return dup == null ? new Tensor[] {dx} : new Tensor[] {dx, dup};
         }
@@ -81,7 +84,7 @@ public final class Fused {
             Tensor x = a.contiguous();
             Tensor other = b.contiguous();
             Tensor y = Tensors.empty(a.scalar_type(), Tensors.shape(a));
-            Kernels.add(at(x), flag(x), at(other), flag(other), at(y), y.numel());
+            Kernels.add(at(x), flag(x), at(other), flag(other), at(y), y.numel(), threads(y.numel()));
             Kernels.keep(x, other, y);
             return y;
         }
@@ -92,7 +95,7 @@ public final class Fused {
     public static void addTo(Tensor a, Tensor b) {
         if (takes(a) && takes(b) && a.is_contiguous() && sameShape(a, b)) {
             Tensor other = b.contiguous();
-            Kernels.addTo(at(a), flag(a), at(other), flag(other), a.numel());
+            Kernels.addTo(at(a), flag(a), at(other), flag(other), a.numel(), threads(a.numel()));
             Kernels.keep(a, other);
         } else {
             a.add_(b);
@@ -130,7 +133,8 @@ public final class Fused {
                     x.size(1),
                     x.size(2),
                     x.size(3),
-                    (float) scale);
+                    (float) scale,
+                    threads(x.numel()));
             Kernels.keep(x, y);
         } else {
             y.copy_(scale == 1 ? x : Ops.scale(x, scale));
@@ -143,7 +147,7 @@ public final class Fused {
             return Ops.to(x, type);
         }
         Tensor y = Tensors.empty(type, Tensors.shape(x));
-        Kernels.cast(at(x), flag(x), at(y), x.numel());
+        Kernels.cast(at(x), flag(x), at(y), x.numel(), threads(x.numel()));
         Kernels.keep(x, y);
         return y;
     }
@@ -155,7 +159,8 @@ public final class Fused {
         }
         Tensor from = x.contiguous();
         Tensor y = inPlace ? x : Tensors.empty(x.scalar_type(), Tensors.shape(x));
-        Kernels.dropout(at(from), at(y), flag(x), x.numel(), mask.state(), mask.bound(), mask.scale());
+        Kernels.dropout(
+                at(from), at(y), flag(x), x.numel(), mask.state(), mask.bound(), mask.scale(), threads(x.numel()));
         Kernels.keep(from, y);
         return y;
     }
@@ -188,19 +193,22 @@ public final class Fused {
                 logits.size(0),
                 logits.size(1),
                 (float) smoothing,
-                (float) factor);
+                (float) factor,
+                threads(logits.numel()));
         Kernels.keep(logits, index, weights, losses);
         return losses;
     }
 
     /** x, or a copy, whose rows are equally far from one another: parts of the rows of a wider tensor are. */
     private static Tensor inRows(Tensor x) {
-        boolean texts = x.dim() == 3 && x.size(1) == 1 && x.stride(2) == 1;
-        return texts ? x : x.contiguous();
+        boolean even = x.dim() == 3
+                && x.stride(2) == 1
+                && (x.size(1) == 1 || x.size(0) == 1 || x.stride(0) == x.size(1) * x.stride(1));
+        return even ? x : x.contiguous();
     }
 
     /** How many values behind a row's first one that of the next row stands. */
     private static long next(Tensor x) {
-        return x.is_contiguous() ? x.size(-1) : x.stride(0);
+        return x.is_contiguous() ? x.size(-1) : x.size(1) == 1 ? x.stride(0) : x.stride(1);
     }
 }

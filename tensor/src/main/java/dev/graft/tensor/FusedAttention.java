@@ -5,6 +5,7 @@ import static dev.graft.tensor.Kernels.flag;
 import static dev.graft.tensor.Kernels.isOf;
 import static dev.graft.tensor.Kernels.rows;
 import static dev.graft.tensor.Kernels.takes;
+import static dev.graft.tensor.Kernels.threads;
 
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -53,7 +54,8 @@ public final class FusedAttention {
                 seq * heads * d,
                 d,
                 heads * d,
-                cos.size(0) == 1 ? 0 : seq * turned);
+                cos.size(0) == 1 ? 0 : seq * turned,
+                threads(x.numel()));
         Kernels.keep(x, cos, sin, y);
         return y.transpose(1, 2);
     }
@@ -79,7 +81,8 @@ public final class FusedAttention {
                     queries,
                     scores.size(1) * scores.size(2),
                     mask == null || mask.size(2) == 1 ? 0 : mask.stride(2),
-                    mask == null || mask.size(0) == 1 ? 0 : mask.stride(0));
+                    mask == null || mask.size(0) == 1 ? 0 : mask.stride(0),
+                    threads(scores.numel()));
             Kernels.keep(scores, mask);
             return scores;
         }
@@ -90,7 +93,13 @@ public final class FusedAttention {
     public static Tensor softmaxBackward(Tensor gradient, Tensor probabilities) {
         boolean fits = isOf(gradient, probabilities.scalar_type()) && gradient.is_contiguous();
         if (takes(probabilities) && fits && probabilities.is_contiguous()) {
-            Kernels.softmaxBackward(at(probabilities), at(gradient), flag(gradient), rows(gradient), gradient.size(-1));
+            Kernels.softmaxBackward(
+                    at(probabilities),
+                    at(gradient),
+                    flag(gradient),
+                    rows(gradient),
+                    gradient.size(-1),
+                    threads(gradient.numel()));
             Kernels.keep(probabilities, gradient);
             return gradient;
         }
@@ -142,7 +151,8 @@ public final class FusedAttention {
                 group,
                 d,
                 keys.size(2),
-                (float) scale);
+                (float) scale,
+                threads(q.numel() * keys.size(2)));
         Kernels.keep(q, key, value, keys, values, places, to);
         return to;
     }

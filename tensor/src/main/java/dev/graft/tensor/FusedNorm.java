@@ -6,6 +6,7 @@ import static dev.graft.tensor.Kernels.isFloat;
 import static dev.graft.tensor.Kernels.isOf;
 import static dev.graft.tensor.Kernels.sameShape;
 import static dev.graft.tensor.Kernels.takes;
+import static dev.graft.tensor.Kernels.threads;
 
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -23,7 +24,7 @@ public final class FusedNorm {
             Tensor x = h.contiguous();
             Tensor w = weight.contiguous();
             Tensor y = Tensors.empty(type, Tensors.shape(h));
-            Kernels.rmsNorm(at(x), flag(x), at(w), at(y), flag(y), x.numel() / n, n, (float) eps);
+            Kernels.rmsNorm(at(x), flag(x), at(w), at(y), flag(y), x.numel() / n, n, (float) eps, threads(x.numel()));
             Kernels.keep(x, w, y);
             return y;
         }
@@ -45,8 +46,17 @@ public final class FusedNorm {
             Tensor dy = gradient.contiguous();
             Tensor dh = sum == null ? Tensors.empty(h.scalar_type(), Tensors.shape(h)) : sum;
             Kernels.rmsNormBackward(
-                    at(x), flag(x), at(w), at(dy), flag(dy), at(dh), sum == null ? 0 : 1, x.numel() / n, n, (float)
-                            eps);
+                    at(x),
+                    flag(x),
+                    at(w),
+                    at(dy),
+                    flag(dy),
+                    at(dh),
+                    sum == null ? 0 : 1,
+                    x.numel() / n,
+                    n,
+                    (float) eps,
+                    threads(x.numel()));
             Kernels.keep(x, w, dy, dh);
             return dh;
         }
@@ -83,7 +93,7 @@ public final class FusedNorm {
         Tensor rows = x.contiguous();
         Tensor y = Tensors.empty(ScalarType.Float, Tensors.shape(x));
         long n = weight.numel();
-        Kernels.layerNorm(at(rows), at(weight), at(bias), at(y), x.numel() / n, n, (float) eps);
+        Kernels.layerNorm(at(rows), at(weight), at(bias), at(y), x.numel() / n, n, (float) eps, threads(x.numel()));
         Kernels.keep(rows, weight, bias, y);
         return y;
     }
@@ -128,7 +138,8 @@ public final class FusedNorm {
                 (float) eps,
                 mask == null ? 0 : mask.state(),
                 mask == null ? 0 : mask.bound(),
-                mask == null ? 1 : mask.scale());
+                mask == null ? 1 : mask.scale(),
+                threads(h.numel()));
         Kernels.keep(h, x, weight, bias, sum, y);
         return new Tensor[] {y, sum};
     }
@@ -165,7 +176,8 @@ public final class FusedNorm {
                 (float) eps,
                 mask == null ? 0 : mask.state(),
                 mask == null ? 0 : mask.bound(),
-                mask == null ? 1 : mask.scale());
+                mask == null ? 1 : mask.scale(),
+                threads(sum.numel()));
         Kernels.keep(sum, weight, dy, residual, output);
     }
 }

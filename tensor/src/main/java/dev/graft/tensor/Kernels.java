@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Loops in C++ ({@code src/main/native}), compiled by the build for several processors. Each is given addresses of contiguous values in
- * fp32 or, where its flag isn't 0, in bf16; it runs on the thread that calls it. {@link Fused} calls them.
+ * fp32 or, where its flag isn't 0, in bf16, and told how many threads of libtorch's OpenMP may take part. {@link Fused} calls them.
  */
 final class Kernels {
     /**
@@ -98,15 +98,34 @@ final class Kernels {
         return isOf(x, ScalarType.BFloat16) ? 1 : 0;
     }
 
+    /** Fewer values take one thread less time than handing some to another. */
+    private static final long WORTH_SHARING = 1 << 15;
+
+    /** How many threads a loop over so many values uses. */
+    static int threads(long values) {
+        return values < WORTH_SHARING ? 1 : Natives.threads();
+    }
+
     static long at(Tensor x) {
         return x.data_ptr().address();
     }
 
-    static native void rmsNorm(long h, int hBf16, long weight, long y, int yBf16, long rows, long n, float eps);
+    static native void rmsNorm(
+            long h, int hBf16, long weight, long y, int yBf16, long rows, long n, float eps, int threads);
 
     /** @param sum whether dh is added to */
     static native void rmsNormBackward(
-            long h, int hBf16, long weight, long dy, int dyBf16, long dh, int sum, long rows, long n, float eps);
+            long h,
+            int hBf16,
+            long weight,
+            long dy,
+            int dyBf16,
+            long dh,
+            int sum,
+            long rows,
+            long n,
+            float eps,
+            int threads);
 
     /**
      * {@code x = f(gate) ⊙ up} of rows of n values.
@@ -115,15 +134,25 @@ final class Kernels {
      * @param up 0 for none
      */
     static native void gate(
-            int function, int bf16, long gate, long nextGate, long up, long nextUp, long x, long rows, long n);
+            int function,
+            int bf16,
+            long gate,
+            long nextGate,
+            long up,
+            long nextUp,
+            long x,
+            long rows,
+            long n,
+            int threads);
 
     /** The gradient of the gate in place of dx. */
-    static native void gateBackward(int function, int bf16, long gate, long up, long dx, long dup, long rows, long n);
+    static native void gateBackward(
+            int function, int bf16, long gate, long up, long dx, long dup, long rows, long n, int threads);
 
     /** @param y of the type of a */
-    static native void add(long a, int aBf16, long b, int bBf16, long y, long n);
+    static native void add(long a, int aBf16, long b, int bBf16, long y, long n, int threads);
 
-    static native void addTo(long a, int aBf16, long b, int bBf16, long n);
+    static native void addTo(long a, int aBf16, long b, int bBf16, long n, int threads);
 
     /** @param angles how many values behind a text's cosines those of the next one begin */
     static native void rotate(
@@ -145,7 +174,8 @@ final class Kernels {
             long yBatch,
             long yHead,
             long ySeq,
-            long angles);
+            long angles,
+            int threads);
 
     /**
      * In place.
@@ -166,7 +196,8 @@ final class Kernels {
             long queries,
             long each,
             long row,
-            long text);
+            long text,
+            int threads);
 
     /**
      * Cross-entropy: the gradient in place of the logits x {@code [rows, n]}, times factor and its row's weight, and {@code losses[row]} times the weight.
@@ -174,7 +205,16 @@ final class Kernels {
      * @param labels int64
      */
     static native void crossEntropy(
-            long x, int bf16, long labels, long weights, long losses, long rows, long n, float smoothing, float factor);
+            long x,
+            int bf16,
+            long labels,
+            long weights,
+            long losses,
+            long rows,
+            long n,
+            float smoothing,
+            float factor,
+            int threads);
 
     /**
      * {@code y = x ⊙ mask} with the numbers behind that state of {@link Dropout}.
@@ -182,10 +222,10 @@ final class Kernels {
      * @param y may be x
      * @param bound of 16 bits below which a value is dropped
      */
-    static native void dropout(long x, long y, int bf16, long n, long state, int bound, float scale);
+    static native void dropout(long x, long y, int bf16, long n, long state, int bound, float scale, int threads);
 
     /** The layer norm y of rows x of n values, all in fp32. */
-    static native void layerNorm(long x, long weight, long bias, long y, long rows, long n, float eps);
+    static native void layerNorm(long x, long weight, long bias, long y, long rows, long n, float eps, int threads);
 
     /** {@code s = h + mask ⊙ x} and the layer norm y of s, but for x in fp32; n is a multiple of four and at most 4,096. */
     static native void postNorm(
@@ -201,7 +241,8 @@ final class Kernels {
             float eps,
             long state,
             int bound,
-            float scale);
+            float scale,
+            int threads);
 
     /**
      * Its gradients.
@@ -223,7 +264,8 @@ final class Kernels {
             float eps,
             long state,
             int bound,
-            float scale);
+            float scale,
+            int threads);
 
     /**
      * Attention of one more position of each row, whose key and value come behind those that the row has.
@@ -254,7 +296,8 @@ final class Kernels {
             long group,
             long d,
             long capacity,
-            float scale);
+            float scale,
+            int threads);
 
     /** {@code y = scale x} of {@code [a, b, c, n]}, whose first three dimensions have these strides. */
     static native void copy(
@@ -271,10 +314,11 @@ final class Kernels {
             long b,
             long c,
             long n,
-            float scale);
+            float scale,
+            int threads);
 
     /** From one of the types to the other. */
-    static native void cast(long x, int xBf16, long y, long n);
+    static native void cast(long x, int xBf16, long y, long n, int threads);
 
     /** Asks the system for the registers of AMX: 1 if this process has them. */
     static native int tiles();
@@ -314,12 +358,11 @@ final class Kernels {
      * @param packed W {@code [n, k]} in oneDNN's order BA16a32b2a
      * @param bias 0 for none
      * @param before {@code [m, n]}, 0 for none
-     * @param threads of libtorch's OpenMP
      */
     static native void linear(long x, long packed, long bias, long before, long y, long m, long n, long k, int threads);
 
     /** In place of dp. */
-    static native void softmaxBackward(long p, long dp, int bf16, long rows, long keys);
+    static native void softmaxBackward(long p, long dp, int bf16, long rows, long keys, int threads);
 
     /**
      * {@code y = (x A) B} of texts of one token, by blocks of y.
@@ -329,7 +372,6 @@ final class Kernels {
      * @param b {@code [texts, blocks, rank, width]}
      * @param places int64 {@code [blocks]}: where the numbers for a block begin among those that A gives
      * @param z room for those, {@code [texts, narrow]}
-     * @param threads how many may take part
      */
     static native void updates(
             int bf16,

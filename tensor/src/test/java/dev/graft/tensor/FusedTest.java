@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
@@ -349,6 +350,101 @@ class FusedTest {
                 }
             }
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {1, 3})
+    void readsPartsOfWiderRowsWhereTheyAre(long tokens) {
+        assumeThat(Kernels.areAvailable()).isTrue();
+        try (Scope scope = new Scope()) {
+            for (ScalarType type : new ScalarType[] {ScalarType.Float, ScalarType.BFloat16}) {
+                Tensor both = random(type, 4, tokens, 90);
+                Tensor gate = both.narrow(2, 5, 40);
+                Tensor up = both.narrow(2, 45, 40);
+                Tensor apart = Fused.gate(Fused.Function.SILU, gate.contiguous(), up.contiguous());
+                assertThat(Fused.gate(Fused.Function.SILU, gate, up).equal(apart))
+                        .isTrue();
+                Tensor others = Fused.gate(Fused.Function.SILU, gate.narrow(0, 1, 2), up.narrow(0, 1, 2));
+                assertThat(others.equal(apart.narrow(0, 1, 2))).isTrue();
+                Tensor texts = Fused.gate(Fused.Function.SILU, gate.narrow(1, 0, 1), up.narrow(1, 0, 1));
+                assertThat(texts.equal(apart.narrow(1, 0, 1))).isTrue();
+            }
+        }
+    }
+
+    /** All loops over so many values that threads share them, of which there may be more than processors. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void threadsShareTheirWorkAndGiveTheSame(boolean isBf16) {
+        assumeThat(Kernels.areAvailable()).isTrue();
+        ScalarType type = isBf16 ? ScalarType.BFloat16 : ScalarType.Float;
+        int before = Natives.threads();
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Natives.threads(1);
+            List<Tensor> alone = ofAllLoops(type);
+            for (int threads = 2; threads <= 3; threads++) {
+                Natives.threads(threads);
+                List<Tensor> shared = ofAllLoops(type);
+                for (int i = 0; i < alone.size(); i++) {
+                    assertThat(shared.get(i).equal(alone.get(i)))
+                            .as("answer %d by %d threads", i, threads)
+                            .isTrue();
+                }
+            }
+        } finally {
+            Natives.threads(before);
+        }
+    }
+
+    private List<Tensor> ofAllLoops(ScalarType type) {
+        Rng own = Rng.of(8, "shared");
+        UnaryOperator<Tensor> typed = x -> Ops.to(x, type);
+        Tensor x = typed.apply(own.normal(0, 1, 13, 7, 516));
+        Tensor y = typed.apply(own.normal(0, 1, 13, 7, 516));
+        Tensor h = own.normal(0, 1, 13, 7, 516);
+        Tensor weight = own.normal(1, 1, 516);
+        Tensor bias = own.normal(0, 1, 516);
+        Dropout.seed(3, 1, 0);
+        Dropout.Mask mask = Dropout.draw(0.1, x);
+        List<Tensor> all = new ArrayList<>();
+        all.add(FusedNorm.rmsNorm(x, weight, EPS, type));
+        all.add(FusedNorm.rmsNormBackward(x, weight, EPS, y, null));
+        all.add(FusedNorm.layerNorm(h, weight, bias, EPS));
+        Tensor[] normed = FusedNorm.postNorm(h, x, weight, bias, EPS, mask);
+        all.addAll(List.of(normed));
+        Tensor dh = Tensors.zeros(ScalarType.Float, 13, 7, 516);
+        Tensor dx = Tensors.zeros(type, 13, 7, 516);
+        FusedNorm.postNormBackward(normed[1], weight, EPS, mask, y, dh, true, dx);
+        all.addAll(List.of(dh, dx));
+        Tensor both = Ops.cat(2, x, y);
+        all.add(Fused.gate(Fused.Function.SILU, both.narrow(2, 0, 516), both.narrow(2, 516, 516)));
+        all.addAll(List.of(Fused.gateBackward(Fused.Function.GELU, x, y, y.clone())));
+        all.add(Fused.add(h, x));
+        Tensor sum = h.clone();
+        Fused.addTo(sum, x);
+        all.add(sum);
+        all.add(Fused.cast(x, type.value == ScalarType.Float.value ? ScalarType.BFloat16 : ScalarType.Float));
+        all.add(mask.on(x));
+        all.add(Fused.contiguous(x.view(13, 7, 12, 43).transpose(1, 2), 0.5));
+        Tensor angles = own.normal(0, 1, 13, 1, 7, 32);
+        all.add(FusedAttention.rotated(x.view(13, 7, 12, 43).transpose(1, 2), angles, angles, false)
+                .contiguous());
+        Tensor scores = x.clone().view(13, 6, 14, 43);
+        all.add(FusedAttention.softmax(scores, typed.apply(own.normal(0, 1, 13, 1, 7, 43)), 7));
+        all.add(FusedAttention.softmaxBackward(y.clone(), x));
+        Tensor labels = Tensors.of(new long[] {0, 1, 2, 3, 4, 5, 6}, 7);
+        Tensor logits = x.clone().view(7, -1);
+        all.add(Fused.crossEntropy(logits, labels, Tensors.ones(ScalarType.Float, 7), 0.1, 2));
+        all.add(logits);
+        Tensor keys = typed.apply(own.normal(0, 1, 5, 3, 70, 64));
+        Tensor values = typed.apply(own.normal(0, 1, 5, 3, 70, 64));
+        Tensor query = typed.apply(own.normal(0, 1, 5, 9, 1, 64));
+        Tensor key = typed.apply(own.normal(0, 1, 5, 3, 1, 64));
+        all.add(FusedAttention.attendNext(
+                query, key, key, keys, values, Tensors.of(new long[] {0, 69, 5, 64, 30}, 5), 0.125));
+        all.addAll(List.of(keys, values));
+        return all;
     }
 
     @Test
