@@ -74,13 +74,22 @@ void product(const T *x, const T *m, jlong row, jlong in, jlong out, T *y) {
     }
 }
 
-// z = x A, and each block of y = its part of z times its B: A [texts, in, narrow], B [texts, blocks, rank, width].
+template <typename T>
+void zeros(jlong n, T *y) {
+    for (jlong i = 0; i < n; i++) {
+        store(y + i, 0.0f);
+    }
+}
+
+// z = x A, and each block of y = its part of z times its B: A [rows, in, narrow], B [rows, blocks, rank, width], of the row of each text, or 0
+// where that is below 0.
 template <typename T>
 struct Updates {
     const T *x;
     jlong next;
     const T *a;
     const T *b;
+    const jlong *rows;
     const jlong *places;
     T *z;
     T *y;
@@ -95,31 +104,36 @@ struct Updates {
             const jlong text = i / strips;
             const jlong column = i % strips * strip;
             const jlong count = narrow - column < strip ? narrow - column : strip;
-            product(x + text * next, a + text * in * narrow + column, narrow, in, count, z + text * narrow + column);
+            if (rows[text] >= 0) {
+                const T *its = a + rows[text] * in * narrow + column;
+                product(x + text * next, its, narrow, in, count, z + text * narrow + column);
+            }
         }
         barrier();
         for (jlong i = texts * blocks * member / size; i < texts * blocks * (member + 1) / size; i++) {
-            const T *its = z + i / blocks * narrow + places[i % blocks];
-            product(its, b + i * rank * width, width, rank, width, y + i * width);
+            const jlong row = rows[i / blocks];
+            const jlong block = i % blocks;
+            if (row >= 0) {
+                const T *its = z + i / blocks * narrow + places[block];
+                product(its, b + (row * blocks + block) * rank * width, width, rank, width, y + i * width);
+            } else {
+                zeros(width, y + i * width);
+            }
         }
     }
 };
 
-template <typename T>
-void updates(
-    jlong x, jlong next, jlong a, jlong b, jlong places, jlong z, jlong y, jlong texts, jlong in, jlong narrow,
-    jlong blocks, jlong rank, jlong width, int threads) {
-    const Updates<T> job = {at<const T>(x), next,  at<const T>(a), at<const T>(b), at<const jlong>(places), at<T>(z),
-                            at<T>(y),       texts, in,             narrow,         blocks,                  rank,
-                            width};
-    together(job, threads);
-}
-
 }  // namespace
 
 NATIVE(updates)
-(void *, void *, jint isBf16, jlong x, jlong next, jlong a, jlong b, jlong places, jlong z, jlong y, jlong texts,
- jlong in, jlong narrow, jlong blocks, jlong rank, jlong width, jint threads) {
-    isBf16 ? updates<bf16>(x, next, a, b, places, z, y, texts, in, narrow, blocks, rank, width, threads)
-           : updates<float>(x, next, a, b, places, z, y, texts, in, narrow, blocks, rank, width, threads);
+(void *, void *, jint isBf16, jlong x, jlong next, jlong a, jlong b, jlong rows, jlong places, jlong z, jlong y,
+ jlong texts, jlong in, jlong narrow, jlong blocks, jlong rank, jlong width, jint threads) {
+    const auto run = [&](auto *ys) {
+        using T = __remove_pointer(decltype(ys));
+        const Updates<T> job = {at<T>(x),           next,     at<T>(a), at<T>(b), at<jlong>(rows), at<jlong>(places),
+                                at<T>(z),           ys,       texts,    in,       narrow,          blocks,
+                                rank,               width};
+        together(job, threads);
+    };
+    isBf16 ? run(at<bf16>(y)) : run(at<float>(y));
 }

@@ -17,7 +17,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Low-rank updates, one for each row of a batch, of layers that are given the same input: with A and B of a row, {@code x Aᵀ Bᵀ} of each layer, side by
+ * Low-rank updates, one for each row, of layers that are given the same input: with A and B of the row that a text is assigned to, {@code x Aᵀ Bᵀ} of each layer, side by
  * side, by two products for all layers. B is kept in blocks as wide as all outputs allow.
  */
 final class RowUpdates implements AutoCloseable {
@@ -108,11 +108,11 @@ final class RowUpdates implements AutoCloseable {
      * The updates of all layers, {@code [texts, tokens, Σ out]}.
      *
      * @param x {@code [texts, tokens, in]}
-     * @param first the row of the first text
+     * @param first the first text
      */
     Tensor times(Tensor x, int first) {
         Tensor typed = Ops.to(x, layers.get(0).type());
-        Tensor together = RowProducts.times(typed, a, b, places, first);
+        Tensor together = products.times(typed, a, b, places, first);
         if (together != null) {
             return together;
         }

@@ -14,17 +14,21 @@ import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The adapters of rows that are read or written together, one row a slot, in place: low-rank updates lie side by side, so that two products
- * add those of all rows, each with its own matrices (as Punica's BGMV, Chen et al., 2023). Adapters that are more than low-rank
+ * The adapters of rows that are read or written together, one row a slot: low-rank updates lie side by side in seats, as many as there are rows, so that
+ * two products add those of all rows, each with the matrices of its seat (as Punica's BGMV, Chen et al., 2023). Rows with the same adapter share a seat, and an
+ * adapter keeps its seat until another one needs it. Adapters that are more than low-rank
  * updates of linear layers act on their row alone. What a row gets doesn't depend on the others. Used by one thread.
  *
  * <pre>{@code
@@ -39,24 +43,46 @@ public final class Slots implements AutoCloseable {
     /** As many rows as are in use. */
     private static final int ALL = -1;
 
+    private static final int NO_SEAT = RowProducts.NONE;
+
     private final List<Selection> selections;
+
+    /** Each row's, or {@link #NO_SEAT}. */
+    private final int[] seats;
+
+    private final List<Seat> all;
 
     /** What had no seat in each row when it was last tried. */
     private final @Nullable Selection[] seatless;
 
-    private final int[] ranks;
     private final RowProducts products;
     private final TreeMap<Integer, Bucket> buckets = new TreeMap<>();
     private @Nullable Hooks hooks;
     private int active;
+    private long clock;
+
+    /** Room for the low-rank updates of one selection. */
+    private static final class Seat {
+        /** What it was given, or null for nothing. */
+        private @Nullable Selection selection;
+
+        private int rank;
+
+        /** When a row last took it, by {@link #clock}. */
+        private long taken;
+    }
 
     /** Slots without adapters. */
     public Slots(int count) {
         selections = new ArrayList<>(Collections.nCopies(count, Selection.BASE));
         seatless = new Selection[count];
-        ranks = new int[count];
+        seats = new int[count];
+        all = Stream.generate(Seat::new).limit(count).toList();
         products = new RowProducts(count);
         active = count;
+        for (int row = 0; row < count; row++) {
+            sit(row, NO_SEAT);
+        }
     }
 
     /** Says what acts on a row from now on: nothing where this fails. */
@@ -77,30 +103,71 @@ public final class Slots implements AutoCloseable {
             return seatless[row] != selection;
         }
         hooks = null;
-        Bucket before = buckets.get(ranks[row]);
-        Bucket next = null;
         seatless[row] = null;
         selections.set(row, Selection.BASE);
-        ranks[row] = 0;
-        try (NoGrad off = new NoGrad();
-                Scope scope = new Scope()) {
-            Map<Linear, Factors> factors = factors(selection.stack());
-            seatless[row] = factors == null ? selection : null;
-            if (factors != null && !factors.isEmpty()) {
-                int rank = rank(factors);
-                next = buckets.computeIfAbsent(rank, r -> new Bucket(r, selections.size()));
-                next.put(row, factors);
-                ranks[row] = rank;
-            }
-        } finally {
-            if (before != null && before != next) {
-                before.clear(row);
+        sit(row, NO_SEAT);
+        int seat = known(selection);
+        if (seat == NO_SEAT) {
+            try (NoGrad off = new NoGrad();
+                    Scope scope = new Scope()) {
+                Map<Linear, Factors> factors = factors(selection.stack());
+                seatless[row] = factors == null ? selection : null;
+                if (factors != null && !factors.isEmpty()) {
+                    seat = free(row);
+                    give(seat, selection, factors);
+                }
             }
         }
         if (seatless[row] == null) {
             selections.set(row, selection);
+            sit(row, seat);
         }
         return seatless[row] == null;
+    }
+
+    private void sit(int row, int seat) {
+        seats[row] = seat;
+        products.assign(row, seat);
+        if (seat != NO_SEAT) {
+            all.get(seat).taken = ++clock;
+        }
+    }
+
+    /** The seat that was given that selection. */
+    private int known(Selection selection) {
+        for (int seat = 0; seat < seats.length; seat++) {
+            if (all.get(seat).selection == selection) {
+                return seat;
+            }
+        }
+        return NO_SEAT;
+    }
+
+    /** The seat that no row has had for the longest time; that of the row's number where some were never taken. There are as many as rows, so there is one. */
+    private int free(int row) {
+        return IntStream.range(0, seats.length)
+                .map(i -> (row + i) % seats.length)
+                .filter(seat -> Arrays.stream(seats).noneMatch(taken -> taken == seat))
+                .boxed()
+                .min(Comparator.comparingLong(seat -> all.get(seat).taken))
+                .orElseThrow();
+    }
+
+    /** Nothing is in the seat where this fails. */
+    private void give(int place, Selection selection, Map<Linear, Factors> factors) {
+        Seat seat = all.get(place);
+        Bucket before = buckets.get(seat.rank);
+        seat.selection = null;
+        seat.rank = rank(factors);
+        Bucket next = buckets.computeIfAbsent(seat.rank, rank -> new Bucket(rank, seats.length));
+        try {
+            next.put(place, factors);
+        } finally {
+            if (before != null && before != next) {
+                before.clear(place);
+            }
+        }
+        seat.selection = selection;
     }
 
     /** What acts on a row. */
@@ -145,11 +212,9 @@ public final class Slots implements AutoCloseable {
         return all;
     }
 
-    /** Says that a row has no text any more. A low-rank adapter stays in its place, in case the next text there has the same. */
+    /** Says that a row has no text any more. A low-rank adapter keeps its seat, in case another text has the same. */
     public void leave(int row) {
-        if (ranks[row] == 0) {
-            put(row, Selection.BASE);
-        }
+        put(row, Selection.BASE);
     }
 
     /** Says that only the first rows have texts. */
@@ -162,10 +227,10 @@ public final class Slots implements AutoCloseable {
         Hooks known = hooks;
         if (known == null) {
             List<List<Selection.Active>> rest = new ArrayList<>();
-            for (int row = 0; row < ranks.length; row++) {
-                rest.add(ranks[row] > 0 ? List.of() : selections.get(row).stack());
+            for (int row = 0; row < seats.length; row++) {
+                rest.add(seats[row] != NO_SEAT ? List.of() : selections.get(row).stack());
             }
-            known = Grafted.apart(rest, Arrays.stream(ranks).anyMatch(rank -> rank > 0) ? new Rows(0, ALL) : null);
+            known = Grafted.apart(rest, areSeated(0, seats.length) ? new Rows(0, ALL) : null);
             hooks = known;
         }
         return known;
@@ -173,8 +238,11 @@ public final class Slots implements AutoCloseable {
 
     /** What a pass of some neighbours calls, all of which have their {@link #seat}; holds until one of them changes. */
     public Hooks hooks(int first, int count) {
-        boolean low = Arrays.stream(ranks, first, first + count).anyMatch(rank -> rank > 0);
-        return Grafted.apart(List.of(), low ? new Rows(first, count) : null);
+        return Grafted.apart(List.of(), areSeated(first, count) ? new Rows(first, count) : null);
+    }
+
+    private boolean areSeated(int first, int count) {
+        return Arrays.stream(seats, first, first + count).anyMatch(seat -> seat != NO_SEAT);
     }
 
     /** The low-rank updates of the rows of a pass. */
@@ -223,7 +291,7 @@ public final class Slots implements AutoCloseable {
         /** How many of them there are up to the last that a bucket has something for. */
         private int count(Bucket bucket) {
             int count = most == ALL ? active : most;
-            while (count > 0 && !bucket.filled[first + count - 1]) {
+            while (count > 0 && !bucket.isOf(seats[first + count - 1])) {
                 count--;
             }
             return count;
@@ -250,19 +318,23 @@ public final class Slots implements AutoCloseable {
         return rows == tensor.size(0) ? tensor : tensor.narrow(0, 0, rows);
     }
 
-    /** The rows whose adapters are of one rank. */
+    /** The seats whose adapters are of one rank. */
     private final class Bucket implements AutoCloseable {
         private final int rank;
         private final boolean[] filled;
         private final Map<Site, RowUpdates> of = new IdentityHashMap<>();
         private final Map<Together, RowUpdates> joint = new IdentityHashMap<>();
 
-        Bucket(int rank, int rows) {
+        Bucket(int rank, int seats) {
             this.rank = rank;
-            this.filled = new boolean[rows];
+            this.filled = new boolean[seats];
         }
 
-        void put(int row, Map<Linear, Factors> factors) {
+        boolean isOf(int seat) {
+            return seat != NO_SEAT && filled[seat];
+        }
+
+        void put(int seat, Map<Linear, Factors> factors) {
             try {
                 Map<RowUpdates, Map<Matrix, Factors>> given = new IdentityHashMap<>();
                 factors.forEach((site, own) -> given.computeIfAbsent(updates(site), updates -> new IdentityHashMap<>())
@@ -270,16 +342,16 @@ public final class Slots implements AutoCloseable {
                 for (RowUpdates updates : all()) {
                     Map<Matrix, Factors> own = given.get(updates);
                     if (own != null) {
-                        updates.put(row, own);
-                    } else if (filled[row]) {
-                        updates.clear(row);
+                        updates.put(seat, own);
+                    } else if (filled[seat]) {
+                        updates.clear(seat);
                     }
                 }
             } catch (RuntimeException failure) {
-                clear(row);
+                clear(seat);
                 throw failure;
             }
-            filled[row] = true;
+            filled[seat] = true;
         }
 
         private RowUpdates updates(Linear site) {
@@ -299,11 +371,11 @@ public final class Slots implements AutoCloseable {
             return all;
         }
 
-        void clear(int row) {
+        void clear(int seat) {
             try (Scope scope = new Scope()) {
-                all().forEach(updates -> updates.clear(row));
+                all().forEach(updates -> updates.clear(seat));
             }
-            filled[row] = false;
+            filled[seat] = false;
         }
 
         @Override

@@ -14,7 +14,9 @@ import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Numerics;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -148,6 +150,47 @@ class SlotsTest {
             Tensor actual = base.logits(batch, Pass.inference(slots.hooks()));
             assertThat(Bases.difference(actual, expected, batch.mask())).isLessThan(1e-4);
             assertThat(Bases.difference(actual, frozen, batch.mask())).isGreaterThan(1e-3);
+        }
+    }
+
+    /** In any order, with fewer seats than adapters that come and go; of single tokens too. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void rowsWithTheSameAdapterShareItsSeatAndGetWhatTheyGetAlone(boolean single) {
+        Base base = Base.load(Bases.FIXTURES.resolve("bases").resolve(Bases.LLAMA), Base.Options.DEFAULT);
+        base.pack();
+        Inputs texts = Bases.batch();
+        Inputs batch =
+                single ? Inputs.of(texts.ids().narrow(1, 0, 1), texts.mask().narrow(1, 0, 1)) : texts;
+        int count = (int) batch.ids().size(0);
+        List<Selection> adapters = new ArrayList<>(List.of(Selection.BASE));
+        for (int i = 0; i < 7; i++) {
+            String name = List.of("lora", "lora-all-linear", "lora-patterns").get(i % 3);
+            adapters.add(Selection.of(Adapter.load(base, Bases.FIXTURES.resolve("adapters/llama-gqa/" + name))));
+        }
+        Random random = new Random(4);
+        try (NoGrad off = new NoGrad();
+                Slots slots = new Slots(count)) {
+            for (int round = 0; round < 12; round++) {
+                try (Slots fresh = new Slots(count)) {
+                    for (int row = 0; row < count; row++) {
+                        if (random.nextInt(3) == 0) {
+                            slots.leave(row);
+                        }
+                        Selection selection = adapters.get(random.nextInt(round < 6 ? 3 : adapters.size()));
+                        assertThat(slots.seat(row, selection)).isTrue();
+                        assertThat(slots.at(row)).isSameAs(selection);
+                        if (row == round % count) {
+                            assertThat(fresh.seat(row, selection)).isTrue();
+                        }
+                    }
+                    Tensor actual = base.logits(batch, Pass.inference(slots.hooks()));
+                    Tensor expected = base.logits(batch, Pass.inference(fresh.hooks()));
+                    assertThat(actual.select(0, round % count).equal(expected.select(0, round % count)))
+                            .as("round %d", round)
+                            .isTrue();
+                }
+            }
         }
     }
 

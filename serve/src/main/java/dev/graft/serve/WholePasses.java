@@ -13,9 +13,10 @@ import dev.graft.tensor.Inference;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
-import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** Runs whole texts through the base, several in a pass, each with its adapter. Used by one thread at a time. */
@@ -39,8 +40,7 @@ final class WholePasses implements AutoCloseable {
                 Scope scope = new Scope()) {
             WholeText first = texts.get(0);
             List<WholeText> rows = first.alone() ? texts : seated(texts);
-            Hooks hooks =
-                    first.alone() ? first.request().ask.adapter().selection().hooks() : slots.hooks();
+            Hooks hooks = first.alone() ? selection(first).hooks() : slots.hooks();
             Pass pass = Pass.inference(hooks);
             Hidden hidden = base.hidden(inputs(rows), pass);
             for (int row = 0; row < rows.size(); row++) {
@@ -58,7 +58,7 @@ final class WholePasses implements AutoCloseable {
     }
 
     private static Pass head(WholeText text) {
-        return Pass.inference(text.request().ask.adapter().selection().hooks());
+        return Pass.inference(selection(text).hooks());
     }
 
     /**
@@ -97,30 +97,23 @@ final class WholePasses implements AutoCloseable {
         return vector;
     }
 
-    /** The texts in the order of the rows that they get: one that has its adapter already, where there is one. */
+    /** The texts in the order of the rows that they get: those with one adapter are neighbours. */
     private List<WholeText> seated(List<WholeText> texts) {
-        WholeText[] rows = new WholeText[texts.size()];
-        List<WholeText> rest = new ArrayList<>();
-        for (WholeText text : texts) {
-            Selection selection = text.request().ask.adapter().selection();
-            int row = 0;
-            while (row < rows.length && (rows[row] != null || slots.at(row) != selection)) {
-                row++;
-            }
-            if (row < rows.length) {
-                rows[row] = text;
-            } else {
-                rest.add(text);
-            }
+        List<WholeText> rows = texts.stream()
+                .collect(Collectors.groupingBy(WholePasses::selection, LinkedHashMap::new, Collectors.toList()))
+                .values()
+                .stream()
+                .flatMap(List::stream)
+                .toList();
+        for (int row = 0; row < rows.size(); row++) {
+            slots.put(row, selection(rows.get(row)));
         }
-        for (int row = 0; row < rows.length; row++) {
-            if (rows[row] == null) {
-                rows[row] = rest.remove(0);
-                slots.put(row, rows[row].request().ask.adapter().selection());
-            }
-        }
-        slots.use(rows.length);
-        return List.of(rows);
+        slots.use(rows.size());
+        return rows;
+    }
+
+    private static Selection selection(WholeText text) {
+        return text.request().ask.adapter().selection();
     }
 
     private static Inputs inputs(List<WholeText> texts) {

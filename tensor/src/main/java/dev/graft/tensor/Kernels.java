@@ -365,11 +365,12 @@ final class Kernels {
     static native void softmaxBackward(long p, long dp, int bf16, long rows, long keys, int threads);
 
     /**
-     * {@code y = (x A) B} of texts of one token, by blocks of y.
+     * {@code y = (x A) B} of texts of one token with the matrices of a row each, by blocks of y.
      *
      * @param next how many values behind a text's x that of the next one begins
-     * @param a {@code [texts, in, narrow]}
-     * @param b {@code [texts, blocks, rank, width]}
+     * @param a {@code [.., in, narrow]}
+     * @param b {@code [.., blocks, rank, width]}
+     * @param rows int64 {@code [texts]}: whose matrices a text has; below 0 its y is 0
      * @param places int64 {@code [blocks]}: where the numbers for a block begin among those that A gives
      * @param z room for those, {@code [texts, narrow]}
      */
@@ -379,6 +380,7 @@ final class Kernels {
             long next,
             long a,
             long b,
+            long rows,
             long places,
             long z,
             long y,

@@ -1,8 +1,11 @@
 package dev.graft.tensor;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -11,17 +14,54 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Products of texts with matrices of their own, {@code yᵢ = xᵢ Mᵢ}. For texts of a single token a batched product takes two to four times
- * as long as adding up the rows of M, weighed by the numbers of x, so an embedding bag does it. What a text gets depends on no other one.
+ * Products of texts with matrices of rows, {@code yᵢ = xᵢ Mᵣ}, of which several texts may have the same. For texts of a single token a batched product takes two to four times
+ * as long as adding up the rows of M, weighed by the numbers of x, so an embedding bag does it where no loop does. What a text gets depends on no other one.
  * Used by one thread.
  */
 public final class RowProducts implements AutoCloseable {
+    /** The row of a text without matrices. */
+    public static final int NONE = -1;
+
     private final int rows;
+    private final LongPointer rowOf;
     private final Map<Long, Places> places = new HashMap<>();
 
-    /** Products of up to so many texts. */
+    /** Products of up to so many texts, each with the matrices of its own row at first. */
     public RowProducts(int rows) {
         this.rows = rows;
+        this.rowOf = new LongPointer(rows);
+        for (int text = 0; text < rows; text++) {
+            assign(text, text);
+        }
+    }
+
+    /** Has a text multiplied by the matrices of that row, or given zeros if it is {@link #NONE}. */
+    public void assign(int text, int row) {
+        rowOf.put(text, row);
+    }
+
+    /** Neighbours among texts that have the matrices of neighbouring rows, or all those of one. */
+    private record Run(int text, int count, int row, boolean isShared) {
+        Tensor of(Tensor all) {
+            return isShared ? all.narrow(0, row, 1).expand(count, -1, -1, -1) : all.narrow(0, row, count);
+        }
+    }
+
+    /** @param sharing whether a run may be of one row */
+    private List<Run> runs(int first, int texts, boolean sharing) {
+        List<Run> runs = new ArrayList<>();
+        int end = first + texts;
+        int count;
+        for (int text = first; text < end; text += count) {
+            long row = rowOf.get(text);
+            boolean same = row == NONE || sharing && text + 1 < end && rowOf.get(text + 1) == row;
+            count = 1;
+            while (text + count < end && rowOf.get(text + count) == (same ? row : row + count)) {
+                count++;
+            }
+            runs.add(new Run(text - first, count, (int) row, same));
+        }
+        return runs;
     }
 
     /**
@@ -71,73 +111,79 @@ public final class RowProducts implements AutoCloseable {
     private record Places(Tensor all, Tensor starts) {}
 
     /**
-     * The products of texts with the matrices of as many rows, {@code [texts, tokens, blocks · out]}, for which no gradient is recorded.
+     * The products of texts with their matrices, {@code [texts, tokens, blocks · out]}, for which no gradient is recorded.
      *
      * @param x {@code [texts, tokens, blocks · in]}
-     * @param first the row of the first text
+     * @param first the first text
      */
     public Tensor times(Tensor x, Matrices matrices, int first) {
-        long texts = x.size(0);
-        long tokens = x.size(1);
-        return tokens == 1
-                ? summed(x, texts * matrices.blocks, matrices, first)
-                        .view(texts, 1, (long) matrices.blocks * matrices.out)
-                : batched(x, texts, tokens, matrices, first);
+        List<Tensor> parts = new ArrayList<>();
+        boolean single = x.size(1) == 1;
+        for (Run run : runs(first, (int) x.size(0), !single)) {
+            Tensor its = x.narrow(0, run.text, run.count);
+            if (run.row == NONE) {
+                parts.add(Tensors.zeros(x.scalar_type(), run.count, x.size(1), (long) matrices.blocks * matrices.out));
+            } else if (single) {
+                parts.add(summed(its, matrices, run));
+            } else {
+                parts.add(batched(its, matrices, run.of(matrices.all).flatten(0, 1)));
+            }
+        }
+        return parts.size() == 1 ? parts.get(0) : Ops.cat(0, parts.toArray(Tensor[]::new));
     }
 
     /**
-     * {@code (x A) B} of texts with the matrices of as many rows, {@code [texts, tokens, blocks · out]}, for which no gradient is recorded.
+     * {@code (x A) B} of texts with their matrices, {@code [texts, tokens, blocks · out]}, for which no gradient is recorded.
      *
      * @param x {@code [texts, tokens, in]}
      * @param a of one block
      * @param places int64 {@code [blocks]}: where the numbers for a block of B begin among those that A gives
-     * @param first the row of the first text
+     * @param first the first text
      * @return null where this isn't for them
      */
-    public static @Nullable Tensor times(Tensor x, Matrices a, Matrices b, Tensor places, int first) {
+    public @Nullable Tensor times(Tensor x, Matrices a, Matrices b, Tensor places, int first) {
         ScalarType type = x.scalar_type();
         boolean single = x.size(1) == 1 && x.stride(2) == 1 && Kernels.takes(x);
         if (!Kernels.isOf(b.all, type) || !single && !Tiles.takes(x, b.all)) {
             return null;
         }
-        long texts = x.size(0);
+        int texts = (int) x.size(0);
         boolean fits = Kernels.isOf(a.all, type)
                 && a.blocks == 1
                 && x.size(2) == a.in
                 && places.numel() == b.blocks
                 && first >= 0
-                && first + texts <= Math.min(a.all.size(0), b.all.size(0));
+                && first + texts <= rows
+                && a.all.size(0) == rows
+                && b.all.size(0) == rows;
         if (!fits) {
             throw new IllegalArgumentException("x " + Arrays.toString(Tensors.shape(x)) + " and places of "
                     + places.numel() + " blocks don't fit matrices " + Arrays.toString(Tensors.shape(a.all))
-                    + " and " + Arrays.toString(Tensors.shape(b.all)) + " from row " + first + " on");
+                    + " and " + Arrays.toString(Tensors.shape(b.all)) + " from text " + first + " of " + rows + " on");
         }
         Tensor y = Tensors.empty(type, texts, x.size(1), (long) b.blocks * b.out);
         try (Scope scope = new Scope()) {
-            Tensor own = a.all.narrow(0, first, texts);
-            Tensor others = b.all.narrow(0, first, texts);
             if (single) {
-                ofTokens(x, a, own, b, others, places, y);
+                ofTokens(x, a, b, places, first, y);
             } else {
-                Tensor z = Tiles.products(x, own.select(1, 0));
                 long[] starts = Tensors.longs(places);
-                for (int block = 0; block < b.blocks; block++) {
-                    Tensor its = z.narrow(2, starts[block], b.in);
-                    Tiles.products(its, others.select(1, block), y.narrow(2, (long) block * b.out, b.out));
+                for (Run run : runs(first, texts, true)) {
+                    ofTexts(x.narrow(0, run.text, run.count), a, b, starts, run, y.narrow(0, run.text, run.count));
                 }
             }
         }
         return y;
     }
 
-    private static void ofTokens(Tensor x, Matrices a, Tensor own, Matrices b, Tensor others, Tensor places, Tensor y) {
+    private void ofTokens(Tensor x, Matrices a, Matrices b, Tensor places, int first, Tensor y) {
         Tensor z = Tensors.empty(x.scalar_type(), x.size(0), a.out);
         Kernels.updates(
                 Kernels.flag(x),
                 Kernels.at(x),
                 x.stride(0),
-                Kernels.at(own),
-                Kernels.at(others),
+                Kernels.at(a.all),
+                Kernels.at(b.all),
+                rowOf.address() + (long) Long.BYTES * first,
                 Kernels.at(places),
                 Kernels.at(z),
                 Kernels.at(y),
@@ -148,29 +194,44 @@ public final class RowProducts implements AutoCloseable {
                 b.in,
                 b.out,
                 Natives.threads());
-        Kernels.keep(x, own, others, places, z, y);
+        Kernels.keep(x, a.all, b.all, rowOf, places, z, y);
     }
 
-    private Tensor summed(Tensor x, long bags, Matrices matrices, int first) {
+    private static void ofTexts(Tensor x, Matrices a, Matrices b, long[] starts, Run run, Tensor y) {
+        if (run.row == NONE) {
+            y.fill_(new Scalar(0.0));
+            return;
+        }
+        Tensor z = Tiles.products(x, run.of(a.all).select(1, 0));
+        Tensor others = run.of(b.all);
+        for (int block = 0; block < b.blocks; block++) {
+            Tensor its = z.narrow(2, starts[block], b.in);
+            Tiles.products(its, others.select(1, block), y.narrow(2, (long) block * b.out, b.out));
+        }
+    }
+
+    private Tensor summed(Tensor x, Matrices matrices, Run run) {
         long all = (long) rows * matrices.blocks;
+        long bags = (long) run.count * matrices.blocks;
         long in = matrices.in;
         Places known =
                 places.computeIfAbsent(all << 32 | in, key -> new Places(range(all * in, 1), range(all * in, in)));
-        long from = first * matrices.blocks * in;
-        return torch.embedding_bag(
-                        from == 0 ? matrices.table : matrices.table.narrow(0, from, bags * in),
-                        bags == all ? known.all : known.all.narrow(0, 0, bags * in),
-                        bags == all ? known.starts : known.starts.narrow(0, 0, bags),
+        Tensor sums = torch.embedding_bag(
+                        matrices.table.narrow(0, run.row * matrices.blocks * in, bags * in),
+                        known.all.narrow(0, 0, bags * in),
+                        known.starts.narrow(0, 0, bags),
                         false,
                         0,
                         false,
                         new TensorOptional(x.reshape(-1)),
                         false)
                 .get0();
+        return sums.view(run.count, 1, (long) matrices.blocks * matrices.out);
     }
 
-    private static Tensor batched(Tensor x, long texts, long tokens, Matrices matrices, int first) {
-        Tensor own = matrices.all.narrow(0, first, texts).flatten(0, 1);
+    private static Tensor batched(Tensor x, Matrices matrices, Tensor own) {
+        long texts = x.size(0);
+        long tokens = x.size(1);
         if (matrices.blocks == 1) {
             return x.bmm(own);
         }
@@ -200,5 +261,6 @@ public final class RowProducts implements AutoCloseable {
             known.starts.close();
         });
         places.clear();
+        rowOf.close();
     }
 }

@@ -95,7 +95,7 @@ final class Tiles {
 
     private static void run(Tensor a, Tensor b, @Nullable Tensor bias, Tensor y, boolean sum) {
         Tensor left = Grid.of(a).isPlain() ? a : a.contiguous();
-        Tensor right = Grid.of(b).isPlain() ? b : b.contiguous();
+        Tensor right = Grid.of(b).isPlain() || Grid.of(b).isPlainAndShared() ? b : b.contiguous();
         Tensor added = bias == null ? null : bias.contiguous();
         Grid first = Grid.of(left);
         Grid second = Grid.of(right);

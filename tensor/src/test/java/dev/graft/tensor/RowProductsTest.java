@@ -85,7 +85,7 @@ class RowProductsTest {
                 RowProducts.Matrices b = matrices(type, 5, 4, rank, width)) {
             Tensor places = Tensors.of(new long[] {0, rank, rank, 2L * rank}, 4);
             Tensor x = random(type, 5, tokens, 2L * in).narrow(2, in, in);
-            Tensor all = RowProducts.times(x, a, b, places, 0);
+            Tensor all = products.times(x, a, b, places, 0);
             assumeThat(all).as("products for this processor").isNotNull();
             Tensor narrow = products.times(x, a, 0).view(5, tokens, 3, rank);
             Tensor each = narrow.index_select(2, Tensors.of(new long[] {0, 1, 1, 2}, 4));
@@ -101,7 +101,7 @@ class RowProductsTest {
                 Natives.threads(used);
                 for (int first = 0; first < 5; first++) {
                     for (int texts = 1; texts <= 5 - first; texts++) {
-                        Tensor some = RowProducts.times(x.narrow(0, first, texts), a, b, places, first);
+                        Tensor some = products.times(x.narrow(0, first, texts), a, b, places, first);
                         assertThat(some).isNotNull();
                         assertThat(some.equal(all.narrow(0, first, texts))).isTrue();
                     }
@@ -112,20 +112,57 @@ class RowProductsTest {
         }
     }
 
+    /** By loops and without, each text as it is with matrices of a row of its own. */
+    @ParameterizedTest
+    @CsvSource({"Float, 1", "Float, 5", "BFloat16, 1", "BFloat16, 33"})
+    void textsMayHaveTheMatricesOfOneRowOrNone(ScalarType type, int tokens) {
+        int[] rows = {2, 2, 2, RowProducts.NONE, 0, 1, 2, 0, RowProducts.NONE, RowProducts.NONE};
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope();
+                RowProducts products = new RowProducts(10);
+                RowProducts own = new RowProducts(10);
+                RowProducts.Matrices a = matrices(type, 10, 1, 48, 32);
+                RowProducts.Matrices b = matrices(type, 10, 3, 16, 64)) {
+            Tensor places = Tensors.of(new long[] {0, 16, 16}, 3);
+            Tensor x = random(type, 10, tokens, 48);
+            for (int text = 0; text < 10; text++) {
+                products.assign(text, rows[text]);
+            }
+            Tensor narrow = products.times(x, a, 0);
+            Tensor all = products.times(x, a, b, places, 0);
+            for (int text = 0; text < 10; text++) {
+                Tensor its = x.narrow(0, text, 1);
+                int row = rows[text];
+                Tensor alone = row == RowProducts.NONE ? Tensors.zeros(type, 1, tokens, 32) : own.times(its, a, row);
+                assertThat(narrow.narrow(0, text, 1).equal(alone)).isTrue();
+                assertThat(products.times(its, a, text).equal(alone)).isTrue();
+                if (all != null) {
+                    Tensor update = row == RowProducts.NONE
+                            ? Tensors.zeros(type, 1, tokens, 192)
+                            : own.times(its, a, b, places, row);
+                    assertThat(all.narrow(0, text, 1).equal(update)).isTrue();
+                    assertThat(products.times(its, a, b, places, text).equal(update))
+                            .isTrue();
+                }
+            }
+        }
+    }
+
     @Test
     void whatDoesNotFitAnUpdateIsRefused() {
         try (Scope scope = new Scope();
+                RowProducts products = new RowProducts(2);
                 RowProducts.Matrices a = matrices(ScalarType.Float, 2, 1, 8, 4);
                 RowProducts.Matrices b = matrices(ScalarType.Float, 2, 1, 4, 6)) {
             Tensor places = Tensors.of(new long[] {0}, 1);
-            assertThat(RowProducts.times(random(ScalarType.Float, 2, 3, 8), a, b, places, 0))
+            assertThat(products.times(random(ScalarType.Float, 2, 3, 8), a, b, places, 0))
                     .isNull();
-            assertThat(RowProducts.times(random(ScalarType.Double, 2, 1, 8), a, b, places, 0))
+            assertThat(products.times(random(ScalarType.Double, 2, 1, 8), a, b, places, 0))
                     .isNull();
-            assumeThat(RowProducts.times(random(ScalarType.Float, 2, 1, 8), a, b, places, 0))
+            assumeThat(products.times(random(ScalarType.Float, 2, 1, 8), a, b, places, 0))
                     .isNotNull();
             for (Tensor wrong : List.of(random(ScalarType.Float, 2, 1, 7), random(ScalarType.Float, 3, 1, 8))) {
-                assertThatThrownBy(() -> RowProducts.times(wrong, a, b, places, 0))
+                assertThatThrownBy(() -> products.times(wrong, a, b, places, 0))
                         .isInstanceOf(IllegalArgumentException.class)
                         .hasMessageContaining("fit matrices");
             }
