@@ -33,6 +33,9 @@ public final class Embeddings {
                             + " beneath throughout transformation photograph administrative constellation")
                     .split(" ");
 
+    /** How often all texts are read, one after another, before anything is measured: Java compiles in the meantime. */
+    private static final int WARMUP = 4;
+
     private Embeddings() {}
 
     /** Texts of a few words to many, most of them short, as queries and sentences are. */
@@ -102,6 +105,10 @@ public final class Embeddings {
             EmbeddingModel onnx = new AllMiniLmL6V2EmbeddingModel(workers);
             System.out.printf(
                     Locale.ROOT, "%d threads, largest difference %.1e%n", threads, difference(graft, onnx, texts));
+            for (int round = 0; round < WARMUP; round++) {
+                new Load(1, 1).textsPerSecond(graft, texts);
+                new Load(1, 1).textsPerSecond(onnx, texts);
+            }
             for (Load load : new Load[] {new Load(1, 1), new Load(1, 8), new Load(16, 1), new Load(512, 1)}) {
                 List<TextSegment> some = texts.subList(0, Math.min(texts.size(), 64 * load.each * load.clients));
                 List<Double> own = new ArrayList<>();
