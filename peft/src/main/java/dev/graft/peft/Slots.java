@@ -48,9 +48,9 @@ public final class Slots implements AutoCloseable {
     private final List<Selection> selections;
 
     /** Each row's, or {@link #NO_SEAT}. */
-    private final int[] seats;
+    private final int[] seatOf;
 
-    private final List<Seat> all;
+    private final List<Seat> seats;
 
     /** What had no seat in each row when it was last tried. */
     private final @Nullable Selection[] seatless;
@@ -76,8 +76,8 @@ public final class Slots implements AutoCloseable {
     public Slots(int count) {
         selections = new ArrayList<>(Collections.nCopies(count, Selection.BASE));
         seatless = new Selection[count];
-        seats = new int[count];
-        all = Stream.generate(Seat::new).limit(count).toList();
+        seatOf = new int[count];
+        seats = Stream.generate(Seat::new).limit(count).toList();
         products = new RowProducts(count);
         active = count;
         for (int row = 0; row < count; row++) {
@@ -126,17 +126,17 @@ public final class Slots implements AutoCloseable {
     }
 
     private void sit(int row, int seat) {
-        seats[row] = seat;
+        seatOf[row] = seat;
         products.assign(row, seat);
         if (seat != NO_SEAT) {
-            all.get(seat).taken = ++clock;
+            seats.get(seat).taken = ++clock;
         }
     }
 
     /** The seat that was given that selection. */
     private int known(Selection selection) {
-        for (int seat = 0; seat < seats.length; seat++) {
-            if (all.get(seat).selection == selection) {
+        for (int seat = 0; seat < seatOf.length; seat++) {
+            if (seats.get(seat).selection == selection) {
                 return seat;
             }
         }
@@ -145,21 +145,21 @@ public final class Slots implements AutoCloseable {
 
     /** The seat that no row has had for the longest time; that of the row's number where some were never taken. There are as many as rows, so there is one. */
     private int free(int row) {
-        return IntStream.range(0, seats.length)
-                .map(i -> (row + i) % seats.length)
-                .filter(seat -> Arrays.stream(seats).noneMatch(taken -> taken == seat))
+        return IntStream.range(0, seatOf.length)
+                .map(i -> (row + i) % seatOf.length)
+                .filter(seat -> Arrays.stream(seatOf).noneMatch(taken -> taken == seat))
                 .boxed()
-                .min(Comparator.comparingLong(seat -> all.get(seat).taken))
+                .min(Comparator.comparingLong(seat -> seats.get(seat).taken))
                 .orElseThrow();
     }
 
     /** Nothing is in the seat where this fails. */
     private void give(int place, Selection selection, Map<Linear, Factors> factors) {
-        Seat seat = all.get(place);
+        Seat seat = seats.get(place);
         Bucket before = buckets.get(seat.rank);
         seat.selection = null;
         seat.rank = rank(factors);
-        Bucket next = buckets.computeIfAbsent(seat.rank, rank -> new Bucket(rank, seats.length));
+        Bucket next = buckets.computeIfAbsent(seat.rank, rank -> new Bucket(rank, seatOf.length));
         try {
             next.put(place, factors);
         } finally {
@@ -227,10 +227,11 @@ public final class Slots implements AutoCloseable {
         Hooks known = hooks;
         if (known == null) {
             List<List<Selection.Active>> rest = new ArrayList<>();
-            for (int row = 0; row < seats.length; row++) {
-                rest.add(seats[row] != NO_SEAT ? List.of() : selections.get(row).stack());
+            for (int row = 0; row < seatOf.length; row++) {
+                rest.add(
+                        seatOf[row] != NO_SEAT ? List.of() : selections.get(row).stack());
             }
-            known = Grafted.apart(rest, areSeated(0, seats.length) ? new Rows(0, ALL) : null);
+            known = Grafted.apart(rest, areSeated(0, seatOf.length) ? new Rows(0, ALL) : null);
             hooks = known;
         }
         return known;
@@ -242,7 +243,7 @@ public final class Slots implements AutoCloseable {
     }
 
     private boolean areSeated(int first, int count) {
-        return Arrays.stream(seats, first, first + count).anyMatch(seat -> seat != NO_SEAT);
+        return Arrays.stream(seatOf, first, first + count).anyMatch(seat -> seat != NO_SEAT);
     }
 
     /** The low-rank updates of the rows of a pass. */
@@ -291,7 +292,7 @@ public final class Slots implements AutoCloseable {
         /** How many of them there are up to the last that a bucket has something for. */
         private int count(Bucket bucket) {
             int count = most == ALL ? active : most;
-            while (count > 0 && !bucket.isOf(seats[first + count - 1])) {
+            while (count > 0 && !bucket.isOf(seatOf[first + count - 1])) {
                 count--;
             }
             return count;

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -30,6 +31,7 @@ public final class RowProducts implements AutoCloseable {
     public RowProducts(int rows) {
         this.rows = rows;
         this.rowOf = new LongPointer(rows);
+        rowOf.retainReference();
         for (int text = 0; text < rows; text++) {
             assign(text, text);
         }
@@ -37,7 +39,7 @@ public final class RowProducts implements AutoCloseable {
 
     /** Has a text multiplied by the matrices of that row, or given zeros if it is {@link #NONE}. */
     public void assign(int text, int row) {
-        rowOf.put(text, row);
+        rowOf.put(Objects.checkIndex(text, rows), row == NONE ? NONE : Objects.checkIndex(row, rows));
     }
 
     /** Neighbours among texts that have the matrices of neighbouring rows, or all those of one. */
@@ -50,7 +52,7 @@ public final class RowProducts implements AutoCloseable {
     /** @param sharing whether a run may be of one row */
     private List<Run> runs(int first, int texts, boolean sharing) {
         List<Run> runs = new ArrayList<>();
-        int end = first + texts;
+        int end = Objects.checkFromIndexSize(first, texts, rows) + texts;
         int count;
         for (int text = first; text < end; text += count) {
             long row = rowOf.get(text);
