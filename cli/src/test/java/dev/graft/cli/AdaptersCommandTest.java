@@ -2,6 +2,7 @@ package dev.graft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.graft.formats.Sha256;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -86,6 +87,22 @@ class AdaptersCommandTest {
         assertThat(unsigned.out()).contains("sql@1 is not signed").contains("0 of 1");
         assertThat(run("sign", "sql", "--key", key).code()).isZero();
         assertThat(run("verify", "--key", key + ".pub").out()).contains("1 of 1 versions are whole and signed");
+    }
+
+    @Test
+    void aNameWhoseFileIsDamagedIsSaidAndTheOthersAreListed() throws IOException {
+        run("add", "sql", Cli.adapter("llama-gqa/lora"));
+        run("add", "chat", Cli.adapter("llama-gqa/dora"));
+        Path damaged = folder.resolve("store/names").resolve(Sha256.of("chat") + ".json");
+        Files.writeString(damaged, "{");
+        Cli list = run("list");
+        assertThat(list.code()).isZero();
+        assertThat(list.out()).contains("sql").doesNotContain("chat");
+        assertThat(list.err()).contains("warning: left out").contains(damaged.toString());
+        Cli verify = run("verify");
+        assertThat(verify.code()).isEqualTo(1);
+        assertThat(verify.out()).contains(damaged.toString()).contains("1 of 1 versions are whole");
+        assertThat(run("gc").err()).contains(damaged.toString());
     }
 
     @Test

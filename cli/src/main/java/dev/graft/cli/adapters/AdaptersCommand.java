@@ -62,8 +62,10 @@ public final class AdaptersCommand implements Runnable {
             description = "List adapters with their versions, what is served and what it reached.",
             mixinStandardHelpOptions = true)
     void list(@Mixin StoreOptions options, @Mixin JsonOption json) {
-        StoreList list = new StoreList(options.open().entries());
+        Store store = options.open();
+        StoreList list = new StoreList(store.entries());
         out().print(json.json() ? list.json() + "\n" : list.table());
+        store.damagedNames().forEach(damage -> spec.commandLine().getErr().println("warning: left out, " + damage));
     }
 
     @Command(
@@ -191,11 +193,16 @@ public final class AdaptersCommand implements Runnable {
         PublicKey open = key == null ? null : SigningKey.open(key);
         Store store = options.open();
         List<Store.Finding> findings = store.verify(open);
-        findings.forEach(finding -> out().println(finding.version().title() + ": " + finding.problem()));
+        for (Store.Finding finding : findings) {
+            StoredVersion version = finding.version();
+            out().println((version == null ? "" : version.title() + ": ") + finding.problem());
+        }
+        long wrong =
+                findings.stream().filter(finding -> finding.version() != null).count();
         long count = store.entries().stream()
                 .mapToLong(entry -> entry.versions().size())
                 .sum();
-        out().println(count - findings.size() + " of " + count + " versions are whole"
+        out().println(count - wrong + " of " + count + " versions are whole"
                 + (open == null ? "" : " and signed by " + key));
         return findings.isEmpty() ? 0 : 1;
     }

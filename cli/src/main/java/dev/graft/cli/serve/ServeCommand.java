@@ -301,8 +301,12 @@ public final class ServeCommand implements Runnable {
     }
 
     private AdapterStore store(Path folder) {
-        return Files.isRegularFile(folder.resolve("store.json"))
-                ? new VersionedStore(Store.open(folder, StoreOptions.seal(encryptionKey)))
-                : new FolderStore(folder);
+        if (!Files.isRegularFile(folder.resolve("store.json"))) {
+            return new FolderStore(folder);
+        }
+        Store store = Store.open(folder, StoreOptions.seal(encryptionKey));
+        store.damagedNames()
+                .forEach(damage -> spec.commandLine().getErr().println("warning: a name is not served: " + damage));
+        return new VersionedStore(store);
     }
 }

@@ -11,6 +11,7 @@ import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
@@ -56,10 +57,34 @@ final class NameFolder {
         return record;
     }
 
+    /**
+     * What names mean.
+     *
+     * @param damaged what is wrong with the files of others
+     */
+    record Contents(List<NameRecord> records, List<InputException> damaged) {}
+
+    Contents read() {
+        List<NameRecord> records = new ArrayList<>();
+        List<InputException> damaged = new ArrayList<>();
+        for (Path file :
+                ObjectFolder.list(folder, path -> path.getFileName().toString().matches("[0-9a-f]{64}\\.json"))) {
+            try {
+                records.add(NameRecord.read(file));
+            } catch (InputException unreadable) {
+                damaged.add(unreadable);
+            }
+        }
+        return new Contents(records, damaged);
+    }
+
+    /** What all names mean, for who must not miss one. */
     List<NameRecord> all() {
-        return ObjectFolder.list(folder, path -> path.getFileName().toString().matches("[0-9a-f]{64}\\.json")).stream()
-                .map(NameRecord::read)
-                .toList();
+        Contents contents = read();
+        if (!contents.damaged.isEmpty()) {
+            throw contents.damaged.get(0);
+        }
+        return contents.records;
     }
 
     void write(NameRecord record) {

@@ -109,9 +109,9 @@ public final class Store {
                         .isEmpty();
     }
 
-    /** The names of the adapters that are served and of the aliases, in alphabetical order. */
+    /** The names of the adapters that are served and of the aliases, in alphabetical order, without those of {@link #damagedNames}. */
     public List<String> names() {
-        return names.all().stream()
+        return names.read().records().stream()
                 .filter(record -> record.target() != null || record.current() != null)
                 .map(NameRecord::name)
                 .sorted()
@@ -133,9 +133,16 @@ public final class Store {
             Map<String, Integer> tags,
             List<StoredVersion> versions) {}
 
-    /** Everything in the store, by name. */
+    /** What is wrong with the files of names that can't be read, each with its file. The other names mean what they did; {@link #gc} waits until they are mended. */
+    public List<String> damagedNames() {
+        return names.read().damaged().stream()
+                .map(damage -> String.valueOf(damage.getMessage()))
+                .toList();
+    }
+
+    /** Everything in the store, by name, but for {@link #damagedNames}. */
     public List<Entry> entries() {
-        return names.all().stream()
+        return names.read().records().stream()
                 .sorted(Comparator.comparing(NameRecord::name))
                 .map(record -> new Entry(
                         record.name(),
@@ -486,8 +493,12 @@ public final class Store {
         });
     }
 
-    /** Something that is wrong with a version. */
-    public record Finding(StoredVersion version, String problem) {}
+    /**
+     * Something that is wrong.
+     *
+     * @param version with what; null for what can't be read of a name
+     */
+    public record Finding(@Nullable StoredVersion version, String problem) {}
 
     /**
      * Reads every file again.
@@ -496,8 +507,12 @@ public final class Store {
      * @return what is wrong; nothing if all is well
      */
     public List<Finding> verify(@Nullable PublicKey key) {
+        NameFolder.Contents contents = names.read();
         List<Finding> findings = new ArrayList<>();
-        for (NameRecord record : names.all()) {
+        for (InputException damage : contents.damaged()) {
+            findings.add(new Finding(null, String.valueOf(damage.getMessage())));
+        }
+        for (NameRecord record : contents.records()) {
             for (StoredVersion version : record.versions()) {
                 try {
                     String damage = objects.damage(version);

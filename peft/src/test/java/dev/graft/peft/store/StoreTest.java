@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
+import dev.graft.formats.Sha256;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
 import dev.graft.peft.Targets;
@@ -254,6 +255,32 @@ class StoreTest {
         add(store, "again", 1);
         assertThat(store.verify(null)).as("adding the same files repairs them").isEmpty();
         assertThatThrownBy(() -> SigningKey.secret(folder.resolve("key.pub"))).isInstanceOf(InputException.class);
+    }
+
+    @Test
+    void aNameWhoseFileIsDamagedLeavesTheOthersAsTheyAre() throws IOException {
+        Store store = store();
+        StoredVersion sql = add(store, "sql", 1);
+        add(store, "chat", 2);
+        store.alias("prod", "sql", null);
+        Path damaged = folder.resolve("store/names").resolve(Sha256.of("chat") + ".json");
+        String whole = Files.readString(damaged);
+        Files.writeString(damaged, whole.substring(0, whole.length() / 2));
+
+        assertThat(store.names()).containsExactly("prod", "sql");
+        assertThat(store.entries()).extracting(Store.Entry::name).containsExactly("prod", "sql");
+        assertThat(store.resolve("prod")).isEqualTo(sql);
+        assertThat(store.damagedNames()).singleElement().asString().contains(damaged.toString());
+        assertThat(store.verify(null)).singleElement().satisfies(finding -> {
+            assertThat(finding.version()).isNull();
+            assertThat(finding.problem()).contains(damaged.toString());
+        });
+        assertThatThrownBy(() -> store.gc(null)).hasMessageContaining(damaged.toString());
+        assertThatThrownBy(() -> store.resolve("chat")).hasMessageContaining(damaged.toString());
+
+        Files.writeString(damaged, whole);
+        assertThat(store.names()).containsExactly("chat", "prod", "sql");
+        assertThat(store.damagedNames()).isEmpty();
     }
 
     @Test
