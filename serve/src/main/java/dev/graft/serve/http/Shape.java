@@ -2,6 +2,7 @@ package dev.graft.serve.http;
 
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.serve.Token;
+import dev.graft.serve.json.TokenBytes;
 import dev.graft.serve.tools.Piece;
 import dev.graft.serve.tools.Told;
 import dev.graft.serve.tools.Tools;
@@ -68,10 +69,11 @@ enum Shape {
         ObjectNode logprobs = choice.putObject("logprobs");
         if (this == CHAT) {
             ArrayNode content = logprobs.putArray("content");
+            TokenBytes bytes = new TokenBytes(tokenizer);
             for (Token token : tokens) {
-                ObjectNode entry = entry(content, token.id(), token.logprob(), tokenizer);
+                ObjectNode entry = entry(content, token.id(), token.logprob(), tokenizer, bytes);
                 ArrayNode top = entry.putArray("top_logprobs");
-                token.likeliest().forEach(likely -> entry(top, likely.id(), likely.logprob(), tokenizer));
+                token.likeliest().forEach(likely -> entry(top, likely.id(), likely.logprob(), tokenizer, bytes));
             }
             logprobs.putNull("refusal");
             return;
@@ -94,13 +96,15 @@ enum Shape {
         }
     }
 
-    private static ObjectNode entry(ArrayNode list, int id, double logprob, Tokenizer tokenizer) {
+    /** Its bytes join to the answer's where a token is part of a character, whose text is U+FFFD. */
+    private static ObjectNode entry(ArrayNode list, int id, double logprob, Tokenizer tokenizer, TokenBytes known) {
         ObjectNode entry = list.addObject();
         String text = text(id, tokenizer);
         entry.put("token", text);
         entry.put("logprob", logprob);
         ArrayNode bytes = entry.putArray("bytes");
-        for (byte b : text.getBytes(StandardCharsets.UTF_8)) {
+        byte[] own = known.of(id);
+        for (byte b : own == null ? text.getBytes(StandardCharsets.UTF_8) : own) {
             bytes.add(b & 0xff);
         }
         return entry;

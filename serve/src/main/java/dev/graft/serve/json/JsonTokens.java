@@ -74,7 +74,7 @@ public final class JsonTokens {
             throw new InputException(
                     tokenizer.source() + " names no token that ends a text, so no JSON text would end");
         }
-        JsonTokens tokens = new JsonTokens(TokenBytes.of(tokenizer), ends);
+        JsonTokens tokens = new JsonTokens(new TokenBytes(tokenizer).all(), ends);
         for (char c : "{}[]\":,\\ -+.0123456789abcdefghijklmnopqrstuvwxyzE".toCharArray()) {
             if (tokens.find(0, (byte) c) == 0) {
                 throw new InputException(

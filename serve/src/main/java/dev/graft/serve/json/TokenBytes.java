@@ -14,28 +14,39 @@ import org.jspecify.annotations.Nullable;
  * What each token adds to a text, in bytes: a token may be a part of a character. Vocabularies write bytes as GPT-2 does (a character for
  * each byte), or as SentencePiece does (▁ for a space, {@code <0x0A>} for a byte).
  */
-final class TokenBytes {
+public final class TokenBytes {
     private static final Pattern BYTE = Pattern.compile("<0x([0-9A-F]{2})>");
+    private static final Map<Character, Integer> ALPHABET = alphabet();
 
-    private TokenBytes() {}
+    private final Tokenizer tokenizer;
+    private final boolean byteLevel;
 
-    /** The bytes of each id; null where there is no such token, or where it isn't text. */
-    static byte[] @Nullable [] of(Tokenizer tokenizer) {
-        Map<Character, Integer> alphabet = alphabet();
-        boolean byteLevel = isByteLevel(tokenizer, alphabet);
+    /** Those of a tokenizer. */
+    public TokenBytes(Tokenizer tokenizer) {
+        this.tokenizer = tokenizer;
+        this.byteLevel = isByteLevel(tokenizer);
+    }
+
+    /** The bytes of a token; null where there is none, or where it isn't text. */
+    public byte @Nullable [] of(int id) {
+        String token = tokenizer.token(id);
+        if (token == null || isSpecial(id)) {
+            return null;
+        }
+        return byteLevel ? bytes(token) : plain(token);
+    }
+
+    /** Those of each id. */
+    byte[] @Nullable [] all() {
         byte[][] all = new byte[tokenizer.idLimit()][];
         for (int id = 0; id < all.length; id++) {
-            String token = tokenizer.token(id);
-            if (token == null || isSpecial(tokenizer, id)) {
-                continue;
-            }
-            all[id] = byteLevel ? bytes(token, alphabet) : plain(token);
+            all[id] = of(id);
         }
         return all;
     }
 
     /** Special tokens leave no text. */
-    private static boolean isSpecial(Tokenizer tokenizer, int id) {
+    private boolean isSpecial(int id) {
         int[] alone = {id};
         return tokenizer.decode(alone, true).isEmpty()
                 && !tokenizer.decode(alone, false).isEmpty();
@@ -53,17 +64,17 @@ final class TokenBytes {
     }
 
     /** In such a vocabulary a space is Ġ. */
-    private static boolean isByteLevel(Tokenizer tokenizer, Map<Character, Integer> alphabet) {
+    private static boolean isByteLevel(Tokenizer tokenizer) {
         return List.of("\u0120", "\u010a").stream()
                 .map(tokenizer::tokenId)
                 .allMatch(id -> id.isPresent()
                         && tokenizer.decode(new int[] {id.getAsInt()}, false).isBlank());
     }
 
-    private static byte[] bytes(String token, Map<Character, Integer> alphabet) {
+    private static byte[] bytes(String token) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         for (int i = 0; i < token.length(); i++) {
-            Integer b = alphabet.get(token.charAt(i));
+            Integer b = ALPHABET.get(token.charAt(i));
             if (b == null) {
                 // An added token is written as it is.
                 return token.getBytes(StandardCharsets.UTF_8);

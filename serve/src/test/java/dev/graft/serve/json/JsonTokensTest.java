@@ -28,7 +28,7 @@ class JsonTokensTest {
     @ValueSource(strings = {"splitbpe", "bytebpe", "spbpe"})
     void theBytesOfTokensAreTheText(String name) {
         Tokenizer tokenizer = tokenizer(name);
-        byte[][] bytes = TokenBytes.of(tokenizer);
+        byte[][] bytes = new TokenBytes(tokenizer).all();
         ByteArrayOutputStream joined = new ByteArrayOutputStream();
         for (int id : tokenizer
                 .encode(TEXT, EncodeOptions.DEFAULT.withoutSpecialTokens())
@@ -65,7 +65,7 @@ class JsonTokensTest {
     @Test
     void theTreeFindsAllAndNoOthers() {
         Tokenizer tokenizer = tokenizer("bytebpe");
-        byte[][] bytes = TokenBytes.of(tokenizer);
+        byte[][] bytes = new TokenBytes(tokenizer).all();
         JsonTokens tokens = JsonTokens.of(tokenizer, Set.of(0));
         for (String begin :
                 new String[] {"", "{", "{\"a", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":\"\\", "{\"a\":[tr"}) {

@@ -127,7 +127,7 @@ class SchemaTextTest {
     @ValueSource(strings = {"bytebpe", "splitbpe"})
     void textsAtRandomAreAsTheSchemaSays(String name) {
         Tokenizer tokenizer = Tokenizers.load(Path.of("../parity/fixtures/tokens", name));
-        byte[][] bytes = TokenBytes.of(tokenizer);
+        byte[][] bytes = new TokenBytes(tokenizer).all();
         JsonTokens tokens = JsonTokens.of(tokenizer, Set.of(0));
         Random random = new Random(3);
         int whole = 0;
