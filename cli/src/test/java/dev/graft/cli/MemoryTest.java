@@ -30,6 +30,7 @@ class MemoryTest {
     private static final Pattern SETTINGS = Pattern.compile("malloc=(\\S+)\\s+heap='([^']*)'");
     private static final Pattern KEPT = Pattern.compile(
             "ONEDNN_PRIMITIVE_CACHE_CAPACITY:-\\$\\(\\((\\d+) \\* cores\\)\\)}\" LRU_CACHE_CAPACITY=\"\\$\\{LRU_CACHE_CAPACITY:-(\\d+)}");
+    private static final Pattern ARENAS = Pattern.compile("arenas=\\$\\(\\((\\d+) \\* cores\\)\\)");
     private static final int CORES = 2;
     private static final Pattern ADVICE =
             Pattern.compile("It fits with (.*?) \\(about|; (quantization=\\w+) takes less");
@@ -69,6 +70,8 @@ class MemoryTest {
         assertThat(launcher.find()).isTrue();
         Matcher kept = KEPT.matcher(script);
         assertThat(kept.find()).isTrue();
+        Matcher arenas = ARENAS.matcher(script);
+        assertThat(arenas.find()).isTrue();
         boolean limited = settings.containsKey("memory_limit");
         if (!limited) {
             assertThat(launcher.find()).isTrue();
@@ -84,8 +87,8 @@ class MemoryTest {
         builder.environment()
                 .putAll(Map.of(
                         "GLIBC_TUNABLES",
-                        "glibc.malloc.arena_max=" + (limited ? 4 * CORES : CORES) + ":glibc.malloc."
-                                + launcher.group(1),
+                        "glibc.malloc.arena_max=" + (limited ? CORES * Integer.parseInt(arenas.group(1)) : CORES)
+                                + ":glibc.malloc." + launcher.group(1),
                         "ONEDNN_PRIMITIVE_CACHE_CAPACITY",
                         String.valueOf(CORES * Integer.parseInt(kept.group(1))),
                         "LRU_CACHE_CAPACITY",

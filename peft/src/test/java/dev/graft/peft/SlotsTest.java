@@ -69,6 +69,16 @@ class SlotsTest {
         }
     }
 
+    private static Selection adapter(Base base, String name) {
+        return Selection.of(Adapter.load(base, Bases.FIXTURES.resolve("adapters/llama-gqa/" + name)));
+    }
+
+    /** Texts, or their first tokens. */
+    private static Inputs batch(boolean single) {
+        Inputs texts = Bases.batch();
+        return single ? Inputs.of(texts.ids().narrow(1, 0, 1), texts.mask().narrow(1, 0, 1)) : texts;
+    }
+
     private static double difference(Hooks one, Hooks other) {
         return Bases.difference(
                 BASE.logits(Bases.batch(), Pass.inference(one)),
@@ -81,7 +91,7 @@ class SlotsTest {
     void anAdapterWhoseCopyFailsIsNotInItsSlot() {
         AtomicBoolean broken = new AtomicBoolean();
         Selection breaking = Selection.of(Adapter.create(BASE, new Breaking(broken), 3));
-        Selection lora = Selection.of(Adapter.load(BASE, Bases.FIXTURES.resolve("adapters/llama-gqa/lora")));
+        Selection lora = adapter(BASE, "lora");
         try (NoGrad off = new NoGrad();
                 Slots slots = new Slots(5)) {
             for (int row = 0; row < 5; row++) {
@@ -107,8 +117,8 @@ class SlotsTest {
     /** A pass may have some rows of the slots; what is more than low-rank updates has no seat. */
     @Test
     void neighboursHaveTheirOwnUpdates() {
-        Selection lora = Selection.of(Adapter.load(BASE, Bases.FIXTURES.resolve("adapters/llama-gqa/lora")));
-        Selection dora = Selection.of(Adapter.load(BASE, Bases.FIXTURES.resolve("adapters/llama-gqa/dora")));
+        Selection lora = adapter(BASE, "lora");
+        Selection dora = adapter(BASE, "dora");
         try (NoGrad off = new NoGrad();
                 Slots slots = new Slots(8)) {
             assertThat(slots.seat(1, lora)).isTrue();
@@ -130,11 +140,9 @@ class SlotsTest {
     void siblingsThatWerePutTogetherHaveTheirOwnUpdates(boolean single) {
         Base base = Base.load(Bases.FIXTURES.resolve("bases").resolve(Bases.LLAMA), Base.Options.DEFAULT);
         base.pack();
-        Inputs texts = Bases.batch();
-        Inputs batch =
-                single ? Inputs.of(texts.ids().narrow(1, 0, 1), texts.mask().narrow(1, 0, 1)) : texts;
+        Inputs batch = batch(single);
         List<Selection> adapters = Stream.of("lora", "lora-all-linear", "lora-patterns")
-                .map(name -> Selection.of(Adapter.load(base, Bases.FIXTURES.resolve("adapters/llama-gqa/" + name))))
+                .map(name -> adapter(base, name))
                 .toList();
         Selection[] rows = IntStream.range(0, (int) batch.ids().size(0))
                 .mapToObj(row -> row == 1 ? Selection.BASE : adapters.get(row % 3))
@@ -159,14 +167,12 @@ class SlotsTest {
     void rowsWithTheSameAdapterShareItsSeatAndGetWhatTheyGetAlone(boolean single) {
         Base base = Base.load(Bases.FIXTURES.resolve("bases").resolve(Bases.LLAMA), Base.Options.DEFAULT);
         base.pack();
-        Inputs texts = Bases.batch();
-        Inputs batch =
-                single ? Inputs.of(texts.ids().narrow(1, 0, 1), texts.mask().narrow(1, 0, 1)) : texts;
+        Inputs batch = batch(single);
         int count = (int) batch.ids().size(0);
         List<Selection> adapters = new ArrayList<>(List.of(Selection.BASE));
         for (int i = 0; i < 7; i++) {
             String name = List.of("lora", "lora-all-linear", "lora-patterns").get(i % 3);
-            adapters.add(Selection.of(Adapter.load(base, Bases.FIXTURES.resolve("adapters/llama-gqa/" + name))));
+            adapters.add(adapter(base, name));
         }
         Random random = new Random(4);
         try (NoGrad off = new NoGrad();
@@ -205,8 +211,7 @@ class SlotsTest {
         try (NoGrad off = new NoGrad();
                 Slots slots = new Slots(5)) {
             for (String name : List.of("lora-all-linear", "lora", "lora-patterns", "lora", "lora-all-linear")) {
-                Selection adapter =
-                        Selection.of(Adapter.load(base, Bases.FIXTURES.resolve("adapters/llama-gqa/" + name)));
+                Selection adapter = adapter(base, name);
                 try (Slots fresh = new Slots(5)) {
                     for (int row = 0; row < 5; row++) {
                         assertThat(slots.seat(row, adapter)).isTrue();
