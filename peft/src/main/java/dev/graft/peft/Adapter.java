@@ -117,8 +117,8 @@ public final class Adapter implements AutoCloseable {
     }
 
     /**
-     * Loads such a folder for what only acts, {@linkplain #freeze frozen}: on a base in bf16 plain LoRA is held in bf16 where each of its answers stays the
-     * same to the last bit (at other strengths than powers of two it is rounded once more). So it isn't to be merged, combined or saved.
+     * Loads such a folder for what only acts, {@linkplain #freeze frozen}: on a base in bf16 plain LoRA is held in bf16, which leaves each of its
+     * answers the same to the last bit. So it isn't to be merged, combined or saved.
      *
      * @throws dev.graft.formats.InputException likewise
      */

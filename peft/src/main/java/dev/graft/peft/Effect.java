@@ -4,6 +4,7 @@ import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.PromptTargets;
 import dev.graft.peft.inits.Factors;
+import dev.graft.tensor.ScaledFactors;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.IntFunction;
@@ -42,6 +43,11 @@ public sealed interface Effect {
 
         /** B and A with {@code ΔW = B A}, one row for each output, or null where the update has none or isn't linear. */
         default @Nullable Factors factors() {
+            return null;
+        }
+
+        /** The same, {@code ΔW = s · B A}, by tensors that the adapter holds; null where they would have to be made. */
+        default @Nullable ScaledFactors held() {
             return null;
         }
 

@@ -64,6 +64,9 @@ public final class Selection {
     private final boolean perRow;
     private final Hooks hooks;
 
+    /** What it does, once that is known to be low-rank updates whose factors its adapters hold. */
+    private volatile @Nullable LowRankStack held;
+
     private Selection(List<List<Active>> rows, boolean perRow) {
         this.rows = rows;
         this.perRow = perRow;
@@ -245,5 +248,16 @@ public final class Selection {
             throw new InputException("a selection by rows can't be merged: choose adapters for all rows");
         }
         return rows.get(0);
+    }
+
+    /** What it does, where that is low-rank updates of linear layers; null where it is something else too. To be closed by who asks. */
+    @Nullable
+    LowRankStack lowRank() {
+        LowRankStack known = held;
+        if (known == null) {
+            known = LowRankStack.of(stack());
+            held = known != null && known.made().isEmpty() ? known : null;
+        }
+        return known;
     }
 }

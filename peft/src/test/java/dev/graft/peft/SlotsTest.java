@@ -100,7 +100,7 @@ class SlotsTest {
             broken.set(true);
             for (int row = 0; row < 5; row++) {
                 int failing = row;
-                assertThatThrownBy(() -> slots.put(failing, breaking)).hasMessageContaining("size");
+                assertThatThrownBy(() -> slots.put(failing, breaking)).hasMessageContaining("don't fit");
                 assertThat(slots.at(row)).isSameAs(Selection.BASE);
             }
             assertThat(difference(slots.hooks(), Hooks.NONE)).isZero();
@@ -114,17 +114,17 @@ class SlotsTest {
         }
     }
 
-    /** A pass may have some rows of the slots; what is more than low-rank updates has no seat. */
+    /** A pass may have some rows of the slots; what is more than low-rank updates is not among them. */
     @Test
     void neighboursHaveTheirOwnUpdates() {
         Selection lora = adapter(BASE, "lora");
         Selection dora = adapter(BASE, "dora");
         try (NoGrad off = new NoGrad();
                 Slots slots = new Slots(8)) {
-            assertThat(slots.seat(1, lora)).isTrue();
-            assertThat(slots.seat(2, Selection.BASE)).isTrue();
-            assertThat(slots.seat(3, lora)).isTrue();
-            assertThat(slots.seat(4, dora)).isFalse();
+            assertThat(slots.putUpdates(1, lora)).isTrue();
+            assertThat(slots.putUpdates(2, Selection.BASE)).isTrue();
+            assertThat(slots.putUpdates(3, lora)).isTrue();
+            assertThat(slots.putUpdates(4, dora)).isFalse();
             assertThat(slots.at(4)).isSameAs(Selection.BASE);
 
             Selection each = Selection.rows(lora, Selection.BASE, lora, Selection.BASE, Selection.BASE);
@@ -150,7 +150,7 @@ class SlotsTest {
         try (NoGrad off = new NoGrad();
                 Slots slots = new Slots(rows.length)) {
             for (int row = 0; row < rows.length; row++) {
-                assertThat(slots.seat(row, rows[row])).isTrue();
+                assertThat(slots.putUpdates(row, rows[row])).isTrue();
             }
             Tensor expected =
                     base.logits(batch, Pass.inference(Selection.rows(rows).hooks()));
@@ -161,10 +161,10 @@ class SlotsTest {
         }
     }
 
-    /** In any order, with fewer seats than adapters that come and go; of single tokens too. */
+    /** In any order, with fewer rows than adapters that come and go; of single tokens too. */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void rowsWithTheSameAdapterShareItsSeatAndGetWhatTheyGetAlone(boolean single) {
+    void rowsGetWhatTheyGetAloneWhoeverElseHasTheirAdapter(boolean single) {
         Base base = Base.load(Bases.FIXTURES.resolve("bases").resolve(Bases.LLAMA), Base.Options.DEFAULT);
         base.pack();
         Inputs batch = batch(single);
@@ -184,10 +184,10 @@ class SlotsTest {
                             slots.leave(row);
                         }
                         Selection selection = adapters.get(random.nextInt(round < 6 ? 3 : adapters.size()));
-                        assertThat(slots.seat(row, selection)).isTrue();
+                        assertThat(slots.putUpdates(row, selection)).isTrue();
                         assertThat(slots.at(row)).isSameAs(selection);
                         if (row == round % count) {
-                            assertThat(fresh.seat(row, selection)).isTrue();
+                            assertThat(fresh.putUpdates(row, selection)).isTrue();
                         }
                     }
                     Tensor actual = base.logits(batch, Pass.inference(slots.hooks()));
@@ -214,8 +214,8 @@ class SlotsTest {
                 Selection adapter = adapter(base, name);
                 try (Slots fresh = new Slots(5)) {
                     for (int row = 0; row < 5; row++) {
-                        assertThat(slots.seat(row, adapter)).isTrue();
-                        assertThat(fresh.seat(row, adapter)).isTrue();
+                        assertThat(slots.putUpdates(row, adapter)).isTrue();
+                        assertThat(fresh.putUpdates(row, adapter)).isTrue();
                     }
                     Tensor expected = base.logits(Bases.batch(), Pass.inference(fresh.hooks()));
                     assertThat(base.logits(Bases.batch(), Pass.inference(slots.hooks()))

@@ -75,12 +75,12 @@ final class PromptPasses implements AutoCloseable {
             row.read = cache.read(adapter.revision(), prompt, row.cache());
             row.cached = row.read;
         }
-        boolean seated = slots(place).seat(slot(place), adapter.selection());
-        Hooks hooks = seated
+        boolean together = slots(place).putUpdates(slot(place), adapter.selection());
+        Hooks hooks = together
                 ? slots(place).hooks(slot(place), 1)
                 : adapter.selection().hooks();
         int end = row.chunked ? Math.min(prompt.length, row.read + size) : prompt.length;
-        return new Chunk(place, row, end, seated && row.chunked && steady, hooks);
+        return new Chunk(place, row, end, together && row.chunked && steady, hooks);
     }
 
     /** Whether one more chunk may be in a pass: that of the next place, unless it is to be found in the cache when the others are read. */

@@ -38,7 +38,6 @@ record TokenPasses(Base base, Generator generator) {
             passes.set(i, Pass.cached(row.ask.adapter().selection().hooks(), row.cache()));
         });
         try (Scope scope = new Scope()) {
-            slots.use(Collections.max(writing.keySet()) + 1);
             Pass pass = Pass.ragged(slots.hooks(), passes);
             Tensor mask = Tensors.ones(ScalarType.Long, TILE, 1);
             float[][] logits = generator.lastLogits(base.hidden(Inputs.of(Tensors.of(ids, TILE, 1), mask), pass), pass);

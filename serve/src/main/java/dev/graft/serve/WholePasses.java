@@ -5,7 +5,6 @@ import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.Task;
-import dev.graft.models.sites.Hooks;
 import dev.graft.models.tokenizers.Encoding;
 import dev.graft.peft.Selection;
 import dev.graft.peft.Slots;
@@ -14,9 +13,7 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.stream.Collectors;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** Runs whole texts through the base, several in a pass, each with its adapter. Used by one thread at a time. */
@@ -39,12 +36,15 @@ final class WholePasses implements AutoCloseable {
         try (Inference mode = new Inference();
                 Scope scope = new Scope()) {
             WholeText first = texts.get(0);
-            List<WholeText> rows = first.alone() ? texts : seated(texts);
-            Hooks hooks = first.alone() ? selection(first).hooks() : slots.hooks();
-            Pass pass = Pass.inference(hooks);
-            Hidden hidden = base.hidden(inputs(rows), pass);
-            for (int row = 0; row < rows.size(); row++) {
-                WholeText text = rows.get(row);
+            if (!first.alone()) {
+                for (int row = 0; row < texts.size(); row++) {
+                    slots.put(row, selection(texts.get(row)));
+                }
+            }
+            Pass pass = Pass.inference(first.alone() ? selection(first).hooks() : slots.hooks());
+            Hidden hidden = base.hidden(inputs(texts), pass);
+            for (int row = 0; row < texts.size(); row++) {
+                WholeText text = texts.get(row);
                 Hidden own = new Hidden(
                         hidden.last().narrow(0, row, 1), hidden.mask().narrow(0, row, 1), hidden.prompt(), List.of());
                 text.request().take(text.place(), answer(own, text, first.alone() ? pass : head(text)));
@@ -95,21 +95,6 @@ final class WholePasses implements AutoCloseable {
             vector[i] = (float) (sum[i] / length);
         }
         return vector;
-    }
-
-    /** The texts in the order of the rows that they get: those with one adapter are neighbours. */
-    private List<WholeText> seated(List<WholeText> texts) {
-        List<WholeText> rows = texts.stream()
-                .collect(Collectors.groupingBy(WholePasses::selection, LinkedHashMap::new, Collectors.toList()))
-                .values()
-                .stream()
-                .flatMap(List::stream)
-                .toList();
-        for (int row = 0; row < rows.size(); row++) {
-            slots.put(row, selection(rows.get(row)));
-        }
-        slots.use(rows.size());
-        return rows;
     }
 
     private static Selection selection(WholeText text) {

@@ -32,11 +32,6 @@ record Grid(long count, long rows, long columns, long next, long row, long colum
         return apart && (byRows() || row == 1 && column >= rows);
     }
 
-    /** The same of a batch of one matrix, many times. */
-    boolean isPlainAndShared() {
-        return count > 1 && next == 0 && new Grid(0, rows, columns, 0, row, column).isPlain();
-    }
-
     boolean byRows() {
         return column == 1 && row >= columns;
     }

@@ -365,30 +365,49 @@ final class Kernels {
     static native void softmaxBackward(long p, long dp, int bf16, long rows, long keys, int threads);
 
     /**
-     * {@code y = (x A) B} of texts of one token with the matrices of a row each, by blocks of y.
+     * {@code z = scale · A x} and {@code y = B z} of rows of x, for each of some layers, side by side.
      *
-     * @param next how many values behind a text's x that of the next one begins
-     * @param a {@code [.., in, narrow]}
-     * @param b {@code [.., blocks, rank, width]}
-     * @param rows int64 {@code [texts]}: whose matrices a text has; below 0 its y is 0
-     * @param places int64 {@code [blocks]}: where the numbers for a block begin among those that A gives
-     * @param z room for those, {@code [texts, narrow]}
+     * @param next how many values behind a row of x the next one begins
+     * @param factors int64 {@code [texts, layers, 4]}: where A {@code [rank, in]} is, 0 for none, and B {@code [out, rank]}, the rank, and the bits of the scale
+     * @param outs int64 {@code [layers]}
+     * @param z room for {@code [rows, layers, most]}
+     * @param tokens rows of a text
+     * @param most a multiple of 16 that no rank is above
+     * @param width of y
      */
     static native void updates(
             int bf16,
             long x,
             long next,
-            long a,
-            long b,
+            long factors,
+            long outs,
+            long z,
+            long y,
             long rows,
-            long places,
+            long tokens,
+            long layers,
+            long in,
+            long most,
+            long width,
+            int threads);
+
+    /**
+     * The same by products of whole texts in bf16, x {@code [texts, tokens, in]}. Sums over ranks above 1,536 are rounded in between.
+     *
+     * @param sums room for {@code [texts, tokens, most]} in fp32, z likewise in bf16
+     */
+    static native void updatesOfTexts(
+            long x,
+            long factors,
+            long outs,
+            long sums,
             long z,
             long y,
             long texts,
+            long tokens,
+            long layers,
             long in,
-            long narrow,
-            long blocks,
-            long rank,
+            long most,
             long width,
             int threads);
 }

@@ -223,23 +223,6 @@ final class OneDnn {
         }
     }
 
-    /**
-     * The transposes of matrices that stand one after another.
-     *
-     * @param next how many values behind a transpose's first one that of the next stands
-     * @param row the same of its rows
-     */
-    private record Transposing(
-            ScalarType from, ScalarType to, long count, long rows, long columns, long next, long row, int threads)
-            implements Compiled.Shape {
-        @Override
-        public Compiled made() {
-            memory.desc x = new memory.desc(new long[] {count, columns, rows}, values(from), format_tag.acb);
-            memory.desc y = new memory.desc(new long[] {count, columns, rows}, values(to), new long[] {next, row, 1});
-            return Compiled.reordering(x, y);
-        }
-    }
-
     /** W put in the order in which products read it. */
     private record Packing(Matrix matrix, int threads) implements Compiled.Shape {
         @Override
@@ -412,36 +395,6 @@ final class OneDnn {
             Int8 shape =
                     new Int8(values(y.scalar_type()), x.size(0), x.size(1), w.size(1), columns, sum, Natives.threads());
             TRAINED.run(shape, x, w, y, rowFactors, columnFactors);
-        }
-    }
-
-    /**
-     * Writes the transposes of matrices over others, rounded to their type.
-     *
-     * @param x fp32 or bf16 {@code [n, rows, columns]}
-     * @param y fp32 or bf16 {@code [n, columns, rows]}, the values of a row one after another
-     */
-    static void transpose(Tensor x, Tensor y) {
-        if (x.dim() != 3
-                || y.dim() != 3
-                || y.size(0) != x.size(0)
-                || y.size(1) != x.size(2)
-                || y.size(2) != x.size(1)
-                || y.stride(2) != 1) {
-            throw new IllegalArgumentException(Arrays.toString(Tensors.shape(y))
-                    + " has no place for the transposes of " + Arrays.toString(Tensors.shape(x)));
-        }
-        try (Scope scope = new Scope()) {
-            Transposing shape = new Transposing(
-                    x.scalar_type().intern(),
-                    y.scalar_type().intern(),
-                    x.size(0),
-                    x.size(1),
-                    x.size(2),
-                    y.stride(0),
-                    y.stride(1),
-                    Natives.threads());
-            SERVED.run(shape, x.contiguous(), y);
         }
     }
 

@@ -88,14 +88,9 @@ final class Tiles {
         return Ops.to(y, ScalarType.BFloat16);
     }
 
-    /** Writes products of a {@code [n, rows, in]} and b {@code [n, in, out]} into y {@code [n, rows, out]}, bf16 or fp32. */
-    static void products(Tensor a, Tensor b, Tensor y) {
-        run(a, b, null, y, false);
-    }
-
     private static void run(Tensor a, Tensor b, @Nullable Tensor bias, Tensor y, boolean sum) {
         Tensor left = Grid.of(a).isPlain() ? a : a.contiguous();
-        Tensor right = Grid.of(b).isPlain() || Grid.of(b).isPlainAndShared() ? b : b.contiguous();
+        Tensor right = Grid.of(b).isPlain() ? b : b.contiguous();
         Tensor added = bias == null ? null : bias.contiguous();
         Grid first = Grid.of(left);
         Grid second = Grid.of(right);

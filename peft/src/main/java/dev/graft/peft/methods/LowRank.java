@@ -19,6 +19,7 @@ import dev.graft.tensor.Fused;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
+import dev.graft.tensor.ScaledFactors;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
@@ -61,14 +62,11 @@ record LowRank(
     }
 
     /**
-     * The same for what asks no more of A and B than their products in the layer's type: one that is served holds them in bf16 where the layer is of it and that
-     * changes no answer, since s is a power of two.
+     * The same for what asks no more of A and B than their products in the layer's type: one that is served holds them in it where the layer is in bf16.
      */
     static LowRank ofProducts(Grafter g, Linear site, LoraConfig config) {
-        double s = config.scaling(site.name());
-        boolean same = site.type().value == ScalarType.BFloat16.value
-                && Math.abs(s) == Math.scalb(1.0, Math.getExponent(s))
-                && config.init().offset() == LoraInit.Offset.NONE;
+        boolean same =
+                site.type().value == ScalarType.BFloat16.value && config.init().offset() == LoraInit.Offset.NONE;
         return of(g, site, config, true, g.serves() && same ? ScalarType.BFloat16 : g.type());
     }
 
@@ -275,6 +273,12 @@ record LowRank(
             return new Factors(down, up);
         }
         return new Factors(Ops.cat(0, down, start.a()), Ops.cat(1, up, Ops.scale(start.b(), -scaling)));
+    }
+
+    @Override
+    public @Nullable ScaledFactors held() {
+        boolean plain = site instanceof Linear && start == null && a.is_contiguous() && b.is_contiguous();
+        return plain ? new ScaledFactors(a, b, scaling) : null;
     }
 
     @Override
