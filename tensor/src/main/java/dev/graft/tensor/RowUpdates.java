@@ -33,6 +33,8 @@ public final class RowUpdates implements AutoCloseable {
     private final LongBuffer entries;
     private final LongPointer widths;
 
+    private @Nullable Tensor room;
+
     /** No rank was above it. */
     private long most = LANES;
 
@@ -106,12 +108,25 @@ public final class RowUpdates implements AutoCloseable {
                 inTiles(typed.contiguous(), first, y);
             } else if (Kernels.takes(typed)) {
                 boolean single = x.size(1) == 1 && x.stride(2) == 1;
-                inRows(single ? typed : typed.contiguous(), first, y);
+                inRows(single ? typed : typed.contiguous(), first, y, scope);
             } else {
                 inParts(typed, first, y);
             }
         }
         return y;
+    }
+
+    /** Room for so many numbers, the same in each product. */
+    private Tensor room(Scope scope, long numbers) {
+        Tensor known = room;
+        if (known == null || known.numel() < numbers) {
+            if (known != null) {
+                known.close();
+            }
+            known = scope.release(Tensors.empty(type, numbers));
+            room = known;
+        }
+        return known;
     }
 
     private void inTiles(Tensor x, int first, Tensor y) {
@@ -136,9 +151,9 @@ public final class RowUpdates implements AutoCloseable {
         Kernels.keep(x, sums, z, y, this);
     }
 
-    private void inRows(Tensor x, int first, Tensor y) {
+    private void inRows(Tensor x, int first, Tensor y, Scope scope) {
         long rows = x.size(0) * x.size(1);
-        Tensor z = Tensors.empty(type, rows, outs.length, most);
+        Tensor z = room(scope, rows * outs.length * most);
         Kernels.updates(
                 Kernels.flag(x),
                 Kernels.at(x),
@@ -182,5 +197,8 @@ public final class RowUpdates implements AutoCloseable {
     public void close() {
         table.close();
         widths.close();
+        if (room != null) {
+            room.close();
+        }
     }
 }

@@ -46,9 +46,9 @@ final class Tiles {
         if (x.numel() == 0) {
             return;
         }
-        Tensor rows = x.contiguous();
+        Tensor rows = x.is_contiguous() ? x : x.contiguous();
         Tensor added = bias == null ? null : bias.contiguous();
-        Tensor before = sum == null ? null : sum.contiguous();
+        Tensor before = sum == null || sum.is_contiguous() ? sum : sum.contiguous();
         Kernels.linear(
                 rows.data_ptr().address(),
                 packed.data_ptr().address(),
