@@ -11,6 +11,7 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Objects;
@@ -139,12 +140,14 @@ public final class Attend {
         Tensor k = seen[0];
         Tensor v = seen[1];
         Tape tape = pass.tape();
-        if (tape == null && isPlain(site, q, k, mask)) {
+        if (tape == null && isPlain(site, q, k, mask) && mask.texts() == null) {
             Tensor additive = mask.additive();
             Tensor adds = additive == null ? null : AttentionChunk.ofQueries(additive, 0, q.size(2));
-            return Ops.attention(q, k, v, adds, site.scale())
-                    .transpose(1, 2)
-                    .reshape(q.size(0), q.size(2), q.size(1) * q.size(3));
+            return plain(site, q, k, v, adds);
+        }
+        int[] ends = tape == null ? ends(site, q, k, mask) : null;
+        if (ends != null) {
+            return ofTexts(site, q, k, v, ends);
         }
         double p = pass.isTraining() && !Dropout.isOff() ? dropout : 0;
         Work work = Work.of(site, AttentionChunk.of(q, k, mask, pass), p);
@@ -186,13 +189,50 @@ public final class Attend {
         }
     }
 
-    /** Whether libtorch's own operation attends the same, which is faster in fp32 and far slower in bf16. */
+    private static Tensor plain(Attention site, Tensor q, Tensor k, Tensor v, @Nullable Tensor additive) {
+        return Ops.attention(q, k, v, additive, site.scale())
+                .transpose(1, 2)
+                .reshape(q.size(0), q.size(2), q.size(1) * q.size(3));
+    }
+
+    /** Texts that stand one after another in a row, each as if it were alone; zeros for padding behind them. */
+    private static Tensor ofTexts(Attention site, Tensor q, Tensor k, Tensor v, int[] ends) {
+        List<Tensor> texts = new ArrayList<>();
+        long from = 0;
+        for (int end : ends) {
+            long length = end - from;
+            texts.add(
+                    plain(site, q.narrow(2, from, length), k.narrow(2, from, length), v.narrow(2, from, length), null));
+            from = end;
+        }
+        if (from < q.size(2)) {
+            texts.add(Tensors.zeros(q.scalar_type(), 1, q.size(2) - from, q.size(1) * q.size(3)));
+        }
+        return Ops.cat(1, texts.toArray(Tensor[]::new));
+    }
+
+    /** Where the texts of the only row end, where libtorch's own operation attends the same in each; else null. */
+    private static int @Nullable [] ends(Attention site, Tensor q, Tensor k, AttentionMask mask) {
+        AttentionMask.Texts texts = mask.texts();
+        boolean plain = texts != null
+                && texts.ends().length == 1
+                && texts.prompt() == 0
+                && k.size(2) == q.size(2)
+                && isPlain(site, q, k, mask);
+        if (texts == null || !plain) {
+            return null;
+        }
+        long tokens = q.size(2) - mask.padding()[0];
+        int[] ends = Arrays.stream(texts.ends()[0]).filter(end -> end <= tokens).toArray();
+        return ends.length > 0 && ends[ends.length - 1] == tokens ? ends : null;
+    }
+
+    /** Whether libtorch's own operation attends the same within a text, which is faster in fp32 and far slower in bf16. */
     private static boolean isPlain(Attention site, Tensor q, Tensor k, AttentionMask mask) {
         return q.scalar_type().value == ScalarType.Float.value
                 && q.size(1) == k.size(1)
                 && site.cap() == null
                 && !mask.causal()
-                && mask.texts() == null
                 && mask.sees() == null
                 && mask.alibi() == null;
     }

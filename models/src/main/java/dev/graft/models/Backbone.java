@@ -52,6 +52,14 @@ public interface Backbone {
         return false;
     }
 
+    /**
+     * Whether several texts may stand in a row in inference, in fp32 and without prompts, and each gets what it gets alone: to the last bit, where products
+     * give rows that ({@link Base#rowsAreSteady}).
+     */
+    default boolean packsExactly() {
+        return false;
+    }
+
     /** Whether a prompt or prefix may stand once before the texts of a row, each of which reads on from it as if it were alone. */
     default boolean sharesPrompts() {
         return packs();

@@ -10,7 +10,9 @@ import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import java.util.Arrays;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -94,5 +96,57 @@ class PackedBaseTest {
 
     private static double distance(Tensor a, Tensor b) {
         return Tensors.item(a.sub(b).norm().div(b.norm()));
+    }
+
+    /** With padding behind them and without. */
+    @ParameterizedTest
+    @ValueSource(strings = {"bert-base", "roberta-mlm", "xlm-roberta-tokcls", "electra-mlm", "distilbert-mlm"})
+    void textsInARowGetWhatTheyGetAlone(String family) {
+        Base base = Base.load(Fixtures.folder(family));
+        base.pack();
+        Assumptions.assumeTrue(base.rowsAreSteady(), "no packed products in this processor");
+        assertThat(base.backbone().packsExactly()).isTrue();
+        int[] lengths = {5, 1, 9, 2};
+        for (int padding : new int[] {0, 3}) {
+            int width = IntStream.of(lengths).sum() + padding;
+            long[] ids = new Random(width)
+                    .longs(width, 5, base.backbone().vocabSize())
+                    .toArray();
+            long[] mask = new long[width];
+            long[] positions = new long[width];
+            long[] segments = new long[width];
+            Arrays.fill(segments, lengths.length);
+            int start = 0;
+            for (int text = 0; text < lengths.length; text++) {
+                for (int i = 0; i < lengths[text]; i++) {
+                    mask[start + i] = 1;
+                    positions[start + i] = i;
+                    segments[start + i] = text;
+                }
+                start += lengths[text];
+            }
+            try (NoGrad off = new NoGrad();
+                    Scope scope = new Scope()) {
+                Inputs row = new Inputs(
+                        Tensors.of(ids, 1, width),
+                        Tensors.of(mask, 1, width),
+                        null,
+                        Tensors.of(positions, 1, width),
+                        null,
+                        null,
+                        Tensors.of(segments, 1, width));
+                Tensor all = base.hidden(row, Pass.inference(Hooks.NONE)).last();
+                start = 0;
+                for (int length : lengths) {
+                    long[][] own = {Arrays.copyOfRange(ids, start, start + length)};
+                    Tensor alone = base.hidden(Inputs.of(own), Pass.inference(Hooks.NONE))
+                            .last();
+                    assertThat(alone.equal(all.narrow(1, start, length)))
+                            .as("%d tokens, %d of padding", length, padding)
+                            .isTrue();
+                    start += length;
+                }
+            }
+        }
     }
 }

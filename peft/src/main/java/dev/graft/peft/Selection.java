@@ -250,6 +250,21 @@ public final class Selection {
         return rows.get(0);
     }
 
+    /** Whether all that it does is low-rank updates of linear layers, by factors that its adapters hold. */
+    public boolean isLowRank() {
+        LowRankStack stack = held == null && stack().stream().allMatch(Selection::isHeld) ? lowRank() : null;
+        if (stack != null) {
+            stack.close();
+        }
+        return held != null;
+    }
+
+    private static boolean isHeld(Active active) {
+        return active.adapter.sites().stream()
+                .flatMap(site -> active.effects(site).stream())
+                .allMatch(effect -> effect instanceof Effect.Delta delta && delta.held() != null);
+    }
+
     /** What it does, where that is low-rank updates of linear layers; null where it is something else too. To be closed by who asks. */
     @Nullable
     LowRankStack lowRank() {

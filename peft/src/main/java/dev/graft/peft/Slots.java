@@ -149,18 +149,33 @@ public final class Slots implements AutoCloseable {
         return Grafted.apart(List.of(), rows(first, count));
     }
 
+    /**
+     * What a pass calls whose only row has the texts of the first rows one after another, and padding behind them; all of them have {@linkplain #putUpdates updates}; holds until one of
+     * them changes.
+     *
+     * @param lengths tokens of each text
+     */
+    public Hooks hooks(int[] lengths) {
+        Rows rows = rows(0, lengths.length);
+        return Grafted.apart(List.of(), rows == null ? null : new Rows(0, lengths.length, lengths.clone()));
+    }
+
     private @Nullable Rows rows(int first, int count) {
-        return Arrays.stream(stacks, first, first + count).anyMatch(Objects::nonNull) ? new Rows(first, count) : null;
+        boolean some = Arrays.stream(stacks, first, first + count).anyMatch(Objects::nonNull);
+        return some ? new Rows(first, count, null) : null;
     }
 
     /** The low-rank updates of the rows of a pass. */
     final class Rows {
         private final int first;
         private final int count;
+        private final int @Nullable [] lengths;
 
-        private Rows(int first, int count) {
+        /** @param lengths of texts that stand in one row, or null where each has its own */
+        private Rows(int first, int count, int @Nullable [] lengths) {
             this.first = first;
             this.count = count;
+            this.lengths = lengths;
         }
 
         boolean actOn(Site site) {
@@ -189,7 +204,10 @@ public final class Slots implements AutoCloseable {
         }
 
         private @Nullable Tensor added(@Nullable RowUpdates updates, Tensor x) {
-            return updates != null && updates.actOn(first, (int) x.size(0)) ? updates.times(x, first) : null;
+            if (updates == null || !updates.actOn(first, lengths == null ? (int) x.size(0) : count)) {
+                return null;
+            }
+            return lengths == null ? updates.times(x, first) : updates.times(x, first, lengths);
         }
     }
 

@@ -14,6 +14,7 @@ import dev.graft.peft.methods.Lora;
 import dev.graft.peft.methods.LoraConfig;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Numerics;
+import dev.graft.tensor.Rng;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -226,6 +227,36 @@ class SlotsTest {
                             .isFalse();
                 }
             }
+        }
+    }
+
+    /** Of any lengths, and padding behind them. */
+    @Test
+    void textsOfOneRowHaveTheirOwnUpdates() {
+        Selection lora = adapter(BASE, "lora");
+        int[] lengths = {3, 1, 4};
+        Linear site = BASE.sites().stream()
+                .filter(Linear.class::isInstance)
+                .map(Linear.class::cast)
+                .filter(linear -> linear.name().endsWith("q_proj"))
+                .findFirst()
+                .orElseThrow();
+        try (NoGrad off = new NoGrad();
+                Slots slots = new Slots(3)) {
+            slots.put(0, lora);
+            slots.put(2, lora);
+            Tensor x = Rng.of(1, "x").normal(0, 1, 1, 10, site.in());
+            Tensor all = slots.hooks(lengths).linear(site, x, Pass.inference(Hooks.NONE));
+            Tensor adapted = lora.hooks().linear(site, x, Pass.inference(Hooks.NONE));
+            Tensor frozen = site.apply(x, Pass.inference(Hooks.NONE));
+            int start = 0;
+            for (Tensor wanted : List.of(
+                    adapted.narrow(1, 0, 3), frozen.narrow(1, 3, 1), adapted.narrow(1, 4, 4), frozen.narrow(1, 8, 2))) {
+                Tensor own = all.narrow(1, start, wanted.size(1));
+                assertThat(own.sub(wanted).abs().max().item_double()).isLessThan(1e-4);
+                start += (int) wanted.size(1);
+            }
+            assertThat(adapted.sub(frozen).abs().max().item_double()).isGreaterThan(1e-3);
         }
     }
 }

@@ -5,6 +5,7 @@ import dev.graft.models.Base;
 import dev.graft.models.Task;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Queue;
 import java.util.Set;
@@ -41,6 +42,9 @@ public final class EncoderEngine implements Worker {
     /** The least texts that a pass takes where there are more. */
     private static final int FEW = 8;
 
+    /** Which part of the time that texts took is waited for others. */
+    private static final int WAITED = 16;
+
     private final Base base;
     private final Options options;
     private final Engine.Observer observer;
@@ -51,6 +55,11 @@ public final class EncoderEngine implements Worker {
     private final List<WholePasses> passes = new ArrayList<>();
 
     private final Thread thread;
+
+    /** How many requests had a text among those read last, and how many nanoseconds that took. Used by the engine's thread. */
+    private int asking;
+
+    private long took;
 
     /**
      * How much is done at once.
@@ -150,6 +159,7 @@ public final class EncoderEngine implements Worker {
             boolean steady =
                     cores.count() > 1 && base.rowsAreSteady() && SteadyProducts.onAnyCores(base, 4, 16, 32, 128);
             while (admit()) {
+                long start = System.nanoTime();
                 List<WholeText> texts = reading.stream()
                         .filter(text -> text.width() <= SHORT || steady && !text.alone())
                         .toList();
@@ -158,6 +168,7 @@ public final class EncoderEngine implements Worker {
                 }
                 // What is left of them; on all cores.
                 WholeText.batches(reading, rows, options.tokens).forEach(batch -> read(batch, passes.get(0)));
+                took = System.nanoTime() - start;
             }
         } catch (RuntimeException | Error broken) {
             LOG.error("the engine stopped", broken);
@@ -174,12 +185,13 @@ public final class EncoderEngine implements Worker {
      * @param steady whether it doesn't show: then a pass without company has all cores
      */
     private void readOnCores(List<WholeText> texts, boolean steady) {
-        int all = texts.stream().mapToInt(WholeText::width).sum();
-        int share = Math.min(options.tokens, (all + cores.count() - 1) / cores.count());
+        boolean oneRow = texts.get(0).kind() == WholeText.Kind.ONE_ROW
+                && WholeText.batches(texts, rows, options.tokens).size() == 1;
+        int parts = steady && oneRow ? 1 : cores.count();
+        int share = Math.min(options.tokens, (WholeText.tokens(texts) + parts - 1) / parts);
         // The longest first, so that the cores finish at about the same time.
         Queue<List<WholeText>> left = new ConcurrentLinkedQueue<>(WholeText.batches(texts, rows, share).stream()
-                .sorted(Comparator.comparingInt(
-                        (List<WholeText> batch) -> -batch.size() * batch.get(0).width()))
+                .sorted(Comparator.comparingInt(batch -> -WholeText.tokens(batch)))
                 .toList());
         if (left.size() == 1 && steady && !texts.get(0).alone()) {
             read(left.remove(), passes.get(0));
@@ -198,6 +210,9 @@ public final class EncoderEngine implements Worker {
             if (!queue.await(() -> true)) {
                 return false;
             }
+            // Who was answered last may well ask again.
+            queue.gather(asking, took / WAITED);
+            Set<WholeText.Request> requests = new HashSet<>();
             int tokens = 0;
             for (WholeText text = queue.poll(); text != null; text = tokens < options.tokens ? queue.poll() : null) {
                 if (text.request().isGone()) {
@@ -205,10 +220,12 @@ public final class EncoderEngine implements Worker {
                     continue;
                 }
                 reading.add(text);
+                requests.add(text.request());
                 tokens += text.width();
                 queue.charge(text.tenant(), text.width());
                 observer.began(text.request().ask.adapter(), System.nanoTime() - text.request().asked);
             }
+            asking = requests.size();
             return true;
         }
     }

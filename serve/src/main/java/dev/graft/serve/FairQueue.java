@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.function.IntSupplier;
@@ -79,6 +80,19 @@ final class FairQueue<T> {
             }
         }
         return true;
+    }
+
+    /** Waits for so many to be there, at most so many nanoseconds. */
+    synchronized void gather(int wanted, long most) {
+        long end = System.nanoTime() + most;
+        for (long left = most; size < wanted && !stopped && left > 0; left = end - System.nanoTime()) {
+            try {
+                TimeUnit.NANOSECONDS.timedWait(this, left);
+            } catch (InterruptedException stop) {
+                Thread.currentThread().interrupt();
+                return;
+            }
+        }
     }
 
     /**

@@ -5,6 +5,7 @@ import dev.graft.models.Hidden;
 import dev.graft.models.Inputs;
 import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.sites.Hooks;
 import dev.graft.models.tokenizers.Encoding;
 import dev.graft.peft.Selection;
 import dev.graft.peft.Slots;
@@ -31,7 +32,7 @@ final class WholePasses implements AutoCloseable {
         this.slots = new Slots(count);
     }
 
-    /** Reads texts of one width, and hands their answers to their requests. */
+    /** Reads texts that may share a pass, and hands their answers to their requests. */
     void read(List<WholeText> texts) {
         try (Inference mode = new Inference();
                 Scope scope = new Scope()) {
@@ -41,20 +42,36 @@ final class WholePasses implements AutoCloseable {
                     slots.put(row, selection(texts.get(row)));
                 }
             }
-            Pass pass = Pass.inference(first.alone() ? selection(first).hooks() : slots.hooks());
-            Hidden hidden = base.hidden(inputs(texts), pass);
-            for (int row = 0; row < texts.size(); row++) {
-                WholeText text = texts.get(row);
-                Hidden own = new Hidden(
-                        hidden.last().narrow(0, row, 1), hidden.mask().narrow(0, row, 1), hidden.prompt(), List.of());
+            boolean oneRow = first.kind() == WholeText.Kind.ONE_ROW && texts.size() > 1;
+            Hooks hooks = first.alone()
+                    ? selection(first).hooks()
+                    : oneRow
+                            ? slots.hooks(
+                                    texts.stream().mapToInt(WholeText::width).toArray())
+                            : slots.hooks();
+            Pass pass = Pass.inference(hooks);
+            Hidden hidden = base.hidden(oneRow ? row(texts) : rows(texts), pass);
+            long start = 0;
+            for (int i = 0; i < texts.size(); i++) {
+                WholeText text = texts.get(i);
+                Hidden own = oneRow ? part(hidden, 1, start, text.width()) : part(hidden, 0, i, 1);
                 text.request().take(text.place(), answer(own, text, first.alone() ? pass : head(text)));
                 observer.read(text.request().ask.adapter(), text.encoding().length());
+                start += text.width();
             }
         } finally {
             for (int row = 0; row < count; row++) {
                 slots.leave(row);
             }
         }
+    }
+
+    private static Hidden part(Hidden hidden, int dimension, long start, long length) {
+        return new Hidden(
+                hidden.last().narrow(dimension, start, length),
+                hidden.mask().narrow(dimension, start, length),
+                hidden.prompt(),
+                List.of());
     }
 
     private static Pass head(WholeText text) {
@@ -101,7 +118,8 @@ final class WholePasses implements AutoCloseable {
         return text.request().ask.adapter().selection();
     }
 
-    private static Inputs inputs(List<WholeText> texts) {
+    /** A row for each text. */
+    private static Inputs rows(List<WholeText> texts) {
         int width = texts.get(0).width();
         long[] ids = new long[texts.size() * width];
         long[] types = new long[ids.length];
@@ -117,6 +135,36 @@ final class WholePasses implements AutoCloseable {
         long rows = texts.size();
         return new Inputs(
                 Tensors.of(ids, rows, width), Tensors.of(mask, rows, width), Tensors.of(types, rows, width), null);
+    }
+
+    /** All texts in one row, and padding behind them. */
+    private static Inputs row(List<WholeText> texts) {
+        int width = WholeText.row(WholeText.tokens(texts));
+        long[] ids = new long[width];
+        long[] mask = new long[width];
+        long[] types = new long[width];
+        long[] positions = new long[width];
+        long[] segments = new long[width];
+        Arrays.fill(segments, texts.size());
+        int at = 0;
+        for (int number = 0; number < texts.size(); number++) {
+            Encoding text = texts.get(number).encoding();
+            for (int i = 0; i < text.length(); i++, at++) {
+                ids[at] = text.ids()[i];
+                mask[at] = 1;
+                types[at] = text.typeIds()[i];
+                positions[at] = i;
+                segments[at] = number;
+            }
+        }
+        return new Inputs(
+                Tensors.of(ids, 1, width),
+                Tensors.of(mask, 1, width),
+                Tensors.of(types, 1, width),
+                Tensors.of(positions, 1, width),
+                null,
+                null,
+                Tensors.of(segments, 1, width));
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.graft.serve;
 
 import dev.graft.models.Base;
 import dev.graft.models.tokenizers.Encoding;
+import dev.graft.tensor.Numerics;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -11,11 +12,20 @@ import java.util.Map;
  * One of the texts of a request.
  *
  * @param place which one
- * @param width how many tokens its row of a pass has, padding included: a function of its length alone, so that the row has one shape in any
- *     company
- * @param alone whether it has a pass of its own
+ * @param width how many tokens it takes in a pass, padding included: a function of its length alone, so that its row has one shape in any company
+ * @param kind which texts it shares passes with
  */
-record WholeText(Request request, int place, int width, boolean alone) {
+record WholeText(Request request, int place, int width, Kind kind) {
+    /** Which texts may be in a pass. */
+    enum Kind {
+        /** One alone. */
+        ALONE,
+        /** Those of one width, each in a row. */
+        ROWS,
+        /** Those of any width, all in one row. */
+        ONE_ROW
+    }
+
     /** What is known of a request until all its texts are read. Used by the engine's thread. */
     static final class Request {
         final EncoderAsk ask;
@@ -72,19 +82,36 @@ record WholeText(Request request, int place, int width, boolean alone) {
         boolean alone = !base.rowsAreSteady()
                 || !adapter.isLocal(base)
                 || adapter.selection().looksAhead();
+        boolean packs = base.backbone().packsExactly()
+                && base.numerics().equals(Numerics.FP32)
+                && adapter.selection().isLowRank();
         List<WholeText> texts = new ArrayList<>();
         for (int place = 0; place < request.ask.texts().size(); place++) {
             int length = request.ask.texts().get(place).length();
-            boolean own = alone || length > base.backbone().steadyPositions();
-            int width = Math.min(padded(length), base.backbone().steadyPositions());
-            texts.add(new WholeText(request, place, own ? length : width, own));
+            if (alone || length > base.backbone().steadyPositions()) {
+                texts.add(new WholeText(request, place, length, Kind.ALONE));
+            } else if (packs) {
+                texts.add(new WholeText(request, place, length, Kind.ONE_ROW));
+            } else {
+                int width = Math.min(padded(length), base.backbone().steadyPositions());
+                texts.add(new WholeText(request, place, width, Kind.ROWS));
+            }
         }
         return texts;
     }
 
     /** Longer texts are padded by more, up to about a sixth, so that texts of nearly one length can share a pass. */
     private static int padded(int length) {
-        int step = length <= 32 ? 4 : length <= 64 ? 8 : length <= 128 ? 16 : 32;
+        return padded(length, length <= 128 ? 16 : 32);
+    }
+
+    /** How long a row is that holds so many tokens of texts: products are compiled for each length. */
+    static int row(int tokens) {
+        return padded(tokens, 16);
+    }
+
+    private static int padded(int length, int most) {
+        int step = length <= 32 ? 4 : length <= 64 ? 8 : most;
         return (length + step - 1) / step * step;
     }
 
@@ -96,19 +123,29 @@ record WholeText(Request request, int place, int width, boolean alone) {
         return request.ask.tenant();
     }
 
-    /** Shares texts out in passes of one width, in the order in which they came. */
+    boolean alone() {
+        return kind == Kind.ALONE;
+    }
+
+    /** Tokens of a pass. */
+    static int tokens(List<WholeText> batch) {
+        return batch.stream().mapToInt(WholeText::width).sum();
+    }
+
+    /** Shares texts out in passes, in the order in which they came. */
     static List<List<WholeText>> batches(List<WholeText> texts, int rows, int tokens) {
         Map<Integer, List<WholeText>> filling = new LinkedHashMap<>();
         List<List<WholeText>> batches = new ArrayList<>();
         for (WholeText text : texts) {
-            if (text.alone) {
+            if (text.alone()) {
                 batches.add(List.of(text));
                 continue;
             }
-            List<WholeText> batch = filling.get(text.width);
-            if (batch == null || batch.size() == rows || (batch.size() + 1) * text.width > tokens) {
+            int key = text.kind == Kind.ONE_ROW ? 0 : text.width;
+            List<WholeText> batch = filling.get(key);
+            if (batch == null || batch.size() == rows || tokens(batch) + text.width > tokens) {
                 batch = new ArrayList<>();
-                filling.put(text.width, batch);
+                filling.put(key, batch);
                 batches.add(batch);
             }
             batch.add(text);

@@ -68,6 +68,7 @@ class EncoderInvarianceTest {
         "bert-base, FEATURE_EXTRACTION, bf16, lora lora-all-linear",
         "modernbert-mlm, FEATURE_EXTRACTION, fp32,",
         "roberta-mlm, FEATURE_EXTRACTION, bf16,",
+        "roberta-mlm, FEATURE_EXTRACTION, fp32,",
         "deberta-v3-mlm, FEATURE_EXTRACTION, fp32,",
         "mpnet-mlm, MASKED_LM, fp32,",
         "electra-mlm, FEATURE_EXTRACTION, fp32,",

@@ -52,4 +52,19 @@ class FairQueueTest {
                         Refused.class, why -> assertThat(why.reason()).isEqualTo(Refused.Reason.FULL));
         assertThat(small.size()).isEqualTo(1);
     }
+
+    @Test
+    void whoGathersWaitsForSoManyAndNotForever() throws InterruptedException {
+        Thread late = new Thread(() -> offer("a0", "b0"));
+        late.start();
+        queue.gather(2, Long.MAX_VALUE / 2);
+        assertThat(queue.size()).isEqualTo(2);
+        late.join();
+
+        long start = System.nanoTime();
+        queue.gather(3, 20_000_000);
+        assertThat(System.nanoTime() - start).isGreaterThanOrEqualTo(20_000_000L);
+        queue.stop();
+        queue.gather(3, Long.MAX_VALUE / 2);
+    }
 }

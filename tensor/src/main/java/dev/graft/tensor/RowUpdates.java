@@ -1,6 +1,7 @@
 package dev.graft.tensor;
 
 import java.nio.LongBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
@@ -114,6 +115,24 @@ public final class RowUpdates implements AutoCloseable {
             }
         }
         return y;
+    }
+
+    /**
+     * The same of texts that stand one after another, {@code [1, tokens, Σ out]}; zeros for what is behind them.
+     *
+     * @param x {@code [1, tokens, in]}
+     */
+    public Tensor times(Tensor x, int first, int[] lengths) {
+        try (Scope scope = new Scope()) {
+            List<Tensor> texts = new ArrayList<>();
+            long start = 0;
+            for (int text = 0; text < lengths.length; text++) {
+                texts.add(times(x.narrow(1, start, lengths[text]), first + text));
+                start += lengths[text];
+            }
+            texts.add(Tensors.zeros(type, 1, x.size(1) - start, width));
+            return scope.keep(Ops.cat(1, texts.toArray(Tensor[]::new)));
+        }
     }
 
     /** Room for so many numbers, the same in each product. */

@@ -273,6 +273,11 @@ final class Encoder implements Backbone {
     }
 
     @Override
+    public boolean packsExactly() {
+        return distances == null && boxes.isEmpty();
+    }
+
+    @Override
     public Hidden hidden(Inputs in, Pass pass) {
         ScalarType type = norm.weight().scalar_type();
         Tensor h = pass.enter(stream, pass.piece(() -> new Tensor[] {embed(in, type, pass)})[0]);
