@@ -19,8 +19,8 @@ import org.slf4j.LoggerFactory;
  * head that labels, the mean of its hidden states, of length 1, {@code [hidden]}; of one that labels texts, their logits {@code [labels]}; of one that
  * labels tokens, theirs, {@code [tokens · labels]}.
  *
- * <p>An answer is the same to the last bit whatever its neighbours are: a text's row has a shape that depends on its length alone, and what a
- * product gives for a row depends neither on the other rows nor on their number ({@link Base#rowsAreSteady}: in fp32 that takes {@link Base#pack}).
+ * <p>An answer is the same to the last bit whatever its neighbours are: what a product gives for a row depends neither on the other rows nor on their number ({@link
+ * Base#rowsAreSteady}: in fp32 that takes {@link Base#pack}), and attention goes text by text, or over rows whose shape depends on a text's length alone.
  * Where that doesn't hold, and where an adapter looks at a text as a whole, a text has a pass of its own.
  *
  * <pre>{@code
