@@ -36,25 +36,19 @@ inline Floats lanes(const bf16 *from) {
     return __builtin_bit_cast(Floats, __builtin_convertvector(halves(from), Words) << 16);
 }
 
-// Sums of halves of two vectors' parts, of so many lanes each, side by side.
-inline Floats eights(Floats a, Floats b) {
-    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
-           __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+template <int... ALL>
+struct Sequence {};
+
+// Of each part of twice so many lanes, of one vector and then of the other, the sum of its halves.
+template <int WIDTH, int... LANE>
+inline Floats halves(Floats a, Floats b, Sequence<LANE...>) {
+    return __builtin_shufflevector(a, b, (LANE / WIDTH * 2 * WIDTH + LANE % WIDTH)...) +
+           __builtin_shufflevector(a, b, (LANE / WIDTH * 2 * WIDTH + WIDTH + LANE % WIDTH)...);
 }
 
-inline Floats fours(Floats a, Floats b) {
-    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
-           __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
-}
-
-inline Floats twos(Floats a, Floats b) {
-    return __builtin_shufflevector(a, b, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29) +
-           __builtin_shufflevector(a, b, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31);
-}
-
-inline Floats ones(Floats a, Floats b) {
-    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) +
-           __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+template <int WIDTH>
+inline Floats halves(Floats a, Floats b) {
+    return halves<WIDTH>(a, b, Sequence<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>());
 }
 
 // The sums of the halves of each of 8 vectors.
@@ -63,9 +57,9 @@ inline Floats summed(const Floats *all) {
     Floats some[4];
 #pragma clang loop unroll(full)
     for (int i = 0; i < 4; i++) {
-        some[i] = fours(all[2 * i], all[2 * i + 1]);
+        some[i] = halves<4>(all[2 * i], all[2 * i + 1]);
     }
-    return ones(twos(some[0], some[1]), twos(some[2], some[3]));
+    return halves<1>(halves<2>(some[0], some[1]), halves<2>(some[2], some[3]));
 }
 
 // The sums of the lanes of each of 16 vectors.
@@ -74,7 +68,7 @@ inline Floats sums(const Floats *all) {
     Floats some[8];
 #pragma clang loop unroll(full)
     for (int i = 0; i < 8; i++) {
-        some[i] = eights(all[2 * i], all[2 * i + 1]);
+        some[i] = halves<8>(all[2 * i], all[2 * i + 1]);
     }
     return summed(some);
 }

@@ -138,7 +138,7 @@ public final class Slots implements AutoCloseable {
                             ? List.<Selection.Active>of()
                             : selections.get(row).stack())
                     .toList();
-            known = Grafted.apart(rest, rows(0, stacks.length));
+            known = Grafted.apart(rest, rows(0, stacks.length, null));
             hooks = known;
         }
         return known;
@@ -146,7 +146,7 @@ public final class Slots implements AutoCloseable {
 
     /** What a pass of some neighbours calls, all of which have {@linkplain #putUpdates updates}; holds until one of them changes. */
     public Hooks hooks(int first, int count) {
-        return Grafted.apart(List.of(), rows(first, count));
+        return Grafted.apart(List.of(), rows(first, count, null));
     }
 
     /**
@@ -156,13 +156,12 @@ public final class Slots implements AutoCloseable {
      * @param lengths tokens of each text
      */
     public Hooks hooks(int[] lengths) {
-        Rows rows = rows(0, lengths.length);
-        return Grafted.apart(List.of(), rows == null ? null : new Rows(0, lengths.length, lengths.clone()));
+        return Grafted.apart(List.of(), rows(0, lengths.length, lengths.clone()));
     }
 
-    private @Nullable Rows rows(int first, int count) {
+    private @Nullable Rows rows(int first, int count, int @Nullable [] lengths) {
         boolean some = Arrays.stream(stacks, first, first + count).anyMatch(Objects::nonNull);
-        return some ? new Rows(first, count, null) : null;
+        return some ? new Rows(first, count, lengths) : null;
     }
 
     /** The low-rank updates of the rows of a pass. */

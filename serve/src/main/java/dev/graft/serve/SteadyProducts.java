@@ -8,6 +8,8 @@ import dev.graft.tensor.Natives;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
+import dev.graft.tensor.RowUpdates;
+import dev.graft.tensor.ScaledFactors;
 import dev.graft.tensor.Scope;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -85,12 +87,13 @@ final class SteadyProducts {
         try (Scope scope = new Scope()) {
             Rng rng = Rng.of(1, layer.name());
             Tensor x = Ops.to(rng.uniform(-1, 1, 1, tokens, layer.in()), layer.type());
-            Tensor down = Ops.to(rng.uniform(-1, 1, 1, layer.in(), RANK), layer.type());
-            Natives.threads(1);
-            Tensor one = product.apply(x);
-            Tensor narrow = x.bmm(down);
-            Natives.threads(threads);
-            return product.apply(x).equal(one) && x.bmm(down).equal(narrow);
+            try (RowUpdates updates = updates(rng, layer, 1)) {
+                Natives.threads(1);
+                Tensor one = product.apply(x);
+                Tensor update = updates.times(x, 0);
+                Natives.threads(threads);
+                return product.apply(x).equal(one) && updates.times(x, 0).equal(update);
+            }
         }
     }
 
@@ -118,17 +121,29 @@ final class SteadyProducts {
         try (Scope scope = new Scope()) {
             Rng rng = Rng.of(1, layer.name());
             Tensor x = Ops.to(rng.uniform(-1, 1, texts, tokens, layer.in()), layer.type());
-            Tensor down = Ops.to(rng.uniform(-1, 1, texts, layer.in(), RANK), layer.type());
-            Tensor all = product.apply(x);
-            Tensor narrow = x.bmm(down);
-            for (int text = 0; text < texts; text++) {
-                Tensor own = x.narrow(0, text, 1);
-                if (!product.apply(own).equal(all.narrow(0, text, 1))
-                        || !own.bmm(down.narrow(0, text, 1)).equal(narrow.narrow(0, text, 1))) {
-                    return false;
+            try (RowUpdates updates = updates(rng, layer, texts)) {
+                Tensor all = product.apply(x);
+                Tensor added = updates.times(x, 0);
+                for (int text = 0; text < texts; text++) {
+                    Tensor own = x.narrow(0, text, 1);
+                    if (!product.apply(own).equal(all.narrow(0, text, 1))
+                            || !updates.times(own, text).equal(added.narrow(0, text, 1))) {
+                        return false;
+                    }
                 }
+                return true;
             }
-            return true;
         }
+    }
+
+    /** Of as many texts, each with factors of its own. */
+    private static RowUpdates updates(Rng rng, Linear layer, int texts) {
+        RowUpdates updates = new RowUpdates(layer.type(), texts, layer.in(), List.of(layer.out()));
+        for (int text = 0; text < texts; text++) {
+            Tensor a = Ops.to(rng.uniform(-1, 1, RANK, layer.in()), layer.type());
+            Tensor b = Ops.to(rng.uniform(-1, 1, layer.out(), RANK), layer.type());
+            updates.put(text, 0, new ScaledFactors(a, b, 1));
+        }
+        return updates;
     }
 }
