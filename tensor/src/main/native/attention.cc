@@ -1,6 +1,6 @@
 // Attention of texts that are written, a token at a time.
 
-#include "threads.h"
+#include "recording.h"
 #include "values.h"
 
 constexpr jlong GROUP = 16;   // queries that share a key
@@ -127,14 +127,16 @@ static void attend_next(
     });
 }
 
-NATIVE(attendNext)
+NATIVE(void, attendNext)
 (void *, void *, jint isBf16, jlong q, jlong qRow, jlong qHead, jlong key, jlong keyRow, jlong keyHead, jlong value,
  jlong valueRow, jlong valueHead, jlong keys, jlong values, jlong places, jlong to, jlong rows, jlong heads,
  jlong group, jlong d, jlong capacity, jfloat scale, jint threads) {
-    const Strides qs = {qRow, qHead}, ks = {keyRow, keyHead}, vs = {valueRow, valueHead};
-    const jlong *behind = at<const jlong>(places);
-    isBf16 ? attend_next(at<const bf16>(q), qs, at<const bf16>(key), ks, at<const bf16>(value), vs, at<bf16>(keys),
-                         at<bf16>(values), behind, at<bf16>(to), rows, heads, group, d, capacity, scale, threads)
-           : attend_next(at<const float>(q), qs, at<const float>(key), ks, at<const float>(value), vs, at<float>(keys),
-                         at<float>(values), behind, at<float>(to), rows, heads, group, d, capacity, scale, threads);
+    perform([=] {
+        const Strides qs = {qRow, qHead}, ks = {keyRow, keyHead}, vs = {valueRow, valueHead};
+        const jlong *behind = at<const jlong>(places);
+        isBf16 ? attend_next(at<const bf16>(q), qs, at<const bf16>(key), ks, at<const bf16>(value), vs, at<bf16>(keys),
+                             at<bf16>(values), behind, at<bf16>(to), rows, heads, group, d, capacity, scale, threads)
+               : attend_next(at<const float>(q), qs, at<const float>(key), ks, at<const float>(value), vs, at<float>(keys),
+                             at<float>(values), behind, at<float>(to), rows, heads, group, d, capacity, scale, threads);
+    });
 }

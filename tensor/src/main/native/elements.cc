@@ -1,7 +1,7 @@
 // Sums, rotation, dropout and copies, value by value.
 
 #include "masks.h"
-#include "threads.h"
+#include "recording.h"
 #include "values.h"
 
 // y = a + b
@@ -69,57 +69,63 @@ static void scaled(const X *__restrict x, Y *__restrict y, jlong n, float scale)
     }
 }
 
-NATIVE(add)(void *, void *, jlong a, jint aBf16, jlong b, jint bBf16, jlong y, jlong n, jint threads) {
-    const auto sum = [&](auto *ys, const auto *bs) {
-        const auto *as = at<__remove_pointer(decltype(ys))>(a);
-        shared(n, threads, [&](jlong from, jlong to) { add(as + from, bs + from, ys + from, to - from); });
-    };
-    if (aBf16) {
-        bBf16 ? sum(at<bf16>(y), at<bf16>(b)) : sum(at<bf16>(y), at<float>(b));
-    } else {
-        bBf16 ? sum(at<float>(y), at<bf16>(b)) : sum(at<float>(y), at<float>(b));
-    }
+NATIVE(void, add)(void *, void *, jlong a, jint aBf16, jlong b, jint bBf16, jlong y, jlong n, jint threads) {
+    perform([=] {
+        const auto sum = [&](auto *ys, const auto *bs) {
+            const auto *as = at<__remove_pointer(decltype(ys))>(a);
+            shared(n, threads, [&](jlong from, jlong to) { add(as + from, bs + from, ys + from, to - from); });
+        };
+        if (aBf16) {
+            bBf16 ? sum(at<bf16>(y), at<bf16>(b)) : sum(at<bf16>(y), at<float>(b));
+        } else {
+            bBf16 ? sum(at<float>(y), at<bf16>(b)) : sum(at<float>(y), at<float>(b));
+        }
+    });
 }
 
-NATIVE(addTo)(void *, void *, jlong a, jint aBf16, jlong b, jint bBf16, jlong n, jint threads) {
-    const auto sum = [&](auto *as, const auto *bs) {
-        shared(n, threads, [&](jlong from, jlong to) { add_to(as + from, bs + from, to - from); });
-    };
-    if (aBf16) {
-        bBf16 ? sum(at<bf16>(a), at<bf16>(b)) : sum(at<bf16>(a), at<float>(b));
-    } else {
-        bBf16 ? sum(at<float>(a), at<bf16>(b)) : sum(at<float>(a), at<float>(b));
-    }
+NATIVE(void, addTo)(void *, void *, jlong a, jint aBf16, jlong b, jint bBf16, jlong n, jint threads) {
+    perform([=] {
+        const auto sum = [&](auto *as, const auto *bs) {
+            shared(n, threads, [&](jlong from, jlong to) { add_to(as + from, bs + from, to - from); });
+        };
+        if (aBf16) {
+            bBf16 ? sum(at<bf16>(a), at<bf16>(b)) : sum(at<bf16>(a), at<float>(b));
+        } else {
+            bBf16 ? sum(at<float>(a), at<bf16>(b)) : sum(at<float>(a), at<float>(b));
+        }
+    });
 }
 
 // x [batch, heads, seq, d] by strides; cosines and sines [batch or 1, seq, turned]
-NATIVE(rotate)
+NATIVE(void, rotate)
 (void *, void *, jlong x, jint isBf16, jlong cos, jlong sin, jint anglesBf16, jlong y, jfloat sign, jlong batch,
  jlong heads, jlong seq, jlong d, jlong turned, jlong xb, jlong xh, jlong xs, jlong yb, jlong yh, jlong ys,
  jlong angles, jint threads) {
-    const auto turn = [&](auto *to_all, const auto *cosines) {
-        const auto *all = at<__remove_pointer(decltype(to_all))>(x);
-        const auto *sines = at<__remove_pointer(decltype(cosines))>(sin);
-        shared(batch * seq, threads, [&](jlong from, jlong to) {
-            for (jlong i = from; i < to; i++) {
-                const jlong b = i / seq;
-                const jlong s = i % seq;
-                const jlong angle = b * angles + s * turned;
-                for (jlong h = 0; h < heads; h++) {
-                    rotate(all + b * xb + h * xh + s * xs, cosines + angle, sines + angle,
-                           to_all + b * yb + h * yh + s * ys, sign, d, turned);
+    perform([=] {
+        const auto turn = [&](auto *to_all, const auto *cosines) {
+            const auto *all = at<__remove_pointer(decltype(to_all))>(x);
+            const auto *sines = at<__remove_pointer(decltype(cosines))>(sin);
+            shared(batch * seq, threads, [&](jlong from, jlong to) {
+                for (jlong i = from; i < to; i++) {
+                    const jlong b = i / seq;
+                    const jlong s = i % seq;
+                    const jlong angle = b * angles + s * turned;
+                    for (jlong h = 0; h < heads; h++) {
+                        rotate(all + b * xb + h * xh + s * xs, cosines + angle, sines + angle,
+                               to_all + b * yb + h * yh + s * ys, sign, d, turned);
+                    }
                 }
-            }
-        });
-    };
-    if (isBf16) {
-        anglesBf16 ? turn(at<bf16>(y), at<bf16>(cos)) : turn(at<bf16>(y), at<float>(cos));
-    } else {
-        turn(at<float>(y), at<float>(cos));
-    }
+            });
+        };
+        if (isBf16) {
+            anglesBf16 ? turn(at<bf16>(y), at<bf16>(cos)) : turn(at<bf16>(y), at<float>(cos));
+        } else {
+            turn(at<float>(y), at<float>(cos));
+        }
+    });
 }
 
-NATIVE(dropout)
+NATIVE(void, dropout)
 (void *, void *, jlong x, jlong y, jint isBf16, jlong n, jlong state, jint bound, jfloat scale, jint threads) {
     const auto run = [&](auto *ys) {
         const auto *xs = at<__remove_pointer(decltype(ys))>(x);
@@ -134,26 +140,30 @@ NATIVE(dropout)
 }
 
 // [a, b, c, n] by strides of the first three
-NATIVE(copy)
+NATIVE(void, copy)
 (void *, void *, jlong x, jlong xA, jlong xB, jlong xC, jlong y, jlong yA, jlong yB, jlong yC, jint isBf16, jlong a,
  jlong b, jlong c, jlong n, jfloat scale, jint threads) {
-    const auto run = [&](auto *ys) {
-        const auto *xs = at<__remove_pointer(decltype(ys))>(x);
-        shared(a * b * c, threads, [&](jlong from, jlong to) {
-            for (jlong i = from; i < to; i++) {
-                const jlong first = i / (b * c);
-                const jlong second = i / c % b;
-                const jlong third = i % c;
-                scaled(xs + first * xA + second * xB + third * xC, ys + first * yA + second * yB + third * yC, n, scale);
-            }
-        });
-    };
-    isBf16 ? run(at<bf16>(y)) : run(at<float>(y));
+    perform([=] {
+        const auto run = [&](auto *ys) {
+            const auto *xs = at<__remove_pointer(decltype(ys))>(x);
+            shared(a * b * c, threads, [&](jlong from, jlong to) {
+                for (jlong i = from; i < to; i++) {
+                    const jlong first = i / (b * c);
+                    const jlong second = i / c % b;
+                    const jlong third = i % c;
+                    scaled(xs + first * xA + second * xB + third * xC, ys + first * yA + second * yB + third * yC, n, scale);
+                }
+            });
+        };
+        isBf16 ? run(at<bf16>(y)) : run(at<float>(y));
+    });
 }
 
-NATIVE(cast)(void *, void *, jlong x, jint xBf16, jlong y, jlong n, jint threads) {
-    const auto run = [&](const auto *xs, auto *ys) {
-        shared(n, threads, [&](jlong from, jlong to) { scaled(xs + from, ys + from, to - from, 1.0f); });
-    };
-    xBf16 ? run(at<bf16>(x), at<float>(y)) : run(at<float>(x), at<bf16>(y));
+NATIVE(void, cast)(void *, void *, jlong x, jint xBf16, jlong y, jlong n, jint threads) {
+    perform([=] {
+        const auto run = [&](const auto *xs, auto *ys) {
+            shared(n, threads, [&](jlong from, jlong to) { scaled(xs + from, ys + from, to - from, 1.0f); });
+        };
+        xBf16 ? run(at<bf16>(x), at<float>(y)) : run(at<float>(x), at<bf16>(y));
+    });
 }

@@ -1,6 +1,6 @@
 // Activations of gated and plain feed-forward layers.
 
-#include "threads.h"
+#include "recording.h"
 #include "values.h"
 
 // 1 / (1 + e^-x)
@@ -84,24 +84,26 @@ static void gate_backward(const T *__restrict g, const T *__restrict u, T *__res
     }
 }
 
-NATIVE(gate)
+NATIVE(void, gate)
 (void *, void *, jint function, jint isBf16, jlong g, jlong nextG, jlong u, jlong nextU, jlong x, jlong rows, jlong n,
  jint threads) {
-    const auto run = [&](auto f, auto *xs) {
-        using T = __remove_pointer(decltype(xs));
-        shared(rows, threads, [&](jlong from, jlong to) {
-            const T *us = u ? at<T>(u) + from * nextU : nullptr;
-            gate<decltype(f)>(at<T>(g) + from * nextG, nextG, us, nextU, xs + from * n, to - from, n);
-        });
-    };
-    if (isBf16) {
-        function ? run(Gelu{}, at<bf16>(x)) : run(Silu{}, at<bf16>(x));
-    } else {
-        function ? run(Gelu{}, at<float>(x)) : run(Silu{}, at<float>(x));
-    }
+    perform([=] {
+        const auto run = [&](auto f, auto *xs) {
+            using T = __remove_pointer(decltype(xs));
+            shared(rows, threads, [&](jlong from, jlong to) {
+                const T *us = u ? at<T>(u) + from * nextU : nullptr;
+                gate<decltype(f)>(at<T>(g) + from * nextG, nextG, us, nextU, xs + from * n, to - from, n);
+            });
+        };
+        if (isBf16) {
+            function ? run(Gelu{}, at<bf16>(x)) : run(Silu{}, at<bf16>(x));
+        } else {
+            function ? run(Gelu{}, at<float>(x)) : run(Silu{}, at<float>(x));
+        }
+    });
 }
 
-NATIVE(gateBackward)
+NATIVE(void, gateBackward)
 (void *, void *, jint function, jint isBf16, jlong g, jlong u, jlong dx, jlong du, jlong rows, jlong n, jint threads) {
     const auto run = [&](auto f, auto *dxs) {
         using T = __remove_pointer(decltype(dxs));

@@ -1,7 +1,7 @@
 // Products of a few rows or many with a matrix that is in the order of tiles already, on the threads of an operation.
 
 #include "sums.h"
-#include "threads.h"
+#include "recording.h"
 
 namespace {
 
@@ -94,8 +94,8 @@ NATIVE(jint, tiles)(void *, void *) {
 
 NATIVE(void, linear)
 (void *, void *, jlong x, jlong b, jlong bias, jlong before, jlong y, jlong m, jlong n, jlong k, jint threads) {
-    Job job = {reinterpret_cast<const uint16 *>(x),      {reinterpret_cast<const uint16 *>(b), n, k},
+    const Job job = {reinterpret_cast<const uint16 *>(x),      {reinterpret_cast<const uint16 *>(b), n, k},
                reinterpret_cast<const uint16 *>(bias),   reinterpret_cast<const uint16 *>(before),
                reinterpret_cast<uint16 *>(y),            m};
-    together(job, threads);
+    perform([=] { together(job, threads); });
 }

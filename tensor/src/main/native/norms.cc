@@ -1,7 +1,7 @@
 // Norms of rows, and what ends a block of post-norm models.
 
 #include "masks.h"
-#include "threads.h"
+#include "recording.h"
 #include "values.h"
 
 // y = w h / sqrt(mean h^2 + eps)
@@ -176,21 +176,23 @@ static void post_norm_backward(
     }
 }
 
-NATIVE(rmsNorm)
+NATIVE(void, rmsNorm)
 (void *, void *, jlong h, jint hBf16, jlong w, jlong y, jint yBf16, jlong rows, jlong n, jfloat eps, jint threads) {
-    const auto norm = [&](const auto *hs, auto *ys) {
-        shared(rows, threads, [&](jlong from, jlong to) {
-            rms_norm(hs + from * n, at<const float>(w), ys + from * n, to - from, n, eps);
-        });
-    };
-    if (hBf16) {
-        yBf16 ? norm(at<bf16>(h), at<bf16>(y)) : norm(at<bf16>(h), at<float>(y));
-    } else {
-        yBf16 ? norm(at<float>(h), at<bf16>(y)) : norm(at<float>(h), at<float>(y));
-    }
+    perform([=] {
+        const auto norm = [&](const auto *hs, auto *ys) {
+            shared(rows, threads, [&](jlong from, jlong to) {
+                rms_norm(hs + from * n, at<const float>(w), ys + from * n, to - from, n, eps);
+            });
+        };
+        if (hBf16) {
+            yBf16 ? norm(at<bf16>(h), at<bf16>(y)) : norm(at<bf16>(h), at<float>(y));
+        } else {
+            yBf16 ? norm(at<float>(h), at<bf16>(y)) : norm(at<float>(h), at<float>(y));
+        }
+    });
 }
 
-NATIVE(rmsNormBackward)
+NATIVE(void, rmsNormBackward)
 (void *, void *, jlong h, jint hBf16, jlong w, jlong dy, jint dyBf16, jlong dh, jint sum, jlong rows, jlong n, jfloat eps,
  jint threads) {
     const auto back = [&](const auto *hs, const auto *dys, auto *dhs) {
@@ -206,15 +208,17 @@ NATIVE(rmsNormBackward)
     }
 }
 
-NATIVE(layerNorm)(void *, void *, jlong x, jlong w, jlong b, jlong y, jlong rows, jlong n, jfloat eps, jint threads) {
-    shared(rows, threads, [&](jlong from, jlong to) {
-        for (jlong row = from; row < to; row++) {
-            layer_norm(at<float>(x) + row * n, at<float>(w), at<float>(b), at<float>(y) + row * n, n, eps);
-        }
+NATIVE(void, layerNorm)(void *, void *, jlong x, jlong w, jlong b, jlong y, jlong rows, jlong n, jfloat eps, jint threads) {
+    perform([=] {
+        shared(rows, threads, [&](jlong from, jlong to) {
+            for (jlong row = from; row < to; row++) {
+                layer_norm(at<float>(x) + row * n, at<float>(w), at<float>(b), at<float>(y) + row * n, n, eps);
+            }
+        });
     });
 }
 
-NATIVE(postNorm)
+NATIVE(void, postNorm)
 (void *, void *, jlong h, jlong x, jint xBf16, jlong w, jlong b, jlong s, jlong y, jlong rows, jlong n, jfloat eps,
  jlong state, jint bound, jfloat scale, jint threads) {
     const Drop drop = {static_cast<uint64>(state), static_cast<uint32>(bound), scale};
@@ -227,7 +231,7 @@ NATIVE(postNorm)
     xBf16 ? norm(at<bf16>(x)) : norm(at<float>(x));
 }
 
-NATIVE(postNormBackward)
+NATIVE(void, postNormBackward)
 (void *, void *, jlong s, jlong w, jlong dy, jlong dh, jint sum, jlong dx, jint dxBf16, jlong rows, jlong n, jfloat eps,
  jlong state, jint bound, jfloat scale, jint threads) {
     const Drop drop = {static_cast<uint64>(state), static_cast<uint32>(bound), scale};

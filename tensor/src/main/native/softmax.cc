@@ -1,6 +1,6 @@
 // The softmax of scores, and the loss that is made of one.
 
-#include "threads.h"
+#include "recording.h"
 #include "values.h"
 
 // y = softmax(x + mask)
@@ -110,22 +110,24 @@ static float cross_entropy(T *__restrict x, jlong n, jlong label, float w, float
 }
 
 // Scores [rows, keys], of which rows / (group queries) have a mask of their own, [.., queries or 1, masked]
-NATIVE(softmax)
+NATIVE(void, softmax)
 (void *, void *, jlong x, jint isBf16, jlong rows, jlong keys, jlong mask, jlong masked, jlong queries, jlong each,
  jlong row, jlong next, jint threads) {
-    const auto run = [&](auto *xs) {
-        const auto *masks = at<__remove_pointer(decltype(xs))>(mask);
-        shared(rows, threads, [&](jlong from, jlong to) {
-            for (jlong i = from; i < to; i++) {
-                const auto *its = masks ? masks + i / each * next + i % queries * row : nullptr;
-                softmax(xs + i * keys, keys, its, masked);
-            }
-        });
-    };
-    isBf16 ? run(at<bf16>(x)) : run(at<float>(x));
+    perform([=] {
+        const auto run = [&](auto *xs) {
+            const auto *masks = at<__remove_pointer(decltype(xs))>(mask);
+            shared(rows, threads, [&](jlong from, jlong to) {
+                for (jlong i = from; i < to; i++) {
+                    const auto *its = masks ? masks + i / each * next + i % queries * row : nullptr;
+                    softmax(xs + i * keys, keys, its, masked);
+                }
+            });
+        };
+        isBf16 ? run(at<bf16>(x)) : run(at<float>(x));
+    });
 }
 
-NATIVE(softmaxBackward)(void *, void *, jlong p, jlong dp, jint isBf16, jlong rows, jlong keys, jint threads) {
+NATIVE(void, softmaxBackward)(void *, void *, jlong p, jlong dp, jint isBf16, jlong rows, jlong keys, jint threads) {
     const auto run = [&](auto *dps) {
         const auto *ps = at<__remove_pointer(decltype(dps))>(p);
         shared(rows, threads, [&](jlong from, jlong to) {
@@ -137,7 +139,7 @@ NATIVE(softmaxBackward)(void *, void *, jlong p, jlong dp, jint isBf16, jlong ro
     isBf16 ? run(at<bf16>(dp)) : run(at<float>(dp));
 }
 
-NATIVE(crossEntropy)
+NATIVE(void, crossEntropy)
 (void *, void *, jlong x, jint isBf16, jlong labels, jlong weights, jlong losses, jlong rows, jlong n, jfloat smoothing,
  jfloat factor, jint threads) {
     const auto run = [&](auto *xs) {

@@ -7,6 +7,15 @@ void *dlopen(const char *, int);
 void *dlsym(void *, const char *);
 }
 
+// What a thread is in a team that makes recorded calls; of no size where it is in none.
+struct Repeating {
+    int member;
+    int size;
+    void (*barrier)();
+};
+
+extern __thread Repeating repeating;
+
 namespace {
 
 struct Team {
@@ -31,9 +40,15 @@ struct Team {
 
 Team team;
 
-// Has up to so many threads do their part of a job: part(member, size, barrier), where barrier() waits for all of them.
+// Has up to so many threads do their part of a job: part(member, size, barrier), where barrier() waits for all of them. A team that makes recorded calls
+// does so with all it has.
 template <typename Job>
 void together(const Job &job, int threads) {
+    if (repeating.size > 0) {
+        job.part(repeating.member, repeating.size, repeating.barrier);
+        repeating.barrier();
+        return;
+    }
     if (threads > 1 && !team.is_there()) {
         team.look();
     }

@@ -4,12 +4,9 @@
 
 #include <immintrin.h>
 
+#include "java.h"
+
 using uint16 = unsigned short;
-using jlong = long long;
-using jint = int;
-
-#define NATIVE(type, name) extern "C" __attribute__((visibility("default"))) type Java_dev_graft_tensor_Kernels_##name
-
 namespace {
 
 // Values of a matrix one row or one column after another.

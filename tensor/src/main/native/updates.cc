@@ -1,7 +1,7 @@
 // Low-rank updates of rows, those of each text with matrices of its own.
 
 #include "factors.h"
-#include "threads.h"
+#include "recording.h"
 #include "values.h"
 
 // How vectors are handed over is nobody else's concern.
@@ -426,14 +426,16 @@ struct Updates {
 
 }  // namespace
 
-NATIVE(updates)
+NATIVE(void, updates)
 (void *, void *, jint isBf16, jlong x, jlong next, jlong factors, jlong outs, jlong z, jlong y, jlong rows, jlong tokens,
  jlong layers, jlong in, jlong most, jlong width, jint threads) {
-    const auto run = [&](auto *ys) {
-        using T = __remove_pointer(decltype(ys));
-        const Updates<T> job = {at<T>(x), next,   at<Factors<T>>(factors), at<jlong>(outs), at<T>(z), ys, rows,
-                                tokens,   layers, in,                      most,            width};
-        together(job, threads);
-    };
-    isBf16 ? run(at<bf16>(y)) : run(at<float>(y));
+    perform([=] {
+        const auto run = [&](auto *ys) {
+            using T = __remove_pointer(decltype(ys));
+            const Updates<T> job = {at<T>(x), next,   at<Factors<T>>(factors), at<jlong>(outs), at<T>(z), ys, rows,
+                                    tokens,   layers, in,                      most,            width};
+            together(job, threads);
+        };
+        isBf16 ? run(at<bf16>(y)) : run(at<float>(y));
+    });
 }

@@ -4,12 +4,11 @@
 
 #pragma once
 
+#include "java.h"
+
 using int32 = int;
 using uint32 = unsigned;
 using uint64 = unsigned long long;
-using jlong = long long;
-using jint = int;
-using jfloat = float;
 
 struct bf16 {
     unsigned short bits;
@@ -60,11 +59,4 @@ static inline float exponential(float x) {
     p = p * f + 1.0f;
     float y = bits<float>(bits<int32>(p) + (static_cast<int32>(k) << 23));
     return x < -87.0f ? 0.0f : y;
-}
-
-#define NATIVE(name) extern "C" __attribute__((visibility("default"))) void Java_dev_graft_tensor_Kernels_##name
-
-template <typename T>
-static inline T *at(jlong address) {
-    return reinterpret_cast<T *>(address);
 }

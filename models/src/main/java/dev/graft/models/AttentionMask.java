@@ -180,6 +180,11 @@ public record AttentionMask(
         return causal && alibi == null && rows.stream().allMatch(row -> row != null && row.reach.equals(reach));
     }
 
+    /** Whether the query of each row sees all its keys. */
+    boolean showsAll() {
+        return alibi == null && rows.stream().allMatch(row -> row == null || row.additive == null);
+    }
+
     private AttentionMask over(List<@Nullable AttentionMask> newRows) {
         return new AttentionMask(
                 additive, sees, keys, shift, ahead, padding, causal, queries, type, reach, segments, texts, alibi,

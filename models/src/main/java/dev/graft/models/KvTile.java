@@ -6,12 +6,15 @@ import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -33,6 +36,7 @@ public final class KvTile {
     private final @Nullable KvCache[] rows;
     private final Map<Integer, Tensor> keys = new TreeMap<>();
     private final Map<Integer, Tensor> values = new TreeMap<>();
+    private final Map<Object, RepeatedLayers> repeated = new IdentityHashMap<>();
     private long capacity = STEP;
 
     /** A tile without texts. */
@@ -65,6 +69,7 @@ public final class KvTile {
         if (positions <= capacity) {
             return;
         }
+        repeated.values().forEach(RepeatedLayers::close);
         long larger = roundedUp(Math.max(positions, capacity + capacity / 4));
         for (boolean key : new boolean[] {true, false}) {
             (key ? keys : values).replaceAll((layer, old) -> {
@@ -108,6 +113,7 @@ public final class KvTile {
             }
         }
         if (empty) {
+            repeated.values().forEach(RepeatedLayers::close);
             keys.clear();
             values.clear();
             capacity = STEP;
@@ -175,6 +181,20 @@ public final class KvTile {
             this.flat = flat;
             this.places = places;
             behind = Tensors.of(places, places.length);
+        }
+
+        /**
+         * What layers give.
+         *
+         * @param whose the layers
+         * @param way equal where the same acts in them
+         * @param given what they are given, made for this step alone
+         */
+        Tensor repeated(Object whose, Object way, List<Tensor> given, Supplier<Tensor> layers) {
+            List<Tensor> all = new ArrayList<>(given);
+            all.add(behind);
+            return repeated.computeIfAbsent(whose, fresh -> new RepeatedLayers())
+                    .run(way, all, layers);
         }
 
         /**

@@ -18,6 +18,7 @@ import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.BiFunction;
@@ -277,6 +278,29 @@ public final class Pass {
             x = layer(() -> run.apply(layer, input));
         }
         return x;
+    }
+
+    /**
+     * The same of a step of texts that are written together, which may be a repetition of one before ({@link RepeatedLayers}).
+     *
+     * @param masks who sees whom in the layers
+     * @param given all else that is made for the pass and read in the layers
+     */
+    public <L> Tensor layers(
+            List<L> layers,
+            Tensor h,
+            Collection<AttentionMask> masks,
+            List<Tensor> given,
+            BiFunction<L, Tensor, Tensor> run) {
+        Ragged ragged = context.ragged();
+        KvTile.Step step = ragged == null ? null : ragged.step();
+        Object way = step == null || hiddenStates != null ? null : hooks.repeatable();
+        if (step == null || way == null || !masks.stream().allMatch(AttentionMask::showsAll)) {
+            return layers(layers, h, run);
+        }
+        List<Tensor> all = new ArrayList<>(given);
+        all.add(h);
+        return step.repeated(layers, List.of(way, all.size()), all, () -> layers(layers, h, run));
     }
 
     /** x in another type. */

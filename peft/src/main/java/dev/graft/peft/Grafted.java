@@ -296,6 +296,11 @@ final class Grafted implements Hooks {
     }
 
     @Override
+    public @Nullable Object repeatable() {
+        return slots == null || !groups.isEmpty() ? null : slots.acting();
+    }
+
+    @Override
     public boolean readAttentionInput() {
         return groups.stream()
                 .flatMap(group -> group.stack().adapters().stream())

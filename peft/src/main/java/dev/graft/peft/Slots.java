@@ -10,6 +10,7 @@ import dev.graft.tensor.ScaledFactors;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -175,6 +176,24 @@ public final class Slots implements AutoCloseable {
             this.first = first;
             this.count = count;
             this.lengths = lengths;
+        }
+
+        /** On which rows they act, with what their loops depend on. */
+        record Acting(int first, int count, Map<RowUpdates, Long> updates) {}
+
+        /** Null where texts stand in one row. */
+        @Nullable
+        Acting acting() {
+            if (lengths != null) {
+                return null;
+            }
+            Map<RowUpdates, Long> acting = new HashMap<>();
+            for (RowUpdates updates : of.values()) {
+                if (updates.actOn(first, count)) {
+                    acting.put(updates, updates.most());
+                }
+            }
+            return new Acting(first, count, acting);
         }
 
         boolean actOn(Site site) {

@@ -32,11 +32,12 @@ final class Kernels {
         return LOADED.processor != null;
     }
 
-    /** Has the garbage collector leave tensors alone that a loop was given the addresses of, until here. */
+    /** Has the garbage collector leave tensors alone that a loop was given the addresses of, until here or as long as it is recorded. */
     static void keep(@Nullable Object... tensors) {
         for (Object tensor : tensors) {
             Reference.reachabilityFence(tensor);
         }
+        Recording.keep(tensors);
     }
 
     private static Loaded load() {
@@ -410,4 +411,15 @@ final class Kernels {
             long most,
             long width,
             int threads);
+
+    /** Keeps the loops that this thread runs from now on, for {@link #repeat}; says where. */
+    static native long record();
+
+    /** Ends that. */
+    static native void recorded();
+
+    /** Runs them again. */
+    static native void repeat(long recording, int threads);
+
+    static native void forget(long recording);
 }

@@ -80,6 +80,11 @@ public final class RowUpdates implements AutoCloseable {
         }
     }
 
+    /** A multiple of 16 that no rank was above: updates of other texts are made by the same loops as long as it stays. */
+    public long most() {
+        return most;
+    }
+
     /** Whether one of so many texts has an update. */
     public boolean actOn(int first, int texts) {
         for (int text = first; text < first + texts; text++) {

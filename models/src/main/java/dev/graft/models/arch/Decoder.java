@@ -27,6 +27,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -369,7 +370,10 @@ final class Decoder implements Backbone {
             }
         }
         Tensor h = pass.enter(stream, pass.dropout(start[0], config.embeddingDropout));
-        h = pass.layers(layers, h, (layer, x) -> {
+        List<Tensor> given = new ArrayList<>();
+        factors.values().stream().filter(Objects::nonNull).forEach(given::add);
+        angles.values().forEach(each -> given.addAll(List.of(each.cos(), each.sin())));
+        h = pass.layers(layers, h, masks.values(), given, (layer, x) -> {
             Kind kind = layer.kind;
             View view = new View(
                     masks.getOrDefault(kind.reach, mask),

@@ -336,7 +336,12 @@ final class GptDecoder implements Backbone {
         config.heads.kinds.forEach(
                 kind -> masks.computeIfAbsent(kind.window, window -> mask.within(Reach.window(window))));
         Tensor h = pass.enter(stream, embedded(start[0], start[1], mask.shift(), pass));
-        h = pass.layers(layers, h, (layer, x) -> forward(layer, x, masks.getOrDefault(layer.kind.window, mask), pass));
+        h = pass.layers(
+                layers,
+                h,
+                masks.values(),
+                List.of(),
+                (layer, x) -> forward(layer, x, masks.getOrDefault(layer.kind.window, mask), pass));
         h = norm == null ? h : pass.hooks().norm(norm, h, pass);
         h = projectOut == null ? h : projected(projectOut, h, pass);
         pass.collect(h);

@@ -260,7 +260,8 @@ final class PreNormDecoder implements Backbone {
                                 pass.context().cache())
                         .to(base);
         Tensor h = pass.enter(stream, pass.dropout(start[0], config.dropouts.embeddings));
-        h = pass.layers(layers, h, (layer, x) -> forward(layer, x, mask, angles, base, pass));
+        List<Tensor> given = angles == null ? List.of() : List.of(angles.cos(), angles.sin());
+        h = pass.layers(layers, h, List.of(mask), given, (layer, x) -> forward(layer, x, mask, angles, base, pass));
         h = pass.hooks().norm(norm, h, pass);
         pass.collect(h);
         pass.end(mask);

@@ -14,8 +14,8 @@ import dev.graft.models.sites.Norm;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.SpecialTokens.Role;
 import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.tensor.Fused;
 import dev.graft.tensor.Inference;
-import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -435,11 +435,10 @@ public final class Generator {
         Tensor last = hidden.last();
         Tensor end = last.narrow(1, last.size(1) - 1, 1);
         Tensor logits = base.logits(new Hidden(end, hidden.mask(), 0, List.of()), pass);
-        float[] flat = Tensors.floats(Ops.to(logits, ScalarType.Float));
-        int size = flat.length / (int) last.size(0);
+        Tensor wide = Fused.cast(logits, ScalarType.Float);
         float[][] rows = new float[(int) last.size(0)][];
         for (int row = 0; row < rows.length; row++) {
-            rows[row] = Arrays.copyOfRange(flat, row * size, (row + 1) * size);
+            rows[row] = Tensors.floats(wide.select(0, row));
         }
         return rows;
     }

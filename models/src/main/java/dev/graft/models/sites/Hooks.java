@@ -20,6 +20,14 @@ public interface Hooks {
     /** Called before a pass: what is worked out from the inputs first is left in the pass. */
     default void before(Backbone backbone, Inputs in, Pass pass) {}
 
+    /**
+     * Equal for hooks under which a step of the same rows runs the same loops at the same places in memory: those of the frozen model, and of low-rank updates of rows,
+     * whatever these are. Null where something else acts.
+     */
+    default @Nullable Object repeatable() {
+        return this == NONE ? NONE : null;
+    }
+
     /** Whether something looks at what goes into an attention layer's projections ({@link Pass#attentionInput}). */
     default boolean readAttentionInput() {
         return false;

@@ -1,0 +1,98 @@
+package dev.graft.models;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.graft.tensor.Fused;
+import dev.graft.tensor.Recording;
+import dev.graft.tensor.Rng;
+import dev.graft.tensor.Scope;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Steps that are repeated give what their layers give, whatever these are made of. */
+class RepeatedLayersTest {
+    private final Scope scope = new Scope();
+    private final RepeatedLayers repeated = new RepeatedLayers();
+    private int runs;
+
+    @BeforeEach
+    void needLoops() {
+        assumeTrue(Recording.isPossible());
+    }
+
+    @AfterEach
+    void free() {
+        repeated.close();
+        scope.close();
+    }
+
+    private static Tensor values(long seed) {
+        return Rng.of(seed, "repeated").normal(0, 1, 8, 1, 64);
+    }
+
+    private void step(Object way, long seed, UnaryOperator<Tensor> layers) {
+        Tensor x = values(seed);
+        Tensor answer = repeated.run(way, List.of(x), () -> {
+            runs++;
+            return layers.apply(x);
+        });
+        assertThat(answer.equal(layers.apply(values(seed)))).as("step %d", seed).isTrue();
+    }
+
+    private static Tensor ofLoops(Tensor x) {
+        return Fused.add(x, Fused.add(x, x));
+    }
+
+    private static Tensor ofMore(Tensor x) {
+        return Fused.add(x, x.mul(new Scalar(3.0)));
+    }
+
+    @Test
+    void loopsAreRepeatedOnceTheyWereCompared() {
+        for (int seed = 0; seed < 6; seed++) {
+            step("a", seed, RepeatedLayersTest::ofLoops);
+        }
+        assertThat(runs).isEqualTo(2);
+    }
+
+    @Test
+    void layersThatDoMoreAlwaysRun() {
+        for (int seed = 0; seed < 6; seed++) {
+            step("a", seed, RepeatedLayersTest::ofMore);
+        }
+        assertThat(runs).isEqualTo(6);
+    }
+
+    @Test
+    void whatWasComparedIsNotComparedAgainWhenMemoryMoves() {
+        step("a", 0, RepeatedLayersTest::ofLoops);
+        step("a", 1, RepeatedLayersTest::ofLoops);
+        repeated.close();
+        for (int seed = 2; seed < 6; seed++) {
+            step("a", seed, RepeatedLayersTest::ofLoops);
+        }
+        assertThat(runs).isEqualTo(3);
+    }
+
+    @Test
+    void eachWayIsComparedForItself() {
+        for (int seed = 0; seed < 60; seed++) {
+            step(seed % 4, seed, seed % 2 == 0 ? RepeatedLayersTest::ofLoops : RepeatedLayersTest::ofMore);
+        }
+        assertThat(runs).isEqualTo(2 * 2 + 2 * 15);
+    }
+
+    @Test
+    void moreWaysThanAreKeptAreRight() {
+        for (int seed = 0; seed < 60; seed++) {
+            step(seed % 6, seed, RepeatedLayersTest::ofLoops);
+        }
+        assertThat(runs).isEqualTo(60);
+    }
+}

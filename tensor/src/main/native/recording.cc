@@ -1,0 +1,44 @@
+// What Java asks of recordings.
+
+#include "recording.h"
+#include "values.h"
+
+__thread Recording *recording = nullptr;
+__thread Repeating repeating = {0, 0, nullptr};
+
+namespace {
+
+struct Repeated {
+    const Recording &its;
+
+    template <typename Barrier>
+    void part(int member, int size, Barrier barrier) const {
+        repeating = {member, size, barrier};
+        for (const Kept *kept = its.first; kept; kept = kept->next) {
+            kept->run(kept);
+        }
+        repeating = {0, 0, nullptr};
+    }
+};
+
+}  // namespace
+
+// Keeps the loops of this thread from now on.
+NATIVE(jlong, record)(void *, void *) {
+    recording = static_cast<Recording *>(malloc(sizeof(Recording)));
+    *recording = {nullptr, nullptr};
+    return reinterpret_cast<jlong>(recording);
+}
+
+NATIVE(void, recorded)(void *, void *) { recording = nullptr; }
+
+NATIVE(void, repeat)(void *, void *, jlong its, jint threads) { together(Repeated{*at<Recording>(its)}, threads); }
+
+NATIVE(void, forget)(void *, void *, jlong its) {
+    for (Kept *kept = at<Recording>(its)->first; kept;) {
+        Kept *next = kept->next;
+        free(kept);
+        kept = next;
+    }
+    free(at<Recording>(its));
+}
