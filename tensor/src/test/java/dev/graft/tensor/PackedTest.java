@@ -2,6 +2,8 @@ package dev.graft.tensor;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.Arrays;
+import java.util.Objects;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Assumptions;
@@ -77,6 +79,31 @@ class PackedTest {
                     Tensor some = packed.linear(x.narrow(0, 1, texts), bias, sum.narrow(0, 1, texts));
                     assertThat(some.equal(all.narrow(0, 1, texts)))
                             .as("%d texts", texts)
+                            .isTrue();
+                }
+            }
+        }
+    }
+
+    /** Up to 16 rows take three blocks of 32 columns at once, others one; sums deeper than 1,024 rows are of several parts. */
+    @Test
+    void fewRowsAreGivenInTilesWhatTheyAreGivenAmongMany() {
+        Assumptions.assumeTrue(Cpu.hasAmx() && Natives.loops() != null, "no tiles");
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Rng rng = Rng.of(4, "packed");
+            int many = 1100;
+            for (long[] size : new long[][] {{576, 960}, {64, 36}, {1536, 100}, {32, 32}, {96, 224}}) {
+                Tensor x = Ops.to(rng.normal(0, 1, many, size[0]), ScalarType.BFloat16);
+                Tensor sum = Ops.to(rng.normal(0, 1, many, size[1]), ScalarType.BFloat16);
+                Tensor bias = Ops.to(rng.normal(0, 1, size[1]), ScalarType.BFloat16);
+                Packed packed = Objects.requireNonNull(
+                        Packed.of(Ops.to(rng.normal(0, 0.1, size[1], size[0]), ScalarType.BFloat16)));
+                Tensor all = packed.linear(x, bias, sum);
+                for (int rows : new int[] {1, 2, 8, 15, 16, 17, 32, 33, 1030, 1040, 1041}) {
+                    Tensor some = packed.linear(x.narrow(0, 3, rows), bias, sum.narrow(0, 3, rows));
+                    assertThat(some.equal(all.narrow(0, 3, rows)))
+                            .as("%d rows of %s", rows, Arrays.toString(size))
                             .isTrue();
                 }
             }
