@@ -18,6 +18,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -307,6 +308,41 @@ class FusedTest {
             assertThatThrownBy(() ->
                             Fused.crossEntropy(random(type, 3, n), Tensors.of(new long[] {0, n, 0}, 3), weights, 0, 1))
                     .hasMessageContaining("label " + n);
+        }
+    }
+
+    /** Heads that fill vectors and that don't, of up to as many queries as share a key. */
+    @ParameterizedTest
+    @EnumSource(
+            value = ScalarType.class,
+            names = {"Float", "BFloat16"})
+    void attentionOfOneMoreTokenIsTheFormula(ScalarType type) {
+        long[] places = {0, 15, 64, 200};
+        try (Scope scope = new Scope()) {
+            for (long d : new long[] {8, 24, 64, 80, 128, 256}) {
+                for (long group : new long[] {1, 2, 3, 4, 6, 16}) {
+                    Tensor keys = random(type, 4, 2, 201, d);
+                    Tensor values = random(type, 4, 2, 201, d);
+                    Tensor q = random(type, 4, 2 * group, 1, d);
+                    Tensor key = random(type, 4, 2, 1, d);
+                    Tensor value = random(type, 4, 2, 1, d);
+                    Tensor answer = FusedAttention.attendNext(
+                            q, key, value, keys, values, Tensors.of(places, 4), 1 / Math.sqrt(d));
+                    assumeThat(answer).isNotNull();
+                    for (int row = 0; row < 4; row++) {
+                        assertThat(keys.select(0, row).narrow(1, places[row], 1).equal(key.select(0, row)))
+                                .isTrue();
+                        Tensor seen = wide(keys.select(0, row).narrow(1, 0, places[row] + 1));
+                        Tensor its = wide(values.select(0, row).narrow(1, 0, places[row] + 1));
+                        Tensor scores = Ops.scale(wide(q.select(0, row)).view(2, group, d), 1 / Math.sqrt(d))
+                                .matmul(seen.transpose(1, 2));
+                        close(
+                                answer.select(0, row),
+                                scores.softmax(2).matmul(its).view(1, 2 * group * d),
+                                "%d values, %d queries, row %d".formatted(d, group, row));
+                    }
+                }
+            }
         }
     }
 
