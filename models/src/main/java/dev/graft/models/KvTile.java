@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The keys and values of texts that are written together, a row each: per layer {@code [rows, heads, capacity, headDim]}. In bf16 one
- * operation adds a position to all rows and two products attend in all of them; what a row is given doesn't depend on what the others hold. Grows with the longest
+ * loop, or two products, adds a position to all rows and attends in all of them; what a row is given doesn't depend on what the others hold. Grows with the longest
  * text, and is freed when the last one has left. Used by one thread, outside gradient recording.
  *
  * <pre>{@code
