@@ -246,6 +246,17 @@ class LauncherTest {
     }
 
     @Test
+    void waitingThreadsOfAServerGiveWayToTheUsersSettings() throws Exception {
+        assertThat(graft("serve", "base").out()).contains("GOMP_SPINCOUNT=5000\n");
+        assertThat(graft("train").out()).contains("GOMP_SPINCOUNT=\n");
+        environment.put("OMP_WAIT_POLICY", "active");
+        assertThat(graft("serve", "base").out()).contains("GOMP_SPINCOUNT=\n");
+        environment.remove("OMP_WAIT_POLICY");
+        environment.put("GOMP_SPINCOUNT", "7");
+        assertThat(graft("serve", "base").out()).contains("GOMP_SPINCOUNT=7\n");
+    }
+
+    @Test
     void whatOneDnnKeepsGivesWayToTheUsers() throws Exception {
         assertThat(graft("train").out())
                 .containsPattern("ONEDNN_PRIMITIVE_CACHE_CAPACITY=[1-9][0-9]+\n")
@@ -323,6 +334,7 @@ class LauncherTest {
                 printf 'JAVA=%%s\\nLC_ALL=%%s\\nGLIBC_TUNABLES=%%s\\n' '%s' "${LC_ALL:-}" "${GLIBC_TUNABLES:-}"
                 printf 'ONEDNN_PRIMITIVE_CACHE_CAPACITY=%%s\\n' "${ONEDNN_PRIMITIVE_CACHE_CAPACITY:-}"
                 printf 'LRU_CACHE_CAPACITY=%%s\\n' "${LRU_CACHE_CAPACITY:-}"
+                printf 'GOMP_SPINCOUNT=%%s\\n' "${GOMP_SPINCOUNT:-}"
                 printf '%%s\\n' "$@"
                 """.formatted(jdk));
         script(jdk.resolve("bin/javac"), "exit 0");

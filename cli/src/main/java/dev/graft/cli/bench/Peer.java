@@ -61,11 +61,16 @@ record Peer(String python, Path scripts, Map<String, String> versions) {
         return new Peer(python, scripts, versions);
     }
 
-    /** It gets the environment that it would have had from a shell: without the launcher's settings of malloc and oneDNN. */
+    /** It gets the environment that it would have had from a shell: without the launcher's settings of malloc, oneDNN and waiting threads. */
     private static Program program(String python) {
         return new Program(
                 List.of(python),
-                List.of("OMP_NUM_THREADS", "GLIBC_TUNABLES", "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"));
+                List.of(
+                        "OMP_NUM_THREADS",
+                        "GOMP_SPINCOUNT",
+                        "GLIBC_TUNABLES",
+                        "ONEDNN_PRIMITIVE_CACHE_CAPACITY",
+                        "LRU_CACHE_CAPACITY"));
     }
 
     /** Trains as its script's arguments say. */

@@ -14,6 +14,7 @@ final class VariableCheck implements Check {
             "https_proxy",
             "OMP_NUM_THREADS",
             "OMP_WAIT_POLICY",
+            "GOMP_SPINCOUNT",
             "GLIBC_TUNABLES",
             "ONEDNN_PRIMITIVE_CACHE_CAPACITY",
             "LRU_CACHE_CAPACITY",
