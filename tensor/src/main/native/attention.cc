@@ -17,7 +17,7 @@ constexpr jlong ROOM = 4;
 constexpr jlong QUERIES = 1;
 #endif
 
-// So many values, zeros behind them, of the last of a head's vectors.
+// 16 values, or those that are left and zeros.
 template <typename T>
 static inline Floats part(const T *from, jlong left) {
     if (left >= LANES) {

@@ -228,7 +228,7 @@ record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOption
             modes.put("one, in turn", inTurn(one));
             modes.put("hot, in turn", inTurn(hot));
             for (int round = 0; round < work.warmup; round++) {
-                modes.values().forEach(texts -> run(engine, base, alike(texts.adapters, work.fresh), null));
+                modes.values().forEach(texts -> run(engine, base, texts, null));
             }
             for (int round = 0; round < work.repeats; round++) {
                 modes.forEach((mode, texts) -> {
