@@ -30,8 +30,6 @@ static inline Floats part(const T *from, jlong left) {
     return x;
 }
 
-constexpr jlong least(jlong a, jlong b) { return a < b ? a : b; }
-
 template <typename T>
 static inline void ask(const T *from, jlong values) {
     for (jlong i = 0; i < values; i += static_cast<jlong>(64 / sizeof(T))) {

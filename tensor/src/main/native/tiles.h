@@ -25,8 +25,6 @@ constexpr jlong PAIR = 32;       // values of a row of a tile, and rows and colu
 constexpr jlong LINE = 32;       // values of a line of a cache
 constexpr jlong KEPT = 1 << 19;  // values of the first factor that fit into a second-level cache beside others
 
-jlong least(jlong a, jlong b) { return a < b ? a : b; }
-
 __mmask32 first(jlong count) {
     return count >= PAIR ? ~0u : count <= 0 ? 0u : (1u << count) - 1;
 }

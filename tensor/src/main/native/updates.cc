@@ -134,7 +134,7 @@ void wide(const T *z, const T *b, jlong rank, jlong count, const T *end, T *y, S
                 for (int row = 0; row < 8; row++) {
                     all[row] = add(Floats{}, some, pairs(b + row * 2 * LANES));
                 }
-                sixteen(summed(all), LANES, y + i);
+                sixteen(sums_of_halves(all), LANES, y + i);
             }
         }
     }

@@ -46,26 +46,26 @@ inline Floats halves(Floats a, Floats b) {
     return halves<WIDTH>(a, b, Sequence<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>());
 }
 
-// The sums of the halves of each of 8 vectors.
-inline Floats summed(const Floats *all) {
+// The sums of twice so many lanes of each part of twice as many vectors.
+template <int WIDTH>
+inline Floats sums(const Floats *all) {
 #pragma clang fp reassociate(off)
-    Floats some[4];
+    Floats some[WIDTH];
 #pragma clang loop unroll(full)
-    for (int i = 0; i < 4; i++) {
-        some[i] = halves<4>(all[2 * i], all[2 * i + 1]);
+    for (int i = 0; i < WIDTH; i++) {
+        some[i] = halves<WIDTH>(all[2 * i], all[2 * i + 1]);
     }
-    return halves<1>(halves<2>(some[0], some[1]), halves<2>(some[2], some[3]));
+    if constexpr (WIDTH == 1) {
+        return some[0];
+    } else {
+        return sums<WIDTH / 2>(some);
+    }
 }
 
 // The sums of the lanes of each of 16 vectors.
-inline Floats sums(const Floats *all) {
-#pragma clang fp reassociate(off)
-    Floats some[8];
-#pragma clang loop unroll(full)
-    for (int i = 0; i < 8; i++) {
-        some[i] = halves<8>(all[2 * i], all[2 * i + 1]);
-    }
-    return summed(some);
-}
+inline Floats sums(const Floats *all) { return sums<8>(all); }
+
+// The sums of the halves of each of 8 vectors.
+inline Floats sums_of_halves(const Floats *all) { return sums<4>(all); }
 
 }  // namespace

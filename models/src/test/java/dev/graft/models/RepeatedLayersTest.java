@@ -45,6 +45,12 @@ class RepeatedLayersTest {
         assertThat(answer.equal(layers.apply(values(seed)))).as("step %d", seed).isTrue();
     }
 
+    private void steps(int first, UnaryOperator<Tensor> layers) {
+        for (int seed = first; seed < 6; seed++) {
+            step("a", seed, layers);
+        }
+    }
+
     private static Tensor ofLoops(Tensor x) {
         return Fused.add(x, Fused.add(x, x));
     }
@@ -55,17 +61,13 @@ class RepeatedLayersTest {
 
     @Test
     void loopsAreRepeatedOnceTheyWereCompared() {
-        for (int seed = 0; seed < 6; seed++) {
-            step("a", seed, RepeatedLayersTest::ofLoops);
-        }
+        steps(0, RepeatedLayersTest::ofLoops);
         assertThat(runs).isEqualTo(2);
     }
 
     @Test
     void layersThatDoMoreAlwaysRun() {
-        for (int seed = 0; seed < 6; seed++) {
-            step("a", seed, RepeatedLayersTest::ofMore);
-        }
+        steps(0, RepeatedLayersTest::ofMore);
         assertThat(runs).isEqualTo(6);
     }
 
@@ -74,9 +76,7 @@ class RepeatedLayersTest {
         step("a", 0, RepeatedLayersTest::ofLoops);
         step("a", 1, RepeatedLayersTest::ofLoops);
         repeated.close();
-        for (int seed = 2; seed < 6; seed++) {
-            step("a", seed, RepeatedLayersTest::ofLoops);
-        }
+        steps(2, RepeatedLayersTest::ofLoops);
         assertThat(runs).isEqualTo(3);
     }
 
