@@ -167,3 +167,17 @@ NATIVE(void, cast)(void *, void *, jlong x, jint xBf16, jlong y, jlong n, jint t
         xBf16 ? run(at<bf16>(x), at<float>(y)) : run(at<float>(x), at<bf16>(y));
     });
 }
+
+// Whether none is infinite or no number: those have all bits of the exponent.
+NATIVE(jint, finite)(void *, void *, jlong x, jint isBf16, jlong n) {
+    constexpr uint32 EXPONENT = 0x7f800000;
+    const auto run = [n](const auto *xs) {
+        uint32 others = 0;
+        EACH_VALUE
+        for (jlong i = 0; i < n; i++) {
+            others |= (bits<uint32>(load(xs + i)) & EXPONENT) == EXPONENT;
+        }
+        return others == 0;
+    };
+    return isBf16 ? run(at<bf16>(x)) : run(at<float>(x));
+}

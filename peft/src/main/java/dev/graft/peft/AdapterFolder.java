@@ -11,6 +11,7 @@ import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
 import dev.graft.models.StoredTensors;
 import dev.graft.tensor.Scope;
+import dev.graft.tensor.Staging;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -63,8 +64,9 @@ final class AdapterFolder {
                 @Nullable
                         TensorSource beside =
                                 Files.exists(folder.resolve(BESIDE)) ? Safetensors.open(folder.resolve(BESIDE)) : null;
-                ReadAhead ahead = new ReadAhead(head == null ? List.of(tensors) : List.of(tensors, head))) {
-            Stored stored = new Stored(tensors.path(), ahead.tensors(), beside, layout, read, served);
+                ReadAhead ahead = new ReadAhead(head == null ? List.of(tensors) : List.of(tensors, head));
+                Staging staging = new Staging()) {
+            Stored stored = new Stored(tensors.path(), ahead.tensors(), beside, layout, read, served, staging);
             Adapter adapter = naming(file, () -> new Adapter(read.method().on(base), read, stored));
             try {
                 stored.refuseUnread(adapter);
@@ -181,6 +183,7 @@ final class AdapterFolder {
         private final Set<FileTensor> read = new HashSet<>();
         private final @Nullable TensorSource beside;
         private final boolean served;
+        private final Staging staging;
 
         Stored(
                 Path path,
@@ -188,8 +191,10 @@ final class AdapterFolder {
                 @Nullable TensorSource beside,
                 FolderLayout layout,
                 AdapterConfig config,
-                boolean served) {
+                boolean served,
+                Staging staging) {
             this.path = path;
+            this.staging = staging;
             this.beside = beside;
             this.layout = layout;
             this.config = config;
@@ -217,7 +222,7 @@ final class AdapterFolder {
             if (torch.isFloatingType(type) && !stored.info().dtype().isFloat()) {
                 throw stored.wrong("is stored as " + stored.info().dtype() + ", expected floating-point values");
             }
-            return stored.value(type);
+            return stored.value(type, staging);
         }
 
         @Override
@@ -227,7 +232,7 @@ final class AdapterFolder {
             }
             FileTensor stored = new FileTensor(beside, key);
             stored.requireShape(shape);
-            return stored.value(type);
+            return stored.value(type, staging);
         }
 
         @Override
@@ -300,7 +305,7 @@ final class AdapterFolder {
                         + ": the adapter was trained on a resized or another base");
             }
             try (Scope scope = new Scope()) {
-                if (!stored.value(original.scalar_type()).equal(original.detach())) {
+                if (!stored.value(original.scalar_type(), staging).equal(original.detach())) {
                     throw stored.wrong("differs from " + what + " weight: the adapter was trained on another base");
                 }
             }

@@ -4,9 +4,10 @@ import dev.graft.formats.FormatException;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.StoredTensors;
+import dev.graft.tensor.Fused;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
-import dev.graft.tensor.Tensors;
+import dev.graft.tensor.Staging;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicReference;
 import org.bytedeco.pytorch.Tensor;
@@ -17,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 /** A tensor of an adapter's file. */
 final class FileTensor implements AutoCloseable {
     private final TensorSource file;
-    private final String name;
+    private final TensorInfo info;
     private final AtomicReference<@Nullable ScalarType> asked;
     private @Nullable Tensor ahead;
     private boolean wanted = true;
@@ -29,39 +30,41 @@ final class FileTensor implements AutoCloseable {
     /** @param asked the type in which a tensor beside it was asked for last */
     FileTensor(TensorSource file, String name, AtomicReference<@Nullable ScalarType> asked) {
         this.file = file;
-        this.name = name;
+        this.info = file.info(name);
         this.asked = asked;
     }
 
     /** As the file has it. */
     String name() {
-        return name;
+        return info.name();
     }
 
     TensorInfo info() {
-        return file.info(name);
+        return info;
     }
 
     FormatException wrong(String what) {
-        return new FormatException(file.path(), name + " " + what);
+        return new FormatException(file.path(), name() + " " + what);
     }
 
     /** Refuses another shape than the configuration and the base call for. */
     void requireShape(long... shape) {
-        if (!Arrays.equals(info().shape(), shape)) {
-            throw wrong("has shape " + Arrays.toString(info().shape()) + ", expected " + Arrays.toString(shape) + " by "
+        if (!Arrays.equals(info.shape(), shape)) {
+            throw wrong("has shape " + Arrays.toString(info.shape()) + ", expected " + Arrays.toString(shape) + " by "
                     + AdapterFolder.CONFIG + " and the base");
         }
     }
 
     /** Its values in that type; finite ones, and whole ones in a type of whole numbers. */
-    Tensor value(ScalarType type) {
+    Tensor value(ScalarType type, Staging staging) {
+        Tensor stored = take(type, staging);
+        if (isOf(stored, type)) {
+            return stored;
+        }
         try (Scope scope = new Scope()) {
-            Tensor stored = scope.adopt(take(type));
+            scope.adopt(stored);
             Tensor value = Ops.to(stored, type);
-            if (value != stored) {
-                requireFinite(value);
-            }
+            requireFinite(value);
             // PEFT on Windows writes whole numbers as floating-point ones.
             if (torch.isIntegralType(type, false)
                     && !Ops.to(value, stored.scalar_type()).equal(stored)) {
@@ -71,25 +74,23 @@ final class FileTensor implements AutoCloseable {
         }
     }
 
-    /** A sum is one pass and takes no memory, but may overflow. */
     private void requireFinite(Tensor values) {
-        if (!Double.isFinite(values.sum().item_double())
-                && !values.isfinite().all().item_bool()) {
+        if (!Fused.isFinite(values)) {
             throw wrong("has values that are not finite");
         }
     }
 
     /** In that type or as the file has it. */
-    private synchronized Tensor take(ScalarType type) {
+    private synchronized Tensor take(ScalarType type, Staging staging) {
         asked.set(type);
         Tensor known = ahead;
         wanted = false;
         ahead = null;
-        if (known != null && !isOf(known, type) && !isOf(known, StoredTensors.type(info()))) {
+        if (known != null && !isOf(known, type) && !isOf(known, StoredTensors.type(info))) {
             known.close();
             known = null;
         }
-        return known == null ? read(type) : known;
+        return known == null ? read(type, staging) : known;
     }
 
     private static boolean isOf(Tensor tensor, ScalarType type) {
@@ -97,10 +98,10 @@ final class FileTensor implements AutoCloseable {
     }
 
     /** Reads the file, so that {@link #value} need not, where that wasn't asked for yet. */
-    synchronized void readAhead() {
+    synchronized void readAhead(Staging staging) {
         if (wanted && ahead == null) {
             ScalarType type = asked.get();
-            ahead = read(type == null ? StoredTensors.type(info()) : type);
+            ahead = read(type == null ? StoredTensors.type(info) : type, staging);
         }
     }
 
@@ -108,15 +109,18 @@ final class FileTensor implements AutoCloseable {
      * In that type where both are of floating-point numbers, else as the file has it. By read calls: pages of a mapped file would count as memory of ours until
      * the mapping is collected.
      */
-    private Tensor read(ScalarType type) {
+    private Tensor read(ScalarType type, Staging staging) {
+        ScalarType stored = StoredTensors.type(info);
+        boolean floats = info.dtype().isFloat() && info.dtype().bytes() > 1;
         try (Scope scope = new Scope()) {
-            Tensor stored = Tensors.empty(StoredTensors.type(info()), info().shape());
-            file.read(name, Tensors.buffer(stored));
-            if (!info().dtype().isFloat() || stored.element_size() == 1) {
-                return scope.release(stored);
+            Tensor value = staging.tensor(
+                    stored,
+                    floats && torch.isFloatingType(type) ? type : stored,
+                    bytes -> file.read(info.name(), bytes),
+                    info.shape());
+            if (floats) {
+                requireFinite(value);
             }
-            Tensor value = torch.isFloatingType(type) ? Ops.to(stored, type) : stored;
-            requireFinite(value);
             return scope.release(value);
         }
     }

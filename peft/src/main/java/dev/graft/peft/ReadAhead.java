@@ -1,6 +1,7 @@
 package dev.graft.peft;
 
 import dev.graft.formats.TensorSource;
+import dev.graft.tensor.Staging;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -33,17 +34,16 @@ final class ReadAhead implements AutoCloseable {
 
     private void run() {
         long bytes = 0;
-        for (FileTensor tensor : tensors) {
-            bytes += tensor.info().bytes();
-            if (closed || bytes > MOST) {
-                return;
+        try (Staging staging = new Staging()) {
+            for (FileTensor tensor : tensors) {
+                bytes += tensor.info().bytes();
+                if (closed || bytes > MOST) {
+                    return;
+                }
+                tensor.readAhead(staging);
             }
-            try {
-                tensor.readAhead();
-            } catch (RuntimeException met) {
-                // Whoever asks for the tensor meets it too.
-                return;
-            }
+        } catch (RuntimeException met) {
+            // Whoever asks for the tensor meets it too.
         }
     }
 

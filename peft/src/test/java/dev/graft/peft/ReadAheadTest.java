@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorData;
+import dev.graft.tensor.Staging;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,10 +24,11 @@ class ReadAheadTest {
     void whatIsAskedForBackwardsWhileItIsReadForwardsIsWhatTheFileHolds() {
         for (int round = 0; round < 20; round++) {
             try (Safetensors file = file(300);
-                    ReadAhead ahead = new ReadAhead(List.of(file))) {
+                    ReadAhead ahead = new ReadAhead(List.of(file));
+                    Staging staging = new Staging()) {
                 List<FileTensor> tensors = ahead.tensors();
                 for (int i = tensors.size() - 1; i >= 0; i--) {
-                    assertThat(Tensors.floats(tensors.get(i).value(ScalarType.Float)))
+                    assertThat(Tensors.floats(tensors.get(i).value(ScalarType.Float, staging)))
                             .startsWith(Float.parseFloat(tensors.get(i).name()))
                             .hasSize(1000);
                 }
@@ -37,10 +39,11 @@ class ReadAheadTest {
     @Test
     void aTensorThatIsAskedForTwiceIsThereTwice() {
         try (Safetensors file = file(1);
-                ReadAhead ahead = new ReadAhead(List.of(file))) {
+                ReadAhead ahead = new ReadAhead(List.of(file));
+                Staging staging = new Staging()) {
             FileTensor tensor = ahead.tensors().get(0);
-            var first = tensor.value(ScalarType.Float);
-            var second = tensor.value(ScalarType.Float);
+            var first = tensor.value(ScalarType.Float, staging);
+            var second = tensor.value(ScalarType.Float, staging);
             first.zero_();
             assertThat(Tensors.floats(second)).startsWith(0.5f);
         }
@@ -51,8 +54,9 @@ class ReadAheadTest {
         Path path = folder.resolve("wrong");
         Safetensors.write(path, List.of(TensorData.of("a", new float[] {1, Float.NaN}, 2)), Map.of());
         try (Safetensors file = Safetensors.open(path);
-                ReadAhead ahead = new ReadAhead(List.of(file))) {
-            assertThatThrownBy(() -> ahead.tensors().get(0).value(ScalarType.Float))
+                ReadAhead ahead = new ReadAhead(List.of(file));
+                Staging staging = new Staging()) {
+            assertThatThrownBy(() -> ahead.tensors().get(0).value(ScalarType.Float, staging))
                     .isInstanceOf(FormatException.class)
                     .hasMessageContaining("a has values that are not finite");
         }

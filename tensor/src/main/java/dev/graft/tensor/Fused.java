@@ -152,6 +152,16 @@ public final class Fused {
         return y;
     }
 
+    /** Whether none of x's values is infinite or not a number. */
+    public static boolean isFinite(Tensor x) {
+        if (!takes(x) || !x.is_contiguous()) {
+            return x.isfinite().all().item_bool();
+        }
+        boolean finite = Kernels.finite(at(x), flag(x), x.numel()) != 0;
+        Kernels.keep(x);
+        return finite;
+    }
+
     /** x with that mask, in place or not; null where this isn't for it. */
     static @Nullable Tensor dropout(Tensor x, Dropout.Mask mask, boolean inPlace) {
         if (!takes(x) || inPlace && !x.is_contiguous()) {

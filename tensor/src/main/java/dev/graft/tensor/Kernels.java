@@ -96,7 +96,11 @@ final class Kernels {
 
     /** 1 for bf16, 0 for fp32. */
     static int flag(Tensor x) {
-        return isOf(x, ScalarType.BFloat16) ? 1 : 0;
+        return flag(x.scalar_type());
+    }
+
+    static int flag(ScalarType type) {
+        return type.value == ScalarType.BFloat16.value ? 1 : 0;
     }
 
     /** Fewer values take one thread less time than handing some to another. */
@@ -320,6 +324,9 @@ final class Kernels {
 
     /** From one of the types to the other. */
     static native void cast(long x, int xBf16, long y, long n, int threads);
+
+    /** 1 if none of the values is infinite or not a number. */
+    static native int finite(long x, int bf16, long n);
 
     /** Asks the system for the registers of AMX: 1 if this process has them. */
     static native int tiles();

@@ -505,6 +505,28 @@ class FusedTest {
         }
     }
 
+    /** At every place of a register and of what follows the last full one. */
+    @ParameterizedTest
+    @MethodSource("sizes")
+    void oneValueThatIsNotFiniteIsFound(ScalarType type, long n) {
+        try (Scope scope = new Scope()) {
+            Tensor x = Ops.to(rng.normal(0, 1e37, n), type);
+            assertThat(Fused.isFinite(x)).isTrue();
+            for (double value : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
+                for (long i = 0; i < n; i += n > 100 ? 31 : 1) {
+                    Tensor one = x.clone();
+                    one.select(0, i).fill_(new Scalar(value));
+                    assertThat(Fused.isFinite(one)).isFalse();
+                }
+            }
+            assertThat(Fused.isFinite(Tensors.of(new float[] {Float.MAX_VALUE, -Float.MAX_VALUE, Float.MIN_VALUE}, 3)))
+                    .isTrue();
+            assertThat(Fused.isFinite(Tensors.empty(type, 0))).isTrue();
+            assertThat(Fused.isFinite(wide(x).div(Tensors.zeros(ScalarType.Double, n))))
+                    .isFalse();
+        }
+    }
+
     /** What libtorch might record, or knows in other types. */
     @Test
     void leavesOthersToLibtorch() {
