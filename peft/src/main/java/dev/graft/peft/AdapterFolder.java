@@ -64,7 +64,9 @@ final class AdapterFolder {
                 @Nullable
                         TensorSource beside =
                                 Files.exists(folder.resolve(BESIDE)) ? Safetensors.open(folder.resolve(BESIDE)) : null;
-                ReadAhead ahead = new ReadAhead(head == null ? List.of(tensors) : List.of(tensors, head));
+                ReadAhead ahead = new ReadAhead(
+                        head == null ? List.of(tensors) : List.of(tensors, head),
+                        served ? base.numerics().base() : base.numerics().small());
                 Staging staging = new Staging()) {
             Stored stored = new Stored(tensors.path(), ahead.tensors(), beside, layout, read, served, staging);
             Adapter adapter = naming(file, () -> new Adapter(read.method().on(base), read, stored));
@@ -230,7 +232,7 @@ final class AdapterFolder {
             if (beside == null || !beside.names().contains(key)) {
                 return Grafter.Values.super.derived(key, initial, type, shape);
             }
-            FileTensor stored = new FileTensor(beside, key);
+            FileTensor stored = new FileTensor(beside, key, new FileTensor.Asked(type));
             stored.requireShape(shape);
             return stored.value(type, staging);
         }

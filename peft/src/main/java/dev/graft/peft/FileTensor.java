@@ -9,7 +9,6 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Staging;
 import java.util.Arrays;
-import java.util.concurrent.atomic.AtomicReference;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -17,18 +16,23 @@ import org.jspecify.annotations.Nullable;
 
 /** A tensor of an adapter's file. */
 final class FileTensor implements AutoCloseable {
+    /** In what type the tensors of a file were asked for last. */
+    static final class Asked {
+        private volatile ScalarType type;
+
+        /** @param expected in what type they are thought to be asked for first */
+        Asked(ScalarType expected) {
+            type = expected;
+        }
+    }
+
     private final TensorSource file;
     private final TensorInfo info;
-    private final AtomicReference<@Nullable ScalarType> asked;
+    private final Asked asked;
     private @Nullable Tensor ahead;
     private boolean wanted = true;
 
-    FileTensor(TensorSource file, String name) {
-        this(file, name, new AtomicReference<>());
-    }
-
-    /** @param asked the type in which a tensor beside it was asked for last */
-    FileTensor(TensorSource file, String name, AtomicReference<@Nullable ScalarType> asked) {
+    FileTensor(TensorSource file, String name, Asked asked) {
         this.file = file;
         this.info = file.info(name);
         this.asked = asked;
@@ -82,7 +86,7 @@ final class FileTensor implements AutoCloseable {
 
     /** In that type or as the file has it. */
     private synchronized Tensor take(ScalarType type, Staging staging) {
-        asked.set(type);
+        asked.type = type;
         Tensor known = ahead;
         wanted = false;
         ahead = null;
@@ -100,8 +104,7 @@ final class FileTensor implements AutoCloseable {
     /** Reads the file, so that {@link #value} need not, where that wasn't asked for yet. */
     synchronized void readAhead(Staging staging) {
         if (wanted && ahead == null) {
-            ScalarType type = asked.get();
-            ahead = read(type == null ? StoredTensors.type(info) : type, staging);
+            ahead = read(asked.type, staging);
         }
     }
 

@@ -3,9 +3,7 @@ package dev.graft.peft;
 import dev.graft.formats.TensorSource;
 import dev.graft.tensor.Staging;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicReference;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A thread that reads the tensors of a file in their order, while another declares what they are for and reads those that it comes to first. Nearly
@@ -19,8 +17,9 @@ final class ReadAhead implements AutoCloseable {
     private final Thread thread = new Thread(this::run, Thread.currentThread().getName() + "-ahead");
     private volatile boolean closed;
 
-    ReadAhead(List<TensorSource> files) {
-        AtomicReference<@Nullable ScalarType> asked = new AtomicReference<>();
+    /** @param expected the type in which the first ones will be asked for, so far as is known */
+    ReadAhead(List<TensorSource> files, ScalarType expected) {
+        FileTensor.Asked asked = new FileTensor.Asked(expected);
         tensors = files.stream()
                 .flatMap(file -> file.names().stream().map(name -> new FileTensor(file, name, asked)))
                 .toList();

@@ -15,16 +15,20 @@ import java.util.Map;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class ReadAheadTest {
     @TempDir
     private Path folder;
 
-    @Test
-    void whatIsAskedForBackwardsWhileItIsReadForwardsIsWhatTheFileHolds() {
+    /** In the expected type or another one: then nothing is left of the expected one's rounding. */
+    @ParameterizedTest
+    @EnumSource(names = {"Float", "BFloat16", "Half", "Double", "Long"})
+    void whatIsAskedForBackwardsWhileItIsReadForwardsIsWhatTheFileHolds(ScalarType expected) {
         for (int round = 0; round < 20; round++) {
             try (Safetensors file = file(300);
-                    ReadAhead ahead = new ReadAhead(List.of(file));
+                    ReadAhead ahead = new ReadAhead(List.of(file), expected);
                     Staging staging = new Staging()) {
                 List<FileTensor> tensors = ahead.tensors();
                 for (int i = tensors.size() - 1; i >= 0; i--) {
@@ -39,7 +43,7 @@ class ReadAheadTest {
     @Test
     void aTensorThatIsAskedForTwiceIsThereTwice() {
         try (Safetensors file = file(1);
-                ReadAhead ahead = new ReadAhead(List.of(file));
+                ReadAhead ahead = new ReadAhead(List.of(file), ScalarType.Float);
                 Staging staging = new Staging()) {
             FileTensor tensor = ahead.tensors().get(0);
             var first = tensor.value(ScalarType.Float, staging);
@@ -54,7 +58,7 @@ class ReadAheadTest {
         Path path = folder.resolve("wrong");
         Safetensors.write(path, List.of(TensorData.of("a", new float[] {1, Float.NaN}, 2)), Map.of());
         try (Safetensors file = Safetensors.open(path);
-                ReadAhead ahead = new ReadAhead(List.of(file));
+                ReadAhead ahead = new ReadAhead(List.of(file), ScalarType.Float);
                 Staging staging = new Staging()) {
             assertThatThrownBy(() -> ahead.tensors().get(0).value(ScalarType.Float, staging))
                     .isInstanceOf(FormatException.class)
