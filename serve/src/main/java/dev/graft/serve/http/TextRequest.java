@@ -95,7 +95,10 @@ record TextRequest(
         for (String name : List.of("user", "safety_identifier", "prompt_cache_key")) {
             f.stringOrNull(name);
         }
-        f.informational("metadata");
+        Fields metadata = f.objectOrNull("metadata");
+        if (metadata != null) {
+            metadata.names().forEach(metadata::string);
+        }
         return read;
     }
 
@@ -114,7 +117,7 @@ record TextRequest(
             return null;
         }
         if (!seed.isIntegralNumber() || !seed.canConvertToLong()) {
-            throw f.wrong("seed", "a whole number");
+            throw f.wrong("seed", "a whole number from -2^63 to 2^63 - 1");
         }
         return seed.longValue();
     }
@@ -193,7 +196,7 @@ record TextRequest(
         Map<Integer, Double> all = new HashMap<>();
         if (bias != null) {
             for (String id : bias.names()) {
-                if (!id.matches("[0-9]{1,9}") || Integer.parseInt(id) >= vocabulary) {
+                if (!id.matches("0|[1-9][0-9]{0,8}") || Integer.parseInt(id) >= vocabulary) {
                     throw bias.wrong(id, "a token id below " + vocabulary + " as key");
                 }
                 all.put(Integer.valueOf(id), bias.number(id, 0, -100, 100));

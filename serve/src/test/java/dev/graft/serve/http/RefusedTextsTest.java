@@ -62,6 +62,9 @@ class RefusedTextsTest extends WithTinyChat {
                 ", \"logit_bias\": {\"1\": 1000}",
                 ", \"logit_bias\": {\"300\": 1}",
                 ", \"logit_bias\": {\"5\": 1, \"999999999\": -100}",
+                ", \"logit_bias\": {\"05\": 1}",
+                ", \"metadata\": 5",
+                ", \"metadata\": {\"ticket\": 5}",
                 ", \"user\": 3",
                 ", \"user\": {\"id\": \"ann\"}",
                 ", \"safety_identifier\": 3",
@@ -76,6 +79,7 @@ class RefusedTextsTest extends WithTinyChat {
                 ", \"response_format\": {\"type\": \"json_object\"}, \"stop\": \"}\"",
                 ", \"response_format\": {\"type\": \"json_object\"}, \"ignore_eos\": true",
                 ", \"seed\": 1.5",
+                ", \"seed\": 9223372036854775808",
                 ", \"messages\": []"
             })
     void whatCanNotBeHonouredIsRefusedByName(String field) {
