@@ -96,6 +96,7 @@ final class Conversations {
                     request.modelName(),
                     System.nanoTime() + LONGEST_NANOS,
                     -1,
+                    false,
                     steering(request, tools),
                     tools == null ? null : tools.end());
             engine.submit(ask, listener(request.modelName(), new ToolText(tools), lease::close, piece, whole, failed));

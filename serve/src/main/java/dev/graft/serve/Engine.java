@@ -11,6 +11,7 @@ import dev.graft.peft.Slots;
 import dev.graft.serve.PromptPasses.Chunk;
 import dev.graft.tensor.Inference;
 import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -18,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
+import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -348,6 +350,9 @@ public final class Engine implements Worker {
                 logits = chunks.stream().anyMatch(Chunk::isLast)
                         ? generator.lastLogits(read.hidden(), read.pass())
                         : new float[chunks.size()][];
+                if (chunks.get(0).row().ask.promptToo()) {
+                    addPrompt(chunks.get(0), read);
+                }
             } catch (RuntimeException failure) {
                 failed(chunks, failure);
                 return;
@@ -355,6 +360,20 @@ public final class Engine implements Worker {
             for (int i = 0; i < logits.length; i++) {
                 ended(chunks.get(i), logits[i]);
             }
+        }
+    }
+
+    /** Keeps the probabilities of the prompt's tokens behind those of a chunk that was read alone. */
+    private void addPrompt(Chunk chunk, PromptPasses.Read read) {
+        Row row = chunk.row();
+        int[] prompt = row.ask.prompt();
+        if (row.prompt.isEmpty()) {
+            row.prompt.add(Token.of(prompt[0]));
+        }
+        Tensor logits = generator.logits(read.hidden(), read.pass(), chunk.length());
+        for (int i = 0; i < chunk.length() && row.prompt.size() < prompt.length; i++) {
+            float[] own = Tensors.floats(logits.select(1, i));
+            row.prompt.add(Token.of(prompt[row.prompt.size()], own, row.ask.logprobs()));
         }
     }
 
@@ -382,6 +401,9 @@ public final class Engine implements Worker {
             observer.read(adapter, chunk.length());
             prompts.ended(chunk);
             if (row.isRead()) {
+                if (row.ask.promptToo()) {
+                    row.listener.prompt(row.prompt);
+                }
                 slots.get(chunk.place() / TILE).put(chunk.place() % TILE, adapter.selection());
                 took(chunk.place(), row, logits);
                 observer.first(adapter, System.nanoTime() - row.asked);
@@ -453,9 +475,7 @@ public final class Engine implements Worker {
             if (ask.end() != null && ask.end().test(piece)) {
                 row.text.end();
             }
-            row.listener.token(
-                    ask.logprobs() < 0 ? new Token(id, Double.NaN, List.of()) : Token.of(id, plain, ask.logprobs()),
-                    piece);
+            row.listener.token(ask.logprobs() < 0 ? Token.of(id) : Token.of(id, plain, ask.logprobs()), piece);
         } catch (RuntimeException failure) {
             leave(place, listener -> listener.failed(failure));
             return;

@@ -1,9 +1,13 @@
 package dev.graft.serve;
 
 import dev.graft.models.generate.Generated;
+import java.util.List;
 
 /** Hears how a text grows. Called by the engine's thread, so it must not wait for anything. */
 public interface Listener {
+    /** The tokens of the prompt, before the first other one, where the {@link Ask} wants them. The first of them has no probability. */
+    default void prompt(List<Token> tokens) {}
+
     /**
      * The next token.
      *

@@ -71,7 +71,7 @@ final class PromptPasses implements AutoCloseable {
         int[] prompt = row.ask.prompt();
         Served adapter = row.ask.adapter();
         adapter.selection().hooks().requireFit(base.backbone());
-        if (row.read == 0 && row.chunked) {
+        if (row.read == 0 && row.chunked && !row.ask.promptToo()) {
             row.read = cache.read(adapter.revision(), prompt, row.cache());
             row.cached = row.read;
         }
@@ -80,7 +80,7 @@ final class PromptPasses implements AutoCloseable {
                 ? slots(place).hooks(slot(place), 1)
                 : adapter.selection().hooks();
         int end = row.chunked ? Math.min(prompt.length, row.read + size) : prompt.length;
-        return new Chunk(place, row, end, together && row.chunked && steady, hooks);
+        return new Chunk(place, row, end, together && row.chunked && steady && !row.ask.promptToo(), hooks);
     }
 
     /** Whether one more chunk may be in a pass: that of the next place, unless it is to be found in the cache when the others are read. */

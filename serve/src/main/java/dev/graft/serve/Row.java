@@ -3,6 +3,8 @@ package dev.graft.serve;
 import dev.graft.models.KvCache;
 import dev.graft.models.KvTile;
 import dev.graft.models.generate.Continuation;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -26,6 +28,9 @@ final class Row {
 
     int read;
     int cached;
+
+    /** What was read of the prompt, where its probabilities are wanted. */
+    final List<Token> prompt = new ArrayList<>();
 
     Row(Ask ask, Listener listener, Ticket ticket, Continuation text, StringBuilder piece, boolean chunked) {
         this.ask = ask;

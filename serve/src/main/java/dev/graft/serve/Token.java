@@ -5,12 +5,17 @@ import java.util.List;
 /**
  * A token that was written.
  *
- * @param logprob the logarithm of its probability by the model, before temperature and filters; NaN where it wasn't asked for
+ * @param logprob the logarithm of its probability by the model, before temperature and filters; NaN where it wasn't asked for or is the first of all
  * @param likeliest the tokens that were likeliest at its place, the likeliest first
  */
 public record Token(int id, double logprob, List<Likely> likeliest) {
     /** A token with the logarithm of its probability. */
     public record Likely(int id, double logprob) {}
+
+    /** The token without a probability. */
+    static Token of(int id) {
+        return new Token(id, Double.NaN, List.of());
+    }
 
     /** The token with its probabilities among logits, which may be changed afterwards. */
     static Token of(int id, float[] logits, int count) {

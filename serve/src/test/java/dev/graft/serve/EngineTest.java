@@ -2,19 +2,28 @@ package dev.graft.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
+import dev.graft.models.Inputs;
+import dev.graft.models.Pass;
 import dev.graft.models.generate.FinishReason;
 import dev.graft.models.generate.GenerateOptions;
+import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Numerics;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -59,6 +68,53 @@ class EngineTest {
         assertThat(ended.generated().reason()).isEqualTo(FinishReason.LENGTH);
         assertThat(ended.promptTokens()).isEqualTo(10);
         assertThat(heard.tokens).hasSize(7);
+    }
+
+    /** Those that the base gives for the whole prompt; the same to the last bit after others have read it, and beside others. */
+    @Test
+    void thePromptIsToldWithItsProbabilities() {
+        List<Token> expected = new ArrayList<>();
+        try (NoGrad off = new NoGrad();
+                Scope scope = new Scope()) {
+            Tensor logits = BASE.logits(
+                    Inputs.of(new long[][] {Arrays.stream(PROMPT).asLongStream().toArray()}),
+                    Pass.inference(ALONE.selection().hooks()));
+            for (int i = 1; i < PROMPT.length; i++) {
+                expected.add(Token.of(PROMPT[i], Tensors.floats(logits.select(1, i - 1)), 2));
+            }
+        }
+        Ask plain = Ask.of(PROMPT, tokens(3), ALONE).withLogprobs(2);
+        Heard without = new Heard();
+        engine.submit(plain, without);
+        without.await();
+        Heard alone = new Heard();
+        engine.submit(plain.withPromptToo(), alone);
+        alone.await();
+        List<Heard> beside = Stream.generate(Heard::new).limit(4).toList();
+        engine.submit(List.of(plain, plain.withPromptToo(), plain, plain.withPromptToo()), new ArrayList<>(beside));
+        beside.forEach(Heard::await);
+
+        assertThat(without.prompt).isEmpty();
+        assertThat(alone.end.join().cachedTokens()).isZero();
+        assertThat(alone.tokens).isEqualTo(without.tokens);
+        assertThat(alone.prompt)
+                .extracting(Token::id)
+                .isEqualTo(IntStream.of(PROMPT).boxed().toList());
+        assertThat(alone.prompt.get(0)).isEqualTo(Token.of(PROMPT[0]));
+        for (int i = 0; i < expected.size(); i++) {
+            Token actual = alone.prompt.get(i + 1);
+            assertThat(actual.logprob()).isCloseTo(expected.get(i).logprob(), within(1e-5));
+            assertThat(actual.likeliest())
+                    .extracting(Token.Likely::id)
+                    .isEqualTo(expected.get(i).likeliest().stream()
+                            .map(Token.Likely::id)
+                            .toList());
+        }
+        for (int i : new int[] {1, 3}) {
+            assertThat(beside.get(i).prompt).isEqualTo(alone.prompt);
+            assertThat(beside.get(i).tokens).isEqualTo(alone.tokens);
+            assertThat(beside.get(i - 1).tokens).isEqualTo(alone.tokens);
+        }
     }
 
     @Test

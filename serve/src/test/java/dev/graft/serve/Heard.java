@@ -9,10 +9,16 @@ import java.util.concurrent.TimeoutException;
 
 /** What a listener heard. */
 class Heard implements Listener {
+    final List<Token> prompt = new ArrayList<>();
     final List<Token> tokens = new ArrayList<>();
     final StringBuilder text = new StringBuilder();
     final CompletableFuture<Ended> end = new CompletableFuture<>();
     final CompletableFuture<Token> first = new CompletableFuture<>();
+
+    @Override
+    public void prompt(List<Token> its) {
+        prompt.addAll(its);
+    }
 
     @Override
     public void token(Token token, String piece) {

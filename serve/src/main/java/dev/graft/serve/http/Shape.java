@@ -86,9 +86,14 @@ enum Shape {
         for (Token token : tokens) {
             String text = text(token.id(), tokenizer);
             texts.add(text);
-            values.add(token.logprob());
             offsets.add(offset);
             offset += text.length();
+            if (Double.isNaN(token.logprob())) {
+                values.addNull();
+                tops.addNull();
+                continue;
+            }
+            values.add(token.logprob());
             ObjectNode top = tops.addObject();
             token.likeliest().forEach(likely -> top.put(text(likely.id(), tokenizer), likely.logprob()));
             // As OpenAI's: one more where the token is none of the likeliest.

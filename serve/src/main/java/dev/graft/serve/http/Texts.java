@@ -55,6 +55,8 @@ final class Texts implements Route {
 
     /** What happens to one of a request's texts. */
     private sealed interface Event {
+        record Prompt(int index, List<Token> tokens) implements Event {}
+
         record Next(int index, Token token, String text) implements Event {}
 
         record End(int index, Listener.Ended ended) implements Event {}
@@ -74,12 +76,9 @@ final class Texts implements Route {
                 adapters.base().backbone().vocabSize());
         List<int[]> prompts = ApiError.about(shape.input, () -> prompts(fields, request, exchange.limits()));
         boolean echo = shape == Shape.TEXT && fields.bool("echo", false);
-        if (echo && request.logprobs() >= 0) {
-            throw fields.refused("echo", "is true and logprobs is set; one of them must go");
-        }
         fields.refuseUnread("It is not supported; leave it out");
         BlockingQueue<Event> events = new LinkedBlockingQueue<>();
-        List<Ticket> tickets = submit(request, prompts, events, exchange);
+        List<Ticket> tickets = submit(request, prompts, echo && request.logprobs() >= 0, events, exchange);
         Answer answer = new Answer(
                 request,
                 echo ? prompts.stream().map(ids -> tokenizer.decode(ids, true)).toList() : null,
@@ -99,10 +98,14 @@ final class Texts implements Route {
 
     /** Asks for the texts; their adapter stays in memory until the engine has let go of all of them. */
     private List<Ticket> submit(
-            TextRequest request, List<int[]> prompts, BlockingQueue<Event> events, Exchange exchange) {
+            TextRequest request,
+            List<int[]> prompts,
+            boolean promptsToo,
+            BlockingQueue<Event> events,
+            Exchange exchange) {
         Adapters.Lease lease = exchange.lease(adapters, request.model());
         try {
-            List<Ask> asks = asks(request, prompts, lease.served(), exchange);
+            List<Ask> asks = asks(request, prompts, promptsToo, lease.served(), exchange);
             AtomicInteger open = new AtomicInteger(asks.size());
             List<Listener> listeners = new ArrayList<>();
             for (int i = 0; i < asks.size(); i++) {
@@ -121,6 +124,11 @@ final class Texts implements Route {
 
     private static Listener listener(int index, BlockingQueue<Event> events, Runnable left) {
         return new Listener() {
+            @Override
+            public void prompt(List<Token> tokens) {
+                events.add(new Event.Prompt(index, tokens));
+            }
+
             @Override
             public void token(Token token, String text) {
                 events.add(new Event.Next(index, token, text));
@@ -160,7 +168,8 @@ final class Texts implements Route {
                         .toList();
     }
 
-    private List<Ask> asks(TextRequest request, List<int[]> prompts, Served served, Exchange exchange) {
+    private List<Ask> asks(
+            TextRequest request, List<int[]> prompts, boolean promptsToo, Served served, Exchange exchange) {
         int texts = prompts.size() * request.n();
         if (texts > exchange.limits().texts()) {
             throw new ApiError(
@@ -196,6 +205,7 @@ final class Texts implements Route {
                         exchange.tenant(),
                         System.nanoTime() + exchange.limits().time().toNanos(),
                         request.logprobs(),
+                        promptsToo,
                         steering(request),
                         tools == null ? null : tools.end()));
             }
@@ -289,7 +299,9 @@ final class Texts implements Route {
     private static void collect(Answer answer, BlockingQueue<Event> events) throws IOException {
         while (answer.open > 0) {
             Event event = next(events);
-            if (event instanceof Event.Next next) {
+            if (event instanceof Event.Prompt prompt) {
+                answer.tokens.get(prompt.index).addAll(prompt.tokens);
+            } else if (event instanceof Event.Next next) {
                 answer.tokens.get(next.index).add(next.token);
             } else if (event instanceof Event.End end) {
                 answer.ends.set(end.index, end.ended);
@@ -336,7 +348,9 @@ final class Texts implements Route {
                 begin(exchange, answer);
                 begun = true;
             }
-            if (event instanceof Event.Next next) {
+            if (event instanceof Event.Prompt prompt) {
+                chunk(exchange, answer, prompt.index, new Piece.Said(answer.echo(prompt.index)), prompt.tokens, null);
+            } else if (event instanceof Event.Next next) {
                 pieces(
                         exchange,
                         answer,
@@ -373,7 +387,7 @@ final class Texts implements Route {
         exchange.end();
     }
 
-    /** The first chunk of each text: who speaks, or the prompt where it is to be repeated. */
+    /** The first chunk of each text: who speaks, or the prompt where it is to be repeated and has no probabilities. */
     private void begin(Exchange exchange, Answer answer) throws IOException {
         for (int i = 0; i < answer.ends.size(); i++) {
             if (shape == Shape.CHAT) {
@@ -389,7 +403,7 @@ final class Texts implements Route {
                     body.putNull("usage");
                 }
                 exchange.event(Json.compact(body));
-            } else if (!answer.echo(i).isEmpty()) {
+            } else if (answer.request.logprobs() < 0 && !answer.echo(i).isEmpty()) {
                 chunk(exchange, answer, i, new Piece.Said(answer.echo(i)), null, null);
             }
         }

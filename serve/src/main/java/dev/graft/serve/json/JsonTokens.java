@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>{@code
  * JsonTokens tokens = JsonTokens.of(base.tokenizer(), base.endTokens());
- * Ask ask = new Ask(prompt, options, 1, adapter, "", Long.MAX_VALUE, -1, tokens.object(Schema.ANY), null);
+ * Ask ask = new Ask(prompt, options, 1, adapter, "", Long.MAX_VALUE, -1, false, tokens.object(Schema.ANY), null);
  * }</pre>
  */
 public final class JsonTokens {

@@ -92,8 +92,7 @@ class ParamTest extends WithTinyChat {
                 "'model': 'tiny', 'prompt': [1, 300] | prompt[1]",
                 "'model': 'tiny', 'prompt': ['a', 'b'], 'n': 100 | n",
                 "'model': 'tiny', 'prompt': 'a', 'best_of': 2 | best_of",
-                "'model': 'tiny', 'prompt': 'a', 'suffix': 'b' | suffix",
-                "'model': 'tiny', 'prompt': 'a', 'echo': true, 'logprobs': 1 | echo"
+                "'model': 'tiny', 'prompt': 'a', 'suffix': 'b' | suffix"
             })
     void ofAPlainTextItIsTheFieldThatIsWrong(String fields, String param) {
         assertThat(param("/v1/completions", "{" + fields + "}")).isEqualTo(param);

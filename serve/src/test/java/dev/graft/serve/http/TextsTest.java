@@ -3,11 +3,13 @@ package dev.graft.serve.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.formats.Json;
+import dev.graft.models.tokenizers.EncodeOptions;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -208,10 +210,8 @@ class TextsTest extends WithTinyChat {
 
     @Test
     void plainTextsComeFromTextsAndFromIds() {
-        int[] ids = tiny.base
-                .tokenizer()
-                .encode("Hello you", dev.graft.models.tokenizers.EncodeOptions.DEFAULT)
-                .ids();
+        int[] ids =
+                tiny.base.tokenizer().encode("Hello you", EncodeOptions.DEFAULT).ids();
         String options = ", \"temperature\": 0, \"max_tokens\": 6";
         JsonNode both = client.post(
                         "/v1/completions",
@@ -231,6 +231,56 @@ class TextsTest extends WithTinyChat {
         assertThat(both.path("choices").size()).isEqualTo(2);
         assertThat(fromIds.path("choices").path(0).path("text").stringValue()).isEqualTo(text);
         assertThat(echoed.path("choices").path(0).path("text").stringValue()).isEqualTo("Hello you" + text);
+    }
+
+    /** As evaluation harnesses ask for it: the prompt's tokens first, of which the first one has no probability. */
+    @Test
+    void anEchoedPromptHasProbabilities() {
+        String ask = "{\"model\": \"poet\", \"prompt\": [\"Hello you\", \"Hello\"], \"echo\": true, \"logprobs\": 1,"
+                + " \"temperature\": 0, \"max_tokens\": 2";
+        JsonNode choices = client.post("/v1/completions", ask + "}").json().path("choices");
+        List<JsonNode> streamed = client.post("/v1/completions", ask + ", \"stream\": true}").events().stream()
+                .filter(event -> !event.equals("[DONE]"))
+                .map(event -> Json.parse("event", event).path("choices").path(0))
+                .toList();
+
+        for (int i = 0; i < 2; i++) {
+            int index = i;
+            JsonNode choice = choices.path(i);
+            JsonNode logprobs = choice.path("logprobs");
+            String text = choice.path("text").stringValue();
+            int count = tiny.base
+                            .tokenizer()
+                            .encode(i == 0 ? "Hello you" : "Hello", EncodeOptions.DEFAULT)
+                            .length()
+                    + 2;
+            assertThat(text).startsWith(i == 0 ? "Hello you" : "Hello");
+            assertThat(logprobs.path("tokens").size()).isEqualTo(count);
+            assertThat(logprobs.path("text_offset").size()).isEqualTo(count);
+            assertThat(logprobs.path("token_logprobs").path(0).isNull()).isTrue();
+            assertThat(logprobs.path("top_logprobs").path(0).isNull()).isTrue();
+            for (int token = 1; token < count; token++) {
+                assertThat(logprobs.path("token_logprobs").path(token).doubleValue())
+                        .isNegative();
+                assertThat(logprobs.path("top_logprobs").path(token).size()).isBetween(1, 2);
+            }
+            List<JsonNode> own = streamed.stream()
+                    .filter(piece -> piece.path("index").intValue() == index)
+                    .toList();
+            List<JsonNode> values = new ArrayList<>();
+            own.forEach(piece -> piece.path("logprobs").path("token_logprobs").forEach(values::add));
+            assertThat(values).isEqualTo(list(logprobs.path("token_logprobs")));
+            assertThat(own.stream()
+                            .map(piece -> piece.path("text").stringValue())
+                            .collect(Collectors.joining()))
+                    .isEqualTo(text);
+        }
+    }
+
+    private static List<JsonNode> list(JsonNode array) {
+        List<JsonNode> values = new ArrayList<>();
+        array.forEach(values::add);
+        return values;
     }
 
     @Test
