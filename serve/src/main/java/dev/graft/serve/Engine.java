@@ -11,7 +11,6 @@ import dev.graft.peft.Slots;
 import dev.graft.serve.PromptPasses.Chunk;
 import dev.graft.tensor.Inference;
 import dev.graft.tensor.Scope;
-import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -19,7 +18,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
-import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -350,8 +348,9 @@ public final class Engine implements Worker {
                 logits = chunks.stream().anyMatch(Chunk::isLast)
                         ? generator.lastLogits(read.hidden(), read.pass())
                         : new float[chunks.size()][];
-                if (chunks.get(0).row().ask.promptToo()) {
-                    addPrompt(chunks.get(0), read);
+                Row first = chunks.get(0).row();
+                if (first.ask.promptToo()) {
+                    first.prompt.addAll(prompts.told(chunks.get(0), read));
                 }
             } catch (RuntimeException failure) {
                 failed(chunks, failure);
@@ -360,20 +359,6 @@ public final class Engine implements Worker {
             for (int i = 0; i < logits.length; i++) {
                 ended(chunks.get(i), logits[i]);
             }
-        }
-    }
-
-    /** Keeps the probabilities of the prompt's tokens behind those of a chunk that was read alone. */
-    private void addPrompt(Chunk chunk, PromptPasses.Read read) {
-        Row row = chunk.row();
-        int[] prompt = row.ask.prompt();
-        if (row.prompt.isEmpty()) {
-            row.prompt.add(Token.of(prompt[0]));
-        }
-        Tensor logits = generator.logits(read.hidden(), read.pass(), chunk.length());
-        for (int i = 0; i < chunk.length() && row.prompt.size() < prompt.length; i++) {
-            float[] own = Tensors.floats(logits.select(1, i));
-            row.prompt.add(Token.of(prompt[row.prompt.size()], own, row.ask.logprobs()));
         }
     }
 

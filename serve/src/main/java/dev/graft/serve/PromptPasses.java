@@ -7,7 +7,9 @@ import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Slots;
 import dev.graft.tensor.Aside;
+import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -122,6 +124,29 @@ final class PromptPasses implements AutoCloseable {
         Pass pass =
                 count == 1 ? passes.get(0) : Pass.ragged(slots(first.place).hooks(slot(first.place), count), passes);
         return new Read(base.hidden(Inputs.of(Tensors.of(ids, count, first.length()), mask), pass), pass);
+    }
+
+    /** The tokens of the prompt behind those of a chunk that was read alone, with their probabilities; before them the first one of all. */
+    List<Token> told(Chunk chunk, Read read) {
+        int[] prompt = chunk.row.ask.prompt();
+        int likeliest = chunk.row.ask.logprobs();
+        List<Token> tokens = new ArrayList<>();
+        if (chunk.row.read == 0) {
+            tokens.add(Token.of(prompt[0]));
+        }
+        Tensor last = read.hidden.last().narrow(1, read.hidden.last().size(1) - chunk.length(), chunk.length());
+        int end = Math.min(chunk.end, prompt.length - 1);
+        for (int from = chunk.row.read; from < end; from += size) {
+            try (Scope scope = new Scope()) {
+                int count = Math.min(size, end - from);
+                Tensor some = last.narrow(1, from - chunk.row.read, count);
+                Tensor logits = base.logits(new Hidden(some, read.hidden.mask(), 0, List.of()), read.pass);
+                for (int i = 0; i < count; i++) {
+                    tokens.add(Token.of(prompt[from + i + 1], logits.select(1, i), likeliest));
+                }
+            }
+        }
+        return tokens;
     }
 
     /** Says that a chunk was read, and keeps what it made for other prompts. */

@@ -26,6 +26,8 @@ import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class EngineTest {
     private static final Base BASE = Tiny.base("llama-gqa", Numerics.FP32);
@@ -71,19 +73,22 @@ class EngineTest {
     }
 
     /** Those that the base gives for the whole prompt; the same to the last bit after others have read it, and beside others. */
-    @Test
-    void thePromptIsToldWithItsProbabilities() {
+    @ParameterizedTest
+    @ValueSource(strings = {"", "lora", "prompt-tuning", "prefix-tuning"})
+    void thePromptIsToldWithItsProbabilities(String adapter) {
+        Served served = adapter.isEmpty() ? ALONE : Tiny.served(BASE, "llama-gqa", adapter, 3);
         List<Token> expected = new ArrayList<>();
         try (NoGrad off = new NoGrad();
                 Scope scope = new Scope()) {
             Tensor logits = BASE.logits(
                     Inputs.of(new long[][] {Arrays.stream(PROMPT).asLongStream().toArray()}),
-                    Pass.inference(ALONE.selection().hooks()));
+                    Pass.inference(served.selection().hooks()));
+            long virtual = logits.size(1) - PROMPT.length;
             for (int i = 1; i < PROMPT.length; i++) {
-                expected.add(Token.of(PROMPT[i], Tensors.floats(logits.select(1, i - 1)), 2));
+                expected.add(Token.of(PROMPT[i], Tensors.floats(logits.select(1, virtual + i - 1)), 2));
             }
         }
-        Ask plain = Ask.of(PROMPT, tokens(3), ALONE).withLogprobs(2);
+        Ask plain = Ask.of(PROMPT, tokens(3), served).withLogprobs(2);
         Heard without = new Heard();
         engine.submit(plain, without);
         without.await();

@@ -432,18 +432,14 @@ public final class Generator {
 
     /** The logits behind the last position of each row of a pass. */
     public float[][] lastLogits(Hidden hidden, Pass pass) {
-        Tensor wide = Fused.cast(logits(hidden, pass, 1), ScalarType.Float);
-        float[][] rows = new float[(int) wide.size(0)][];
+        Tensor last = hidden.last();
+        Tensor end = last.narrow(1, last.size(1) - 1, 1);
+        Tensor logits = base.logits(new Hidden(end, hidden.mask(), 0, List.of()), pass);
+        Tensor wide = Fused.cast(logits, ScalarType.Float);
+        float[][] rows = new float[(int) last.size(0)][];
         for (int row = 0; row < rows.length; row++) {
             rows[row] = Tensors.floats(wide.select(0, row));
         }
         return rows;
-    }
-
-    /** The logits behind each of the last so many positions of a pass, {@code [rows, positions, vocabulary]}. */
-    public Tensor logits(Hidden hidden, Pass pass, long positions) {
-        Tensor last = hidden.last();
-        Tensor end = last.narrow(1, last.size(1) - positions, positions);
-        return base.logits(new Hidden(end, hidden.mask(), 0, List.of()), pass);
     }
 }
