@@ -142,7 +142,7 @@ final class PromptPasses implements AutoCloseable {
                 Tensor some = last.narrow(1, from - chunk.row.read, count);
                 Tensor logits = base.logits(new Hidden(some, read.hidden.mask(), 0, List.of()), read.pass);
                 for (int i = 0; i < count; i++) {
-                    tokens.add(Token.of(prompt[from + i + 1], logits.select(1, i), likeliest));
+                    tokens.add(Token.of(prompt[from + i + 1], Tensors.floats(logits.select(1, i)), likeliest));
                 }
             }
         }

@@ -1,11 +1,6 @@
 package dev.graft.serve;
 
-import dev.graft.tensor.Ops;
-import dev.graft.tensor.Scope;
-import dev.graft.tensor.Tensors;
 import java.util.List;
-import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * A token that was written.
@@ -32,21 +27,7 @@ public record Token(int id, double logprob, List<Likely> likeliest) {
         for (float logit : logits) {
             sum += Math.exp(logit - max);
         }
-        return of(id, logits, max + Math.log(sum), count);
-    }
-
-    /** The same among logits of any shape. */
-    static Token of(int id, Tensor logits, int count) {
-        try (Scope scope = new Scope()) {
-            double total = Ops.to(logits.flatten(), ScalarType.Double)
-                    .logsumexp(new long[] {0}, false)
-                    .item_double();
-            return of(id, Tensors.floats(logits), total, count);
-        }
-    }
-
-    /** @param total the logarithm of the sum of the exponentials of all logits */
-    private static Token of(int id, float[] logits, double total, int count) {
+        double total = max + Math.log(sum);
         Likely[] best = new Likely[Math.min(count, logits.length)];
         int filled = 0;
         for (int i = 0; i < logits.length; i++) {

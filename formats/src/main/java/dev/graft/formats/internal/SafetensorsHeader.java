@@ -289,7 +289,7 @@ public record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> 
 
         private long[] sizes(String name, String field, int max) {
             tokens.require(tokens.next(), JsonToken.START_ARRAY, "an array as " + field + " of tensor " + name);
-            long[] sizes = new long[2];
+            long[] sizes = new long[max];
             int count = 0;
             for (JsonToken token = tokens.next(); token != JsonToken.END_ARRAY; token = tokens.next()) {
                 String whole = "whole numbers from 0 to 2^63-1 in " + field + " of tensor " + name;
@@ -300,9 +300,6 @@ public record SafetensorsHeader(Map<String, Entry> entries, Map<String, String> 
                 }
                 if (count == max) {
                     throw tokens.error("more than " + max + " numbers in " + field + " of tensor " + name);
-                }
-                if (count == sizes.length) {
-                    sizes = Arrays.copyOf(sizes, 2 * count);
                 }
                 sizes[count++] = size.longValue();
             }

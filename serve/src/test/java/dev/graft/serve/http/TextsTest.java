@@ -267,20 +267,17 @@ class TextsTest extends WithTinyChat {
             List<JsonNode> own = streamed.stream()
                     .filter(piece -> piece.path("index").intValue() == index)
                     .toList();
-            List<JsonNode> values = new ArrayList<>();
-            own.forEach(piece -> piece.path("logprobs").path("token_logprobs").forEach(values::add));
-            assertThat(values).isEqualTo(list(logprobs.path("token_logprobs")));
+            assertThat(own.stream()
+                            .flatMap(piece -> piece.path("logprobs")
+                                    .path("token_logprobs")
+                                    .valueStream()))
+                    .containsExactlyElementsOf(
+                            logprobs.path("token_logprobs").valueStream().toList());
             assertThat(own.stream()
                             .map(piece -> piece.path("text").stringValue())
                             .collect(Collectors.joining()))
                     .isEqualTo(text);
         }
-    }
-
-    private static List<JsonNode> list(JsonNode array) {
-        List<JsonNode> values = new ArrayList<>();
-        array.forEach(values::add);
-        return values;
     }
 
     @Test
